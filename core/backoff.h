@@ -1,0 +1,14 @@
+/* How long to wait before the next try. Pure: (attempt, policy, random word) -> delay.
+ *
+ * delay = d x (1 - jitter x u), d = min(retry_delay x factor^attempt, max_retry_delay), u in [0, 1) from
+ * the random word: never later than the schedule, and with jitter 0 exactly 2, 4, 8, 16, 30, 30 s.
+ */
+#ifndef HF_BACKOFF_H
+#define HF_BACKOFF_H
+
+#include "config.h"
+
+/* attempt counts from 0: how many tries have failed since the last success. */
+uint32_t hf_backoff(uint32_t attempt, const hf_config *config, uint32_t random);
+
+#endif

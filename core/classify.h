@@ -1,0 +1,26 @@
+/* Every failure -> what to do about it, as one table (DESIGN section 5, SEMANTICS 17). Pure. */
+#ifndef HF_CLASSIFY_H
+#define HF_CLASSIFY_H
+
+#include "error.h"
+
+typedef enum hf_class {
+    HF_CLASS_NONE,  /* nothing failed: a NOTICE */
+    HF_CLASS_RETRY, /* the transaction again, on the same link, after a short wait: 40001, 40P01 */
+    HF_CLASS_RECONNECT, /* the connection is lost: another one, another try */
+    HF_CLASS_NOT_READY, /* the server is there but cannot serve yet: 57P03, 53300; longer wait */
+    HF_CLASS_ROLE,      /* the wrong server: the next endpoint. 25006 */
+    HF_CLASS_AMBIGUOUS, /* it may have been done: 08007, 40003 */
+    HF_CLASS_REPREPARE, /* the server forgot or changed a prepared statement: once more, under a new name */
+    HF_CLASS_STATEMENT, /* this statement is refused, the connection is fine */
+    HF_CLASS_PERMANENT, /* refused for good: trying again cannot help and may lock an account */
+    HF_CLASS_CANCELLED  /* 57014: ours if our cancel is pending, else as STATEMENT */
+} hf_class;
+
+/* error->code, ->severity, ->sqlstate and ->phase decide; text only for 0A000 "cached plan must not change
+ * result type". read_only: the session is our own read-only one, so that 25006 is the statement's fault. */
+hf_class hf_classify(const hf_error *error, bool read_only);
+
+const char *hf_class_name(hf_class class);
+
+#endif

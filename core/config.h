@@ -1,0 +1,168 @@
+/* Settings: one table gives each its field, default, unit and what 0 means; the README's table, the
+ * program's options and the JSON config file are made from it.
+ */
+#ifndef HF_CONFIG_H
+#define HF_CONFIG_H
+
+#include "error.h"
+
+#ifndef HF_HOSTS_MAX
+#define HF_HOSTS_MAX 4 /* endpoints in one DSN */
+#endif
+#ifndef HF_DSN_BYTES
+#define HF_DSN_BYTES 1024 /* the decoded text of a DSN, all its strings together */
+#endif
+
+/* X(field, option, default, unit, minimum, what 0 means, what it is)
+ * unit: MS a duration in ms, COUNT, PERCENT, BYTES. HF_FOREVER is allowed for MS and COUNT where the
+ * last word of "what 0 means" is not the only special value; hf_config_check() says. */
+#define HF_SETTINGS(X)                                                                             \
+    X(max_concurrent, "max-concurrent", 3, COUNT, 1, "not allowed", "connections at most")         \
+    X(max_retries, "max-retries", 5, COUNT, 0, "never re-sent", "re-sends of one statement")       \
+    X(retry_delay_ms, "retry-delay", 2000, MS, 0, "at once",                                       \
+      "first delay of the backoff schedule")                                                       \
+    X(max_retry_delay_ms, "max-retry-delay", 30000, MS, 0, "at once",                              \
+      "longest delay of the schedule")                                                             \
+    X(retry_factor, "retry-factor", 2, COUNT, 1, "not allowed",                                    \
+      "each delay is the last one times this")                                                     \
+    X(first_delay_ms, "first-delay", HF_UNSET, MS, 0, "at once",                                   \
+      "delay after the first loss (default: retry-delay)")                                         \
+    X(jitter_percent, "jitter", 50, PERCENT, 0, "exactly the schedule",                            \
+      "a delay is shortened by up to this much")                                                   \
+    X(connect_retries, "connect-retries", 3, COUNT, 0, "one try",                                  \
+      "dials after the first before it was ever up")                                               \
+    X(connect_timeout_ms, "connect-timeout", 15000, MS, 1, "not allowed",                          \
+      "one attempt at the first connection")                                                       \
+    X(reconnect_timeout_ms, "reconnect-timeout", 15000, MS, 1, "not allowed",                      \
+      "one attempt to get a lost connection back")                                                 \
+    X(probe_reconnect_timeout_ms, "probe-reconnect-timeout", 10000, MS, 1, "not allowed",          \
+      "the same after a failed probe")                                                             \
+    X(close_timeout_ms, "close-timeout", 5000, MS, 0, "drop at once",                              \
+      "graceful close; also a cancel and its grace")                                               \
+    X(probe_close_timeout_ms, "probe-close-timeout", 3000, MS, 0, "drop at once",                  \
+      "the same after a failed probe")                                                             \
+    X(probe_interval_ms, "probe-interval", 30000, MS, 0, "never probed",                           \
+      "silence after which a connection is probed")                                                \
+    X(probe_timeout_ms, "probe-timeout", 5000, MS, 1, "not allowed", "one health check")           \
+    X(request_timeout_ms, "request-timeout", 120000, MS, 0, "no limit",                            \
+      "one attempt of one statement")                                                              \
+    X(stable_after_ms, "stable-after", 10000, MS, 0, "at once",                                    \
+      "healthy for so long, a connection has proved itself")                                       \
+    X(max_outage_ms, "max-outage", 0, MS, 0, "connect-retries before it was ever up, 300 s after", \
+      "longest outage before giving up")                                                           \
+    X(max_pipelined, "max-pipelined", 1, COUNT, 1, "not allowed",                                  \
+      "replay-safe statements in flight per connection")                                           \
+    X(scram_iterations_max, "scram-iterations-max", 1000000, COUNT, 4096, "not allowed",           \
+      "SCRAM rounds a server may ask for")                                                         \
+    X(rx_bytes, "rx-bytes", 16384, BYTES, 1024, "not allowed",                                     \
+      "receive buffer of a connection: the longest row")                                           \
+    X(tx_bytes, "tx-bytes", 4096, BYTES, 512, "not allowed",                                       \
+      "transmit buffer of a connection: the longest statement")
+
+#define HF_UNSET 0xfffffffeu /* as first_delay_ms: the same as retry_delay_ms */
+
+typedef enum hf_sslmode {
+    HF_SSL_VERIFY_FULL,
+    HF_SSL_VERIFY_CA,
+    HF_SSL_REQUIRE,
+    HF_SSL_DISABLE
+} hf_sslmode;
+typedef enum hf_sslnegotiation {
+    HF_SSLNEGOTIATION_POSTGRES,
+    HF_SSLNEGOTIATION_DIRECT
+} hf_sslnegotiation;
+typedef enum hf_channel_binding {
+    HF_BINDING_PREFER,
+    HF_BINDING_REQUIRE,
+    HF_BINDING_DISABLE
+} hf_channel_binding;
+
+/* Bits of require_auth. 0 is the default: scram-sha-256 when a password is given, none otherwise. */
+enum { HF_AUTH_NONE = 1, HF_AUTH_PASSWORD = 2, HF_AUTH_MD5 = 4, HF_AUTH_SCRAM = 8 };
+
+typedef struct hf_driver hf_driver;
+extern const hf_driver hf_driver_pg;
+
+typedef struct hf_host {
+    const char
+        *name;     /* name, numeric address, or (starting with '/') the folder of a Unix socket */
+    uint16_t port; /* 0: the driver's default */
+} hf_host;
+
+typedef struct hf_transition hf_transition; /* journal.h */
+typedef struct hf_pool hf_pool;
+
+/* A server's NOTICE or WARNING: printable text, valid during the call. */
+typedef void hf_notice_fn(void *user, unsigned conn, const hf_error *notice);
+/* A NOTIFY (PostgreSQL docs, NOTIFY): NUL-terminated, valid during the call, raw bytes of the server. */
+typedef void hf_notify_fn(void *user, unsigned conn, const char *channel, const char *payload);
+/* A step of a connection's machine, as the journal keeps it. Called in the tick that made it. */
+typedef void hf_transition_fn(void *user, const hf_transition *transition);
+
+/* Everything a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT. The pool keeps a pointer
+ * to it and to every string; all must outlive the pool unchanged, and a config that hf_config_dsn()
+ * filled must not be copied, for its strings lie inside it. */
+typedef struct hf_config {
+#define X(field, option, value, unit, minimum, zero, text) uint32_t field;
+    HF_SETTINGS(X)
+#undef X
+    const hf_driver *driver;
+    hf_host hosts[HF_HOSTS_MAX]; /* tried in this order, from the last good one on */
+    uint8_t n_hosts;
+    uint8_t sslmode;         /* an hf_sslmode; not used on a Unix socket */
+    uint8_t sslnegotiation;  /* an hf_sslnegotiation */
+    uint8_t channel_binding; /* an hf_channel_binding */
+    uint8_t require_auth;    /* HF_AUTH_* bits */
+    bool read_only;          /* the session refuses writes (SEMANTICS 21) */
+    const char *user;
+    const char *password; /* NULL: none. Never logged. */
+    const char *database; /* NULL: as user */
+    const char *application_name;
+    const char
+        *sslrootcert;    /* a PEM file of CAs for the port, NULL or "system": the system's store */
+    const char *options; /* PostgreSQL's `options` start-up parameter, or NULL */
+    void *callback_user;
+    hf_notice_fn *on_notice;
+    hf_notify_fn *on_notify;
+    hf_transition_fn *on_transition;
+    char text[HF_DSN_BYTES]; /* what hf_config_dsn() decoded */
+    uint16_t text_bytes;
+} hf_config;
+
+#define HF_CONFIG_X(field, option, value, unit, minimum, zero, text) .field = (value),
+#define HF_CONFIG_DEFAULT \
+    { HF_SETTINGS(HF_CONFIG_X).driver = &hf_driver_pg, .application_name = "holdfast", }
+
+/* Fills host, port, user, password, database and the other connection settings from a URL
+ * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or from key=value words, both as
+ * libpq reads them (PostgreSQL docs 34.1.1). Keys that libpq does not know are refused by name, except
+ * the settings above under their names with underscores (request_timeout=3s). What the text does not
+ * say stays as it was. False: *error names the place, never the password. */
+bool hf_config_dsn(hf_config *config, const char *dsn, hf_error *error);
+
+/* One connection setting under libpq's name ("host", "port", "user", "password", "dbname", "sslmode",
+ * "sslrootcert", "sslnegotiation", "channel_binding", "require_auth", "connect_timeout",
+ * "application_name", "options"), or a setting of the table. The value is copied. */
+bool hf_config_set(hf_config *config, const char *key, const char *value, hf_error *error);
+
+/* Are the settings valid, and do they fit each other? False: *error names the setting and the way out. */
+bool hf_config_check(const hf_config *config, hf_error *error);
+
+/* "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: not a duration. */
+bool hf_duration_parse(const char *text, uint32_t *ms);
+
+/* Overwrites the password that hf_config_dsn() or hf_config_set() stored. */
+void hf_config_wipe(hf_config *config);
+
+/* One row of the table, for options and documentation. */
+typedef enum hf_unit { HF_UNIT_MS, HF_UNIT_COUNT, HF_UNIT_PERCENT, HF_UNIT_BYTES } hf_unit;
+typedef struct hf_setting {
+    const char *name, *option, *zero, *text;
+    uint32_t value, minimum;
+    hf_unit unit;
+    size_t offset; /* of the uint32_t in hf_config */
+} hf_setting;
+extern const hf_setting hf_settings[];
+extern const size_t hf_settings_count;
+
+#endif

@@ -1,0 +1,120 @@
+/* What conn asks of a database driver. A driver knows one protocol and nothing else: no link, no clock,
+ * no queue, no retry. It turns requests into bytes (submit, probe, cancel, bye) and bytes into news
+ * (feed), in buffers that conn owns.
+ *
+ * A session is the driver's state of one connection: HF_SESSION_BYTES, wiped before each attempt, so that
+ * a second attempt remembers nothing the first was told (SECURITY 6).
+ */
+#ifndef HF_DRIVER_H
+#define HF_DRIVER_H
+
+#include "config.h"
+#include "port.h"
+#include "request.h"
+
+/* A session's room. Each driver asserts that it fits. */
+#ifndef HF_SESSION_BYTES
+#define HF_SESSION_BYTES 448
+#endif
+
+/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns. */
+#ifndef HF_STATEMENT_BYTES
+#define HF_STATEMENT_BYTES 4096
+#endif
+
+/* A linear buffer: bytes [start, end) are in use. Consumed from the front, filled at the end. */
+typedef struct hf_buffer {
+    uint8_t *data;
+    uint32_t size, start, end;
+} hf_buffer;
+
+typedef struct hf_session {
+    uint64_t opaque[HF_SESSION_BYTES / 8];
+} hf_session;
+
+/* Keys that a login derived, kept so that a reconnect pays no PBKDF2. Owned by the pool, one for each
+ * endpoint, wiped at close and when credentials change. What is inside is the driver's. */
+typedef struct hf_keys {
+    uint8_t used;
+    uint8_t salt_bytes;
+    uint8_t salt[62];
+    uint32_t rounds;
+    uint8_t client_key[32], server_key[32];
+} hf_keys;
+
+/* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
+typedef struct hf_io {
+    const hf_config *config;
+    hf_port *port;
+    hf_link *link;     /* of the session: only for channel binding */
+    hf_keys *keys;     /* of this endpoint */
+    hf_buffer rx;      /* from the server: feed() consumes */
+    hf_buffer tx;      /* to the server: submit() and feed() append whole messages or nothing */
+    uint8_t *store;    /* HF_STATEMENT_BYTES */
+    uint64_t tx_total; /* bytes ever appended to tx; submit() notes request->sent_at in it */
+    uint8_t
+        degraded; /* endpoint memory: which start-up parameters it refused; 0 none (SEMANTICS 21) */
+    bool encrypted; /* the link is TLS */
+    /* Where feed() leaves what its news is about. */
+    hf_row row;
+    hf_columns columns;
+    hf_error error;                /* of ERROR, NOTICE, FATAL, BROKEN */
+    hf_fields fields;              /* of ERROR, NOTICE, FATAL; in rx until the next feed() */
+    const char *channel, *payload; /* of NOTIFY */
+    uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
+} hf_io;
+
+/* What feed() found. One at a time: conn acts on it and calls again until MORE or SLICE. */
+typedef enum hf_news {
+    HF_NEWS_MORE,  /* nothing whole is left in rx: read more bytes, if any */
+    HF_NEWS_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */
+    HF_NEWS_UP,    /* login and session set-up are complete */
+    HF_NEWS_AGAIN, /* the endpoint refused start-up parameters; io->degraded was raised: dial it again */
+    HF_NEWS_COLUMNS, /* io->columns, of the oldest request */
+    HF_NEWS_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
+    HF_NEWS_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
+    HF_NEWS_DONE, /* a statement's command is complete, its transaction perhaps not: request->affected */
+    HF_NEWS_ERROR,  /* the server refused the oldest request (io->error); its READY follows */
+    HF_NEWS_READY,  /* the oldest request is over: every part of its answer was read. io->error is
+                        HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */
+    HF_NEWS_PROBED, /* the probe was answered */
+    HF_NEWS_NOTICE,
+    HF_NEWS_NOTIFY,
+    HF_NEWS_FATAL, /* the server ends the session and said why: io->error */
+    HF_NEWS_BROKEN /* the bytes make no sense: io->error; the link must be dropped */
+} hf_news;
+
+struct hf_driver {
+    const char *name;           /* "pg" */
+    const char *const *schemes; /* URL schemes, NULL at the end: "postgres", "postgresql" */
+    const char *alpn;           /* for direct TLS: "postgresql" (PostgreSQL docs 55.2.11) */
+    uint16_t default_port;
+
+    /* What to send in clear before the TLS handshake, at most 16 bytes; 0: TLS starts at once. One byte of
+     * answer is then read, no more. */
+    size_t (*tls_request)(uint8_t *out);
+    /* 0: start the handshake; else why not: HF_ERR_TLS_REFUSED or HF_ERR_PROTOCOL. */
+    int (*tls_answer)(uint8_t byte);
+
+    /* Starts the login on a wiped session: the first bytes go to io->tx. 0 or an hf_err. */
+    int (*start)(hf_session *session, hf_io *io);
+    /* Reads rx. oldest: the request whose answer comes next, NULL when none is in flight. */
+    hf_news (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
+    /* Encodes all of a request, and its flush. 1 done, 0 no room now (tx is untouched), < 0 it can never be
+     * sent: HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
+    int (*submit)(hf_session *session, hf_io *io, hf_request *request);
+    /* Forgets what was prepared for this request, so that the next submit prepares it under a new name. */
+    void (*forget)(hf_session *session, hf_io *io, hf_request *request);
+    /* A question that costs the server nothing; answered by PROBED. 1 done, 0 no room. */
+    int (*probe)(hf_session *session, hf_io *io);
+    /* The bytes that, sent alone on a second link, cancel what runs: at most 64; 0: cannot be cancelled. */
+    size_t (*cancel)(const hf_session *session, uint8_t *out);
+    /* The polite last message, if there is one. */
+    void (*bye)(hf_session *session, hf_io *io);
+
+    bool (*row_next)(hf_row *row, hf_value *value);
+    bool (*columns_next)(hf_columns *columns, hf_column *column);
+    bool (*field)(const hf_fields *fields, hf_field field, hf_value *value);
+};
+
+#endif

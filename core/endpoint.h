@@ -1,0 +1,28 @@
+/* The host list: which one to dial next. Sticky: the last good one first, the others in turn. */
+#ifndef HF_ENDPOINT_H
+#define HF_ENDPOINT_H
+
+#include "driver.h"
+
+typedef struct hf_endpoint {
+    hf_keys keys;     /* login keys kept for a reconnect */
+    uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
+} hf_endpoint;
+
+typedef struct hf_endpoints {
+    hf_endpoint list[HF_HOSTS_MAX];
+    uint8_t count;
+    uint8_t current; /* the last good one, or the one to try next */
+} hf_endpoints;
+
+void hf_endpoints_init(hf_endpoints *endpoints, const hf_config *config);
+/* Which to dial now. */
+unsigned hf_endpoints_next(const hf_endpoints *endpoints);
+/* It came up: stay with it. */
+void hf_endpoints_good(hf_endpoints *endpoints, unsigned index);
+/* It failed: if it is still the current one, move on to the next. */
+void hf_endpoints_bad(hf_endpoints *endpoints, unsigned index);
+/* Forgets and overwrites every kept key. */
+void hf_endpoints_wipe(hf_endpoints *endpoints);
+
+#endif

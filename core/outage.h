@@ -1,0 +1,38 @@
+/* What a pool's connections share about an outage: since when, who dials, when next, when it is given up.
+ *
+ * While no connection is usable one of them, the canary, dials on the schedule; the others wait for it, so
+ * that three workers never triple an outage (SEMANTICS 2, 4, 5, 6, 7). Pure, as fsm is.
+ */
+#ifndef HF_OUTAGE_H
+#define HF_OUTAGE_H
+
+#include "config.h"
+
+#define HF_NOBODY UINT16_MAX
+
+typedef struct hf_outage {
+    hf_ms since; /* no connection has been usable since then; HF_NEVER: no outage */
+    hf_ms
+        next_dial; /* the canary's next attempt, for followers to wait for; HF_NEVER none planned */
+    uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
+    uint32_t count;   /* outages ever */
+    uint16_t canary;  /* who dials; HF_NOBODY */
+    bool proved;      /* a connection has proved itself at least once */
+} hf_outage;
+
+void hf_outage_init(hf_outage *outage);
+/* No connection is usable, and one is wanted: the clock starts, unless it runs already. */
+void hf_outage_begin(hf_outage *outage, hf_ms now);
+/* A statement was answered, or a connection stayed healthy for stable_after: the clock stops and the
+ * backoff starts anew. Returns the outage's length in ms, 0 when there was none. */
+hf_ms hf_outage_end(hf_outage *outage, hf_ms now);
+/* A dial, or the last usable connection, was lost: counts it and returns the delay before the next. */
+uint32_t hf_outage_lost(hf_outage *outage, const hf_config *config, uint32_t random);
+/* May this connection dial now? The first to ask in an outage becomes the canary. */
+bool hf_outage_may_dial(hf_outage *outage, uint16_t conn);
+/* Is it time to give up (HF_LIMIT_MAX_OUTAGE or _CONNECT_RETRIES), or HF_LIMIT_NONE? */
+hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf_ms now);
+/* When max_outage will have passed; HF_NEVER when that does not apply. */
+hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config);
+
+#endif

@@ -1,0 +1,94 @@
+/* A fixed set of connections, a queue of requests, one call that moves everything: hf_tick().
+ *
+ * One thread. Callbacks run inside hf_tick() (on_done of a request that can never be sent also inside
+ * hf_submit(), never: it is queued to the next tick) and may call hf_submit(), hf_cancel() and hf_resume(),
+ * never hf_tick().
+ */
+#ifndef HF_POOL_H
+#define HF_POOL_H
+
+#include "conn.h"
+#include "heap.h"
+#include "journal.h"
+#include "outage.h"
+
+/* Complete so that its size is known; the fields are holdfast's own. */
+struct hf_pool {
+    const hf_config *config;
+    hf_port *port;
+    hf_conn *conns;
+    hf_heap heap;            /* one timer per connection, one per request that has a deadline */
+    hf_request *head, *tail; /* the queue */
+    hf_request *waiting;     /* requests that wait by themselves (40001), in no order */
+    hf_conn *active;         /* connections with something to do in this tick */
+    hf_endpoints endpoints;
+    hf_outage outage;
+    hf_journal journal;
+    hf_error last_error;
+    hf_ms now, promised;  /* of the last tick: its time, and the deadline it returned */
+    hf_ms close_deadline; /* HF_NEVER: not closing */
+    uint32_t n_queued, n_in_flight;
+    uint32_t dials, ups, losses, retries;
+    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
+    uint16_t n_conns, n_usable; /* HEALTHY */
+    uint16_t keep_open;         /* hf_pool_open()'s n */
+    bool refused;               /* for good */
+    bool closing, in_tick;
+};
+
+/* Memory for a pool, aligned, with static or automatic storage as where it stands:
+ *     HF_POOL_MEMORY(memory, 3, 16384, 4096);
+ * It must be as large as config's max_concurrent, rx_bytes and tx_bytes ask for (HF_POOL_BYTES). */
+#define HF_ROUND(bytes) (((size_t)(bytes) + 15) & ~(size_t)15)
+#define HF_POOL_BYTES(conns, rx, tx)                                                           \
+    (HF_ROUND(sizeof(hf_pool)) + (size_t)(conns) * (HF_ROUND(sizeof(hf_conn)) + HF_ROUND(rx) + \
+                                                    HF_ROUND(tx) + HF_ROUND(HF_STATEMENT_BYTES)))
+#define HF_POOL_MEMORY(name, conns, rx, tx) \
+    _Alignas(16) unsigned char name[HF_POOL_BYTES(conns, rx, tx)]
+
+/* What a pool is doing, in numbers. */
+typedef struct hf_pool_status {
+    uint16_t conns[HF_STATE_COUNT]; /* how many are in each state */
+    uint32_t queued, in_flight;     /* requests */
+    hf_ms outage_since;          /* when no connection was usable any more; HF_NEVER: no outage */
+    hf_ms next_dial;             /* when the next attempt starts; HF_NEVER: none is planned */
+    uint32_t dials, ups, losses; /* ever */
+    uint32_t outages;            /* ended or not */
+    uint32_t retries;            /* re-sends of statements */
+    uint64_t done[HF_OUTCOME_UNKNOWN + 1]; /* requests ended, by outcome */
+    bool refused;        /* refused for good: last_error; hf_pool_reset() goes on */
+    hf_error last_error; /* why a connection was lost or refused last */
+} hf_pool_status;
+
+/* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: config
+ * is not valid (hf_config_check() says why) or size is less than HF_POOL_BYTES(). */
+hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port);
+
+/* Keeps n connections open from the next tick on, work or not (at most max_concurrent). */
+void hf_pool_open(hf_pool *pool, unsigned n);
+
+/* Queues a request. 0, or HF_ERR_ARGUMENT / HF_ERR_STATE (it is already in) / HF_ERR_CLOSED with the
+ * request untouched. Every request that was taken ends by on_done, exactly once, in some hf_tick(). */
+int hf_submit(hf_pool *pool, hf_request *request);
+/* Asks for its end (SEMANTICS 16): on_done still says what became of it. No harm if it is over. */
+void hf_cancel(hf_pool *pool, hf_request *request);
+/* Goes on after on_row said HF_PAUSE. */
+void hf_resume(hf_pool *pool, hf_request *request);
+
+/* Does what is due and what the port has news of. Returns when it must be called next unless the port has
+ * news before: `now` or earlier when work is left, HF_NEVER when nothing is planned. now never goes back. */
+hf_ms hf_tick(hf_pool *pool, hf_ms now);
+
+/* Ends everything by `deadline`: queued requests NOT_SENT, what runs is cancelled, links are closed
+ * politely while there is time. Keep ticking until hf_pool_closed(). Secrets are then wiped. */
+void hf_pool_close(hf_pool *pool, hf_ms deadline);
+bool hf_pool_closed(const hf_pool *pool);
+
+/* After a permanent refusal (with new credentials in config, say): forgets it, and what was derived. */
+void hf_pool_reset(hf_pool *pool);
+
+void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status);
+hf_state hf_pool_state(const hf_pool *pool, unsigned conn);
+const hf_journal *hf_pool_journal(const hf_pool *pool);
+
+#endif

@@ -1,0 +1,162 @@
+/* A statement's life: from hf_submit() to one outcome.
+ *
+ * The caller owns the request, its SQL and its parameters, and leaves them alone from hf_submit() until
+ * on_done was called; from then on (within on_done already) the request may be submitted again.
+ */
+#ifndef HF_REQUEST_H
+#define HF_REQUEST_H
+
+#include "error.h"
+#include "heap.h"
+
+/* A value: text that need not end in NUL. data == NULL is NULL. */
+typedef struct hf_value {
+    const char *data;
+    size_t bytes;
+} hf_value;
+
+/* A value from a C string; NULL makes NULL. */
+hf_value hf_text(const char *text);
+
+/* May it run again? (DESIGN section 5.) */
+typedef enum hf_replay {
+    HF_REPLAY_UNSENT, /* only if no byte of it can have been executed */
+    HF_REPLAY_SAFE,   /* a read or an idempotent write: after any loss */
+} hf_replay;
+
+/* SEMANTICS 9. */
+typedef enum hf_outcome {
+    HF_OUTCOME_PENDING,  /* not over yet, or never submitted */
+    HF_OUTCOME_OK,       /* done, and the server said so */
+    HF_OUTCOME_FAILED,   /* certainly no effect */
+    HF_OUTCOME_NOT_SENT, /* certainly never ran */
+    HF_OUTCOME_UNKNOWN   /* it may have run */
+} hf_outcome;
+
+typedef struct hf_request hf_request;
+typedef struct hf_conn hf_conn;
+typedef struct hf_driver hf_driver;
+
+/* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until it is
+ * resumed). Read it with hf_row_next() or hf_row_get(). */
+typedef struct hf_row {
+    const hf_driver *driver;
+    const uint8_t *at; /* the next column */
+    const uint8_t *first;
+    uint16_t n_columns;
+    uint16_t column;    /* index of the next column */
+    uint16_t statement; /* which statement of a batch, else 0 */
+} hf_row;
+
+/* The next value, in order; false after the last. */
+bool hf_row_next(hf_row *row, hf_value *value);
+/* Column `column`, from 0; cheap in rising order. NULL value if there is no such column. */
+hf_value hf_row_get(hf_row *row, unsigned column);
+
+typedef struct hf_column {
+    hf_value name; /* the server's bytes */
+    uint32_t type; /* the driver's number for it: an OID of pg_type */
+} hf_column;
+
+/* What a statement takes and gives; valid until on_columns returns. */
+typedef struct hf_columns {
+    const hf_driver *driver;
+    const uint8_t *at;
+    uint16_t n_columns; /* 0: it returns no rows */
+    uint16_t column;    /* index of the next */
+    uint16_t n_params;  /* $1 … $n; 0 too when not asked (only prepare_only asks) */
+    uint16_t statement;
+} hf_columns;
+
+bool hf_columns_next(hf_columns *columns, hf_column *column);
+
+/* The further fields of a server's error (PostgreSQL docs 55.8), where they lie in the receive buffer.
+ * The server's raw bytes: not fit for a terminal as they are. */
+typedef enum hf_field {
+    HF_FIELD_DETAIL,
+    HF_FIELD_HINT,
+    HF_FIELD_WHERE,
+    HF_FIELD_SCHEMA,
+    HF_FIELD_TABLE,
+    HF_FIELD_COLUMN,
+    HF_FIELD_DATATYPE,
+    HF_FIELD_CONSTRAINT,
+    HF_FIELD_INTERNAL_POSITION,
+    HF_FIELD_INTERNAL_QUERY,
+    HF_FIELD_FILE,
+    HF_FIELD_LINE,
+    HF_FIELD_ROUTINE,
+    HF_FIELD_MESSAGE, /* whole, where hf_error.message is cut */
+} hf_field;
+
+typedef struct hf_fields {
+    const hf_driver *driver;
+    const uint8_t *at;
+    size_t bytes;
+} hf_fields;
+
+/* False when the server did not send it. */
+bool hf_fields_get(const hf_fields *fields, hf_field field, hf_value *value);
+
+/* One statement of a batch. */
+typedef struct hf_statement {
+    const char *sql;
+    const hf_value *params;
+    uint16_t n_params;
+} hf_statement;
+
+/* What on_row answers. */
+enum { HF_CONTINUE = 0, HF_PAUSE = 1 };
+
+struct hf_request {
+    /* The caller's. Zero is a good default for all but sql (or batch). */
+    const char *sql;        /* one statement; $1 … $n for parameters */
+    const hf_value *params; /* text format */
+    uint16_t n_params;      /* at most 65535 */
+    uint16_t n_batch;       /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
+    const hf_statement *batch;
+    hf_replay replay;
+    uint32_t timeout_ms; /* the whole request, queue included; 0 none */
+    bool prepare_only;   /* check and describe it (on_columns), do not run it */
+
+    /* Before the first row of each attempt: what the columns are. */
+    void (*on_columns)(hf_request *request, hf_columns *columns);
+    /* A row. HF_PAUSE: no more until hf_resume(); the attempt's clock stands still meanwhile. */
+    int (*on_row)(hf_request *request, hf_row *row);
+    /* The server refused the attempt; error is what on_done will see if it is not tried again, fields is
+     * valid until on_error returns. */
+    void (*on_error)(hf_request *request, const hf_error *error, const hf_fields *fields);
+    /* The rows so far are void: the statement runs again. */
+    void (*on_restart)(hf_request *request);
+    /* An attempt is about to be put into the transmit buffer: what must be durable before the server can
+     * see the statement is made durable here. Not for hf_submit() or hf_cancel(). */
+    void (*on_send)(hf_request *request);
+    /* It is over: outcome, error and the counts are final. */
+    void (*on_done)(hf_request *request);
+    void *user;
+
+    /* The answer. */
+    hf_outcome outcome;
+    hf_error error;       /* why, unless OK; of an OK after retries: zero */
+    uint64_t n_rows;      /* delivered in the last attempt */
+    uint64_t affected;    /* rows the command says it touched; the last statement's of a batch */
+    uint32_t attempts;    /* how often it was sent */
+    uint32_t duration_ms; /* from hf_submit() to on_done */
+
+    /* holdfast's own. */
+    hf_timer timer;   /* timeout_ms, or when its own wait (40001) is over */
+    hf_request *next; /* in the queue, or in flight on its connection */
+    hf_conn *conn;    /* on which it is in flight; NULL: queued or not ours */
+    hf_ms submitted_at;
+    hf_ms not_before;        /* waits by itself until then; 0 no */
+    hf_ms deadline;          /* submitted_at + timeout_ms, or HF_NEVER */
+    uint64_t sent_at;        /* place in the connection's stream where the last Execute ends */
+    uint32_t retries;        /* re-sends so far */
+    uint16_t statement;      /* the batch's statement whose answer is awaited */
+    uint8_t driver_state[6]; /* the driver's own, per attempt */
+    uint8_t flags;           /* HF_REQUEST_*: request.c's and conn.c's */
+};
+
+const char *hf_outcome_name(hf_outcome outcome);
+
+#endif
