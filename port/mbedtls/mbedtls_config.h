@@ -1,0 +1,93 @@
+/*
+ * What mbedTLS 3.6 is built with on systems that have a heap and a clock: a TLS 1.2 and 1.3 client
+ * and what it needs, no more. mbedTLS's own check_config.h refuses a combination that cannot work.
+ *
+ * Left out on purpose: the server side, DTLS, CBC and static-RSA suites, SHA-1 and MD5 signatures,
+ * session tickets (PostgreSQL issues none; one sent by a proxy is ignored), renegotiation, DEBUG_C
+ * (its calls cost even when silent), threads (holdfast runs on one).
+ */
+#ifndef HF_MBEDTLS_CONFIG_H
+#define HF_MBEDTLS_CONFIG_H
+
+/* The system: seconds and a calendar for certificate dates, files for certificate stores. */
+#define MBEDTLS_HAVE_ASM
+#define MBEDTLS_HAVE_TIME
+#define MBEDTLS_HAVE_TIME_DATE
+#define MBEDTLS_PLATFORM_C
+#define MBEDTLS_FS_IO
+#define MBEDTLS_ERROR_C
+#define MBEDTLS_VERSION_C
+
+/* Random: the system's source behind a DRBG. */
+#define MBEDTLS_ENTROPY_C
+#define MBEDTLS_CTR_DRBG_C
+
+/* Ciphers. AESNI_C is used where the CPU has it and costs nothing elsewhere. */
+#define MBEDTLS_CIPHER_C
+#define MBEDTLS_AES_C
+#define MBEDTLS_AESNI_C
+#define MBEDTLS_GCM_C
+#define MBEDTLS_CHACHA20_C
+#define MBEDTLS_POLY1305_C
+#define MBEDTLS_CHACHAPOLY_C
+
+/* Hashes: certificates, key schedules, SCRAM. */
+#define MBEDTLS_MD_C
+#define MBEDTLS_SHA256_C
+#define MBEDTLS_SHA384_C
+#define MBEDTLS_SHA512_C
+#define MBEDTLS_HKDF_C
+
+/* Public keys. The order in which groups are offered is set in code: PostgreSQL up to 17 answers
+ * anything but secp256r1 with a HelloRetryRequest. */
+#define MBEDTLS_BIGNUM_C
+#define MBEDTLS_ECP_C
+#define MBEDTLS_ECP_DP_SECP256R1_ENABLED
+#define MBEDTLS_ECP_DP_SECP384R1_ENABLED
+#define MBEDTLS_ECP_DP_CURVE25519_ENABLED
+#define MBEDTLS_ECP_NIST_OPTIM
+#define MBEDTLS_ECDH_C
+#define MBEDTLS_ECDSA_C
+#define MBEDTLS_RSA_C
+#define MBEDTLS_PKCS1_V15
+#define MBEDTLS_PKCS1_V21
+#define MBEDTLS_PK_C
+#define MBEDTLS_PK_PARSE_C
+#define MBEDTLS_PK_PARSE_EC_EXTENDED
+
+/* Certificates, as PEM or DER. RSASSA_PSS because TLS 1.3 signs so with an RSA key. */
+#define MBEDTLS_ASN1_PARSE_C
+#define MBEDTLS_ASN1_WRITE_C
+#define MBEDTLS_BASE64_C
+#define MBEDTLS_OID_C
+#define MBEDTLS_PEM_PARSE_C
+#define MBEDTLS_X509_USE_C
+#define MBEDTLS_X509_CRT_PARSE_C
+#define MBEDTLS_X509_CRL_PARSE_C
+#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+
+/* TLS 1.3 does its key schedule through PSA. The rest goes to the primitives directly: shorter. */
+#define MBEDTLS_PSA_CRYPTO_C
+
+/* TLS. The peer's certificate is kept for SCRAM's channel binding (tls-server-end-point). */
+#define MBEDTLS_SSL_TLS_C
+#define MBEDTLS_SSL_CLI_C
+#define MBEDTLS_SSL_PROTO_TLS1_2
+#define MBEDTLS_SSL_PROTO_TLS1_3
+#define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
+#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_ECDSA_ENABLED
+#define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
+#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
+#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+#define MBEDTLS_SSL_SERVER_NAME_INDICATION
+#define MBEDTLS_SSL_ALPN
+#define MBEDTLS_SSL_ALL_ALERT_MESSAGES
+#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+
+/* A server may send records of 16 KB and in TLS 1.3 cannot be asked for less. What we send in one
+ * record may be smaller, but the client's own certificate chain has to fit. */
+#define MBEDTLS_SSL_IN_CONTENT_LEN  16384
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 6144
+
+#endif

@@ -1,0 +1,13 @@
+# Compiles the .c files of one folder of third-party source to an archive; run by the Makefile as
+#   $(MAKE) -f port/third-party.mk LIB=… SOURCES=… CC=… CFLAGS=…
+# A make of its own because which files there are is known only after they have been fetched.
+objects := $(patsubst %.c,$(LIB:.a=)/%.o,$(notdir $(SOURCES)))
+vpath %.c $(sort $(dir $(SOURCES)))
+
+$(LIB): $(objects)
+	@rm -f $@
+	@$(AR) rcsD $@ $^
+
+$(LIB:.a=)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) -c $< -o $@

@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+"""The rules of the tree that no compiler checks: which folder may include what, which names the
+core may use, how long a file may be, what may stand at the top. Prints one line for each breach.
+
+    tests/lint/arrows.py [ROOT]
+"""
+import os
+import re
+import sys
+
+# Which folder may include which: the longest prefix of a file's folder decides, an arrow reaches
+# the folders below too, and a folder may always include itself. Between ports there is one arrow,
+# the composition: the Linux port puts its TLS filter over its sockets.
+ARROWS = {
+    "core": ["core"],
+    "port": ["core"],
+    "port/linux": ["port/mbedtls", "core"],
+    "platform": ["port", "core"],
+    "boards": ["platform", "port", "core"],
+    "tests": ["tests", "boards", "platform", "port", "core"],
+}
+
+# A third-party header belongs to one folder, its adapter's. (Tests may include anything.)
+ADAPTERS = {
+    r"mbedtls/|psa/": "port/mbedtls",
+    r"cJSON|cjson/": "port/cjson",
+    r"ares": "port/linux",
+    r"csv\.h": "platform/linux",
+    r"llhttp": "port/llhttp",
+    r"lwip/|lwipopts|netif/": "port/lwip",
+}
+
+# <> headers besides: the core gets what a freestanding compiler has, and <string.h>; the rest of
+# C11 and a compiler's own intrinsics are for everyone else; an operating system's only for these.
+CORE_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdalign.h", "stdnoreturn.h",
+                "stdarg.h", "string.h"}
+C_HEADERS = CORE_HEADERS | {"assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "locale.h",
+                            "math.h", "setjmp.h", "signal.h", "stdio.h", "stdlib.h", "time.h",
+                            "immintrin.h", "cpuid.h", "arm_neon.h", "arm_acle.h"}
+SYSTEM_FOLDERS = ("port/linux", "platform/linux", "boards/linux", "tests")
+
+CORE_WORDS = re.compile(
+    r"\b(malloc|calloc|realloc|free|alloca|v?f?s?n?printf|puts|putchar|time|clock|gettimeofday|"
+    r"clock_gettime|errno|assert|abort|exit|rand|getenv|strtol|strtoul|atoi|setlocale)\s*\(")
+
+TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
+EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
+LINES_MAX, README_LINES_MAX = 600, 60
+COLUMNS_MAX = 110  # of comments; the formatter keeps code within 100
+
+# Written so that this file does not match its own rules.
+PRIVATE = {
+    "a path of somebody's machine": re.compile(r"(?<![\w.])/(?:ho[m]e/\w|wo[r]k/|ro[o]t/|Use[r]s/\w)"),
+    "the host of a package registry": re.compile(
+        r"\b(?:deb|ftp|security|snapshot|packages|registry|proxy|index|static|files|archive)\.[\w.-]*"
+        r"(?:debia[n]|ubunt[u]|npmj[s]|yarnpk[g]|pyp[i]|pythonhoste[d]|crate[s]|golan[g])\b"),
+}
+
+found = []
+
+
+def breach(path, line, text):
+    found.append(f"{path}:{line}: {text}" if line else f"{path}: {text}")
+
+
+def tree(root):
+    """Every file, as a path from the root; what git ignores is not looked at."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if f not in ("build", "__pycache__", ".git")
+                            and not f.endswith("_cache"))
+        for name in sorted(files):
+            yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def bare(source):
+    """The source with comments and the insides of strings blanked, line for line."""
+    token = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+    return token.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), source)
+
+
+def within(path, folder):
+    return path == folder or path.startswith(folder + "/")
+
+
+def resolve(root, path, name):
+    """The file of ours that #include "name" in path means, or None."""
+    nearby = os.path.normpath(os.path.join(os.path.dirname(path), name))
+    ports = sorted("port/" + f for f in os.listdir(os.path.join(root, "port"))) \
+        if os.path.isdir(os.path.join(root, "port")) else []
+    platforms = ["platform/" + p[len("port/"):] for p in ports]
+    for folder in ["", "core", "port", *ports, "platform", *platforms, "tests", "tests/unit"]:
+        candidate = os.path.normpath(os.path.join(folder, name)) if folder else nearby
+        if os.path.isfile(os.path.join(root, candidate)):
+            return candidate
+    return None
+
+
+def check_third_party(path, number, name):
+    for pattern, owner in ADAPTERS.items():
+        if re.match(pattern, name):
+            if not within(path, owner) and not within(path, "tests"):
+                breach(path, number, f"<{name}> belongs to {owner} alone")
+            return True
+    return False
+
+
+def check_system(path, number, name):
+    if within(path, "core"):
+        if name not in CORE_HEADERS:
+            breach(path, number, f"the core may not include <{name}>")
+    elif name not in C_HEADERS and not any(within(path, f) for f in SYSTEM_FOLDERS):
+        breach(path, number, f"<{name}> is an operating system's: for {', '.join(SYSTEM_FOLDERS)}")
+
+
+def check_ours(path, number, target):
+    folder = os.path.dirname(path)
+    rule = max((at for at in ARROWS if within(path, at)), key=len, default=None)
+    if within(target, folder) or any(within(target, to) for to in ARROWS.get(rule, [])):
+        return
+    breach(path, number, f"no arrow from {folder} to {os.path.dirname(target)} ({target})")
+
+
+def check_includes(root, path, source):
+    includes = []
+    for number, line in enumerate(source.splitlines(), 1):
+        match = re.match(r"\s*#\s*include\s*([<\"])([^>\"]+)[>\"]", line)
+        if not match:
+            continue
+        quote, name = match.groups()
+        target = resolve(root, path, name) if quote == '"' else None
+        includes.append(target or name)
+        if target:
+            check_ours(path, number, target)
+        elif not check_third_party(path, number, name):
+            if quote == '"' and not within(path, "tests"):
+                breach(path, number, f"no file of ours is \"{name}\"; a system's goes in <>")
+            else:
+                check_system(path, number, name)
+    own = path[:-2] + ".h"
+    if path.endswith(".c") and own in includes and includes[0] != own:
+        breach(path, 0, f"includes {own}, but not first")
+
+
+def check_c(root, path, source):
+    check_includes(root, path, source)
+    for number, line in enumerate(source.splitlines(), 1):
+        if len(line) > COLUMNS_MAX:
+            breach(path, number, f"{len(line)} columns; {COLUMNS_MAX} is the most")
+    for number, line in enumerate(bare(source).splitlines(), 1):
+        word = CORE_WORDS.search(line) if within(path, "core") else None
+        if word and "->" not in line[max(0, word.start() - 2):word.start()]:
+            breach(path, number, f"the core may not use {word.group(1)}()")
+        if re.match(r"\s*#\s*(if|elif).*\b(__linux__|_WIN32|__APPLE__|__unix__)\b", line):
+            breach(path, number, "a platform is a folder, not an #ifdef")
+
+
+def check_text(root, path):
+    with open(os.path.join(root, path), encoding="utf-8", errors="surrogateescape") as file:
+        source = file.read()
+    if "\0" in source:
+        return
+    lines = source.splitlines()
+    if path.endswith((".c", ".h", ".py", ".sh", ".mk")) and len(lines) > LINES_MAX:
+        breach(path, 0, f"{len(lines)} lines: above {LINES_MAX} a file has two ideas")
+    if path.endswith("/README.md") and len(lines) > README_LINES_MAX:
+        breach(path, 0, f"{len(lines)} lines: a folder's README is a screen")
+    if path.endswith((".c", ".h", ".inc", ".def")):
+        check_c(root, path, source)
+    for number, line in enumerate(lines, 1):
+        for what, pattern in PRIVATE.items():
+            match = pattern.search(line)
+            if match:
+                breach(path, number, f"{what}: {match.group()}")
+
+
+def check(root):
+    found.clear()
+    paths = list(tree(root))
+    for name in sorted({path.split("/")[0] for path in paths}):
+        if name not in TOP and not name.startswith("."):
+            breach(name, 0, "no place at the top of the tree")
+    folders = {os.path.dirname(p) for p in paths}
+    folders |= {os.path.dirname(f) for f in folders}
+    for folder in sorted(folders):
+        inside = folder.split("/")[0] in EXPLAINED and not within(folder, "tests/fixtures")
+        if (inside or folder == "tests/fixtures") and f"{folder}/README.md" not in paths:
+            breach(folder, 0, "a folder opens with a README.md")
+    for path in paths:
+        check_text(root, path)
+    return list(found)
+
+
+if __name__ == "__main__":
+    breaches = check(sys.argv[1] if len(sys.argv) > 1 else ".")
+    print("\n".join(breaches), end="\n" if breaches else "")
+    sys.exit(1 if breaches else 0)

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""Proves that each rule of arrows.py can fail: feeds it a small tree with one thing wrong in it."""
+import os
+import sys
+import tempfile
+
+import arrows
+
+# what is wrong: (file, its text, a piece of the message that must come)
+WRONG = {
+    "core reaches out to port": ("core/a.c", '#include "../port/linux/l.h"\n', "no arrow from core to port/linux"),
+    "core includes an OS header": ("core/a.c", "#include <unistd.h>\n", "may not include <unistd.h>"),
+    "core includes stdio": ("core/a.c", "#include <stdio.h>\n", "may not include <stdio.h>"),
+    "core allocates": ("core/a.c", "void *f(void) { return malloc(1); }\n", "may not use malloc()"),
+    "core prints": ("core/a.c", "void f(void) { printf(\"\"); }\n", "may not use printf()"),
+    "a port reaches out to a platform": ("port/linux/a.c", '#include "../../platform/linux/p.h"\n', "no arrow from port/linux"),
+    "a third-party header in core": ("core/a.c", "#include <mbedtls/ssl.h>\n", "belongs to port/mbedtls"),
+    "a third-party header elsewhere": ("platform/linux/a.c", "#include <cJSON.h>\n", "belongs to port/cjson"),
+    "an OS header in a neutral port": ("port/script/a.c", "#include <sys/socket.h>\n", "is an operating system's"),
+    "its own header not first": ("core/x.c", '#include <string.h>\n#include "x.h"\n', "but not first"),
+    "a platform chosen by #ifdef": ("port/linux/a.c", "#ifdef __linux__\n#endif\n", "not an #ifdef"),
+    "a file with two ideas": ("core/a.c", "int a;\n" * 601, "two ideas"),
+    "a line too wide": ("core/a.c", "// " + "x" * 120 + "\n", "columns"),
+    "a stranger at the top": ("stuff/a.c", "int a;\n", "no place at the top"),
+    "a folder without README": ("core/new/a.c", "int a;\n", "opens with a README.md"),
+    "a machine's path": ("core/README.md", "see /ho" + "me/me/x\n", "a path of somebody's machine"),
+    "a registry's host": ("Makefile", "# deb." + "debian.org\n", "the host of a package registry"),
+}
+RIGHT = {
+    "core/README.md": "core\n", "core/x.h": "#include <stdint.h>\n",
+    "core/x.c": '#include "x.h"\n\n#include <string.h>\n// malloc( in a comment, "printf(" in a string\n',
+    "port/README.md": "port\n", "port/linux/README.md": "linux\n", "port/script/README.md": "script\n",
+    "port/linux/l.h": '#include "x.h"\n', "port/linux/l.c": '#include "l.h"\n\n#include <unistd.h>\n#include <ares.h>\n',
+    "platform/README.md": "platform\n", "platform/linux/README.md": "linux\n",
+    "platform/linux/p.h": '#include "l.h"\n#include "x.h"\n',
+    "Makefile": "all:\n", ".gitignore": "/build/\n",
+}
+
+
+def run(extra):
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in {**RIGHT, **extra}.items():
+            os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
+            with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                file.write(text)
+        return arrows.check(root)
+
+
+failed = 0
+for line in run({}):
+    failed += 1
+    print(f"selftest: a tree with nothing wrong: {line}")
+for what, (path, text, message) in WRONG.items():
+    said = run({path: text})
+    if len(said) != 1 or message not in said[0]:
+        failed += 1
+        print(f"selftest: {what}: expected one line with '{message}', got {said}")
+sys.exit(1 if failed else 0)

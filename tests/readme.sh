@@ -1,0 +1,37 @@
+#!/bin/sh
+# Compiles the C programs that README.md shows, as a reader would: with the installed headers'
+# names, the library and nothing else. One that uses the scripted port needs no server and is run.
+#
+#   tests/readme.sh BUILD
+set -eu
+
+build=$1
+out=$build/readme
+rm -rf "$out"
+mkdir -p "$out"
+[ -f README.md ] || { echo "no README.md"; exit 0; }
+
+# Every ```c block to a file named after its line.
+awk -v out="$out" '
+    /^```c$/ { file = sprintf("%s/line_%d.c", out, NR + 1); printf "#line %d \"README.md\"\n", NR + 1 >file; next }
+    /^```/ { if (file) close(file); file = ""; next }
+    file { print >file }' README.md
+
+passed=0 failed=0
+for source in "$out"/line_*.c; do
+    [ -f "$source" ] || continue
+    grep -q 'main(' "$source" || continue # a fragment beside the program it is from
+    port=linux libs="-lholdfast ${LIBS:-}"
+    ! grep -q holdfast_test.h "$source" || port=script libs=-lholdfast_test
+    # shellcheck disable=SC2086 # a list
+    if ${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Icore "-Iport/$port" "$source" -L"$build" \
+        $libs -o "${source%.c}" &&
+        { [ $port != script ] || "${source%.c}"; }; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "README.md: the program at ${source##*/} does not work; to repeat: make test-readme"
+    fi
+done
+echo "readme: $passed passed, $failed failed"
+[ $failed = 0 ] && [ $passed -gt 0 ]
