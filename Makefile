@@ -1,5 +1,6 @@
 # `make` builds the program and the library, `make help` lists the rest.
 # A board is a folder of boards/ that picks ports, a platform and flags: BOARD=… chooses one.
+# V=1 shows the commands.
 BOARD ?= linux
 
 ifeq ($(origin CC),default)
@@ -8,7 +9,7 @@ endif
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
-MAKEFLAGS += --no-builtin-rules --no-print-directory
+MAKEFLAGS += --no-builtin-rules --no-print-directory $(if $(V),,--silent)
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
@@ -64,41 +65,41 @@ third        := $(THIRD)/$(BOARD)/libmbedtls.a $(THIRD)/$(BOARD)/libcjson.a
 all: $(program) $(library) $(library_test) ## build the program and the libraries into build/linux
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---- what is needed first -----------------------------------------------------------------------
 
 packages-build packages-test packages-bench: packages-%: # installs what is missing of a group
-	@$(INSTALLER) $*
+	$(INSTALLER) $*
 packages-test packages-bench: packages-build
 
 $(THIRD)/.fetched: port/third-party.sh | packages-build
-	@port/third-party.sh mbedtls cjson
-	@touch $@
+	port/third-party.sh mbedtls cjson
+	touch $@
 
 # Changed flags rebuild everything that was built with others.
 $(BUILD)/.flags: FORCE | packages-build
-	@mkdir -p $(@D)
+	mkdir -p $(@D)
 	@echo '$(CC) $(COMMON) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(COMMON) $(CFLAGS)' >$@
 
-third_party = $(MAKE) -f port/third-party.mk LIB=$@ CC=gcc
+third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=gcc
 third_flags = -O2 -g -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
 
 $(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched port/mbedtls/mbedtls_config.h port/third-party.mk
 	@echo 'building mbedTLS'
-	@$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' \
+	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' \
 	    CFLAGS="$(third_flags) $(MBEDTLS_CFLAGS) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 
 $(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched port/third-party.mk
 	@echo 'building cJSON'
-	@$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
+	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
 
 # ---- compile and link ---------------------------------------------------------------------------
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags
-	@mkdir -p $(@D)
+	mkdir -p $(@D)
 	@echo '$(CC) $<'
-	@$(CC) $(call compile,$<) -MMD -MP -c $< -o $@
+	$(CC) $(call compile,$<) -MMD -MP -c $< -o $@
 
 # Headers of fetched sources have to be there, and a change of them is a change.
 $(filter $(BUILD)/port/mbedtls/% $(BUILD)/port/cjson/% $(BUILD)/tests/%,$(ports) $(unit) $(bench)): $(THIRD)/.fetched
@@ -106,8 +107,8 @@ $(filter $(BUILD)/port/mbedtls/% $(BUILD)/port/cjson/% $(BUILD)/tests/%,$(ports)
 # An adapter and the library it adapts become one object in which only hf_ names are global, so that
 # libholdfast.a never clashes with another mbedTLS or cJSON in the same program.
 $(BUILD)/merged-%.o:
-	@$(CC) -r -nostdlib -o $@ $^
-	@objcopy --wildcard --keep-global-symbol='hf_*' $@
+	$(CC) -r -nostdlib -o $@ $^
+	objcopy --wildcard --keep-global-symbol='hf_*' $@
 $(BUILD)/merged-mbedtls.o: $(filter $(BUILD)/port/mbedtls/%,$(ports)) $(THIRD)/$(BOARD)/libmbedtls.a
 $(BUILD)/merged-cjson.o: $(filter $(BUILD)/port/cjson/%,$(ports)) $(THIRD)/$(BOARD)/libcjson.a
 
@@ -118,12 +119,12 @@ $(library_test): $(core) $(script)
 $(BUILD)/libplatform.a: $(filter-out $(main),$(platform))
 $(BUILD)/libunit.a: $(filter-out $(BUILD)/tests/unit/test_%,$(unit))
 $(BUILD)/lib%.a: | $(BUILD)/.flags
-	@printf '!<arch>\n' >$@
-	@$(if $^,ar rcsD $@ $^)
+	printf '!<arch>\n' >$@
+	$(if $^,ar rcsD $@ $^)
 
 $(program): $(platform) $(library)
 	@echo 'link $@'
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 
 # ---- tests --------------------------------------------------------------------------------------
 
@@ -132,51 +133,51 @@ benches := $(patsubst %.o,%,$(bench))
 program_links := $(BUILD)/libplatform.a $(library_test) $(library)
 
 $(tests): %: %.o $(BUILD)/libunit.a $(program_links) $(third)
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(CSVLIBS) $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(CSVLIBS) $(LDLIBS)
 
 $(benches): %: %.o $(program_links) $(third)
-	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(if $(findstring libpq,$@),-lpq) $(CSVLIBS) $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(if $(findstring libpq,$@),-lpq) $(CSVLIBS) $(LDLIBS)
 
 groups := test-unit test-sanitize test-integration test-integration-sanitize test-readme
 .PHONY: $(groups)
 
 test: packages-test ## all tests, group by group; says at the end which failed
-	@MAKE='$(MAKE)' tests/run.sh groups $(groups)
+	MAKE='$(MAKE)' tests/run.sh groups $(groups)
 
 test-unit: packages-test ## unit tests on a virtual clock (cmocka)
-	@$(MAKE) $(tests)
-	@tests/run.sh programs $(tests)
+	$(MAKE) $(tests)
+	tests/run.sh programs $(tests)
 
 test-sanitize: packages-test ## the unit tests with address and undefined-behaviour sanitizers
-	@$(MAKE) SANITIZE=1 all test-unit
+	$(MAKE) SANITIZE=1 all test-unit
 
 test-integration: packages-test ## the program against real servers (pytest)
-	@$(MAKE) all
-	@tests/run.sh integration $(BUILD)/holdfast
+	$(MAKE) all
+	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: packages-test ## the same, with the program built with sanitizers
-	@$(MAKE) SANITIZE=1 all
-	@TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
+	$(MAKE) SANITIZE=1 all
+	TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
 
 test-readme: packages-test ## compile the C programs in README.md
-	@$(MAKE) all
-	@CC='$(CC)' LIBS='$(LDLIBS)' tests/readme.sh $(BUILD)
+	$(MAKE) all
+	CC='$(CC)' LIBS='$(LDLIBS)' tests/readme.sh $(BUILD)
 
 check: ## lint and test: what CI runs
-	@$(MAKE) lint
-	@$(MAKE) test
+	$(MAKE) lint
+	$(MAKE) test
 
 demo: packages-test ## a report that survives a server's restart, in a minute
-	@$(MAKE) all
-	@HOLDFAST=$(abspath $(BUILD)/holdfast) tests/demo.sh
+	$(MAKE) all
+	HOLDFAST=$(abspath $(BUILD)/holdfast) tests/demo.sh
 
 bench: packages-bench packages-test ## libpq and holdfast side by side
-	@$(MAKE) all $(benches)
-	@HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
+	$(MAKE) all $(benches)
+	HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
 
 size: ## what the code weighs, against its budget
-	@$(MAKE) $(library) $(program) $(third)
-	@$(PYTHON) tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS)
+	$(MAKE) $(library) $(program) $(third)
+	$(PYTHON) tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS)
 
 # ---- lint ---------------------------------------------------------------------------------------
 
@@ -187,38 +188,38 @@ lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy
 .PHONY: $(lints)
 
 lint: packages-test packages-bench ## arrows, format, clang and clang-tidy, shellcheck; no tests
-	@$(MAKE) -k $(lints) || { echo 'lint: FAILED, repeat with: make lint'; exit 1; }
+	$(MAKE) -k $(lints) || { echo 'lint: FAILED, repeat with: make lint'; exit 1; }
 	@echo 'lint: clean'
 
 lint-arrows: # the rules of the tree
-	@$(PYTHON) tests/lint/selftest.py
-	@$(PYTHON) tests/lint/arrows.py
+	$(PYTHON) tests/lint/selftest.py
+	$(PYTHON) tests/lint/arrows.py
 
 lint-format:
-	@clang-format --dry-run -Werror $(code) $(headers) || { echo '$(REPEAT) make lint-format; to mend: make format'; exit 1; }
+	clang-format --dry-run -Werror $(code) $(headers) || { echo '$(REPEAT) make lint-format; to mend: make format'; exit 1; }
 
 format: ## rewrite the C files in the one style
-	@clang-format -i $(code) $(headers)
+	clang-format -i $(code) $(headers)
 
 lint-shell:
-	@shellcheck $(shells)
+	shellcheck $(shells)
 
 lint-symbols: # the core calls nothing but itself and <string.h>
-	@$(MAKE) $(core)
-	@tests/lint/symbols.sh $(core)
+	$(MAKE) $(core)
+	tests/lint/symbols.sh $(core)
 
 # One stamp for each file: again only when it or a header of it changed.
 lint-tidy: $(patsubst %.c,$(BUILD)/%.tidy,$(code))
 $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
 	@echo 'clang-tidy $*.c'
-	@clang $(call compile,$*.c) -fsyntax-only $*.c
-	@clang-tidy --quiet $*.c -- $(call compile,$*.c) 2>&1 | { ! grep -v -e 'warnings generated' -e '^Suppressed' -e '^Use -header'; }
-	@touch $@
+	clang $(call compile,$*.c) -fsyntax-only $*.c
+	clang-tidy --quiet $*.c -- $(call compile,$*.c) 2>&1 | { ! grep -v -e 'warnings\? generated' -e '^Suppressed' -e '^Use -header'; }
+	touch $@
 
 # ---- install ------------------------------------------------------------------------------------
 
 install: all ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
-	@CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
+	CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove what was built (but the third-party part: distclean)
 	rm -rf build/$(BOARD) build/$(BOARD)-asan

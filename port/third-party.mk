@@ -1,7 +1,7 @@
 # Compiles the .c files of one folder of third-party source to an archive; run by the Makefile as
 #   $(MAKE) -f port/third-party.mk LIB=… SOURCES=… CC=… CFLAGS=…
 # A make of its own because which files there are is known only after they have been fetched.
-objects := $(patsubst %.c,$(LIB:.a=)/%.o,$(notdir $(SOURCES)))
+objects := $(patsubst %.c,$(LIB:.a=)/%.o,$(notdir $(wildcard $(SOURCES))))
 vpath %.c $(sort $(dir $(SOURCES)))
 
 $(LIB): $(objects)
