@@ -6,6 +6,10 @@
 #   tests/run.sh groups TARGET…       the Makefile's test targets one after the other, all of them
 set -eu
 
+# A sanitizer's verdict is told apart from a program's own exit status.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-exitcode=99:detect_stack_use_after_return=1}"
+export UBSAN_OPTIONS="${UBSAN_OPTIONS:-exitcode=99:print_stacktrace=1}"
+
 one() { # a test program: one line when it passes, all it said when it does not
     log=$1.log
     status=0

@@ -16,9 +16,7 @@ use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 
 # AES and carry-less multiplication by instruction halve the cost of a TLS record. aesni.c asks the
 # CPU before it uses them.
-ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
-MBEDTLS_CFLAGS := -maes -mpclmul -msse4.1
-endif
+MBEDTLS_CFLAGS = $(if $(findstring x86_64,$(shell gcc -dumpmachine)),-maes -mpclmul -msse4.1)
 
 CFLAGS  ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 LDLIBS  += -lcares

@@ -6,7 +6,7 @@
 set -eu
 
 build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
-test="clang clang-format clang-tidy libclang-rt-dev shellcheck libcmocka-dev
+test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev
       postgresql postgresql-client openssl procps
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
 bench="libpq-dev valgrind"
