@@ -204,9 +204,10 @@ format: ## rewrite the C files in the one style
 lint-shell:
 	shellcheck $(shells)
 
-lint-symbols: # the core calls nothing but itself and <string.h>
-	$(MAKE) $(core)
-	tests/lint/symbols.sh $(core)
+lint-symbols: # what the linker sees
+	$(MAKE) $(core) $(library) $(library_test)
+	tests/lint/symbols.sh core $(core)
+	tests/lint/symbols.sh library $(library) $(library_test)
 
 # One stamp for each file: again only when it or a header of it changed.
 lint-tidy: $(patsubst %.c,$(BUILD)/%.tidy,$(code))

@@ -1,17 +1,30 @@
 #!/bin/sh
-# The core calls nothing but itself and <string.h>: reads what its objects leave undefined.
+# Reads the linker's names, where no macro and no indirection can hide a call.
 #
-#   tests/lint/symbols.sh OBJECT…
+#   tests/lint/symbols.sh core OBJECT…      the core calls nothing but itself and <string.h>
+#   tests/lint/symbols.sh library ARCHIVE…  what an application links has only hf_ names
 set -eu
+what=$1
+shift
 [ $# -gt 0 ] || exit 0
-defined=$(mktemp)
-trap 'rm -f "$defined"' EXIT
-nm --defined-only -g "$@" | awk 'NF == 3 { print $3 }' | sort -u >"$defined"
-# The compiler's own calls: a fortified memcpy is still a memcpy, and the stack protector's trap.
-strangers=$(nm -u "$@" | awk 'NF == 2 { print $2 }' | sort -u | comm -23 - "$defined" |
-    grep -vxE '(__)?(mem(cpy|set|move|cmp|chr)|str(len|cmp|ncmp|chr|rchr|nlen))(_chk)?|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_' || true)
-[ -z "$strangers" ] && exit 0
-for name in $strangers; do
-    echo "core calls $name: $(nm -A -u "$@" | grep -w "$name" | cut -d: -f1 | tr '\n' ' ')"
+
+defined() {
+    nm --defined-only -g "$@" | awk 'NF == 3 { print $3 }' | sort -u
+}
+
+case $what in
+core)
+    mine=$(mktemp)
+    trap 'rm -f "$mine"' EXIT
+    defined "$@" >"$mine"
+    # The compiler's own: a fortified memcpy is still a memcpy; the stack protector's trap.
+    names=$(nm -u "$@" | awk 'NF == 2 { print $2 }' | sort -u | comm -23 - "$mine" | grep -vxE \
+        '(__)?(mem(cpy|set|move|cmp|chr)|str(len|cmp|ncmp|chr|rchr))(_chk)?|__stack_chk_fail' || true)
+    ;;
+library) names=$(defined "$@" | grep -v '^hf_' || true) ;;
+esac
+
+for name in $names; do
+    echo "$what: $name does not belong there: $(nm -A -g "$@" | grep -w "$name" | cut -d' ' -f1 | sort -u | tr '\n' ' ')"
 done
-exit 1
+[ -z "$names" ]
