@@ -8,7 +8,10 @@
 
 #include "config.h"
 
-/* attempt counts from 0: how many tries have failed since the last success. */
+/* attempt counts from 0: how many tries have failed since the last success. Never HF_FOREVER. */
 uint32_t hf_backoff(uint32_t attempt, const hf_config *config, uint32_t random);
+
+/* delay_ms shortened by the config's jitter alone: for a delay that is not of the schedule. */
+uint32_t hf_backoff_jitter(uint32_t delay_ms, const hf_config *config, uint32_t random);
 
 #endif

@@ -74,8 +74,9 @@ typedef enum hf_err {
 /* The phase something happened in. A phase is the innermost level of job > statement > attempt > phase. */
 #define HF_PHASES(X)                                                                      \
     X(NONE, "none")                                                                       \
-    X(QUEUE, "queue") X(RESOLVE, "resolve") X(TCP, "tcp") X(TLS, "tls") X(LOGIN, "login") \
-        X(PROBE, "probe") X(QUERY, "query") X(CANCEL, "cancel") X(CLOSE, "close")
+    X(QUEUE, "queue")                                                                     \
+    X(RESOLVE, "resolve") X(TCP, "tcp") X(TLS, "tls") X(LOGIN, "login") X(PROBE, "probe") \
+        X(QUERY, "query") X(CANCEL, "cancel") X(CLOSE, "close")
 
 typedef enum hf_phase {
 #define X(name, text) HF_PHASE_##name,
@@ -127,12 +128,14 @@ const char *hf_limit_name(hf_limit limit);
 
 /* Fills *error: everything else zero. `message` may be NULL; control characters in it are replaced. */
 void hf_error_set(hf_error *error, hf_err code, hf_phase phase, const char *message);
-/* Copies text into error->message as printable characters only: others become '?' (SECURITY 1, 3). */
+/* Copies text into error->message as printable UTF-8 only: line ends and tabs become spaces, anything else
+ * that is not printable '?'. Cut at a whole character. */
 void hf_error_message(hf_error *error, const char *text, size_t bytes);
 
-/* One line for a person: `timed out after 15.0 s in tls (connect_timeout)`, or
- * `the server refused: 42P01 relation "x" does not exist (in query)`. Always NUL-terminated, cut at
- * `size`; returns the length written. */
+/* One line for a person: `timed out after 15.0 s in tls (connect_timeout): db.example:5432`,
+ * `the server refused: 42P01 relation "x" does not exist (in query, at character 15)`, or
+ * `given up after 3 retries in tcp (connect_retries)`. Always NUL-terminated, cut at `size`; returns the
+ * length written. */
 size_t hf_error_text(const hf_error *error, char *out, size_t size);
 
 #endif

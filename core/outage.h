@@ -15,20 +15,30 @@ typedef struct hf_outage {
     hf_ms
         next_dial; /* the canary's next attempt, for followers to wait for; HF_NEVER none planned */
     uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
-    uint32_t count;   /* outages ever */
+    uint32_t count;   /* outages ever: those in which a try failed */
     uint16_t canary;  /* who dials; HF_NOBODY */
     bool proved;      /* a connection has proved itself at least once */
+    bool up;          /* a connection came up at least once: dials are no longer counted */
 } hf_outage;
 
 void hf_outage_init(hf_outage *outage);
 /* No connection is usable, and one is wanted: the clock starts, unless it runs already. */
 void hf_outage_begin(hf_outage *outage, hf_ms now);
+/* A connection came up. From then on max_outage limits an outage, and connect_retries no longer (SEMANTICS
+ * 2); its clock and the schedule go on until the connection proves itself. */
+void hf_outage_up(hf_outage *outage);
 /* A statement was answered, or a connection stayed healthy for stable_after: the clock stops and the
- * backoff starts anew. Returns the outage's length in ms, 0 when there was none. */
+ * backoff starts anew. Returns the outage's length in ms, 0 when there was none (a first connection that
+ * came up at the first try is none). */
 hf_ms hf_outage_end(hf_outage *outage, hf_ms now);
-/* A dial, or the last usable connection, was lost: counts it and returns the delay before the next. */
+/* Given up, or nobody wants a connection any more: no outage, no canary, the schedule starts anew; what is
+ * known of the past stays. */
+void hf_outage_reset(hf_outage *outage);
+/* A dial, or the last usable connection, was lost: counts it and returns the delay before the next. The
+ * first delay is first_delay's, if that is set; the second is the schedule's second all the same. */
 uint32_t hf_outage_lost(hf_outage *outage, const hf_config *config, uint32_t random);
-/* May this connection dial now? The first to ask in an outage becomes the canary. */
+/* May this connection dial now? The first to ask in an outage becomes the canary. Not for asking while a
+ * connection is usable: the others then follow freely, though the clock may still run. */
 bool hf_outage_may_dial(hf_outage *outage, uint16_t conn);
 /* Is it time to give up (HF_LIMIT_MAX_OUTAGE or _CONNECT_RETRIES), or HF_LIMIT_NONE? */
 hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf_ms now);

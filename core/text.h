@@ -1,0 +1,34 @@
+/* Writing into a fixed buffer, and wiping one: what the core has instead of <stdio.h>.
+ *
+ * A writer never writes past its size, always leaves a NUL, and cuts what does not fit, never in the middle
+ * of a UTF-8 character. Every append may be called after the buffer is full: it then does nothing.
+ */
+#ifndef HF_TEXT_H
+#define HF_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct hf_writer {
+    char *out;
+    size_t size; /* of out, its NUL included */
+    size_t length;
+    bool cut; /* something did not fit */
+} hf_writer;
+
+/* size 0 is allowed: nothing is ever written then, and out may be NULL. */
+hf_writer hf_writer_on(char *out, size_t size);
+void hf_write_text(hf_writer *writer, const char *text);
+/* Printable characters of UTF-8 text: line ends and tabs become spaces; other control characters, those
+ * that reorder or hide text, and bytes that are not UTF-8 become '?' (SECURITY 1, 3). */
+void hf_write_printable(hf_writer *writer, const char *text, size_t bytes);
+void hf_write_unsigned(hf_writer *writer, uint64_t value);
+void hf_write_signed(hf_writer *writer, int64_t value);
+/* "15.0 s", "0.25 s", "2.125 s": at least one decimal, no more than it needs. */
+void hf_write_seconds(hf_writer *writer, uint64_t ms);
+
+/* Overwrites with zeros what a compiler would think dead. */
+void hf_wipe(void *what, size_t bytes);
+
+#endif
