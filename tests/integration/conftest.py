@@ -1,0 +1,119 @@
+"""Fixtures: the program, a server per worker, servers to hurt, proxies and jobs, each cleaned up behind a test."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(__file__))
+
+from harness.cluster import Clusters                                    # noqa: E402
+from harness.program import Job, Run, clean_environment                 # noqa: E402
+from harness.proxy import Proxy                                         # noqa: E402
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+ROOT = "HOLDFAST_TESTS_ROOT"                # where servers live: one folder a run, shared by its workers
+
+
+def pytest_configure(config):
+    """The run's own process makes the folder; xdist's workers inherit its name."""
+    if not hasattr(config, "workerinput"):
+        # Not under build/: the server's user must be able to enter it, and a socket's path is short.
+        folder = tempfile.mkdtemp(prefix="holdfast-")
+        os.chmod(folder, 0o755)
+        os.environ[ROOT] = folder
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(ROOT), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The program under test: $HOLDFAST, else the one that `make` builds."""
+    path = os.environ.get("HOLDFAST") or str(REPOSITORY / "build" / "linux" / "holdfast")
+    if not os.access(path, os.X_OK):
+        pytest.exit(f"{path} is not there: run `make`, or name the program in HOLDFAST", returncode=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clusters():
+    return Clusters(os.environ[ROOT])
+
+
+@pytest.fixture(scope="session")
+def cluster(clusters):
+    """This worker's server, for tests that leave it as they found it."""
+    server = clusters.new("shared")
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def own_cluster(clusters, request):
+    """A server of this test alone, to stop, kill and reconfigure."""
+    server = clusters.new(f"own{abs(hash(request.node.name)) % 10**6}")
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def proxy_to():
+    """Make proxies to a server: proxy_to(cluster)."""
+    made = []
+
+    def make(server, host="127.0.0.1"):
+        made.append(Proxy(server.port, host))
+        return made[-1]
+    yield make
+    for proxy in made:
+        proxy.close()
+
+
+@pytest.fixture
+def proxy(proxy_to, cluster):
+    """A proxy before this worker's server."""
+    return proxy_to(cluster)
+
+
+@pytest.fixture
+def make_job(program, tmp_path, cluster):
+    """Make jobs in folders of their own; at the end what still runs is ended and no file may hold a secret."""
+    jobs = []
+
+    def make(rows=50, server=None, folder=None, **options):
+        lines = [(str(i),) for i in range(1, rows + 1)] if isinstance(rows, int) else rows
+        place = tmp_path / (folder or f"job{len(jobs) + 1}")
+        jobs.append(Job(program, place, server or cluster, lines, **options))
+        return jobs[-1]
+    yield make
+    for job in jobs:
+        for run in job.runs:
+            run.end()
+        job.keeps_secrets()
+
+
+@pytest.fixture
+def holdfast(program, tmp_path):
+    """Run the program with any words: holdfast('query', 'SELECT 1', dsn=…) -> the finished Run."""
+    runs = []
+
+    def run(*words, status=0, deadline_s=30, env=None, wait=True, **options):
+        from harness.program import arguments
+        folder = tmp_path / "home"
+        folder.mkdir(exist_ok=True)
+        environment = clean_environment(folder, **(env or {}))
+        runs.append(Run(program, [*words, *arguments(options)], folder, f"run{len(runs) + 1}", environment))
+        if wait:
+            seen = runs[-1].finish(deadline_s)
+            assert seen == status, f"exit {seen} instead of {status}:\n{runs[-1].stdout[-2000:]}{runs[-1].tail()}"
+        return runs[-1]
+    yield run
+    for each in runs:
+        each.end()

@@ -1,0 +1,55 @@
+"""A certificate authority of the tests' own, so that verify-full is what every test runs with."""
+
+import pathlib
+import subprocess
+
+CONFIG = """
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = holdfast test {name}
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = {names}
+"""
+
+
+def _openssl(*words):
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+
+class Authority:
+    """A CA under `folder`; `issue` makes a server certificate for the names given."""
+
+    def __init__(self, folder, name):
+        self.folder = pathlib.Path(folder)
+        self.certificate, self.key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
+        if not self.certificate.exists():
+            config = self._configure(name, "DNS:unused")
+            _openssl("req", "-x509", "-config", config, "-extensions", "ca", *self._new_key(self.key),
+                     "-out", self.certificate, "-days", 30)
+
+    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", days=30):
+        """Write NAME.crt and NAME.key, signed by this CA and good for `names`; return both paths."""
+        certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
+        config, request = self._configure(name, names), self.folder / f"{name}.csr"
+        _openssl("req", "-new", "-config", config, *self._new_key(key), "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
+                 "-extfile", config, "-extensions", "server", "-days", days, "-out", certificate)
+        return certificate, key
+
+    def _configure(self, name, names):
+        config = self.folder / f"{name}.cnf"
+        config.write_text(CONFIG.format(name=name, names=names))
+        return config
+
+    @staticmethod
+    def _new_key(path):
+        return "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path

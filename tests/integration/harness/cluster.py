@@ -1,0 +1,315 @@
+"""A private PostgreSQL: made once as a template, copied for each test that wants to hurt one.
+
+A copy starts in a fraction of a second, which is why even tests that kill their server can have one each.
+PostgreSQL refuses to run as root, so as root everything of the server's runs as the user `postgres`.
+"""
+
+import contextlib
+import fcntl
+import glob
+import os
+import pathlib
+import pwd
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.parse
+
+import psycopg2
+import psycopg2.extensions
+
+from .certificates import Authority
+from .waiting import eventually
+
+PASSWORD = "Tr0ub4dor/&@3x:pw"      # needs percent-encoding in a URL: that path is tested by every test
+SECRET = "Tr0ub4dor"                # what must never show up anywhere, encoded or not
+ITEMS = 2000
+
+CONFIG = """
+listen_addresses = '127.0.0.1'
+fsync = off
+autovacuum = off
+max_connections = 40
+shared_buffers = 16MB
+max_wal_senders = 0
+wal_level = minimal
+jit = off
+ssl = on
+ssl_cert_file = 'server.crt'
+ssl_key_file = 'server.key'
+password_encryption = 'scram-sha-256'
+log_connections = on
+log_disconnections = on
+log_line_prefix = '%m [%p] %q%u@%d '
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+# app: as production has it. plain: for faults placed at a byte that TLS would hide. The rest: one method each.
+HBA = """
+local   all  postgres                  trust
+local   all  trusted                   trust
+local   all  app                       scram-sha-256
+hostssl all  app        127.0.0.1/32   scram-sha-256
+host    all  plain      127.0.0.1/32   scram-sha-256
+host    all  limited    127.0.0.1/32   scram-sha-256
+host    all  hurried    127.0.0.1/32   scram-sha-256
+host    all  md5er      127.0.0.1/32   md5
+host    all  clear      127.0.0.1/32   password
+host    all  trusted    127.0.0.1/32   trust
+"""
+
+ROLES = ("app", "plain", "limited", "hurried", "clear", "trusted")
+
+SCHEMA = r"""
+CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL, price numeric(10,2), note text);
+INSERT INTO item
+SELECT i, 'item ' || i, CASE WHEN i % 10 <> 0 THEN i * 1.25 END,
+       CASE i % 7 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN 'a, b' WHEN 3 THEN 'say "hi"'
+                  WHEN 4 THEN E'two\nlines' WHEN 5 THEN 'žluťoučký kůň ✓' ELSE ' plain ' END
+FROM generate_series(1, {ITEMS}) i;
+CREATE TABLE sale (item_id int NOT NULL, day date NOT NULL, qty int, PRIMARY KEY (item_id, day));
+INSERT INTO sale SELECT i, date '2024-01-01' + d, i % 5 + d FROM generate_series(1, {ITEMS}) i,
+       generate_series(1, 2) d WHERE d <= i % 3;
+CREATE TABLE ledger (run_id bigserial PRIMARY KEY, line int, note text);
+CREATE TABLE single (line int PRIMARY KEY, note text);
+CREATE SEQUENCE tries;
+CREATE FUNCTION counted(n int) RETURNS int LANGUAGE sql AS 'SELECT nextval(''tries''); SELECT n';
+CREATE FUNCTION flaky(n int, state text, often float) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  IF random() < often THEN RAISE EXCEPTION 'a passing conflict' USING ERRCODE = state; END IF;
+  RETURN n;
+END $$;
+CREATE FUNCTION refuse(n int, bad int, state text) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  IF n = bad THEN RAISE EXCEPTION 'line % is refused', n USING ERRCODE = state; END IF;
+  RETURN n;
+END $$;
+GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC;
+GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO PUBLIC;
+"""
+
+
+def _as_server(*command):
+    """The command as the user that may run a server."""
+    return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else list(command)
+
+
+def server_program(name):
+    """The path of initdb, pg_ctl, psql…: Debian keeps the servers' programs off the PATH."""
+    found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) or [shutil.which(name)]
+    if not found[-1]:
+        raise RuntimeError(f"{name} is not installed: apt-get install postgresql")
+    return found[-1]
+
+
+def _run(folder, *command):
+    """Run one of the server's programs; its whole output is the error when it fails."""
+    done = subprocess.run(_as_server(*command), cwd=folder, stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
+
+
+def _give_to_server(*paths):
+    if os.geteuid() == 0:
+        user = pwd.getpwnam("postgres")
+        for path in paths:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def _install_certificate(data, certificate, key):
+    for source, name in ((certificate, "server.crt"), (key, "server.key")):
+        shutil.copy(source, data / name)
+        (data / name).chmod(0o600)
+        _give_to_server(data / name)
+
+
+def free_port():
+    """A loopback port below the ephemeral range, so that no client's own end takes it during a restart."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Cluster:
+    """One server: folder, port, socket; started and stopped by its pid file."""
+
+    def __init__(self, folder, tls):
+        self.folder, self.tls = pathlib.Path(folder), tls
+        self.data, self.log = self.folder / "data", self.folder / "server.log"
+        self.port = free_port()
+        self._admin = None
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def start(self, wait=True):
+        """Start; with `wait` until it answers. The log of earlier lives is kept."""
+        options = f"-p {self.port} -k {self.folder}"
+        _run(self.folder, server_program("pg_ctl"), "start", "-w" if wait else "-W", "-s", "-t", "60",
+             "-D", self.data, "-l", self.log, "-o", options)
+        return self
+
+    def stop(self, mode="fast", wait=True):
+        self.forget_admin()
+        _run(self.folder, server_program("pg_ctl"), "stop", "-w" if wait else "-W", "-s", "-t", "60",
+             "-D", self.data, "-m", mode)
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def destroy(self):
+        """Stop if running and remove the folder."""
+        if self.running():
+            self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def running(self):
+        return (self.data / "postmaster.pid").exists()
+
+    @property
+    def pid(self):
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """The postmaster stopped by SIGSTOP: connections are taken by the kernel and never answered."""
+        pid = self.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def use_certificate(self, certificate, key):
+        """Present another certificate from the next connection on."""
+        _install_certificate(self.data, certificate, key)
+        self.reload()
+
+    def reload(self):
+        """Have the configuration read again, and wait until it is."""
+        before = self.log.read_text().count("reloading configuration")
+        self.sql("SELECT pg_reload_conf()")
+        eventually(lambda: self.log.read_text().count("reloading configuration") > before, "the reload")
+
+    # -- asking it -------------------------------------------------------------------------------
+
+    def connect(self, **options):
+        """A connection of the tests' own, as superuser through the socket: no fault stands in its way."""
+        settings = {"host": str(self.folder), "port": self.port, "user": "postgres", "dbname": "db",
+                    "connect_timeout": 10, "application_name": "tests", **options}
+        connection = psycopg2.connect(**settings)
+        connection.autocommit = True
+        return connection
+
+    def sql(self, text, *values):
+        """Run one statement on a kept connection; its rows, or nothing."""
+        if self._admin is None or self._admin.closed:
+            self._admin = self.connect()
+        try:
+            with self._admin.cursor() as cursor:
+                cursor.execute(text, values or None)
+                return cursor.fetchall() if cursor.description else None
+        except psycopg2.OperationalError:
+            self.forget_admin()
+            raise
+
+    def value(self, text, *values):
+        return self.sql(text, *values)[0][0]
+
+    def forget_admin(self):
+        if self._admin is not None:
+            self._admin.close()
+        self._admin = None
+
+    def sessions(self, role="app", state=None):
+        """The pids of a role's sessions, those in `state` ('active', 'idle') if one is given."""
+        return [row[0] for row in self.sql(
+            "SELECT pid FROM pg_stat_activity WHERE usename = %s AND state = coalesce(%s, state)", role, state)]
+
+    def terminate(self, role="app", state=None):
+        """Terminate a role's sessions as an administrator would; how many were hit."""
+        return sum(self.value("SELECT pg_terminate_backend(%s)::int", pid) for pid in self.sessions(role, state))
+
+    def no_sessions(self, role="app"):
+        eventually(lambda: not self.sessions(role), f"no session of {role} is left on the server")
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    def dsn(self, role="app", host="127.0.0.1", port=None, password=PASSWORD, **parameters):
+        """A URL for the program. app gets verify-full against the tests' CA; the others no TLS."""
+        if role == "app":
+            parameters = {"sslmode": "verify-full", "sslrootcert": str(self.tls / "ca.crt"), **parameters}
+        else:
+            parameters = {"sslmode": "disable", **parameters}
+        secret = "" if password is None else ":" + urllib.parse.quote(password, safe="")
+        query = urllib.parse.urlencode({k: v for k, v in parameters.items() if v is not None}, safe="/")
+        return f"postgres://{role}{secret}@{host}:{port or self.port}/db?{query}"
+
+
+class Clusters:
+    """Where clusters come from: one template for all workers of a run, a copy for each cluster."""
+
+    def __init__(self, root):
+        self.root = pathlib.Path(root)
+        self.tls = self.root / "tls"
+
+    def new(self, name):
+        """A started copy of the template."""
+        self._prepare()
+        folder = self.root / f"{name}-{os.getpid()}"
+        folder.mkdir()
+        _give_to_server(folder)
+        subprocess.run(["cp", "-a", "--reflink=auto", self.root / "template" / "data", folder / "data"], check=True)
+        cluster = Cluster(folder, self.tls)
+        try:
+            return cluster.start()
+        except RuntimeError:                # another worker drew the same port between probe and start
+            cluster.port = free_port()
+            return cluster.start()
+
+    def _prepare(self):
+        """Make the template unless another worker has, or is about to."""
+        with open(self.root / "template.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (self.root / "template.ready").exists():
+                self._make_template()
+                (self.root / "template.ready").touch()
+
+    def _make_template(self):
+        self.tls.mkdir()
+        Authority(self.tls, "stranger")
+        certificate, key = Authority(self.tls, "ca").issue("server")
+        folder = self.root / "template"
+        folder.mkdir()
+        _give_to_server(folder)
+        _run(folder, server_program("initdb"), "-N", "-D", folder / "data", "-U", "postgres", "-A", "trust",
+             "-E", "UTF8", "--locale=C.UTF-8")
+        with open(folder / "data" / "postgresql.conf", "a", encoding="utf-8") as config:
+            config.write(CONFIG)
+        (folder / "data" / "pg_hba.conf").write_text(HBA)
+        _install_certificate(folder / "data", certificate, key)
+        cluster = Cluster(folder, self.tls).start()
+        with contextlib.closing(cluster.connect(dbname="postgres")) as admin:
+            self._fill(cluster, admin)
+        cluster.stop()
+
+    @staticmethod
+    def _fill(cluster, admin):
+        cursor = admin.cursor()
+        cursor.execute("CREATE DATABASE db")
+        for role in ROLES:
+            cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (PASSWORD,))
+        cursor.execute("SET password_encryption = 'md5'")
+        cursor.execute("CREATE ROLE md5er LOGIN PASSWORD %s", (PASSWORD,))
+        cursor.execute("ALTER ROLE hurried SET statement_timeout = '300ms'")
+        with contextlib.closing(cluster.connect()) as connection:
+            connection.cursor().execute(SCHEMA.replace("{ITEMS}", str(ITEMS)))

@@ -1,0 +1,232 @@
+"""Runs of the program under test, each with its folder, its deadline and its promises checked at the end."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+from . import expect
+from .cluster import SECRET
+from .waiting import eventually
+
+# The settings of the command that step 1 is done with: everything happens in seconds, nothing differs in kind.
+SETTINGS = {
+    "max_concurrent": 3, "retry_delay": "200ms", "max_retry_delay": "1s", "connect_timeout": "2s",
+    "reconnect_timeout": "2s", "probe_timeout": "1s", "request_timeout": "3s", "close_timeout": "500ms",
+    "max_outage": "60s", "max_retries": 50, "progress": "never", "log_level": "debug",
+}
+RECONNECTED = "✓ Reconnected to database"
+
+# About 15 ms a line, 0 to 2 result rows each, with every kind of cell CSV has to quote.
+SLOW_SQL = """SELECT i.name, i.price, i.note, s.day, s.qty
+FROM pg_sleep({sleep}), item i JOIN sale s ON s.item_id = i.id
+WHERE i.id = $1 ORDER BY s.day"""
+
+
+def slow_sql(sleep=0.015):
+    return SLOW_SQL.format(sleep=sleep)
+
+
+SQL = slow_sql(0)
+
+
+def arguments(options):
+    """{'max_retries': 5, 'restart': True, 'param': ['a', 'b']} as words of a command line; None is left out."""
+    words = []
+    for name, value in options.items():
+        option = "--" + name.replace("_", "-")
+        if value is True:
+            words.append(option)
+        elif isinstance(value, (list, tuple)):
+            for each in value:
+                words += [option, str(each)]
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    return words
+
+
+def clean_environment(folder, **extra):
+    """The caller's environment without what libpq and holdfast would read, and with a HOME of the test's own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "HOLDFAST"))}
+    return {**kept, "HOME": str(folder), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **extra}
+
+
+class Run:
+    """One process of the program: started, watched, ended. Output goes to files, so nothing can block it."""
+
+    def __init__(self, program, words, folder, name="run", env=None, stdout=None):
+        self.folder, self.name = pathlib.Path(folder), name
+        self.words = [str(word) for word in words]
+        self.stdout_path, self.stderr_path = self.folder / f"{name}.stdout", self.folder / f"{name}.stderr"
+        with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
+            self.process = subprocess.Popen(
+                [program, *self.words], cwd=self.folder, stdin=subprocess.DEVNULL,
+                stdout=out if stdout is None else stdout, stderr=err,
+                env=clean_environment(self.folder) if env is None else env)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def status(self):
+        return self.process.poll()
+
+    @property
+    def running(self):
+        return self.status is None
+
+    @property
+    def stdout(self):
+        return self.stdout_path.read_bytes().decode()
+
+    @property
+    def stderr(self):
+        return self.stderr_path.read_text(errors="replace")
+
+    def finish(self, deadline_s=90):
+        """Wait for the end; the status. A program that does not end fails the test and is ended here."""
+        try:
+            return self.process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise AssertionError(f"still running after {deadline_s} s; its last words:\n{self.tail()}") from None
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def end(self):
+        """Kill -9, as a crash would."""
+        if self.running:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def descriptors(self):
+        """How many descriptors it has open now."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def command_line(self):
+        """Its argv as `ps` shows it to every user of the machine."""
+        return pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes().decode()
+
+    def tail(self):
+        return self.stderr[-3000:]
+
+
+class ReportRun(Run):
+    """A run of `report`, with the files of its job."""
+
+    def __init__(self, job, program, words, name, env=None):
+        self.job = job
+        super().__init__(program, words, job.folder, name, env)
+
+    @property
+    def log(self):
+        path = self.job.log
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def summary(self):
+        return json.loads(self.job.summary.read_text())
+
+    def tail(self):
+        return self.log[-3000:] + self.stderr[-3000:]
+
+    def logged(self, pattern):
+        """How often a pattern is in the log."""
+        return len(re.findall(pattern, self.log))
+
+    def await_log(self, pattern, count=1, deadline_s=30):
+        def seen():
+            assert self.running or self.logged(pattern) >= count, \
+                f"ended with {self.status} before the log had {pattern!r} {count} times:\n{self.tail()}"
+            return self.logged(pattern) >= count
+        eventually(seen, f"{pattern!r} {count} times in the log of run {self.name}", deadline_s)
+
+    def await_lines(self, count, deadline_s=60):
+        """Wait until that many lines of the output are written: the run is in its middle, whatever its speed."""
+        def written():
+            lines = self.job.lines_written()
+            assert self.running or lines >= count, f"ended with {self.status} at {lines} lines:\n{self.tail()}"
+            return lines >= count
+        eventually(written, f"{count} lines written", deadline_s)
+
+    def check(self, status=0, deadline_s=90):
+        """Wait for the end and hold the status."""
+        seen = self.finish(deadline_s)
+        assert seen == status, f"exit {seen} instead of {status}:\n{self.tail()}"
+        return self
+
+
+class Job:
+    """An input, a query and an output: what a user would run, and run again."""
+
+    def __init__(self, program, folder, cluster, rows, header=("id",), sql=SQL, params="id", dsn=None):
+        self.program, self.folder, self.cluster = program, pathlib.Path(folder), cluster
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.header, self.rows, self.sql, self.params = list(header), [tuple(row) for row in rows], sql, params
+        self.dsn = cluster.dsn() if dsn is None else dsn
+        self.cost_file, self.query = self.folder / "cost.csv", self.folder / "report.sql"
+        self.output = self.folder / "report.csv"
+        self.part, self.position = self._beside(".part"), self._beside(".position")
+        self.rejects, self.unknown = self._beside(".rejects.csv"), self._beside(".unknown.csv")
+        self.log, self.summary = self.folder / "report.log", self.folder / "summary.json"
+        self.runs = []
+        self.cost_file.write_bytes(expect.csv_file(self.header, self.rows))
+        self.query.write_text(sql)
+
+    def _beside(self, ending):
+        return self.output.with_name(self.output.name + ending)
+
+    def start(self, env=None, **options):
+        """Start the program on this job; options override the settings, None leaves one out."""
+        given = {"dsn": self.dsn, "cost_file": self.cost_file, "query": self.query, "params": self.params,
+                 "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS, **options}
+        self.log.unlink(missing_ok=True)
+        run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env)
+        self.runs.append(run)
+        return run
+
+    def run(self, status=0, deadline_s=90, **options):
+        """Run to the end and hold the exit status."""
+        return self.start(**options).check(status, deadline_s)
+
+    def lines_written(self):
+        """Lines of output there are so far."""
+        for path in (self.output, self.part):
+            if path.exists():
+                try:
+                    return path.read_bytes().count(b"\n")
+                except FileNotFoundError:       # renamed between the two looks
+                    continue
+        return 0
+
+    def expected(self, rows=None):
+        return expect.report(self.cluster, self.header, self.rows if rows is None else rows, self.sql,
+                             self.params.split(",") if self.params else [])
+
+    def complete(self, rows=None):
+        """O1: the output is, byte for byte, what an undisturbed run writes, and nothing else is left behind."""
+        assert self.output.read_bytes() == self.expected(rows)
+        assert not self.part.exists() and not self.position.exists()
+
+    def nothing_written(self):
+        """Bad input is found before anything is written: no file is there that the test did not make."""
+        left = [path.name for path in (self.output, self.part, self.position, self.rejects, self.unknown)
+                if path.exists()]
+        assert not left
+
+    def keeps_secrets(self):
+        """O6: no file that a run wrote has the password in it, whole or in part."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path.name not in (".pgpass", "pgpass"):
+                assert SECRET.encode() not in path.read_bytes(), f"the password is in {path.name}"
+
+
+def rows_of(path):
+    """A CSV file's lines as lists, the header first."""
+    return list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))

@@ -1,0 +1,92 @@
+"""The harness itself: a fault that is not placed where a test believes proves nothing."""
+
+import time
+
+import psycopg2
+import pytest
+
+from harness import expect, wire
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+
+def through(cluster, proxy, **options):
+    from harness.cluster import PASSWORD
+    return cluster.connect(host="127.0.0.1", port=proxy.port, user="plain", password=PASSWORD, sslmode="disable",
+                           **options)
+
+
+def test_proxy_passes_and_counts(cluster, proxy):
+    through(cluster, proxy).close()
+    assert proxy.count == 1 and proxy.links[0].kind == "startup"
+    eventually(lambda: proxy.links[0].closed, "the close of the client is seen")
+
+
+def test_proxy_refuses_and_accepts_again(cluster, proxy):
+    proxy.refuse()
+    with pytest.raises(psycopg2.OperationalError, match="refused"):
+        through(cluster, proxy)
+    proxy.accept()
+    through(cluster, proxy).close()
+
+
+def test_proxy_lets_connect_hang(cluster, proxy):
+    proxy.hang()
+    with pytest.raises(psycopg2.OperationalError, match="timeout"):
+        through(cluster, proxy, connect_timeout=2)
+    proxy.accept()
+    through(cluster, proxy).close()
+
+
+def test_proxy_cuts_after_login_at_a_byte(cluster, proxy):
+    proxy.next(Plan(cut_down=0, after_login=True), Plan(cut_down=1, after_login=True, cut="fin"))
+    for _ in range(2):
+        connection = through(cluster, proxy)
+        with pytest.raises(psycopg2.OperationalError):
+            connection.cursor().execute("SELECT 1")
+    eventually(lambda: proxy.links[1].closed, "the cut is made")
+    assert [link.down_count > 0 for link in proxy.links] == [False, True]
+
+
+def test_proxy_black_hole_holds_and_heals(cluster, proxy):
+    connection = through(cluster, proxy, options="-c statement_timeout=0")
+    proxy.black_hole()
+    started = time.monotonic()
+    connection2 = []
+    import threading
+    worker = threading.Thread(target=lambda: connection2.append(connection.cursor().execute("SELECT 1")))
+    worker.start()
+    worker.join(0.3)
+    assert worker.is_alive()
+    proxy.heal()
+    worker.join(10)
+    assert connection2 and time.monotonic() - started < 10
+    connection.close()
+
+
+def test_proxy_rewrites_messages_and_slices(cluster, proxy):
+    def rename(kind, body, _link):
+        return wire.message(kind, body.replace(b"before", b"after!"))
+    proxy.next(Plan(rewrite=rename), Plan(slices=3))
+    for expected in ("after!", "before"):
+        connection = through(cluster, proxy)
+        cursor = connection.cursor()
+        cursor.execute("SELECT 'before'")
+        assert cursor.fetchone() == (expected,)
+        connection.close()
+
+
+def test_expected_file_equals_what_copy_writes(cluster):
+    sql = "SELECT name, price, note FROM item WHERE id = $1"
+    rows = [(str(i),) for i in range(1, 30)]
+    copied = cluster.value(
+        "SELECT string_agg(id || ',' || name || ',' || coalesce(price::text, '') || ',' || "
+        "CASE WHEN note IS NULL THEN '' WHEN note = '' OR note ~ '[,\"\\n]' "
+        "THEN '\"' || replace(note, '\"', '\"\"') || '\"' ELSE note END, E'\\n' ORDER BY id) "
+        "FROM item WHERE id < 30")
+    assert expect.report(cluster, ["id"], rows, sql, ["id"]).decode() == "id,name,price,note\n" + copied + "\n"
+
+
+def test_crash_and_restart_of_a_copied_cluster(own_cluster):
+    own_cluster.restart("immediate")
+    assert own_cluster.value("SELECT count(*) FROM item") == 2000

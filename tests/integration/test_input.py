@@ -1,0 +1,156 @@
+"""FAULTS.md 48 and SEMANTICS.md 27: what people's CSV files look like, and what must come out of them unshifted."""
+
+import pytest
+
+from harness import expect
+from harness.program import rows_of
+
+ECHO = "SELECT $1::text AS echo, length($1::text) AS size, $1::text IS NULL AS missing"
+
+
+def write_input(job, content):
+    job.cost_file.write_bytes(content)
+
+
+def echo_of(values, header="v"):
+    """The output of ECHO over a one-column input."""
+    rows = [(value, value, None if value is None else str(len(value)), "f" if value is not None else "t")
+            for value in values]
+    return expect.csv_file([header, "echo", "size", "missing"], rows)
+
+
+@pytest.fixture
+def echo(make_job):
+    """A job that sends its cell back, with an input given as bytes."""
+    def make(content):
+        job = make_job(rows=0, header=("v",), sql=ECHO, params="v")
+        write_input(job, content)
+        return job
+    return make
+
+
+@pytest.mark.parametrize("content", [
+    b"\xef\xbb\xbfv\none\ntwo\n",
+    b"v\r\none\r\ntwo\r\n",
+    b"\xef\xbb\xbf\"v\"\r\n\"one\"\r\ntwo",
+    b"v\none\ntwo",
+    b"v\n\"one\"\n\"two\"\n",
+], ids=["BOM", "CRLF", "BOM-quoted-header-CRLF", "no-last-newline", "quoted"])
+def test_fault_48_ways_to_write_the_same_file_give_the_same_output(echo, content):
+    job = echo(content)
+    job.run(status=0)
+    assert job.output.read_bytes() == echo_of(["one", "two"])
+
+
+def test_fault_48_every_kind_of_cell_arrives_exactly(echo):
+    values = ["a,b", 'say "hi"', "two\nlines", "two\r\nlines", " spaces ", "\ttab", "''", "\\N", "\\.", "NULL",
+              "žluťoučký", "✓", "😀", "$1", "%s", "'; DROP TABLE item; --", "0", "-", "x" * 5000]
+    job = echo(expect.csv_file(["v"], [(value,) for value in values]))
+    job.run(status=0)
+    assert job.output.read_bytes() == echo_of(values)
+
+
+def test_unquoted_empty_cell_is_null_and_quoted_is_the_empty_string(make_job):
+    job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
+    write_input(job, b'a,v\n1,\n2,""\n3,x\n,\n')
+    job.run(status=0)
+    assert job.output.read_bytes() == (b'a,v,echo,size,missing\n1,,,,t\n2,"","",0,f\n3,x,x,1,f\n,,,,t\n')
+
+
+def test_header_alone_is_a_finished_report_with_a_header(make_job):
+    job = make_job(rows=0)
+    job.run(status=0)
+    assert job.output.read_bytes() == b"id,name,price,note,day,qty\n"
+
+
+def test_line_without_a_result_row_has_empty_cells(make_job):
+    job = make_job(rows=[("1",), ("99999999",), ("2",)])
+    job.run(status=0)
+    job.complete()
+    assert b"99999999,,,,,\n" in job.output.read_bytes()
+
+
+@pytest.mark.parametrize("content, line", [
+    (b"a,v\n1,x\n2\n3,y\n", 3), (b"a,v\n1,x\n2,y,z\n3,y\n", 3), (b'a,v\n1,x\n2,y\n"3"\n', 4)],
+    ids=["too-few", "too-many", "too-few-at-the-end"])
+def test_wrong_number_of_fields_is_rejected_with_its_line_number(make_job, content, line):
+    job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
+    write_input(job, content)
+    job.run(status=2)
+    rejected = rows_of(job.rejects)[1:]
+    assert [int(row[0]) for row in rejected] == [line]
+    assert any(cell.startswith("HF_ERR_") for cell in rejected[0])
+    lines = content.decode().splitlines()
+    good = [text for number, text in enumerate(lines, 1) if number not in (1, line)]
+    assert [row[0] for row in rows_of(job.output)[1:]] == [text.split(",")[0] for text in good]
+
+
+def test_fault_48_nul_byte_is_an_error_with_its_line_number(make_job):
+    job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
+    write_input(job, b"a,v\n1,x\n2,be\0fore\n3,y\n")
+    run = job.start()
+    assert run.finish() in (1, 2)
+    if run.status == 2:
+        assert [int(row[0]) for row in rows_of(job.rejects)[1:]] == [3]
+        assert job.output.read_bytes() == b"a,v,echo,size,missing\n1,x,x,1,f\n3,y,y,1,f\n"
+    else:
+        assert "line 3" in run.stderr
+
+
+def test_invalid_utf_8_is_rejected_with_its_line_number(echo):
+    job = echo(b"v\none\n\xff\xfe\ntwo\n")
+    job.run(status=2)
+    assert job.output.read_bytes() == echo_of(["one", "two"])
+    assert [int(row[0]) for row in rows_of_bytes(job)] == [3]
+
+
+def rows_of_bytes(job):
+    """The rejects, whatever bytes the rejected line has."""
+    text = job.rejects.read_bytes().decode(errors="replace")
+    return [line.split(",") for line in text.splitlines()[1:]]
+
+
+def test_fault_48_ten_megabyte_field_is_exact_or_an_error_with_its_line(make_job):
+    big = "0123456789" * 1048576
+    job = make_job(rows=0, header=("a", "v"), sql="SELECT length($1::text) AS size, md5($1::text) AS sum", params="v")
+    write_input(job, expect.csv_file(["a", "v"], [("1", "x"), ("2", big), ("3", "y")]))
+    run = job.start(request_timeout="30s")
+    status = run.finish()
+    assert status in (0, 2), run.tail()
+    lines = {row[0]: row[2:] for row in rows_of_large(job.output)}
+    assert lines["1"][0] == "1" and lines["3"][0] == "1"
+    if status == 2:
+        assert "2" not in lines and job.rejects.read_bytes().split(b"\n")[1].startswith(b"3,2,")
+    else:
+        assert lines["2"][0] == str(len(big))
+
+
+def rows_of_large(path):
+    import csv
+    csv.field_size_limit(1 << 30)
+    return rows_of(path)
+
+
+def test_row_larger_than_the_buffer_fails_its_line_and_no_other(make_job):
+    """HF_ERR_TOO_LARGE: the row is skipped, the connection goes on."""
+    sql = "SELECT repeat('x', CASE WHEN $1::int = 5 THEN 200 * 1024 * 1024 ELSE 10 END) AS filler"
+    job = make_job(rows=10, sql=sql)
+    job.run(status=2, max_concurrent=1, request_timeout="60s")
+    assert "HF_ERR_TOO_LARGE" in job.rejects.read_text()
+    assert [row[0] for row in rows_of(job.output)[1:]] == [str(i) for i in range(1, 11) if i != 5]
+
+
+def test_results_of_any_shape_are_written_as_copy_writes_them(make_job):
+    sql = """SELECT $1::int AS "a column, quoted", NULL::text AS nothing, ''::text AS empty, E'a\\r\\nb' AS lines,
+             array[1, 2] AS list, '{"k": "v"}'::jsonb AS json, 1.50::numeric AS n, true AS yes,
+             '\\x00ff'::bytea AS raw, timestamptz '2024-02-29 12:00+00' AS at"""
+    job = make_job(rows=3, sql=sql)
+    job.run(status=0)
+    job.complete()
+
+
+def test_query_without_parameters_runs_once_a_line(make_job):
+    job = make_job(rows=3, sql="SELECT 'same' AS word", params=None)
+    expected = expect.csv_file(["id", "word"], [(*row, "same") for row in job.rows])
+    job.run(status=0)
+    assert job.output.read_bytes() == expected

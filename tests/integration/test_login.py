@@ -1,0 +1,176 @@
+"""FAULTS.md 10-16 and SECURITY.md 1, 2, 4, 5: what goes wrong, or is played false, before the first statement."""
+
+import re
+
+import pytest
+
+from harness import wire
+from harness.cluster import PASSWORD, SECRET
+from harness.program import slow_sql
+from harness.proxy import Plan
+
+SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
+
+
+@pytest.fixture
+def tls_job(make_job, proxy, cluster):
+    return make_job(rows=150, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
+
+
+@pytest.fixture
+def plain_job(make_job, proxy, cluster):
+    return make_job(rows=20, dsn=cluster.dsn("plain", port=proxy.port))
+
+
+def refused_for_good(job, proxy, status=3):
+    """Exit 3 after exactly one connection, and no secret went out."""
+    run = job.run(status=status, deadline_s=30)
+    assert proxy.count == 1, "a refusal for good must not be tried again"
+    assert SECRET.encode() not in bytes(proxy.links[0].up)
+    job.nothing_written()
+    return run
+
+
+def test_fault_10_reset_after_sslrequest_is_retried_without_falling_back(tls_job, proxy):
+    proxy.next(*[Plan(reply=b"", then="rst") for _ in range(3)])
+    tls_job.run(status=0)
+    tls_job.complete()
+    for link in proxy.links[:3]:
+        assert bytes(link.up) == SSL_REQUEST, "nothing but SSLRequest may go out in the clear"
+
+
+def test_fault_11_server_without_tls_is_refused_for_good_at_once(tls_job, proxy):
+    proxy.default = Plan(reply=b"N", then=None)
+    run = refused_for_good(tls_job, proxy)
+    assert bytes(proxy.links[0].up) == SSL_REQUEST
+    assert re.search("(?i)(TLS|SSL)", run.stderr + run.log)
+
+
+@pytest.mark.parametrize("answer", [b"E", b"?", b"H", wire.error("0A000", "unsupported frontend protocol")],
+                         ids=["E", "rubbish", "http", "error"])
+def test_rubbish_to_sslrequest_never_falls_back_to_clear_text(tls_job, proxy, answer):
+    proxy.default = Plan(reply=answer, then=None)
+    run = tls_job.start(max_outage="1s")
+    assert run.finish(30) in (3, 4)
+    for link in proxy.links:
+        assert bytes(link.up) == SSL_REQUEST
+    tls_job.nothing_written()
+
+
+def test_bytes_behind_the_ssl_answer_close_the_link(tls_job, proxy):
+    """CVE-2021-23222: what is pushed behind 'S' must never be taken for the server's encrypted words."""
+    proxy.default = Plan(reply=b"S" + wire.authentication(0) + wire.message(b"Z", b"I"), then=None)
+    run = tls_job.start(max_outage="1s")
+    assert run.finish(30) in (3, 4)
+    for link in proxy.links:
+        assert bytes(link.up[:8]) == SSL_REQUEST
+        assert b"app" not in bytes(link.up[8:]) and SECRET.encode() not in bytes(link.up)
+    tls_job.nothing_written()
+
+
+def test_fault_12_handshake_cut_anywhere_is_a_clean_retried_error(tls_job, proxy):
+    cuts = list(range(1, 1800, 90))
+    proxy.next(*[Plan(cut_down=at, cut=("rst", "fin")[at % 2]) for at in cuts])
+    tls_job.run(status=0, retry_delay="10ms", max_retry_delay="20ms", max_concurrent=1)
+    tls_job.complete()
+    assert proxy.count > len(cuts)
+
+
+def test_fault_13_eof_without_close_notify_is_truncation_and_runs_again(tls_job, proxy):
+    """A FIN in mid-result, at many places, with TLS: never taken for the end of a result."""
+    cuts = [4000 + 173 * step for step in range(12)]
+    proxy.next(*[Plan(cut_down=at, cut="fin") for at in cuts])
+    run = tls_job.run(status=0, retry_delay="20ms", max_retry_delay="50ms")
+    tls_job.complete()
+    assert proxy.count > 8
+    assert run.summary["retries"] >= 1
+
+
+def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_job, own_cluster):
+    job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
+    run = job.start()
+    run.await_lines(60)
+    own_cluster.sql("ALTER ROLE app PASSWORD 'an entirely different one'")
+    own_cluster.terminate()
+    run.check(3, deadline_s=30)
+    assert own_cluster.log.read_text().count("password authentication failed") == 1
+    assert "28P01" in run.log + run.stderr
+    job.dsn = own_cluster.dsn(password="an entirely different one")
+    job.run(status=0)
+    job.complete()
+
+
+def test_wrong_password_is_tried_once(make_job, own_cluster):
+    job = make_job(rows=5, server=own_cluster, dsn=own_cluster.dsn(password=PASSWORD + "?"))
+    run = job.run(status=3)
+    assert own_cluster.log.read_text().count("password authentication failed") == 1
+    assert "28P01" in run.log + run.stderr
+    job.nothing_written()
+
+
+@pytest.mark.parametrize("what, state", [("db", "3D000"), ("role", "28P01|28000")])
+def test_unknown_database_or_role_is_refused_for_good(make_job, proxy, cluster, what, state):
+    dsn = cluster.dsn("plain", port=proxy.port)
+    dsn = dsn.replace("/db?", "/nowhere?") if what == "db" else dsn.replace("//plain", "//nobody")
+    run = refused_for_good(make_job(rows=5, dsn=dsn), proxy)
+    assert re.search(state, run.log + run.stderr)
+
+
+def swap(code, with_what):
+    """A rewrite that replaces the Authentication message of that code."""
+    def rewrite(kind, body, _link):
+        if kind == b"R" and wire.authentication_code(body) == code:
+            return with_what(body)
+        return wire.message(kind, body)
+    return rewrite
+
+
+def edit(pattern, text):
+    """A rewrite of the server-first-message of SCRAM."""
+    return swap(11, lambda body: wire.message(b"R", body[:4] + re.sub(pattern, text, body[4:])))
+
+
+FALSE_SERVERS = {
+    "authentication-ok-instead-of-sasl": swap(10, lambda body: wire.authentication(0)),
+    "authentication-ok-before-scram-ends": swap(11, lambda body: wire.authentication(0)),
+    "authentication-ok-without-signature": swap(12, lambda body: b""),
+    "wrong-server-signature": swap(12, lambda body: wire.authentication(12, b"v=" + b"QUJD" * 10 + b"QUI=")),
+    "cleartext-password-asked": swap(10, lambda body: wire.authentication(3)),
+    "md5-password-asked": swap(10, lambda body: wire.authentication(5, b"salt")),
+    "unknown-mechanism": swap(10, lambda body: wire.authentication(10, b"SCRAM-MD4\0\0")),
+}
+
+
+@pytest.mark.parametrize("rewrite", FALSE_SERVERS.values(), ids=FALSE_SERVERS.keys())
+def test_fault_15_server_that_does_not_prove_itself_is_refused(plain_job, proxy, rewrite):
+    proxy.default = Plan(rewrite=rewrite)
+    refused_for_good(plain_job, proxy)
+
+
+ABSURD = {
+    "ten-million-iterations": edit(rb"i=\d+", b"i=10000000"),
+    "no-iterations": edit(rb"i=\d+", b"i=0"),
+    "negative-iterations": edit(rb"i=\d+", b"i=-4096"),
+    "overflowing-iterations": edit(rb"i=\d+", b"i=4294971392"),
+    "foreign-nonce": edit(rb"r=[^,]{4}", b"r=AAAA"),
+    "nonce-not-extended": edit(rb"r=([^,]{10})[^,]*", rb"r=\1"),
+    "empty-salt": edit(rb"s=[^,]*", b"s="),
+    "salt-not-base64": edit(rb"s=[^,]*", b"s=*"),
+}
+
+
+@pytest.mark.parametrize("rewrite", ABSURD.values(), ids=ABSURD.keys())
+def test_fault_16_absurd_scram_is_refused_before_hashing(plain_job, proxy, rewrite):
+    proxy.default = Plan(rewrite=rewrite)
+    refused_for_good(plain_job, proxy)
+    # client-final-message would hold the proof: nothing may be hashed, so it may not have been sent
+    assert b"p=" not in bytes(proxy.links[0].up)
+
+
+def test_error_text_before_login_is_shown_printable_and_cut(plain_job, proxy):
+    """CVE-2024-10977: a stranger's text must not write escape codes to a terminal."""
+    proxy.default = Plan(reply=wire.error("28000", "go\x1b[2Jaway\r\x07 " + "x" * 20000))
+    run = refused_for_good(plain_job, proxy)
+    for text in (run.stderr, run.log):
+        assert "\x1b" not in text and "\x07" not in text and "\r" not in text
+        assert "x" * 10000 not in text

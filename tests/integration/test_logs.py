@@ -1,0 +1,139 @@
+"""What a person, or their log collector, gets to read: text and JSON lines, progress, the summary, and no secrets."""
+
+import json
+import os
+import pty
+import re
+
+import pytest
+
+from harness.cluster import SECRET
+from harness.program import RECONNECTED, arguments, clean_environment, slow_sql
+from harness.waiting import eventually
+
+
+@pytest.fixture
+def disturbed(make_job, cluster):
+    """Run a job whose sessions are all terminated once in its middle."""
+    def run(**options):
+        job = make_job(rows=200, sql=slow_sql())
+        process = job.start(**options)
+        process.await_lines(50)
+        cluster.terminate()
+        return process.check(0)
+    return run
+
+
+def test_text_log_has_time_level_and_the_reconnect(disturbed):
+    run = disturbed()
+    line = next(line for line in run.log.splitlines() if RECONNECTED in line)
+    assert re.search(r"\d\d:\d\d:\d\d", line) and "info" in line.lower()
+
+
+def test_json_log_is_one_object_a_line(disturbed):
+    run = disturbed(log_format="json")
+    lines = [json.loads(line) for line in run.log.splitlines()]
+    assert lines and all(isinstance(line, dict) for line in lines)
+    assert all("level" in line for line in lines)
+    assert any(RECONNECTED in str(value) for line in lines for value in line.values())
+    text = run.log
+    assert "57P01" in text and SECRET not in text
+
+
+def test_log_goes_to_stderr_without_a_file(disturbed):
+    run = disturbed(log_file=None, log_level="info")
+    assert RECONNECTED in run.stderr
+    assert run.stdout == ""
+
+
+def test_log_level_error_is_silent_about_what_was_survived(disturbed):
+    run = disturbed(log_level="error")
+    assert RECONNECTED not in run.log
+
+
+def test_levels_nest(make_job):
+    sizes = []
+    for level in ("error", "warn", "info", "debug"):
+        run = make_job(rows=30).run(status=0, log_level=level)
+        sizes.append(len(run.log))
+    assert sizes == sorted(sizes) and sizes[3] > sizes[0]
+
+
+def test_summary_counts_statements_retries_and_outages(disturbed):
+    run = disturbed()
+    summary = run.summary
+    assert summary["statements"] >= 200
+    assert 1 <= summary["retries"] <= 3
+    assert len(summary["outages"]) == 1
+    assert summary["slowest"]
+    assert re.search("outage", run.stderr, re.IGNORECASE), "the summary is on stderr too"
+
+
+def test_undisturbed_summary_has_no_outage(make_job):
+    run = make_job(rows=30).run(status=0)
+    assert run.summary["retries"] == 0 and run.summary["outages"] == []
+
+
+def test_secret_is_not_in_argv_while_running(make_job, cluster):
+    """`ps` shows argv to everybody: the DSN's password is wiped from it at the start."""
+    job = make_job(rows=200, sql=slow_sql())
+    run = job.start()
+    run.await_lines(10)
+    assert SECRET not in run.command_line()
+    run.check(0)
+
+
+def test_secret_is_in_no_message_when_everything_goes_wrong(make_job, cluster, proxy):
+    """Every failing way of the login at debug level; make_job reads all files again behind the test."""
+    for dsn in (cluster.dsn(sslrootcert="/nowhere.crt"), cluster.dsn("plain", host="nowhere.invalid"),
+                cluster.dsn("md5er"), cluster.dsn("plain", port=1), cluster.dsn("app", sslmode="disable", sslrootcert=None)):
+        run = make_job(rows=3, dsn=dsn).start(max_outage="500ms")
+        assert run.finish(30) in (1, 3, 4)
+        assert SECRET not in run.stderr + run.stdout + run.log
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(make_job):
+    job = make_job(rows=300, sql=slow_sql())
+    run = job.run(status=0, progress="always", log_file=None)
+    assert "\x1b[" not in run.stderr or "%" in run.stderr
+    job.complete()
+
+
+def test_progress_never_says_nothing(make_job):
+    run = make_job(rows=100).run(status=0)
+    assert "%" not in run.stderr and "\r" not in run.stderr
+
+
+def test_terminal_gets_a_bar_with_rate_and_the_outage_clock(make_job, own_cluster, program):
+    job = make_job(rows=400, sql=slow_sql(), server=own_cluster)
+    given = {"dsn": job.dsn, "cost_file": job.cost_file, "query": job.query, "params": "id", "output": job.output,
+             "log_file": job.log, "retry_delay": "200ms", "max_retry_delay": "500ms", "progress": "auto"}
+    screen, terminal = pty.openpty()
+    os.set_blocking(screen, False)
+    seen = bytearray()
+
+    def shown():
+        try:
+            while True:
+                seen.extend(os.read(screen, 65536))
+        except OSError:                     # nothing more for now, or the terminal's other end is closed
+            return seen.decode(errors="replace")
+    import subprocess
+    process = subprocess.Popen([program, "report", *arguments(given)], stdin=subprocess.DEVNULL, stdout=terminal,
+                               stderr=terminal, cwd=job.folder,
+                               env=clean_environment(job.folder, TERM="xterm-256color"))
+    os.close(terminal)
+    try:
+        eventually(lambda: shown() and job.lines_written() > 60, "the job is in its middle")
+        own_cluster.stop("immediate")
+        eventually(lambda: re.search("(?i)outage|down|reconnect", shown()), "the outage is shown")
+        own_cluster.start()
+        eventually(lambda: shown() is not None and process.poll() is not None, "the end", 60)
+    finally:
+        process.kill()
+        process.wait()
+    text = shown()
+    os.close(screen)
+    assert process.returncode == 0
+    assert "%" in text and "/s" in text
+    job.complete()

@@ -1,0 +1,116 @@
+"""`holdfast query`: one statement, its result as a table, CSV or JSON, and an exit status scripts can use."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from harness.proxy import Plan
+
+ROWS = "SELECT g AS n, CASE g WHEN 1 THEN NULL WHEN 2 THEN '' ELSE 'a, \"b\"' END AS word FROM generate_series(1, 3) g"
+
+
+@pytest.fixture
+def query(holdfast, cluster):
+    def run(sql, *params, dsn=None, **options):
+        words = [word for value in params for word in ("--param", value)]
+        return holdfast("query", sql, *words, dsn=dsn or cluster.dsn(), **options)
+    return run
+
+
+def test_table_is_what_psql_prints(query, cluster):
+    ours = query("SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id").stdout
+    theirs = subprocess.run(
+        ["psql", "-X", "-h", cluster.folder, "-p", str(cluster.port), "-U", "postgres", "-d", "db", "-P", "pager=off",
+         "-c", "SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id"], check=True, capture_output=True, text=True)
+    assert [line.rstrip() for line in ours.rstrip().splitlines()] == \
+           [line.rstrip() for line in theirs.stdout.rstrip().splitlines()]
+
+
+def test_csv_is_what_copy_writes(query):
+    assert query(ROWS, format="csv").stdout == 'n,word\n1,\n2,""\n3,"a, ""b"""\n'
+
+
+def test_json_is_an_array_of_objects_with_null(query):
+    rows = json.loads(query(ROWS, format="json").stdout)
+    assert [row["word"] for row in rows] == [None, "", 'a, "b"']
+    assert [int(row["n"]) for row in rows] == [1, 2, 3]
+
+
+def test_empty_result_in_every_form(query):
+    sql = "SELECT 1 AS n WHERE false"
+    assert "(0 rows)" in query(sql).stdout
+    assert query(sql, format="csv").stdout == "n\n"
+    assert json.loads(query(sql, format="json").stdout) == []
+
+
+def test_parameters_are_bound_not_spliced(query):
+    run = query("SELECT $1::text AS a, $2::int AS b", "it's; --", "7", format="csv")
+    assert run.stdout == "a,b\nit's; --,7\n"
+
+
+def test_wrong_number_of_parameters_is_exit_1(query):
+    assert "$2" in query("SELECT $1::int + $2::int", "1", status=1).stderr
+
+
+@pytest.mark.parametrize("sql, state", [("SELEKT 1", "42601"), ("SELECT * FROM itme", "42P01"),
+                                        ("SELECT 1; SELECT 2", "42601"), ("COPY item TO STDOUT", "COPY")])
+def test_statement_the_server_refuses_to_prepare_is_exit_1(query, sql, state):
+    run = query(sql, status=1)
+    assert state in run.stderr and run.stdout == ""
+
+
+def test_statement_that_fails_when_it_runs_says_sqlstate(query):
+    run = query("SELECT 1 / $1::int", "0", wait=False)
+    assert run.finish(30) in (1, 2, 3)
+    assert "22012" in run.stderr and "division by zero" in run.stderr
+
+
+def test_query_survives_a_lost_connection_and_prints_its_result_once(query, proxy, cluster):
+    proxy.next(Plan(cut_down=3000, after_login=True), Plan(on_accept="rst"))
+    run = query("SELECT g AS n FROM generate_series(1, 500) g", dsn=cluster.dsn("plain", port=proxy.port),
+                format="csv", retry_delay="50ms")
+    assert run.stdout == "n\n" + "".join(f"{n}\n" for n in range(1, 501))
+    assert proxy.count == 3
+
+
+def test_server_that_stays_away_is_exit_4(query, proxy, cluster):
+    proxy.refuse()
+    run = query("SELECT 1", dsn=cluster.dsn(port=proxy.port), status=4, max_outage="1s", retry_delay="100ms")
+    assert "refused" in run.stderr and f"{proxy.port}" in run.stderr
+
+
+def test_large_result_arrives_whole(query):
+    run = query("SELECT g AS n, repeat('x', 100) AS filler FROM generate_series(1, 100000) g", format="csv",
+                deadline_s=60)
+    assert run.stdout.count("\n") == 100001 and run.stdout.endswith("100000," + "x" * 100 + "\n")
+
+
+def test_write_needs_its_option_and_then_works(query, cluster):
+    cluster.sql("TRUNCATE single")
+    insert = "INSERT INTO single VALUES (1, 'q') RETURNING line"
+    refused = query(insert, wait=False)
+    assert refused.finish(30) != 0 and "--write" in refused.stderr
+    assert cluster.value("SELECT count(*) FROM single") == 0
+    assert query(insert, write=True, format="csv").stdout == "line\n1\n"
+    assert "DELETE 1" in query("DELETE FROM single", write=True).stdout
+
+
+def test_fault_47_closed_stdout_ends_the_query_at_once(program, cluster, tmp_path):
+    """`holdfast query … | head -1`: no endless work for nobody, and no death by a signal."""
+    from harness.program import clean_environment
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [program, "query", "SELECT repeat('x', 1000) FROM generate_series(1, 2000000)", "--dsn", cluster.dsn(),
+         "--format", "csv"], stdout=writer, stderr=subprocess.PIPE, env=clean_environment(tmp_path))
+    os.close(writer)
+    os.read(reader, 10)
+    os.close(reader)
+    try:
+        status = process.wait(5)
+    finally:
+        process.kill()
+        process.communicate()
+    assert status >= 0, "died of SIGPIPE"
+    assert status != 0

@@ -1,0 +1,166 @@
+"""FAULTS.md 1-9: the server cannot be reached, does not answer, or says it is not ready."""
+
+import pytest
+
+from harness import wire
+from harness.program import RECONNECTED, slow_sql
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+IN_FLIGHT = 3                       # max_concurrent: what a cut connection can make run again, once each
+
+
+@pytest.fixture
+def job(make_job, proxy, cluster):
+    """A job through the proxy, long enough to be hurt in its middle."""
+    return make_job(rows=250, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
+
+
+def test_fault_01_refused_connections_are_retried_and_cost_no_try(job, proxy):
+    run = job.start()
+    run.await_lines(40)
+    proxy.refuse()
+    proxy.cut_all()
+    run.await_log("(?i)refused", 5)
+    proxy.accept()
+    run.check(0)
+    job.complete()
+    assert run.logged(RECONNECTED) >= 1
+    assert run.summary["retries"] <= IN_FLIGHT
+    assert proxy.peak() <= IN_FLIGHT
+
+
+def test_fault_01_refused_from_the_start_is_waited_out(job, proxy):
+    proxy.refuse()
+    run = job.start()
+    run.await_log("(?i)refused", 3)
+    assert not job.output.exists()
+    proxy.accept()
+    run.check(0)
+    job.complete()
+
+
+def test_connect_retries_bound_the_first_connect(job, proxy):
+    """n retries are n + 1 tries: SEMANTICS.md 1 and 2."""
+    proxy.default = Plan(on_accept="rst")
+    run = job.run(status=4, max_outage=None, connect_retries=2, retry_delay="100ms", max_concurrent=1)
+    assert proxy.count == 3
+    assert not job.output.exists()
+    assert "127.0.0.1" in run.log + run.stderr
+
+
+def test_fault_02_connect_that_hangs_ends_at_its_deadline(job, proxy):
+    proxy.hang()
+    run = job.start(connect_timeout="500ms")
+    run.await_log(r"timed out after 0\.5\d* s in tcp \(connect_timeout\)", 2)
+    proxy.accept()
+    run.check(0)
+    job.complete()
+
+
+def test_fault_02_reconnect_that_hangs_ends_at_its_own_deadline(job, proxy):
+    run = job.start(reconnect_timeout="500ms")
+    run.await_lines(40)
+    proxy.hang()
+    proxy.cut_all()
+    run.await_log(r"timed out after 0\.5\d* s in tcp \(reconnect_timeout\)", 2)
+    proxy.accept()
+    run.check(0)
+    job.complete()
+
+
+@pytest.mark.parametrize("cut", ["rst", "fin"])
+def test_fault_03_accepted_and_closed_at_once_backs_off(job, proxy, cut):
+    run = job.start(retry_delay="100ms", max_retry_delay="400ms")
+    run.await_lines(40)
+    before = proxy.count
+    proxy.default = Plan(on_accept=cut)
+    proxy.cut_all()
+    eventually(lambda: proxy.count >= before + 6, "six dials during the outage")
+    during = proxy.count
+    proxy.default = Plan()
+    run.check(0)
+    job.complete()
+    times = [link.opened for link in proxy.links[before:during]]
+    steps = [0.2, 0.4, 0.4, 0.4, 0.4]
+    for (sooner, later), step in zip(zip(times, times[1:]), steps):
+        assert later - sooner >= step * 0.45, f"dialled again after {later - sooner:.3f} s, the step is {step} s"
+    assert run.summary["retries"] <= IN_FLIGHT
+
+
+def test_link_that_dies_right_after_login_does_not_reset_the_backoff(job, proxy):
+    """A server that lets in and drops is as bad as one that refuses: the delays must go on growing."""
+    run = job.start(retry_delay="50ms", max_retry_delay="800ms", max_concurrent=1)
+    run.await_lines(40)
+    before = proxy.count
+    proxy.default = Plan(cut_down=0, after_login=True)
+    proxy.cut_all()
+    eventually(lambda: proxy.count >= before + 6, "six logins that die at once")
+    during = proxy.count
+    proxy.default = Plan()
+    run.check(0)
+    job.complete()
+    times = [link.opened for link in proxy.links[before:during]]
+    assert max(later - sooner for sooner, later in zip(times, times[1:])) >= 0.4 * 0.9
+
+
+def test_outage_has_one_canary_not_one_per_connection(job, proxy):
+    """SEMANTICS.md 6: during an outage one connection dials, whatever max_concurrent is."""
+    run = job.start(max_concurrent=3)
+    run.await_lines(40)
+    before = proxy.count
+    proxy.default = Plan(reply=wire.error("57P03", "the database system is starting up"), then=None)
+    proxy.cut_all()
+    eventually(lambda: proxy.count >= before + 4, "dials during the outage")
+    times = [link.opened for link in proxy.links[before:before + 4]]
+    closes = [link.closed for link in proxy.links[before:before + 3]]
+    assert all(closed is not None and closed <= opened + 0.1 for closed, opened in zip(closes, times[1:]))
+    proxy.default = Plan()
+    run.check(0)
+    job.complete()
+
+
+def test_fault_07_full_slots_shrink_the_run_and_it_grows_back(make_job, cluster):
+    job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn("limited"))
+    cluster.sql("ALTER ROLE limited CONNECTION LIMIT 1")
+    try:
+        run = job.start()
+        run.await_lines(30)                                     # it works with the one it gets
+        assert len(cluster.sessions("limited")) == 1
+        cluster.sql("ALTER ROLE limited CONNECTION LIMIT 0")
+        cluster.terminate("limited")
+        run.await_log("53300", 3)
+        cluster.sql("ALTER ROLE limited CONNECTION LIMIT -1")
+        eventually(lambda: len(cluster.sessions("limited")) == 3, "all three connections are back")
+        run.check(0)
+    finally:
+        cluster.sql("ALTER ROLE limited CONNECTION LIMIT -1")
+    job.complete()
+    assert run.summary["retries"] <= IN_FLIGHT
+
+
+def test_fault_08_server_that_starts_up_is_waited_out(job, proxy):
+    run = job.start(max_retries=1)                              # 57P03 must not spend it
+    run.await_lines(40)
+    before = proxy.count
+    proxy.default = Plan(reply=wire.error("57P03", "the database system is starting up"))
+    proxy.cut_all()
+    eventually(lambda: proxy.count >= before + 5, "five answers of 57P03")
+    proxy.default = Plan()
+    run.check(0)
+    job.complete()
+    assert run.logged("57P03") >= 4
+    assert run.summary["retries"] <= IN_FLIGHT
+
+
+def test_fault_09_frozen_postmaster_is_a_hang_and_leaves_no_duplicates(make_job, own_cluster):
+    job = make_job(rows=250, sql=slow_sql(), server=own_cluster)
+    run = job.start(reconnect_timeout="700ms", connect_timeout="700ms")
+    run.await_lines(40)
+    assert own_cluster.value("SELECT 1") == 1                   # the tests' own session, made before the freeze
+    with own_cluster.frozen():
+        own_cluster.terminate()
+        run.await_log(r"timed out after 0\.7\d* s in (tls|login|tcp) \((re)?connect_timeout\)", 2)
+    run.check(0)
+    job.complete()
+    own_cluster.no_sessions()

@@ -1,0 +1,81 @@
+"""FAULTS.md 29-32: the server itself is restarted, crashes, shuts down politely, or one of its processes hangs."""
+
+import os
+import signal
+
+from harness.program import RECONNECTED, slow_sql
+from harness.waiting import eventually
+
+
+def test_fault_29_twenty_fast_restarts_under_load(make_job, own_cluster):
+    job = make_job(rows=1000, sql=slow_sql(0.01), server=own_cluster)
+    run = job.start(retry_delay="50ms", max_retry_delay="200ms")
+    run.await_lines(10)
+    opened = None
+    for restart in range(20):
+        run.await_lines(min(20 + 40 * restart, 900))
+        own_cluster.restart("fast")
+        if restart == 4:
+            opened = run.descriptors()
+    run.await_log(RECONNECTED, 5)
+    assert run.descriptors() <= opened + 4, "descriptors leak from outage to outage"
+    run.check(0, deadline_s=120)
+    job.complete()
+    own_cluster.no_sessions()
+
+
+def test_fault_30_twenty_crashes_of_a_backend(make_job, own_cluster):
+    """Killing one backend with -9 makes the postmaster end them all and go through recovery."""
+    job = make_job(rows=1000, sql=slow_sql(0.01), server=own_cluster)
+    run = job.start(retry_delay="50ms", max_retry_delay="200ms")
+    for crash in range(20):
+        run.await_lines(min(20 + 40 * crash, 900))
+        victims = eventually(lambda: running_sessions(own_cluster), "a session to kill")
+        os.kill(victims[0], signal.SIGKILL)
+        own_cluster.forget_admin()
+        eventually(lambda pid=victims[0]: not os.path.exists(f"/proc/{pid}"), "the killed backend is reaped")
+    run.check(0, deadline_s=120)
+    job.complete()
+    assert run.logged("57P02|57P03|57P01") >= 1
+
+
+def running_sessions(cluster):
+    """The program's sessions, or none while the server recovers and answers nobody."""
+    try:
+        return cluster.sessions()
+    except Exception:       # whatever a server in recovery says: the caller asks again
+        cluster.forget_admin()
+        return []
+
+
+def test_fault_31_smart_shutdown_lets_the_run_finish(make_job, own_cluster, proxy_to):
+    """The server waits for its sessions; the sessions we hold go on, and what is refused is not hammered."""
+    proxy = proxy_to(own_cluster)
+    job = make_job(rows=300, sql=slow_sql(), dsn=own_cluster.dsn(port=proxy.port), server=own_cluster)
+    expected = job.expected()
+    run = job.start()
+    run.await_lines(60)
+    before = proxy.count
+    own_cluster.stop("smart", wait=False)
+    run.check(0)
+    assert job.output.read_bytes() == expected
+    eventually(lambda: not own_cluster.running(), "the server ends once we have left")
+    assert proxy.count - before <= 5
+
+
+def test_fault_32_frozen_backend_costs_only_its_own_statement(make_job, own_cluster):
+    job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
+    run = job.start(request_timeout="1s")
+    run.await_lines(40)
+    frozen = eventually(own_cluster.sessions, "a session to freeze")[0]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        before = job.lines_written()
+        run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
+        run.check(0)
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    job.complete()
+    assert before < 300
+    assert run.summary["retries"] == 1
+    own_cluster.no_sessions()

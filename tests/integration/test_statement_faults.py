@@ -1,0 +1,251 @@
+"""FAULTS.md 18-27 and 40: what happens to a connection while a statement runs on it, or while it is idle."""
+
+import time
+
+import pytest
+
+from harness import wire
+from harness.program import RECONNECTED, slow_sql
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+IN_FLIGHT = 3
+
+
+@pytest.fixture
+def dsn(cluster, proxy):
+    return cluster.dsn("plain", port=proxy.port)
+
+
+@pytest.mark.parametrize("cut", ["rst", "fin"])
+def test_fault_18_cut_at_every_byte_of_a_result(make_job, proxy, dsn, cut):
+    """Connection n is cut after n bytes behind the login: within Parse's answer, rows, CommandComplete, Ready."""
+    job = make_job(rows=40, dsn=dsn)
+    offsets = list(range(0, 330))
+    proxy.next(*[Plan(cut_down=at, after_login=True, cut=cut) for at in offsets])
+    job.run(status=0, max_concurrent=1, retry_delay="2ms", max_retry_delay="4ms", max_retries=1000, log_level="info")
+    job.complete()
+    assert proxy.count > len(offsets) * 0.9
+
+
+def test_fault_18_rows_already_written_for_a_cut_result_are_voided(make_job, proxy, dsn):
+    """A result of 2,000 rows streams to the file; the cut comes in its middle, at several places."""
+    sql = "SELECT g AS n, repeat('x', 50) AS filler FROM generate_series(1, 2000 + 0 * $1::int) g"
+    job = make_job(rows=3, dsn=dsn, sql=sql)
+    proxy.next(*[Plan(cut_down=20000 + 17001 * step, after_login=True) for step in range(12)])
+    job.run(status=0, max_concurrent=1, retry_delay="5ms", max_retry_delay="10ms")
+    job.complete()
+
+
+def test_fault_19_black_hole_is_found_by_our_own_deadline(make_job, proxy, cluster):
+    """The proxy's kernel goes on acknowledging: no keepalive and no TCP_USER_TIMEOUT can fire."""
+    job = make_job(rows=250, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
+    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="300ms")
+    run.await_lines(40)
+    proxy.black_hole()
+    run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
+    run.await_log(r"\(reconnect_timeout\)", 1)
+    proxy.heal()
+    healed = time.monotonic()
+    run.await_log(RECONNECTED)
+    assert time.monotonic() - healed < 10                  # one backoff cap + one connect, with slack for slow runs
+    run.check(0)
+    job.complete()
+    # Whoever came through while the network was dead has been let go again by both sides.
+    cluster.no_sessions()
+
+
+def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn):
+    job = make_job(rows=60, dsn=dsn, sql=slow_sql())
+    run = job.start(request_timeout="5s", max_concurrent=1)
+    run.await_lines(10)
+    proxy.black_hole()
+    time.sleep(4.0)                                        # the fault itself: silence for 0.8 of the time-out
+    proxy.heal()
+    run.check(0)
+    job.complete()
+    assert proxy.count == 1
+    assert run.summary["retries"] == 0 and not run.summary["outages"]
+
+
+def test_fault_20_silence_beyond_the_time_out_is_one_retry(make_job, proxy, cluster):
+    """The answer is held until the program has left the connection; the cancel may pass and changes nothing."""
+    job = make_job(rows=60, dsn=cluster.dsn("plain", port=proxy.port), sql=slow_sql())
+    run = job.start(request_timeout="1500ms", max_concurrent=1)
+    run.await_lines(10)
+    proxy.black_hole(up=False, down=True, only_existing=True)
+    silent = proxy.links[0]
+    eventually(lambda: silent.closed, "the silent connection is left")
+    proxy.heal()
+    run.check(0)
+    job.complete()
+    assert run.summary["retries"] == 1
+    assert [link.kind for link in proxy.links if link.kind != "cancel"] == ["startup"] * 2
+
+
+def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, dsn, cluster):
+    """No runaway query keeps the server busy, and the connection is kept: the cancel's 57014 is an answer."""
+    job = make_job(rows=3, dsn=dsn, sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 100 ELSE 0 END)::text AS s")
+    run = job.start(request_timeout="700ms", max_concurrent=1, max_retries=1, close_timeout="2s")
+    assert run.finish() in (2, 4)
+    assert "request_timeout" in run.log
+    assert not cluster.sessions("plain", "active")
+    assert any(link.kind == "cancel" for link in proxy.links)
+
+
+@pytest.mark.parametrize("path", ["unanswered", "refused"])
+def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, proxy, dsn, path):
+    job = make_job(rows=40, dsn=dsn, sql=slow_sql())
+    run = job.start(request_timeout="1s", max_concurrent=1)
+    run.await_lines(10)
+    if path == "unanswered":
+        proxy.black_hole()
+    else:
+        proxy.refuse()
+        proxy.black_hole(only_existing=True)
+    silent = proxy.links[0]
+    eventually(lambda: silent.closed, "the silent connection is left")
+    proxy.heal()
+    if path == "refused":
+        proxy.accept()
+    run.check(0)
+    job.complete()
+
+
+def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, cluster):
+    job = make_job(rows=400, sql=slow_sql())
+    run = job.start()
+    hit = 0
+    for at in range(40, 340, 60):
+        run.await_lines(at)
+        hit += cluster.terminate()
+    run.check(0)
+    job.complete()
+    assert hit >= 5 and run.logged("57P01") >= 1
+    assert run.summary["retries"] <= hit
+
+
+def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, cluster, proxy):
+    """57014 that we did not ask for is the server's last word on that line: rejected, no reconnect."""
+    job = make_job(rows=30, dsn=cluster.dsn("hurried", port=proxy.port),
+                   sql="SELECT $1::int AS n, pg_sleep(CASE WHEN $1::int % 10 = 5 THEN 30 ELSE 0 END)::text AS s")
+    run = job.run(status=2, max_concurrent=1)
+    job.sql = "SELECT $1::int AS n, ''::text AS s"
+    job.complete(rows=[row for row in job.rows if int(row[0]) % 10 != 5])
+    assert job.rejects.read_text().count("57014") == 3
+    assert proxy.count == 1 and run.summary["retries"] == 0
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_fault_23_passing_conflict_is_run_again_on_the_same_connection(make_job, proxy, dsn, state):
+    job = make_job(rows=100, dsn=dsn, sql=f"SELECT flaky($1::int, '{state}', 0.2) AS n")
+    run = job.run(status=0, max_concurrent=1, retry_delay="10ms", max_retry_delay="20ms")
+    job.sql = "SELECT $1::int AS n"
+    job.complete()
+    assert proxy.count == 1
+    assert run.summary["retries"] >= 1
+
+
+def test_fault_23_conflict_that_does_not_pass_ends_after_max_retries(make_job, proxy, dsn):
+    job = make_job(rows=3, dsn=dsn, sql="SELECT flaky($1::int, '40001', CASE $1::int WHEN 2 THEN 1.0 ELSE 0 END) AS n")
+    run = job.start(max_concurrent=1, max_retries=3, retry_delay="10ms", max_retry_delay="20ms")
+    # 40001 is certainly no effect, so the line may be a reject; undone and exit 4 is SEMANTICS.md 29's word.
+    assert run.finish() in (2, 4)
+    assert "40001" in run.log + run.stderr
+    assert proxy.count == 1
+
+
+@pytest.mark.parametrize("state, sql", [
+    ("22012", "SELECT counted($1::int) / ($1::int - 4) AS n"),
+    ("42P01", "SELECT refuse(counted($1::int), 4, '42P01') AS n"),
+    ("23505", "SELECT refuse(counted($1::int), 4, '23505') AS n"),
+])
+def test_fault_23_error_of_the_statement_is_never_run_again(make_job, cluster, state, sql):
+    """The sequence counts executions and is not rolled back: every line ran exactly once."""
+    cluster.sql("ALTER SEQUENCE tries RESTART 1")
+    job = make_job(rows=10, sql=sql)
+    job.run(status=2, write=True, replay="safe", max_concurrent=1)
+    assert cluster.value("SELECT last_value FROM tries") == 10
+    assert state in job.rejects.read_text()
+    assert job.lines_written() == 10                       # the header and nine lines
+
+
+def test_fault_24_drip_with_steady_progress_still_meets_the_time_out(make_job, proxy, dsn):
+    """Each byte that arrives proves the link, not the statement."""
+    job = make_job(rows=3, dsn=dsn, sql="SELECT $1::int AS n, repeat('x', 3000) AS filler")
+    proxy.next(Plan(slices=5, pause_s=0.02))
+    run = job.run(status=0, request_timeout="1500ms", connect_timeout="20s", max_concurrent=1)
+    job.complete()
+    assert "request_timeout" in run.log
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cluster, size):
+    proxy.default = Plan(slices=size)
+    for role in ("plain", "app"):
+        job = make_job(rows=12, dsn=cluster.dsn(role, port=proxy.port))
+        job.run(status=0, request_timeout="30s", connect_timeout="30s")
+        job.complete()
+
+
+def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, proxy, dsn):
+    extras = [wire.notice("01000", "a word in between"),
+              wire.message(b"S", b"application_name\0other\0"),
+              wire.message(b"A", b"\0\0\0\x07channel\0payload\0")]
+
+    def between(kind, body, link):
+        link.seen["n"] = link.seen.get("n", 0) + 1
+        return extras[link.seen["n"] % 3] + wire.message(kind, body) if kind != b"R" else wire.message(kind, body)
+    proxy.default = Plan(rewrite=between)
+    job = make_job(rows=60, dsn=dsn)
+    run = job.run(status=0)
+    job.complete()
+    assert proxy.count <= IN_FLIGHT and run.summary["retries"] == 0
+
+
+def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_job, cluster, proxy):
+    """Line 1 takes long, the window behind it is full: the other two connections idle when they are killed."""
+    job = make_job(rows=100, dsn=cluster.dsn("plain", port=proxy.port),
+                   sql="SELECT pg_sleep(CASE WHEN $1::int = 1 THEN 4 ELSE 0 END)::text AS s, $1::int AS n")
+    run = job.start(request_timeout="60s", window=8)
+    eventually(lambda: len(cluster.sessions("plain", "idle")) == 2, "two connections idle behind the first line")
+    eventually(lambda: cluster.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'idle' AND query LIKE '%%sleep%%'"
+        " AND now() - state_change > interval '300 ms'") == 2, "they have come to rest")
+    cluster.terminate("plain", "idle")
+    run.await_log("57P01", deadline_s=3)
+    assert run.running and cluster.sessions("plain", "active"), "it was noticed while line 1 still ran"
+    run.check(0)
+    job.sql = "SELECT ''::text AS s, $1::int AS n"
+    job.complete()
+    assert run.summary["retries"] == 0
+
+
+@pytest.mark.parametrize("kind", [b"G", b"H", b"W", b"V", b"!"],
+                         ids=["copy-in", "copy-out", "copy-both", "function-call", "unknown-type"])
+def test_fault_40_message_nobody_asked_for_drops_the_link(make_job, proxy, dsn, kind):
+    """The first row of the first connection becomes a CopyInResponse or worse; the next connection is honest."""
+    def rewrite(message_kind, body, link):
+        if message_kind == b"D" and not link.seen:
+            link.seen["done"] = True
+            return wire.message(kind, b"\0\0\1\0\0")
+        return wire.message(message_kind, body)
+    proxy.next(Plan(rewrite=rewrite))
+    job = make_job(rows=20, dsn=dsn)
+    run = job.run(status=0, max_concurrent=1)
+    job.complete()
+    assert proxy.count == 2
+    assert "protocol" in run.log.lower()
+
+
+@pytest.mark.parametrize("length", [0, 3, 2**31 - 1, 2**32 - 1, 2**30])
+def test_fault_36_absurd_length_is_a_protocol_error_not_memory(make_job, proxy, dsn, length):
+    def rewrite(message_kind, body, link):
+        if message_kind == b"D" and not link.seen:
+            link.seen["done"] = True
+            return b"D" + length.to_bytes(4, "big") + body
+        return wire.message(message_kind, body)
+    proxy.next(Plan(rewrite=rewrite))
+    job = make_job(rows=20, dsn=dsn)
+    job.start(max_concurrent=1, request_timeout="2s").check(0)
+    job.complete()

@@ -1,0 +1,189 @@
+"""Statements that write: what may have run is never run again, and never called failed."""
+
+import pytest
+
+from harness.program import rows_of
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+INSERT = "INSERT INTO ledger (line, note) VALUES ($1::int, 'new') RETURNING run_id > 0 AS done"
+
+
+@pytest.fixture
+def ledger(cluster):
+    """The table that counts how often each line was executed, empty."""
+    cluster.sql("TRUNCATE ledger, single")
+
+    def counts():
+        return dict(cluster.sql("SELECT line, count(*)::int FROM ledger GROUP BY line"))
+    return counts
+
+
+def unknown_lines(job):
+    return [row[1] for row in rows_of(job.unknown)[1:]] if job.unknown.exists() else []
+
+
+def done_lines(job):
+    return [row[0] for row in rows_of(job.output)[1:]]
+
+
+def test_write_runs_every_line_exactly_once(make_job, ledger):
+    job = make_job(rows=100, sql=INSERT)
+    job.run(status=0, write=True)
+    assert ledger() == {line: 1 for line in range(1, 101)}
+    assert done_lines(job) == [str(line) for line in range(1, 101)]
+    assert not job.unknown.exists()
+
+
+def test_finished_write_run_again_writes_nothing(make_job, ledger):
+    job = make_job(rows=10, sql=INSERT)
+    for _ in range(2):
+        job.run(status=0, write=True)
+    assert ledger() == {line: 1 for line in range(1, 11)}
+
+
+def test_statement_without_a_result_has_the_input_alone(make_job, ledger):
+    job = make_job(rows=5, sql="INSERT INTO ledger (line) VALUES ($1::int)")
+    job.run(status=0, write=True)
+    assert job.output.read_bytes() == b"id\n1\n2\n3\n4\n5\n"
+    assert len(ledger()) == 5
+
+
+def test_unsent_write_whose_answer_is_lost_is_unknown_and_never_run_again(make_job, ledger, proxy, cluster):
+    """The write is done, its answer does not come: exit 5, the line in unknown.csv, one row in the table."""
+    job = make_job(rows=30, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
+    cut = hold_answer_of(cluster, proxy, line=12)
+    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
+    cut()
+    run.check(5)
+    assert ledger() == {line: 1 for line in range(1, 31)}
+    assert unknown_lines(job) == ["12"]
+    assert done_lines(job) == [str(line) for line in range(1, 31) if line != 12]
+    again = job.run(status=5, write=True)
+    assert ledger() == {line: 1 for line in range(1, 31)}
+    assert "unknown" in again.stderr + again.log
+
+
+def hold_answer_of(cluster, proxy, line):
+    """From the line's INSERT on the server's words are held; the returned call waits for it and cuts the links."""
+    cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.line = {line} THEN PERFORM pg_sleep(1); END IF; RETURN NEW; END $$;
+        CREATE OR REPLACE TRIGGER pause BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION pause()""")
+
+    def cut():
+        try:
+            eventually(lambda: cluster.value("SELECT count(*) FROM ledger") >= line - 1
+                       and cluster.sessions("plain", "active"), "the line before is done and this one runs")
+            proxy.black_hole(up=False, down=True, only_existing=True)
+            eventually(lambda: cluster.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is written")
+            proxy.cut_all()
+            proxy.heal()
+        finally:
+            cluster.sql("DROP TRIGGER pause ON ledger")
+    return cut
+
+
+def test_replay_safe_runs_a_lost_write_again(make_job, ledger, proxy, cluster):
+    sql = "INSERT INTO single VALUES ($1::int, 'x') ON CONFLICT (line) DO UPDATE SET note = 'again' RETURNING line"
+    job = make_job(rows=200, sql=sql, dsn=cluster.dsn("plain", port=proxy.port))
+    proxy.next(*[Plan(cut_down=500 + 311 * step, after_login=True) for step in range(15)])
+    run = job.run(status=0, write=True, replay="safe", retry_delay="10ms", max_retry_delay="20ms")
+    assert cluster.value("SELECT count(*) FROM single") == 200
+    assert done_lines(job) == [str(line) for line in range(1, 201)]
+    assert run.summary["retries"] >= 1 and not job.unknown.exists()
+
+
+def test_write_that_was_never_sent_is_sent_after_the_outage(make_job, ledger, proxy, cluster):
+    """A connection cut while it is idle or before the first byte of Execute costs nothing."""
+    job = make_job(rows=40, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
+    proxy.next(*[Plan(cut_down=0, after_login=True) for _ in range(3)], Plan(on_accept="rst"))
+    run = job.start(write=True, max_concurrent=1, retry_delay="20ms", max_retry_delay="50ms")
+    assert run.finish() in (0, 5)
+    counts = ledger()
+    assert all(count == 1 for count in counts.values())
+    unknown = {int(line) for line in unknown_lines(job)}
+    assert {int(line) for line in done_lines(job)} | unknown == set(range(1, 41))
+    assert len(unknown) <= 3
+
+
+def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger, cluster):
+    """57P01 in mid-statement: nothing was done, so unsent writes run again and no line is lost or doubled."""
+    sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.05) RETURNING line"
+    job = make_job(rows=60, sql=sql)
+    run = job.start(write=True, request_timeout="20s")
+    for at in (10, 30):
+        run.await_lines(at)
+        cluster.terminate(state="active")
+    assert run.finish() in (0, 5)
+    counts, unknown = ledger(), {int(line) for line in unknown_lines(job)}
+    assert all(count == 1 for count in counts.values())
+    assert set(counts) >= set(range(1, 61)) - unknown
+    assert {int(line) for line in done_lines(job)} == set(range(1, 61)) - unknown
+
+
+def test_kill_9_leaves_writes_in_flight_unknown_and_never_doubled(make_job, ledger):
+    sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.02) RETURNING line"
+    job = make_job(rows=200, sql=sql)
+    for at in (30, 100):
+        run = job.start(write=True)
+        run.await_lines(at)
+        run.end()
+    last = job.start(write=True)
+    assert last.finish() in (0, 5), last.tail()
+    counts, unknown = ledger(), {int(line) for line in unknown_lines(job)}
+    assert all(count == 1 for count in counts.values()), "a line was written twice"
+    assert {int(line) for line in done_lines(job)} == set(range(1, 201)) - unknown
+    assert set(counts) >= set(range(1, 201)) - unknown
+    assert (last.status == 5) == bool(unknown)
+
+
+def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
+    own_cluster.sql("ALTER SYSTEM SET fsync = on")
+    own_cluster.reload()
+    sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.01) RETURNING line"
+    job = make_job(rows=200, sql=sql, server=own_cluster)
+    run = job.start(write=True)
+    for at in (30, 100):
+        run.await_lines(at)
+        own_cluster.restart("immediate")
+    assert run.finish() in (0, 5), run.tail()
+    counts = dict(own_cluster.sql("SELECT line, count(*)::int FROM ledger GROUP BY line"))
+    unknown = {int(line) for line in unknown_lines(job)}
+    assert all(count == 1 for count in counts.values()), "a line was written twice"
+    assert {int(line) for line in done_lines(job)} == set(range(1, 201)) - unknown
+
+
+def test_exits_5_before_2(make_job, ledger, proxy, cluster):
+    """A run with both kinds of trouble says the graver one (SEMANTICS.md 29)."""
+    job = make_job(rows=30, sql=INSERT.replace("$1::int", "refuse($1::int, 20, '22012')"),
+                   dsn=cluster.dsn("plain", port=proxy.port))
+    cut = hold_answer_of(cluster, proxy, line=12)
+    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
+    cut()
+    run.check(5)
+    assert unknown_lines(job) == ["12"] and "22012" in job.rejects.read_text()
+
+
+def test_write_without_the_option_is_refused_and_names_it(make_job, ledger):
+    job = make_job(rows=20, sql=INSERT)
+    run = job.start()
+    assert run.finish() in (1, 2, 3)
+    assert "--write" in run.stderr + run.log
+    assert not ledger()
+
+
+def test_resolve_is_refused_until_it_exists(make_job, ledger):
+    job = make_job(rows=3, sql=INSERT)
+    run = job.run(status=1, write=True, replay="resolve")
+    assert "resolve" in run.stderr
+    assert not ledger()
+    job.nothing_written()
+
+
+def test_replay_is_part_of_the_job(make_job, ledger):
+    job = make_job(rows=200, sql="INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.02) RETURNING line")
+    run = job.start(write=True)
+    run.await_lines(30)
+    run.end()
+    refused = job.run(status=3, write=True, replay="safe")
+    assert "--restart" in refused.stderr + refused.log
