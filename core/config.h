@@ -6,6 +6,8 @@
 
 #include "error.h"
 
+#define HF_CONNS_MAX 64 /* connections in one pool */
+
 #ifndef HF_HOSTS_MAX
 #define HF_HOSTS_MAX 4 /* endpoints in one DSN */
 #endif

@@ -4,7 +4,8 @@
  *     request -> driver submit() -> tx -> link                 one way down
  *
  * It owns up to three links: the session's, a second one that carries a cancel, and an old one that is
- * being closed. The pool decides who dials and what runs where; conn does the rest.
+ * being closed. The pool decides who dials and what runs where; conn does the rest. Complete so that its
+ * size is known; the fields are holdfast's own.
  */
 #ifndef HF_CONN_H
 #define HF_CONN_H
@@ -17,14 +18,12 @@
 #define HF_ADDRESSES_MAX 4 /* addresses of one name that are tried */
 #endif
 
-/* What a tag names: conn * HF_ROLES + role. */
-enum { HF_ROLE_SESSION, HF_ROLE_CANCEL, HF_ROLE_CLOSING, HF_ROLES };
-
-/* A link on its way up, and the phase it is in: the session's, or a cancel's. */
+/* A link on its way up: the session's, or a cancel's. */
 typedef struct hf_dial {
     hf_link *link; /* NULL none */
-    uint8_t phase; /* an hf_phase */
-    uint8_t step;  /* within TLS: sending the request, awaiting the answer, handshake */
+    uint8_t phase; /* an hf_phase: RESOLVE, TCP, TLS, LOGIN; then QUERY (CANCEL on a cancel's) */
+    uint8_t step;  /* within TLS: HF_TLS_*, engine.h */
+    uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
 } hf_dial;
 
 struct hf_conn {
@@ -33,29 +32,30 @@ struct hf_conn {
     hf_fsm fsm;
     uint16_t index;
     uint16_t n_flight;
+    uint32_t attempt; /* own failed dials in a row while others are usable */
     hf_dial dial;     /* the session's link */
     hf_dial cancel;   /* the cancel's link */
     hf_link *closing; /* an old link being closed */
     hf_ms closing_deadline;
-    hf_ms cancel_deadline;   /* cancel and grace; HF_NEVER: no cancel is pending */
-    hf_request *cancelled;   /* whom the cancel is for; NULL when that one is over already */
-    hf_error cancel_error;   /* why it was cancelled: HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
-    hf_request *head, *tail; /* in flight, in the order of their answers */
-    hf_ms attempt_deadline;  /* of the oldest in flight; HF_NEVER none */
-    hf_ms paused_at;         /* on_row said HF_PAUSE then; HF_NEVER: not paused */
-    hf_ms tcp_deadline;      /* of the address being tried */
-    hf_ms stable_at;         /* it proves itself then by lasting; HF_NEVER: it has, or is not up */
+    hf_ms cancel_deadline;  /* cancel and grace; HF_NEVER: no cancel is pending */
+    hf_request *cancelled;  /* whom the cancel is for; NULL when that one is over already */
+    hf_queue flight;        /* in the order of their answers */
+    hf_ms attempt_deadline; /* of the oldest in flight; HF_NEVER none */
+    hf_ms paused_at;        /* on_row said HF_PAUSE then; HF_NEVER: not paused */
+    hf_ms tcp_deadline;     /* of the address being tried; HF_NEVER: the state's rules */
+    hf_ms stable_at;        /* it proves itself then by lasting; HF_NEVER: it has, or is not up */
+    uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
     uint8_t n_addresses, address; /* how many, and which is being tried or in use */
     uint8_t endpoint;
-    bool suspect;          /* probe before the next use, whatever the interval says */
-    bool rx_news, tx_news; /* the port has news of the session's link */
-    bool resumed;          /* hf_resume() was called: go on with what is in rx */
-    bool refused;         /* an extra dial was refused for good: it is not repeated (SEMANTICS 7) */
-    uint32_t attempt;     /* own failed dials in a row while others are usable */
-    uint64_t tx_sent;     /* bytes of tx ever handed to the link, this session */
-    hf_conn *next_active; /* the pool's list for this tick */
-    bool active;
+    uint8_t cancel_code;  /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
+    uint8_t cancel_limit; /* the hf_limit that fired */
+    bool refused;         /* an extra dial was refused for good: it is not repeated */
+    bool active;          /* on the pool's list of those with something to do */
+    bool resumed;         /* hf_resume() was called */
+    bool tx_blocked;      /* the link took less than was offered: wait for news */
+    char warned[6];       /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
+    hf_conn *next_active;
     hf_session session;
     hf_io io;
 };

@@ -105,6 +105,9 @@ struct hf_driver {
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
     /* Forgets what was prepared for this request, so that the next submit prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);
+    /* Can it have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY), so that even a
+     * FATAL in mid-statement leaves it open whether it was applied? */
+    bool (*self_commits)(const hf_request *request);
     /* A question that costs the server nothing; answered by PROBED. 1 done, 0 no room. */
     int (*probe)(hf_session *session, hf_io *io);
     /* The bytes that, sent alone on a second link, cancel what runs: at most 64; 0: cannot be cancelled. */

@@ -104,6 +104,9 @@ typedef struct hf_step {
  * before the deadline is taken as said: a caller may make a silent connection suspect by it. */
 hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *policy);
 
+/* In BACKOFF: wait until then instead (for the canary, say). In other states it changes nothing. */
+void hf_fsm_defer(hf_fsm *fsm, hf_ms until);
+
 /* "healthy"; never NULL. */
 const char *hf_state_name(hf_state state);
 const char *hf_event_name(hf_event event);

@@ -17,23 +17,32 @@ struct hf_pool {
     const hf_config *config;
     hf_port *port;
     hf_conn *conns;
-    hf_heap heap;            /* one timer per connection, one per request that has a deadline */
-    hf_request *head, *tail; /* the queue */
-    hf_request *waiting;     /* requests that wait by themselves (40001), in no order */
-    hf_conn *active;         /* connections with something to do in this tick */
+    hf_heap heap;      /* a timer per connection, per request with a deadline, and the pool's own */
+    hf_timer timer;    /* the outage's end, or the next extra dial */
+    hf_queue queue;    /* for the next free connection */
+    hf_queue waiting;  /* waiting by themselves (40001), in no order */
+    hf_request *fresh; /* the first in the queue whose clock has not started */
+    hf_conn *active;   /* connections with something to do */
+    hf_policy policy;  /* the settings, for fsm */
     hf_endpoints endpoints;
     hf_outage outage;
     hf_journal journal;
     hf_error last_error;
     hf_ms now, promised;  /* of the last tick: its time, and the deadline it returned */
     hf_ms close_deadline; /* HF_NEVER: not closing */
+    hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
+    uint64_t free;        /* bit i: connection i is HEALTHY and has nothing in flight */
+    uint64_t room;        /* bit i: … has replay-safe requests in flight and takes more */
+    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
     uint32_t n_queued, n_in_flight;
     uint32_t dials, ups, losses, retries;
-    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
-    uint16_t n_conns, n_usable; /* HEALTHY */
-    uint16_t keep_open;         /* hf_pool_open()'s n */
-    bool refused;               /* for good */
-    bool closing, in_tick;
+    uint16_t n_conns;
+    uint16_t n_up;      /* HEALTHY or PROBING */
+    uint16_t n_idle;    /* IDLE */
+    uint16_t keep_open; /* hf_pool_open()'s n */
+    bool refused;       /* for good: last_error */
+    bool extra_refused; /* a dial beside healthy connections was: no more of them */
+    bool closing, close_begins, in_tick;
 };
 
 /* Memory for a pool, aligned, with static or automatic storage as where it stands:

@@ -18,9 +18,9 @@ typedef struct hf_value {
 /* A value from a C string; NULL makes NULL. */
 hf_value hf_text(const char *text);
 
-/* May it run again? (DESIGN section 5.) */
+/* May it run again when its answer is lost? */
 typedef enum hf_replay {
-    HF_REPLAY_UNSENT, /* only if no byte of it can have been executed */
+    HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server */
     HF_REPLAY_SAFE,   /* a read or an idempotent write: after any loss */
 } hf_replay;
 
@@ -145,7 +145,7 @@ struct hf_request {
 
     /* holdfast's own. */
     hf_timer timer;   /* timeout_ms, or when its own wait (40001) is over */
-    hf_request *next; /* in the queue, or in flight on its connection */
+    hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */
     hf_conn *conn;    /* on which it is in flight; NULL: queued or not ours */
     hf_ms submitted_at;
     hf_ms not_before;        /* waits by itself until then; 0 no */
@@ -154,8 +154,13 @@ struct hf_request {
     uint32_t retries;        /* re-sends so far */
     uint16_t statement;      /* the batch's statement whose answer is awaited */
     uint8_t driver_state[6]; /* the driver's own, per attempt */
-    uint8_t flags;           /* HF_REQUEST_*: request.c's and conn.c's */
+    uint8_t flags;           /* HF_REQUEST_*, engine.h */
 };
+
+/* Requests in order. */
+typedef struct hf_queue {
+    hf_request *head, *tail;
+} hf_queue;
 
 const char *hf_outcome_name(hf_outcome outcome);
 

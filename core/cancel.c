@@ -1,0 +1,91 @@
+/* Cancelling what runs (SEMANTICS 16; PostgreSQL docs 55.2.9).
+ *
+ * The driver's few bytes go out alone on a second link, encrypted if the session is. Cancel and grace share
+ * close_timeout; nothing new is sent on the session meanwhile. The server closes the second link when it
+ * has passed the cancel on: only then can no later statement be hit by it.
+ */
+#include "engine.h"
+
+enum { HF_CANCEL_SENT = 1 };
+
+void hf_cancel_stop(hf_conn *conn) {
+    hf_dial_drop(&conn->cancel);
+    conn->cancel_deadline = HF_NEVER;
+    conn->cancelled = NULL;
+}
+
+void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
+    hf_pool *pool = conn->pool;
+    hf_request *request = conn->flight.head;
+    uint8_t bytes[64];
+    if (hf_cancel_pending(conn) || !request)
+        return;
+    conn->cancel_code = (uint8_t)-code;
+    conn->cancel_limit = (uint8_t)limit;
+    conn->cancelled = request;
+    conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
+    if (limit != HF_LIMIT_REQUEST) /* the whole request is to end, not this attempt alone */
+        request->flags |= HF_REQUEST_CANCEL;
+    if (conn->paused_at != HF_NEVER) { /* its rows are of no interest any more */
+        conn->paused_at = HF_NEVER;
+        hf_pool_activate(pool, conn);
+    }
+    bool possible = pool->config->close_timeout_ms > 0 &&
+                    pool->config->driver->cancel(&conn->session, bytes) > 0;
+    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK)
+        hf_cancel_due(conn);
+    else
+        hf_pool_activate(pool, conn);
+}
+
+void hf_cancel_advance(hf_conn *conn) {
+    hf_dial *dial = &conn->cancel;
+    uint8_t bytes[64];
+    hf_error error;
+    if (dial->phase != HF_PHASE_CANCEL) {
+        int r = hf_dial_link(conn, dial, &error);
+        if (r == 0)
+            return;
+        if (r < 0) { /* it cannot be cancelled; an answer within the grace is still taken */
+            hf_dial_drop(dial);
+            return;
+        }
+        dial->phase = HF_PHASE_CANCEL;
+        dial->step = dial->sent = 0;
+    }
+    if (dial->step != HF_CANCEL_SENT) {
+        size_t size = conn->pool->config->driver->cancel(&conn->session, bytes);
+        int r = hf_dial_send(dial, bytes, size);
+        if (r == 0)
+            return;
+        if (r < 0) {
+            hf_dial_drop(dial);
+            return;
+        }
+        dial->step = HF_CANCEL_SENT;
+    }
+    int n;
+    do
+        n = dial->link->api->read(dial->link, bytes, sizeof bytes);
+    while (n > 0);
+    if (n == 0)
+        return;
+    hf_dial_drop(dial);   /* passed on */
+    if (!conn->cancelled) /* and answered before */
+        hf_cancel_stop(conn);
+}
+
+void hf_cancel_due(hf_conn *conn) {
+    hf_error error;
+    const hf_config *config = conn->pool->config;
+    hf_limit limit = (hf_limit)conn->cancel_limit;
+    if (!conn->cancelled) /* answered, but the cancel is still on its way: it might hit what comes next */
+        hf_timeout_error(&error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE, config->close_timeout_ms);
+    else if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED)
+        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+    else
+        hf_timeout_error(&error, HF_PHASE_QUERY, limit,
+                         limit == HF_LIMIT_REQUEST ? config->request_timeout_ms
+                                                   : conn->cancelled->timeout_ms);
+    hf_conn_fail(conn, &error);
+}

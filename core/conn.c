@@ -1,0 +1,421 @@
+/* One connection's turns: its news, its deadlines, the one way to move its machine.
+ *
+ * hf_conn_step() is where a state changes: it steps the machine, keeps the pool's counts, ends or starts
+ * links as the step's actions say, and writes the journal. Requests in flight are looked at last, when the
+ * connection is whole again, for their callbacks may call back.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#include "text.h"
+
+void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory) {
+    const hf_config *config = pool->config;
+    memset(conn, 0, sizeof *conn);
+    conn->pool = pool;
+    conn->index = index;
+    conn->timer.kind = HF_TIMER_CONN;
+    conn->fsm.deadline = HF_NEVER;
+    conn->closing_deadline = conn->cancel_deadline = conn->attempt_deadline = HF_NEVER;
+    conn->paused_at = conn->tcp_deadline = conn->stable_at = HF_NEVER;
+    conn->io.config = config;
+    conn->io.port = pool->port;
+    conn->io.rx = (hf_buffer){ .data = memory, .size = config->rx_bytes };
+    memory += HF_ROUND(config->rx_bytes);
+    conn->io.tx = (hf_buffer){ .data = memory, .size = config->tx_bytes };
+    memory += HF_ROUND(config->tx_bytes);
+    conn->io.store = memory;
+}
+
+void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t limit_ms) {
+    hf_error_set(error, HF_ERR_TIMEOUT, phase, NULL);
+    error->limit = (uint8_t)limit;
+    error->limit_ms = limit_ms;
+}
+
+void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
+                        hf_phase phase) {
+    char words[HF_MESSAGE_BYTES];
+    int32_t system = 0;
+    const char *why = link ? link->api->why(link, &system) : NULL;
+    hf_writer out = hf_writer_on(words, sizeof words);
+    hf_write_text(&out, conn->pool->config->hosts[conn->endpoint].name);
+    if (why) {
+        hf_write_text(&out, ": ");
+        hf_write_text(&out, why);
+    }
+    hf_error_set(error, (hf_err)code, phase, words);
+    error->system = system;
+    if (conn->warned[0] && code == HF_ERR_EOF) /* the server said why before it went */
+        memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
+}
+
+bool hf_conn_serving(const hf_conn *conn) {
+    return conn->fsm.state == HF_HEALTHY && !hf_cancel_pending(conn);
+}
+
+/* --- links that end ------------------------------------------------------------------------------ */
+
+static void close_advance(hf_conn *conn) {
+    if (conn->closing && conn->closing->api->close(conn->closing) != 0) {
+        conn->closing = NULL;
+        conn->closing_deadline = HF_NEVER;
+    }
+}
+
+static void close_now(hf_conn *conn) {
+    if (conn->closing)
+        conn->closing->api->abort(conn->closing);
+    conn->closing = NULL;
+    conn->closing_deadline = HF_NEVER;
+}
+
+/* The session's link ends: politely within timeout_ms, or at once with 0. The next attempt does not wait. */
+static void end_link(hf_conn *conn, uint32_t timeout_ms) {
+    hf_port *port = conn->pool->port;
+    hf_link *link = conn->dial.link;
+    hf_cancel_stop(conn);
+    if (conn->dial.phase == HF_PHASE_RESOLVE)
+        port->api->resolve_cancel(port, conn->index);
+    conn->dial = (hf_dial){ 0 };
+    conn->tcp_deadline = conn->stable_at = conn->paused_at = HF_NEVER;
+    if (!link)
+        return;
+    if (timeout_ms == 0) {
+        link->api->abort(link);
+        return;
+    }
+    close_now(conn);
+    conn->closing = link;
+    conn->closing_deadline = conn->pool->now + timeout_ms;
+    close_advance(conn);
+}
+
+/* --- the machine --------------------------------------------------------------------------------- */
+
+static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase phase,
+                 const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    hf_transition transition = {
+        .at = pool->now,
+        .conn = conn->index,
+        .from = (uint8_t)step->from,
+        .to = (uint8_t)step->to,
+        .event = (uint8_t)event,
+        .phase = (uint8_t)phase,
+        .error = error,
+    };
+    if (error) {
+        transition.code = error->code;
+        memcpy(transition.sqlstate, error->sqlstate, sizeof transition.sqlstate);
+    }
+    if (step->to == HF_BACKOFF)
+        transition.wait_ms = pool->policy.backoff_ms;
+    uint32_t attempt = pool->outage.since != HF_NEVER ? pool->outage.attempt : conn->attempt;
+    transition.attempt = attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)attempt;
+    hf_journal_add(&pool->journal, &transition);
+    if (pool->config->on_transition)
+        pool->config->on_transition(pool->config->callback_user, &transition);
+}
+
+/* How long an old link may take to close; 0: it is of no use, drop it. */
+static uint32_t closing_time(const hf_conn *conn, const hf_step *step, const hf_error *error) {
+    const hf_config *config = conn->pool->config;
+    bool talks = !error || error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_CANCELLED;
+    bool was_up = step->from == HF_HEALTHY || step->from == HF_PROBING;
+    if (!talks || !was_up)
+        return 0;
+    return step->from == HF_PROBING ? config->probe_close_timeout_ms : config->close_timeout_ms;
+}
+
+void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    bool was_up = hf_conn_up(conn);
+    hf_phase phase = (hf_phase)(error ? error->phase : conn->dial.phase);
+    hf_step step = hf_fsm_step(&conn->fsm, event, pool->now, &pool->policy);
+    if (!step.legal || step.from == step.to)
+        return;
+    bool is_up = hf_conn_up(conn);
+    if (was_up && !is_up)
+        pool->n_up--;
+    if (!was_up && is_up)
+        pool->n_up++;
+    if (step.from == HF_IDLE)
+        pool->n_idle--;
+    if (step.to == HF_IDLE)
+        pool->n_idle++;
+    if (step.actions & (HF_DO_DROP | HF_DO_CLOSE))
+        end_link(conn, closing_time(conn, &step, error));
+    note(conn, &step, event, phase, error);
+    if (step.actions & HF_DO_DIAL)
+        hf_dial_start(conn);
+    if (step.actions & HF_DO_PROBE) {
+        pool->config->driver->probe(&conn->session, &conn->io);
+        hf_conn_flush(conn);
+    }
+}
+
+/* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline says so. */
+static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    hf_error why = *error; /* it may lie in what is about to be wiped */
+    bool was_up = hf_conn_up(conn);
+    pool->last_error = why;
+    if (was_up)
+        pool->losses++;
+    else
+        hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+    pool->policy.backoff_ms = hf_pool_lost(pool, conn);
+    hf_conn_step(conn, event, &why);
+    hf_flight_lost(conn, &why);
+    if (was_up)
+        hf_pool_suspect(pool, conn);
+    hf_pool_judge(pool);
+}
+
+void hf_conn_fail(hf_conn *conn, const hf_error *error) {
+    hf_error why = *error;
+    if (hf_conn_up(conn) || hf_classify(&why, false) != HF_CLASS_PERMANENT) {
+        lose(conn, HF_EV_LOST, &why);
+        return;
+    }
+    hf_conn_step(conn, HF_EV_REFUSED, &why);
+    hf_pool_refused(conn->pool, conn, &why);
+}
+
+void hf_conn_close(hf_conn *conn) {
+    hf_error error;
+    if (hf_conn_up(conn) && conn->n_flight == 0) {
+        conn->pool->config->driver->bye(&conn->session, &conn->io);
+        if (!hf_conn_flush(conn))
+            return;
+    }
+    hf_conn_step(conn, HF_EV_CLOSE, NULL);
+    hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
+    hf_flight_lost(conn, &error);
+    hf_conn_settle(conn);
+}
+
+void hf_conn_abort(hf_conn *conn) {
+    hf_error error;
+    hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
+    hf_cancel_stop(conn);
+    hf_conn_step(conn, HF_EV_CLOSE, NULL);
+    close_now(conn);
+    hf_flight_lost(conn, &error);
+    hf_conn_settle(conn);
+}
+
+/* --- bytes --------------------------------------------------------------------------------------- */
+
+bool hf_conn_flush(hf_conn *conn) {
+    hf_buffer *tx = &conn->io.tx;
+    while (tx->start < tx->end) {
+        hf_link *link = conn->dial.link;
+        int n = link->api->write(link, tx->data + tx->start, tx->end - tx->start);
+        if (n < 0) {
+            /* What the server said last may lie unread: that is the better reason. */
+            hf_error error;
+            hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
+            tx->start = tx->end;
+            hf_conn_read(conn);
+            if (conn->dial.link == link)
+                hf_conn_fail(conn, &error);
+            return false;
+        }
+        conn->tx_blocked = n == 0;
+        if (n == 0)
+            return true;
+        tx->start += (uint32_t)n;
+        conn->tx_sent += (uint64_t)n;
+    }
+    tx->start = tx->end = 0;
+    return true;
+}
+
+/* Gives the driver what is in rx. False: feed and read no more now. */
+static bool feed(hf_conn *conn) {
+    const hf_driver *driver = conn->pool->config->driver;
+    hf_port *port = conn->pool->port;
+    for (;;) {
+        hf_news news = driver->feed(&conn->session, &conn->io, conn->flight.head);
+        if (news == HF_NEWS_MORE)
+            return true;
+        if (news == HF_NEWS_SLICE) {
+            if (port->api->spent(port)) {
+                hf_pool_activate(conn->pool, conn);
+                return false;
+            }
+        } else if (!hf_flight_news(conn, news)) {
+            return false;
+        }
+    }
+}
+
+static uint32_t make_room(hf_buffer *rx) {
+    if (rx->start == rx->end)
+        rx->start = rx->end = 0;
+    if (rx->start > 0 && rx->size - rx->end < rx->size / 2) {
+        memmove(rx->data, rx->data + rx->start, rx->end - rx->start);
+        rx->end -= rx->start;
+        rx->start = 0;
+    }
+    uint32_t room = rx->size - rx->end;
+    return room < HF_READ_BYTES ? room : HF_READ_BYTES;
+}
+
+void hf_conn_read(hf_conn *conn) {
+    hf_link *link = conn->dial.link;
+    bool heard = false, drained = false;
+    unsigned reads = 0;
+    int n = 0;
+    while (conn->dial.link == link && conn->paused_at == HF_NEVER && feed(conn)) {
+        if (drained)
+            break;
+        if (++reads > HF_READS_PER_TICK) {
+            hf_pool_activate(conn->pool, conn);
+            break;
+        }
+        uint32_t room = make_room(&conn->io.rx);
+        HF_ASSERT(room > 0); /* the driver skips what is larger than the buffer */
+        n = link->api->read(link, conn->io.rx.data + conn->io.rx.end, room);
+        if (n <= 0)
+            break;
+        conn->io.rx.end += (uint32_t)n;
+        drained = (uint32_t)n < room;
+        heard = true;
+    }
+    if (conn->dial.link != link)
+        return;
+    if (heard)
+        hf_conn_step(conn, HF_EV_HEARD, NULL);
+    if (n < 0) {
+        hf_error error;
+        hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
+        hf_conn_fail(conn, &error);
+        return;
+    }
+    if (!conn->tx_blocked && conn->io.tx.start < conn->io.tx.end)
+        hf_conn_flush(conn);
+}
+
+/* --- turns --------------------------------------------------------------------------------------- */
+
+static void resume(hf_conn *conn) {
+    conn->resumed = false;
+    if (conn->paused_at != HF_NEVER && conn->attempt_deadline != HF_NEVER)
+        conn->attempt_deadline += conn->pool->now - conn->paused_at;
+    conn->paused_at = HF_NEVER;
+}
+
+static void serve_links(hf_conn *conn) {
+    if (conn->resumed)
+        resume(conn);
+    if (conn->closing)
+        close_advance(conn);
+    if (conn->cancel.link)
+        hf_cancel_advance(conn);
+    switch ((hf_state)conn->fsm.state) {
+    case HF_CONNECTING:
+    case HF_RECONNECTING: hf_dial_advance(conn); break;
+    case HF_HEALTHY:
+    case HF_PROBING:
+        if (!conn->tx_blocked || hf_conn_flush(conn))
+            hf_conn_read(conn);
+        break;
+    case HF_IDLE:
+    case HF_BACKOFF:
+    case HF_STATE_COUNT: break;
+    }
+}
+
+void hf_conn_serve(hf_conn *conn) {
+    serve_links(conn);
+    hf_conn_settle(conn);
+}
+
+/* The state's own deadline has passed. */
+static void state_due(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_config *config = pool->config;
+    hf_error error;
+    switch ((hf_state)conn->fsm.state) {
+    case HF_CONNECTING:
+        hf_timeout_error(&error, (hf_phase)conn->dial.phase, HF_LIMIT_CONNECT,
+                         config->connect_timeout_ms);
+        lose(conn, HF_EV_DUE, &error);
+        break;
+    case HF_RECONNECTING: {
+        bool probe = conn->fsm.lost_from == HF_PROBING;
+        hf_timeout_error(&error, (hf_phase)conn->dial.phase,
+                         probe ? HF_LIMIT_PROBE_RECONNECT : HF_LIMIT_RECONNECT,
+                         probe ? config->probe_reconnect_timeout_ms : config->reconnect_timeout_ms);
+        lose(conn, HF_EV_DUE, &error);
+        break;
+    }
+    case HF_PROBING:
+        hf_timeout_error(&error, HF_PHASE_PROBE, HF_LIMIT_PROBE, config->probe_timeout_ms);
+        lose(conn, HF_EV_DUE, &error);
+        break;
+    case HF_HEALTHY:
+        if (conn->n_flight == 0 && !hf_cancel_pending(conn))
+            hf_conn_step(conn, HF_EV_DUE, NULL);
+        break;
+    case HF_BACKOFF:
+        if (hf_pool_may_dial(pool, conn))
+            hf_conn_step(conn, HF_EV_DUE, NULL);
+        else
+            hf_fsm_defer(&conn->fsm, hf_pool_ask_again(pool));
+        break;
+    case HF_IDLE:
+    case HF_STATE_COUNT: break;
+    }
+}
+
+void hf_conn_due(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    serve_links(conn); /* what has arrived is read before a deadline is judged */
+    if (conn->closing_deadline <= pool->now)
+        close_now(conn);
+    if (conn->cancel_deadline <= pool->now)
+        hf_cancel_due(conn);
+    if (conn->tcp_deadline <= pool->now)
+        hf_dial_due(conn);
+    if (conn->stable_at <= pool->now)
+        hf_pool_proved(pool, conn);
+    if (conn->attempt_deadline <= pool->now && conn->paused_at == HF_NEVER &&
+        !hf_cancel_pending(conn))
+        hf_cancel_begin(conn, HF_ERR_TIMEOUT, HF_LIMIT_REQUEST);
+    if (conn->fsm.deadline <= pool->now)
+        state_due(conn);
+    hf_conn_settle(conn);
+}
+
+static hf_ms earlier(hf_ms a, hf_ms b) {
+    return a < b ? a : b;
+}
+
+void hf_conn_settle(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const uint64_t bit = (uint64_t)1 << conn->index;
+    const bool serving = hf_conn_serving(conn);
+    /* A running statement has its own clock; a pending cancel has another. */
+    hf_ms at = conn->fsm.deadline;
+    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0)
+        at = conn->paused_at == HF_NEVER && serving ? conn->attempt_deadline : HF_NEVER;
+    else if (conn->fsm.state == HF_HEALTHY && !serving)
+        at = HF_NEVER;
+    at = earlier(at, conn->stable_at);
+    at = earlier(at, conn->cancel_deadline);
+    at = earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
+    hf_heap_set(&pool->heap, &conn->timer, at);
+
+    const uint32_t most = pool->config->max_pipelined;
+    pool->free &= ~bit;
+    pool->room &= ~bit;
+    if (serving && conn->n_flight == 0)
+        pool->free |= bit;
+    else if (serving && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE)
+        pool->room |= bit;
+}

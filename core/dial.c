@@ -1,0 +1,244 @@
+/* A link on its way up: name, address, TCP, TLS in that order, for the session and for a cancel.
+ *
+ * An attempt goes through the addresses of one endpoint's name, each with its share of the attempt's time,
+ * and starts from a wiped session: nothing of an earlier one is remembered but the endpoint's keys and its
+ * refused start-up parameters. (PostgreSQL docs 55.2.10 for SSLRequest, 55.2.11 for direct TLS.)
+ */
+#include "engine.h"
+
+#include <string.h>
+
+static const hf_host *host_of(const hf_conn *conn) {
+    return &conn->pool->config->hosts[conn->endpoint];
+}
+
+static bool host_is_local(const hf_host *host) {
+    return host->name[0] == '/';
+}
+
+bool hf_dial_wants_tls(const hf_conn *conn) {
+    return conn->pool->config->sslmode != HF_SSL_DISABLE && !host_is_local(host_of(conn));
+}
+
+void hf_dial_drop(hf_dial *dial) {
+    if (dial->link)
+        dial->link->api->abort(dial->link);
+    *dial = (hf_dial){ 0 };
+}
+
+int hf_dial_open(hf_conn *conn, hf_dial *dial) {
+    hf_port *port = conn->pool->port;
+    int err = HF_ERR_RESOURCES;
+    *dial = (hf_dial){ .phase = HF_PHASE_TCP };
+    dial->link = port->api->open(port, &conn->addresses[conn->address], host_of(conn)->name,
+                                 conn->index, &err);
+    return dial->link ? HF_OK : err;
+}
+
+int hf_dial_send(hf_dial *dial, const uint8_t *bytes, size_t size) {
+    while (dial->sent < size) {
+        int n = dial->link->api->write(dial->link, bytes + dial->sent, size - dial->sent);
+        if (n <= 0)
+            return n;
+        dial->sent = (uint8_t)(dial->sent + n);
+    }
+    dial->sent = 0;
+    return 1;
+}
+
+/* SSLRequest and its one byte of answer. 1 the handshake may start, 0 not yet, < 0 an hf_err. */
+static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
+    const hf_driver *driver = conn->pool->config->driver;
+    uint8_t bytes[16];
+    if (dial->step == HF_TLS_ASK) {
+        bool direct = conn->pool->config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT;
+        size_t size = direct ? 0 : driver->tls_request(bytes);
+        int n = size > 0 ? hf_dial_send(dial, bytes, size) : 1;
+        if (n <= 0)
+            return n;
+        dial->step = size > 0 ? HF_TLS_ANSWER : HF_TLS_HANDSHAKE;
+    }
+    if (dial->step == HF_TLS_ANSWER) { /* one byte, no more: what lies behind it is an attack */
+        int n = dial->link->api->read(dial->link, bytes, 1);
+        if (n <= 0)
+            return n;
+        int answer = driver->tls_answer(bytes[0]);
+        if (answer != HF_OK)
+            return answer;
+        dial->step = HF_TLS_HANDSHAKE;
+    }
+    int err = HF_ERR_TLS;
+    bool direct = conn->pool->config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT;
+    hf_port *port = conn->pool->port;
+    hf_link *tls = port->api->start_tls(port, dial->link, host_of(conn)->name,
+                                        direct ? driver->alpn : NULL, &err);
+    if (!tls)
+        return err;
+    dial->link = tls;
+    dial->phase = HF_PHASE_TLS;
+    dial->step = HF_TLS_HANDSHAKE + 1;
+    return 1;
+}
+
+int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
+    hf_port *port = conn->pool->port;
+    for (;;) {
+        bool more = false;
+        int r;
+        if (dial->phase == HF_PHASE_TLS && dial->step <= HF_TLS_HANDSHAKE) {
+            r = ask_for_tls(conn, dial);
+            if (r > 0)
+                continue;
+        } else {
+            r = dial->link->api->ready(dial->link, &more);
+            if (r > 0 && dial->phase == HF_PHASE_TCP && hf_dial_wants_tls(conn)) {
+                dial->phase = HF_PHASE_TLS;
+                dial->step = HF_TLS_ASK;
+                continue;
+            }
+            if (r > 0)
+                return 1;
+        }
+        if (r < 0) {
+            hf_conn_link_error(conn, error, dial->link, r, (hf_phase)dial->phase);
+            return r;
+        }
+        if (!more)
+            return 0;
+        if (port->api->spent(port)) {
+            hf_pool_activate(conn->pool, conn);
+            return 0;
+        }
+    }
+}
+
+/* The share of the attempt's time that the present address gets: an equal one of what is left. */
+static void share_time(hf_conn *conn) {
+    unsigned left = (unsigned)conn->n_addresses - conn->address;
+    conn->tcp_deadline = HF_NEVER;
+    if (left > 1 && conn->fsm.deadline != HF_NEVER && conn->fsm.deadline > conn->pool->now)
+        conn->tcp_deadline = conn->pool->now + (conn->fsm.deadline - conn->pool->now) / left;
+}
+
+/* Connects to the present address, or to the first after it that can be tried at all. */
+static bool open_address(hf_conn *conn, hf_error *error) {
+    for (; conn->address < conn->n_addresses; conn->address++) {
+        int err = hf_dial_open(conn, &conn->dial);
+        if (err == HF_OK) {
+            share_time(conn);
+            return true;
+        }
+        hf_conn_link_error(conn, error, NULL, err, HF_PHASE_TCP);
+    }
+    return false;
+}
+
+static void next_address(hf_conn *conn, const hf_error *error) {
+    hf_error last = *error;
+    hf_dial_drop(&conn->dial);
+    conn->address++;
+    if (!open_address(conn, &last))
+        hf_conn_fail(conn, &last);
+}
+
+void hf_dial_due(hf_conn *conn) {
+    hf_error error;
+    hf_timeout_error(&error, (hf_phase)conn->dial.phase, HF_LIMIT_CONNECT,
+                     conn->pool->config->connect_timeout_ms);
+    next_address(conn, &error);
+}
+
+void hf_dial_start(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    hf_error error;
+    pool->dials++;
+    conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
+    conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
+    conn->n_addresses = conn->address = 0;
+    conn->tcp_deadline = HF_NEVER;
+    const hf_host *host = host_of(conn);
+    uint16_t number = host->port ? host->port : pool->config->driver->default_port;
+    if (host_is_local(host)) {
+        conn->addresses[0] = (hf_address){ .kind = HF_ADDRESS_LOCAL, .port = number };
+        conn->n_addresses = 1;
+        if (!open_address(conn, &error)) {
+            hf_conn_fail(conn, &error);
+            return;
+        }
+    } else {
+        int err = pool->port->api->resolve(pool->port, conn->index, host->name, number);
+        if (err < 0) {
+            hf_conn_link_error(conn, &error, NULL, err, HF_PHASE_RESOLVE);
+            hf_conn_fail(conn, &error);
+            return;
+        }
+    }
+    hf_pool_activate(pool, conn); /* a numeric address, or loopback, is often there at once */
+}
+
+static void resolved(hf_conn *conn) {
+    hf_port *port = conn->pool->port;
+    hf_error error;
+    int n = port->api->resolved(port, conn->index, conn->addresses, HF_ADDRESSES_MAX);
+    if (n == 0)
+        return;
+    if (n < 0) {
+        hf_conn_link_error(conn, &error, NULL, n, HF_PHASE_RESOLVE);
+        hf_conn_fail(conn, &error);
+        return;
+    }
+    conn->n_addresses = (uint8_t)n;
+    if (!open_address(conn, &error))
+        hf_conn_fail(conn, &error);
+}
+
+/* The driver's login on a fresh session. */
+static void login(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    hf_endpoint *endpoint = &pool->endpoints.list[conn->endpoint];
+    hf_io *io = &conn->io;
+    memset(&conn->session, 0, sizeof conn->session);
+    io->link = conn->dial.link;
+    io->keys = &endpoint->keys;
+    io->degraded = endpoint->degraded;
+    io->encrypted = hf_dial_wants_tls(conn);
+    io->rx.start = io->rx.end = io->tx.start = io->tx.end = 0;
+    io->tx_total = conn->tx_sent = 0;
+    io->backend = 0;
+    io->error = (hf_error){ 0 };
+    conn->tx_blocked = false;
+    memset(conn->warned, 0, sizeof conn->warned);
+    conn->dial.phase = HF_PHASE_LOGIN;
+    conn->tcp_deadline = HF_NEVER;
+    int err = pool->config->driver->start(&conn->session, io);
+    if (err < 0) {
+        hf_error error = io->error;
+        if (error.code == HF_OK)
+            hf_error_set(&error, (hf_err)err, HF_PHASE_LOGIN, NULL);
+        hf_conn_fail(conn, &error);
+    }
+}
+
+void hf_dial_advance(hf_conn *conn) {
+    hf_error error;
+    if (conn->dial.phase == HF_PHASE_RESOLVE)
+        resolved(conn);
+    while (conn->dial.phase == HF_PHASE_TCP || conn->dial.phase == HF_PHASE_TLS) {
+        int r = hf_dial_link(conn, &conn->dial, &error);
+        if (r == 0)
+            return;
+        if (r > 0) {
+            login(conn);
+            break;
+        }
+        /* Another address may do better, unless this one said no for good. */
+        bool last = conn->address + 1 >= conn->n_addresses;
+        if (last || hf_classify(&error, false) == HF_CLASS_PERMANENT) {
+            hf_conn_fail(conn, &error);
+            return;
+        }
+        next_address(conn, &error);
+    }
+    if (conn->dial.phase == HF_PHASE_LOGIN && hf_conn_flush(conn))
+        hf_conn_read(conn);
+}

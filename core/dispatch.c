@@ -1,0 +1,251 @@
+/* Who works and who dials: requests to connections, connections to the server.
+ *
+ * While no connection is usable one alone dials, on the outage's schedule; the others ask again later. Once
+ * one is up the others follow, spread by jitter. A dial that fails while others are usable goes by that
+ * connection's own schedule.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#include "backoff.h"
+
+uint32_t hf_pool_random(hf_pool *pool) {
+    uint32_t word = 0;
+    if (pool->port->api->random(pool->port, &word, sizeof word) != HF_OK)
+        return 0; /* only jitter hangs on it: the schedule without */
+    return word;
+}
+
+static uint32_t spread(hf_pool *pool) {
+    const hf_config *config = pool->config;
+    uint64_t most = (uint64_t)config->retry_delay_ms * config->jitter_percent / 100;
+    return most == 0 ? 0 : (uint32_t)(hf_pool_random(pool) % most);
+}
+
+static bool in_outage(const hf_pool *pool) {
+    return pool->n_up == 0;
+}
+
+static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
+    const hf_config *config = pool->config;
+    uint32_t attempt = conn->attempt;
+    if (conn->attempt < UINT32_MAX)
+        conn->attempt++;
+    if (attempt == 0 && config->first_delay_ms != HF_UNSET)
+        return config->first_delay_ms;
+    uint32_t delay = hf_backoff(attempt, config, hf_pool_random(pool));
+    return delay > 0 ? delay : 1;
+}
+
+uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
+    hf_outage *outage = &pool->outage;
+    unsigned left = pool->n_up - (hf_conn_up(conn) ? 1u : 0u);
+    if (left > 0)
+        return own_delay(pool, conn);
+    hf_outage_begin(outage, pool->now);
+    if (outage->canary != HF_NOBODY && outage->canary != conn->index) {
+        hf_ms again = hf_pool_ask_again(pool);
+        return (uint32_t)(again - pool->now);
+    }
+    uint32_t delay = hf_outage_lost(outage, pool->config, hf_pool_random(pool));
+    if (delay == 0 && outage->attempt > 1)
+        delay = 1; /* retry_delay 0: at once, but never within one tick for ever */
+    outage->next_dial = pool->now + delay;
+    return delay;
+}
+
+bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
+    if (conn->refused || pool->refused || pool->closing)
+        return false;
+    if (!in_outage(pool))
+        return !pool->extra_refused;
+    hf_outage_begin(&pool->outage, pool->now);
+    return hf_outage_may_dial(&pool->outage, conn->index);
+}
+
+hf_ms hf_pool_ask_again(const hf_pool *pool) {
+    hf_ms at = pool->now + pool->config->max_retry_delay_ms;
+    if (pool->outage.canary != HF_NOBODY) {
+        hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
+        if (canary != HF_NEVER && canary >= pool->now)
+            at = canary;
+    }
+    return at + 1;
+}
+
+void hf_pool_up(hf_pool *pool, hf_conn *conn) {
+    (void)conn;
+    hf_outage_up(&pool->outage);
+    pool->outage.next_dial = HF_NEVER;
+    pool->extra_at = pool->now + spread(pool);
+    if (pool->n_up > 1)
+        return;
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_conn *other = &pool->conns[i];
+        if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
+            hf_ms follow = pool->now + spread(pool);
+            if (follow < other->fsm.deadline) {
+                hf_fsm_defer(&other->fsm, follow);
+                hf_conn_settle(other);
+            }
+        }
+    }
+}
+
+void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
+    if (conn->stable_at == HF_NEVER)
+        return;
+    conn->stable_at = HF_NEVER;
+    conn->attempt = 0;
+    hf_outage_end(&pool->outage, pool->now);
+}
+
+void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_conn *conn = &pool->conns[i];
+        if (conn != except && conn->fsm.state == HF_HEALTHY && conn->n_flight == 0 &&
+            !hf_cancel_pending(conn)) {
+            hf_conn_step(conn, HF_EV_DUE, NULL);
+            hf_conn_settle(conn);
+        }
+    }
+}
+
+void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
+    hf_error why = *error;
+    /* What a callback submits meanwhile is not among them. */
+    for (uint32_t left = pool->n_queued; left > 0 && pool->n_queued > 0; left--)
+        hf_request_drop(pool, pool->queue.head ? pool->queue.head : pool->waiting.head, &why);
+}
+
+static void all_idle(hf_pool *pool) {
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        if (pool->conns[i].fsm.state != HF_IDLE)
+            hf_conn_close(&pool->conns[i]);
+}
+
+/* No connection is usable, and none will be tried for: everything that waits ends with `error`. */
+static void give_up(hf_pool *pool, const hf_error *error) {
+    hf_error why = *error;
+    all_idle(pool);
+    hf_outage_reset(&pool->outage);
+    pool->keep_open = 0;
+    hf_pool_drop_all(pool, &why);
+}
+
+void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error) {
+    pool->last_error = *error;
+    conn->refused = true;
+    pool->extra_refused = true;
+    if (in_outage(pool)) {
+        pool->refused = true;
+        give_up(pool, error);
+    }
+}
+
+void hf_pool_judge(hf_pool *pool) {
+    if (!in_outage(pool) || pool->outage.since == HF_NEVER || pool->closing)
+        return;
+    if (pool->extra_refused) { /* the same credentials again? no: once is enough */
+        hf_error why = pool->last_error;
+        pool->refused = true;
+        give_up(pool, &why);
+        return;
+    }
+    hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
+    if (limit == HF_LIMIT_NONE)
+        return;
+    /* What was last seen, and that it was the last try. */
+    hf_error error = pool->last_error;
+    char why[HF_MESSAGE_BYTES];
+    size_t length = hf_error_text(&error, why, sizeof why);
+    hf_error_message(&error, why, length);
+    error.code = HF_ERR_OUTAGE;
+    error.from_server = false;
+    error.limit = (uint8_t)limit;
+    error.limit_ms =
+        limit == HF_LIMIT_CONNECT_RETRIES
+            ? pool->config->connect_retries
+            : (uint32_t)(hf_outage_deadline(&pool->outage, pool->config) - pool->outage.since);
+    pool->last_error = error;
+    give_up(pool, &error);
+}
+
+void hf_pool_arm(hf_pool *pool) {
+    hf_ms at = HF_NEVER;
+    if (pool->closing)
+        at = pool->close_deadline;
+    else if (in_outage(pool))
+        at = hf_outage_deadline(&pool->outage, pool->config);
+    else if (pool->n_idle > 0 && pool->extra_at > pool->now &&
+             (pool->queue.head || pool->n_conns - pool->n_idle < pool->keep_open))
+        at = pool->extra_at;
+    hf_heap_set(&pool->heap, &pool->timer, at);
+}
+
+static hf_conn *lowest(hf_pool *pool, uint64_t mask) {
+    unsigned index = 0;
+    while (!(mask & 1)) {
+        mask >>= 1;
+        index++;
+    }
+    return &pool->conns[index];
+}
+
+/* The requests at the head of the queue to this connection: one, or as many as may be pipelined. */
+static void fill(hf_pool *pool, hf_conn *conn) {
+    uint32_t most = pool->config->max_pipelined;
+    hf_request *request = pool->queue.head;
+    while (request && hf_conn_serving(conn)) {
+        bool safe = request->replay == HF_REPLAY_SAFE;
+        if (conn->n_flight > 0 && (conn->n_flight >= most || !safe))
+            break;
+        int sent = hf_flight_send(conn, request);
+        if (sent == 0 || (sent > 0 && !safe))
+            break;
+        request = pool->queue.head;
+    }
+    if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked)
+        hf_conn_flush(conn);
+    hf_conn_settle(conn);
+}
+
+/* Wakes a sleeping connection if there is work, or a wish, for more than there are. */
+static void want(hf_pool *pool) {
+    if (pool->n_idle == 0)
+        return;
+    unsigned awake = (unsigned)pool->n_conns - pool->n_idle;
+    unsigned busy = pool->n_up;
+    bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > awake - busy);
+    if (!needed || pool->refused || pool->closing)
+        return;
+    if (in_outage(pool) ? awake > 0 : pool->extra_refused || pool->now < pool->extra_at)
+        return;
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_conn *conn = &pool->conns[i];
+        if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(pool, conn)) {
+            pool->extra_at = pool->now + spread(pool) / pool->n_conns;
+            hf_conn_step(conn, HF_EV_WANT, NULL);
+            hf_conn_settle(conn);
+            return;
+        }
+    }
+}
+
+void hf_pool_dispatch(hf_pool *pool) {
+    /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
+    for (uint32_t turns = pool->n_queued + pool->n_conns; pool->queue.head && turns > 0; turns--) {
+        if (pool->free)
+            fill(pool, lowest(pool, pool->free));
+        else if (pool->room && pool->queue.head->replay == HF_REPLAY_SAFE)
+            fill(pool, lowest(pool, pool->room));
+        else
+            break;
+    }
+    if (pool->queue.head && pool->refused) {
+        hf_error why = pool->last_error;
+        hf_pool_drop_all(pool, &why);
+    }
+    want(pool);
+}

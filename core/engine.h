@@ -1,0 +1,153 @@
+/* What the parts of the engine tell each other: pool.c, conn.c and what conn.c is made of (dial.c, cancel.c,
+ * flight.c). Not for applications.
+ */
+#ifndef HF_ENGINE_H
+#define HF_ENGINE_H
+
+#include "classify.h"
+#include "pool.h"
+
+/* Limits of one tick, so that its work is bounded whatever the peer does. */
+enum {
+    HF_READS_PER_TICK = 16, /* of one connection */
+    HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
+    HF_JUMP_MS = 1000       /* a tick later than promised by this much: the clock has jumped */
+};
+
+/* Marks of hf_timer.kind. */
+enum { HF_TIMER_CONN, HF_TIMER_REQUEST, HF_TIMER_POOL };
+
+/* hf_request.flags */
+enum {
+    HF_REQUEST_IN = 1,        /* ours, from hf_submit() to on_done */
+    HF_REQUEST_WAITING = 2,   /* in pool->waiting, not in pool->queue */
+    HF_REQUEST_CANCEL = 4,    /* hf_cancel() was called */
+    HF_REQUEST_MAYBE_RAN = 8, /* an attempt was lost that may have run */
+    HF_REQUEST_COMPLETE =
+        16, /* this attempt's last command is complete, its commit not yet known */
+    HF_REQUEST_REPREPARED = 32 /* the one re-prepare it is allowed was spent */
+};
+
+/* hf_dial.step within TLS. */
+enum { HF_TLS_ASK, HF_TLS_ANSWER, HF_TLS_HANDSHAKE };
+
+/* --- queues (queue.c) --- */
+void hf_queue_push(hf_queue *queue, hf_request *request);
+void hf_queue_push_front(hf_queue *queue, hf_request *request);
+void hf_queue_remove(hf_queue *queue, hf_request *request);
+
+/* --- requests (queue.c) --- */
+/* Back to the head of the queue; tells on_restart if rows were delivered. */
+void hf_request_requeue(hf_pool *pool, hf_request *request);
+/* Waits by itself for delay_ms, then goes to the head of the queue. */
+void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
+/* It is over, in no queue any more: on_done. error may be request->error itself or NULL. */
+void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error);
+/* Ends a request that is queued or waiting: NOT_SENT, or UNKNOWN if an earlier attempt may have run. */
+void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error);
+/* Its timer is due: cancelled, timed out, or its wait is over. */
+void hf_request_due(hf_pool *pool, hf_request *request);
+/* Arms its timer for the next of these. */
+void hf_request_arm(hf_pool *pool, hf_request *request);
+
+/* --- the pool (pool.c) --- */
+/* It has something to do in this tick or, from within its turn, in the next. */
+void hf_pool_activate(hf_pool *pool, hf_conn *conn);
+
+/* --- who works, who dials (dispatch.c) --- */
+uint32_t hf_pool_random(hf_pool *pool);
+/* A usable connection was lost, or a dial failed: how long this connection waits. */
+uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn);
+/* May it dial now? */
+bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn);
+/* When a connection that may not dial yet asks again. */
+hf_ms hf_pool_ask_again(const hf_pool *pool);
+/* This connection came up. */
+void hf_pool_up(hf_pool *pool, hf_conn *conn);
+/* This connection has proved itself: the outage, if there is one, is over. */
+void hf_pool_proved(hf_pool *pool, hf_conn *conn);
+/* A dial was refused for good. */
+void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error);
+/* Gives up if the policy says so. */
+void hf_pool_judge(hf_pool *pool);
+/* Hands queued requests to connections, and wakes further connections for what is left. */
+void hf_pool_dispatch(hf_pool *pool);
+/* Arms the pool's own timer. */
+void hf_pool_arm(hf_pool *pool);
+/* Every request that is queued or waiting ends. */
+void hf_pool_drop_all(hf_pool *pool, const hf_error *error);
+/* The server may be gone: idle connections are probed before use. */
+void hf_pool_suspect(hf_pool *pool, const hf_conn *except);
+
+/* --- one connection (conn.c) --- */
+void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory);
+/* Does what the port has news of, or what was left over. */
+void hf_conn_serve(hf_conn *conn);
+/* Its timer is due. */
+void hf_conn_due(hf_conn *conn);
+/* The one way to move its machine: journal, links and requests follow. error: why, or NULL. */
+void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error);
+/* No longer wanted: closed politely. */
+void hf_conn_close(hf_conn *conn);
+/* Everything it holds ends now: the pool's close_deadline has passed. */
+void hf_conn_abort(hf_conn *conn);
+/* The attempt or the connection failed: classified, then LOST or REFUSED. */
+void hf_conn_fail(hf_conn *conn, const hf_error *error);
+/* Arms the timer anew and says whether it can take work; after every change. */
+void hf_conn_settle(hf_conn *conn);
+/* Sends what waits in tx. False: the link failed, and the connection was lost. */
+bool hf_conn_flush(hf_conn *conn);
+/* Is it HEALTHY with nothing in the way of new work? */
+bool hf_conn_serving(const hf_conn *conn);
+/* Reads the link until it is drained, paused or out of its share. */
+void hf_conn_read(hf_conn *conn);
+/* Fills error with what the link says of its failure `code`. */
+void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
+                        hf_phase phase);
+/* Fills error for a deadline. */
+void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t limit_ms);
+static inline bool hf_conn_up(const hf_conn *conn) {
+    return conn->fsm.state == HF_HEALTHY || conn->fsm.state == HF_PROBING;
+}
+
+/* --- a link on its way up (dial.c) --- */
+/* Starts an attempt on the endpoint whose turn it is. */
+void hf_dial_start(hf_conn *conn);
+/* Goes on with it as far as it goes. */
+void hf_dial_advance(hf_conn *conn);
+/* The address's share of the time is over: the next one, if there is one. */
+void hf_dial_due(hf_conn *conn);
+/* From TCP to the end of the TLS handshake, for a session or a cancel: 1 ready for the driver's bytes, 0 not
+ * yet, < 0 failed with *error filled. */
+int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error);
+/* Opens the link of a dial to the connection's present address. 0 or an hf_err. */
+int hf_dial_open(hf_conn *conn, hf_dial *dial);
+/* Hands a small message to the link, which may take it in pieces: 1 all of it, 0 not yet, < 0 an hf_err. */
+int hf_dial_send(hf_dial *dial, const uint8_t *bytes, size_t size);
+/* Is the connection to be encrypted? */
+bool hf_dial_wants_tls(const hf_conn *conn);
+void hf_dial_drop(hf_dial *dial);
+
+/* --- cancelling (cancel.c; SEMANTICS 16) --- */
+static inline bool hf_cancel_pending(const hf_conn *conn) {
+    return conn->cancel_deadline != HF_NEVER;
+}
+/* Cancels the oldest in flight, because of code and limit. */
+void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit);
+void hf_cancel_advance(hf_conn *conn);
+/* Cancel and grace are over: the link is dropped. */
+void hf_cancel_due(hf_conn *conn);
+/* Ends the cancel, whatever its link is doing. */
+void hf_cancel_stop(hf_conn *conn);
+
+/* --- requests in flight (flight.c) --- */
+/* Encodes a request on this connection: 1 in flight, 0 no room now, -1 it ended (could never be sent). */
+int hf_flight_send(hf_conn *conn, hf_request *request);
+/* Acts on one piece of news of a logged-in session. False: feed no more now. */
+bool hf_flight_news(hf_conn *conn, hf_news news);
+/* The connection is lost: each request in flight is requeued or ends, by SEMANTICS 10-12. */
+void hf_flight_lost(hf_conn *conn, const hf_error *error);
+/* Starts the clock of the oldest in flight. */
+void hf_flight_clock(hf_conn *conn);
+
+#endif

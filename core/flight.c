@@ -1,0 +1,354 @@
+/* Requests in flight on a connection: sent, answered, lost. Here is decided what a request is told
+ * (SEMANTICS 9-17).
+ *
+ * The rule behind every line: run again only what certainly had no effect, or what the caller called safe;
+ * call FAILED only what certainly had none; say UNKNOWN otherwise.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#include "backoff.h"
+#include "text.h"
+
+static bool may_retry(const hf_pool *pool, const hf_request *request) {
+    return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
+}
+
+void hf_flight_clock(hf_conn *conn) {
+    uint32_t ms = conn->pool->config->request_timeout_ms;
+    bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
+    conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
+}
+
+int hf_flight_send(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
+    hf_io *io = &conn->io;
+    if (request->on_send)
+        request->on_send(request);
+    int r = pool->config->driver->submit(&conn->session, io, request);
+    if (r == 0)
+        return 0;
+    hf_queue_remove(&pool->queue, request);
+    pool->n_queued--;
+    if (r < 0) {
+        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
+        hf_error error = io->error;
+        if (error.code == HF_OK)
+            hf_error_set(&error, (hf_err)r, HF_PHASE_QUERY, NULL);
+        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_NOT_SENT, &error);
+        return -1;
+    }
+    request->conn = conn;
+    request->attempts++;
+    if (request->retries > 0)
+        pool->retries++;
+    hf_queue_push(&conn->flight, request);
+    pool->n_in_flight++;
+    if (++conn->n_flight == 1)
+        hf_flight_clock(conn);
+    return 1;
+}
+
+/* Takes the oldest out of flight. */
+static hf_request *pop(hf_conn *conn) {
+    hf_request *request = conn->flight.head;
+    hf_queue_remove(&conn->flight, request);
+    conn->n_flight--;
+    conn->pool->n_in_flight--;
+    hf_flight_clock(conn);
+    return request;
+}
+
+/* Certainly without effect, and another try may help: again, if it may. */
+static void again_or_failed(hf_pool *pool, hf_request *request, const hf_error *error) {
+    hf_error why = *error;
+    bool must_end = (request->flags & HF_REQUEST_CANCEL) || pool->closing;
+    if (must_end || !may_retry(pool, request)) {
+        if (!must_end && why.limit == HF_LIMIT_NONE)
+            why.limit = HF_LIMIT_MAX_RETRIES;
+        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
+        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, &why);
+        return;
+    }
+    request->retries++;
+    hf_request_requeue(pool, request);
+}
+
+/* 57014: ours if our cancel is pending, whichever statement it hit. */
+static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
+    hf_pool *pool = conn->pool;
+    hf_error error = request->error;
+    if (!hf_cancel_pending(conn) && !ours) { /* somebody else's, or the server's own time-out */
+        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+        return;
+    }
+    if (!ours) { /* meant for one that was answered just before: no fault of this one */
+        hf_request_requeue(pool, request);
+        return;
+    }
+    hf_limit limit = (hf_limit)conn->cancel_limit;
+    bool by_time = conn->cancel_code == (uint8_t)-HF_ERR_TIMEOUT;
+    uint32_t ms =
+        limit == HF_LIMIT_REQUEST ? pool->config->request_timeout_ms : request->timeout_ms;
+    error.code = by_time ? HF_ERR_TIMEOUT : HF_ERR_CANCELLED;
+    error.limit = by_time ? (uint8_t)limit : HF_LIMIT_NONE;
+    error.limit_ms = by_time ? ms : 0;
+    error.from_server = false;
+    error.message[0] = '\0';
+    again_or_failed(pool, request, &error);
+}
+
+/* The server refused the request, and that is all it said of it: what becomes of it. alive: the connection
+ * is still there. True if it must be given up. */
+static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
+    hf_pool *pool = conn->pool;
+    const hf_config *config = pool->config;
+    bool again = !(request->flags & HF_REQUEST_CANCEL) && !pool->closing;
+    switch (hf_classify(&request->error, config->read_only)) {
+    case HF_CLASS_RETRY:
+        if (again && may_retry(pool, request)) {
+            uint32_t delay = hf_backoff(request->retries++, config, hf_pool_random(pool));
+            hf_request_wait(pool, request, delay);
+        } else {
+            again_or_failed(pool, request, &request->error);
+        }
+        return false;
+    case HF_CLASS_RECONNECT:
+    case HF_CLASS_ROLE: again_or_failed(pool, request, &request->error); return alive;
+    case HF_CLASS_REPREPARE:
+        if (again && !(request->flags & HF_REQUEST_REPREPARED)) {
+            request->flags |= HF_REQUEST_REPREPARED;
+            if (alive)
+                config->driver->forget(&conn->session, &conn->io, request);
+            hf_request_requeue(pool, request);
+            return false;
+        }
+        break;
+    case HF_CLASS_AMBIGUOUS:
+        if (again && request->replay == HF_REPLAY_SAFE && may_retry(pool, request)) {
+            request->flags |= HF_REQUEST_MAYBE_RAN;
+            again_or_failed(pool, request, &request->error);
+        } else {
+            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
+        }
+        return false;
+    case HF_CLASS_CANCELLED: cancelled(conn, request, ours); return false;
+    case HF_CLASS_NONE:
+    case HF_CLASS_NOT_READY:
+    case HF_CLASS_STATEMENT:
+    case HF_CLASS_PERMANENT: break;
+    }
+    if (config->read_only && memcmp(request->error.sqlstate, "25006", 5) == 0)
+        request->error.code = HF_ERR_READ_ONLY;
+    hf_request_end(pool, request,
+                   request->flags & HF_REQUEST_MAYBE_RAN ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED,
+                   NULL);
+    return false;
+}
+
+/* The server has said all it has to say of the oldest request. False: the connection is gone. */
+static bool ready(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    hf_request *request = conn->flight.head;
+    bool ours = request == conn->cancelled;
+    hf_error late = conn->io.error; /* HF_ERR_OPEN_TRANSACTION, if that */
+    pop(conn);
+    hf_pool_proved(pool, conn);
+    if (late.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK)
+        request->error = late;
+    conn->io.error.code = HF_OK;
+
+    bool give_up = false;
+    hf_error why = request->error;
+    if (why.code == HF_OK) {
+        hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
+    } else if (why.code == HF_ERR_TOO_LARGE) {
+        /* It ran; only its rows could not be taken. Of a read, or what the caller called safe, that is a
+         * failure without effect; of a write it is not. */
+        bool harmless = pool->config->read_only || request->replay == HF_REPLAY_SAFE;
+        hf_request_end(pool, request, harmless ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN, NULL);
+    } else {
+        give_up = refused(conn, request, ours, true);
+    }
+    if (ours) {
+        conn->cancelled = NULL;
+        if (!conn->cancel.link)
+            hf_cancel_stop(conn);
+    }
+    if (give_up) {
+        hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+        hf_conn_fail(conn, &why);
+        return false;
+    }
+    return true;
+}
+
+static bool row(hf_conn *conn, hf_request *request) {
+    request->n_rows++;
+    if (!request->on_row || request->error.code != HF_OK || request == conn->cancelled)
+        return true;
+    if (request->on_row(request, &conn->io.row) != HF_PAUSE)
+        return true;
+    conn->paused_at = conn->pool->now;
+    return false;
+}
+
+/* Logged in: the session may serve. */
+static void up(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    conn->dial.phase = HF_PHASE_QUERY;
+    conn->stable_at = pool->now + pool->config->stable_after_ms;
+    pool->ups++;
+    hf_endpoints_good(&pool->endpoints, conn->endpoint);
+    if (conn->io.tx.start == conn->io.tx.end) { /* a password may have gone through it */
+        uint64_t used = conn->io.tx_total;
+        hf_wipe(conn->io.tx.data, used < conn->io.tx.size ? (size_t)used : conn->io.tx.size);
+    }
+    hf_conn_step(conn, HF_EV_UP, NULL);
+    hf_pool_up(pool, conn);
+    if (pool->config->stable_after_ms == 0)
+        hf_pool_proved(pool, conn);
+}
+
+static void notice(hf_conn *conn) {
+    const hf_config *config = conn->pool->config;
+    hf_error *error = &conn->io.error;
+    if (memcmp(error->sqlstate, "57P01", 5) == 0 || memcmp(error->sqlstate, "57P02", 5) == 0)
+        memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
+    if (config->on_notice)
+        config->on_notice(config->callback_user, conn->index, error);
+    error->code = HF_OK;
+}
+
+static void server_error(hf_conn *conn, hf_request *request) {
+    hf_error *error = &conn->io.error;
+    if (request->error.code == HF_OK)
+        request->error = *error;
+    if (request->on_error)
+        request->on_error(request, error, &conn->io.fields);
+    error->code = HF_OK;
+}
+
+/* The endpoint refused start-up parameters: dialled again with fewer, within the same attempt. */
+static void dial_again(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    pool->endpoints.list[conn->endpoint].degraded = conn->io.degraded;
+    hf_dial_drop(&conn->dial);
+    int err = hf_dial_open(conn, &conn->dial);
+    if (err != HF_OK) {
+        hf_error error;
+        hf_conn_link_error(conn, &error, NULL, err, HF_PHASE_TCP);
+        hf_conn_fail(conn, &error);
+        return;
+    }
+    hf_pool_activate(pool, conn);
+}
+
+bool hf_flight_news(hf_conn *conn, hf_news news) {
+    const hf_config *config = conn->pool->config;
+    hf_io *io = &conn->io;
+    hf_request *request = conn->flight.head;
+    if (!request && news >= HF_NEWS_COLUMNS && news <= HF_NEWS_READY) { /* an answer to nothing */
+        hf_error error;
+        hf_error_set(&error, HF_ERR_PROTOCOL, HF_PHASE_QUERY, "an answer that nobody asked for");
+        hf_conn_fail(conn, &error);
+        return false;
+    }
+    switch (news) {
+    case HF_NEWS_ROW: return row(conn, request);
+    case HF_NEWS_READY: return ready(conn);
+    case HF_NEWS_DONE: request->flags |= HF_REQUEST_COMPLETE; return true;
+    case HF_NEWS_COLUMNS:
+        if (request->on_columns && request != conn->cancelled)
+            request->on_columns(request, &io->columns);
+        return true;
+    case HF_NEWS_SKIPPED:
+        if (request->error.code == HF_OK)
+            request->error = io->error;
+        io->error.code = HF_OK;
+        return true;
+    case HF_NEWS_ERROR: server_error(conn, request); return true;
+    case HF_NEWS_PROBED: hf_conn_step(conn, HF_EV_UP, NULL); return true;
+    case HF_NEWS_NOTICE: notice(conn); return true;
+    case HF_NEWS_NOTIFY:
+        if (config->on_notify)
+            config->on_notify(config->callback_user, conn->index, io->channel, io->payload);
+        return true;
+    case HF_NEWS_UP: up(conn); return true;
+    case HF_NEWS_AGAIN: dial_again(conn); return false;
+    case HF_NEWS_FATAL:
+    case HF_NEWS_BROKEN: hf_conn_fail(conn, &io->error); return false;
+    case HF_NEWS_MORE:
+    case HF_NEWS_SLICE: break;
+    }
+    return true;
+}
+
+/* The connection was lost under this request: does it run again (true), or did it end (false)? */
+static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    const hf_driver *driver = pool->config->driver;
+    const bool must_end = (request->flags & HF_REQUEST_CANCEL) || pool->closing;
+    const bool maybe_ran = request->flags & HF_REQUEST_MAYBE_RAN;
+    const bool sent = request->sent_at <= conn->tx_sent;
+    /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
+     * not know what its server did.) */
+    const bool fatal =
+        (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
+    const bool undone = oldest && fatal && !(request->flags & HF_REQUEST_COMPLETE) &&
+                        !driver->self_commits(request);
+    hf_error why = *error;
+
+    if (sent && !undone) {
+        if (must_end || request->replay != HF_REPLAY_SAFE) {
+            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &why);
+            return false;
+        }
+        request->flags |= HF_REQUEST_MAYBE_RAN;
+        if (!may_retry(pool, request)) {
+            why.limit = why.limit == HF_LIMIT_NONE ? HF_LIMIT_MAX_RETRIES : why.limit;
+            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &why);
+            return false;
+        }
+        request->retries++;
+        return true;
+    }
+    hf_outcome outcome = maybe_ran ? HF_OUTCOME_UNKNOWN
+                         : sent    ? HF_OUTCOME_FAILED
+                                   : HF_OUTCOME_NOT_SENT;
+    if (must_end || (sent && !may_retry(pool, request))) {
+        if (!must_end && why.limit == HF_LIMIT_NONE)
+            why.limit = HF_LIMIT_MAX_RETRIES;
+        hf_request_end(pool, request, outcome, &why);
+        return false;
+    }
+    if (sent)
+        request->retries++;
+    return true;
+}
+
+void hf_flight_lost(hf_conn *conn, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    hf_queue flight = conn->flight, again = { 0 };
+    bool oldest = true;
+    conn->flight = (hf_queue){ 0 };
+    pool->n_in_flight -= conn->n_flight;
+    conn->n_flight = 0;
+    conn->attempt_deadline = HF_NEVER;
+    while (flight.head) {
+        hf_request *request = flight.head;
+        hf_queue_remove(&flight, request);
+        if (oldest &&
+            request->error.severity == 'E') /* it was refused; only its ReadyForQuery is missing */
+            refused(conn, request, false, false);
+        else if (survives(conn, request, oldest, error))
+            hf_queue_push(&again, request);
+        oldest = false;
+    }
+    while (again.tail) { /* to the head of the queue, in their order */
+        hf_request *request = again.tail;
+        hf_queue_remove(&again, request);
+        hf_request_requeue(pool, request);
+    }
+}

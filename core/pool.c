@@ -1,0 +1,265 @@
+/* The pool: what an application calls, and the tick that moves everything.
+ *
+ * A tick reads before it judges: first what the port has news of, then the deadlines, then the queue. It
+ * touches only what has news, is due, or gets work; each connection has one timer in one heap.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+_Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per connection: widen them");
+
+#define HF_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port) {
+    hf_error error;
+    if (!memory || !port || !hf_config_check(config, &error))
+        return NULL;
+    if (size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes))
+        return NULL;
+    hf_pool *pool = memory;
+    memset(pool, 0, sizeof *pool);
+    pool->config = config;
+    pool->port = port;
+    pool->n_conns = pool->n_idle = (uint16_t)config->max_concurrent;
+    pool->close_deadline = HF_NEVER;
+    pool->promised = HF_NEVER;
+    pool->timer.kind = HF_TIMER_POOL;
+    pool->policy = (hf_policy){
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .reconnect_timeout_ms = config->reconnect_timeout_ms,
+        .probe_reconnect_timeout_ms = config->probe_reconnect_timeout_ms,
+        .probe_interval_ms = config->probe_interval_ms,
+        .probe_timeout_ms = config->probe_timeout_ms,
+    };
+    hf_outage_init(&pool->outage);
+    hf_endpoints_init(&pool->endpoints, config);
+    uint8_t *at = (uint8_t *)memory + HF_ROUND(sizeof *pool);
+    pool->conns = (hf_conn *)(void *)at;
+    at += pool->n_conns * HF_ROUND(sizeof(hf_conn));
+    size_t each =
+        HF_ROUND(config->rx_bytes) + HF_ROUND(config->tx_bytes) + HF_ROUND(HF_STATEMENT_BYTES);
+    for (uint16_t i = 0; i < pool->n_conns; i++, at += each)
+        hf_conn_init(&pool->conns[i], pool, i, at);
+    return pool;
+}
+
+void hf_pool_open(hf_pool *pool, unsigned n) {
+    pool->keep_open = n < pool->n_conns ? (uint16_t)n : pool->n_conns;
+}
+
+/* Its time starts now. Outside a tick nobody knows the time: then the next tick does this. */
+static void start_clock(hf_pool *pool, hf_request *request) {
+    bool timed = request->timeout_ms > 0 && request->timeout_ms != HF_FOREVER;
+    request->submitted_at = pool->now;
+    if (timed) {
+        request->deadline = pool->now + request->timeout_ms;
+        hf_request_arm(pool, request);
+    }
+}
+
+int hf_submit(hf_pool *pool, hf_request *request) {
+    bool batch = request->n_batch > 0;
+    if (batch ? !request->batch : !request->sql)
+        return HF_ERR_ARGUMENT;
+    if (!batch && request->n_params > 0 && !request->params)
+        return HF_ERR_ARGUMENT;
+    if (request->flags & HF_REQUEST_IN)
+        return HF_ERR_STATE;
+    if (pool->closing)
+        return HF_ERR_CLOSED;
+    request->outcome = HF_OUTCOME_PENDING;
+    request->error = (hf_error){ 0 };
+    request->n_rows = request->affected = request->sent_at = 0;
+    request->attempts = request->duration_ms = request->retries = 0;
+    request->statement = 0;
+    memset(&request->timer, 0, sizeof request->timer);
+    request->timer.kind = HF_TIMER_REQUEST;
+    request->conn = NULL;
+    request->not_before = 0;
+    request->deadline = HF_NEVER;
+    request->flags = HF_REQUEST_IN;
+    hf_queue_push(&pool->queue, request);
+    pool->n_queued++;
+    if (pool->in_tick)
+        start_clock(pool, request);
+    else if (!pool->fresh)
+        pool->fresh = request;
+    return HF_OK;
+}
+
+void hf_cancel(hf_pool *pool, hf_request *request) {
+    if (!(request->flags & HF_REQUEST_IN))
+        return;
+    request->flags |= HF_REQUEST_CANCEL;
+    hf_request_arm(pool, request);
+}
+
+void hf_resume(hf_pool *pool, hf_request *request) {
+    hf_conn *conn = request->conn;
+    if (!conn || conn->flight.head != request || conn->paused_at == HF_NEVER)
+        return;
+    conn->resumed = true; /* in its turn, when the time is known */
+    hf_pool_activate(pool, conn);
+}
+
+void hf_pool_activate(hf_pool *pool, hf_conn *conn) {
+    if (conn->active)
+        return;
+    conn->active = true;
+    conn->next_active = pool->active;
+    pool->active = conn;
+}
+
+/* What the port has news of, and what was left over. */
+static void serve_news(hf_pool *pool) {
+    const hf_port_api *api = pool->port->api;
+    uint32_t tag;
+    while (api->next(pool->port, &tag)) {
+        uint32_t index = tag & ~HF_TAG_RESOLVE;
+        if (index < pool->n_conns)
+            hf_pool_activate(pool, &pool->conns[index]);
+    }
+    hf_conn *conn = pool->active;
+    pool->active = NULL; /* those who are not done go on the new list, for the next tick */
+    while (conn) {
+        hf_conn *next = conn->next_active;
+        conn->active = false;
+        hf_conn_serve(conn);
+        conn = next;
+    }
+}
+
+/* The clock jumped: nobody looked, so no statement is to blame, and every idle link is suspect. */
+static void jumped(hf_pool *pool, hf_ms gap) {
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_conn *conn = &pool->conns[i];
+        if (conn->attempt_deadline != HF_NEVER)
+            conn->attempt_deadline += gap;
+        hf_conn_settle(conn);
+    }
+    hf_pool_suspect(pool, NULL);
+}
+
+static void pool_due(hf_pool *pool) {
+    hf_heap_remove(&pool->heap, &pool->timer);
+    if (pool->closing && pool->now >= pool->close_deadline) {
+        for (unsigned i = 0; i < pool->n_conns; i++)
+            hf_conn_abort(&pool->conns[i]);
+        return;
+    }
+    hf_pool_judge(pool);
+}
+
+static void serve_deadlines(hf_pool *pool) {
+    /* Each timer once or twice: what a callback arms for now waits for the next tick in the worst case. */
+    uint32_t turns = 4u * pool->n_conns + 2u * (pool->n_queued + pool->n_in_flight) + 4u;
+    while (hf_heap_next(&pool->heap) <= pool->now && turns-- > 0) {
+        hf_timer *timer = pool->heap.root;
+        switch (timer->kind) {
+        case HF_TIMER_CONN: hf_conn_due(HF_OF(hf_conn, timer, timer)); break;
+        case HF_TIMER_REQUEST: hf_request_due(pool, HF_OF(hf_request, timer, timer)); break;
+        default: pool_due(pool); break;
+        }
+    }
+}
+
+/* What hf_pool_close() asked for, in the first tick after it. */
+static void begin_close(hf_pool *pool) {
+    hf_error error;
+    hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_QUEUE, NULL);
+    hf_pool_drop_all(pool, &error);
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_cancel_begin(&pool->conns[i], HF_ERR_CANCELLED, HF_LIMIT_NONE);
+        hf_conn_settle(&pool->conns[i]);
+    }
+}
+
+/* Closing: connections that have become free of work go, one after the other or all at once. */
+static void close_free(hf_pool *pool) {
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        hf_conn *conn = &pool->conns[i];
+        if (conn->fsm.state != HF_IDLE && conn->n_flight == 0)
+            hf_conn_close(conn);
+    }
+    if (hf_pool_closed(pool))
+        hf_endpoints_wipe(&pool->endpoints);
+}
+
+hf_ms hf_tick(hf_pool *pool, hf_ms now) {
+    HF_ASSERT(!pool->in_tick);
+    pool->in_tick = true;
+    if (now > pool->now)
+        pool->now = now;
+    for (; pool->fresh; pool->fresh = pool->fresh->next)
+        start_clock(pool, pool->fresh);
+    if (pool->close_begins) {
+        pool->close_begins = false;
+        begin_close(pool);
+    }
+    serve_news(pool);
+    if (pool->promised != HF_NEVER && pool->now > pool->promised &&
+        pool->now - pool->promised >= HF_JUMP_MS)
+        jumped(pool, pool->now - pool->promised);
+    if (hf_heap_next(&pool->heap) <= pool->now)
+        serve_deadlines(pool);
+    if (pool->closing)
+        close_free(pool);
+    else
+        hf_pool_dispatch(pool);
+    hf_pool_arm(pool);
+    pool->in_tick = false;
+    pool->promised = pool->active ? pool->now : hf_heap_next(&pool->heap);
+    return pool->promised;
+}
+
+void hf_pool_close(hf_pool *pool, hf_ms deadline) {
+    if (pool->closing)
+        return;
+    pool->closing = pool->close_begins = true;
+    pool->close_deadline = deadline;
+}
+
+bool hf_pool_closed(const hf_pool *pool) {
+    if (!pool->closing || pool->n_queued > 0 || pool->n_in_flight > 0)
+        return false;
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        if (pool->conns[i].fsm.state != HF_IDLE || pool->conns[i].closing)
+            return false;
+    return true;
+}
+
+void hf_pool_reset(hf_pool *pool) {
+    hf_endpoints_wipe(&pool->endpoints);
+    pool->refused = pool->extra_refused = false;
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        pool->conns[i].refused = false;
+}
+
+void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
+    *status = (hf_pool_status){
+        .queued = pool->n_queued,
+        .in_flight = pool->n_in_flight,
+        .outage_since = pool->outage.since,
+        .next_dial = pool->outage.next_dial,
+        .dials = pool->dials,
+        .ups = pool->ups,
+        .losses = pool->losses,
+        .outages = pool->outage.count,
+        .retries = pool->retries,
+        .refused = pool->refused,
+        .last_error = pool->last_error,
+    };
+    memcpy(status->done, pool->done, sizeof status->done);
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        status->conns[pool->conns[i].fsm.state]++;
+}
+
+hf_state hf_pool_state(const hf_pool *pool, unsigned conn) {
+    HF_ASSERT(conn < pool->n_conns);
+    return (hf_state)pool->conns[conn].fsm.state;
+}
+
+const hf_journal *hf_pool_journal(const hf_pool *pool) {
+    return &pool->journal;
+}

@@ -1,0 +1,151 @@
+/* Requests: their queue, their waits, their ends.
+ *
+ * A request that is ours (HF_REQUEST_IN) is in exactly one place: pool->queue, pool->waiting, or the flight
+ * of request->conn. It leaves by hf_request_end(), once.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+void hf_queue_push(hf_queue *queue, hf_request *request) {
+    request->next = NULL;
+    request->prev = queue->tail;
+    if (queue->tail)
+        queue->tail->next = request;
+    else
+        queue->head = request;
+    queue->tail = request;
+}
+
+void hf_queue_push_front(hf_queue *queue, hf_request *request) {
+    request->prev = NULL;
+    request->next = queue->head;
+    if (queue->head)
+        queue->head->prev = request;
+    else
+        queue->tail = request;
+    queue->head = request;
+}
+
+void hf_queue_remove(hf_queue *queue, hf_request *request) {
+    if (request->prev)
+        request->prev->next = request->next;
+    else
+        queue->head = request->next;
+    if (request->next)
+        request->next->prev = request->prev;
+    else
+        queue->tail = request->prev;
+    request->next = request->prev = NULL;
+}
+
+void hf_request_arm(hf_pool *pool, hf_request *request) {
+    hf_ms at = request->deadline;
+    if (request->flags & HF_REQUEST_WAITING && request->not_before < at)
+        at = request->not_before;
+    if (request->flags & HF_REQUEST_CANCEL)
+        at = pool->now;
+    hf_heap_set(&pool->heap, &request->timer, at);
+}
+
+/* The rows of the attempt that is over count no longer. */
+static void void_rows(hf_request *request) {
+    if (request->n_rows > 0 && request->on_restart)
+        request->on_restart(request);
+    request->n_rows = 0;
+    request->affected = 0;
+    request->flags &= (uint8_t)~HF_REQUEST_COMPLETE;
+    request->error = (hf_error){ 0 };
+}
+
+void hf_request_requeue(hf_pool *pool, hf_request *request) {
+    request->conn = NULL;
+    void_rows(request);
+    hf_queue_push_front(&pool->queue, request);
+    pool->n_queued++;
+    hf_request_arm(pool, request);
+}
+
+void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
+    request->conn = NULL;
+    void_rows(request);
+    request->flags |= HF_REQUEST_WAITING;
+    request->not_before = pool->now + delay_ms;
+    hf_queue_push(&pool->waiting, request);
+    pool->n_queued++;
+    hf_request_arm(pool, request);
+}
+
+void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
+    HF_ASSERT(request->flags & HF_REQUEST_IN);
+    HF_ASSERT(outcome != HF_OUTCOME_PENDING);
+    hf_heap_remove(&pool->heap, &request->timer);
+    if (error && error != &request->error)
+        request->error = *error;
+    if (outcome == HF_OUTCOME_OK)
+        request->error = (hf_error){ 0 };
+    hf_ms took = pool->now - request->submitted_at;
+    request->duration_ms = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
+    request->outcome = outcome;
+    request->conn = NULL;
+    request->flags = 0;
+    pool->done[outcome]++;
+    if (request->on_done)
+        request->on_done(request);
+}
+
+static void unlink_queued(hf_pool *pool, hf_request *request) {
+    hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
+    request->flags &= (uint8_t)~HF_REQUEST_WAITING;
+    pool->n_queued--;
+}
+
+void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) {
+    unlink_queued(pool, request);
+    bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
+    hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_NOT_SENT, error);
+}
+
+void hf_request_due(hf_pool *pool, hf_request *request) {
+    bool cancel = request->flags & HF_REQUEST_CANCEL;
+    bool late = pool->now >= request->deadline;
+    hf_conn *conn = request->conn;
+    if (!conn && (cancel || late)) {
+        hf_error error;
+        if (cancel)
+            hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUEUE, NULL);
+        else
+            hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_TIMEOUT, request->timeout_ms);
+        /* While it waits for a connection, why there is none is the better half of the answer. */
+        if (late && !cancel && pool->n_up == 0 && pool->last_error.code != HF_OK) {
+            char why[HF_MESSAGE_BYTES];
+            hf_error_text(&pool->last_error, why, sizeof why);
+            hf_error_message(&error, why, strlen(why));
+        }
+        hf_request_drop(pool, request, &error);
+        return;
+    }
+    if (!conn) { /* its own wait is over */
+        unlink_queued(pool, request);
+        hf_queue_push_front(&pool->queue, request);
+        pool->n_queued++;
+        hf_request_arm(pool, request);
+        return;
+    }
+    hf_heap_remove(&pool->heap, &request->timer);
+    if (conn->flight.head == request) {
+        hf_cancel_begin(conn, cancel ? HF_ERR_CANCELLED : HF_ERR_TIMEOUT, HF_LIMIT_TIMEOUT);
+        hf_conn_settle(conn);
+        return;
+    }
+    /* Behind another one in the pipeline nothing can be cancelled alone. It is replay-safe, as all around it
+     * are: the link goes, the others run again. */
+    hf_error error;
+    if (cancel)
+        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+    else
+        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_TIMEOUT, request->timeout_ms);
+    request->flags |= HF_REQUEST_CANCEL;
+    hf_conn_fail(conn, &error);
+    hf_conn_settle(conn);
+}
