@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -11,26 +11,30 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness.cluster import Clusters                                    # noqa: E402
-from harness.program import Job, Run, clean_environment                 # noqa: E402
-from harness.proxy import Proxy                                         # noqa: E402
+from harness import reaper                                               # noqa: E402
+from harness.cluster import Clusters                                     # noqa: E402
+from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
+from harness.proxy import Proxy                                          # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ROOT = "HOLDFAST_TESTS_ROOT"                # where servers live: one folder a run, shared by its workers
 
 
 def pytest_configure(config):
-    """The run's own process makes the folder; xdist's workers inherit its name."""
+    """The run's own process makes the folder; xdist's workers inherit its name. See harness/reaper.py."""
     if not hasattr(config, "workerinput"):
         # Not under build/: the server's user must be able to enter it, and a socket's path is short.
         folder = tempfile.mkdtemp(prefix="holdfast-")
         os.chmod(folder, 0o755)
         os.environ[ROOT] = folder
+        config.reaper = subprocess.Popen([sys.executable, reaper.__file__, folder], stdin=subprocess.PIPE,
+                                         start_new_session=True)
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(ROOT), ignore_errors=True)
+    if hasattr(config, "reaper"):
+        config.reaper.stdin.close()
+        config.reaper.wait()
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +109,6 @@ def holdfast(program, tmp_path):
     runs = []
 
     def run(*words, status=0, deadline_s=30, env=None, wait=True, **options):
-        from harness.program import arguments
         folder = tmp_path / "home"
         folder.mkdir(exist_ok=True)
         environment = clean_environment(folder, **(env or {}))
