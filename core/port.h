@@ -36,9 +36,13 @@ typedef struct hf_link_api {
      * *more is set when work is left that needs no news from the network: call again, in this tick or
      * the next. */
     int (*ready)(hf_link *link, bool *more);
+    /* Fewer bytes than asked for mean that nothing is left: no need to ask again before next() has
+     * news. (TLS therefore fills `to` from as many records as are there.) As many as asked for: ask again.
+     * An end or an error behind what was read is news. */
     int (*read)(hf_link *link, void *to, size_t bytes);
-    /* May take fewer bytes than offered. After 0 the same bytes (more may follow them) are offered
-     * again from the same address: TLS wants that. */
+    /* May take fewer bytes than offered; then the rest, as after 0 all, must be offered again when there is
+     * news, the same bytes first, and more may follow them: TLS has encrypted them already. After an error
+     * reading may go on: the peer's last words may say why. */
     int (*write)(hf_link *link, const void *from, size_t bytes);
     /* Says goodbye: what was written is sent, then the stream is ended, then the peer's end is waited
      * for; what it still sends is thrown away. 1: done, the link is released. 0: call again on news. */

@@ -1,24 +1,35 @@
-/* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME. */
+/* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME.
+ *
+ *     hf_linux port;
+ *     if (hf_linux_init_error(&port, &config, &error) != 0) …
+ *     hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port));
+ *     while (!job.done) hf_linux_wait(&port, hf_tick(pool, hf_linux_now(&port)));
+ *     … hf_pool_close() … hf_linux_close(&port);
+ *
+ * In somebody else's event loop: poll hf_linux_fd() for reading until what hf_tick() answered, then
+ * hf_linux_wait(&port, 0), then hf_tick(). All ports of a program that use TLS belong to one thread.
+ */
 #ifndef HOLDFAST_LINUX_H
 #define HOLDFAST_LINUX_H
 
 #include "holdfast.h"
 
-/* The port's own, one for each pool. */
+/* The port's own, one for each pool. It must stay where it is. */
 typedef struct hf_linux {
     hf_port port;
     struct hf_linux_state *state; /* on the heap; nothing is allocated per statement */
 } hf_linux;
 
-/* Opens epoll and the resolver, reads and parses the CA file once. 0 or an hf_err with *error (may be
- * NULL) naming what failed. config must outlive the port. */
+/* Opens epoll and the resolver, reads and parses the CA file once. 0 or an hf_err. config must outlive
+ * the port. */
 int hf_linux_init(hf_linux *port, const hf_config *config);
-/* The same, with the reason. */
+/* The same, with the reason: *error (may be NULL) names the file that cannot be read. */
 int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error);
 hf_port *hf_linux_port(hf_linux *port);
-/* CLOCK_BOOTTIME in ms. */
+/* CLOCK_BOOTTIME in ms: it counts on while the machine sleeps. */
 hf_ms hf_linux_now(hf_linux *port);
-/* Sleeps until there is news or `until` has come. 0, or HF_ERR_* (EINTR is news, not an error). */
+/* Sleeps until there is news or `until` has come, not before it and at most a ms after. 0, or an hf_err.
+ * A signal ends the sleep early: that is news, not an error. */
 int hf_linux_wait(hf_linux *port, hf_ms until);
 /* One descriptor to poll for reading in somebody else's loop; then hf_linux_wait(port, 0) and hf_tick(). */
 int hf_linux_fd(hf_linux *port);

@@ -2,25 +2,24 @@
  * What mbedTLS 3.6 is built with on systems that have a heap and a clock: a TLS 1.2 and 1.3 client
  * and what it needs, no more. mbedTLS's own check_config.h refuses a combination that cannot work.
  *
- * Left out on purpose: the server side, DTLS, CBC and static-RSA suites, SHA-1 and MD5 signatures,
- * session tickets (PostgreSQL issues none; one sent by a proxy is ignored), renegotiation, DEBUG_C
- * (its calls cost even when silent), threads (holdfast runs on one).
+ * Left out on purpose: the server side, DTLS, CBC and static-RSA suites, session tickets (PostgreSQL
+ * issues none; one sent by a proxy is ignored), renegotiation, files, DEBUG_C (its calls cost even when
+ * silent), ERROR_C (20 KB of text; why.c has the few phrases a person needs), threads (holdfast runs on
+ * one).
  */
 #ifndef HF_MBEDTLS_CONFIG_H
 #define HF_MBEDTLS_CONFIG_H
 
-/* The system: seconds and a calendar for certificate dates, files for certificate stores. */
+/* The system: seconds and a calendar for certificate dates, a heap that world.c counts. */
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_C
-#define MBEDTLS_FS_IO
-#define MBEDTLS_ERROR_C
-#define MBEDTLS_VERSION_C
+#define MBEDTLS_PLATFORM_MEMORY
 
-/* Random: the system's source behind a DRBG. */
-#define MBEDTLS_ENTROPY_C
+/* Random: the port's entropy behind one DRBG, PSA's too; world.c joins them. */
 #define MBEDTLS_CTR_DRBG_C
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 
 /* Ciphers. AESNI_C is used where the CPU has it and costs nothing elsewhere. */
 #define MBEDTLS_CIPHER_C
@@ -31,8 +30,12 @@
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
 
-/* Hashes: certificates, key schedules, SCRAM. */
+/* Hashes: certificates, key schedules, SCRAM. MD5 is for PostgreSQL's old passwords; SHA-1 because some
+ * roots of the system's store are signed by themselves with it, and would not be read without. Neither is
+ * believed in a chain (mbedtls_x509_crt_profile_default). */
 #define MBEDTLS_MD_C
+#define MBEDTLS_MD5_C
+#define MBEDTLS_SHA1_C
 #define MBEDTLS_SHA256_C
 #define MBEDTLS_SHA384_C
 #define MBEDTLS_SHA512_C
@@ -63,13 +66,14 @@
 #define MBEDTLS_PEM_PARSE_C
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
-#define MBEDTLS_X509_CRL_PARSE_C
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 
 /* TLS 1.3 does its key schedule through PSA. The rest goes to the primitives directly: shorter. */
 #define MBEDTLS_PSA_CRYPTO_C
+#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 
-/* TLS. The peer's certificate is kept for SCRAM's channel binding (tls-server-end-point). */
+/* TLS. TLS 1.3 wants the peer's certificate kept; link.c frees it when the handshake is over (what
+ * SCRAM's channel binding needs of it was taken while it was verified). */
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
 #define MBEDTLS_SSL_PROTO_TLS1_2
@@ -83,11 +87,10 @@
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_ALL_ALERT_MESSAGES
-#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
 
 /* A server may send records of 16 KB and in TLS 1.3 cannot be asked for less. What we send in one
- * record may be smaller, but the client's own certificate chain has to fit. */
+ * record may be smaller. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN  16384
-#define MBEDTLS_SSL_OUT_CONTENT_LEN 6144
+#define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 
 #endif

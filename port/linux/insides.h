@@ -1,0 +1,118 @@
+/* Between the files of this folder.
+ *
+ *     epoll --> wait.c --> note --> next() --> core          what has news is noted, once; core asks
+ *                 |
+ *                 +--> lookup.c (the resolver's own sockets and its timer)
+ *
+ * A thing that can have news starts with hf_linux_noted. Notes are a queue in order of arrival.
+ */
+#ifndef HF_LINUX_INSIDES_H
+#define HF_LINUX_INSIDES_H
+
+#include "hf_mbedtls.h"
+#include "holdfast_linux.h"
+
+#include <sys/epoll.h>
+#include <sys/un.h>
+
+typedef struct hf_linux_state hf_linux_state;
+
+typedef struct hf_linux_noted {
+    struct hf_linux_noted *next, *previous; /* NULL: not noted */
+    uint32_t tag;
+} hf_linux_noted;
+
+enum { HF_LINUX_FREE, HF_LINUX_CONNECTING, HF_LINUX_UP, HF_LINUX_FAILED };
+
+typedef struct hf_linux_link {
+    hf_link link;
+    hf_linux_noted noted;
+    hf_linux_state *state;
+    struct hf_linux_link *next_free;
+    uint32_t generation; /* of this slot: events for an earlier one are stale */
+    int fd;
+    int error;  /* errno of the last failure */
+    int failed; /* FAILED: this hf_err */
+    uint8_t step;
+    bool local;   /* a Unix socket: waits for writability only when it has to */
+    bool news;    /* connecting: the kernel said something */
+    bool hung_up; /* the kernel said that an end or an error follows what can be read */
+    bool waits;   /* a write could not take all */
+    bool ended;   /* close(): our end of the stream was shut */
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+} hf_linux_link;
+
+typedef struct hf_linux_lookup hf_linux_lookup; /* lookup.c */
+
+struct hf_linux_state {
+    const hf_config *config;
+    int epoll;
+    int wake;   /* eventfd: a note was made outside hf_linux_wait() */
+    int timer;  /* timerfd: the resolver wants to be called */
+    int resume; /* timerfd: the machine slept, or its clock was set */
+    bool waiting;
+    hf_linux_noted notes; /* the queue's ends */
+    hf_linux_link *links, *free_link;
+    hf_mbedtls_link *tls_links;
+    unsigned n_links;
+    hf_linux_lookup *lookups;
+    unsigned n_lookups, n_looking; /* of them at work */
+    hf_mbedtls tls;
+    bool has_tls;
+    bool cpu_known;  /* since hf_linux_wait() returned */
+    uint64_t cpu_ns; /* this thread's processor time then */
+    char why[192];   /* what why() answers */
+};
+
+/* What an epoll event is about: one of these, an index, and a generation or descriptor. */
+enum {
+    HF_LINUX_ON_LINK,
+    HF_LINUX_ON_LOOKUP,
+    HF_LINUX_ON_WAKE,
+    HF_LINUX_ON_TIMER,
+    HF_LINUX_ON_RESUME
+};
+
+static inline uint64_t hf_linux_event(unsigned on, uint32_t index, uint32_t detail) {
+    return (uint64_t)detail << 32 | (uint64_t)on << 28 | index;
+}
+
+/* The port's api table hands hf_port pointers: the hf_linux around them. */
+static inline hf_linux_state *hf_linux_of(hf_port *port) {
+    return ((hf_linux *)(void *)port)->state;
+}
+
+/* wait.c */
+void hf_linux_note(hf_linux_state *state, hf_linux_noted *noted);
+void hf_linux_unnote(hf_linux_noted *noted);
+int hf_linux_next(hf_port *port, uint32_t *tag);
+bool hf_linux_spent(hf_port *port);
+/* Adds fd to epoll: 0 or an errno. */
+int hf_linux_watch(hf_linux_state *state, int fd, uint32_t events, uint64_t data);
+
+/* link.c */
+int hf_linux_links_init(hf_linux_state *state, unsigned n); /* 0 or an hf_err */
+void hf_linux_links_close(hf_linux_state *state);
+hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *path, uint32_t tag,
+                       int *err);
+/* True when that is news for core. */
+bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generation,
+                         uint32_t events);
+
+/* errors.c */
+int hf_linux_err(int error); /* errno as an hf_err */
+const char *hf_linux_why(hf_linux_link *link);
+
+/* lookup.c */
+int hf_linux_lookups_init(hf_linux_state *state, unsigned n);
+void hf_linux_lookups_close(hf_linux_state *state);
+int hf_linux_resolve(hf_port *port, unsigned slot, const char *host, uint16_t port_number);
+int hf_linux_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max);
+void hf_linux_resolve_cancel(hf_port *port, unsigned slot);
+void hf_linux_lookup_event(hf_linux_state *state, uint32_t index, int fd, uint32_t events);
+void hf_linux_lookup_timer(hf_linux_state *state);
+
+/* trust.c: reads the CA files. 0, or an hf_err and *error. */
+int hf_linux_trust(hf_linux_state *state, hf_error *error);
+
+#endif

@@ -1,0 +1,206 @@
+/* The port itself: what hf_linux_init() opens, and the table core calls by. */
+#include "insides.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* Links that a connection may hold at a time (session, cancel, closing), and some to spare. */
+#define HF_LINKS_PER_CONNECTION 3
+#define HF_LINKS_SPARE          2
+
+/* Default of what core calls when holdfast itself is wrong; a program may define its own. */
+__attribute__((weak)) void hf_assert_failed(const char *what, const char *file, int line) {
+    (void)fprintf(stderr, "holdfast: %s:%d: this must hold: %s\n", file, line, what);
+    abort();
+}
+
+/* 0 or an errno. Not blocking: just after boot the kernel may have nothing yet. */
+static int entropy(void *unused, unsigned char *out, size_t bytes) {
+    (void)unused;
+    while (bytes > 0) {
+        ssize_t got = getrandom(out, bytes, GRND_NONBLOCK);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return errno != 0 ? errno : EIO;
+        }
+        out += got;
+        bytes -= (size_t)got;
+    }
+    return 0;
+}
+
+static int port_random(hf_port *port, void *out, size_t bytes) {
+    return entropy(port, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
+}
+
+static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, const char *alpn,
+                               int *err) {
+    hf_linux_state *state = hf_linux_of(port);
+    *err = state->has_tls ? HF_ERR_RESOURCES : HF_ERR_CONFIG;
+    for (unsigned i = 0; i < state->n_links && state->has_tls; i++) {
+        if (state->tls_links[i].under == NULL) {
+            return hf_mbedtls_open(&state->tls, &state->tls_links[i], under, host, alpn, err);
+        }
+    }
+    return NULL;
+}
+
+/* TLS has something left that the network will not announce. */
+static void note_under(void *at, hf_link *under) {
+    hf_linux_note(at, &((hf_linux_link *)(void *)under)->noted);
+}
+
+static const hf_port_api api = {
+    .open = hf_linux_open,
+    .start_tls = port_start_tls,
+    .resolve = hf_linux_resolve,
+    .resolved = hf_linux_resolved,
+    .resolve_cancel = hf_linux_resolve_cancel,
+    .next = hf_linux_next,
+    .random = port_random,
+    .spent = hf_linux_spent,
+    .hash = &hf_mbedtls_hash,
+};
+
+static bool wants_tls(const hf_config *config) {
+    bool remote = config->n_hosts == 0;
+    for (unsigned i = 0; i < config->n_hosts; i++) {
+        remote = remote || config->hosts[i].name == NULL || config->hosts[i].name[0] != '/';
+    }
+    return remote && config->sslmode != HF_SSL_DISABLE;
+}
+
+static int complain(hf_error *error, hf_err code, const char *what, int number) {
+    char text[HF_MESSAGE_BYTES];
+    (void)snprintf(text, sizeof text, "%s: %s", what, strerror(number));
+    hf_error_set(error, code, HF_PHASE_NONE, text);
+    error->system = number;
+    return code;
+}
+
+/* A timer that no time reaches: the kernel ends it when the clock is set or the machine wakes up, and then
+ * links are suspect and deadlines have passed. */
+static int open_resume(void) {
+    int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct itimerspec never = { { 0, 0 }, { INT32_MAX, 0 } };
+    if (fd >= 0) {
+        struct timespec now;
+        if (clock_gettime(CLOCK_REALTIME, &now) == 0) {
+            never.it_value.tv_sec += now.tv_sec;
+        }
+        (void)timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+    }
+    return fd;
+}
+
+static int open_descriptors(hf_linux_state *state, hf_error *error) {
+    state->epoll = epoll_create1(EPOLL_CLOEXEC);
+    state->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    state->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    state->resume = open_resume();
+    if (state->epoll < 0 || state->wake < 0 || state->timer < 0 || state->resume < 0 ||
+        hf_linux_watch(state, state->wake, EPOLLIN | EPOLLET,
+                       hf_linux_event(HF_LINUX_ON_WAKE, 0, 0)) != 0 ||
+        hf_linux_watch(state, state->timer, EPOLLIN, hf_linux_event(HF_LINUX_ON_TIMER, 0, 0)) !=
+            0 ||
+        hf_linux_watch(state, state->resume, EPOLLIN, hf_linux_event(HF_LINUX_ON_RESUME, 0, 0)) !=
+            0) {
+        return complain(error, HF_ERR_RESOURCES, "epoll", errno);
+    }
+    return 0;
+}
+
+static int open_tls(hf_linux_state *state, hf_error *error) {
+    const hf_mbedtls_setup setup = {
+        .sslmode = state->config->sslmode, .entropy = entropy, .note = note_under, .user = state
+    };
+    state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
+    if (state->tls_links == NULL) {
+        return complain(error, HF_ERR_RESOURCES, "TLS", ENOMEM);
+    }
+    if (hf_mbedtls_init(&state->tls, &setup) != 0) {
+        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
+        return HF_ERR_RESOURCES;
+    }
+    state->has_tls = true;
+    return hf_linux_trust(state, error);
+}
+
+static int open_all(hf_linux_state *state, hf_error *error) {
+    unsigned n = state->config->max_concurrent;
+    int err = open_descriptors(state, error);
+    if (err == 0 &&
+        (hf_linux_links_init(state, n * HF_LINKS_PER_CONNECTION + HF_LINKS_SPARE) != 0 ||
+         hf_linux_lookups_init(state, n) != 0)) {
+        err = complain(error, HF_ERR_RESOURCES, "links", ENOMEM);
+    }
+    if (err == 0 && wants_tls(state->config)) {
+        err = open_tls(state, error);
+    }
+    return err;
+}
+
+int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error) {
+    hf_error unwanted;
+    error = error != NULL ? error : &unwanted;
+    memset(error, 0, sizeof *error);
+    port->port.api = &api;
+    port->state = calloc(1, sizeof *port->state);
+    if (port->state == NULL) {
+        return complain(error, HF_ERR_RESOURCES, "port", ENOMEM);
+    }
+    hf_linux_state *state = port->state;
+    state->config = config;
+    state->epoll = state->wake = state->timer = state->resume = -1;
+    state->notes.next = state->notes.previous = &state->notes;
+    int err = open_all(state, error);
+    if (err != 0) {
+        hf_linux_close(port);
+    }
+    return err;
+}
+
+int hf_linux_init(hf_linux *port, const hf_config *config) {
+    return hf_linux_init_error(port, config, NULL);
+}
+
+hf_port *hf_linux_port(hf_linux *port) {
+    return &port->port;
+}
+
+void hf_linux_close(hf_linux *port) {
+    hf_linux_state *state = port->state;
+    if (state == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < state->n_links && state->tls_links != NULL; i++) {
+        if (state->tls_links[i].under != NULL) {
+            hf_link *link = &state->tls_links[i].link;
+            link->api->abort(link);
+        }
+    }
+    hf_linux_links_close(state);
+    hf_linux_lookups_close(state);
+    if (state->has_tls) {
+        hf_mbedtls_free(&state->tls);
+    }
+    free(state->tls_links);
+    const int fds[] = { state->wake, state->timer, state->resume, state->epoll };
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (fds[i] >= 0) {
+            (void)close(fds[i]);
+        }
+    }
+    free(state);
+    port->state = NULL;
+}

@@ -1,0 +1,328 @@
+/* TLS as a link over a link.
+ *
+ *     core --write--> mbedtls_ssl_write --send()--> under->write
+ *     core <--read--- mbedtls_ssl_read <--receive()-- ahead <-- under->read
+ *
+ * mbedTLS reads a record as five bytes of header and then its body. `ahead` stands between, so that a
+ * small record is one read below, and remembers what a short read told: below is nothing left, do not
+ * ask again in this call. What is known of the network is forgotten between calls, for only the caller
+ * knows what news it has had meanwhile.
+ */
+#include "insides.h"
+
+#include <string.h>
+
+#include <mbedtls/error.h>
+#include <mbedtls/platform.h>
+
+_Static_assert(sizeof(mbedtls_ssl_context) <= sizeof(((hf_mbedtls_link *)0)->ssl),
+               "enlarge hf_mbedtls_link.ssl");
+
+/* The most that one call hands to mbedTLS, whose lengths are int. */
+#define HF_IO_BYTES_MAX ((size_t)1 << 30)
+
+static hf_mbedtls_link *own(hf_link *link) {
+    return (hf_mbedtls_link *)(void *)link;
+}
+
+static void begin(hf_mbedtls_link *link) {
+    link->drained = false;
+    link->blocked = false;
+    link->room = HF_MBEDTLS_CALL_BYTES;
+}
+
+/* Something is left to do although the network may stay silent: the port is to say so. */
+static void note(hf_mbedtls_link *link) {
+    link->tls->setup.note(link->tls->setup.user, link->under);
+}
+
+static int receive(void *at, unsigned char *to, size_t bytes) {
+    hf_mbedtls_link *link = at;
+    if (link->start == link->end) {
+        if (link->drained || link->room == 0) {
+            link->blocked = true;
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        }
+        bool direct = bytes >= HF_MBEDTLS_AHEAD_BYTES;
+        size_t ask = direct ? bytes : HF_MBEDTLS_AHEAD_BYTES;
+        int got = link->under->api->read(link->under, direct ? to : link->ahead, ask);
+        if (got < 0) {
+            link->under_failed = got;
+            return MBEDTLS_ERR_ERROR_GENERIC_ERROR;
+        }
+        link->drained = (size_t)got < ask;
+        if (got == 0) {
+            link->blocked = true;
+            return MBEDTLS_ERR_SSL_WANT_READ;
+        }
+        link->room -= (uint32_t)got < link->room ? (uint32_t)got : link->room;
+        if (direct) {
+            return got;
+        }
+        link->start = 0;
+        link->end = (uint32_t)got;
+    }
+    size_t have = link->end - link->start;
+    size_t give = bytes < have ? bytes : have;
+    memcpy(to, link->ahead + link->start, give);
+    link->start += (uint32_t)give;
+    return (int)give;
+}
+
+static int send(void *at, const unsigned char *from, size_t bytes) {
+    hf_mbedtls_link *link = at;
+    int sent = link->under->api->write(link->under, from, bytes);
+    if (sent < 0) {
+        link->write_failed = sent;
+        return MBEDTLS_ERR_ERROR_GENERIC_ERROR;
+    }
+    return sent == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : sent;
+}
+
+/* The server's certificates were judged and are of no more use: some KB for as long as the link lives. */
+static void forget_certificate(mbedtls_ssl_context *ssl) {
+    mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
+    if (session != NULL && session->MBEDTLS_PRIVATE(peer_cert) != NULL) {
+        mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
+        mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
+        session->MBEDTLS_PRIVATE(peer_cert) = NULL;
+    }
+}
+
+/* One step of the handshake, which may end it. */
+static int link_ready(hf_link *base, bool *more) {
+    hf_mbedtls_link *link = own(base);
+    *more = false;
+    if (link->failed != 0) {
+        return link->failed;
+    }
+    if (link->up) {
+        return 1;
+    }
+    begin(link);
+    mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    unsigned failures = hf_mbedtls_failures();
+    int code = mbedtls_ssl_handshake_step(ssl);
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return 0;
+    }
+    if (code == MBEDTLS_ERR_SSL_WANT_READ) {
+        /* Either the network has nothing, or this call took its share. */
+        *more = !link->blocked || link->room == 0;
+        return 0;
+    }
+    if (code != 0) {
+        (void)hf_mbedtls_fail(link, code);
+        /* Out of memory while a signature was being checked looks like a bad certificate. */
+        if (link->system != 0 && hf_mbedtls_failures() != failures) {
+            link->failed = HF_ERR_RESOURCES;
+            link->text[0] = 0;
+        }
+        return link->failed;
+    }
+    if (!mbedtls_ssl_is_handshake_over(ssl)) {
+        *more = true;
+        return 0;
+    }
+    if (link->asked_alpn && mbedtls_ssl_get_alpn_protocol(ssl) == NULL) {
+        return hf_mbedtls_fail(link, MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL);
+    }
+    forget_certificate(ssl);
+    link->up = true;
+    if (link->start != link->end) {
+        note(link);
+    }
+    return 1;
+}
+
+/* Fills `to` from as many records as are there: a short read means that nothing is left, as on every
+ * link. */
+static int link_read(hf_link *base, void *to, size_t bytes) {
+    hf_mbedtls_link *link = own(base);
+    if (link->failed != 0) {
+        return link->failed;
+    }
+    HF_ASSERT(link->up);
+    begin(link);
+    if (bytes > HF_IO_BYTES_MAX) {
+        bytes = HF_IO_BYTES_MAX;
+    }
+    size_t got = 0;
+    while (got < bytes && !link->blocked) {
+        int code = mbedtls_ssl_read(hf_mbedtls_ssl(link), (unsigned char *)to + got, bytes - got);
+        if (code > 0) {
+            got += (size_t)code;
+        } else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE &&
+                   code != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            (void)hf_mbedtls_fail(link, code);
+            break;
+        } /* else a record without data: the next one */
+    }
+    if ((got > 0 && link->failed != 0) || (got < bytes && link->room == 0)) {
+        note(link);
+    }
+    return got > 0 ? (int)got : link->failed;
+}
+
+/* When only the way to the peer is broken, its last words may still be read: a FATAL before the reset. */
+static int write_fails(hf_mbedtls_link *link, int code) {
+    return link->write_failed != 0 ? link->write_failed : hf_mbedtls_fail(link, code);
+}
+
+/* Sends what mbedTLS has encrypted already. 1 nothing is left, 0 would block, < 0 an hf_err. */
+static int flush(hf_mbedtls_link *link) {
+    mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    if (ssl->MBEDTLS_PRIVATE(out_left) == 0) {
+        return 1;
+    }
+    int code = mbedtls_ssl_write(ssl, NULL, 0);
+    if (code == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return 0;
+    }
+    return code < 0 ? write_fails(link, code) : 1;
+}
+
+static int link_write(hf_link *base, const void *from, size_t bytes) {
+    hf_mbedtls_link *link = own(base);
+    if (link->failed != 0 || link->write_failed != 0) {
+        return link->failed != 0 ? link->failed : link->write_failed;
+    }
+    HF_ASSERT(link->up && link->pending <= bytes);
+    if (bytes > HF_IO_BYTES_MAX) {
+        bytes = HF_IO_BYTES_MAX;
+    }
+    mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    if (link->pending == 0) {
+        /* An alert of mbedTLS's own may wait: its write would take that for our bytes. */
+        int flushed = flush(link);
+        if (flushed <= 0) {
+            return flushed;
+        }
+    }
+    int record = mbedtls_ssl_get_max_out_record_payload(ssl);
+    if (record <= 0) {
+        return hf_mbedtls_fail(link, record);
+    }
+    size_t sent = 0;
+    while (sent < bytes) {
+        size_t offer = link->pending != 0 ? link->pending : bytes - sent;
+        if (offer > (size_t)record) {
+            offer = (size_t)record;
+        }
+        int code = mbedtls_ssl_write(ssl, (const unsigned char *)from + sent, offer);
+        if (code == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            link->pending = (uint32_t)offer;
+            break;
+        }
+        if (code < 0) {
+            (void)write_fails(link, code);
+            break;
+        }
+        link->pending = 0;
+        sent += (size_t)code;
+    }
+    if (sent > 0) {
+        return (int)sent;
+    }
+    return link->failed != 0 ? link->failed : link->write_failed;
+}
+
+/* Lets go of mbedTLS's part. */
+static void drop(hf_mbedtls_link *link) {
+    mbedtls_ssl_free(hf_mbedtls_ssl(link));
+    if (link->ahead != NULL) {
+        mbedtls_platform_zeroize(link->ahead, HF_MBEDTLS_AHEAD_BYTES);
+        mbedtls_free(link->ahead);
+        link->ahead = NULL;
+    }
+}
+
+static int link_close(hf_link *base) {
+    hf_mbedtls_link *link = own(base);
+    if (!link->closing) {
+        if (link->up && link->failed == 0 && link->write_failed == 0) {
+            int flushed = flush(link);
+            if (flushed > 0 && !link->said_bye) {
+                link->said_bye = true;
+                int code = mbedtls_ssl_close_notify(hf_mbedtls_ssl(link));
+                flushed = code == 0 ? 1 : code == MBEDTLS_ERR_SSL_WANT_WRITE ? 0 : -1;
+            }
+            if (flushed == 0) {
+                return 0;
+            }
+        }
+        link->closing = true;
+        drop(link);
+    }
+    if (link->under->api->close(link->under) == 0) {
+        return 0;
+    }
+    link->under = NULL;
+    return 1;
+}
+
+static void link_abort(hf_link *base) {
+    hf_mbedtls_link *link = own(base);
+    if (!link->closing) {
+        drop(link);
+    }
+    link->under->api->abort(link->under);
+    link->under = NULL;
+}
+
+static size_t link_binding(hf_link *base, uint8_t *out) {
+    hf_mbedtls_link *link = own(base);
+    memcpy(out, link->binding, link->binding_bytes);
+    return link->binding_bytes;
+}
+
+static const char *link_why(hf_link *base, int32_t *system) {
+    hf_mbedtls_link *link = own(base);
+    if (link->system == 0 && (link->under_failed != 0 || link->write_failed != 0)) {
+        return link->under->api->why(link->under, system);
+    }
+    *system = link->system;
+    return link->text[0] != 0 ? link->text : NULL;
+}
+
+static const hf_link_api api = { link_ready, link_read,    link_write, link_close,
+                                 link_abort, link_binding, link_why };
+
+/* Has the peer sent anything before TLS began? Then it was not the peer (SECURITY 1). */
+static int injected(hf_link *under) {
+    uint8_t byte;
+    int got = under->api->read(under, &byte, 1);
+    return got > 0 ? HF_ERR_TLS_INJECTED : got;
+}
+
+hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under, const char *host,
+                         const char *alpn, int *err) {
+    HF_ASSERT(link->under == NULL);
+    *err = injected(under);
+    if (*err != 0) {
+        return NULL;
+    }
+    memset(link, 0, sizeof *link);
+    link->link.api = &api;
+    link->link.tag = under->tag;
+    link->tls = tls;
+    link->asked_alpn = alpn != NULL;
+    mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    mbedtls_ssl_init(ssl);
+    mbedtls_ssl_config *config = hf_mbedtls_config(tls, alpn);
+    if (config == NULL) {
+        *err = HF_ERR_ARGUMENT;
+        return NULL;
+    }
+    link->ahead = mbedtls_calloc(1, HF_MBEDTLS_AHEAD_BYTES);
+    *err = link->ahead == NULL || mbedtls_ssl_setup(ssl, config) != 0 ? HF_ERR_RESOURCES
+                                                                      : hf_mbedtls_host(link, host);
+    if (*err != 0) {
+        drop(link);
+        return NULL;
+    }
+    mbedtls_ssl_set_verify(ssl, hf_mbedtls_judge, link);
+    mbedtls_ssl_set_bio(ssl, link, send, receive, NULL);
+    link->under = under;
+    return &link->link;
+}

@@ -1,0 +1,112 @@
+/* What mbedTLS shares in a process: PSA, which TLS 1.3 needs, one random generator, the heap hooks.
+ * Opened by the first hf_mbedtls, closed by the last.
+ *
+ * The generator is CTR_DRBG, seeded from the port's entropy; PSA is given it too
+ * (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so that there is one source, and it fails closed.
+ */
+#include "insides.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <mbedtls/ctr_drbg.h>
+#include <mbedtls/platform.h>
+#include <psa/crypto.h>
+
+static struct {
+    unsigned users;
+    hf_mbedtls_setup setup;
+    hf_mbedtls_heap heap;
+    mbedtls_ctr_drbg_context drbg;
+    bool seeded;
+} world;
+
+static void *counted_calloc(size_t count, size_t size) {
+    void *memory =
+        world.setup.allocate != NULL ? world.setup.allocate(count, size) : calloc(count, size);
+    if (memory == NULL) {
+        world.heap.failures++;
+    } else {
+        world.heap.blocks++;
+    }
+    return memory;
+}
+
+static void counted_free(void *memory) {
+    if (memory == NULL) {
+        return;
+    }
+    world.heap.blocks--;
+    if (world.setup.release != NULL) {
+        world.setup.release(memory);
+    } else {
+        free(memory);
+    }
+}
+
+int hf_mbedtls_world_open(const hf_mbedtls_setup *setup) {
+    if (world.users > 0) {
+        /* Fresh entropy for each: a forked child that starts its own does not repeat its parent. */
+        if (mbedtls_ctr_drbg_reseed(&world.drbg, NULL, 0) != 0) {
+            return HF_ERR_RESOURCES;
+        }
+        world.users++;
+        return 0;
+    }
+    world.setup = *setup;
+    (void)mbedtls_platform_set_calloc_free(counted_calloc, counted_free);
+    mbedtls_ctr_drbg_init(&world.drbg);
+    world.seeded = mbedtls_ctr_drbg_seed(&world.drbg, setup->entropy, setup->user, NULL, 0) == 0;
+    if (!world.seeded || psa_crypto_init() != PSA_SUCCESS) {
+        mbedtls_psa_crypto_free();
+        mbedtls_ctr_drbg_free(&world.drbg);
+        world.seeded = false;
+        return HF_ERR_RESOURCES;
+    }
+    world.users = 1;
+    return 0;
+}
+
+void hf_mbedtls_world_close(void) {
+    if (world.users == 0 || --world.users > 0) {
+        return;
+    }
+    mbedtls_psa_crypto_free();
+    mbedtls_ctr_drbg_free(&world.drbg);
+    world.seeded = false;
+}
+
+int hf_mbedtls_random(void *unused, unsigned char *out, size_t bytes) {
+    (void)unused;
+    while (bytes > 0) {
+        size_t part = bytes < MBEDTLS_CTR_DRBG_MAX_REQUEST ? bytes : MBEDTLS_CTR_DRBG_MAX_REQUEST;
+        int code = world.seeded ? mbedtls_ctr_drbg_random(&world.drbg, out, part)
+                                : MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED;
+        if (code != 0) {
+            return code;
+        }
+        out += part;
+        bytes -= part;
+    }
+    return 0;
+}
+
+/* PSA's own way to ask (psa/crypto_extra.h). */
+psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *unused,
+                                             uint8_t *out, size_t size, size_t *length) {
+    (void)unused;
+    *length = 0;
+    if (hf_mbedtls_random(NULL, out, size) != 0) {
+        return PSA_ERROR_INSUFFICIENT_ENTROPY;
+    }
+    *length = size;
+    return PSA_SUCCESS;
+}
+
+unsigned hf_mbedtls_failures(void) {
+    return world.heap.failures;
+}
+
+void hf_mbedtls_heap_get(hf_mbedtls_heap *heap) {
+    *heap = world.heap;
+}
