@@ -15,53 +15,71 @@
 #define HF_DSN_BYTES 1024 /* the decoded text of a DSN, all its strings together */
 #endif
 
-/* X(field, option, default, unit, minimum, what 0 means, what it is)
- * unit: MS a duration in ms, COUNT, PERCENT, BYTES. HF_FOREVER is allowed for MS and COUNT where the
- * last word of "what 0 means" is not the only special value; hf_config_check() says. */
-#define HF_SETTINGS(X)                                                                             \
-    X(max_concurrent, "max-concurrent", 3, COUNT, 1, "not allowed", "connections at most")         \
-    X(max_retries, "max-retries", 5, COUNT, 0, "never re-sent", "re-sends of one statement")       \
-    X(retry_delay_ms, "retry-delay", 2000, MS, 0, "at once",                                       \
-      "first delay of the backoff schedule")                                                       \
-    X(max_retry_delay_ms, "max-retry-delay", 30000, MS, 0, "at once",                              \
-      "longest delay of the schedule")                                                             \
-    X(retry_factor, "retry-factor", 2, COUNT, 1, "not allowed",                                    \
-      "each delay is the last one times this")                                                     \
-    X(first_delay_ms, "first-delay", HF_UNSET, MS, 0, "at once",                                   \
-      "delay after the first loss (default: retry-delay)")                                         \
-    X(jitter_percent, "jitter", 50, PERCENT, 0, "exactly the schedule",                            \
-      "a delay is shortened by up to this much")                                                   \
-    X(connect_retries, "connect-retries", 3, COUNT, 0, "one try",                                  \
-      "dials after the first before it was ever up")                                               \
-    X(connect_timeout_ms, "connect-timeout", 15000, MS, 1, "not allowed",                          \
-      "one attempt at the first connection")                                                       \
-    X(reconnect_timeout_ms, "reconnect-timeout", 15000, MS, 1, "not allowed",                      \
-      "one attempt to get a lost connection back")                                                 \
-    X(probe_reconnect_timeout_ms, "probe-reconnect-timeout", 10000, MS, 1, "not allowed",          \
-      "the same after a failed probe")                                                             \
-    X(close_timeout_ms, "close-timeout", 5000, MS, 0, "drop at once",                              \
-      "graceful close; also a cancel and its grace")                                               \
-    X(probe_close_timeout_ms, "probe-close-timeout", 3000, MS, 0, "drop at once",                  \
-      "the same after a failed probe")                                                             \
-    X(probe_interval_ms, "probe-interval", 30000, MS, 0, "never probed",                           \
-      "silence after which a connection is probed")                                                \
-    X(probe_timeout_ms, "probe-timeout", 5000, MS, 1, "not allowed", "one health check")           \
-    X(request_timeout_ms, "request-timeout", 120000, MS, 0, "no limit",                            \
-      "one attempt of one statement")                                                              \
-    X(stable_after_ms, "stable-after", 10000, MS, 0, "at once",                                    \
-      "healthy for so long, a connection has proved itself")                                       \
-    X(max_outage_ms, "max-outage", 0, MS, 0, "connect-retries before it was ever up, 300 s after", \
-      "longest outage before giving up")                                                           \
-    X(max_pipelined, "max-pipelined", 1, COUNT, 1, "not allowed",                                  \
-      "replay-safe statements in flight per connection")                                           \
-    X(scram_iterations_max, "scram-iterations-max", 1000000, COUNT, 4096, "not allowed",           \
-      "SCRAM rounds a server may ask for")                                                         \
-    X(rx_bytes, "rx-bytes", 16384, BYTES, 1024, "not allowed",                                     \
-      "receive buffer of a connection: the longest row")                                           \
-    X(tx_bytes, "tx-bytes", 4096, BYTES, 512, "not allowed",                                       \
+/* X(name, option, default, unit, (minimum, maximum), what 0 means, what it is)
+ * name: the key in a DSN and in the JSON file; the field of hf_config has the unit's suffix behind it:
+ * retry_delay -> retry_delay_ms, jitter -> jitter_percent.
+ * unit: MS a duration in ms, COUNT, PERCENT, BYTES. maximum HF_FOREVER: there is none, and HF_FOREVER
+ * itself means no limit. */
+// clang-format off
+#define HF_SETTINGS(X)                                                                              \
+    X(max_concurrent, "max-concurrent", 3, COUNT, (1, HF_CONNS_MAX), "not allowed",                 \
+      "connections at most")                                                                        \
+    X(max_retries, "max-retries", 5, COUNT, (0, HF_FOREVER), "never re-sent",                       \
+      "re-sends of one statement")                                                                  \
+    X(retry_delay, "retry-delay", 2000, MS, (0, HF_DURATION_MAX), "at once",                        \
+      "first delay of the backoff schedule")                                                        \
+    X(max_retry_delay, "max-retry-delay", 30000, MS, (0, HF_FOREVER), "at once",                    \
+      "longest delay of the schedule")                                                              \
+    X(retry_factor, "retry-factor", 2, COUNT, (1, 100), "not allowed",                              \
+      "each delay is the last one times this")                                                      \
+    X(first_delay, "first-delay", HF_UNSET, MS, (0, HF_DURATION_MAX), "at once",                    \
+      "delay after the first loss (default: retry-delay)")                                          \
+    X(jitter, "jitter", 50, PERCENT, (0, 100), "exactly the schedule",                              \
+      "a delay is shortened by up to this much")                                                    \
+    X(connect_retries, "connect-retries", 3, COUNT, (0, HF_FOREVER), "one try",                     \
+      "dials after the first before it was ever up")                                                \
+    X(connect_timeout, "connect-timeout", 15000, MS, (1, HF_FOREVER), "not allowed",                \
+      "one attempt at the first connection")                                                        \
+    X(reconnect_timeout, "reconnect-timeout", 15000, MS, (1, HF_FOREVER), "not allowed",            \
+      "one attempt to get a lost connection back")                                                  \
+    X(probe_reconnect_timeout, "probe-reconnect-timeout", 10000, MS, (1, HF_FOREVER), "not allowed",\
+      "the same after a failed probe")                                                              \
+    X(close_timeout, "close-timeout", 5000, MS, (0, HF_DURATION_MAX), "drop at once",               \
+      "graceful close; also a cancel and its grace")                                                \
+    X(probe_close_timeout, "probe-close-timeout", 3000, MS, (0, HF_DURATION_MAX), "drop at once",   \
+      "the same after a failed probe")                                                              \
+    X(probe_interval, "probe-interval", 30000, MS, (0, HF_FOREVER), "never probed",                 \
+      "silence after which a connection is probed")                                                 \
+    X(probe_timeout, "probe-timeout", 5000, MS, (1, HF_FOREVER), "not allowed",                     \
+      "one health check")                                                                           \
+    X(request_timeout, "request-timeout", 120000, MS, (0, HF_FOREVER), "no limit",                  \
+      "one attempt of one statement")                                                               \
+    X(stable_after, "stable-after", 10000, MS, (0, HF_FOREVER), "at once",                          \
+      "healthy for so long, a connection has proved itself")                                        \
+    X(max_outage, "max-outage", 0, MS, (0, HF_FOREVER),                                             \
+      "connect-retries before it was ever up, 300 s after", "longest outage before giving up")      \
+    X(max_pipelined, "max-pipelined", 1, COUNT, (1, 1000), "not allowed",                           \
+      "replay-safe statements in flight per connection")                                            \
+    X(scram_iterations_max, "scram-iterations-max", 1000000, COUNT, (4096, INT32_MAX),              \
+      "not allowed", "SCRAM rounds a server may ask for")                                           \
+    X(rx_bytes, "rx-bytes", 16384, BYTES, (1024, 1 << 30), "not allowed",                           \
+      "receive buffer of a connection: the longest row")                                            \
+    X(tx_bytes, "tx-bytes", 4096, BYTES, (512, 1 << 30), "not allowed",                             \
       "transmit buffer of a connection: the longest statement")
+// clang-format on
 
-#define HF_UNSET 0xfffffffeu /* as first_delay_ms: the same as retry_delay_ms */
+/* HF_LEAST (1, 64) is 1. */
+#define HF_LEAST(minimum, maximum) (minimum)
+#define HF_MOST(minimum, maximum)  (maximum)
+
+/* The field of a setting. */
+#define HF_FIELD_MS(name)      name##_ms
+#define HF_FIELD_COUNT(name)   name
+#define HF_FIELD_PERCENT(name) name##_percent
+#define HF_FIELD_BYTES(name)   name
+
+#define HF_UNSET        0xfffffffeu /* as first_delay_ms: the same as retry_delay_ms */
+#define HF_DURATION_MAX 0xfffffffdu /* 49 days */
 
 typedef enum hf_sslmode {
     HF_SSL_VERIFY_FULL,
@@ -105,13 +123,14 @@ typedef void hf_transition_fn(void *user, const hf_transition *transition);
  * to it and to every string; all must outlive the pool unchanged, and a config that hf_config_dsn()
  * filled must not be copied, for its strings lie inside it. */
 typedef struct hf_config {
-#define X(field, option, value, unit, minimum, zero, text) uint32_t field;
+#define X(name, option, value, unit, bounds, zero, text) uint32_t HF_FIELD_##unit(name);
     HF_SETTINGS(X)
 #undef X
     const hf_driver *driver;
     hf_host hosts[HF_HOSTS_MAX]; /* tried in this order, from the last good one on */
     uint8_t n_hosts;
-    uint8_t sslmode;         /* an hf_sslmode; not used on a Unix socket */
+    uint8_t n_ports; /* of a list of ports that hf_config_set() was given; 0, 1: for all hosts */
+    uint8_t sslmode; /* an hf_sslmode; not used on a Unix socket */
     uint8_t sslnegotiation;  /* an hf_sslnegotiation */
     uint8_t channel_binding; /* an hf_channel_binding */
     uint8_t require_auth;    /* HF_AUTH_* bits */
@@ -127,30 +146,41 @@ typedef struct hf_config {
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
     hf_transition_fn *on_transition;
+    uint32_t said;           /* settings that hf_config_set() was given, one bit each */
     char text[HF_DSN_BYTES]; /* what hf_config_dsn() decoded */
     uint16_t text_bytes;
 } hf_config;
 
-#define HF_CONFIG_X(field, option, value, unit, minimum, zero, text) .field = (value),
+#define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) .HF_FIELD_##unit(name) = (value),
 #define HF_CONFIG_DEFAULT \
     { HF_SETTINGS(HF_CONFIG_X).driver = &hf_driver_pg, .application_name = "holdfast", }
 
 /* Fills host, port, user, password, database and the other connection settings from a URL
  * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or from key=value words, both as
  * libpq reads them (PostgreSQL docs 34.1.1). Keys that libpq does not know are refused by name, except
- * the settings above under their names with underscores (request_timeout=3s). What the text does not
- * say stays as it was. False: *error names the place, never the password. */
+ * the settings above under their names (request_timeout=3s); keys that it knows and holdfast has nothing
+ * for, too. What the text does not say stays as it was; a URL without a host leaves n_hosts alone.
+ * False: *error names the place, never the password nor what may be a piece of it; the config may be half
+ * filled. error may be NULL. */
 bool hf_config_dsn(hf_config *config, const char *dsn, hf_error *error);
 
 /* One connection setting under libpq's name ("host", "port", "user", "password", "dbname", "sslmode",
  * "sslrootcert", "sslnegotiation", "channel_binding", "require_auth", "connect_timeout",
- * "application_name", "options"), or a setting of the table. The value is copied. */
+ * "application_name", "options"), or a setting of the table under its name. The value is copied; an empty
+ * string unsets. host and port are lists with commas.
+ *
+ * A duration said for the general case is also taken for the special ones that were not said themselves,
+ * in whatever order: connect_timeout (libpq's, where 0 is no limit) for reconnect_timeout and
+ * probe_reconnect_timeout, reconnect_timeout for probe_reconnect_timeout, close_timeout for
+ * probe_close_timeout. */
 bool hf_config_set(hf_config *config, const char *key, const char *value, hf_error *error);
 
-/* Are the settings valid, and do they fit each other? False: *error names the setting and the way out. */
+/* Are the settings valid, and do they fit each other? False: *error (may be NULL) names the setting, its
+ * value and the way out. */
 bool hf_config_check(const hf_config *config, hf_error *error);
 
-/* "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: not a duration. */
+/* "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: not a duration, or not a whole
+ * number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
 
 /* Overwrites the password that hf_config_dsn() or hf_config_set() stored. */
@@ -160,11 +190,20 @@ void hf_config_wipe(hf_config *config);
 typedef enum hf_unit { HF_UNIT_MS, HF_UNIT_COUNT, HF_UNIT_PERCENT, HF_UNIT_BYTES } hf_unit;
 typedef struct hf_setting {
     const char *name, *option, *zero, *text;
-    uint32_t value, minimum;
+    uint32_t value, minimum, maximum;
     hf_unit unit;
     size_t offset; /* of the uint32_t in hf_config */
 } hf_setting;
 extern const hf_setting hf_settings[];
 extern const size_t hf_settings_count;
+
+/* Is the value within the setting's bounds? False: *error (may be NULL) says which. */
+bool hf_setting_check(const hf_setting *setting, uint32_t value, hf_error *error);
+/* Reads a value as its unit is written: a duration, a count ("3", "forever"), "50" or "50%", "16384",
+ * "16KiB" or "4MiB", and checks its bounds. */
+bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *value,
+                      hf_error *error);
+/* By name (request_timeout) or option (request-timeout); NULL: there is none. */
+const hf_setting *hf_setting_named(const char *name);
 
 #endif

@@ -1,0 +1,391 @@
+#include "config.h"
+
+#include "key.h"
+#include "text.h"
+
+#include <limits.h>
+#include <string.h>
+
+/* The settings' table as data, how a value of each unit is written, and whether the settings fit each other.
+ * Invariant: what hf_config_check() let pass, no other part has to doubt. */
+
+#define X(name, option, value, unit, bounds, zero, text)                            \
+    {                                                                               \
+        #name,          option,         zero,                                       \
+        text,           value,          HF_LEAST bounds,                            \
+        HF_MOST bounds, HF_UNIT_##unit, offsetof(hf_config, HF_FIELD_##unit(name)), \
+    },
+const hf_setting hf_settings[] = { HF_SETTINGS(X) };
+#undef X
+
+const size_t hf_settings_count = sizeof hf_settings / sizeof hf_settings[0];
+
+/* Relations between what is fixed when holdfast is compiled. */
+_Static_assert(HF_HOSTS_MAX >= 1 && HF_HOSTS_MAX <= 255,
+               "n_hosts is one byte: make HF_HOSTS_MAX 1 to 255");
+_Static_assert(HF_DSN_BYTES >= 64 && HF_DSN_BYTES <= UINT16_MAX,
+               "text_bytes has 16 bits: make HF_DSN_BYTES 64 to 65535");
+_Static_assert(HF_MESSAGE_BYTES >= 128, "messages name a setting, its value and the way out: make "
+                                        "HF_MESSAGE_BYTES 128 or more");
+_Static_assert(sizeof hf_settings / sizeof hf_settings[0] <= 32,
+               "hf_config.said has a bit for each setting: make it uint64_t");
+#define X(name, option, value, unit, bounds, zero, text)                                   \
+    _Static_assert((value) == HF_UNSET || ((int64_t)(value) >= (int64_t)HF_LEAST bounds && \
+                                           (int64_t)(value) <= (int64_t)HF_MOST bounds),   \
+                   "the default of " option " lies outside its bounds: change one of them");
+HF_SETTINGS(X)
+#undef X
+
+/* ---- one setting ------------------------------------------------------------------------------- */
+
+const hf_setting *hf_setting_named(const char *name) {
+    for (size_t i = 0; i < hf_settings_count; i++) {
+        if (strcmp(name, hf_settings[i].name) == 0 || strcmp(name, hf_settings[i].option) == 0) {
+            return &hf_settings[i];
+        }
+    }
+    return NULL;
+}
+
+/* "15.0 s", "3", "50 %", "forever" */
+static void write_value(hf_writer *writer, const hf_setting *setting, uint32_t value) {
+    if (value == HF_FOREVER) {
+        hf_write_text(writer, "forever");
+        return;
+    }
+    if (value == HF_UNSET) {
+        hf_write_text(writer, "unset");
+        return;
+    }
+    switch (setting->unit) {
+    case HF_UNIT_MS: hf_write_seconds(writer, value); return;
+    case HF_UNIT_COUNT: hf_write_unsigned(writer, value); return;
+    case HF_UNIT_PERCENT:
+        hf_write_unsigned(writer, value);
+        hf_write_text(writer, " %");
+        return;
+    case HF_UNIT_BYTES:
+        hf_write_unsigned(writer, value);
+        hf_write_text(writer, " bytes");
+        return;
+    }
+}
+
+/* Starts "retry_delay is 2.0 s: " in the error's message. */
+static hf_writer complain_of(hf_error *error, const hf_setting *setting, uint32_t value) {
+    hf_writer writer;
+
+    hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, NULL);
+    writer = hf_writer_on(error->message, sizeof error->message);
+    hf_write_text(&writer, setting->name);
+    hf_write_text(&writer, " is ");
+    write_value(&writer, setting, value);
+    hf_write_text(&writer, ": ");
+    return writer;
+}
+
+bool hf_setting_check(const hf_setting *setting, uint32_t value, hf_error *error) {
+    hf_error unwanted;
+    hf_writer writer;
+    bool low = value<setting->minimum, high = value> setting->maximum;
+
+    if ((!low && !high) || (value == HF_UNSET && setting->value == HF_UNSET)) {
+        return true;
+    }
+    writer = complain_of(error ? error : &unwanted, setting, value);
+    hf_write_text(&writer, low ? "at least " : "at most ");
+    write_value(&writer, setting, low ? setting->minimum : setting->maximum);
+    return false;
+}
+
+/* ---- how values are written ---------------------------------------------------------------------- */
+
+/* Digits, at least one, up to `most`. */
+static bool digits(const char **text, uint64_t most, uint64_t *value) {
+    const char *at = *text;
+
+    *value = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        *value = *value * 10 + (uint64_t)(*at - '0');
+        if (*value > most) {
+            return false;
+        }
+    }
+    if (at == *text) {
+        return false;
+    }
+    *text = at;
+    return true;
+}
+
+bool hf_duration_parse(const char *text, uint32_t *ms) {
+    static const struct {
+        const char *name;
+        uint32_t ms;
+    } units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+    uint64_t whole, fraction = 0, scale = 1, total;
+
+    if (strcmp(text, "forever") == 0) {
+        *ms = HF_FOREVER;
+        return true;
+    }
+    if (!digits(&text, HF_FOREVER, &whole)) {
+        return false;
+    }
+    if (*text == '.') {
+        const char *first = ++text;
+        if (!digits(&text, 999999999, &fraction) || text - first > 9) {
+            return false;
+        }
+        for (; first < text; first++) {
+            scale *= 10;
+        }
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text, units[i].name) == 0) {
+            if (fraction * units[i].ms % scale != 0) {
+                return false; /* finer than a millisecond: never silently 0, which means something else */
+            }
+            total = whole * units[i].ms + fraction * units[i].ms / scale;
+            *ms = total <= HF_DURATION_MAX ? (uint32_t)total : 0;
+            return total <= HF_DURATION_MAX;
+        }
+    }
+    return false;
+}
+
+static bool count_parse(const char *text, uint32_t *value) {
+    uint64_t count;
+
+    if (strcmp(text, "forever") == 0) {
+        *value = HF_FOREVER;
+        return true;
+    }
+    if (!digits(&text, HF_DURATION_MAX, &count) || *text) {
+        return false;
+    }
+    *value = (uint32_t)count;
+    return true;
+}
+
+static bool percent_parse(const char *text, uint32_t *value) {
+    uint64_t count;
+
+    if (!digits(&text, HF_DURATION_MAX, &count) || (*text && strcmp(text, "%") != 0)) {
+        return false;
+    }
+    *value = (uint32_t)count;
+    return true;
+}
+
+static bool bytes_parse(const char *text, uint32_t *value) {
+    static const struct {
+        const char *name;
+        uint64_t bytes;
+    } units[] = {
+        { "", 1 }, { "KiB", 1024 }, { "MiB", 1024 * 1024 }, { "GiB", 1024 * 1024 * 1024 }
+    };
+    uint64_t count;
+
+    if (!digits(&text, HF_DURATION_MAX, &count)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(text, units[i].name) == 0 && count <= HF_DURATION_MAX / units[i].bytes) {
+            *value = (uint32_t)(count * units[i].bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *value,
+                      hf_error *error) {
+    const char *what = "";
+    hf_error unwanted;
+    uint32_t parsed = 0;
+    bool good = false;
+
+    error = error ? error : &unwanted;
+    switch (setting->unit) {
+    case HF_UNIT_MS:
+        good = hf_duration_parse(text, &parsed);
+        what = "not a duration: 500ms, 2s, 15m, 1h, plain seconds or forever";
+        break;
+    case HF_UNIT_COUNT:
+        good = count_parse(text, &parsed);
+        what = "not a count: 3, or forever";
+        break;
+    case HF_UNIT_PERCENT:
+        good = percent_parse(text, &parsed);
+        what = "not a percentage: 0 to 100";
+        break;
+    case HF_UNIT_BYTES:
+        good = bytes_parse(text, &parsed);
+        what = "not a size: 16384, 16KiB or 4MiB";
+        break;
+    }
+    if (!good) {
+        return hf_complain(error, setting->name, what);
+    }
+    if (!hf_setting_check(setting, parsed, error)) {
+        return false;
+    }
+    *value = parsed;
+    return true;
+}
+
+/* ---- whether they fit each other ----------------------------------------------------------------- */
+
+static bool check_settings(const hf_config *config, hf_error *error) {
+    const hf_setting *delay = hf_setting_named("retry_delay");
+
+    for (size_t i = 0; i < hf_settings_count; i++) {
+        uint32_t value;
+        memcpy(&value, (const char *)config + hf_settings[i].offset, sizeof value);
+        if (!hf_setting_check(&hf_settings[i], value, error)) {
+            return false;
+        }
+    }
+    if (config->retry_delay_ms > config->max_retry_delay_ms) {
+        hf_writer writer = complain_of(error, delay, config->retry_delay_ms);
+        hf_write_text(&writer, "longer than max_retry_delay (");
+        hf_write_seconds(&writer, config->max_retry_delay_ms);
+        hf_write_text(&writer, "); shorten it or raise max_retry_delay");
+        return false;
+    }
+    return true;
+}
+
+/* CR and LF would end a line where such a text is logged or put into a header (SECURITY 15). */
+static bool clean(const char *text) {
+    return !text || !text[strcspn(text, "\r\n")];
+}
+
+static bool check_strings(const hf_config *config, hf_error *error) {
+    const struct {
+        const char *key, *text;
+    } strings[] = {
+        { "user", config->user },
+        { "password", config->password },
+        { "dbname", config->database },
+        { "application_name", config->application_name },
+        { "sslrootcert", config->sslrootcert },
+        { "options", config->options },
+    };
+
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        if (!clean(strings[i].text)) {
+            return hf_complain(error, strings[i].key, "holds a line end; remove it");
+        }
+    }
+    if (!config->user || !config->user[0]) {
+        return hf_complain(error, "user", "none given; say user=NAME");
+    }
+    return true;
+}
+
+static bool local(const hf_config *config) {
+    for (size_t i = 0; i < config->n_hosts; i++) {
+        if (config->hosts[i].name[0] == '/') {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_hosts(const hf_config *config, hf_error *error) {
+    if (config->n_hosts == 0) {
+        return hf_complain(error, "host", "none given; say host=NAME");
+    }
+    if (config->n_hosts > HF_HOSTS_MAX) {
+        return hf_complain(error, "host", "more hosts than HF_HOSTS_MAX; name fewer");
+    }
+    for (size_t i = 0; i < config->n_hosts; i++) {
+        const char *name = config->hosts[i].name;
+        if (!name || !name[0]) {
+            return hf_complain(error, "host", "one of the list is empty; name it");
+        }
+        for (; *name; name++) {
+            if ((unsigned char)*name <= ' ' || *name == 0x7f) {
+                return hf_complain(error, "host",
+                                   "holds a space or a control character; remove it");
+            }
+        }
+    }
+    if (config->n_ports > 1 && config->n_ports != config->n_hosts) {
+        return hf_complain(error, "port", "give one for all hosts, or as many as there are hosts");
+    }
+    return true;
+}
+
+/* Does require_auth let a SCRAM exchange happen? */
+static bool scram(const hf_config *config) {
+    return config->password &&
+           (config->require_auth == 0 || (config->require_auth & HF_AUTH_SCRAM));
+}
+
+static bool check_security(const hf_config *config, hf_error *error) {
+    bool disabled = config->sslmode == HF_SSL_DISABLE;
+
+    if (config->sslmode > HF_SSL_DISABLE) {
+        return hf_complain(error, "sslmode", "not an hf_sslmode; start from HF_CONFIG_DEFAULT");
+    }
+    if (config->sslnegotiation > HF_SSLNEGOTIATION_DIRECT) {
+        return hf_complain(error, "sslnegotiation", "not an hf_sslnegotiation");
+    }
+    if (config->channel_binding > HF_BINDING_DISABLE) {
+        return hf_complain(error, "channel_binding", "not an hf_channel_binding");
+    }
+    if (config->require_auth > (HF_AUTH_NONE | HF_AUTH_PASSWORD | HF_AUTH_MD5 | HF_AUTH_SCRAM)) {
+        return hf_complain(error, "require_auth", "holds a bit that is no HF_AUTH_*");
+    }
+    if (config->require_auth != 0 && !(config->require_auth & HF_AUTH_NONE) && !config->password) {
+        return hf_complain(error, "require_auth",
+                           "needs a password and none is given; give one, or allow none");
+    }
+    if (config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT && disabled) {
+        return hf_complain(error, "sslnegotiation", "direct needs TLS; sslmode=disable forbids it");
+    }
+    if (config->sslrootcert && strcmp(config->sslrootcert, "system") == 0 && !disabled &&
+        config->sslmode != HF_SSL_VERIFY_FULL) {
+        return hf_complain(error, "sslrootcert",
+                           "system vouches for any site; use it with sslmode=verify-full");
+    }
+    if (config->channel_binding != HF_BINDING_REQUIRE) {
+        return true;
+    }
+    if (disabled || local(config)) {
+        return hf_complain(error, "channel_binding",
+                           disabled ? "require needs TLS; sslmode=disable forbids it"
+                                    : "require needs TLS; a Unix socket has none");
+    }
+    if (!scram(config)) {
+        return hf_complain(error, "channel_binding",
+                           "require needs a password and require_auth=scram-sha-256");
+    }
+    return true;
+}
+
+bool hf_config_check(const hf_config *config, hf_error *error) {
+    hf_error unwanted;
+
+    error = error ? error : &unwanted;
+    if (!config->driver) {
+        return hf_complain(error, "driver", "none; start from HF_CONFIG_DEFAULT");
+    }
+    return check_settings(config, error) && check_hosts(config, error) &&
+           check_strings(config, error) && check_security(config, error);
+}
+
+void hf_config_wipe(hf_config *config) {
+    const char *password = config->password;
+
+    if (!password) {
+        return;
+    }
+    if (password >= config->text && password < config->text + sizeof config->text) {
+        hf_wipe(config->text + (password - config->text), strlen(password));
+        config->password = NULL;
+    }
+}
