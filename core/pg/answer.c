@@ -1,0 +1,397 @@
+#include "session.h"
+
+/* What the server's answers mean, one message at a time. Each handler first asks whether its message is due
+ * (session->todo); then it takes that bit away. MORE says "dealt with, no news of it". */
+
+static hf_news out_of_place(hf_io *io, uint8_t type) {
+    return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
+}
+
+static uint32_t statements_of(const hf_request *request) {
+    return request->n_batch > 0 ? request->n_batch : 1;
+}
+
+/* The next statement of a batch. What of it was prepared in this flight is known to its answers only. */
+static uint32_t statement_todo(const hf_request *request) {
+    return HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN | (request->on_columns ? HF_PG_PORTAL : 0);
+}
+
+static void statement_begin(hf_pg_session *session) {
+    session->n_columns = HF_PG_COLUMNS_UNKNOWN;
+    session->n_params = 0;
+    session->told_columns = false;
+}
+
+void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
+    const uint8_t *state = request->driver_state;
+
+    session->todo = state[HF_PG_STATE_TODO_LOW] | (uint32_t)state[HF_PG_STATE_TODO_HIGH] << 8;
+    session->closes = state[HF_PG_STATE_CLOSES];
+    statement_begin(session);
+}
+
+uint8_t hf_pg_answer_slot(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    const uint8_t *state = request->driver_state;
+    const uint8_t slot = state[HF_PG_STATE_SLOT];
+
+    if (request->n_batch > 0) {
+        return hf_pg_cache_find_sent(session, io->store, request->batch[request->statement].sql,
+                                     session->answered + request->statement);
+    }
+    if (slot == HF_PG_NO_SLOT) {
+        return slot;
+    }
+    const uint32_t number = session->entries[slot].number;
+    const bool same = (uint8_t)number == state[HF_PG_STATE_NUMBER_LOW] &&
+                      (uint8_t)(number >> 8) == state[HF_PG_STATE_NUMBER_HIGH];
+    return same && number != 0 ? slot : HF_PG_NO_SLOT;
+}
+
+/* --- prepared, described, bound -------------------------------------------------------------------- */
+
+static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *request) {
+    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_PARSE | HF_PG_PARSE | HF_PG_COMMIT_PARSE);
+
+    if (due == 0) {
+        return out_of_place(io, '1');
+    }
+    session->todo &= ~due;
+    if (due == HF_PG_PARSE) {
+        uint8_t slot = hf_pg_answer_slot(session, io, request);
+        if (slot != HF_PG_NO_SLOT) {
+            session->entries[slot].flags |= HF_PG_PARSED;
+        }
+    }
+    return HF_NEWS_MORE;
+}
+
+static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
+                            const uint8_t *at) {
+    if (!request->on_columns || session->told_columns) {
+        return HF_NEWS_MORE;
+    }
+    session->told_columns = true;
+    io->columns = (hf_columns){ .driver = &hf_driver_pg,
+                                .at = at,
+                                .n_columns = session->n_columns,
+                                .n_params = session->n_params,
+                                .statement = request->statement };
+    return HF_NEWS_COLUMNS;
+}
+
+/* Squeezes a RowDescription to what hf_columns reads: [name NUL, type's OID]…, in place. Bytes of it, or -1
+ * if it is malformed or not in text format. */
+static int64_t squeeze(uint8_t *body, uint32_t bytes) {
+    hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
+    uint8_t *out = body;
+
+    for (uint16_t left = hf_pg_read16(&rest); left > 0; left--) {
+        const char *name = hf_pg_read_text(&rest);
+        if (!name || rest.end - rest.at < 18) {
+            return -1;
+        }
+        /* table OID 4, column number 2, type OID 4, type size 2, modifier 4, format 2 */
+        uint8_t type[4];
+        memcpy(type, rest.at + 6, sizeof type);
+        if (hf_pg_get16(rest.at + 16) != 0) {
+            return -1;
+        }
+        size_t name_bytes = strlen(name) + 1;
+        rest.at += 18;
+        memmove(out, name, name_bytes);
+        out = hf_pg_put(out + name_bytes, type, sizeof type);
+    }
+    return hf_pg_read_whole(&rest) ? out - body : -1;
+}
+
+bool hf_pg_columns_next(hf_columns *columns, hf_column *column) {
+    if (columns->column >= columns->n_columns) {
+        return false;
+    }
+    const size_t name_bytes = strlen((const char *)columns->at);
+    column->name = (hf_value){ .data = (const char *)columns->at, .bytes = name_bytes };
+    column->type = hf_pg_get32(columns->at + name_bytes + 1);
+    columns->at += name_bytes + 1 + 4;
+    columns->column++;
+    return true;
+}
+
+/* RowDescription, or NoData: message is NULL then. */
+static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *request,
+                         const hf_pg_message *message) {
+    const uint32_t due = hf_pg_due(session, HF_PG_DESCRIBE | HF_PG_PORTAL);
+    const uint8_t *columns = NULL;
+    int64_t bytes = 0;
+
+    if (due == 0 || (message && message->bytes < 2)) {
+        return out_of_place(io, message ? 'T' : 'n');
+    }
+    session->todo &= ~due;
+    session->n_columns = message ? hf_pg_get16(message->body) : 0;
+    if (message && message->cut) {
+        bytes = -1;
+    } else if (message) {
+        uint8_t *body = io->rx.data + (message->body - io->rx.data);
+        bytes = squeeze(body, message->bytes);
+        if (bytes < 0) {
+            return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed RowDescription of %u bytes",
+                                message->bytes, 0);
+        }
+        columns = body;
+    }
+    const uint8_t slot = hf_pg_answer_slot(session, io, request);
+    if (slot != HF_PG_NO_SLOT) {
+        session->entries[slot].n_columns = session->n_columns;
+        if (request->on_columns && bytes >= 0) {
+            hf_pg_cache_keep(session, io->store, slot, columns, (uint32_t)bytes);
+        }
+    }
+    if (bytes >= 0) {
+        return tell_columns(session, io, request, columns);
+    }
+    if (!request->on_columns || session->skipped) {
+        return HF_NEWS_MORE;
+    }
+    session->skipped = true;
+    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+              "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
+              session->n_columns, io->rx.size);
+    return HF_NEWS_SKIPPED;
+}
+
+/* ParameterDescription: only how many there are is of interest. */
+static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+    if (!hf_pg_due(session, HF_PG_PARAMS) || message->bytes < 2 ||
+        message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
+        return out_of_place(io, 't');
+    }
+    session->todo &= ~(uint32_t)HF_PG_PARAMS;
+    session->n_params = hf_pg_get16(message->body);
+    return HF_NEWS_MORE;
+}
+
+hf_news hf_pg_answer_bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
+    session->todo &= ~(uint32_t)HF_PG_BIND;
+    if (session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
+        return HF_NEWS_MORE; /* described in this flight */
+    }
+    const uint8_t slot = hf_pg_answer_slot(session, io, request);
+    if (slot == HF_PG_NO_SLOT) {
+        return HF_NEWS_MORE;
+    }
+    const hf_pg_entry *entry = &session->entries[slot];
+    session->n_columns = entry->n_columns;
+    return entry->flags & HF_PG_KEPT
+               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
+               : HF_NEWS_MORE;
+}
+
+static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
+    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_BIND | HF_PG_COMMIT_BIND);
+
+    if (due != 0) {
+        session->todo &= ~due;
+        return HF_NEWS_MORE;
+    }
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_due(session, HF_PG_PARSE)) {
+        session->todo &= ~(uint32_t)HF_PG_PREPARE;
+    }
+    return hf_pg_due(session, HF_PG_BIND) ? hf_pg_answer_bound(session, io, request)
+                                          : out_of_place(io, '2');
+}
+
+/* --- done, ready ----------------------------------------------------------------------------------- */
+
+/* A batch's portal that was not described. */
+static void skip_maybe(hf_pg_session *session) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_due(session, HF_PG_PORTAL)) {
+        session->todo &= ~(uint32_t)HF_PG_PORTAL;
+    }
+}
+
+static hf_news statement_done(hf_pg_session *session, hf_request *request, uint64_t affected) {
+    request->affected = affected;
+    if (request->n_batch == 0) {
+        session->todo &= ~(uint32_t)HF_PG_ROWS;
+        return HF_NEWS_DONE;
+    }
+    statement_begin(session);
+    request->statement++;
+    session->todo = request->statement < request->n_batch ? statement_todo(request)
+                                                          : (uint32_t)(HF_PG_COMMIT | HF_PG_SYNC);
+    return HF_NEWS_DONE;
+}
+
+/* "INSERT 0 5": 5. "CREATE TABLE": 0. */
+static uint64_t count_in(const uint8_t *tag, uint32_t bytes) {
+    uint64_t count = 0, place = 1;
+
+    for (uint32_t i = bytes; i > 0 && tag[i - 1] >= '0' && tag[i - 1] <= '9'; i--) {
+        count += (uint64_t)(tag[i - 1] - '0') * place;
+        place *= 10;
+    }
+    return count;
+}
+
+hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
+                          const uint8_t *tag, uint32_t bytes) {
+    skip_maybe(session);
+    const uint32_t due =
+        hf_pg_due(session, HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE | HF_PG_ROLLBACK);
+
+    if (due == 0 || bytes < 1 || tag[bytes - 1] != 0) {
+        return out_of_place(io, 'C');
+    }
+    if (due == HF_PG_ROWS) {
+        return statement_done(session, request, count_in(tag, bytes - 1));
+    }
+    session->todo &= ~due;
+    if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
+        session->todo = statement_todo(request);
+    }
+    if (due == HF_PG_COMMIT_DONE &&
+        (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
+        session->refused = true;
+        hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
+                     "COMMIT was answered by ROLLBACK: nothing was done");
+        memcpy(io->error.sqlstate, "25P02", 6);
+        io->error.severity = 'E';
+        io->fields = (hf_fields){ .driver = &hf_driver_pg };
+        return HF_NEWS_ERROR;
+    }
+    return HF_NEWS_MORE;
+}
+
+/* The oldest request is over. left_open: it left a transaction open, which is rolled back. */
+static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *request,
+                      bool left_open) {
+    if (left_open && !session->refused) {
+        hf_error_set(&io->error, HF_ERR_OPEN_TRANSACTION, HF_PHASE_QUERY, NULL);
+    } else if (io->error.code == HF_ERR_OPEN_TRANSACTION) {
+        io->error.code = HF_OK; /* another request's */
+    }
+    session->todo = 0;
+    session->refused = session->skipped = false;
+    session->answered += statements_of(request);
+    session->in_flight--;
+    if (session->rolling_back && session->before_rollback > 0) {
+        session->before_rollback--;
+    }
+    return HF_NEWS_READY;
+}
+
+/* Left open by the oldest request: its transaction is rolled back before anything else is sent. What is in flight
+ * already comes before that, and runs inside the transaction. */
+static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *request) {
+    static const char rollback[HF_PG_ROLLBACK_BYTES] = "Q\0\0\0\x0dROLLBACK";
+
+    if (!hf_pg_append(io, rollback, sizeof rollback)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "no room in tx for a ROLLBACK", 0, 0);
+    }
+    session->rolling_back = true;
+    if (session->in_flight > 1) {
+        session->before_rollback = session->in_flight;
+        return finish(session, io, request, true);
+    }
+    session->before_rollback = 0;
+    session->holds_ready = true;
+    session->todo = 0; /* its answer is taken up next */
+    return HF_NEWS_MORE;
+}
+
+/* It ran inside a transaction that an earlier request left open, and is undone with it: again. */
+static hf_news undone(hf_pg_session *session, hf_io *io) {
+    session->refused = true;
+    session->todo = HF_PG_SYNC;
+    hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
+                 "rolled back with the transaction that an earlier statement left open");
+    memcpy(io->error.sqlstate, "40001", 6);
+    io->error.severity = 'E';
+    io->fields = (hf_fields){ .driver = &hf_driver_pg };
+    return HF_NEWS_ERROR;
+}
+
+hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
+    const bool idle = status == 'I';
+
+    if (!hf_pg_due(session, HF_PG_SYNC) || (!idle && status != 'T' && status != 'E')) {
+        return out_of_place(io, 'Z');
+    }
+    session->todo = 0;
+    if (session->rolling_back && session->before_rollback == 0) { /* ROLLBACK's own */
+        session->rolling_back = false;
+        if (!idle) {
+            return out_of_place(io, 'Z');
+        }
+        if (!session->holds_ready) {
+            return HF_NEWS_MORE;
+        }
+        session->holds_ready = false;
+        return finish(session, io, request, true);
+    }
+    if (idle) {
+        return finish(session, io, request, false);
+    }
+    if (!session->rolling_back) {
+        return roll_back(session, io, request);
+    }
+    return session->refused ? finish(session, io, request, false) : undone(session, io);
+}
+
+/* --- errors ---------------------------------------------------------------------------------------- */
+
+static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
+                     const hf_pg_message *message, hf_phase phase) {
+    if (!hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_ERR_SERVER, phase)) {
+        return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
+    }
+    const bool ours = session->todo & HF_PG_ROLLBACK; /* nobody's request */
+    if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours) {
+        return HF_NEWS_FATAL;
+    }
+    /* What follows in the flight is passed over by the server, up to its Sync. */
+    const uint32_t left = statements_of(request) - request->statement;
+    hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
+    session->todo = HF_PG_SYNC;
+    if (session->refused) {
+        return HF_NEWS_MORE; /* the first one is the reason */
+    }
+    session->refused = true;
+    if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
+        return undone(session, io); /* in failed transaction, an earlier request's */
+    }
+    return HF_NEWS_ERROR;
+}
+
+hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
+                     const hf_pg_message *message) {
+    const hf_phase phase = request            ? HF_PHASE_QUERY
+                           : session->probing ? HF_PHASE_PROBE
+                                              : HF_PHASE_NONE;
+
+    switch (message->type) {
+    case 'N':
+    case 'A':
+    case 'S': return hf_pg_aside(io, phase, message);
+    case 'E': return error(session, io, request, message, phase);
+    case '1': return parsed(session, io, request);
+    case '2': return bound(session, io, request);
+    case '3':
+        if (!hf_pg_due(session, HF_PG_CLOSE)) {
+            break;
+        }
+        if (--session->closes == 0) {
+            session->todo &= ~(uint32_t)HF_PG_CLOSE;
+        }
+        return HF_NEWS_MORE;
+    case 't': return params(session, io, message);
+    case 'T': return described(session, io, request, message);
+    case 'n': return described(session, io, request, NULL);
+    case 'C': return hf_pg_answer_done(session, io, request, message->body, message->bytes);
+    case 'I':
+        skip_maybe(session);
+        return hf_pg_due(session, HF_PG_ROWS) ? statement_done(session, request, 0)
+                                              : out_of_place(io, 'I');
+    }
+    return out_of_place(io, message->type);
+}

@@ -1,0 +1,185 @@
+#include "session.h"
+
+/* The prepared statements of a session. In io->store their texts and columns lie one behind the other, without
+ * gaps: [text NUL columns][text NUL columns]… up to session->stored. What goes makes the others move
+ * down. Texts are compared whole.
+ *
+ * An entry that a statement in flight refers to stays (its answer is read with the entry's help); one that
+ * goes leaves its number in session->closing, for the next request to close it on the server.
+ */
+
+static bool in_use(const hf_pg_session *session, const hf_pg_entry *entry) {
+    return (int32_t)(entry->used_by - session->answered) >= 0;
+}
+
+static bool is(const hf_pg_entry *entry, const uint8_t *store, const char *sql) {
+    return entry->number != 0 && strcmp((const char *)store + entry->at, sql) == 0;
+}
+
+uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const char *sql) {
+    const hf_pg_entry *last = &session->entries[session->slot];
+
+    if (is(last, store, sql) && !(last->flags & HF_PG_DOOMED)) {
+        return session->slot;
+    }
+    for (uint8_t slot = 0; slot < HF_STATEMENTS; slot++) {
+        const hf_pg_entry *entry = &session->entries[slot];
+        if (is(entry, store, sql) && !(entry->flags & HF_PG_DOOMED)) {
+            session->slot = slot;
+            return slot;
+        }
+    }
+    return HF_PG_NO_SLOT;
+}
+
+uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
+                              uint32_t sequence) {
+    uint8_t slot = hf_pg_cache_find(session, store, sql);
+
+    if (slot != HF_PG_NO_SLOT) {
+        const hf_pg_entry *entry = &session->entries[slot];
+        if ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0) {
+            return slot; /* not one that a later statement is to prepare */
+        }
+    }
+    for (slot = 0; slot < HF_STATEMENTS; slot++) {
+        const hf_pg_entry *entry = &session->entries[slot];
+        if ((entry->flags & HF_PG_DOOMED) && in_use(session, entry) && is(entry, store, sql)) {
+            return slot;
+        }
+    }
+    return HF_PG_NO_SLOT;
+}
+
+/* Takes an entry out, and its text and columns out of the store. */
+static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
+    uint32_t bytes = (uint32_t)gone->sql_bytes + gone->columns_bytes;
+    uint32_t after = gone->at + bytes;
+
+    memmove(store + gone->at, store + after, session->stored - after);
+    session->stored = (uint16_t)(session->stored - bytes);
+    gone->number = 0;
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+        if (entry->number != 0 && entry->at >= after) {
+            entry->at = (uint16_t)(entry->at - bytes);
+        }
+    }
+}
+
+static void drop_and_close(hf_pg_session *session, uint8_t *store, hf_pg_entry *entry) {
+    if (session->n_closing < HF_STATEMENTS) {
+        session->closing[session->n_closing++] = entry->number;
+    }
+    drop(session, store, entry);
+}
+
+/* Makes the least recently used entry go, but `spare`. False: none can. */
+static bool evict(hf_pg_session *session, uint8_t *store, const hf_pg_entry *spare) {
+    hf_pg_entry *oldest = NULL;
+    uint32_t age_max = 0;
+
+    if (session->n_closing == HF_STATEMENTS) {
+        return false;
+    }
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+        if (entry->number == 0 || entry == spare || in_use(session, entry)) {
+            continue;
+        }
+        uint32_t age = entry->flags & HF_PG_DOOMED ? UINT32_MAX : session->sent - entry->used_by;
+        if (!oldest || age > age_max) {
+            oldest = entry;
+            age_max = age;
+        }
+    }
+    if (oldest) {
+        drop_and_close(session, store, oldest);
+    }
+    return oldest != NULL;
+}
+
+static bool make_room(hf_pg_session *session, uint8_t *store, size_t bytes,
+                      const hf_pg_entry *spare) {
+    while (bytes > (size_t)(HF_STATEMENT_BYTES - session->stored)) {
+        if (bytes > HF_STATEMENT_BYTES || !evict(session, store, spare)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static hf_pg_entry *free_entry(hf_pg_session *session) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+        if (entry->number == 0) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const char *sql, size_t bytes,
+                        uint32_t sequence) {
+    if (!make_room(session, store, bytes, NULL)) {
+        return HF_PG_NO_SLOT;
+    }
+    hf_pg_entry *entry = free_entry(session);
+    if (!entry && evict(session, store, NULL)) {
+        entry = free_entry(session);
+    }
+    if (!entry) {
+        return HF_PG_NO_SLOT;
+    }
+    session->numbers += session->numbers == UINT32_MAX ? 2 : 1; /* never 0 */
+    *entry = (hf_pg_entry){
+        .number = session->numbers,
+        .parsed_by = sequence,
+        .used_by = sequence,
+        .at = session->stored,
+        .sql_bytes = (uint16_t)bytes,
+        .n_columns = HF_PG_COLUMNS_UNKNOWN,
+    };
+    memcpy(store + session->stored, sql, bytes);
+    session->stored = (uint16_t)(session->stored + bytes);
+    session->slot = (uint8_t)(entry - session->entries);
+    return session->slot;
+}
+
+void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, const uint8_t *columns,
+                      uint32_t bytes) {
+    hf_pg_entry *entry = &session->entries[slot];
+
+    if ((entry->flags & HF_PG_KEPT) || !make_room(session, store, bytes, entry)) {
+        return;
+    }
+    uint32_t at = (uint32_t)entry->at + entry->sql_bytes;
+    memmove(store + at + bytes, store + at, session->stored - at);
+    if (bytes > 0) {
+        memcpy(store + at, columns, bytes);
+    }
+    for (hf_pg_entry *other = session->entries; other < session->entries + HF_STATEMENTS; other++) {
+        if (other->number != 0 && other->at >= at) {
+            other->at = (uint16_t)(other->at + bytes);
+        }
+    }
+    session->stored = (uint16_t)(session->stored + bytes);
+    entry->columns_bytes = (uint16_t)bytes;
+    entry->flags |= HF_PG_KEPT;
+}
+
+void hf_pg_cache_undo(hf_pg_session *session, uint8_t *store, uint32_t from, uint32_t count) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+        if (entry->number != 0 && !(entry->flags & HF_PG_PARSED) &&
+            entry->parsed_by - from < count) {
+            drop(session, store, entry);
+        }
+    }
+}
+
+void hf_pg_cache_doom(hf_pg_session *session, uint8_t *store, uint8_t slot) {
+    hf_pg_entry *entry = &session->entries[slot];
+
+    if (in_use(session, entry)) {
+        entry->flags |= HF_PG_DOOMED;
+    } else {
+        drop_and_close(session, store, entry);
+    }
+}

@@ -1,0 +1,363 @@
+#include "session.h"
+#include "sql.h"
+
+/* Requests into messages (PostgreSQL docs 55.2.3, 55.7): a request is one flight with one Sync at its end.
+ *
+ *     Close*  [BEGIN]  ( [Parse Describe]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+ *
+ * Parameters travel beside the text, never in it. All of a request is measured before its first byte is
+ * written, or taken back whole: tx never holds half a request.
+ */
+
+enum {
+    NAME_BYTES_MAX = 12 + 8 + 1, /* how names begin, a 32-bit number, NUL */
+    CLOSE_BYTES_MAX = 1 + 4 + 1 + NAME_BYTES_MAX,
+    PREPARE_BYTES_MAX =
+        (1 + 4 + NAME_BYTES_MAX + 2) + (1 + 4 + 1 + NAME_BYTES_MAX),   /* and the text */
+    RUN_BYTES_MAX = (1 + 4 + 1 + NAME_BYTES_MAX + 2 + 2 + 2) + 7 + 10, /* and the values */
+    SYNC_BYTES = 5
+};
+
+#define BIND_EXECUTE_UNNAMED "B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0"
+static const char begin_any[] = "P\0\0\0\x0d\0"
+                                "BEGIN\0\0\0" BIND_EXECUTE_UNNAMED;
+static const char begin_read[] = "P\0\0\0\x17\0"
+                                 "BEGIN READ ONLY\0\0\0" BIND_EXECUTE_UNNAMED;
+static const char commit[] = "P\0\0\0\x0e\0"
+                             "COMMIT\0\0\0" BIND_EXECUTE_UNNAMED;
+static const char describe_portal[] = "D\0\0\0\x06P";
+static const char execute[] = "E\0\0\0\x09\0\0\0\0\0";
+
+/* What is being written. at and limit lie in tx; nothing counts until submit() says so. */
+typedef struct encoder {
+    hf_pg_session *session;
+    hf_io *io;
+    const hf_request *request;
+    uint8_t *at;
+    const uint8_t *limit;
+    uint64_t wanted;   /* when it does not fit: bytes that were asked for, at least */
+    uint32_t sequence; /* of the statement being written */
+    uint32_t todo;     /* its answers */
+    uint8_t slot;
+} encoder;
+
+bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
+    hf_buffer *tx = &io->tx;
+
+    if (size > tx->size - tx->end) {
+        return false;
+    }
+    memcpy(tx->data + tx->end, bytes, size);
+    tx->end += (uint32_t)size;
+    io->tx_total += size;
+    return true;
+}
+
+static int refuse(encoder *out, hf_err code, const char *why) {
+    hf_error_set(&out->io->error, code, HF_PHASE_QUERY, why);
+    return code;
+}
+
+/* 1: so many bytes more can be written. */
+static int fits(encoder *out, uint64_t bytes) {
+    if (bytes <= (uint64_t)(out->limit - out->at)) {
+        return 1;
+    }
+    out->wanted = bytes + (uint64_t)(out->at - (out->io->tx.data + out->io->tx.end));
+    return 0;
+}
+
+static uint8_t *put_name(uint8_t *at, const hf_pg_session *session, uint32_t number) {
+    if (number != 0) {
+        at = hf_pg_put(at, session->name, sizeof session->name);
+        for (; number != 0; number >>= 4) {
+            *at++ = (uint8_t) "0123456789abcdef"[number & 15];
+        }
+    }
+    *at++ = 0;
+    return at;
+}
+
+/* Starts a message; end_message() fills its length in. */
+static uint8_t *begin_message(uint8_t *at, char type) {
+    *at = (uint8_t)type;
+    return at + 5;
+}
+
+static uint8_t *end_message(uint8_t *start, uint8_t *end) {
+    hf_pg_put32(start + 1, (uint32_t)(end - start - 1));
+    return end;
+}
+
+static uint8_t *put_named(uint8_t *at, char type, char kind, const hf_pg_session *session,
+                          uint32_t number) {
+    uint8_t *end = begin_message(at, type);
+
+    *end++ = (uint8_t)kind;
+    return end_message(at, put_name(end, session, number));
+}
+
+/* Bytes of all values in a Bind, < 0 when one can never be sent. */
+static int64_t values_bytes(encoder *out, const hf_statement *statement) {
+    uint64_t sum = 0;
+
+    for (const hf_value *value = statement->params, *end = value + statement->n_params; value < end;
+         value++) {
+        sum += 4;
+        if (!value->data) {
+            continue;
+        }
+        if (value->bytes > INT32_MAX) {
+            return refuse(out, HF_ERR_TOO_LARGE, "a parameter is larger than PostgreSQL takes");
+        }
+        if (value->bytes > 0 && memchr(value->data, 0, value->bytes)) {
+            return refuse(out, HF_ERR_ARGUMENT,
+                          "a parameter has a NUL character in it: PostgreSQL has no such text");
+        }
+        sum += value->bytes;
+    }
+    return (int64_t)sum; /* at most 65535 values of 2 GB */
+}
+
+static void put_prepare(encoder *out, const char *sql, size_t sql_bytes, uint32_t number) {
+    uint8_t *start = out->at;
+    uint8_t *at = put_name(begin_message(start, 'P'), out->session, number);
+
+    at = hf_pg_put(at, sql, sql_bytes);
+    at = end_message(start, hf_pg_put16(at, 0)); /* the server finds the parameters' types */
+    out->at = put_named(at, 'D', 'S', out->session, number);
+}
+
+static void put_run(encoder *out, const hf_statement *statement, uint32_t number) {
+    uint8_t *start = out->at;
+    uint8_t *at = begin_message(start, 'B');
+
+    *at++ = 0; /* the unnamed portal */
+    at = put_name(at, out->session, number);
+    at = hf_pg_put16(at, 0); /* all parameters are text */
+    at = hf_pg_put16(at, statement->n_params);
+    for (const hf_value *value = statement->params, *end = value + statement->n_params; value < end;
+         value++) {
+        if (!value->data) {
+            at = hf_pg_put32(at, UINT32_MAX); /* NULL */
+            continue;
+        }
+        at = hf_pg_put32(at, (uint32_t)value->bytes);
+        at = hf_pg_put(at, value->data, value->bytes);
+    }
+    at = end_message(start, hf_pg_put16(at, 0)); /* and so are results */
+    if (out->todo & HF_PG_PORTAL) {
+        at = hf_pg_put(at, describe_portal, sizeof describe_portal);
+    }
+    out->at = hf_pg_put(at, execute, sizeof execute - 1);
+}
+
+/* Behind a pooler that mixes sessions, prepared statements are often gone: then each flight brings its own. */
+static bool caching(const hf_pg_session *session) {
+    return session->forgotten < 4 + session->sent / 16;
+}
+
+/* One statement: what it takes is measured first. 1 written, 0 does not fit, < 0 an hf_err. */
+static int put_statement(encoder *out, const hf_statement *statement) {
+    hf_pg_session *session = out->session;
+    const char *sql = statement->sql;
+    size_t sql_bytes = 0;
+    uint64_t need = RUN_BYTES_MAX;
+
+    if (!sql || (statement->n_params > 0 && !statement->params)) {
+        return refuse(out, HF_ERR_ARGUMENT, "a statement without text, or without its parameters");
+    }
+    out->todo = 0;
+    out->slot = hf_pg_cache_find(session, out->io->store, sql);
+    if (out->slot == HF_PG_NO_SLOT) {
+        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0);
+        if (why) {
+            return refuse(out, HF_ERR_ARGUMENT, why);
+        }
+        out->todo = HF_PG_PREPARE;
+        sql_bytes = strlen(sql) + 1;
+        need += PREPARE_BYTES_MAX + (uint64_t)sql_bytes;
+    } else if (out->request->prepare_only) {
+        out->todo = HF_PG_PARAMS | HF_PG_DESCRIBE;
+    }
+    int64_t values = values_bytes(out, statement);
+    if (values < 0) {
+        return (int)values;
+    }
+    if (!fits(out, need + (uint64_t)values)) {
+        return 0;
+    }
+
+    if (out->todo & HF_PG_PARSE && caching(session)) {
+        out->slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
+    }
+    uint32_t number = 0;
+    bool kept = false;
+    if (out->slot != HF_PG_NO_SLOT) {
+        hf_pg_entry *entry = &session->entries[out->slot];
+        entry->used_by = out->sequence;
+        number = entry->number;
+        kept = entry->flags & HF_PG_KEPT;
+    }
+    if (out->todo & HF_PG_PARSE) {
+        put_prepare(out, sql, sql_bytes, number);
+    } else if (out->todo & HF_PG_DESCRIBE) {
+        out->at = put_named(out->at, 'D', 'S', session, number);
+    }
+    if (!out->request->prepare_only) {
+        if (out->request->on_columns && !kept && !(out->todo & HF_PG_DESCRIBE)) {
+            out->todo |= HF_PG_PORTAL;
+        }
+        out->todo |= HF_PG_RUN;
+        put_run(out, statement, number);
+    }
+    return 1;
+}
+
+/* A flight in full but its Sync. *first: the answers that come first; *executed: where the byte ends that
+ * can have an effect. */
+static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8_t **executed) {
+    const hf_request *request = out->request;
+    hf_pg_session *session = out->session;
+    const bool batch = request->n_batch > 0;
+    const bool around = batch || (session->wrap && !request->prepare_only);
+    int done;
+
+    for (uint8_t i = 0; i < closes; i++) {
+        out->at = put_named(out->at, 'C', 'S', session, session->closing[i]);
+    }
+    *first = HF_PG_SYNC | (closes > 0 ? HF_PG_CLOSE : 0);
+    if (around) {
+        const bool read = session->wrap;
+        if (!fits(out, sizeof begin_read + sizeof commit)) {
+            return 0;
+        }
+        out->at = read ? hf_pg_put(out->at, begin_read, sizeof begin_read - 1)
+                       : hf_pg_put(out->at, begin_any, sizeof begin_any - 1);
+        out->limit -= sizeof commit;
+        *first |= HF_PG_BEGIN | HF_PG_COMMIT;
+    }
+    if (batch) {
+        for (uint16_t i = 0; i < request->n_batch; i++, out->sequence++) {
+            done = put_statement(out, &request->batch[i]);
+            if (done <= 0) {
+                return done;
+            }
+        }
+        out->slot = HF_PG_NO_SLOT;
+    } else {
+        const hf_statement only = { .sql = request->sql,
+                                    .params = request->params,
+                                    .n_params = request->n_params };
+        done = put_statement(out, &only);
+        if (done <= 0) {
+            return done;
+        }
+        out->sequence++;
+        *first |= out->todo;
+    }
+    *executed = out->at;
+    if (around) {
+        out->at = hf_pg_put(out->at, commit, sizeof commit - 1);
+    }
+    /* A batch takes effect by its COMMIT's Execute; what was executed before is undone when that does not
+     * arrive. A single statement may take effect by its own (VACUUM, CALL). */
+    if (batch) {
+        *executed = out->at;
+    }
+    return 1;
+}
+
+static uint32_t statements_of(const hf_request *request) {
+    return request->n_batch > 0 ? request->n_batch : 1;
+}
+
+/* Writes the flight behind what is in tx, closing so many old statements on the way. */
+static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t closes,
+                  uint64_t *wanted) {
+    hf_buffer *tx = &io->tx;
+    uint8_t *start = tx->data + tx->end;
+    const uint32_t fixed = HF_PG_TX_RESERVE + SYNC_BYTES + (uint32_t)closes * CLOSE_BYTES_MAX;
+    const uint8_t *executed = NULL;
+    uint32_t first = 0;
+
+    *wanted = fixed;
+    if (tx->size - tx->end < fixed) {
+        return 0;
+    }
+    encoder out = { .session = session,
+                    .io = io,
+                    .request = request,
+                    .at = start,
+                    .limit = tx->data + tx->size - HF_PG_TX_RESERVE - SYNC_BYTES,
+                    .sequence = session->sent };
+    int done = put_flight(&out, closes, &first, &executed);
+    if (done <= 0) {
+        hf_pg_cache_undo(session, io->store, session->sent, statements_of(request));
+        *wanted = out.wanted + HF_PG_TX_RESERVE + SYNC_BYTES;
+        return done;
+    }
+    out.at = hf_pg_put(out.at, "S\0\0\0\x04", SYNC_BYTES);
+
+    /* From here on it counts. */
+    request->sent_at =
+        request->prepare_only ? UINT64_MAX : io->tx_total + (uint64_t)(executed - start);
+    io->tx_total += (uint64_t)(out.at - start);
+    tx->end += (uint32_t)(out.at - start);
+    session->sent = out.sequence;
+    session->in_flight++;
+    if (closes > 0) { /* others may have been added behind them */
+        session->n_closing = (uint8_t)(session->n_closing - closes);
+        memmove(session->closing, session->closing + closes,
+                session->n_closing * sizeof session->closing[0]);
+    }
+    uint32_t number = out.slot == HF_PG_NO_SLOT ? 0 : session->entries[out.slot].number;
+    request->statement = 0;
+    request->driver_state[HF_PG_STATE_TODO_LOW] = (uint8_t)first;
+    request->driver_state[HF_PG_STATE_TODO_HIGH] = (uint8_t)(first >> 8);
+    request->driver_state[HF_PG_STATE_SLOT] = out.slot;
+    request->driver_state[HF_PG_STATE_CLOSES] = closes;
+    request->driver_state[HF_PG_STATE_NUMBER_LOW] = (uint8_t)number;
+    request->driver_state[HF_PG_STATE_NUMBER_HIGH] = (uint8_t)(number >> 8);
+    return 1;
+}
+
+int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
+    hf_pg_session *session = hf_pg_of(opaque);
+    hf_buffer *tx = &io->tx;
+    uint64_t wanted = 0;
+
+    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
+        hf_error_set(&io->error, HF_ERR_ARGUMENT, HF_PHASE_QUERY,
+                     "a batch cannot be prepared only");
+        return HF_ERR_ARGUMENT;
+    }
+    if (tx->start == tx->end) {
+        tx->start = tx->end = 0;
+    }
+    uint8_t closes = session->n_closing;
+    int done = encode(session, io, request, closes, &wanted);
+    if (done == 0 && closes > 0) {
+        done = encode(session, io, request, 0, &wanted); /* they can wait, it cannot */
+    }
+    if (done == 0 && (tx->end == 0 || wanted > tx->size)) {
+        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+                  "the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u",
+                  wanted, tx->size);
+        return HF_ERR_TOO_LARGE;
+    }
+    return done;
+}
+
+void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
+    hf_pg_session *session = hf_pg_of(opaque);
+
+    session->forgotten++;
+    for (uint32_t i = 0; i < statements_of(request); i++) {
+        const char *sql = request->n_batch > 0 ? request->batch[i].sql : request->sql;
+        uint8_t slot = hf_pg_cache_find(session, io->store, sql);
+        if (slot != HF_PG_NO_SLOT) {
+            hf_pg_cache_doom(session, io->store, slot);
+        }
+    }
+}

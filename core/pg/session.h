@@ -1,0 +1,197 @@
+/* A PostgreSQL session: login, then requests answered strictly in order. Private to core/pg.
+ *
+ * What is expected next is one number: the set of answers that are still to come for the oldest request,
+ * a bit each in the order of their arrival. A message is right if it belongs to the lowest bit that is set;
+ * anything else ends the session, so that a row can never reach the wrong statement.
+ *
+ *     Close*  [BEGIN]  ( [Parse Describe]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+ */
+#ifndef HF_PG_SESSION_H
+#define HF_PG_SESSION_H
+
+#include "wire.h"
+
+#ifndef HF_STATEMENTS
+#define HF_STATEMENTS 8 /* prepared statements that a session remembers, at most 200 */
+#endif
+
+/* Answers that are still to come; PostgreSQL docs 55.2.3. */
+enum {
+    HF_PG_CLOSE = 1 << 0,       /* CloseComplete, session.closes of them */
+    HF_PG_BEGIN_PARSE = 1 << 1, /* BEGIN's ParseComplete, BindComplete, CommandComplete */
+    HF_PG_BEGIN_BIND = 1 << 2,
+    HF_PG_BEGIN_DONE = 1 << 3,
+    HF_PG_PARSE = 1 << 4,    /* ParseComplete */
+    HF_PG_PARAMS = 1 << 5,   /* ParameterDescription */
+    HF_PG_DESCRIBE = 1 << 6, /* RowDescription or NoData, of the statement */
+    HF_PG_BIND = 1 << 7,     /* BindComplete */
+    HF_PG_PORTAL = 1 << 8,   /* RowDescription or NoData, of the portal */
+    HF_PG_ROWS = 1 << 9,     /* DataRow…, then CommandComplete or EmptyQueryResponse */
+    HF_PG_COMMIT_PARSE = 1 << 10,
+    HF_PG_COMMIT_BIND = 1 << 11,
+    HF_PG_COMMIT_DONE = 1 << 12,
+    HF_PG_ROLLBACK = 1 << 13, /* CommandComplete of the session's own ROLLBACK */
+    HF_PG_SYNC = 1 << 14,     /* ReadyForQuery */
+    HF_PG_MAYBE =
+        1 << 15, /* no answer: PARSE … DESCRIBE, and PORTAL, are left out when not asked for */
+
+    HF_PG_BEGIN = HF_PG_BEGIN_PARSE | HF_PG_BEGIN_BIND | HF_PG_BEGIN_DONE,
+    HF_PG_PREPARE = HF_PG_PARSE | HF_PG_PARAMS | HF_PG_DESCRIBE,
+    HF_PG_RUN = HF_PG_BIND | HF_PG_ROWS,
+    HF_PG_COMMIT = HF_PG_COMMIT_PARSE | HF_PG_COMMIT_BIND | HF_PG_COMMIT_DONE
+};
+
+/* How far the login is; session.mode. */
+enum {
+    HF_PG_RUNNING = 0, /* logged in */
+    HF_PG_AUTH,        /* the server says how the client proves itself */
+    HF_PG_SASL,        /* its first SCRAM message is awaited */
+    HF_PG_HASHING,     /* keys are being derived, slice by slice */
+    HF_PG_SASL_FINAL,  /* its proof is awaited */
+    HF_PG_PROVEN,      /* both are; AuthenticationOk is awaited */
+    HF_PG_SETUP        /* parameters, key, then the first ReadyForQuery */
+};
+
+/* hf_request.driver_state, per attempt. */
+enum {
+    HF_PG_STATE_TODO_LOW, /* the first answers to come */
+    HF_PG_STATE_TODO_HIGH,
+    HF_PG_STATE_SLOT,       /* of the cache, or HF_PG_NO_SLOT; not of a batch */
+    HF_PG_STATE_CLOSES,     /* Close messages before it */
+    HF_PG_STATE_NUMBER_LOW, /* of the slot's entry: has it another one meanwhile? */
+    HF_PG_STATE_NUMBER_HIGH
+};
+
+enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
+
+/* Room that submit() leaves in tx for the session's own words: ROLLBACK, Sync, Terminate. */
+enum { HF_PG_ROLLBACK_BYTES = 14, HF_PG_TX_RESERVE = HF_PG_ROLLBACK_BYTES + 5 + 5 };
+
+/* hf_pg_entry.flags */
+enum {
+    HF_PG_PARSED = 1, /* the server has it */
+    HF_PG_KEPT = 2,   /* its columns lie in the store */
+    HF_PG_DOOMED = 4  /* not to be used again; in use by what is in flight */
+};
+
+/* A prepared statement. Its text and then its columns lie at `at` in io->store. */
+typedef struct hf_pg_entry {
+    uint32_t number;    /* of its name; 0: this slot is free */
+    uint32_t parsed_by; /* sequence number of the statement that prepared it */
+    uint32_t used_by;   /* of the last that was submitted */
+    uint16_t at, sql_bytes /* with its NUL */, columns_bytes;
+    uint16_t n_columns; /* HF_PG_COLUMNS_UNKNOWN until described */
+    uint8_t flags;
+} hf_pg_entry;
+
+typedef struct hf_pg_session {
+    uint8_t mode;
+    bool probing;       /* a Sync of probe() is unanswered */
+    bool wrap;          /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
+    bool has_key;       /* pid and key came: it can be cancelled */
+    uint32_t todo;      /* HF_PG_*: what the answer in hand still lacks; 0: none is in hand */
+    uint32_t consume;   /* bytes of rx that the last news lies in */
+    uint32_t skip;      /* bytes of a message that are still to be thrown away */
+    uint16_t n_columns; /* of the statement in hand */
+    uint16_t n_params;
+    uint16_t in_flight;       /* requests */
+    uint8_t closes;           /* CloseComplete still to come */
+    bool skipped;             /* a row of this request was too large */
+    bool refused;             /* ERROR was reported for this request */
+    bool told_columns;        /* COLUMNS was reported for the statement in hand */
+    bool holds_ready;         /* READY waits for the answer to ROLLBACK */
+    bool rolling_back;        /* a ROLLBACK is unanswered … */
+    uint16_t before_rollback; /* … behind so many requests that are in flight */
+    uint32_t sent, answered;  /* statements ever: their sequence numbers */
+    uint32_t numbers;         /* names given so far */
+    uint32_t forgotten;       /* how often a prepared statement was gone */
+    uint32_t pid, key;
+    uint8_t slot; /* used last: looked at first */
+    uint8_t n_closing;
+    uint16_t stored;                 /* bytes of io->store in use */
+    char name[12];                   /* how names of its statements begin: no other session's do */
+    uint32_t closing[HF_STATEMENTS]; /* numbers to close with the next request */
+    hf_pg_entry entries[HF_STATEMENTS];
+} hf_pg_session;
+
+_Static_assert(sizeof(hf_pg_session) <= HF_SESSION_BYTES,
+               "a PostgreSQL session needs a larger HF_SESSION_BYTES, or fewer HF_STATEMENTS");
+_Static_assert(HF_STATEMENT_BYTES <= 65535, "HF_STATEMENT_BYTES: places in it are 16-bit numbers");
+_Static_assert(HF_STATEMENTS <= 200, "HF_STATEMENTS: a slot is an 8-bit number");
+
+static inline hf_pg_session *hf_pg_of(hf_session *session) {
+    return (hf_pg_session *)(void *)session->opaque;
+}
+
+/* The lowest bit of todo, if it is one of bits; else 0. */
+static inline uint32_t hf_pg_due(const hf_pg_session *session, uint32_t bits) {
+    return session->todo & (0u - session->todo) & bits;
+}
+
+/* A message in rx, whole unless cut. */
+typedef struct hf_pg_message {
+    const uint8_t *body;
+    uint32_t bytes; /* of body that are there */
+    uint32_t size;  /* of the whole body */
+    uint8_t type;
+    bool cut; /* it is larger than rx: its end is thrown away */
+} hf_pg_message;
+
+/* The next message, its length checked against its type's bound before it is waited for. 1 it is in *message
+ * until the next call; 0 more bytes are needed; < 0 BROKEN, said in io->error. */
+int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_message *message);
+
+/* Messages that may come at any time: NoticeResponse, NotificationResponse, ParameterStatus. MORE: it has been
+ * dealt with and is no news. */
+hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message);
+
+/* --- cache.c: prepared statements ----------------------------------------------------------------- */
+
+/* The slot whose statement has this text, HF_PG_NO_SLOT if there is none. */
+uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const char *sql);
+/* The same for a statement in flight: it may be doomed since. */
+uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
+                              uint32_t sequence);
+/* Remembers a text that is to be prepared by statement number `sequence`, at others' expense. HF_PG_NO_SLOT: no
+ * room. */
+uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const char *sql, size_t bytes,
+                        uint32_t sequence);
+/* Keeps the columns of a statement, if there is room. */
+void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, const uint8_t *columns,
+                      uint32_t bytes);
+/* Forgets what the `count` statements from number `from` on would have prepared: they never did. */
+void hf_pg_cache_undo(hf_pg_session *session, uint8_t *store, uint32_t from, uint32_t count);
+/* Not to be used again; closed on the server when possible. */
+void hf_pg_cache_doom(hf_pg_session *session, uint8_t *store, uint8_t slot);
+
+/* --- login.c -------------------------------------------------------------------------------------- */
+
+int hf_pg_start(hf_session *session, hf_io *io);
+hf_news hf_pg_login(hf_pg_session *session, hf_io *io);
+
+/* --- encode.c ------------------------------------------------------------------------------------- */
+
+int hf_pg_submit(hf_session *session, hf_io *io, hf_request *request);
+void hf_pg_forget(hf_session *session, hf_io *io, hf_request *request);
+/* Appends to tx what fits there for certain (HF_PG_TX_RESERVE). False: it did not. */
+bool hf_pg_append(hf_io *io, const void *bytes, size_t size);
+
+/* --- answer.c: answers but rows ------------------------------------------------------------------- */
+
+/* Takes up the answer to the oldest request. */
+void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request);
+/* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
+uint8_t hf_pg_answer_slot(hf_pg_session *session, const hf_io *io, const hf_request *request);
+/* BindComplete of the request's own statement. */
+hf_news hf_pg_answer_bound(hf_pg_session *session, hf_io *io, const hf_request *request);
+/* CommandComplete: a NUL-terminated tag. */
+hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
+                          const uint8_t *tag, uint32_t bytes);
+/* ReadyForQuery. It has been taken in if todo is 0 then; else it is to be read once more. */
+hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status);
+/* All other messages. */
+hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
+                     const hf_pg_message *message);
+bool hf_pg_columns_next(hf_columns *columns, hf_column *column);
+
+#endif

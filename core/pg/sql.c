@@ -1,0 +1,123 @@
+#include "sql.h"
+
+#include <string.h>
+
+/* A scanner of words, not a parser: what it does not understand it passes over, and the server judges. */
+
+enum { WORD_BYTES = 16 };
+
+/* Past white space, comments (those between slash and star nest), and empty statements. */
+static const char *skip_space(const char *at) {
+    unsigned depth = 0;
+
+    for (;;) {
+        if (at[0] == '/' && at[1] == '*') {
+            depth++;
+            at += 2;
+        } else if (depth > 0 && at[0] == '*' && at[1] == '/') {
+            depth--;
+            at += 2;
+        } else if (depth > 0 && at[0]) {
+            at++;
+        } else if (at[0] == '-' && at[1] == '-') {
+            while (*at && *at != '\n' && *at != '\r') {
+                at++;
+            }
+        } else if (*at == ' ' || (*at >= '\t' && *at <= '\r') || *at == ';') {
+            at++;
+        } else {
+            return at;
+        }
+    }
+}
+
+/* The next word in capitals; "" at anything else. A longer word is cut, so it equals none of ours. */
+static const char *next_word(const char *at, char *word) {
+    size_t length = 0;
+
+    at = skip_space(at);
+    for (; (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || *at == '_'; at++) {
+        if (length < WORD_BYTES - 1) {
+            word[length++] = (char)(*at >= 'a' ? *at - 'a' + 'A' : *at);
+        }
+    }
+    word[length] = 0;
+    return at;
+}
+
+static bool is_one_of(const char *word, const char *const *words) {
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *hf_pg_sql_refused(const char *sql, bool in_batch) {
+    static const char *const control[] = { "BEGIN", "START", "COMMIT", "END", "ABORT", NULL };
+    char word[WORD_BYTES];
+
+    sql = next_word(sql, word);
+    if (strcmp(word, "COPY") == 0) {
+        return "COPY is not supported";
+    }
+    if (!in_batch) {
+        return NULL;
+    }
+    if (is_one_of(word, control)) {
+        return "a batch has BEGIN and COMMIT around it already: leave out its own";
+    }
+    if (strcmp(word, "PREPARE") == 0) {
+        next_word(sql, word);
+        return strcmp(word, "TRANSACTION") == 0 ? "PREPARE TRANSACTION has no place in a batch"
+                                                : NULL;
+    }
+    if (strcmp(word, "ROLLBACK") == 0) {
+        sql = next_word(sql, word);
+        if (strcmp(word, "WORK") == 0 || strcmp(word, "TRANSACTION") == 0) {
+            next_word(sql, word);
+        }
+        return strcmp(word, "TO") == 0 ? NULL : "ROLLBACK has no place in a batch";
+    }
+    return NULL;
+}
+
+/* Does the word stand anywhere in the text? */
+static bool mentions(const char *sql, const char *wanted) {
+    char word[WORD_BYTES];
+
+    while (*sql) {
+        const char *after = next_word(sql, word);
+        if (strcmp(word, wanted) == 0) {
+            return true;
+        }
+        sql = skip_space(after);
+        if (*sql && word[0] == 0) {
+            sql++;
+        }
+    }
+    return false;
+}
+
+bool hf_pg_self_commits(const hf_request *request) {
+    static const char *const always[] = { "CALL",   "DO",       "VACUUM", "CLUSTER", "REINDEX",
+                                          "COMMIT", "ROLLBACK", "END",    "PREPARE", NULL };
+    static const char *const defining[] = { "CREATE", "DROP", "ALTER", "REFRESH", NULL };
+    static const char *const global[] = { "DATABASE", "TABLESPACE", "SUBSCRIPTION", "SYSTEM",
+                                          NULL };
+    char word[WORD_BYTES];
+
+    if (request->n_batch > 0 || !request->sql) {
+        return false; /* within BEGIN and COMMIT the server refuses all of these */
+    }
+    const char *after = next_word(request->sql, word);
+    if (is_one_of(word, always)) {
+        return true;
+    }
+    if (!is_one_of(word, defining)) {
+        return false;
+    }
+    next_word(after, word);
+    return is_one_of(word, global) || mentions(after, "CONCURRENTLY");
+}
