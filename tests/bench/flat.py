@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""`holdfast report` reads 10 million lines in flat memory: shown by what the kernel says of its peak.
+
+    tests/bench/flat.py [--full]
+
+Ten million statements take some minutes, so `make bench` shows it in three parts: a short input to its end, one
+twenty times as long to its end, and the first seconds of ten million lines, stopped and gone on with from where
+it was. What a program keeps per line, per statement or per byte of its input would tell them apart. --full runs
+the ten million to the end instead.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import server
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SHORT, LONG, HUGE = 10_000, 200_000, 10_000_000
+SECONDS, AGAIN_SECONDS = 20, 5
+GROWTH_MAX = 1 << 20    # bytes that a longer input may cost: none, and the allocator's whims
+INCOMPLETE = 4          # exit status of a report that was stopped
+
+SQL = "SELECT name, price FROM item WHERE id = $1::int\n"
+
+
+def make_input(path, lines):
+    """A header and so many lines, made of one block: what is in them does not matter, how many does."""
+    block = "".join(f"{i * 7919 % server.ITEMS + 1},{i % 9 + 1},order {i}\n" for i in range(10_000)).encode()
+    with open(path, "wb") as file:
+        file.write(b"id,quantity,label\n")
+        for _ in range(lines // 10_000):
+            file.write(block)
+
+
+class Report:
+    """One run of the program, watched."""
+
+    def __init__(self, program, at, folder):
+        self.folder, self.samples = folder, []
+        self.part, self.read, self.lines = folder / "report.csv.part", 0, -1    # the header is no line
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "HOLDFAST"))}
+        self.log = open(folder / "output.log", "w", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [program, "report", "--dsn", at.dsn(True), "--cost-file", folder / "cost.csv", "--query",
+             folder / "report.sql", "--params", "id", "--output", folder / "report.csv", "--progress", "never"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
+            env={**environment, "HOME": str(folder)})
+
+    def written(self):
+        """Lines of output so far."""
+        path = self.part if self.part.exists() else self.folder / "report.csv"
+        if path.exists():
+            with open(path, "rb") as file:
+                file.seek(self.read)
+                while block := file.read(1 << 20):
+                    self.read += len(block)
+                    self.lines += block.count(b"\n")
+        return max(self.lines, 0)
+
+    def sample(self):
+        """(lines written, resident bytes, peak of them), or None when it has ended."""
+        try:
+            status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+            words = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+            now, peak = (int(words[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+        except (OSError, KeyError):
+            return None
+        self.samples.append((self.written(), now, peak))
+        return self.samples[-1]
+
+    def watch(self, seconds=None, every=0.05, tell=None):
+        """Until it ends, or for so long and then stopped; its exit status."""
+        begun = told = time.monotonic()
+        while self.process.poll() is None:
+            self.sample()
+            now = time.monotonic()
+            if seconds is not None and now - begun > seconds:
+                self.process.send_signal(signal.SIGTERM)
+                break
+            if tell and now - told > 20:
+                told = now
+                tell(self)
+            time.sleep(every)
+        try:
+            status = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.log.close()
+        self.written()
+        return status
+
+    def peak(self):
+        return max(sample[2] for sample in self.samples) if self.samples else 0
+
+    def after(self, part):
+        """The peak when that part of the run's lines was written."""
+        return next((peak for lines, _, peak in self.samples if lines >= self.lines * part), self.peak())
+
+
+def mib(size):
+    return f"{size / (1 << 20):.2f} MiB"
+
+
+class Show:
+    """The parts one after the other, each a line of what is printed."""
+
+    def __init__(self, program, at, folder):
+        self.program, self.at, self.folder = program, at, folder
+        self.peaks, self.failed = [], False
+        (folder / "report.sql").write_text(SQL)
+
+    def run(self, title, expected, **how):
+        report = Report(self.program, self.at, self.folder)
+        begun = time.monotonic()
+        try:
+            status = report.watch(**how)
+        except BaseException:
+            report.process.kill()
+            raise
+        took = time.monotonic() - begun
+        print(f"{title:<44} {report.lines:>11,} lines {took:6.1f} s   peak {mib(report.peak()):>9}, at a tenth of "
+              f"the way {mib(report.after(0.1)):>9}", flush=True)
+        self.peaks.append(report.peak())
+        if status != expected:
+            self.failed = True
+            print(f"  exit status {status}, not {expected}:", *(self.folder / "output.log").read_text()[-600:].splitlines(),
+                  sep="\n    ")
+        return report
+
+    def new_input(self, lines):
+        for path in self.folder.glob("report.csv*"):
+            path.unlink()
+        make_input(self.folder / "cost.csv", lines)
+
+    def verdict(self):
+        growth = max(self.peaks) - self.peaks[0]
+        flat = growth <= GROWTH_MAX
+        print(f"Memory is {'flat' if flat else 'NOT flat'}: the longest input costs {growth / 1024:.0f} KiB more than "
+              f"the shortest ({GROWTH_MAX >> 10} KiB allowed).")
+        return flat and not self.failed
+
+
+def show(at, work, full=False):
+    """Prints the peaks; True if memory is flat."""
+    program = pathlib.Path(os.environ.get("HOLDFAST", ROOT / "build" / "linux" / "holdfast"))
+    print("\nThe report over long inputs, 3 connections with TLS: peak of resident memory (VmHWM)")
+    if not program.exists():
+        print(f"{program} is not built")
+        return False
+    folder = work / "flat"
+    folder.mkdir()
+    shown = Show(program, at, folder)
+    try:
+        for lines in (SHORT, LONG):
+            shown.new_input(lines)
+            shown.run(f"{lines:,} lines, to the end", 0)
+        shown.new_input(HUGE)
+        if full:
+            shown.run(f"{HUGE:,} lines, to the end", 0, every=0.5,
+                      tell=lambda report: print(f"    {report.lines:,} lines, {mib(report.samples[-1][1])}", flush=True))
+        else:
+            shown.run(f"{HUGE:,} lines, stopped after {SECONDS} s", INCOMPLETE, seconds=SECONDS)
+            shown.run(f"{HUGE:,} lines, gone on with for {AGAIN_SECONDS} s", INCOMPLETE, seconds=AGAIN_SECONDS)
+        return shown.verdict()
+    finally:
+        for path in folder.iterdir():
+            if path.name != "output.log":
+                path.unlink()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the report over 10 million lines")
+    parser.add_argument("--full", action="store_true", help="to the end")
+    options = parser.parse_args()
+    with server.workplace(ROOT / "build" / "bench") as work, server.running(work) as at:
+        return 0 if show(at, work, options.full) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
