@@ -9,25 +9,48 @@
 enum { HF_CANCEL_SENT = 1 };
 
 void hf_cancel_stop(hf_conn *conn) {
+    bool was = hf_cancel_pending(conn);
     hf_dial_drop(&conn->cancel);
     conn->cancel_deadline = HF_NEVER;
     conn->cancelled = NULL;
+    if (was && conn->flight.head) /* its own end may have been asked for meanwhile */
+        hf_request_arm(conn->pool, conn->flight.head);
+}
+
+/* The second link has done its work, or cannot. An answer within the grace is still taken. */
+static void link_over(hf_conn *conn) {
+    hf_dial_drop(&conn->cancel);
+    if (!conn->cancelled)
+        hf_cancel_stop(conn);
+}
+
+void hf_cancel_answered(hf_conn *conn) {
+    const hf_dial *dial = &conn->cancel;
+    bool sent = dial->link && dial->phase == HF_PHASE_CANCEL &&
+                (dial->step == HF_CANCEL_SENT || dial->sent > 0);
+    conn->cancelled = NULL;
+    if (!sent)
+        hf_cancel_stop(conn);
 }
 
 void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
     hf_pool *pool = conn->pool;
     hf_request *request = conn->flight.head;
+    const bool pending = hf_cancel_pending(conn);
     uint8_t bytes[64];
-    if (hf_cancel_pending(conn) || !request)
+    if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST)))
         return;
     conn->cancel_code = (uint8_t)-code;
     conn->cancel_limit = (uint8_t)limit;
     conn->cancelled = request;
-    conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (limit != HF_LIMIT_REQUEST) /* the whole request is to end, not this attempt alone */
         request->flags |= HF_REQUEST_CANCEL;
-    if (conn->paused_at != HF_NEVER) { /* its rows are of no interest any more */
+    if (pending)
+        return;
+    conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
+    if (conn->paused_at != HF_NEVER) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
+        request->flags |= HF_REQUEST_ROWS_LOST;
         hf_pool_activate(pool, conn);
     }
     bool possible = pool->config->close_timeout_ms > 0 &&
@@ -46,8 +69,8 @@ void hf_cancel_advance(hf_conn *conn) {
         int r = hf_dial_link(conn, dial, &error);
         if (r == 0)
             return;
-        if (r < 0) { /* it cannot be cancelled; an answer within the grace is still taken */
-            hf_dial_drop(dial);
+        if (r < 0) {
+            link_over(conn);
             return;
         }
         dial->phase = HF_PHASE_CANCEL;
@@ -59,7 +82,7 @@ void hf_cancel_advance(hf_conn *conn) {
         if (r == 0)
             return;
         if (r < 0) {
-            hf_dial_drop(dial);
+            link_over(conn);
             return;
         }
         dial->step = HF_CANCEL_SENT;
@@ -68,24 +91,27 @@ void hf_cancel_advance(hf_conn *conn) {
     do
         n = dial->link->api->read(dial->link, bytes, sizeof bytes);
     while (n > 0);
-    if (n == 0)
-        return;
-    hf_dial_drop(dial);   /* passed on */
-    if (!conn->cancelled) /* and answered before */
-        hf_cancel_stop(conn);
+    if (n < 0)
+        link_over(conn);
+}
+
+void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error) {
+    const hf_config *config = conn->pool->config;
+    const hf_limit limit = (hf_limit)conn->cancel_limit;
+    if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED)
+        hf_error_set(error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+    else
+        hf_timeout_error(error, HF_PHASE_QUERY, limit,
+                         limit == HF_LIMIT_REQUEST ? config->request_timeout_ms
+                                                   : request->timeout_ms);
 }
 
 void hf_cancel_due(hf_conn *conn) {
     hf_error error;
-    const hf_config *config = conn->pool->config;
-    hf_limit limit = (hf_limit)conn->cancel_limit;
-    if (!conn->cancelled) /* answered, but the cancel is still on its way: it might hit what comes next */
-        hf_timeout_error(&error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE, config->close_timeout_ms);
-    else if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED)
-        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
-    else
-        hf_timeout_error(&error, HF_PHASE_QUERY, limit,
-                         limit == HF_LIMIT_REQUEST ? config->request_timeout_ms
-                                                   : conn->cancelled->timeout_ms);
+    if (conn->cancelled)
+        hf_cancel_error(conn, conn->cancelled, &error);
+    else /* answered, but the cancel is still on its way: it might hit what comes next */
+        hf_timeout_error(&error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE,
+                         conn->pool->config->close_timeout_ms);
     hf_conn_fail(conn, &error);
 }

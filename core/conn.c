@@ -161,7 +161,8 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_error why = *error; /* it may lie in what is about to be wiped */
     bool was_up = hf_conn_up(conn);
-    pool->last_error = why;
+    if (!pool->extra_refused) /* a refusal is what a person has to hear of */
+        pool->last_error = why;
     if (was_up)
         pool->losses++;
     else
@@ -188,8 +189,7 @@ void hf_conn_close(hf_conn *conn) {
     hf_error error;
     if (hf_conn_up(conn) && conn->n_flight == 0) {
         conn->pool->config->driver->bye(&conn->session, &conn->io);
-        if (!hf_conn_flush(conn))
-            return;
+        hf_conn_flush(conn);
     }
     hf_conn_step(conn, HF_EV_CLOSE, NULL);
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
@@ -205,6 +205,12 @@ void hf_conn_abort(hf_conn *conn) {
     close_now(conn);
     hf_flight_lost(conn, &error);
     hf_conn_settle(conn);
+}
+
+void hf_conn_wipe(hf_conn *conn) {
+    hf_wipe(&conn->session, sizeof conn->session);
+    hf_wipe(conn->io.store, HF_STATEMENT_BYTES);
+    hf_wipe(conn->io.tx.data, conn->io.tx.size);
 }
 
 /* --- bytes --------------------------------------------------------------------------------------- */
@@ -382,7 +388,7 @@ void hf_conn_due(hf_conn *conn) {
         hf_cancel_due(conn);
     if (conn->tcp_deadline <= pool->now)
         hf_dial_due(conn);
-    if (conn->stable_at <= pool->now)
+    if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY)
         hf_pool_proved(pool, conn);
     if (conn->attempt_deadline <= pool->now && conn->paused_at == HF_NEVER &&
         !hf_cancel_pending(conn))
@@ -406,16 +412,18 @@ void hf_conn_settle(hf_conn *conn) {
         at = conn->paused_at == HF_NEVER && serving ? conn->attempt_deadline : HF_NEVER;
     else if (conn->fsm.state == HF_HEALTHY && !serving)
         at = HF_NEVER;
-    at = earlier(at, conn->stable_at);
+    if (conn->fsm.state == HF_HEALTHY)
+        at = earlier(at, conn->stable_at);
     at = earlier(at, conn->cancel_deadline);
     at = earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
     hf_heap_set(&pool->heap, &conn->timer, at);
 
     const uint32_t most = pool->config->max_pipelined;
+    const bool takes = serving && !conn->tx_blocked;
     pool->free &= ~bit;
     pool->room &= ~bit;
-    if (serving && conn->n_flight == 0)
+    if (takes && conn->n_flight == 0)
         pool->free |= bit;
-    else if (serving && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE)
+    else if (takes && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE)
         pool->room |= bit;
 }

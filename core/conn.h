@@ -53,6 +53,7 @@ struct hf_conn {
     bool refused;         /* an extra dial was refused for good: it is not repeated */
     bool active;          /* on the pool's list of those with something to do */
     bool resumed;         /* hf_resume() was called */
+    bool spared;          /* the clock jumped over the end of this attempt: it was given more */
     bool tx_blocked;      /* the link took less than was offered: wait for news */
     char warned[6];       /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
     hf_conn *next_active;

@@ -173,7 +173,7 @@ void hf_dial_start(hf_conn *conn) {
             return;
         }
     }
-    hf_pool_activate(pool, conn); /* a numeric address, or loopback, is often there at once */
+    hf_dial_advance(conn); /* a numeric address, or loopback, is often there at once */
 }
 
 static void resolved(hf_conn *conn) {

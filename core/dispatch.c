@@ -114,9 +114,13 @@ void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
 
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
     hf_error why = *error;
-    /* What a callback submits meanwhile is not among them. */
-    for (uint32_t left = pool->n_queued; left > 0 && pool->n_queued > 0; left--)
-        hf_request_drop(pool, pool->queue.head ? pool->queue.head : pool->waiting.head, &why);
+    const hf_request *last = pool->queue.tail, *dropped = NULL;
+    while (pool->waiting.head)
+        hf_request_drop(pool, pool->waiting.head, &why);
+    while (last && dropped != last) { /* what a callback submits meanwhile is not among them */
+        dropped = pool->queue.head;
+        hf_request_drop(pool, pool->queue.head, &why);
+    }
 }
 
 static void all_idle(hf_pool *pool) {
@@ -141,7 +145,11 @@ void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error) {
     if (in_outage(pool)) {
         pool->refused = true;
         give_up(pool, error);
+        return;
     }
+    for (unsigned i = 0; i < pool->n_conns; i++) /* none of the others asks the same again */
+        if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE)
+            hf_conn_close(&pool->conns[i]);
 }
 
 void hf_pool_judge(hf_pool *pool) {
@@ -175,7 +183,7 @@ void hf_pool_judge(hf_pool *pool) {
 void hf_pool_arm(hf_pool *pool) {
     hf_ms at = HF_NEVER;
     if (pool->closing)
-        at = pool->close_deadline;
+        at = hf_pool_closed(pool) ? HF_NEVER : pool->close_deadline;
     else if (in_outage(pool))
         at = hf_outage_deadline(&pool->outage, pool->config);
     else if (pool->n_idle > 0 && pool->extra_at > pool->now &&
@@ -211,29 +219,28 @@ static void fill(hf_pool *pool, hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
-/* Wakes a sleeping connection if there is work, or a wish, for more than there are. */
-static void want(hf_pool *pool) {
-    if (pool->n_idle == 0)
-        return;
+/* Is there work, or a wish, for more connections than are awake, and may one more be woken now? */
+static bool wanted(const hf_pool *pool) {
     unsigned awake = (unsigned)pool->n_conns - pool->n_idle;
-    unsigned busy = pool->n_up;
-    bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > awake - busy);
-    if (!needed || pool->refused || pool->closing)
-        return;
-    if (in_outage(pool) ? awake > 0 : pool->extra_refused || pool->now < pool->extra_at)
-        return;
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    unsigned dialling = awake - pool->n_up;
+    bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > dialling);
+    if (!needed || pool->n_idle == 0 || pool->refused || pool->closing)
+        return false;
+    return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
+}
+
+static void wake(hf_pool *pool) {
+    for (unsigned i = 0; i < pool->n_conns && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(pool, conn)) {
             pool->extra_at = pool->now + spread(pool) / pool->n_conns;
             hf_conn_step(conn, HF_EV_WANT, NULL);
             hf_conn_settle(conn);
-            return;
         }
     }
 }
 
-void hf_pool_dispatch(hf_pool *pool) {
+static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
     for (uint32_t turns = pool->n_queued + pool->n_conns; pool->queue.head && turns > 0; turns--) {
         if (pool->free)
@@ -243,9 +250,14 @@ void hf_pool_dispatch(hf_pool *pool) {
         else
             break;
     }
+}
+
+void hf_pool_dispatch(hf_pool *pool) {
+    hand_out(pool);
     if (pool->queue.head && pool->refused) {
         hf_error why = pool->last_error;
         hf_pool_drop_all(pool, &why);
     }
-    want(pool);
+    wake(pool);
+    hand_out(pool); /* to what came up at once */
 }

@@ -25,7 +25,8 @@ enum {
     HF_REQUEST_MAYBE_RAN = 8, /* an attempt was lost that may have run */
     HF_REQUEST_COMPLETE =
         16, /* this attempt's last command is complete, its commit not yet known */
-    HF_REQUEST_REPREPARED = 32 /* the one re-prepare it is allowed was spent */
+    HF_REQUEST_REPREPARED = 32, /* the one re-prepare it is allowed was spent */
+    HF_REQUEST_ROWS_LOST = 64   /* a cancel in mid-pause: rows of this attempt were not told */
 };
 
 /* hf_dial.step within TLS. */
@@ -91,6 +92,8 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error);
 void hf_conn_close(hf_conn *conn);
 /* Everything it holds ends now: the pool's close_deadline has passed. */
 void hf_conn_abort(hf_conn *conn);
+/* Overwrites what a session may have left of its secrets. */
+void hf_conn_wipe(hf_conn *conn);
 /* The attempt or the connection failed: classified, then LOST or REFUSED. */
 void hf_conn_fail(hf_conn *conn, const hf_error *error);
 /* Arms the timer anew and says whether it can take work; after every change. */
@@ -132,13 +135,18 @@ void hf_dial_drop(hf_dial *dial);
 static inline bool hf_cancel_pending(const hf_conn *conn) {
     return conn->cancel_deadline != HF_NEVER;
 }
-/* Cancels the oldest in flight, because of code and limit. */
+/* Cancels the oldest in flight, because of code and limit. Of one whose attempt is being cancelled already, it
+ * is from then on the whole request that ends. */
 void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit);
 void hf_cancel_advance(hf_conn *conn);
 /* Cancel and grace are over: the link is dropped. */
 void hf_cancel_due(hf_conn *conn);
 /* Ends the cancel, whatever its link is doing. */
 void hf_cancel_stop(hf_conn *conn);
+/* Whom it was for was answered. What was sent of it may still hit another: then it stays pending. */
+void hf_cancel_answered(hf_conn *conn);
+/* Fills error with why this request is being cancelled. */
+void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error);
 
 /* --- requests in flight (flight.c) --- */
 /* Encodes a request on this connection: 1 in flight, 0 no room now, -1 it ended (could never be sent). */

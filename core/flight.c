@@ -15,10 +15,26 @@ static bool may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
 
+/* Not again, whatever happened. */
+static bool must_end(const hf_pool *pool, const hf_request *request) {
+    return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
+}
+
+/* Ends a request because of error; was the last of its retries spent? Then that is said too. */
+static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
+    hf_error why = *error;
+    if (!must_end(pool, request) && why.limit == HF_LIMIT_NONE) {
+        why.limit = HF_LIMIT_MAX_RETRIES;
+        why.limit_ms = pool->config->max_retries;
+    }
+    hf_request_end(pool, request, outcome, &why);
+}
+
 void hf_flight_clock(hf_conn *conn) {
     uint32_t ms = conn->pool->config->request_timeout_ms;
     bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
     conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
+    conn->spared = false;
 }
 
 int hf_flight_send(hf_conn *conn, hf_request *request) {
@@ -62,13 +78,9 @@ static hf_request *pop(hf_conn *conn) {
 
 /* Certainly without effect, and another try may help: again, if it may. */
 static void again_or_failed(hf_pool *pool, hf_request *request, const hf_error *error) {
-    hf_error why = *error;
-    bool must_end = (request->flags & HF_REQUEST_CANCEL) || pool->closing;
-    if (must_end || !may_retry(pool, request)) {
-        if (!must_end && why.limit == HF_LIMIT_NONE)
-            why.limit = HF_LIMIT_MAX_RETRIES;
+    if (must_end(pool, request) || !may_retry(pool, request)) {
         bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
-        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, &why);
+        end_for(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, error);
         return;
     }
     request->retries++;
@@ -79,24 +91,17 @@ static void again_or_failed(hf_pool *pool, hf_request *request, const hf_error *
 static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     hf_error error = request->error;
-    if (!hf_cancel_pending(conn) && !ours) { /* somebody else's, or the server's own time-out */
-        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
-        return;
-    }
-    if (!ours) { /* meant for one that was answered just before: no fault of this one */
+    if (ours) {
+        hf_cancel_error(conn, request, &error);
+        memcpy(error.sqlstate, request->error.sqlstate, sizeof error.sqlstate);
+        again_or_failed(pool, request, &error);
+    } else if (hf_cancel_pending(conn) && !must_end(pool, request)) {
+        /* Meant for one that was answered just before: no fault of this one. */
         hf_request_requeue(pool, request);
-        return;
+    } else { /* somebody else's, or the server's own time-out */
+        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
+        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, NULL);
     }
-    hf_limit limit = (hf_limit)conn->cancel_limit;
-    bool by_time = conn->cancel_code == (uint8_t)-HF_ERR_TIMEOUT;
-    uint32_t ms =
-        limit == HF_LIMIT_REQUEST ? pool->config->request_timeout_ms : request->timeout_ms;
-    error.code = by_time ? HF_ERR_TIMEOUT : HF_ERR_CANCELLED;
-    error.limit = by_time ? (uint8_t)limit : HF_LIMIT_NONE;
-    error.limit_ms = by_time ? ms : 0;
-    error.from_server = false;
-    error.message[0] = '\0';
-    again_or_failed(pool, request, &error);
 }
 
 /* The server refused the request, and that is all it said of it: what becomes of it. alive: the connection
@@ -104,7 +109,7 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
 static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
-    bool again = !(request->flags & HF_REQUEST_CANCEL) && !pool->closing;
+    bool again = !must_end(pool, request);
     switch (hf_classify(&request->error, config->read_only)) {
     case HF_CLASS_RETRY:
         if (again && may_retry(pool, request)) {
@@ -147,6 +152,13 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     return false;
 }
 
+/* It ran; only its rows could not be taken. Of a read, or what the caller called safe, that is a failure
+ * without effect; of a write it is not. */
+static hf_outcome ran(const hf_pool *pool, const hf_request *request) {
+    bool harmless = pool->config->read_only || request->replay == HF_REPLAY_SAFE;
+    return harmless ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
+}
+
 /* The server has said all it has to say of the oldest request. False: the connection is gone. */
 static bool ready(hf_conn *conn) {
     hf_pool *pool = conn->pool;
@@ -161,21 +173,18 @@ static bool ready(hf_conn *conn) {
 
     bool give_up = false;
     hf_error why = request->error;
-    if (why.code == HF_OK) {
+    if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
+        hf_cancel_error(conn, request, &why);
+        hf_request_end(pool, request, ran(pool, request), &why);
+    } else if (why.code == HF_OK) {
         hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
     } else if (why.code == HF_ERR_TOO_LARGE) {
-        /* It ran; only its rows could not be taken. Of a read, or what the caller called safe, that is a
-         * failure without effect; of a write it is not. */
-        bool harmless = pool->config->read_only || request->replay == HF_REPLAY_SAFE;
-        hf_request_end(pool, request, harmless ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN, NULL);
+        hf_request_end(pool, request, ran(pool, request), NULL);
     } else {
         give_up = refused(conn, request, ours, true);
     }
-    if (ours) {
-        conn->cancelled = NULL;
-        if (!conn->cancel.link)
-            hf_cancel_stop(conn);
-    }
+    if (ours)
+        hf_cancel_answered(conn);
     if (give_up) {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
         hf_conn_fail(conn, &why);
@@ -185,11 +194,15 @@ static bool ready(hf_conn *conn) {
 }
 
 static bool row(hf_conn *conn, hf_request *request) {
+    if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST))
+        return true;
     request->n_rows++;
-    if (!request->on_row || request->error.code != HF_OK || request == conn->cancelled)
+    if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE)
         return true;
-    if (request->on_row(request, &conn->io.row) != HF_PAUSE)
+    if (request == conn->cancelled) { /* the end of its answer cannot wait any more */
+        request->flags |= HF_REQUEST_ROWS_LOST;
         return true;
+    }
     conn->paused_at = conn->pool->now;
     return false;
 }
@@ -258,9 +271,12 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
     switch (news) {
     case HF_NEWS_ROW: return row(conn, request);
     case HF_NEWS_READY: return ready(conn);
-    case HF_NEWS_DONE: request->flags |= HF_REQUEST_COMPLETE; return true;
+    case HF_NEWS_DONE:
+        if (request->statement >= request->n_batch) /* the last, or the only one */
+            request->flags |= HF_REQUEST_COMPLETE;
+        return true;
     case HF_NEWS_COLUMNS:
-        if (request->on_columns && request != conn->cancelled)
+        if (request->on_columns)
             request->on_columns(request, &io->columns);
         return true;
     case HF_NEWS_SKIPPED:
@@ -289,7 +305,6 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
 static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
-    const bool must_end = (request->flags & HF_REQUEST_CANCEL) || pool->closing;
     const bool maybe_ran = request->flags & HF_REQUEST_MAYBE_RAN;
     const bool sent = request->sent_at <= conn->tx_sent;
     /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
@@ -298,17 +313,15 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
         (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
     const bool undone = oldest && fatal && !(request->flags & HF_REQUEST_COMPLETE) &&
                         !driver->self_commits(request);
-    hf_error why = *error;
 
     if (sent && !undone) {
-        if (must_end || request->replay != HF_REPLAY_SAFE) {
-            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &why);
+        if (must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {
+            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, error);
             return false;
         }
         request->flags |= HF_REQUEST_MAYBE_RAN;
         if (!may_retry(pool, request)) {
-            why.limit = why.limit == HF_LIMIT_NONE ? HF_LIMIT_MAX_RETRIES : why.limit;
-            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &why);
+            end_for(pool, request, HF_OUTCOME_UNKNOWN, error);
             return false;
         }
         request->retries++;
@@ -317,10 +330,8 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
     hf_outcome outcome = maybe_ran ? HF_OUTCOME_UNKNOWN
                          : sent    ? HF_OUTCOME_FAILED
                                    : HF_OUTCOME_NOT_SENT;
-    if (must_end || (sent && !may_retry(pool, request))) {
-        if (!must_end && why.limit == HF_LIMIT_NONE)
-            why.limit = HF_LIMIT_MAX_RETRIES;
-        hf_request_end(pool, request, outcome, &why);
+    if (must_end(pool, request) || (sent && !may_retry(pool, request))) {
+        end_for(pool, request, outcome, error);
         return false;
     }
     if (sent)

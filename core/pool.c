@@ -130,12 +130,18 @@ static void serve_news(hf_pool *pool) {
     }
 }
 
-/* The clock jumped: nobody looked, so no statement is to blame, and every idle link is suspect. */
+/* The clock jumped: nobody looked, so no statement is to blame, and every link is suspect. An idle one is
+ * probed. An attempt whose time ran out meanwhile has as long as a probe to show that its link lives, once. */
 static void jumped(hf_pool *pool, hf_ms gap) {
     for (unsigned i = 0; i < pool->n_conns; i++) {
         hf_conn *conn = &pool->conns[i];
-        if (conn->attempt_deadline != HF_NEVER)
-            conn->attempt_deadline += gap;
+        if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER)
+            continue;
+        conn->attempt_deadline += gap;
+        if (conn->attempt_deadline <= pool->now && !conn->spared) {
+            conn->attempt_deadline = pool->now + pool->config->probe_timeout_ms;
+            conn->spared = true;
+        }
         hf_conn_settle(conn);
     }
     hf_pool_suspect(pool, NULL);
@@ -169,21 +175,24 @@ static void begin_close(hf_pool *pool) {
     hf_error error;
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_QUEUE, NULL);
     hf_pool_drop_all(pool, &error);
-    for (unsigned i = 0; i < pool->n_conns; i++) {
-        hf_cancel_begin(&pool->conns[i], HF_ERR_CANCELLED, HF_LIMIT_NONE);
-        hf_conn_settle(&pool->conns[i]);
-    }
 }
 
-/* Closing: connections that have become free of work go, one after the other or all at once. */
+/* Closing: what runs is cancelled, one after the other; connections that have become free of work go. */
 static void close_free(hf_pool *pool) {
     for (unsigned i = 0; i < pool->n_conns; i++) {
         hf_conn *conn = &pool->conns[i];
+        if (conn->n_flight > 0) {
+            hf_cancel_begin(conn, HF_ERR_CANCELLED, HF_LIMIT_NONE);
+            hf_conn_settle(conn);
+        }
         if (conn->fsm.state != HF_IDLE && conn->n_flight == 0)
             hf_conn_close(conn);
     }
-    if (hf_pool_closed(pool))
-        hf_endpoints_wipe(&pool->endpoints);
+    if (!hf_pool_closed(pool))
+        return;
+    hf_endpoints_wipe(&pool->endpoints);
+    for (unsigned i = 0; i < pool->n_conns; i++) /* of a login that was not finished */
+        hf_conn_wipe(&pool->conns[i]);
 }
 
 hf_ms hf_tick(hf_pool *pool, hf_ms now) {

@@ -54,7 +54,7 @@ static void void_rows(hf_request *request) {
         request->on_restart(request);
     request->n_rows = 0;
     request->affected = 0;
-    request->flags &= (uint8_t)~HF_REQUEST_COMPLETE;
+    request->flags &= (uint8_t) ~(HF_REQUEST_COMPLETE | HF_REQUEST_ROWS_LOST);
     request->error = (hf_error){ 0 };
 }
 
