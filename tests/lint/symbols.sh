@@ -17,9 +17,9 @@ core)
     mine=$(mktemp)
     trap 'rm -f "$mine"' EXIT
     defined "$@" >"$mine"
-    # The compiler's own: a fortified memcpy is still a memcpy; the stack protector's trap.
+    # Beside these: a fortified memcpy is a memcpy; the stack protector's trap; the port's assert.
     names=$(nm -u "$@" | awk 'NF == 2 { print $2 }' | sort -u | comm -23 - "$mine" | grep -vxE \
-        '(__)?(mem(cpy|set|move|cmp|chr)|str(len|cmp|ncmp|chr|rchr))(_chk)?|__stack_chk_fail' || true)
+        '(__)?(mem(cpy|set|move|cmp|chr)|str(len|n?cmp|r?chr|c?spn|str))(_chk)?|__stack_chk_fail|hf_assert_failed' || true)
     ;;
 library) names=$(defined "$@" | grep -v '^hf_' || true) ;;
 esac
