@@ -57,6 +57,8 @@ struct hf_linux_state {
     unsigned n_links;
     hf_linux_lookup *lookups;
     unsigned n_lookups, n_looking; /* of them at work */
+    const char *resolv_conf;       /* for tests: in place of /etc/resolv.conf */
+    uint16_t dns_port;             /* for tests: in place of 53 */
     hf_mbedtls tls;
     bool has_tls;
     bool cpu_known;  /* since hf_linux_wait() returned */

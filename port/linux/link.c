@@ -289,10 +289,10 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
     int done;
     do {
         done = connect(fd, &to.any, size);
-    } while (done != 0 && errno == EINTR && link->local);
-    if (done == 0) {
+    } while (done != 0 && errno == EINTR);
+    if (done == 0 || errno == EISCONN) {
         link->step = HF_LINUX_UP;
-    } else if (errno != EINPROGRESS && errno != EINTR) { /* interrupted: it goes on by itself */
+    } else if (errno != EINPROGRESS && errno != EALREADY) { /* asked twice after a signal */
         (void)fail(link, errno);
     }
     if (link->step != HF_LINUX_CONNECTING) {

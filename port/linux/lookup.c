@@ -7,6 +7,7 @@
  */
 #include "insides.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,14 +197,43 @@ static bool numeric(hf_address *to, const char *host) {
     return false;
 }
 
+/* Starts asking. 0 or an hf_err. */
+static int ask(hf_linux_lookup *lookup, const char *host) {
+    hf_linux_state *state = lookup->state;
+    char path[256] = "";
+    struct ares_options options = { .timeout = HF_DNS_TIMEOUT_MS,
+                                    .tries = HF_DNS_TRIES,
+                                    .sock_state_cb = on_socket,
+                                    .sock_state_cb_data = lookup };
+    int which = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    if (state->resolv_conf != NULL) {
+        (void)snprintf(path, sizeof path, "%s", state->resolv_conf);
+        options.resolvconf_path = path;
+        options.udp_port = options.tcp_port = state->dns_port;
+        which |= ARES_OPT_RESOLVCONF | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
+    }
+    int status = ares_init_options(&lookup->channel, &options, which);
+    if (status != ARES_SUCCESS) {
+        lookup->channel = NULL;
+        return status == ARES_ENOMEM ? HF_ERR_RESOURCES : HF_ERR_RESOLVE;
+    }
+    /* ENVHOSTS: CARES_HOSTS names a hosts file in place of /etc/hosts, for tests of programs. */
+    const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC,
+                                               .ai_socktype = SOCK_STREAM,
+                                               .ai_flags = ARES_AI_ENVHOSTS };
+    ares_getaddrinfo(lookup->channel, host, NULL, &hints, on_answer, lookup);
+    arm(state);
+    return 0;
+}
+
 int hf_linux_resolve(hf_port *port, unsigned slot, const char *host, uint16_t port_number) {
     hf_linux_state *state = hf_linux_of(port);
     HF_ASSERT(slot < state->n_lookups);
     hf_linux_lookup *lookup = &state->lookups[slot];
     end(lookup);
     lookup->step = HF_LOOKUP_BUSY;
-    lookup->n_found = 0;
     lookup->port = port_number;
+    lookup->n_found = 0;
     state->n_looking++;
     if (numeric(&lookup->found[0], host)) {
         lookup->found[0].port = port_number;
@@ -211,21 +241,11 @@ int hf_linux_resolve(hf_port *port, unsigned slot, const char *host, uint16_t po
         done(lookup, 0);
         return 0;
     }
-    struct ares_options options = { .timeout = HF_DNS_TIMEOUT_MS,
-                                    .tries = HF_DNS_TRIES,
-                                    .sock_state_cb = on_socket,
-                                    .sock_state_cb_data = lookup };
-    int status = ares_init_options(&lookup->channel, &options,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
-    if (status != ARES_SUCCESS) {
-        lookup->channel = NULL;
+    int err = host[0] != 0 ? ask(lookup, host) : HF_ERR_RESOLVE;
+    if (err != 0) {
         end(lookup);
-        return status == ARES_ENOMEM ? HF_ERR_RESOURCES : HF_ERR_RESOLVE;
     }
-    const struct ares_addrinfo_hints hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-    ares_getaddrinfo(lookup->channel, host, NULL, &hints, on_answer, lookup);
-    arm(state);
-    return 0;
+    return err;
 }
 
 /* The first ones in the resolver's order (RFC 6724); but if that leaves out a whole family, the last is one

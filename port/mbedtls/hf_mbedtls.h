@@ -89,8 +89,8 @@ typedef struct hf_mbedtls_heap {
 
 /* 0, or HF_ERR_RESOURCES: no entropy or no memory. */
 int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup);
-/* Trusts the certificates in `bytes`: PEM, any number of them, or one DER. Returns how many, 0 when none
- * could be read, or HF_ERR_RESOURCES. Before the first link. */
+/* Trusts the certificates in `bytes`: PEM, any number of them, or one DER. Returns how many were read, known
+ * ones included; 0 for none, or HF_ERR_RESOURCES. Before the first link. */
 int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size);
 void hf_mbedtls_free(hf_mbedtls *tls); /* after all its links */
 

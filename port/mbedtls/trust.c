@@ -86,10 +86,21 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
     return err;
 }
 
+/* Is the same certificate in the chain before that one? Folders of certificates hold each under several
+ * names, and a bundle besides. */
+static bool twice(const mbedtls_x509_crt *from, const mbedtls_x509_crt *one) {
+    for (; from != one; from = from->next) {
+        if (from->raw.len == one->raw.len && memcmp(from->raw.p, one->raw.p, one->raw.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
     static const char begin[] = "-----BEGIN";
     unsigned failures = hf_mbedtls_failures();
-    const mbedtls_x509_crt *last = chain(tls);
+    mbedtls_x509_crt *last = chain(tls);
     while (last->next != NULL) {
         last = last->next;
     }
@@ -113,10 +124,20 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
     if (hf_mbedtls_failures() != failures) {
         return HF_ERR_RESOURCES;
     }
-    int added = 0;
-    for (const mbedtls_x509_crt *one = first ? chain(tls) : last->next; one != NULL;
-         one = one->next) {
-        added += one->version != 0;
+    int read = first && last->version != 0;
+    int added = read;
+    while (last->next != NULL) {
+        read++;
+        if (twice(chain(tls), last->next)) {
+            mbedtls_x509_crt *one = last->next;
+            last->next = one->next;
+            one->next = NULL;
+            mbedtls_x509_crt_free(one);
+            mbedtls_free(one);
+        } else {
+            added++;
+            last = last->next;
+        }
     }
     if (added > 0) {
         tls->trusted += (unsigned)added;
@@ -125,7 +146,7 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
             mbedtls_ssl_conf_authmode(settings(tls, i), MBEDTLS_SSL_VERIFY_REQUIRED);
         }
     }
-    return added;
+    return read;
 }
 
 void hf_mbedtls_free(hf_mbedtls *tls) {
