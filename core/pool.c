@@ -198,6 +198,7 @@ static void close_free(hf_pool *pool) {
 hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     HF_ASSERT(!pool->in_tick);
     pool->in_tick = true;
+    const uint32_t before = pool->n_queued + pool->n_in_flight;
     if (now > pool->now)
         pool->now = now;
     for (; pool->fresh; pool->fresh = pool->fresh->next)
@@ -219,7 +220,8 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     hf_pool_arm(pool);
     pool->in_tick = false;
     pool->promised = pool->active ? pool->now : hf_heap_next(&pool->heap);
-    return pool->promised;
+    /* A request ended and no other took its place: whoever waits for it looks before sleeping again. */
+    return pool->n_queued + pool->n_in_flight < before ? pool->now : pool->promised;
 }
 
 void hf_pool_close(hf_pool *pool, hf_ms deadline) {

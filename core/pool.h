@@ -85,7 +85,8 @@ void hf_cancel(hf_pool *pool, hf_request *request);
 void hf_resume(hf_pool *pool, hf_request *request);
 
 /* Does what is due and what the port has news of. Returns when it must be called next unless the port has
- * news before: `now` or earlier when work is left, HF_NEVER when nothing is planned. now never goes back. */
+ * news before: `now` or earlier when work is left or a request ended for which no other was submitted (so
+ * that `while (!done) wait(hf_tick(…))` sees it), HF_NEVER when nothing is planned. now never goes back. */
 hf_ms hf_tick(hf_pool *pool, hf_ms now);
 
 /* Ends everything by `deadline`: queued requests NOT_SENT, what runs is cancelled, links are closed
