@@ -16,35 +16,11 @@ static uint32_t statement_todo(const hf_request *request) {
     return HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN | (request->on_columns ? HF_PG_PORTAL : 0);
 }
 
-static void statement_begin(hf_pg_session *session) {
-    session->n_columns = HF_PG_COLUMNS_UNKNOWN;
-    session->n_params = 0;
-    session->told_columns = false;
-}
+/* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
+static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    const char *sql = request->n_batch > 0 ? request->batch[request->statement].sql : request->sql;
 
-void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
-    const uint8_t *state = request->driver_state;
-
-    session->todo = state[HF_PG_STATE_TODO_LOW] | (uint32_t)state[HF_PG_STATE_TODO_HIGH] << 8;
-    session->closes = state[HF_PG_STATE_CLOSES];
-    statement_begin(session);
-}
-
-uint8_t hf_pg_answer_slot(hf_pg_session *session, const hf_io *io, const hf_request *request) {
-    const uint8_t *state = request->driver_state;
-    const uint8_t slot = state[HF_PG_STATE_SLOT];
-
-    if (request->n_batch > 0) {
-        return hf_pg_cache_find_sent(session, io->store, request->batch[request->statement].sql,
-                                     session->answered + request->statement);
-    }
-    if (slot == HF_PG_NO_SLOT) {
-        return slot;
-    }
-    const uint32_t number = session->entries[slot].number;
-    const bool same = (uint8_t)number == state[HF_PG_STATE_NUMBER_LOW] &&
-                      (uint8_t)(number >> 8) == state[HF_PG_STATE_NUMBER_HIGH];
-    return same && number != 0 ? slot : HF_PG_NO_SLOT;
+    return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
 }
 
 /* --- prepared, described, bound -------------------------------------------------------------------- */
@@ -57,7 +33,7 @@ static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *reque
     }
     session->todo &= ~due;
     if (due == HF_PG_PARSE) {
-        uint8_t slot = hf_pg_answer_slot(session, io, request);
+        uint8_t slot = slot_of(session, io, request);
         if (slot != HF_PG_NO_SLOT) {
             session->entries[slot].flags |= HF_PG_PARSED;
         }
@@ -67,10 +43,10 @@ static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *reque
 
 static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
                             const uint8_t *at) {
-    if (!request->on_columns || session->told_columns) {
+    if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
         return HF_NEWS_MORE;
     }
-    session->told_columns = true;
+    session->said |= HF_PG_SAID_COLUMNS;
     io->columns = (hf_columns){ .driver = &hf_driver_pg,
                                 .at = at,
                                 .n_columns = session->n_columns,
@@ -139,7 +115,7 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         }
         columns = body;
     }
-    const uint8_t slot = hf_pg_answer_slot(session, io, request);
+    const uint8_t slot = slot_of(session, io, request);
     if (slot != HF_PG_NO_SLOT) {
         session->entries[slot].n_columns = session->n_columns;
         if (request->on_columns && bytes >= 0) {
@@ -149,10 +125,10 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
     if (bytes >= 0) {
         return tell_columns(session, io, request, columns);
     }
-    if (!request->on_columns || session->skipped) {
+    if (!request->on_columns || (session->said & HF_PG_SAID_SKIPPED)) {
         return HF_NEWS_MORE;
     }
-    session->skipped = true;
+    session->said |= HF_PG_SAID_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
               session->n_columns, io->rx.size);
@@ -161,29 +137,13 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
 
 /* ParameterDescription: only how many there are is of interest. */
 static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
-    if (!hf_pg_due(session, HF_PG_PARAMS) || message->bytes < 2 ||
+    if (!hf_pg_is_due(session, HF_PG_PARAMS) || message->bytes < 2 ||
         message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
         return out_of_place(io, 't');
     }
     session->todo &= ~(uint32_t)HF_PG_PARAMS;
     session->n_params = hf_pg_get16(message->body);
     return HF_NEWS_MORE;
-}
-
-hf_news hf_pg_answer_bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
-    session->todo &= ~(uint32_t)HF_PG_BIND;
-    if (session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
-        return HF_NEWS_MORE; /* described in this flight */
-    }
-    const uint8_t slot = hf_pg_answer_slot(session, io, request);
-    if (slot == HF_PG_NO_SLOT) {
-        return HF_NEWS_MORE;
-    }
-    const hf_pg_entry *entry = &session->entries[slot];
-    session->n_columns = entry->n_columns;
-    return entry->flags & HF_PG_KEPT
-               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
-               : HF_NEWS_MORE;
 }
 
 static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
@@ -193,18 +153,31 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
         session->todo &= ~due;
         return HF_NEWS_MORE;
     }
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_due(session, HF_PG_PARSE)) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
         session->todo &= ~(uint32_t)HF_PG_PREPARE;
     }
-    return hf_pg_due(session, HF_PG_BIND) ? hf_pg_answer_bound(session, io, request)
-                                          : out_of_place(io, '2');
+    if (!hf_pg_is_due(session, HF_PG_BIND)) {
+        return out_of_place(io, '2');
+    }
+    session->todo &= ~(uint32_t)HF_PG_BIND;
+    const uint8_t slot = slot_of(session, io, request);
+    if (slot == HF_PG_NO_SLOT) {
+        return HF_NEWS_MORE;
+    }
+    const hf_pg_entry *entry = &session->entries[slot];
+    if (session->n_columns == HF_PG_COLUMNS_UNKNOWN) {
+        session->n_columns = entry->n_columns;
+    }
+    return entry->flags & HF_PG_KEPT
+               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
+               : HF_NEWS_MORE;
 }
 
 /* --- done, ready ----------------------------------------------------------------------------------- */
 
 /* A batch's portal that was not described. */
 static void skip_maybe(hf_pg_session *session) {
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_due(session, HF_PG_PORTAL)) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
         session->todo &= ~(uint32_t)HF_PG_PORTAL;
     }
 }
@@ -215,22 +188,12 @@ static hf_news statement_done(hf_pg_session *session, hf_request *request, uint6
         session->todo &= ~(uint32_t)HF_PG_ROWS;
         return HF_NEWS_DONE;
     }
-    statement_begin(session);
+    session->n_columns = HF_PG_COLUMNS_UNKNOWN;
+    session->said &= (uint8_t)~HF_PG_SAID_COLUMNS;
     request->statement++;
     session->todo = request->statement < request->n_batch ? statement_todo(request)
                                                           : (uint32_t)(HF_PG_COMMIT | HF_PG_SYNC);
     return HF_NEWS_DONE;
-}
-
-/* "INSERT 0 5": 5. "CREATE TABLE": 0. */
-static uint64_t count_in(const uint8_t *tag, uint32_t bytes) {
-    uint64_t count = 0, place = 1;
-
-    for (uint32_t i = bytes; i > 0 && tag[i - 1] >= '0' && tag[i - 1] <= '9'; i--) {
-        count += (uint64_t)(tag[i - 1] - '0') * place;
-        place *= 10;
-    }
-    return count;
 }
 
 hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
@@ -243,7 +206,7 @@ hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request
         return out_of_place(io, 'C');
     }
     if (due == HF_PG_ROWS) {
-        return statement_done(session, request, count_in(tag, bytes - 1));
+        return statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
     }
     session->todo &= ~due;
     if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
@@ -251,7 +214,7 @@ hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request
     }
     if (due == HF_PG_COMMIT_DONE &&
         (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
-        session->refused = true;
+        session->said |= HF_PG_SAID_ERROR;
         hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
                      "COMMIT was answered by ROLLBACK: nothing was done");
         memcpy(io->error.sqlstate, "25P02", 6);
@@ -265,15 +228,12 @@ hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request
 /* The oldest request is over. left_open: it left a transaction open, which is rolled back. */
 static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *request,
                       bool left_open) {
-    if (left_open && !session->refused) {
+    if (left_open && !(session->said & HF_PG_SAID_ERROR)) {
         hf_error_set(&io->error, HF_ERR_OPEN_TRANSACTION, HF_PHASE_QUERY, NULL);
     } else if (io->error.code == HF_ERR_OPEN_TRANSACTION) {
         io->error.code = HF_OK; /* another request's */
     }
-    session->todo = 0;
-    session->refused = session->skipped = false;
-    session->answered += statements_of(request);
-    session->in_flight--;
+    hf_pg_over(session, statements_of(request));
     if (session->rolling_back && session->before_rollback > 0) {
         session->before_rollback--;
     }
@@ -301,7 +261,7 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
 
 /* It ran inside a transaction that an earlier request left open, and is undone with it: again. */
 static hf_news undone(hf_pg_session *session, hf_io *io) {
-    session->refused = true;
+    session->said |= HF_PG_SAID_ERROR;
     session->todo = HF_PG_SYNC;
     hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
                  "rolled back with the transaction that an earlier statement left open");
@@ -314,7 +274,7 @@ static hf_news undone(hf_pg_session *session, hf_io *io) {
 hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     const bool idle = status == 'I';
 
-    if (!hf_pg_due(session, HF_PG_SYNC) || (!idle && status != 'T' && status != 'E')) {
+    if (!hf_pg_is_due(session, HF_PG_SYNC) || (!idle && status != 'T' && status != 'E')) {
         return out_of_place(io, 'Z');
     }
     session->todo = 0;
@@ -335,7 +295,8 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
     if (!session->rolling_back) {
         return roll_back(session, io, request);
     }
-    return session->refused ? finish(session, io, request, false) : undone(session, io);
+    return session->said & HF_PG_SAID_ERROR ? finish(session, io, request, false)
+                                            : undone(session, io);
 }
 
 /* --- errors ---------------------------------------------------------------------------------------- */
@@ -353,10 +314,10 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     const uint32_t left = statements_of(request) - request->statement;
     hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
     session->todo = HF_PG_SYNC;
-    if (session->refused) {
+    if (session->said & HF_PG_SAID_ERROR) {
         return HF_NEWS_MORE; /* the first one is the reason */
     }
-    session->refused = true;
+    session->said |= HF_PG_SAID_ERROR;
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
         return undone(session, io); /* in failed transaction, an earlier request's */
     }
@@ -377,7 +338,7 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case '1': return parsed(session, io, request);
     case '2': return bound(session, io, request);
     case '3':
-        if (!hf_pg_due(session, HF_PG_CLOSE)) {
+        if (!hf_pg_is_due(session, HF_PG_CLOSE)) {
             break;
         }
         if (--session->closes == 0) {
@@ -390,8 +351,8 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case 'C': return hf_pg_answer_done(session, io, request, message->body, message->bytes);
     case 'I':
         skip_maybe(session);
-        return hf_pg_due(session, HF_PG_ROWS) ? statement_done(session, request, 0)
-                                              : out_of_place(io, 'I');
+        return hf_pg_is_due(session, HF_PG_ROWS) ? statement_done(session, request, 0)
+                                                 : out_of_place(io, 'I');
     }
     return out_of_place(io, message->type);
 }

@@ -26,6 +26,8 @@ static const char begin_read[] = "P\0\0\0\x17\0"
 static const char commit[] = "P\0\0\0\x0e\0"
                              "COMMIT\0\0\0" BIND_EXECUTE_UNNAMED;
 static const char describe_portal[] = "D\0\0\0\x06P";
+static const char sync[] = "S\0\0\0\x04";
+static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
 static const char execute[] = "E\0\0\0\x09\0\0\0\0\0";
 
 /* What is being written. at and limit lie in tx; nothing counts until submit() says so. */
@@ -38,7 +40,6 @@ typedef struct encoder {
     uint64_t wanted;   /* when it does not fit: bytes that were asked for, at least */
     uint32_t sequence; /* of the statement being written */
     uint32_t todo;     /* its answers */
-    uint8_t slot;
 } encoder;
 
 bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
@@ -53,8 +54,8 @@ bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
     return true;
 }
 
-static int refuse(encoder *out, hf_err code, const char *why) {
-    hf_error_set(&out->io->error, code, HF_PHASE_QUERY, why);
+static int refuse(hf_io *io, hf_err code, const char *why) {
+    hf_error_set(&io->error, code, HF_PHASE_QUERY, why);
     return code;
 }
 
@@ -98,20 +99,18 @@ static uint8_t *put_named(uint8_t *at, char type, char kind, const hf_pg_session
 }
 
 /* Bytes of all values in a Bind, < 0 when one can never be sent. */
-static int64_t values_bytes(encoder *out, const hf_statement *statement) {
-    uint64_t sum = 0;
+static inline int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values) {
+    uint64_t sum = 4 * (uint64_t)n_values;
 
-    for (const hf_value *value = statement->params, *end = value + statement->n_params; value < end;
-         value++) {
-        sum += 4;
+    for (const hf_value *value = values, *end = values + n_values; value < end; value++) {
         if (!value->data) {
             continue;
         }
         if (value->bytes > INT32_MAX) {
-            return refuse(out, HF_ERR_TOO_LARGE, "a parameter is larger than PostgreSQL takes");
+            return refuse(io, HF_ERR_TOO_LARGE, "a parameter is larger than PostgreSQL takes");
         }
         if (value->bytes > 0 && memchr(value->data, 0, value->bytes)) {
-            return refuse(out, HF_ERR_ARGUMENT,
+            return refuse(io, HF_ERR_ARGUMENT,
                           "a parameter has a NUL character in it: PostgreSQL has no such text");
         }
         sum += value->bytes;
@@ -128,16 +127,14 @@ static void put_prepare(encoder *out, const char *sql, size_t sql_bytes, uint32_
     out->at = put_named(at, 'D', 'S', out->session, number);
 }
 
-static void put_run(encoder *out, const hf_statement *statement, uint32_t number) {
-    uint8_t *start = out->at;
-    uint8_t *at = begin_message(start, 'B');
-
+/* Bind, up to and without the count of result formats. */
+static inline uint8_t *put_bind(uint8_t *at, const hf_pg_session *session, uint32_t number,
+                                const hf_value *values, uint16_t n_values) {
     *at++ = 0; /* the unnamed portal */
-    at = put_name(at, out->session, number);
+    at = put_name(at, session, number);
     at = hf_pg_put16(at, 0); /* all parameters are text */
-    at = hf_pg_put16(at, statement->n_params);
-    for (const hf_value *value = statement->params, *end = value + statement->n_params; value < end;
-         value++) {
+    at = hf_pg_put16(at, n_values);
+    for (const hf_value *value = values, *end = values + n_values; value < end; value++) {
         if (!value->data) {
             at = hf_pg_put32(at, UINT32_MAX); /* NULL */
             continue;
@@ -145,7 +142,15 @@ static void put_run(encoder *out, const hf_statement *statement, uint32_t number
         at = hf_pg_put32(at, (uint32_t)value->bytes);
         at = hf_pg_put(at, value->data, value->bytes);
     }
-    at = end_message(start, hf_pg_put16(at, 0)); /* and so are results */
+    return at;
+}
+
+static void put_run(encoder *out, const hf_statement *statement, uint32_t number) {
+    uint8_t *start = out->at;
+    uint8_t *at = put_bind(begin_message(start, 'B'), out->session, number, statement->params,
+                           statement->n_params);
+
+    at = end_message(start, hf_pg_put16(at, 0)); /* results are text too */
     if (out->todo & HF_PG_PORTAL) {
         at = hf_pg_put(at, describe_portal, sizeof describe_portal);
     }
@@ -165,14 +170,15 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     uint64_t need = RUN_BYTES_MAX;
 
     if (!sql || (statement->n_params > 0 && !statement->params)) {
-        return refuse(out, HF_ERR_ARGUMENT, "a statement without text, or without its parameters");
+        return refuse(out->io, HF_ERR_ARGUMENT,
+                      "a statement without text, or without its parameters");
     }
     out->todo = 0;
-    out->slot = hf_pg_cache_find(session, out->io->store, sql);
-    if (out->slot == HF_PG_NO_SLOT) {
+    uint8_t slot = hf_pg_cache_find(session, out->io->store, sql);
+    if (slot == HF_PG_NO_SLOT) {
         const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0);
         if (why) {
-            return refuse(out, HF_ERR_ARGUMENT, why);
+            return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
         out->todo = HF_PG_PREPARE;
         sql_bytes = strlen(sql) + 1;
@@ -180,7 +186,7 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     } else if (out->request->prepare_only) {
         out->todo = HF_PG_PARAMS | HF_PG_DESCRIBE;
     }
-    int64_t values = values_bytes(out, statement);
+    int64_t values = values_bytes(out->io, statement->params, statement->n_params);
     if (values < 0) {
         return (int)values;
     }
@@ -189,12 +195,12 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     }
 
     if (out->todo & HF_PG_PARSE && caching(session)) {
-        out->slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
+        slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
     }
     uint32_t number = 0;
     bool kept = false;
-    if (out->slot != HF_PG_NO_SLOT) {
-        hf_pg_entry *entry = &session->entries[out->slot];
+    if (slot != HF_PG_NO_SLOT) {
+        hf_pg_entry *entry = &session->entries[slot];
         entry->used_by = out->sequence;
         number = entry->number;
         kept = entry->flags & HF_PG_KEPT;
@@ -244,7 +250,6 @@ static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8
                 return done;
             }
         }
-        out->slot = HF_PG_NO_SLOT;
     } else {
         const hf_statement only = { .sql = request->sql,
                                     .params = request->params,
@@ -272,6 +277,17 @@ static uint32_t statements_of(const hf_request *request) {
     return request->n_batch > 0 ? request->n_batch : 1;
 }
 
+/* A flight is written: from here on it counts. executed: bytes up to the end of what can have an effect. */
+static inline void commit_flight(hf_pg_session *session, hf_io *io, hf_request *request,
+                                 size_t bytes, size_t executed, hf_pg_plan plan) {
+    request->sent_at = io->tx_total + executed;
+    request->statement = 0;
+    memcpy(request->driver_state, &plan, sizeof plan);
+    io->tx_total += bytes;
+    io->tx.end += (uint32_t)bytes;
+    session->in_flight++;
+}
+
 /* Writes the flight behind what is in tx, closing so many old statements on the way. */
 static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t closes,
                   uint64_t *wanted) {
@@ -297,28 +313,51 @@ static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_
         *wanted = out.wanted + HF_PG_TX_RESERVE + SYNC_BYTES;
         return done;
     }
-    out.at = hf_pg_put(out.at, "S\0\0\0\x04", SYNC_BYTES);
-
-    /* From here on it counts. */
-    request->sent_at =
-        request->prepare_only ? UINT64_MAX : io->tx_total + (uint64_t)(executed - start);
-    io->tx_total += (uint64_t)(out.at - start);
-    tx->end += (uint32_t)(out.at - start);
+    out.at = hf_pg_put(out.at, sync, SYNC_BYTES);
+    commit_flight(session, io, request, (size_t)(out.at - start), (size_t)(executed - start),
+                  (hf_pg_plan){ .todo = (uint16_t)first,
+                                .n_columns = HF_PG_COLUMNS_UNKNOWN,
+                                .closes = closes });
+    if (request->prepare_only) {
+        request->sent_at = UINT64_MAX; /* nothing of it has an effect */
+    }
     session->sent = out.sequence;
-    session->in_flight++;
     if (closes > 0) { /* others may have been added behind them */
         session->n_closing = (uint8_t)(session->n_closing - closes);
         memmove(session->closing, session->closing + closes,
                 session->n_closing * sizeof session->closing[0]);
     }
-    uint32_t number = out.slot == HF_PG_NO_SLOT ? 0 : session->entries[out.slot].number;
-    request->statement = 0;
-    request->driver_state[HF_PG_STATE_TODO_LOW] = (uint8_t)first;
-    request->driver_state[HF_PG_STATE_TODO_HIGH] = (uint8_t)(first >> 8);
-    request->driver_state[HF_PG_STATE_SLOT] = out.slot;
-    request->driver_state[HF_PG_STATE_CLOSES] = closes;
-    request->driver_state[HF_PG_STATE_NUMBER_LOW] = (uint8_t)number;
-    request->driver_state[HF_PG_STATE_NUMBER_HIGH] = (uint8_t)(number >> 8);
+    return 1;
+}
+
+/* A single statement that was prepared and described before: the usual case, without the detours of the others.
+ * 0: not that case, or no room. */
+static inline int encode_known(hf_pg_session *session, hf_io *io, hf_request *request) {
+    hf_buffer *tx = &io->tx;
+    hf_pg_entry *entry = &session->entries[session->slot];
+
+    if (request->n_batch > 0 || request->prepare_only || session->wrap || session->n_closing > 0 ||
+        !request->sql || (request->n_params > 0 && !request->params) || entry->number == 0 ||
+        strcmp((const char *)io->store + entry->at, request->sql) != 0 ||
+        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
+        (request->on_columns && !(entry->flags & HF_PG_KEPT))) {
+        return 0;
+    }
+    const int64_t values = values_bytes(io, request->params, request->n_params);
+    if (values < 0) {
+        return (int)values;
+    }
+    if ((uint64_t)values + RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE > tx->size - tx->end) {
+        return 0;
+    }
+    uint8_t *start = tx->data + tx->end;
+    uint8_t *at = put_bind(begin_message(start, 'B'), session, entry->number, request->params,
+                           request->n_params);
+    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
+    at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
+    entry->used_by = session->sent++;
+    commit_flight(session, io, request, (size_t)(at - start), (size_t)(at - start) - SYNC_BYTES,
+                  (hf_pg_plan){ .todo = HF_PG_RUN | HF_PG_SYNC, .n_columns = entry->n_columns });
     return 1;
 }
 
@@ -327,16 +366,18 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_buffer *tx = &io->tx;
     uint64_t wanted = 0;
 
-    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
-        hf_error_set(&io->error, HF_ERR_ARGUMENT, HF_PHASE_QUERY,
-                     "a batch cannot be prepared only");
-        return HF_ERR_ARGUMENT;
-    }
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    uint8_t closes = session->n_closing;
-    int done = encode(session, io, request, closes, &wanted);
+    int done = encode_known(session, io, request);
+    if (done != 0) {
+        return done;
+    }
+    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
+        return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
+    }
+    const uint8_t closes = session->n_closing;
+    done = encode(session, io, request, closes, &wanted);
     if (done == 0 && closes > 0) {
         done = encode(session, io, request, 0, &wanted); /* they can wait, it cannot */
     }

@@ -116,35 +116,32 @@ hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
 
 /* --- rows ------------------------------------------------------------------------------------------ */
 
-/* A DataRow's body: a count, then for each column a length (-1 NULL) and so many bytes. */
-static bool row_is_good(hf_pg_session *session, const uint8_t *body, uint32_t bytes) {
-    const uint8_t *at = body + 2, *end = body + bytes;
+/* A DataRow's body: a count, then for each column a length (-1 NULL) and so many bytes. Lengths are summed up in
+ * 64 bits, where they cannot wrap; one that is too long fails at the next column, or at the end. */
+static inline bool row_is_good(hf_pg_session *session, const uint8_t *body, uint32_t bytes) {
+    uint64_t place = 2;
 
     if (bytes < 2) {
         return false;
     }
-    const uint32_t n_columns = hf_pg_get16(body);
-    if (n_columns != session->n_columns) {
+    uint32_t left = hf_pg_get16(body);
+    if (left != session->n_columns) {
         if (session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
             return false;
         }
-        session->n_columns = (uint16_t)n_columns;
+        session->n_columns = (uint16_t)left;
     }
-    for (uint32_t left = n_columns; left > 0; left--) {
-        if (end - at < 4) {
+    for (; left > 0; left--) {
+        if (place + 4 > bytes) {
             return false;
         }
-        uint32_t length = hf_pg_get32(at);
-        at += 4;
-        if (length == UINT32_MAX) {
-            continue;
+        const uint32_t length = hf_pg_get32(body + place);
+        place += 4;
+        if (length != UINT32_MAX) {
+            place += length;
         }
-        if (length > (uint32_t)(end - at)) {
-            return false;
-        }
-        at += length;
     }
-    return at == end;
+    return place == bytes;
 }
 
 static bool row_next(hf_row *row, hf_value *value) {
@@ -163,11 +160,8 @@ static bool row_next(hf_row *row, hf_value *value) {
     return true;
 }
 
-static hf_news row(hf_pg_session *session, hf_io *io, const hf_request *request,
-                   const uint8_t *body, uint32_t bytes) {
-    if (!row_is_good(session, body, bytes)) {
-        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed row of %u bytes", bytes, 0);
-    }
+static inline hf_news row(hf_pg_session *session, hf_io *io, const hf_request *request,
+                          const uint8_t *body) {
     io->row.driver = &hf_driver_pg;
     io->row.at = io->row.first = body + 2;
     io->row.n_columns = session->n_columns;
@@ -178,129 +172,132 @@ static hf_news row(hf_pg_session *session, hf_io *io, const hf_request *request,
 
 /* A row that rx cannot hold: the request fails, the connection stays. */
 static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
-    if (session->skipped) {
+    if (session->said & HF_PG_SAID_SKIPPED) {
         return HF_NEWS_MORE;
     }
-    session->skipped = true;
+    session->said |= HF_PG_SAID_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "a row of %u bytes; the receive buffer (rx_bytes) has %u", size, io->rx.size);
     return HF_NEWS_SKIPPED;
 }
 
-/* --- feed ------------------------------------------------------------------------------------------ */
-
-static hf_news probed(hf_pg_session *session, hf_io *io, uint8_t status) {
-    session->probing = false;
-    return status == 'I'
-               ? HF_NEWS_PROBED
-               : hf_pg_broken(io, HF_PHASE_PROBE, "a transaction is open that nobody began", 0, 0);
+static hf_news any_row(hf_pg_session *session, hf_io *io, const hf_request *request,
+                       const hf_pg_message *message) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+        session->todo &= ~(uint32_t)HF_PG_PORTAL; /* of a batch: it was not described */
+    }
+    if (!hf_pg_is_due(session, HF_PG_ROWS)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a row out of place", 0, 0);
+    }
+    if (message->cut) {
+        return skip_row(session, io, message->size);
+    }
+    if (!row_is_good(session, message->body, message->bytes)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed row of %u bytes", message->bytes, 0);
+    }
+    return row(session, io, request, message->body);
 }
 
-/* Any message, the rare ones too. MORE: no news; go on if *again. */
-static hf_news feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest, bool *again) {
+/* --- feed ------------------------------------------------------------------------------------------ */
+
+static hf_news any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest, uint8_t status) {
+    if (session->probing && session->todo == 0) {
+        session->probing = false;
+        return status == 'I' ? HF_NEWS_PROBED
+                             : hf_pg_broken(io, HF_PHASE_PROBE,
+                                            "a transaction is open that nobody began", 0, 0);
+    }
+    hf_news news = hf_pg_answer_ready(session, io, oldest, status);
+    if (session->todo != 0) {
+        session->consume = 0; /* once more, for its READY */
+    }
+    return news;
+}
+
+/* Whatever comes, whole or not, usual or not. */
+static hf_news feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     const hf_phase phase = oldest             ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
+    hf_news news = HF_NEWS_MORE;
     hf_pg_message message;
-    int got = hf_pg_receive(session, io, phase, &message);
-
-    *again = got > 0;
-    if (got <= 0) {
-        return got == 0 ? HF_NEWS_MORE : HF_NEWS_BROKEN;
-    }
-    if (message.type == 'Z' && message.bytes == 1) {
-        if (session->probing && session->todo == 0) {
-            return probed(session, io, message.body[0]);
-        }
-        hf_news news = hf_pg_answer_ready(session, io, oldest, message.body[0]);
-        if (session->todo != 0) {
-            session->consume = 0; /* once more, for its READY */
-        }
-        return news;
-    }
-    if (message.type == 'D') {
-        /* In a batch a portal may, or may not, have been described. */
-        if ((session->todo & HF_PG_MAYBE) && hf_pg_due(session, HF_PG_PORTAL)) {
-            session->todo &= ~(uint32_t)HF_PG_PORTAL;
-        }
-        if (hf_pg_due(session, HF_PG_ROWS)) {
-            return message.cut ? skip_row(session, io, message.size)
-                               : row(session, io, oldest, message.body, message.bytes);
-        }
-    }
-    return hf_pg_answer(session, io, oldest, &message);
-}
-
-/* Whose answer comes next: our own ROLLBACK's, or the oldest request's. */
-static void take_up(hf_pg_session *session, const hf_request *oldest) {
-    if (session->rolling_back && session->before_rollback == 0) {
-        session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
-    } else if (oldest && !session->probing) {
-        hf_pg_answer_begin(session, oldest);
-    }
-}
-
-static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
-    hf_pg_session *session = hf_pg_of(opaque);
-    hf_buffer *rx = &io->rx;
-    hf_news news;
-    bool again = true;
 
     if (session->mode != HF_PG_RUNNING) {
         return hf_pg_login(session, io);
     }
-    while (again) {
+    while (news == HF_NEWS_MORE) {
+        int got = hf_pg_receive(session, io, phase, &message);
+        if (got <= 0) {
+            return got == 0 ? HF_NEWS_MORE : HF_NEWS_BROKEN;
+        }
         if (session->todo == 0) {
-            take_up(session, oldest);
+            hf_pg_take_up(session, oldest);
         }
-        rx->start += session->consume;
-        session->consume = 0;
-        const uint8_t *at = rx->data + rx->start;
-        const uint32_t there = rx->end - rx->start;
-        if (there >= HF_PG_HEADER_BYTES && session->skip == 0) {
-            const uint32_t length = hf_pg_get32(at + 1);
-            const uint8_t *body = at + HF_PG_HEADER_BYTES;
-            if (length >= HF_PG_LENGTH_MIN && length < there) {
-                switch (at[0]) {
-                case 'D':
-                    if (!hf_pg_due(session, HF_PG_ROWS)) {
-                        break;
-                    }
-                    session->consume = 1 + length;
-                    return row(session, io, oldest, body, length - 4);
-                case '2':
-                    if (length != HF_PG_LENGTH_MIN || !hf_pg_due(session, HF_PG_BIND)) {
-                        break;
-                    }
-                    session->consume = 1 + HF_PG_LENGTH_MIN;
-                    news = hf_pg_answer_bound(session, io, oldest);
-                    if (news != HF_NEWS_MORE) {
-                        return news;
-                    }
-                    continue;
-                case 'C':
-                    if (!hf_pg_due(session, HF_PG_ROWS) || length > HF_PG_TAG_LENGTH_MAX) {
-                        break;
-                    }
-                    session->consume = 1 + length;
-                    return hf_pg_answer_done(session, io, oldest, body, length - 4);
-                case 'Z':
-                    if (length != 5 || *body != 'I' || session->rolling_back ||
-                        !hf_pg_due(session, HF_PG_SYNC)) {
-                        break;
-                    }
-                    session->consume = 1 + length;
-                    return hf_pg_answer_ready(session, io, oldest, *body);
-                default: break;
-                }
-            }
-        }
-        news = feed_any(session, io, oldest, &again);
-        if (news != HF_NEWS_MORE) {
-            return news;
+        if (message.type == 'D') {
+            news = any_row(session, io, oldest, &message);
+        } else if (message.type == 'Z' && message.bytes == 1) {
+            news = any_ready(session, io, oldest, message.body[0]);
+        } else {
+            news = hf_pg_answer(session, io, oldest, &message);
         }
     }
-    return HF_NEWS_MORE;
+    return news;
+}
+
+/* The usual answers to a single statement that was prepared before, whole in rx, are recognised here without
+ * a call; the first thing that is not usual, or not right, is left to feed_any(). */
+static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
+    hf_pg_session *session = hf_pg_of(opaque);
+    hf_buffer *rx = &io->rx;
+
+    if (session->mode != HF_PG_RUNNING || session->skip > 0) {
+        return feed_any(session, io, oldest);
+    }
+    rx->start += session->consume;
+    session->consume = 0;
+    for (;;) {
+        const uint32_t there = rx->end - rx->start;
+        if (there < HF_PG_HEADER_BYTES) {
+            return HF_NEWS_MORE;
+        }
+        const uint8_t *at = rx->data + rx->start;
+        const uint32_t length = hf_pg_get32(at + 1);
+        if (length < HF_PG_LENGTH_MIN || length >= there || !oldest) {
+            break;
+        }
+        if (session->todo == 0) {
+            hf_pg_take_up(session, oldest);
+        }
+        const uint8_t *body = at + HF_PG_HEADER_BYTES;
+        if (*at == 'D' && hf_pg_is_due(session, HF_PG_ROWS)) {
+            if (!row_is_good(session, body, length - 4)) {
+                break;
+            }
+            session->consume = 1 + length;
+            return row(session, io, oldest, body);
+        }
+        if (*at == '2' && hf_pg_is_due(session, HF_PG_BIND) && length == HF_PG_LENGTH_MIN &&
+            !oldest->on_columns && session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
+            session->todo -= HF_PG_BIND;
+            rx->start += 1 + HF_PG_LENGTH_MIN;
+            continue;
+        }
+        if (*at == 'C' && hf_pg_is_due(session, HF_PG_ROWS) && oldest->n_batch == 0 &&
+            length > HF_PG_LENGTH_MIN && length <= HF_PG_TAG_LENGTH_MAX && at[length] == 0) {
+            oldest->affected = hf_pg_count_in(body, length - 5);
+            session->todo -= HF_PG_ROWS;
+            session->consume = 1 + length;
+            return HF_NEWS_DONE;
+        }
+        if (*at == 'Z' && hf_pg_is_due(session, HF_PG_SYNC) && oldest->n_batch == 0 &&
+            length == 5 && *body == 'I' && !session->rolling_back && io->error.code == HF_OK) {
+            hf_pg_over(session, 1);
+            session->consume = 1 + length;
+            return HF_NEWS_READY;
+        }
+        break;
+    }
+    return feed_any(session, io, oldest);
 }
 
 /* --- the rest of the table ------------------------------------------------------------------------- */

@@ -52,15 +52,14 @@ enum {
     HF_PG_SETUP        /* parameters, key, then the first ReadyForQuery */
 };
 
-/* hf_request.driver_state, per attempt. */
-enum {
-    HF_PG_STATE_TODO_LOW, /* the first answers to come */
-    HF_PG_STATE_TODO_HIGH,
-    HF_PG_STATE_SLOT,       /* of the cache, or HF_PG_NO_SLOT; not of a batch */
-    HF_PG_STATE_CLOSES,     /* Close messages before it */
-    HF_PG_STATE_NUMBER_LOW, /* of the slot's entry: has it another one meanwhile? */
-    HF_PG_STATE_NUMBER_HIGH
-};
+/* What submit() leaves in hf_request.driver_state for the answers, per attempt. */
+typedef struct hf_pg_plan {
+    uint16_t todo;      /* the answers to come; of a batch, those up to its first statement */
+    uint16_t n_columns; /* of the statement, if that is known already */
+    uint8_t closes;     /* Close messages before it */
+} hf_pg_plan;
+
+_Static_assert(sizeof(hf_pg_plan) <= sizeof((hf_request *)0)->driver_state, "driver_state");
 
 enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
 
@@ -84,33 +83,38 @@ typedef struct hf_pg_entry {
     uint8_t flags;
 } hf_pg_entry;
 
+/* session.said: what was reported of the answer in hand */
+enum {
+    HF_PG_SAID_ERROR = 1,
+    HF_PG_SAID_SKIPPED = 2, /* one of its rows was too large */
+    HF_PG_SAID_COLUMNS = 4  /* of the statement in hand */
+};
+
 typedef struct hf_pg_session {
-    uint8_t mode;
-    bool probing;       /* a Sync of probe() is unanswered */
-    bool wrap;          /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
-    bool has_key;       /* pid and key came: it can be cancelled */
-    uint32_t todo;      /* HF_PG_*: what the answer in hand still lacks; 0: none is in hand */
-    uint32_t consume;   /* bytes of rx that the last news lies in */
-    uint32_t skip;      /* bytes of a message that are still to be thrown away */
-    uint16_t n_columns; /* of the statement in hand */
-    uint16_t n_params;
-    uint16_t in_flight;       /* requests */
+    uint8_t mode;             /* HF_PG_RUNNING … HF_PG_SETUP */
+    uint8_t said;             /* HF_PG_SAID_* */
     uint8_t closes;           /* CloseComplete still to come */
-    bool skipped;             /* a row of this request was too large */
-    bool refused;             /* ERROR was reported for this request */
-    bool told_columns;        /* COLUMNS was reported for the statement in hand */
+    uint8_t slot;             /* of the entry used last: looked at first */
+    bool probing;             /* a Sync of probe() is unanswered */
+    bool wrap;                /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
+    bool has_key;             /* pid and key came: it can be cancelled */
     bool holds_ready;         /* READY waits for the answer to ROLLBACK */
     bool rolling_back;        /* a ROLLBACK is unanswered … */
+    uint8_t n_closing;        /* statements to close with the next request */
     uint16_t before_rollback; /* … behind so many requests that are in flight */
-    uint32_t sent, answered;  /* statements ever: their sequence numbers */
-    uint32_t numbers;         /* names given so far */
-    uint32_t forgotten;       /* how often a prepared statement was gone */
+    uint32_t todo;            /* HF_PG_*: what the answer in hand still lacks; 0: none is in hand */
+    uint32_t consume;         /* bytes of rx that the last news lies in */
+    uint32_t skip;            /* bytes of a message that are still to be thrown away */
+    uint16_t n_columns;       /* of the statement in hand */
+    uint16_t n_params;
+    uint16_t in_flight;      /* requests */
+    uint16_t stored;         /* bytes of io->store in use */
+    uint32_t sent, answered; /* statements ever: their sequence numbers */
+    uint32_t numbers;        /* names given so far */
+    uint32_t forgotten;      /* how often a prepared statement was gone */
     uint32_t pid, key;
-    uint8_t slot; /* used last: looked at first */
-    uint8_t n_closing;
-    uint16_t stored;                 /* bytes of io->store in use */
     char name[12];                   /* how names of its statements begin: no other session's do */
-    uint32_t closing[HF_STATEMENTS]; /* numbers to close with the next request */
+    uint32_t closing[HF_STATEMENTS]; /* their numbers */
     hf_pg_entry entries[HF_STATEMENTS];
 } hf_pg_session;
 
@@ -126,6 +130,51 @@ static inline hf_pg_session *hf_pg_of(hf_session *session) {
 /* The lowest bit of todo, if it is one of bits; else 0. */
 static inline uint32_t hf_pg_due(const hf_pg_session *session, uint32_t bits) {
     return session->todo & (0u - session->todo) & bits;
+}
+
+/* Is it the one that is due? */
+static inline bool hf_pg_is_due(const hf_pg_session *session, uint32_t bit) {
+    return (session->todo & (2 * bit - 1)) == bit;
+}
+
+/* Takes up the answer to the oldest request. */
+static inline void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
+    uint16_t todo;
+
+    memcpy(&todo, request->driver_state + offsetof(hf_pg_plan, todo), sizeof todo);
+    memcpy(&session->n_columns, request->driver_state + offsetof(hf_pg_plan, n_columns),
+           sizeof session->n_columns);
+    session->closes = request->driver_state[offsetof(hf_pg_plan, closes)];
+    session->n_params = 0;
+    session->todo = todo;
+}
+
+/* Takes up what comes next: the answer to our own ROLLBACK, or to the oldest request. */
+static inline void hf_pg_take_up(hf_pg_session *session, const hf_request *oldest) {
+    if (session->rolling_back && session->before_rollback == 0) {
+        session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
+    } else if (oldest && !session->probing) {
+        hf_pg_answer_begin(session, oldest);
+    }
+}
+
+/* "INSERT 0 5": 5. "CREATE TABLE": 0. */
+static inline uint64_t hf_pg_count_in(const uint8_t *tag, uint32_t bytes) {
+    uint64_t count = 0, place = 1;
+
+    for (const uint8_t *at = tag + bytes; at > tag && (uint8_t)(at[-1] - '0') <= 9; at--) {
+        count += (uint64_t)(at[-1] - '0') * place;
+        place *= 10;
+    }
+    return count;
+}
+
+/* What ends with the oldest request. */
+static inline void hf_pg_over(hf_pg_session *session, uint32_t statements) {
+    session->todo = 0;
+    session->said = 0;
+    session->answered += statements;
+    session->in_flight--;
 }
 
 /* A message in rx, whole unless cut. */
@@ -178,12 +227,6 @@ bool hf_pg_append(hf_io *io, const void *bytes, size_t size);
 
 /* --- answer.c: answers but rows ------------------------------------------------------------------- */
 
-/* Takes up the answer to the oldest request. */
-void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request);
-/* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
-uint8_t hf_pg_answer_slot(hf_pg_session *session, const hf_io *io, const hf_request *request);
-/* BindComplete of the request's own statement. */
-hf_news hf_pg_answer_bound(hf_pg_session *session, hf_io *io, const hf_request *request);
 /* CommandComplete: a NUL-terminated tag. */
 hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
                           const uint8_t *tag, uint32_t bytes);
