@@ -296,9 +296,6 @@ static bool word_value(hf_dsn *dsn) {
         return fail_at(dsn, from, "a quote that is not closed");
     }
     dsn->at += quoted;
-    if (quoted && *dsn->at && !blank(*dsn->at)) {
-        return fail_at(dsn, dsn->at, "a blank is missing behind the closing quote");
-    }
     return end(dsn, from);
 }
 
@@ -328,7 +325,8 @@ static bool words(hf_dsn *dsn) {
         if (!word_value(dsn) || !set(dsn, dsn->key, value)) {
             return false;
         }
-        dsn->suspicious = !quoted && strcmp(dsn->key, "password") == 0;
+        /* A password with a blank and no quotes, or with a quote in it, goes on in what seems a key. */
+        dsn->suspicious = strcmp(dsn->key, "password") == 0 && !(quoted && blank(*dsn->at));
     }
     return true;
 }

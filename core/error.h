@@ -129,7 +129,7 @@ const char *hf_limit_name(hf_limit limit);
 /* Fills *error: everything else zero. `message` may be NULL; control characters in it are replaced. */
 void hf_error_set(hf_error *error, hf_err code, hf_phase phase, const char *message);
 /* Copies text into error->message as printable UTF-8 only: line ends and tabs become spaces, anything else
- * that is not printable '?'. Cut at a whole character. */
+ * that is not printable '?'. Cut at a whole character. text must not lie in the error itself. */
 void hf_error_message(hf_error *error, const char *text, size_t bytes);
 
 /* One line for a person: `timed out after 15.0 s in tls (connect_timeout): db.example:5432`,

@@ -12,7 +12,7 @@ bool hf_complain(hf_error *error, const char *key, const char *text) {
 
     hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, NULL);
     writer = hf_writer_on(error->message, sizeof error->message);
-    hf_write_text(&writer, key);
+    hf_write_printable(&writer, key, strlen(key));
     hf_write_text(&writer, ": ");
     hf_write_text(&writer, text);
     return false;
@@ -397,7 +397,5 @@ bool hf_config_set(hf_config *config, const char *key, const char *value, hf_err
     if (foreign < HF_COUNT(hf_foreign)) {
         return set_foreign(foreign, value, error);
     }
-    (void)hf_complain(error, key, "no such setting"); /* its name, as printable text */
-    hf_error_message(error, error->message, strlen(error->message));
-    return false;
+    return hf_complain(error, key, "no such setting");
 }
