@@ -307,7 +307,7 @@ static int script_resolved(hf_port *port, unsigned slot, hf_address *out, size_t
     if (answer == 0) {
         return 0;
     }
-    *lookup = (hf_script_lookup){ 0 };
+    lookup->busy = lookup->noted = false;
     if (answer > 0) {
         answer = (size_t)answer < max ? answer : (int)max;
         for (int i = 0; i < answer; i++) {
