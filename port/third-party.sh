@@ -92,6 +92,18 @@ check() { # name, tarball
     esac
 }
 
+# Our own repairs, each saying in its head what it is for. A later release may have it already.
+repair() {
+    for patch in "port/$1"/*.patch; do
+        [ -e "$patch" ] || continue
+        if patch -s -f -p1 --dry-run -d "$top/$1" <"$patch" >/dev/null; then
+            patch -s -f -p1 -d "$top/$1" <"$patch"
+        else
+            echo "note: $patch does not apply to this $1 and is left out"
+        fi
+    done
+}
+
 unpack() {
     describe "$1"
     tarball=$(pick "$1_*.orig.tar.*[!c]")
@@ -103,6 +115,7 @@ unpack() {
     patches=$(pick "$1_*.debian.tar.*")
     [ -n "$patches" ] || {
         echo "note: no $1_*.debian.tar.* in $downloads: built without Debian's patches"
+        repair "$1"
         return 0
     }
     tar -xf "$patches" -C "$top/$1"
@@ -111,6 +124,7 @@ unpack() {
             patch -s -f -p1 -d "$top/$1" <"$top/$1/debian/patches/$patch" ||
                 die "$1: Debian's $patch does not apply"
         done
+    repair "$1"
 }
 
 for name; do describe "$name"; done # a wrong name is told before anything is fetched
