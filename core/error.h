@@ -72,11 +72,19 @@ typedef enum hf_err {
 } hf_err;
 
 /* The phase something happened in. A phase is the innermost level of job > statement > attempt > phase. */
-#define HF_PHASES(X)                                                                      \
-    X(NONE, "none")                                                                       \
-    X(QUEUE, "queue")                                                                     \
-    X(RESOLVE, "resolve") X(TCP, "tcp") X(TLS, "tls") X(LOGIN, "login") X(PROBE, "probe") \
-        X(QUERY, "query") X(CANCEL, "cancel") X(CLOSE, "close")
+// clang-format off
+#define HF_PHASES(X)       \
+    X(NONE, "none")        \
+    X(QUEUE, "queue")      \
+    X(RESOLVE, "resolve")  \
+    X(TCP, "tcp")          \
+    X(TLS, "tls")          \
+    X(LOGIN, "login")      \
+    X(PROBE, "probe")      \
+    X(QUERY, "query")      \
+    X(CANCEL, "cancel")    \
+    X(CLOSE, "close")
+// clang-format on
 
 typedef enum hf_phase {
 #define X(name, text) HF_PHASE_##name,

@@ -9,7 +9,7 @@
  *     HEALTHY                    any but itself            UP                    SERVE
  *     BACKOFF, IDLE              a state with a link       LOST, DUE, REFUSED    DROP
  *     IDLE                       HEALTHY, PROBING          CLOSE                 CLOSE
- *     IDLE                       CONNECTING, RECONNECTING  CLOSE                 DROP: nobody to take leave of
+ *     IDLE                       CONNECTING, RECONNECTING  CLOSE                 DROP: nobody to leave
  *
  * Invariants: only hf_fsm_step() writes an hf_fsm; only along HF_EDGES; each entry sets the state's own
  * deadline; ups counts entries from CONNECTING and RECONNECTING; lost_from is the state in which a working

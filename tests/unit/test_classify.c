@@ -104,7 +104,7 @@ static void read_only_is_the_statements_fault_in_our_own_session_and_a_role_else
     hold(role, 1, HF_PHASE_LOGIN, true);
 }
 
-static void only_the_changed_plan_among_0A000_is_prepared_again(void **state) {
+static void of_unsupported_features_only_a_changed_plan_is_prepared_again(void **state) {
     hf_error error = server(HF_PHASE_QUERY, 'E', "0A000");
     (void)state;
     hf_error_message(&error, "cached plan must not change result type", 39);
@@ -214,7 +214,7 @@ int main(void) {
         cmocka_unit_test(a_login_refused_for_good_is_permanent_and_nothing_else_is),
         cmocka_unit_test(a_fatal_at_rest_is_a_lost_connection),
         cmocka_unit_test(read_only_is_the_statements_fault_in_our_own_session_and_a_role_else),
-        cmocka_unit_test(only_the_changed_plan_among_0A000_is_prepared_again),
+        cmocka_unit_test(of_unsupported_features_only_a_changed_plan_is_prepared_again),
         cmocka_unit_test(a_notice_never_decides),
         cmocka_unit_test(a_servers_words_before_tls_decide_nothing),
         cmocka_unit_test(every_error_of_ours_has_its_class),

@@ -386,16 +386,16 @@ static void no_typing_mistake_makes_an_error_show_it(void **state) {
         for (size_t at = 0; at < length; at++) {
             char dsn[200];
             for (size_t with = 0; with < sizeof meaning - 1; with++) {
-                strcpy(dsn, secretive[i]); /* another character */
+                memcpy(dsn, secretive[i], length + 1); /* another character */
                 dsn[at] = meaning[with];
                 read_and_look(dsn);
                 memmove(dsn + at + 1, secretive[i] + at, length - at + 1); /* one more */
                 read_and_look(dsn);
             }
-            strcpy(dsn, secretive[i]); /* one less */
+            memcpy(dsn, secretive[i], length + 1); /* one less */
             memmove(dsn + at, dsn + at + 1, length - at);
             read_and_look(dsn);
-            strcpy(dsn, secretive[i]); /* the rest is missing */
+            memcpy(dsn, secretive[i], length + 1); /* the rest is missing */
             dsn[at] = 0;
             read_and_look(dsn);
         }
