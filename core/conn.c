@@ -78,6 +78,8 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     hf_cancel_stop(conn);
     if (conn->dial.phase == HF_PHASE_RESOLVE)
         port->api->resolve_cancel(port, conn->index);
+    if (conn->dial.phase == HF_PHASE_LOGIN)
+        hf_pool_logged_in(conn->pool);
     conn->dial = (hf_dial){ 0 };
     conn->tcp_deadline = conn->stable_at = conn->paused_at = HF_NEVER;
     if (!link)

@@ -227,6 +227,10 @@ void hf_dial_advance(hf_conn *conn) {
         int r = hf_dial_link(conn, &conn->dial, &error);
         if (r == 0)
             return;
+        if (r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
+            conn->tcp_deadline = HF_NEVER; /* this address is good */
+            return;
+        }
         if (r > 0) {
             login(conn);
             break;

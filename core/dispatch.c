@@ -64,6 +64,19 @@ bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
     return hf_outage_may_dial(&pool->outage, conn->index);
 }
 
+bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN)
+            return false;
+    return true;
+}
+
+void hf_pool_logged_in(hf_pool *pool) {
+    for (unsigned i = 0; i < pool->n_conns; i++)
+        if (pool->conns[i].dial.phase == HF_PHASE_TCP || pool->conns[i].dial.phase == HF_PHASE_TLS)
+            hf_pool_activate(pool, &pool->conns[i]);
+}
+
 hf_ms hf_pool_ask_again(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
     if (pool->outage.canary != HF_NOBODY) {

@@ -61,6 +61,10 @@ uint32_t hf_pool_random(hf_pool *pool);
 uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn);
 /* May it dial now? */
 bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn);
+/* May it log in now? One at a time, so that what was refused to one is never tried by another too. */
+bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn);
+/* Nobody logs in any more: those that wait for it ask again. */
+void hf_pool_logged_in(hf_pool *pool);
 /* When a connection that may not dial yet asks again. */
 hf_ms hf_pool_ask_again(const hf_pool *pool);
 /* This connection came up. */

@@ -211,6 +211,7 @@ static bool row(hf_conn *conn, hf_request *request) {
 static void up(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     conn->dial.phase = HF_PHASE_QUERY;
+    hf_pool_logged_in(pool);
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
     hf_endpoints_good(&pool->endpoints, conn->endpoint);
@@ -248,6 +249,7 @@ static void dial_again(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     pool->endpoints.list[conn->endpoint].degraded = conn->io.degraded;
     hf_dial_drop(&conn->dial);
+    hf_pool_logged_in(pool);
     int err = hf_dial_open(conn, &conn->dial);
     if (err != HF_OK) {
         hf_error error;
