@@ -63,6 +63,7 @@ static int link_ready(hf_link *link, bool *more) {
 
 static int link_read(hf_link *link, void *to, size_t bytes) {
     hf_script_link *self = of(link);
+    const size_t asked = bytes;
     size_t waiting, limit = self->script->read_limit;
     int err = trouble(self);
 
@@ -78,6 +79,9 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     bytes = limit > 0 && bytes > limit ? limit : bytes;
     memcpy(to, self->to_client + self->to_start, bytes);
     self->to_start += (uint32_t)bytes;
+    if (bytes < asked && (bytes < waiting || self->eof)) {
+        self->noted = true;
+    }
     return (int)bytes;
 }
 
