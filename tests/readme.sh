@@ -1,8 +1,10 @@
 #!/bin/sh
 # Compiles the C programs that README.md shows, as a reader would: with the installed headers'
 # names, the library and nothing else. One that uses the scripted port needs no server and is run.
+# What stands between "<!-- tables: NAME -->" and "<!-- end -->" is printed by tests/tables.c.
 #
-#   tests/readme.sh BUILD
+#   tests/readme.sh BUILD           checks
+#   tests/readme.sh BUILD --write   prints the tables anew into README.md
 set -eu
 
 build=$1
@@ -10,6 +12,18 @@ out=$build/readme
 rm -rf "$out"
 mkdir -p "$out"
 [ -f README.md ] || { echo "no README.md"; exit 0; }
+
+${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Icore tests/tables.c -o "$out/tables"
+awk -v tables="$out/tables" '
+    /^<!-- end -->$/ { inside = 0 }
+    !inside { print }
+    /^<!-- tables: [a-z]+ -->$/ { inside = 1; fflush(); system(tables " " $3) }' README.md >"$out/README.md"
+if [ "${2:-}" = --write ]; then
+    cp "$out/README.md" README.md
+elif ! diff -u README.md "$out/README.md"; then
+    echo "README.md: its tables have drifted from the code; to mend: tests/readme.sh $build --write"
+    exit 1
+fi
 
 # Every ```c block to a file named after its line.
 awk -v out="$out" '
