@@ -1,0 +1,291 @@
+/* What the answer to a line's statement does to the line. Called back in hf_tick(): rows are rendered where
+ * they lie in the receive buffer, straight into the output's buffer for the line at the head. */
+#include "job.h"
+
+#include "csv_out.h"
+#include "log.h"
+#include "program.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static hf_job *the_job; /* a program runs one */
+
+static hf_line *line_of(hf_request *request) {
+    return request->user;
+}
+
+static void stop(hf_job *job, hf_line *line, int status, const char *why, const char *way_out) {
+    hf_failure failure = { 0 };
+    hf_fail(&failure, status, "line %llu of %s: %s%s", (unsigned long long)line->line,
+            job->options->cost_file, why, way_out);
+    hf_job_stop(job, &failure);
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static bool same_columns(const hf_job *job, hf_columns *columns) {
+    hf_column column;
+    if (columns->n_columns != job->n_columns) {
+        return false;
+    }
+    for (uint16_t i = 0; i < job->n_columns && hf_columns_next(columns, &column); i++) {
+        if (column.name.bytes != job->columns[i].bytes ||
+            (column.name.bytes &&
+             memcmp(column.name.data, job->columns[i].data, column.name.bytes) != 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_columns(hf_request *request, hf_columns *columns) {
+    hf_job *job = the_job;
+    hf_line *line = line_of(request);
+    if (!same_columns(job, columns)) {
+        line->void_rows = true;
+        stop(
+            job, line, HF_EXIT_REFUSED,
+            "the query's columns are not those it began with: something in the database was changed",
+            "; change it back, or start over with --restart");
+    }
+}
+
+static int on_row(hf_request *request, hf_row *row) {
+    hf_job *job = the_job;
+    hf_line *line = line_of(request);
+    hf_value value;
+    if (line->void_rows) {
+        return HF_CONTINUE;
+    }
+    hf_bytes *to = hf_job_sink(job, line);
+    hf_bytes_add(to, line->prefix.data, line->prefix.used);
+    for (uint16_t i = 0; i < job->n_columns && hf_row_next(row, &value); i++) {
+        hf_bytes_add_byte(to, ',');
+        hf_csv_add_cell(to, value, false);
+    }
+    hf_bytes_add_byte(to, '\n');
+    line->rows++;
+    hf_job_added(job, line);
+    if (!hf_job_is_head(job, line) && job->window.bytes > job->options->window_bytes &&
+        !line->unbounded) {
+        line->paused = true;
+        return HF_PAUSE;
+    }
+    return HF_CONTINUE;
+}
+
+static void void_rows(hf_job *job, hf_line *line) {
+    line->rows = 0;
+    if (hf_job_is_head(job, line)) {
+        hf_outfile_cut(&job->outputs.out, job->head_start);
+    }
+    hf_bytes_reset(&line->out, 65536);
+    hf_window_count(&job->window, line);
+    line->paused = false;
+}
+
+static void on_restart(hf_request *request) {
+    void_rows(the_job, line_of(request));
+}
+
+static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
+    hf_line *line = line_of(request);
+    hf_value value;
+    (void)error;
+    hf_bytes_reset(&line->message, 65536);
+    if (hf_fields_get(fields, HF_FIELD_MESSAGE, &value) && value.bytes > 0) {
+        hf_bytes_add_printable(&line->message, value.data, value.bytes < 4000 ? value.bytes : 4000);
+        if (hf_fields_get(fields, HF_FIELD_DETAIL, &value) && value.bytes > 0) {
+            hf_bytes_add_text(&line->message, " DETAIL: ");
+            hf_bytes_add_printable(&line->message, value.data,
+                                   value.bytes < 4000 ? value.bytes : 4000);
+        }
+    }
+}
+
+/* ---- intents -------------------------------------------------------------------------------------- */
+
+/* A line that is not safe is about to be sent: that is made durable first, for all that may go with it. */
+static void on_send(hf_request *request) {
+    hf_job *job = the_job;
+    if (line_of(request)->intended) {
+        return;
+    }
+    for (uint64_t i = job->window.head; i < job->window.tail; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->state == HF_LINE_RUNNING && !line->intended) {
+            hf_intent intent = { .line = line->line, .kind = HF_INTENT_SENT };
+            hf_intents_add(&job->intents, &intent);
+            line->intended = true;
+        }
+    }
+    if (!hf_intents_write(&job->intents, true)) {
+        /* It must not be sent, and from here nothing but the process's end prevents it. The files are as after
+         * kill -9; statements under way have their intents and become unknown. */
+        hf_failure failure;
+        hf_intents_fail(&job->intents, &failure);
+        hf_log_failure(&failure);
+        _exit(HF_EXIT_INCOMPLETE);
+    }
+}
+
+/* How a line that is not safe ended, kept while lines before it are under way: so kill -9 forgets nothing. */
+static void note_end(hf_job *job, hf_line *line) {
+    static const hf_intent_kind kinds[] = { [HF_LINE_OK] = HF_INTENT_OK,
+                                            [HF_LINE_REJECTED] = HF_INTENT_REJECTED,
+                                            [HF_LINE_UNKNOWN] = HF_INTENT_UNKNOWN,
+                                            [HF_LINE_UNDONE] = HF_INTENT_NOT_RUN };
+    if (!line->intended || (hf_job_is_head(job, line) && line->state != HF_LINE_UNDONE)) {
+        return;
+    }
+    const hf_bytes *text = line->state == HF_LINE_OK ? &line->out : &line->message;
+    hf_intent intent = { .line = line->line,
+                         .kind = kinds[line->state],
+                         .text = text->data,
+                         .text_bytes = line->state == HF_LINE_UNDONE ? 0 : text->used };
+    memcpy(intent.code, line->code, sizeof intent.code);
+    hf_intents_add(&job->intents, &intent);
+}
+
+/* ---- the end of a statement ----------------------------------------------------------------------- */
+
+static void refused_line(hf_line *line, const hf_error *error) {
+    char text[HF_MESSAGE_BYTES + 160];
+    if (error->sqlstate[0] && error->code == HF_ERR_SERVER) {
+        hf_bytes message = line->message; /* the whole one, from on_error */
+        line->message = (hf_bytes){ 0 };
+        const char *words = message.used ? message.data : error->message;
+        hf_line_end(line, HF_LINE_REJECTED, error->sqlstate, words,
+                    message.used ? message.used : strlen(words));
+        hf_bytes_free(&message);
+    } else {
+        hf_error_text(error, text, sizeof text);
+        hf_line_end(line, HF_LINE_REJECTED, hf_err_name(error->code), text, strlen(text));
+    }
+}
+
+static void unknown_line(hf_line *line, const hf_error *error) {
+    char text[HF_MESSAGE_BYTES + 160];
+    hf_error_text(error, text, sizeof text);
+    hf_line_end(line, HF_LINE_UNKNOWN,
+                error->sqlstate[0] ? error->sqlstate : hf_err_name(error->code), text,
+                strlen(text));
+}
+
+/* Not answered, and not the line's fault: the job ends here, to be resumed. */
+static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
+    const hf_error *error = &request->error;
+    char text[HF_MESSAGE_BYTES + 160], way_out[200];
+    hf_pool_status status;
+    line->state = HF_LINE_UNDONE;
+    if (job->stopping || error->code == HF_ERR_CANCELLED || error->code == HF_ERR_CLOSED) {
+        return;
+    }
+    hf_pool_status_get(job->client.pool, &status);
+    hf_error_text(status.refused ? &status.last_error : error, text, sizeof text);
+    if (status.refused) {
+        stop(job, line, HF_EXIT_REFUSED, text,
+             "; the server refuses for good: put that right, then run the same command again");
+        return;
+    }
+    snprintf(way_out, sizeof way_out, "; run the same command again to go on from there");
+    if (error->limit != HF_LIMIT_NONE) {
+        char option[40];
+        snprintf(way_out, sizeof way_out,
+                 "; run the same command again to go on from there, or raise --%s",
+                 hf_dashed(hf_limit_name((hf_limit)error->limit), option, sizeof option));
+    }
+    stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
+}
+
+/* Is it the line that is refused, whatever the outcome is called? */
+static bool is_refusal(const hf_request *request) {
+    const hf_error *error = &request->error;
+    if (error->code == HF_ERR_TOO_LARGE || error->code == HF_ERR_ARGUMENT ||
+        error->code == HF_ERR_OPEN_TRANSACTION) {
+        return true;
+    }
+    return request->outcome == HF_OUTCOME_FAILED && error->code == HF_ERR_SERVER &&
+           error->limit == HF_LIMIT_NONE;
+}
+
+static void empty_result(hf_job *job, hf_line *line) {
+    hf_bytes *to = hf_job_sink(job, line);
+    hf_bytes_add(to, line->prefix.data, line->prefix.used);
+    for (uint16_t i = 0; i < job->n_columns; i++) {
+        hf_bytes_add_byte(to, ',');
+    }
+    hf_bytes_add_byte(to, '\n');
+    hf_job_added(job, line);
+}
+
+static void read_only(hf_job *job, hf_line *line) {
+    bool nothing = hf_job_ended(job) == 0;
+    stop(job, line, nothing ? HF_EXIT_USAGE : HF_EXIT_REFUSED,
+         "this statement writes, and without --write the session is read-only",
+         nothing ? ": use --write" : ": use --write, with --restart");
+    line->state = HF_LINE_UNDONE;
+}
+
+static void on_done(hf_request *request) {
+    hf_job *job = the_job;
+    hf_line *line = line_of(request);
+    job->running--;
+    line->paused = false;
+    hf_summary_statement(&job->summary, line->line, request->duration_ms, request->attempts);
+    if (line->void_rows) {
+        line->state = HF_LINE_UNDONE; /* stopped already */
+    } else if (request->outcome == HF_OUTCOME_OK) {
+        line->state = HF_LINE_OK;
+        if (line->rows == 0) {
+            empty_result(job, line);
+        }
+    } else if (line->again) {
+        line->again = false;
+        line->state = HF_LINE_READY;
+        job->n_again++;
+    } else if (request->error.code == HF_ERR_READ_ONLY) {
+        read_only(job, line);
+    } else if (is_refusal(request)) {
+        refused_line(line, &request->error);
+    } else if (request->outcome == HF_OUTCOME_UNKNOWN && job->replay != HF_REPLAY_SAFE) {
+        unknown_line(line, &request->error);
+    } else {
+        undone_line(job, line, request);
+    }
+    if (line->state != HF_LINE_OK) {
+        void_rows(job, line);
+    }
+    note_end(job, line);
+}
+
+void hf_answers_submit(hf_job *job, hf_line *line) {
+    the_job = job;
+    if (job->n_params > line->params_size) {
+        line->params = hf_must_alloc(job->n_params, sizeof *line->params);
+        line->params_size = job->n_params;
+    }
+    for (uint16_t i = 0; i < job->n_params; i++) {
+        line->params[i] = line->cells[job->params[i]];
+    }
+    line->request = (hf_request){ .sql = job->sql.data,
+                                  .params = line->params,
+                                  .n_params = job->n_params,
+                                  .replay = job->replay,
+                                  .on_columns = on_columns,
+                                  .on_row = on_row,
+                                  .on_error = on_error,
+                                  .on_restart = on_restart,
+                                  .on_send = job->replay == HF_REPLAY_SAFE ? NULL : on_send,
+                                  .on_done = on_done,
+                                  .user = line };
+    line->state = HF_LINE_RUNNING;
+    job->running++;
+    int code = hf_submit(job->client.pool, &line->request);
+    if (code != 0) {
+        hf_error_set(&line->request.error, (hf_err)code, HF_PHASE_NONE, NULL);
+        line->request.outcome = HF_OUTCOME_NOT_SENT;
+        on_done(&line->request);
+    }
+}

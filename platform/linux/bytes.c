@@ -1,0 +1,135 @@
+/* Growth is by half, so that appending stays linear; running out of memory ends the program at once. */
+#include "bytes.h"
+
+#include "program.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static _Noreturn void out_of_memory(void) {
+    static const char text[] = "holdfast: out of memory; a report goes on when the same command is "
+                               "run again (a smaller --window-bytes helps)\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;
+    _exit(HF_EXIT_INCOMPLETE);
+}
+
+void *hf_must_alloc(size_t count, size_t size) {
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    if (!memory) {
+        out_of_memory();
+    }
+    return memory;
+}
+
+char *hf_must_copy(const char *text) {
+    size_t size = strlen(text) + 1;
+    return memcpy(hf_must_alloc(size, 1), text, size);
+}
+
+void hf_bytes_reserve(hf_bytes *bytes, size_t more) {
+    if (more <= bytes->size - bytes->used) {
+        return;
+    }
+    if (more > SIZE_MAX / 4 - bytes->used) {
+        out_of_memory();
+    }
+    size_t needed = bytes->used + more, size = bytes->size + bytes->size / 2;
+    size = size < needed ? needed : size;
+    size = size < 64 ? 64 : size;
+    char *data = realloc(bytes->data, size);
+    if (!data) {
+        out_of_memory();
+    }
+    bytes->data = data;
+    bytes->size = size;
+}
+
+void hf_bytes_add(hf_bytes *bytes, const void *from, size_t count) {
+    if (count > 0) {
+        hf_bytes_reserve(bytes, count);
+        memcpy(bytes->data + bytes->used, from, count);
+        bytes->used += count;
+    }
+}
+
+void hf_bytes_add_byte(hf_bytes *bytes, char byte) {
+    hf_bytes_reserve(bytes, 1);
+    bytes->data[bytes->used++] = byte;
+}
+
+void hf_bytes_add_text(hf_bytes *bytes, const char *text) {
+    hf_bytes_add(bytes, text, strlen(text));
+}
+
+void hf_bytes_format(hf_bytes *bytes, const char *format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length > 0) {
+        hf_bytes_reserve(bytes, (size_t)length + 1);
+        vsnprintf(bytes->data + bytes->used, (size_t)length + 1, format, again);
+        bytes->used += (size_t)length;
+    }
+    va_end(again);
+}
+
+const char *hf_bytes_text(hf_bytes *bytes) {
+    hf_bytes_reserve(bytes, 1);
+    bytes->data[bytes->used] = '\0';
+    return bytes->data;
+}
+
+void hf_bytes_reset(hf_bytes *bytes, size_t keep) {
+    bytes->used = 0;
+    if (bytes->size > keep) {
+        hf_bytes_free(bytes);
+    }
+}
+
+void hf_bytes_free(hf_bytes *bytes) {
+    free(bytes->data);
+    *bytes = (hf_bytes){ 0 };
+}
+
+/* Length of a printable UTF-8 character at text, 0 if there is none (RFC 3629). */
+static size_t printable(const unsigned char *text, size_t count) {
+    unsigned char c = text[0];
+    if (c < 0x80) {
+        return c >= 0x20 && c != 0x7f;
+    }
+    size_t more = c >= 0xc2 && c < 0xe0   ? 1
+                  : c >= 0xe0 && c < 0xf0 ? 2
+                  : c >= 0xf0 && c < 0xf5 ? 3
+                                          : 0;
+    if (more == 0 || more >= count || (c == 0xc2 && text[1] < 0xa0) ||
+        (c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
+        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f)) {
+        return 0;
+    }
+    for (size_t i = 1; i <= more; i++) {
+        if ((text[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return more + 1;
+}
+
+void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count) {
+    while (count > 0) {
+        size_t length = printable((const unsigned char *)text, count);
+        if (length) {
+            hf_bytes_add(bytes, text, length);
+        } else {
+            hf_bytes_add_byte(bytes, '?');
+            length = 1;
+        }
+        text += length;
+        count -= length;
+    }
+}

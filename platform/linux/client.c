@@ -1,0 +1,260 @@
+/* Every transition is one line of the log; an outage is followed from the tick it shows in. */
+#include "client.h"
+
+#include "bytes.h"
+#include "connection.h"
+#include "log.h"
+#include "program.h"
+#include "signals.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* ---- transitions ---------------------------------------------------------------------------------- */
+
+static const char *state_text(uint8_t state, char out[16]) {
+    snprintf(out, 16, "%s", hf_state_name((hf_state)state));
+    for (char *at = out; *at; at++) {
+        *at = (char)toupper((unsigned char)*at);
+    }
+    return out;
+}
+
+static int level_of(const hf_transition *t) {
+    if (t->event == HF_EV_REFUSED) {
+        return HF_LOG_ERROR;
+    }
+    if (t->to == HF_BACKOFF) {
+        return HF_LOG_WARN;
+    }
+    bool came_up = t->to == HF_HEALTHY && (t->from == HF_CONNECTING || t->from == HF_RECONNECTING);
+    return came_up ? HF_LOG_INFO : HF_LOG_DEBUG;
+}
+
+static void write_why(hf_bytes *line, const hf_transition *t) {
+    char why[HF_MESSAGE_BYTES + 128];
+    if (t->code != HF_OK && t->error) {
+        hf_error_text(t->error, why, sizeof why);
+        hf_bytes_format(line, ": %s", why);
+    } else if (t->code != HF_OK) {
+        hf_bytes_format(line, ": %s", hf_err_text(t->code));
+    }
+    if (t->to == HF_BACKOFF) {
+        hf_bytes_format(line, "; next try in %.1f s", t->wait_ms / 1000.0);
+    }
+}
+
+static void log_transition(const hf_client *client, const hf_transition *t) {
+    int level = level_of(t);
+    if (!hf_log_wants(level)) {
+        return;
+    }
+    char from[16], to[16];
+    hf_bytes line = { 0 };
+    hf_ms lost_at = client->lost_at[t->conn];
+    if (t->from == HF_RECONNECTING && t->to == HF_HEALTHY) {
+        hf_bytes_add_text(&line, "✓ Reconnected to database");
+        if (lost_at != HF_NEVER) {
+            hf_bytes_format(&line, " after %.1f s", (double)(t->at - lost_at) / 1000.0);
+        }
+        hf_bytes_add_text(&line, ": ");
+    } else if (t->from == HF_CONNECTING && t->to == HF_HEALTHY) {
+        hf_bytes_format(&line, "connected to %s: ", client->where);
+    }
+    hf_bytes_format(&line, "connection %u %s -> %s", (unsigned)t->conn, state_text(t->from, from),
+                    state_text(t->to, to));
+    write_why(&line, t);
+    const hf_log_field fields[] = {
+        { .name = "connection", .number = t->conn },
+        { .name = "from", .text = from },
+        { .name = "to", .text = to },
+        { .name = "event", .text = hf_event_name((hf_event)t->event) },
+        { .name = "phase", .text = hf_phase_name((hf_phase)t->phase) },
+        { .name = "code", .text = t->code == HF_OK ? "" : hf_err_name(t->code) },
+        { .name = "sqlstate", .text = t->sqlstate },
+        { .name = "dial", .number = t->attempt },
+        { .name = "wait_ms", .number = t->wait_ms },
+    };
+    hf_log_fields(level, fields, sizeof fields / sizeof fields[0], "%s", hf_bytes_text(&line));
+    hf_bytes_free(&line);
+}
+
+static void on_transition(void *user, const hf_transition *t) {
+    hf_client *client = user;
+    log_transition(client, t);
+    if (t->to == HF_BACKOFF) {
+        client->outage_real = true;
+        if (t->error) {
+            hf_error_text(t->error, client->reason, sizeof client->reason);
+        }
+        if (t->from == HF_HEALTHY || t->from == HF_PROBING) {
+            client->lost_at[t->conn] = t->at;
+        }
+    } else if (t->to == HF_HEALTHY) {
+        client->reconnects += t->from == HF_RECONNECTING;
+        client->lost_at[t->conn] = t->from == HF_PROBING ? client->lost_at[t->conn] : HF_NEVER;
+    }
+    if (client->on_transition) {
+        client->on_transition(client->user, t);
+    }
+}
+
+static void on_notice(void *user, unsigned conn, const hf_error *notice) {
+    char text[HF_MESSAGE_BYTES + 64];
+    (void)user;
+    if (hf_log_wants(HF_LOG_DEBUG)) {
+        hf_error_text(notice, text, sizeof text);
+        hf_log(HF_LOG_DEBUG, "connection %u: %s", conn, text);
+    }
+}
+
+/* ---- outages -------------------------------------------------------------------------------------- */
+
+static void outage_ends(hf_client *client, hf_ms now) {
+    if (client->outage_from != HF_NEVER && client->outage_real) {
+        uint64_t ms = now - client->outage_from;
+        if (client->outages < HF_OUTAGES_KEPT) {
+            hf_outage_seen *seen = &client->seen[client->outages];
+            seen->start = hf_time_now() - (int64_t)ms;
+            seen->ms = ms;
+            memcpy(seen->reason, client->reason, sizeof seen->reason);
+        }
+        client->outages++;
+        client->outage_ms += ms;
+        hf_log(HF_LOG_INFO, "the outage is over after %.1f s", (double)ms / 1000.0);
+    }
+    client->outage_from = HF_NEVER;
+    client->outage_real = false;
+}
+
+static void follow_outage(hf_client *client, hf_ms now) {
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    if (status.outage_since != client->outage_from) {
+        bool real = client->outage_real; /* the loss that began it came before we look */
+        if (client->outage_from != HF_NEVER) {
+            outage_ends(client, now);
+        }
+        client->outage_from = status.outage_since;
+        client->outage_real = status.outage_since != HF_NEVER && real;
+    } else if (status.outage_since == HF_NEVER) {
+        client->outage_real = false; /* one connection of several was lost: no outage */
+    }
+}
+
+/* ---- life ----------------------------------------------------------------------------------------- */
+
+bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
+    hf_error error;
+    *client = (hf_client){ .config = config, .outage_from = HF_NEVER };
+    for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
+        client->lost_at[i] = HF_NEVER;
+    }
+    config->callback_user = client;
+    config->on_transition = on_transition;
+    config->on_notice = on_notice;
+    client->where = hf_connection_text(config);
+    if (hf_linux_init_error(&client->port, config, &error) != 0) {
+        char text[HF_MESSAGE_BYTES + 64];
+        hf_error_text(&error, text, sizeof text);
+        return hf_fail(failure, HF_EXIT_USAGE, "%s", text);
+    }
+    client->port_open = true;
+    client->memory_bytes =
+        HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
+    client->memory = hf_private_memory(client->memory_bytes);
+    if (client->memory) {
+        client->pool = hf_pool_init(client->memory, client->memory_bytes, config,
+                                    hf_linux_port(&client->port));
+    }
+    if (!client->pool) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "no memory for %u connections of %zu bytes: lower --max-concurrent or --max-row",
+            config->max_concurrent, client->memory_bytes / config->max_concurrent);
+    }
+    return true;
+}
+
+hf_ms hf_client_now(hf_client *client) {
+    return hf_linux_now(&client->port);
+}
+
+hf_ms hf_client_tick(hf_client *client) {
+    hf_ms now = hf_client_now(client);
+    hf_ms next = hf_tick(client->pool, now);
+    follow_outage(client, now);
+    return next;
+}
+
+void hf_client_wait(hf_client *client, hf_ms until) {
+    hf_ms nap = hf_client_now(client) + HF_NAP_MS;
+    if (!hf_signals_caught()) {
+        hf_linux_wait(&client->port, until < nap ? until : nap);
+    }
+}
+
+bool hf_client_run(hf_client *client, hf_request *request) {
+    request->outcome = HF_OUTCOME_PENDING;
+    int code = hf_submit(client->pool, request);
+    if (code != 0) { /* never ours: it ends as one that was never sent */
+        hf_error_set(&request->error, (hf_err)code, HF_PHASE_NONE, NULL);
+        request->outcome = HF_OUTCOME_NOT_SENT;
+        return true;
+    }
+    while (request->outcome == HF_OUTCOME_PENDING && !hf_signals_caught()) {
+        hf_client_wait(client, hf_client_tick(client));
+    }
+    return request->outcome != HF_OUTCOME_PENDING;
+}
+
+void hf_client_close(hf_client *client) {
+    if (!client->pool || hf_pool_closed(client->pool)) {
+        return;
+    }
+    hf_ms deadline = hf_client_now(client) + HF_LEAVE_MS;
+    hf_pool_close(client->pool, deadline);
+    while (!hf_pool_closed(client->pool)) {
+        hf_ms next = hf_client_tick(client), now = hf_client_now(client);
+        if (now > deadline + HF_NAP_MS) {
+            break; /* never seen; the process ends anyway */
+        }
+        if (!hf_pool_closed(client->pool)) {
+            hf_linux_wait(&client->port, next < now + HF_NAP_MS ? next : now + HF_NAP_MS);
+        }
+    }
+    outage_ends(client, hf_client_now(client));
+}
+
+void hf_client_free(hf_client *client) {
+    if (client->port_open) {
+        hf_linux_close(&client->port);
+    }
+    if (client->memory) {
+        munmap(client->memory, client->memory_bytes);
+    }
+    hf_config_wipe(client->config);
+    free(client->where);
+    *client = (hf_client){ .config = client->config };
+}
+
+void hf_client_failure(hf_client *client, const hf_request *request, const char *what,
+                       hf_failure *failure) {
+    char text[HF_MESSAGE_BYTES + 160], why[HF_MESSAGE_BYTES + 160];
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    const hf_error *error = &request->error;
+    hf_error_text(error, text, sizeof text);
+    if (status.refused) {
+        hf_error_text(&status.last_error, why, sizeof why);
+        hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s", what,
+                client->where, why);
+    } else if (request->outcome == HF_OUTCOME_NOT_SENT || error->code == HF_ERR_TIMEOUT ||
+               error->code == HF_ERR_OUTAGE || error->limit == HF_LIMIT_MAX_RETRIES) {
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s", what, client->where, text);
+    } else {
+        hf_fail(failure, HF_EXIT_USAGE, "%s: %s", what, text);
+    }
+}

@@ -1,0 +1,59 @@
+/* A pool with its port, its log and its numbers: what report, query and watch run on. */
+#ifndef HF_CLIENT_H
+#define HF_CLIENT_H
+
+#include "options.h"
+
+#include "holdfast_linux.h"
+
+/* The longest sleep, so that a signal that came just before it is noticed soon. */
+#define HF_NAP_MS 250
+/* How long an end may take (SEMANTICS: stop within 5 s). */
+#define HF_LEAVE_MS 3000
+
+typedef struct hf_outage_seen {
+    int64_t start; /* wall clock, Unix ms */
+    uint64_t ms;   /* so far, when it still lasts */
+    char reason[HF_MESSAGE_BYTES];
+} hf_outage_seen;
+
+#define HF_OUTAGES_KEPT 100 /* later ones are only counted */
+
+typedef struct hf_client {
+    hf_config *config;
+    hf_linux port;
+    hf_pool *pool;
+    void *memory;
+    size_t memory_bytes;
+    bool port_open;
+    char *where;                 /* "host:port/database as user" */
+    hf_ms lost_at[HF_CONNS_MAX]; /* when each connection was lost; HF_NEVER: it is not */
+    hf_ms outage_from;           /* of the outage going on; HF_NEVER none */
+    bool outage_real;            /* a try failed in it: more than the first connect on its way */
+    uint32_t reconnects, outages;
+    uint64_t outage_ms; /* all together */
+    hf_outage_seen seen[HF_OUTAGES_KEPT];
+    char reason[HF_MESSAGE_BYTES];   /* of the last loss */
+    hf_transition_fn *on_transition; /* besides the log; NULL none */
+    void *user;
+} hf_client;
+
+/* Makes the pool; touches no network. False: exit status 1 and why. */
+bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure);
+hf_ms hf_client_now(hf_client *client);
+/* One tick. Returns when the next is due. */
+hf_ms hf_client_tick(hf_client *client);
+/* Sleeps until `until`, news, a signal, or a nap has passed. */
+void hf_client_wait(hf_client *client, hf_ms until);
+/* Runs one request to its end; false: a signal came first, and the request was cancelled or ended. */
+bool hf_client_run(hf_client *client, hf_request *request);
+/* Cancels what runs, says goodbye, ends within HF_LEAVE_MS. Callbacks still happen. */
+void hf_client_close(hf_client *client);
+void hf_client_free(hf_client *client);
+
+/* A statement's error in words, and the exit status that it means for a run that it stops: 3 when the server
+ * refused the program for good, 4 when it could not be reached, 1 for the rest. */
+void hf_client_failure(hf_client *client, const hf_request *request, const char *what,
+                       hf_failure *failure);
+
+#endif

@@ -1,0 +1,19 @@
+/* Where the connection's settings come from, the strongest first: options, --dsn, the service file, the PG*
+ * variables, defaults; the password also from ~/.pgpass. Each key by itself, as libpq does (docs 34.1,
+ * 34.15 - 34.17). */
+#ifndef HF_CONNECTION_H
+#define HF_CONNECTION_H
+
+#include "options.h"
+
+/* A config of the program's own defaults, in memory that is kept out of core dumps. */
+hf_config *hf_connection_config(void);
+/* Fills config and checks it; wipes the options' DSN and PGPASSWORD, which are not needed any more. False:
+ * exit status 1 and why. */
+bool hf_connection_settings(hf_config *config, hf_options *options, hf_failure *failure);
+/* "host:port/database as user", for logs; from the heap. */
+char *hf_connection_text(const hf_config *config);
+/* Memory from the kernel, zeroed and touched only when used, not part of a core dump. */
+void *hf_private_memory(size_t bytes);
+
+#endif

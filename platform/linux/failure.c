@@ -1,0 +1,45 @@
+/* Messages that name the thing, the place and the way out. */
+#include "failure.h"
+
+#include "program.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool hf_fail(hf_failure *failure, int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    failure->status = status;
+    vsnprintf(failure->text, sizeof failure->text, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool hf_fail_file(hf_failure *failure, int status, const char *path, const char *doing) {
+    int number = errno;
+    const char *out = "";
+    if (number == ENOSPC || number == EDQUOT) {
+        out = "; make room, then run the same command again";
+        status = HF_EXIT_INCOMPLETE;
+    } else if (number == EIO) {
+        out = "; look after the disk, then run the same command again";
+        status = HF_EXIT_INCOMPLETE;
+    } else if (number == EMFILE || number == ENFILE) {
+        out = "; raise the limit (ulimit -n), then run the same command again";
+        status = HF_EXIT_INCOMPLETE;
+    }
+    return hf_fail(failure, status, "cannot %s %s: %s%s", doing, path, strerror(number), out);
+}
+
+int hf_exit_stronger(int one, int other) {
+    static const int order[] = { HF_EXIT_USAGE,   HF_EXIT_REFUSED,  HF_EXIT_INCOMPLETE,
+                                 HF_EXIT_UNKNOWN, HF_EXIT_REJECTED, HF_EXIT_DONE };
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if (one == order[i] || other == order[i]) {
+            return order[i];
+        }
+    }
+    return one;
+}

@@ -1,0 +1,181 @@
+/* The program's options as one table, and finding one in it. */
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALL        (HF_COMMAND_REPORT | HF_COMMAND_QUERY | HF_COMMAND_WATCH)
+#define REPORT     HF_COMMAND_REPORT
+#define QUERY      HF_COMMAND_QUERY
+#define RUNS       (HF_COMMAND_REPORT | HF_COMMAND_QUERY)
+#define AT(member) offsetof(hf_options, member)
+
+static const char *const formats[] = { "table", "csv", "json", NULL };
+static const char *const progresses[] = { "auto", "always", "never", NULL };
+static const char *const replays[] = { "safe", "unsent", NULL };
+static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const log_formats[] = { "text", "json", NULL };
+
+// clang-format off
+const hf_option hf_option_table[] = {
+    { .name = "cost-file", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(cost_file),
+      .value = "FILE", .fallback = "required", .text = "the input: a CSV file with a header" },
+    { .name = "query", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(query),
+      .value = "FILE", .fallback = "required", .text = "the statement to run for each line, - for standard input" },
+    { .name = "params", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(params),
+      .value = "COLUMN,...", .fallback = "the first ones", .text = "the columns that are bound to $1 ... $n" },
+    { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(output),
+      .value = "FILE", .fallback = "required", .text = "the report: FILE.part until it is complete" },
+    { .name = "restart", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(restart),
+      .text = "forget what an earlier run did and start over" },
+    { .name = "param", .kind = HF_OPTION_LIST, .commands = QUERY, .offset = AT(param),
+      .value = "VALUE", .fallback = "none", .text = "the value of $1; again for $2 and so on" },
+    { .name = "format", .kind = HF_OPTION_CHOICE, .commands = QUERY, .offset = AT(format), .choices = formats,
+      .value = "table|csv|json", .fallback = "table", .text = "how the result is printed" },
+    { .name = "write", .kind = HF_OPTION_FLAG, .commands = RUNS, .offset = AT(write),
+      .text = "the statement writes; without it the session is read-only" },
+    { .name = "replay", .kind = HF_OPTION_CHOICE, .commands = RUNS, .offset = AT(replay), .choices = replays,
+      .value = "safe|unsent", .fallback = "unsent",
+      .text = "may a write run again after a loss: always, or only if it was never sent" },
+    { .name = "dsn", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(dsn),
+      .value = "URL", .fallback = "PG* variables", .text = "postgres://user:password@host:port/database?sslmode=..." },
+    { .name = "config", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(config),
+      .value = "FILE", .fallback = "none", .text = "a JSON object of options; the command line goes before it" },
+    { .name = "deadline", .kind = HF_OPTION_MS, .commands = RUNS, .offset = AT(deadline_ms), .maximum = HF_DURATION_MAX,
+      .value = "TIME", .fallback = "0", .zero = "no limit", .text = "the whole job: then it stops, to be resumed" },
+    { .name = "window", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(window),
+      .minimum = 1, .maximum = 65536,
+      .value = "N", .fallback = "64", .zero = "not allowed", .text = "lines that may be under way or wait for their turn" },
+    { .name = "window-bytes", .kind = HF_OPTION_BYTES, .commands = REPORT, .offset = AT(window_bytes),
+      .minimum = 1024, .maximum = 1u << 31,
+      .value = "SIZE", .fallback = "64MiB", .zero = "not allowed", .text = "memory of the lines that wait for their turn" },
+    { .name = "max-row", .kind = HF_OPTION_BYTES, .commands = ALL, .offset = AT(max_row),
+      .minimum = 1024, .maximum = 1u << 30,
+      .value = "SIZE", .fallback = "1MiB", .zero = "not allowed",
+      .text = "the longest row and the longest statement (sets rx-bytes, tx-bytes)" },
+    { .name = "progress", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(progress), .choices = progresses,
+      .value = "auto|always|never", .fallback = "auto",
+      .text = "auto: a bar on a terminal, else a line every 10 s; always: the bar" },
+    { .name = "log-file", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(log_file),
+      .value = "FILE", .fallback = "stderr", .text = "where the log is appended" },
+    { .name = "log-level", .kind = HF_OPTION_CHOICE, .commands = ALL, .offset = AT(log_level), .choices = levels,
+      .value = "error|warn|info|debug", .fallback = "info; warn for query", .text = "how much of it" },
+    { .name = "log-format", .kind = HF_OPTION_CHOICE, .commands = ALL, .offset = AT(log_format), .choices = log_formats,
+      .value = "text|json", .fallback = "text", .text = "json: one object a line" },
+    { .name = "summary", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(summary),
+      .value = "FILE", .fallback = "none", .text = "the run's summary as JSON" },
+    { .name = "help", .kind = HF_OPTION_FLAG, .commands = ALL, .offset = AT(help), .text = "this text" },
+    { .name = "version", .kind = HF_OPTION_FLAG, .commands = ALL, .offset = AT(version), .text = "the version" },
+};
+// clang-format on
+const size_t hf_option_count = sizeof hf_option_table / sizeof hf_option_table[0];
+
+const char *const hf_command_names[] = { "report", "query", "watch", NULL };
+
+const char *hf_command_name(hf_command command) {
+    for (size_t i = 0; hf_command_names[i]; i++) {
+        if (command == (hf_command)(1u << i)) {
+            return hf_command_names[i];
+        }
+    }
+    return "";
+}
+
+hf_command hf_command_find(const char *name) {
+    for (size_t i = 0; hf_command_names[i]; i++) {
+        if (strcmp(name, hf_command_names[i]) == 0) {
+            return (hf_command)(1u << i);
+        }
+    }
+    return HF_COMMAND_NONE;
+}
+
+/* Names are the same with dashes and underscores: the JSON file may have either. */
+static bool same(const char *one, const char *other) {
+    for (; *one && *other; one++, other++) {
+        char a = *one == '_' ? '-' : *one, b = *other == '_' ? '-' : *other;
+        if (a != b) {
+            return false;
+        }
+    }
+    return *one == *other;
+}
+
+const hf_option *hf_option_find(const char *name) {
+    for (size_t i = 0; i < hf_option_count; i++) {
+        if (same(name, hf_option_table[i].name)) {
+            return &hf_option_table[i];
+        }
+    }
+    return NULL;
+}
+
+#define WORD_MAX 40
+
+/* How many letters must be changed, added, removed or swapped to make one word of the other. */
+static unsigned distance(const char *one, const char *other) {
+    size_t n = strlen(one), m = strlen(other);
+    if (n > WORD_MAX || m > WORD_MAX) {
+        return WORD_MAX;
+    }
+    unsigned rows[3][WORD_MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= m; j++) {
+        last[j] = (unsigned)j;
+        before[j] = 0;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= m; j++) {
+            unsigned best = last[j - 1] + (one[i - 1] != other[j - 1]);
+            best = last[j] + 1 < best ? last[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] &&
+                before[j - 2] + 1 < best) {
+                best = before[j - 2] + 1;
+            }
+            row[j] = best;
+        }
+        unsigned *spare = before;
+        before = last;
+        last = row;
+        row = spare;
+    }
+    return last[m];
+}
+
+static void nearer(const char *word, const char *candidate, const char **best, unsigned *limit) {
+    unsigned d = distance(word, candidate);
+    if (d < *limit) {
+        *limit = d;
+        *best = candidate;
+    }
+}
+
+/* A third of the word's letters may be wrong, and at least two. */
+static unsigned patience(const char *word) {
+    unsigned third = (unsigned)(strlen(word) / 3);
+    return 1 + (third < 2 ? 2 : third);
+}
+
+const char *hf_word_nearest(const char *word, const char *const *words) {
+    const char *best = NULL;
+    unsigned limit = patience(word);
+    for (size_t i = 0; words[i]; i++) {
+        nearer(word, words[i], &best, &limit);
+    }
+    return best;
+}
+
+const char *hf_option_nearest(const char *name, hf_command command) {
+    const char *best = NULL;
+    unsigned limit = patience(name);
+    for (size_t i = 0; i < hf_option_count; i++) {
+        if (hf_option_table[i].commands & (unsigned)command) {
+            nearer(name, hf_option_table[i].name, &best, &limit);
+        }
+    }
+    for (size_t i = 0; i < hf_settings_count; i++) {
+        nearer(name, hf_settings[i].option, &best, &limit);
+    }
+    return best;
+}

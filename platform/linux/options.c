@@ -1,0 +1,345 @@
+/* The command line: commands, options and their values, each error naming the option and the way out. */
+#include "options.h"
+
+#include "bytes.h"
+#include "program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Names of the JSON file may have underscores. */
+const char *hf_dashed(const char *name, char *out, size_t size) {
+    snprintf(out, size, "%s", name);
+    for (char *at = out; *at; at++) {
+        *at = *at == '_' ? '-' : *at;
+    }
+    return out;
+}
+
+#define MAX_ROW_DEFAULT      (1024u * 1024)
+#define WINDOW_BYTES_DEFAULT (64u * 1024 * 1024)
+
+void hf_options_init(hf_options *options) {
+    *options = (hf_options){
+        .progress = HF_PROGRESS_AUTO,
+        .replay = HF_REPLAY_CHOICE_DEFAULT,
+        .log_level = HF_LOG_INFO,
+        .window = 64,
+        .window_bytes = WINDOW_BYTES_DEFAULT,
+        .max_row = MAX_ROW_DEFAULT,
+    };
+}
+
+const char *hf_duration_text(uint32_t ms, char *out, size_t size) {
+    if (ms == HF_FOREVER) {
+        snprintf(out, size, "forever");
+    } else if (ms == 0) {
+        snprintf(out, size, "0");
+    } else if (ms % 60000 == 0 && ms >= 600000) {
+        snprintf(out, size, "%um", ms / 60000);
+    } else if (ms % 1000 == 0) {
+        snprintf(out, size, "%us", ms / 1000);
+    } else {
+        snprintf(out, size, "%ums", ms);
+    }
+    return out;
+}
+
+/* ---- one value ---------------------------------------------------------------------------------- */
+
+static bool bad(hf_failure *failure, const char *place, const char *name, const char *value,
+                const char *why) {
+    hf_bytes shown = { 0 };
+    hf_bytes_add_printable(&shown, value, strnlen(value, 80));
+    hf_fail(failure, HF_EXIT_USAGE, "%s%s: '%s': %s", place, name, hf_bytes_text(&shown), why);
+    hf_bytes_free(&shown);
+    return false;
+}
+
+/* A value of any unit, read as the library reads its settings'. */
+static bool measure(const hf_setting *row, const char *value, const char *place, uint32_t *to,
+                    hf_failure *failure) {
+    hf_error error;
+    if (hf_setting_parse(row, value, to, &error)) {
+        return true;
+    }
+    /* The library names the setting; the option is what was typed. */
+    const char *why = strstr(error.message, ": ");
+    return bad(failure, place, row->option, value, why ? why + 2 : error.message);
+}
+
+static bool set_number(const hf_option *option, const char *value, const char *place, uint32_t *to,
+                       hf_failure *failure) {
+    hf_setting row = { .name = option->name,
+                       .option = option->name,
+                       .minimum = option->minimum,
+                       .maximum = option->maximum,
+                       .unit = option->kind == HF_OPTION_MS      ? HF_UNIT_MS
+                               : option->kind == HF_OPTION_COUNT ? HF_UNIT_COUNT
+                                                                 : HF_UNIT_BYTES };
+    return measure(&row, value, place, to, failure);
+}
+
+static bool set_choice(const hf_option *option, int *to, const char *value, const char *place,
+                       hf_failure *failure) {
+    for (int i = 0; option->choices[i]; i++) {
+        if (strcmp(value, option->choices[i]) == 0) {
+            *to = i;
+            return true;
+        }
+    }
+    if (strcmp(option->name, "replay") == 0 && strcmp(value, "resolve") == 0) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "%sreplay: 'resolve' is not available yet: use 'unsent', or 'safe' for a "
+                       "write that may run twice",
+                       place);
+    }
+    char expected[80];
+    snprintf(expected, sizeof expected, "not one of %s", option->value);
+    return bad(failure, place, option->name, value, expected);
+}
+
+bool hf_options_set(hf_options *options, const char *name, const char *value, const char *place,
+                    hf_failure *failure) {
+    char dashed[HF_NAME_BYTES];
+    const hf_setting *setting = hf_setting_named(hf_dashed(name, dashed, sizeof dashed));
+    if (setting) {
+        uint32_t unused;
+        options->settings[setting - hf_settings] = hf_must_copy(value);
+        return measure(setting, value, place, &unused, failure);
+    }
+    const hf_option *option = hf_option_find(name);
+    void *to = (char *)options + option->offset;
+    switch (option->kind) {
+    case HF_OPTION_FLAG: *(bool *)to = strcmp(value, "true") == 0; return true;
+    case HF_OPTION_TEXT:
+        if (*value == '\0') {
+            return hf_fail(failure, HF_EXIT_USAGE, "%s%s: the value is empty", place, option->name);
+        }
+        *(char **)to = hf_must_copy(value);
+        return true;
+    case HF_OPTION_LIST: {
+        hf_option_list *list = to;
+        const char **items = hf_must_alloc(list->count + 1, sizeof *items);
+        for (size_t i = 0; i < list->count; i++) {
+            items[i] = list->items[i];
+        }
+        items[list->count++] = hf_must_copy(value);
+        free(list->items);
+        list->items = items;
+        return true;
+    }
+    case HF_OPTION_CHOICE: return set_choice(option, to, value, place, failure);
+    case HF_OPTION_MS:
+    case HF_OPTION_COUNT:
+    case HF_OPTION_BYTES: return set_number(option, value, place, to, failure);
+    }
+    return false;
+}
+
+/* ---- the command line --------------------------------------------------------------------------- */
+
+static bool unknown(const char *name, hf_command command, hf_failure *failure) {
+    const char *near = hf_option_nearest(name, command);
+    hf_bytes shown = { 0 };
+    hf_bytes_add_printable(&shown, name, strnlen(name, 60));
+    hf_fail(failure, HF_EXIT_USAGE, "there is no option --%s%s%s%s; see 'holdfast %s --help'",
+            hf_bytes_text(&shown), near ? ": did you mean --" : "", near ? near : "",
+            near ? "?" : "", hf_command_name(command));
+    hf_bytes_free(&shown);
+    return false;
+}
+
+/* What an option on the command line is: its row, its value and where the next word is. */
+typedef struct hf_word {
+    char name[64];
+    char *value; /* NULL: none needed */
+    const hf_option *option;
+    const hf_setting *setting;
+} hf_word;
+
+static bool read_word(hf_word *word, hf_command command, char **argv, int argc, int *at,
+                      hf_failure *failure) {
+    const char *text = argv[*at] + 2, *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    snprintf(word->name, sizeof word->name, "%.*s", (int)(length < 63 ? length : 63), text);
+    word->option = strchr(word->name, '_') ? NULL : hf_option_find(word->name);
+    word->setting = strchr(word->name, '_') ? NULL : hf_setting_named(word->name);
+    if (word->option && !(word->option->commands & (unsigned)command)) {
+        return hf_fail(failure, HF_EXIT_USAGE, "'%s' has no option --%s; see 'holdfast %s --help'",
+                       hf_command_name(command), word->name, hf_command_name(command));
+    }
+    if (!word->option && !word->setting) {
+        return unknown(word->name, command, failure);
+    }
+    if (word->option && word->option->kind == HF_OPTION_FLAG) {
+        if (equals) {
+            return hf_fail(failure, HF_EXIT_USAGE, "--%s takes no value", word->name);
+        }
+        word->value = NULL;
+        return true;
+    }
+    if (equals) {
+        word->value = argv[*at] + 2 + length + 1;
+        return true;
+    }
+    char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    bool an_option = next && strncmp(next, "--", 2) == 0 &&
+                     (hf_option_find(next + 2) || hf_setting_named(next + 2));
+    if (!next || an_option) {
+        return hf_fail(failure, HF_EXIT_USAGE, "--%s needs a value: --%s %s", word->name,
+                       word->name, word->option ? word->option->value : "VALUE");
+    }
+    word->value = next;
+    (*at)++;
+    return true;
+}
+
+/* Two passes: what the first finds (--config) is needed before the second may override it. */
+static bool read_options(hf_options *options, int argc, char **argv, bool config_only,
+                         hf_failure *failure) {
+    bool only_words = false, list_seen = false;
+    for (int at = 2; at < argc; at++) {
+        hf_word word = { 0 };
+        if (only_words || strncmp(argv[at], "-", 1) != 0 || strcmp(argv[at], "-") == 0) {
+            if (config_only) {
+                continue;
+            }
+            if (options->command == HF_COMMAND_QUERY && !options->sql) {
+                options->sql = argv[at];
+            } else {
+                return hf_fail(failure, HF_EXIT_USAGE, "'%s' is one word too many: %s", argv[at],
+                               options->command == HF_COMMAND_QUERY
+                                   ? "query takes one statement; its values are --param"
+                                   : "every value belongs to an option");
+            }
+            continue;
+        }
+        if (strcmp(argv[at], "--") == 0) {
+            only_words = true;
+            continue;
+        }
+        if (strcmp(argv[at], "-h") == 0) {
+            options->help = true;
+            continue;
+        }
+        if (argv[at][1] != '-') {
+            return hf_fail(failure, HF_EXIT_USAGE, "'%.20s': options have two dashes: --name VALUE",
+                           argv[at]);
+        }
+        if (!read_word(&word, options->command, argv, argc, &at, failure)) {
+            return false;
+        }
+        bool is_config = strcmp(word.name, "config") == 0;
+        if (config_only != is_config) {
+            continue;
+        }
+        if (word.option && word.option->kind == HF_OPTION_LIST && !list_seen) {
+            options->param = (hf_option_list){ 0 }; /* the file's is overridden, not added to */
+            list_seen = true;
+        }
+        if (!hf_options_set(options, word.name, word.value ? word.value : "true", "--", failure)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* `ps` shows argv to every user: a DSN may hold a password. */
+static void wipe_dsns(int argc, char **argv) {
+    for (int at = 1; at < argc; at++) {
+        char *dsn = NULL;
+        if (strncmp(argv[at], "--dsn=", 6) == 0) {
+            dsn = argv[at] + 6;
+        } else if (strcmp(argv[at], "--dsn") == 0 && at + 1 < argc) {
+            dsn = argv[at + 1];
+        }
+        if (dsn) {
+            memset(dsn, '*', strlen(dsn));
+        }
+    }
+}
+
+static bool consistent(const hf_options *options, hf_failure *failure) {
+    if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--replay says how a write is repeated: it needs --write");
+    }
+    if (options->command == HF_COMMAND_QUERY && !options->sql) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "query needs a statement: holdfast query 'SELECT ...' (- reads it from "
+                       "standard input)");
+    }
+    if (options->command == HF_COMMAND_REPORT) {
+        const char *missing = !options->cost_file ? "--cost-file FILE"
+                              : !options->query   ? "--query FILE"
+                              : !options->output  ? "--output FILE"
+                                                  : NULL;
+        if (missing) {
+            return hf_fail(failure, HF_EXIT_USAGE, "report needs %s; see 'holdfast report --help'",
+                           missing);
+        }
+    }
+    return true;
+}
+
+bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *failure) {
+    hf_options_init(options);
+    if (argc < 2) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "what is to be done? holdfast report, query or watch; see 'holdfast --help'");
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        options->help = true;
+        options->command = argc > 2 ? hf_command_find(argv[2]) : HF_COMMAND_NONE;
+        return true;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        options->version = true;
+        return true;
+    }
+    options->command = hf_command_find(argv[1]);
+    if (options->command == HF_COMMAND_NONE) {
+        const char *near = hf_word_nearest(argv[1], hf_command_names);
+        wipe_dsns(argc, argv);
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "there is no command '%.40s'%s%s%s; see 'holdfast --help'", argv[1],
+                       near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    if (options->command == HF_COMMAND_QUERY) {
+        options->log_level = HF_LOG_WARN; /* people look at its rows */
+    }
+    bool read = read_options(options, argc, argv, true, failure) &&
+                (!options->config || hf_options_file(options, options->config, failure)) &&
+                read_options(options, argc, argv, false, failure);
+    wipe_dsns(argc, argv);
+    return read && (options->help || options->version || consistent(options, failure));
+}
+
+/* ---- what follows from them ----------------------------------------------------------------------- */
+
+bool hf_options_apply(const hf_options *options, hf_config *config, hf_failure *failure) {
+    hf_error error;
+    for (size_t i = 0; i < hf_settings_count; i++) {
+        const char *value = options->settings[i];
+        if (value && !hf_config_set(config, hf_settings[i].name, value, &error)) {
+            return hf_fail(failure, HF_EXIT_USAGE, "--%s", error.message);
+        }
+    }
+    return true;
+}
+
+void hf_options_wipe(hf_options *options) {
+    if (options->dsn) {
+        explicit_bzero(options->dsn, strlen(options->dsn));
+        free(options->dsn);
+        options->dsn = NULL;
+    }
+}
+
+hf_replay hf_options_replay(const hf_options *options) {
+    return !options->write || options->replay == HF_REPLAY_CHOICE_SAFE ? HF_REPLAY_SAFE
+                                                                       : HF_REPLAY_UNSENT;
+}

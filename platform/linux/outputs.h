@@ -1,0 +1,55 @@
+/* The files of a report, and what they say about an earlier run.
+ *
+ *     OUTPUT.part, OUTPUT.position      until it is complete: the lines so far, and how far they go
+ *     OUTPUT, OUTPUT.done               then: the report, and that it is this job's (the last position)
+ *     OUTPUT.rejects.csv, OUTPUT.unknown.csv, OUTPUT.intents     made when there is something to put in
+ *
+ * Order (SEMANTICS 24): the lines' files are synced before the position that speaks of them.
+ */
+#ifndef HF_OUTPUTS_H
+#define HF_OUTPUTS_H
+
+#include "outfile.h"
+#include "position.h"
+
+typedef struct hf_outputs {
+    const char *output;
+    char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path;
+    hf_position position;
+    hf_outfile out, rejects, unknown;
+    bool replaces;  /* OUTPUT is there, and is a finished report of ours */
+    bool new_names; /* a file was made since the last sync of the folder */
+} hf_outputs;
+
+typedef enum hf_outputs_found {
+    HF_OUTPUTS_FRESH,
+    HF_OUTPUTS_RESUME,   /* *record says from where */
+    HF_OUTPUTS_FINISHED, /* *record says how it ended */
+    HF_OUTPUTS_FAILED
+} hf_outputs_found;
+
+/* What an earlier run left, without changing anything (but that a finish which was cut short is carried out).
+ * `identity` and `writes` are this job's. */
+hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf_identity *identity,
+                                 bool restart, bool writes, hf_position_record *record,
+                                 hf_failure *failure);
+/* Makes the files; `header` is the report's first line. *record gets its output_bytes. */
+bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
+                      hf_failure *failure);
+/* Opens the files of an earlier run, cut to what *record says. */
+bool hf_outputs_resume(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
+/* The file for refused or unknown lines, opened when it is needed first, with its header. */
+bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *header,
+                     hf_failure *failure);
+
+/* Writes everything and a record that holds for this boot; or everything to the disk and one that holds. */
+bool hf_outputs_note(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
+bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
+/* The report is complete: gives it its name. */
+bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
+                       hf_failure *failure);
+/* Nothing was done: removes what hf_outputs_begin() made. */
+void hf_outputs_discard(hf_outputs *outputs);
+void hf_outputs_close(hf_outputs *outputs);
+
+#endif

@@ -1,0 +1,150 @@
+#include "pgpass.h"
+
+#include "files.h"
+#include "log.h"
+#include "program.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_BYTES_MAX (1024 * 1024)
+
+/* Compares a field with what is wanted; *line moves behind its colon. */
+static bool field(const char **line, const char *wanted) {
+    const char *at = *line;
+    bool same = true, star = at[0] == '*' && at[1] == ':';
+    while (*at && *at != ':') {
+        if (*at == '\\' && at[1]) {
+            at++;
+        }
+        same = same && *wanted == *at;
+        wanted += *wanted != '\0';
+        at++;
+    }
+    same = same && *wanted == '\0';
+    if (*at != ':') {
+        return false; /* too few fields */
+    }
+    *line = at + 1;
+    return star || same;
+}
+
+bool hf_pgpass_line(const char *line, const char *host, const char *port, const char *database,
+                    const char *user, hf_bytes *password) {
+    if (*line == '#' || !field(&line, host) || !field(&line, port) || !field(&line, database) ||
+        !field(&line, user)) {
+        return false;
+    }
+    for (; *line && *line != ':'; line++) { /* as libpq: an unescaped colon ends it */
+        line += *line == '\\' && line[1];
+        hf_bytes_add_byte(password, *line);
+    }
+    return true;
+}
+
+static bool trustworthy(const char *path) {
+    struct stat file;
+    if (stat(path, &file) != 0) {
+        return false; /* no such file: nothing to say */
+    }
+    if (!S_ISREG(file.st_mode)) {
+        hf_log(HF_LOG_WARN, "password file %s is no plain file: ignored", path);
+        return false;
+    }
+    if (file.st_mode & (S_IRWXG | S_IRWXO)) {
+        hf_log(HF_LOG_WARN,
+               "password file %s is open to group or others: ignored; chmod 600 %s makes it count",
+               path, path);
+        return false;
+    }
+    return true;
+}
+
+bool hf_pgpass_find(const char *path, const char *host, const char *port, const char *database,
+                    const char *user, hf_bytes *password) {
+    hf_failure failure = { 0 };
+    hf_bytes text = { 0 };
+    bool found = false;
+    if (!trustworthy(path)) {
+        return false;
+    }
+    if (!hf_file_read(path, FILE_BYTES_MAX, &text, &failure)) {
+        hf_log(HF_LOG_WARN, "%s: ignored", failure.text);
+        return false;
+    }
+    hf_bytes_text(&text);
+    for (char *line = text.data; line && *line && !found;) {
+        char *end = strchr(line, '\n'), *next = end ? end + 1 : NULL;
+        if (end) {
+            end -= end > line && end[-1] == '\r';
+            *end = '\0';
+        }
+        found = hf_pgpass_line(line, host, port, database, user, password);
+        line = next;
+    }
+    explicit_bzero(text.data, text.size);
+    hf_bytes_free(&text);
+    return found;
+}
+
+static char *trim(char *text) {
+    text += strspn(text, " \t");
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r", text[length - 1])) {
+        text[--length] = '\0';
+    }
+    return text;
+}
+
+/* A line of the wanted service. */
+static bool service_line(char *line, const char *place, hf_service_fn *each, void *user,
+                         hf_failure *failure) {
+    char *equals = strchr(line, '=');
+    if (strncmp(line, "ldap", 4) == 0) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: a look-up in LDAP is not supported", place);
+    }
+    if (!equals) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: key=value is expected", place);
+    }
+    *equals = '\0';
+    return each(user, trim(line), equals + 1, place, failure);
+}
+
+hf_service_found hf_service_read(const char *path, const char *name, hf_service_fn *each,
+                                 void *user, hf_failure *failure) {
+    hf_bytes text = { 0 };
+    hf_service_found found = HF_SERVICE_NONE;
+    unsigned number = 0;
+    bool inside = false;
+    if (!hf_file_exists(path)) {
+        return HF_SERVICE_NONE;
+    }
+    if (!hf_file_read(path, FILE_BYTES_MAX, &text, failure)) {
+        return HF_SERVICE_FAILED;
+    }
+    hf_bytes_text(&text);
+    for (char *line = text.data, *next; line && *line && found != HF_SERVICE_FAILED; line = next) {
+        char place[400], *end = strchr(line, '\n');
+        next = end ? end + 1 : NULL;
+        if (end) {
+            *end = '\0';
+        }
+        snprintf(place, sizeof place, "%.300s:%u", path, ++number);
+        line = trim(line);
+        size_t length = strlen(line);
+        if (*line == '\0' || *line == '#') {
+            continue;
+        }
+        if (*line == '[') {
+            inside = found == HF_SERVICE_NONE && length == strlen(name) + 2 &&
+                     line[length - 1] == ']' && strncmp(line + 1, name, strlen(name)) == 0;
+            found = inside ? HF_SERVICE_READ : found;
+        } else if (inside && !service_line(line, place, each, user, failure)) {
+            found = HF_SERVICE_FAILED;
+        }
+    }
+    explicit_bzero(text.data, text.size); /* a service may have a password */
+    hf_bytes_free(&text);
+    return found;
+}

@@ -1,0 +1,142 @@
+/* A position record as bytes: little-endian fields in a fixed order, a CRC at the end. Pure. */
+#include "position.h"
+
+#include <string.h>
+
+#define MAGIC "HOLDFAST position 1\n"
+
+enum { MAGIC_BYTES = sizeof MAGIC - 1, CRC_AT = HF_POSITION_RECORD - 4 };
+
+uint32_t hf_crc32(uint32_t crc, const void *from, size_t bytes) {
+    static uint32_t table[256];
+    if (table[1] == 0) {
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t value = i;
+            for (int bit = 0; bit < 8; bit++) {
+                value = value >> 1 ^ (value & 1 ? 0xedb88320u : 0);
+            }
+            table[i] = value;
+        }
+    }
+    const uint8_t *at = from;
+    crc = ~crc;
+    for (size_t i = 0; i < bytes; i++) {
+        crc = crc >> 8 ^ table[(crc ^ at[i]) & 0xff];
+    }
+    return ~crc;
+}
+
+/* One place says the order of the fields, for both directions. */
+typedef struct hf_cursor {
+    uint8_t *to;         /* encoding */
+    const uint8_t *from; /* decoding: `to` is NULL */
+} hf_cursor;
+
+static void bytes_field(hf_cursor *cursor, void *field, size_t bytes) {
+    if (cursor->to) {
+        memcpy(cursor->to, field, bytes);
+        cursor->to += bytes;
+    } else {
+        memcpy(field, cursor->from, bytes);
+        cursor->from += bytes;
+    }
+}
+
+static void number_field(hf_cursor *cursor, uint64_t *field) {
+    uint8_t raw[8];
+    for (int i = 0; cursor->to && i < 8; i++) {
+        raw[i] = (uint8_t)(*field >> (8 * i));
+    }
+    bytes_field(cursor, raw, sizeof raw);
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) {
+        value |= (uint64_t)raw[i] << (8 * i);
+    }
+    *field = value;
+}
+
+static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequence,
+                   uint8_t boot[HF_BOOT_BYTES]) {
+    number_field(cursor, sequence);
+    bytes_field(cursor, boot, HF_BOOT_BYTES);
+    bytes_field(cursor, record->identity.input, HF_HASH_BYTES);
+    bytes_field(cursor, record->identity.query, HF_HASH_BYTES);
+    bytes_field(cursor, record->identity.manner, HF_HASH_BYTES);
+    bytes_field(cursor, record->columns, HF_HASH_BYTES);
+    uint64_t *const numbers[] = { &record->output_bytes,   &record->rejects_bytes,
+                                  &record->unknown_bytes,  &record->input_offset,
+                                  &record->next_line,      &record->lines_done,
+                                  &record->lines_rejected, &record->lines_unknown,
+                                  &record->runs,           &record->elapsed_ms };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        number_field(cursor, numbers[i]);
+    }
+    bytes_field(cursor, &record->finished, 1);
+    bytes_field(cursor, &record->exit_status, 1);
+}
+
+void hf_position_encode(const hf_position_record *record, uint64_t sequence,
+                        const uint8_t boot[HF_BOOT_BYTES], uint8_t out[HF_POSITION_RECORD]) {
+    hf_position_record copy = *record;
+    uint8_t boot_copy[HF_BOOT_BYTES];
+    memcpy(boot_copy, boot, HF_BOOT_BYTES);
+    memset(out, 0, HF_POSITION_RECORD);
+    memcpy(out, MAGIC, MAGIC_BYTES);
+    hf_cursor cursor = { .to = out + MAGIC_BYTES };
+    fields(&cursor, &copy, &sequence, boot_copy);
+    uint32_t crc = hf_crc32(0, out, CRC_AT);
+    for (int i = 0; i < 4; i++) {
+        out[CRC_AT + i] = (uint8_t)(crc >> (8 * i));
+    }
+}
+
+bool hf_position_decode(const uint8_t from[HF_POSITION_RECORD], hf_position_record *record,
+                        uint64_t *sequence, uint8_t boot[HF_BOOT_BYTES]) {
+    uint32_t crc = 0;
+    for (int i = 0; i < 4; i++) {
+        crc |= (uint32_t)from[CRC_AT + i] << (8 * i);
+    }
+    if (memcmp(from, MAGIC, MAGIC_BYTES) != 0 || crc != hf_crc32(0, from, CRC_AT)) {
+        return false;
+    }
+    hf_cursor cursor = { .from = from + MAGIC_BYTES };
+    fields(&cursor, record, sequence, boot);
+    return true;
+}
+
+/* The newest of two slots from `first` on; -1 none. Volatile ones must be of this boot. */
+static int newest(const uint8_t *image, int first, const uint8_t boot[HF_BOOT_BYTES],
+                  uint64_t *sequence) {
+    static const uint8_t no_boot[HF_BOOT_BYTES];
+    int best = -1;
+    for (int slot = first; slot < first + 2; slot++) {
+        hf_position_record record;
+        uint64_t its = 0;
+        uint8_t its_boot[HF_BOOT_BYTES];
+        if (!hf_position_decode(image + (size_t)slot * HF_POSITION_BLOCK, &record, &its,
+                                its_boot)) {
+            continue;
+        }
+        if (first == 2 && (memcmp(boot, its_boot, HF_BOOT_BYTES) != 0 ||
+                           memcmp(boot, no_boot, HF_BOOT_BYTES) == 0)) {
+            continue;
+        }
+        if (best < 0 || its > *sequence) {
+            best = slot;
+            *sequence = its;
+        }
+    }
+    return best;
+}
+
+int hf_position_choose(const uint8_t image[HF_POSITION_BYTES], const uint8_t boot[HF_BOOT_BYTES],
+                       uint8_t turn[2]) {
+    uint64_t durable_sequence = 0, volatile_sequence = 0;
+    int durable = newest(image, 0, boot, &durable_sequence);
+    int in_memory = newest(image, 2, boot, &volatile_sequence);
+    if (turn) {
+        turn[0] = durable == 0;
+        turn[1] = in_memory == 2;
+    }
+    return in_memory >= 0 && volatile_sequence > durable_sequence ? in_memory : durable;
+}

@@ -1,0 +1,352 @@
+/* `holdfast query`: one statement, its rows to standard output.
+ *
+ * Rows gather in memory first, so that a connection lost early costs nothing: the statement runs again and
+ * the rows so far are forgotten. Once rows were printed they cannot be taken back: a loss then ends the
+ * command, with exit status 4 for a read.
+ */
+#include "program.h"
+
+#include "bytes.h"
+#include "client.h"
+#include "connection.h"
+#include "csv_out.h"
+#include "files.h"
+#include "log.h"
+#include "signals.h"
+#include "statement.h"
+#include "table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GATHER_BYTES        (1024 * 1024) /* of csv and json: then rows are printed as they come */
+#define GATHER_BYTES_TABLE  (32 * 1024 * 1024) /* of a table: then the widths so far must do */
+#define STATEMENT_BYTES_MAX (16 * 1024 * 1024)
+
+/* Types of pg_type whose text is a JSON number, and others that JSON has a form for (docs 8.1, 8.14). */
+enum {
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_OID = 26,
+    OID_JSON = 114,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_MONEY = 790,
+    OID_NUMERIC = 1700,
+    OID_JSONB = 3802
+};
+
+typedef struct hf_query_run {
+    const hf_options *options;
+    hf_client client;
+    hf_request request;
+    hf_table table;
+    hf_bytes out;
+    hf_value *names; /* copies */
+    uint32_t *types;
+    size_t n_columns;
+    uint64_t rows;
+    bool printed;  /* something went to standard output */
+    bool late;     /* the connection was lost after that */
+    int broken;    /* errno of standard output */
+    hf_bytes said; /* the server's further words about an error */
+} hf_query_run;
+
+/* ---- values --------------------------------------------------------------------------------------- */
+
+static bool is_number(uint32_t type) {
+    return type == OID_INT8 || type == OID_INT2 || type == OID_INT4 || type == OID_OID ||
+           type == OID_FLOAT4 || type == OID_FLOAT8 || type == OID_NUMERIC;
+}
+
+static void add_json_text(hf_bytes *to, hf_value text) {
+    hf_bytes_add_byte(to, '"');
+    for (size_t i = 0; i < text.bytes; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        if (c == '"' || c == '\\') {
+            hf_bytes_add_byte(to, '\\');
+            hf_bytes_add_byte(to, (char)c);
+        } else if (c == '\n') {
+            hf_bytes_add_text(to, "\\n");
+        } else if (c < 0x20 || c == 0x7f) {
+            hf_bytes_format(to, "\\u%04x", c);
+        } else {
+            hf_bytes_add_byte(to,
+                              (char)c); /* the server sends UTF-8: client_encoding is asserted */
+        }
+    }
+    hf_bytes_add_byte(to, '"');
+}
+
+static void add_json_value(hf_bytes *to, hf_value value, uint32_t type) {
+    if (!value.data) {
+        hf_bytes_add_text(to, "null");
+    } else if (type == OID_BOOL && value.bytes == 1) {
+        hf_bytes_add_text(to, value.data[0] == 't' ? "true" : "false");
+    } else if (type == OID_JSON || type == OID_JSONB ||
+               (is_number(type) && value.bytes > 0 && strchr("0123456789-", value.data[0]) &&
+                value.data[value.bytes - 1] != 'y')) { /* NaN and Infinity are no JSON: text */
+        hf_bytes_add(to, value.data, value.bytes);
+    } else {
+        add_json_text(to, value);
+    }
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static void print(hf_query_run *run) {
+    if (run->out.used > 0 && !run->broken) {
+        run->printed = true;
+        if (!hf_write_all(STDOUT_FILENO, run->out.data, run->out.used, -1)) {
+            run->broken = errno;
+            hf_cancel(run->client.pool, &run->request);
+        }
+    }
+    hf_bytes_reset(&run->out, GATHER_BYTES * 2);
+}
+
+static void free_columns(hf_query_run *run) {
+    for (size_t i = 0; i < run->n_columns; i++) {
+        free((void *)(uintptr_t)run->names[i].data);
+    }
+    free(run->names);
+    free(run->types);
+    run->names = NULL;
+    run->types = NULL;
+    run->n_columns = 0;
+}
+
+static void on_columns(hf_request *request, hf_columns *columns) {
+    hf_query_run *run = request->user;
+    hf_column column;
+    if (run->printed) {
+        return; /* a late restart: on_restart has said what is to be said */
+    }
+    free_columns(run);
+    hf_table_free(&run->table);
+    hf_bytes_reset(&run->out, SIZE_MAX);
+    run->names = hf_must_alloc(columns->n_columns, sizeof *run->names);
+    run->types = hf_must_alloc(columns->n_columns, sizeof *run->types);
+    while (run->n_columns < columns->n_columns && hf_columns_next(columns, &column)) {
+        char *name = hf_must_alloc(column.name.bytes + 1, 1);
+        memcpy(name, column.name.data, column.name.bytes);
+        run->names[run->n_columns] = (hf_value){ .data = name, .bytes = column.name.bytes };
+        run->types[run->n_columns++] = column.type;
+        if (run->options->format == HF_FORMAT_TABLE) {
+            hf_table_column_add(&run->table, run->names[run->n_columns - 1],
+                                is_number(column.type) || column.type == OID_MONEY);
+        }
+    }
+    if (run->options->format == HF_FORMAT_CSV && run->n_columns > 0) {
+        hf_csv_add_cells(&run->out, run->names, run->n_columns);
+        hf_bytes_add_byte(&run->out, '\n');
+    }
+}
+
+static void add_cell(hf_query_run *run, size_t i, hf_value value) {
+    switch (run->options->format) {
+    case HF_FORMAT_TABLE: hf_table_cell(&run->table, i, value); break;
+    case HF_FORMAT_CSV:
+        hf_bytes_add_text(&run->out, i ? "," : "");
+        hf_csv_add_cell(&run->out, value, run->n_columns == 1);
+        break;
+    case HF_FORMAT_JSON:
+        hf_bytes_add_text(&run->out, i ? ", " : "");
+        add_json_text(&run->out, run->names[i]);
+        hf_bytes_add_text(&run->out, ": ");
+        add_json_value(&run->out, value, run->types[i]);
+        break;
+    default: break;
+    }
+}
+
+static int on_row(hf_request *request, hf_row *row) {
+    hf_query_run *run = request->user;
+    hf_value value;
+    int format = run->options->format;
+    if (run->late || run->broken) {
+        return HF_CONTINUE;
+    }
+    if (format == HF_FORMAT_JSON) {
+        hf_bytes_add_text(&run->out, run->rows ? ",\n  {" : "[\n  {");
+    }
+    for (size_t i = 0; i < run->n_columns && hf_row_next(row, &value); i++) {
+        add_cell(run, i, value);
+    }
+    hf_bytes_add_text(&run->out, format == HF_FORMAT_JSON  ? "}"
+                                 : format == HF_FORMAT_CSV ? "\n"
+                                                           : "");
+    run->rows++;
+    if (format == HF_FORMAT_TABLE && (run->table.cells.used > GATHER_BYTES_TABLE ||
+                                      (run->printed && run->table.cells.used > GATHER_BYTES))) {
+        hf_table_write(&run->table, &run->out);
+        print(run);
+    }
+    if (run->out.used > GATHER_BYTES) {
+        print(run);
+    }
+    return HF_CONTINUE;
+}
+
+static void on_restart(hf_request *request) {
+    hf_query_run *run = request->user;
+    if (run->printed) {
+        run->late = true;
+        hf_cancel(run->client.pool, request);
+        return;
+    }
+    run->rows = 0;
+    hf_table_void(&run->table);
+    hf_bytes_reset(&run->out, SIZE_MAX);
+}
+
+static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
+    static const struct {
+        hf_field field;
+        const char *name;
+    } shown[] = { { HF_FIELD_DETAIL, "DETAIL" },
+                  { HF_FIELD_HINT, "HINT" },
+                  { HF_FIELD_WHERE, "WHERE" } };
+    hf_query_run *run = request->user;
+    (void)error;
+    hf_bytes_reset(&run->said, SIZE_MAX);
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        hf_value value;
+        if (hf_fields_get(fields, shown[i].field, &value) && value.bytes > 0) {
+            hf_bytes_format(&run->said, "\n%s: ", shown[i].name);
+            hf_bytes_add_printable(&run->said, value.data, value.bytes < 600 ? value.bytes : 600);
+        }
+    }
+}
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static void finish_output(hf_query_run *run) {
+    switch (run->options->format) {
+    case HF_FORMAT_TABLE:
+        if (run->n_columns == 0) {
+            hf_bytes_format(&run->out, "done, %llu rows affected\n",
+                            (unsigned long long)run->request.affected);
+            break;
+        }
+        hf_table_write(&run->table, &run->out);
+        hf_table_end(&run->table, &run->out);
+        break;
+    case HF_FORMAT_JSON: hf_bytes_add_text(&run->out, run->rows ? "\n]\n" : "[]\n"); break;
+    default: break;
+    }
+    print(run);
+}
+
+/* The failure of a statement that was answered, or of one that never was. */
+static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
+    hf_request *request = &run->request;
+    hf_bytes more = { 0 };
+    hf_client_failure(&run->client, request, "the statement failed", failure);
+    if (request->error.code == HF_ERR_READ_ONLY) {
+        hf_fail(failure, HF_EXIT_USAGE, "this statement writes: use --write");
+    } else if (request->outcome == HF_OUTCOME_UNKNOWN) {
+        char text[HF_MESSAGE_BYTES + 128];
+        bool safe = request->replay == HF_REPLAY_SAFE;
+        hf_error_text(&request->error, text, sizeof text);
+        hf_fail(
+            failure, safe ? HF_EXIT_INCOMPLETE : HF_EXIT_UNKNOWN,
+            safe ? "the statement was not answered: %s"
+                 : "the statement may or may not have been done: %s; look before you run it again",
+            text);
+    } else if (request->error.code == HF_ERR_TOO_LARGE) {
+        hf_fail(failure, HF_EXIT_USAGE,
+                "a row, or the statement with its values, is longer than --max-row allows");
+    } else if (failure->status == HF_EXIT_USAGE) {
+        hf_bytes_add(&more, run->said.data, run->said.used);
+        if (request->error.position) {
+            hf_bytes_add_byte(&more, '\n');
+            hf_statement_point(&more, sql, request->error.position);
+        }
+        size_t used = strlen(failure->text);
+        snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&more));
+    }
+    hf_bytes_free(&more);
+}
+
+static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failure) {
+    const hf_options *options = run->options;
+    hf_value *params = hf_must_alloc(options->param.count, sizeof *params);
+    for (size_t i = 0; i < options->param.count; i++) {
+        params[i] = hf_text(options->param.items[i]);
+    }
+    run->request = (hf_request){ .sql = sql,
+                                 .params = params,
+                                 .n_params = (uint16_t)options->param.count,
+                                 .replay = hf_options_replay(options),
+                                 .timeout_ms = options->deadline_ms,
+                                 .on_columns = on_columns,
+                                 .on_row = on_row,
+                                 .on_restart = on_restart,
+                                 .on_error = on_error,
+                                 .user = run };
+    hf_client_run(&run->client, &run->request);
+    bool stopped = hf_signals_caught() != 0;
+    if (!stopped && !run->broken && run->request.outcome == HF_OUTCOME_OK) {
+        finish_output(run);
+    }
+    hf_client_close(&run->client);
+    free(params);
+    if (run->broken) {
+        errno = run->broken;
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, "standard output", "write to");
+    }
+    if (run->request.outcome == HF_OUTCOME_OK) {
+        return true;
+    }
+    explain(run, sql, failure);
+    if (run->late && failure->status != HF_EXIT_UNKNOWN) {
+        return hf_fail(
+            failure, HF_EXIT_INCOMPLETE,
+            "the connection was lost after rows had been printed: they are not the whole result");
+    }
+    if (stopped && failure->status != HF_EXIT_UNKNOWN) {
+        return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
+                       strsignal(hf_signals_caught()));
+    }
+    return false;
+}
+
+int hf_query(const hf_options *given) {
+    hf_failure failure = { 0 };
+    hf_options options = *given;
+    hf_query_run *run = hf_must_alloc(1, sizeof *run);
+    hf_config *config = hf_connection_config();
+    hf_bytes sql = { 0 };
+    bool good = config != NULL;
+    run->options = &options;
+    if (strcmp(options.sql, "-") == 0) {
+        good = good && hf_file_read("-", STATEMENT_BYTES_MAX, &sql, &failure);
+    } else {
+        hf_bytes_add_text(&sql, options.sql);
+    }
+    if (options.param.count > UINT16_MAX) {
+        good = hf_fail(&failure, HF_EXIT_USAGE, "more than 65535 --param");
+    }
+    good = good && hf_statement_take(&sql, "the statement", &failure) &&
+           hf_connection_settings(config, &options, &failure) &&
+           hf_client_open(&run->client, config, &failure) &&
+           run_statement(run, hf_bytes_text(&sql), &failure);
+    if (!good) {
+        hf_log_failure(&failure);
+    }
+    if (run->client.config) {
+        hf_client_free(&run->client);
+    }
+    free_columns(run);
+    hf_table_free(&run->table);
+    hf_bytes_free(&run->out);
+    hf_bytes_free(&run->said);
+    hf_bytes_free(&sql);
+    free(run);
+    return good ? HF_EXIT_DONE : failure.status;
+}

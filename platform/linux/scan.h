@@ -1,0 +1,42 @@
+/* One pass over a job's input before anything is done: its syntax, its header, its lines, its identity.
+ *
+ * So a job never stops in its middle at a quote in the wrong place, and a changed input is known before a
+ * connection is made. The pass needs a second for some hundred megabytes.
+ */
+#ifndef HF_SCAN_H
+#define HF_SCAN_H
+
+#include "bytes.h"
+#include "csv_in.h"
+#include "options.h"
+#include "position.h"
+
+#include <sys/stat.h>
+
+typedef struct hf_scan {
+    hf_value *header; /* copies */
+    size_t n_header;
+    uint64_t lines;      /* records behind the header */
+    uint64_t first_line; /* physical line and byte offset of the first of them */
+    uint64_t first_offset;
+    hf_identity identity;
+    struct stat file; /* as it was: hf_scan_changed() */
+} hf_scan;
+
+/* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
+bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
+                   hf_failure *failure);
+/* Was the file written to since it was scanned? */
+bool hf_scan_changed(const hf_scan *scan, const hf_csv_in *in);
+/* Which columns are bound: --params, or (NULL) the first n_wanted. *columns is from the heap. False: exit
+ * status 1 and why. */
+bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,
+                    size_t **columns, hf_failure *failure);
+/* What differs: "the input FILE", "the query", …; NULL when it is the same job. */
+const char *hf_identity_difference(const hf_identity *one, const hf_identity *other);
+void hf_scan_free(hf_scan *scan);
+
+/* SHA-256 of bytes. */
+void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]);
+
+#endif

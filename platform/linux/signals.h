@@ -1,0 +1,9 @@
+/* SIGINT and SIGTERM ask for an end; a second one ends at once. SIGPIPE is an error of write(). */
+#ifndef HF_SIGNALS_H
+#define HF_SIGNALS_H
+
+void hf_signals_init(void);
+/* The signal that came, 0 none yet. */
+int hf_signals_caught(void);
+
+#endif

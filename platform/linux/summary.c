@@ -1,0 +1,197 @@
+#include "summary.h"
+
+#include "bytes.h"
+#include "files.h"
+#include "hf_json.h"
+#include "log.h"
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OUTAGES_SAID 5
+
+void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts) {
+    summary->statements += attempts;
+    int at = HF_SLOWEST;
+    while (at > 0 && ms > summary->slowest[at - 1].ms) {
+        at--;
+    }
+    if (at < HF_SLOWEST) {
+        memmove(&summary->slowest[at + 1], &summary->slowest[at],
+                (size_t)(HF_SLOWEST - 1 - at) * sizeof summary->slowest[0]);
+        summary->slowest[at] = (hf_slow){ .line = line, .ms = ms };
+    }
+}
+
+const char *hf_elapsed_text(uint64_t ms, char out[32]) {
+    uint64_t s = ms / 1000;
+    if (s < 60) {
+        snprintf(out, 32, "%.1f s", (double)ms / 1000.0);
+    } else if (s < 3600) {
+        snprintf(out, 32, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
+    } else {
+        snprintf(out, 32, "%u:%02u:%02u", (unsigned)(s / 3600), (unsigned)(s / 60 % 60),
+                 (unsigned)(s % 60));
+    }
+    return out;
+}
+
+static uint64_t ended(const hf_position_record *record) {
+    return record->lines_done + record->lines_rejected + record->lines_unknown;
+}
+
+static double rate(const hf_summary *summary) {
+    uint64_t lines = ended(&summary->record) - summary->lines_before;
+    return summary->elapsed_ms ? (double)lines * 1000.0 / (double)summary->elapsed_ms : 0;
+}
+
+static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options *options) {
+    const hf_position_record *record = &summary->record;
+    hf_bytes_format(to, "  lines       %llu of %llu done", (unsigned long long)record->lines_done,
+                    (unsigned long long)summary->lines_total);
+    if (record->lines_rejected) {
+        hf_bytes_format(to, ", %llu rejected (%s.rejects.csv)",
+                        (unsigned long long)record->lines_rejected, options->output);
+    }
+    if (record->lines_unknown) {
+        hf_bytes_format(to, ", %llu unknown (%s.unknown.csv)",
+                        (unsigned long long)record->lines_unknown, options->output);
+    }
+    if (summary->resumed_from) {
+        hf_bytes_format(to, "; resumed at line %llu", (unsigned long long)summary->resumed_from);
+    }
+    hf_bytes_add_byte(to, '\n');
+}
+
+static void say_connections(hf_bytes *to, const hf_summary *summary, const hf_client *client) {
+    char text[32], time[HF_TIME_BYTES];
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    hf_bytes_format(to, "  statements  %llu sent, %u of them again\n",
+                    (unsigned long long)summary->statements, status.retries);
+    hf_bytes_format(to, "  connections %u dialled, %u lost, %u reconnected\n", status.dials,
+                    status.losses, client->reconnects);
+    if (client->outages) {
+        hf_bytes_format(to, "  outages     %u, %s together\n", client->outages,
+                        hf_elapsed_text(client->outage_ms, text));
+    }
+    for (uint32_t i = 0; i < client->outages && i < OUTAGES_SAID; i++) {
+        hf_bytes_format(to, "              %s  %s  %s\n", hf_time_text(client->seen[i].start, time),
+                        hf_elapsed_text(client->seen[i].ms, text), client->seen[i].reason);
+    }
+    for (int i = 0; i < HF_SLOWEST && summary->slowest[i].ms; i++) {
+        hf_bytes_format(to, "%s line %llu: %.3f s", i ? "," : "  slowest    ",
+                        (unsigned long long)summary->slowest[i].line,
+                        summary->slowest[i].ms / 1000.0);
+    }
+    hf_bytes_add_text(to, summary->slowest[0].ms ? "\n" : "");
+}
+
+void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                    int status, const char *reason) {
+    hf_bytes text = { 0 };
+    char elapsed[32];
+    hf_bytes_format(&text, "%s: exit %d, %s\n", options->output, status, reason);
+    if (!summary->already) {
+        say_lines(&text, summary, options);
+        if (client && client->pool) {
+            say_connections(&text, summary, client);
+        }
+        hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s\n",
+                        hf_elapsed_text(summary->elapsed_ms, elapsed), rate(summary));
+    }
+    hf_say(text.data, text.used);
+    hf_bytes_free(&text);
+}
+
+/* ---- as JSON -------------------------------------------------------------------------------------- */
+
+static void add_connections(hf_json *json, const hf_client *client) {
+    char time[HF_TIME_BYTES];
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    hf_json_add_count(json, "retries", status.retries);
+    hf_json_add_count(json, "dials", status.dials);
+    hf_json_add_count(json, "losses", status.losses);
+    hf_json_add_count(json, "reconnects", client->reconnects);
+    hf_json_add_count(json, "outages_count", client->outages);
+    hf_json_add_count(json, "outages_ms", client->outage_ms);
+    hf_json *outages = hf_json_array();
+    for (uint32_t i = 0; i < client->outages && i < HF_OUTAGES_KEPT; i++) {
+        hf_json *one = hf_json_object();
+        hf_json_add_text(one, "start", hf_time_text(client->seen[i].start, time));
+        hf_json_add_count(one, "duration_ms", client->seen[i].ms);
+        hf_json_add_text(one, "reason", client->seen[i].reason);
+        hf_json_add(outages, NULL, one);
+    }
+    hf_json_add(json, "outages", outages);
+}
+
+static hf_json *as_json(const hf_summary *summary, const hf_client *client,
+                        const hf_options *options, int status, const char *reason) {
+    char time[HF_TIME_BYTES];
+    hf_json *json = hf_json_object();
+    hf_json_add_text(json, "program", "holdfast " HF_VERSION);
+    hf_json_add_text(json, "output", options->output);
+    hf_json_add_count(json, "exit_status", (uint64_t)status);
+    hf_json_add_text(json, "reason", reason);
+    hf_json_add_text(json, "started", hf_time_text(summary->started, time));
+    hf_json_add_count(json, "elapsed_ms", summary->elapsed_ms);
+    hf_json_add_real(json, "lines_per_s", rate(summary), 1);
+    hf_json_add_count(json, "lines_total", summary->lines_total);
+    hf_json_add_count(json, "lines_done", summary->record.lines_done);
+    hf_json_add_count(json, "lines_rejected", summary->record.lines_rejected);
+    hf_json_add_count(json, "lines_unknown", summary->record.lines_unknown);
+    hf_json_add_count(json, "lines_this_run", ended(&summary->record) - summary->lines_before);
+    if (summary->resumed_from) {
+        hf_json_add_count(json, "resumed_from_line", summary->resumed_from);
+    } else {
+        hf_json_add_null(json, "resumed_from_line");
+    }
+    hf_json_add_count(json, "runs", summary->record.runs);
+    hf_json_add_count(json, "elapsed_ms_all_runs", summary->record.elapsed_ms);
+    hf_json_add_count(json, "statements", summary->statements);
+    if (client && client->pool) {
+        add_connections(json, client);
+    }
+    hf_json *slowest = hf_json_array();
+    for (int i = 0; i < HF_SLOWEST && summary->slowest[i].ms; i++) {
+        hf_json *one = hf_json_object();
+        hf_json_add_count(one, "line", summary->slowest[i].line);
+        hf_json_add_count(one, "ms", summary->slowest[i].ms);
+        hf_json_add(slowest, NULL, one);
+    }
+    hf_json_add(json, "slowest", slowest);
+    return json;
+}
+
+bool hf_summary_write(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                      int status, const char *reason, hf_failure *failure) {
+    hf_json *json = as_json(summary, client, options, status, reason);
+    char *text = hf_json_print(json, true);
+    char *fresh = hf_path_beside(options->summary, ".new");
+    int fd = text ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    bool good =
+        fd >= 0 && hf_write_all(fd, text, strlen(text), -1) && hf_write_all(fd, "\n", 1, -1);
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (good && rename(fresh, options->summary) != 0) {
+        error = errno;
+        good = false;
+    }
+    if (!good) {
+        unlink(fresh);
+        errno = error;
+        hf_fail_file(failure, HF_EXIT_USAGE, options->summary, "write the summary to");
+    }
+    free(fresh);
+    free(text);
+    hf_json_free(json);
+    return good;
+}

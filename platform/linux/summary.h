@@ -1,0 +1,40 @@
+/* What a run did, for people (stderr) and for scripts (--summary FILE.json). */
+#ifndef HF_SUMMARY_H
+#define HF_SUMMARY_H
+
+#include "client.h"
+#include "position.h"
+
+#define HF_SLOWEST 5
+
+typedef struct hf_slow {
+    uint64_t line;
+    uint32_t ms;
+} hf_slow;
+
+typedef struct hf_summary {
+    int64_t started; /* wall clock, Unix ms */
+    hf_ms from;      /* the client's clock; 0 before there is one */
+    uint64_t elapsed_ms;
+    uint64_t lines_total;        /* of the input, without the header */
+    uint64_t lines_before;       /* ended in earlier runs */
+    uint64_t resumed_from;       /* physical line; 0: it is no resumed run */
+    uint64_t statements;         /* sent, repetitions included */
+    hf_slow slowest[HF_SLOWEST]; /* in falling order; ms 0: none */
+    hf_position_record record;   /* how far the job is */
+    bool already;                /* it was finished before */
+} hf_summary;
+
+/* A statement of `line` was answered after ms. */
+void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
+/* The text for stderr. client may be NULL: the server was never asked. */
+void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                    int status, const char *reason);
+/* The file, replaced whole. False: why it could not be written. */
+bool hf_summary_write(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                      int status, const char *reason, hf_failure *failure);
+
+/* "1:02:03", "4:05", "12.3 s". */
+const char *hf_elapsed_text(uint64_t ms, char out[32]);
+
+#endif
