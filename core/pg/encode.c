@@ -102,7 +102,8 @@ static uint8_t *put_named(uint8_t *at, char type, char kind, const hf_pg_session
 static inline int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values) {
     uint64_t sum = 4 * (uint64_t)n_values;
 
-    for (const hf_value *value = values, *end = values + n_values; value < end; value++) {
+    for (uint32_t i = 0; i < n_values; i++) {
+        const hf_value *value = &values[i];
         if (!value->data) {
             continue;
         }
@@ -134,7 +135,8 @@ static inline uint8_t *put_bind(uint8_t *at, const hf_pg_session *session, uint3
     at = put_name(at, session, number);
     at = hf_pg_put16(at, 0); /* all parameters are text */
     at = hf_pg_put16(at, n_values);
-    for (const hf_value *value = values, *end = values + n_values; value < end; value++) {
+    for (uint32_t i = 0; i < n_values; i++) {
+        const hf_value *value = &values[i];
         if (!value->data) {
             at = hf_pg_put32(at, UINT32_MAX); /* NULL */
             continue;

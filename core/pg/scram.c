@@ -53,6 +53,9 @@ static int decode(const char *from, size_t length, uint8_t *out, size_t size) {
             }
             four = four << 6 | (place ? (uint32_t)(place - alphabet) : 0);
         }
+        if ((four & ((1u << 8 * padding) - 1)) != 0) {
+            return -1; /* bits that say nothing must be zero */
+        }
         for (unsigned j = 0; j < 3 - padding; j++) {
             if (bytes == size) {
                 return -1;
