@@ -2,7 +2,7 @@
  *
  * The driver's few bytes go out alone on a second link, encrypted if the session is. Cancel and grace share
  * close_timeout; nothing new is sent on the session meanwhile. The server closes the second link when it
- * has passed the cancel on: only then can no later statement be hit by it.
+ * has passed the cancel on: then it can hit what was sent before, but no later statement.
  */
 #include "engine.h"
 
@@ -13,7 +13,10 @@ void hf_cancel_stop(hf_conn *conn) {
     hf_dial_drop(&conn->cancel);
     conn->cancel_deadline = HF_NEVER;
     conn->cancelled = NULL;
-    if (was && conn->flight.head) /* its own end may have been asked for meanwhile */
+    if (!was)
+        return;
+    conn->exposed = conn->n_flight; /* its 57014 may come later than the second link's end */
+    if (conn->flight.head)          /* whose own end may have been asked for meanwhile */
         hf_request_arm(conn->pool, conn->flight.head);
 }
 

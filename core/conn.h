@@ -48,6 +48,7 @@ struct hf_conn {
     hf_address addresses[HF_ADDRESSES_MAX];
     uint8_t n_addresses, address; /* how many, and which is being tried or in use */
     uint8_t endpoint;
+    uint16_t exposed;     /* so many of the oldest in flight may be hit by a cancel that is over */
     uint8_t cancel_code;  /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
     uint8_t cancel_limit; /* the hf_limit that fired */
     bool refused;         /* an extra dial was refused for good: it is not repeated */

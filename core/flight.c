@@ -87,7 +87,7 @@ static void again_or_failed(hf_pool *pool, hf_request *request, const hf_error *
     hf_request_requeue(pool, request);
 }
 
-/* 57014: ours if our cancel is pending, whichever statement it hit. */
+/* 57014: ours if our cancel is pending or has only just ended, whichever statement it hit. */
 static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     hf_error error = request->error;
@@ -95,7 +95,7 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
         hf_cancel_error(conn, request, &error);
         memcpy(error.sqlstate, request->error.sqlstate, sizeof error.sqlstate);
         again_or_failed(pool, request, &error);
-    } else if (hf_cancel_pending(conn) && !must_end(pool, request)) {
+    } else if ((hf_cancel_pending(conn) || conn->exposed > 0) && !must_end(pool, request)) {
         /* Meant for one that was answered just before: no fault of this one. */
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
@@ -183,6 +183,8 @@ static bool ready(hf_conn *conn) {
     } else {
         give_up = refused(conn, request, ours, true);
     }
+    if (conn->exposed > 0)
+        conn->exposed--;
     if (ours)
         hf_cancel_answered(conn);
     if (give_up) {
@@ -359,6 +361,7 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
             hf_queue_push(&again, request);
         oldest = false;
     }
+    conn->exposed = 0;
     while (again.tail) { /* to the head of the queue, in their order */
         hf_request *request = again.tail;
         hf_queue_remove(&again, request);
