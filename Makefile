@@ -211,7 +211,7 @@ lint-symbols: # what the linker sees
 
 # One stamp for each file: again only when it or a header of it changed.
 lint-tidy: $(patsubst %.c,$(BUILD)/%.tidy,$(code))
-$(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy
+$(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy tests/.clang-tidy
 	@echo 'clang-tidy $*.c'
 	clang $(call compile,$*.c) -fsyntax-only $*.c
 	clang-tidy --quiet $*.c -- $(call compile,$*.c) 2>&1 | { ! grep -v -e 'warnings\? generated' -e '^Suppressed' -e '^Use -header'; }

@@ -46,7 +46,7 @@ CORE_WORDS = re.compile(
 TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
 EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
 LINES_MAX, README_LINES_MAX = 600, 60
-COLUMNS_MAX = 110  # of comments; the formatter keeps code within 100. Tables laid out by hand are free
+COLUMNS_MAX = 120  # of comments and tables laid out by hand; the formatter keeps code within 100
 
 # Written so that this file does not match its own rules.
 PRIVATE = {
@@ -143,11 +143,8 @@ def check_includes(root, path, source):
 
 def check_c(root, path, source):
     check_includes(root, path, source)
-    by_hand = False
     for number, line in enumerate(source.splitlines(), 1):
-        if "clang-format o" in line:
-            by_hand = "clang-format off" in line
-        if len(line) > COLUMNS_MAX and not by_hand:
+        if len(line) > COLUMNS_MAX:
             breach(path, number, f"{len(line)} columns; {COLUMNS_MAX} is the most")
     for number, line in enumerate(bare(source).splitlines(), 1):
         word = CORE_WORDS.search(line) if within(path, "core") else None

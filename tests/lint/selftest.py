@@ -20,7 +20,7 @@ WRONG = {
     "its own header not first": ("core/x.c", '#include <string.h>\n#include "x.h"\n', "but not first"),
     "a platform chosen by #ifdef": ("port/linux/a.c", "#ifdef __linux__\n#endif\n", "not an #ifdef"),
     "a file with two ideas": ("core/a.c", "int a;\n" * 601, "two ideas"),
-    "a line too wide": ("core/a.c", "// " + "x" * 120 + "\n", "columns"),
+    "a line too wide": ("core/a.c", "// " + "x" * 130 + "\n", "columns"),
     "a stranger at the top": ("stuff/a.c", "int a;\n", "no place at the top"),
     "a folder without README": ("core/new/a.c", "int a;\n", "opens with a README.md"),
     "a machine's path": ("core/README.md", "see /ho" + "me/me/x\n", "a path of somebody's machine"),
