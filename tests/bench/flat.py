@@ -3,10 +3,11 @@
 
     tests/bench/flat.py [--full]
 
-Ten million statements take some minutes, so `make bench` shows it in three parts: a short input to its end, one
-twenty times as long to its end, and the first seconds of ten million lines, stopped and gone on with from where
-it was. What a program keeps per line, per statement or per byte of its input would tell them apart. --full runs
-the ten million to the end instead.
+Before the first statement the report reads its whole input once, to know it again when it is resumed; so all ten
+million lines are read here each time. Ten million statements would take minutes: `make bench` runs a short input
+to its end, one twenty times as long to its end, and the first seconds of ten million lines, stopped and gone on
+with from where it was. What is kept per line, per statement or per byte of input would tell them apart. --full
+runs the ten million to the end instead.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 
+import measure
 import server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,15 +42,18 @@ def make_input(path, lines):
 class Report:
     """One run of the program, watched."""
 
-    def __init__(self, program, at, folder):
+    def __init__(self, programs, at, folder):
         self.folder, self.samples = folder, []
         self.part, self.read, self.lines = folder / "report.csv.part", 0, -1    # the header is no line
+        self.told = folder / "peak"
+        self.told.write_text("")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "HOLDFAST"))}
         self.log = open(folder / "output.log", "w", encoding="utf-8")
         self.process = subprocess.Popen(
-            [program, "report", "--dsn", at.dsn(True), "--cost-file", folder / "cost.csv", "--query",
-             folder / "report.sql", "--params", "id", "--output", folder / "report.csv", "--progress", "never"],
-            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT,
+            [programs / "peak", self.told, holdfast(), "report", "--dsn", at.dsn(True), "--cost-file",
+             folder / "cost.csv", "--query", folder / "report.sql", "--params", "id", "--output",
+             folder / "report.csv", "--progress", "never"],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
             env={**environment, "HOME": str(folder)})
 
     def written(self):
@@ -63,24 +68,23 @@ class Report:
         return max(self.lines, 0)
 
     def sample(self):
-        """(lines written, resident bytes, peak of them), or None when it has ended."""
+        """Notes when and how many bytes are resident, unless it has not begun or has ended."""
         try:
-            status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+            status = pathlib.Path(f"/proc/{self.told.read_text().split()[0]}/status").read_text()
             words = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-            now, peak = (int(words[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
-        except (OSError, KeyError):
-            return None
-        self.samples.append((self.written(), now, peak))
-        return self.samples[-1]
+            self.samples.append((time.monotonic(), int(words["VmRSS"].split()[0]) * 1024))
+        except (OSError, KeyError, IndexError):
+            pass
 
-    def watch(self, seconds=None, every=0.05, tell=None):
+    def watch(self, seconds=None, every=0.1, tell=None):
         """Until it ends, or for so long and then stopped; its exit status."""
         begun = told = time.monotonic()
         while self.process.poll() is None:
             self.sample()
+            self.written()
             now = time.monotonic()
             if seconds is not None and now - begun > seconds:
-                self.process.send_signal(signal.SIGTERM)
+                os.killpg(self.process.pid, signal.SIGTERM)
                 break
             if tell and now - told > 20:
                 told = now
@@ -89,18 +93,29 @@ class Report:
         try:
             status = self.process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.kill()
             status = self.process.wait()
         self.log.close()
         self.written()
         return status
 
-    def peak(self):
-        return max(sample[2] for sample in self.samples) if self.samples else 0
+    def kill(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
-    def after(self, part):
-        """The peak when that part of the run's lines was written."""
-        return next((peak for lines, _, peak in self.samples if lines >= self.lines * part), self.peak())
+    def peak(self):
+        """The kernel's own account, which misses nothing."""
+        words = self.told.read_text().split()
+        return int(words[1]) * 1024 if len(words) == 2 else 0
+
+    def half_way(self):
+        """What was resident when half of the run's time was over."""
+        middle = (self.samples[0][0] + self.samples[-1][0]) / 2 if self.samples else 0
+        return next((now for when, now in self.samples if when >= middle), 0)
+
+
+def holdfast():
+    return pathlib.Path(os.environ.get("HOLDFAST", ROOT / "build" / "linux" / "holdfast"))
 
 
 def mib(size):
@@ -110,22 +125,22 @@ def mib(size):
 class Show:
     """The parts one after the other, each a line of what is printed."""
 
-    def __init__(self, program, at, folder):
-        self.program, self.at, self.folder = program, at, folder
+    def __init__(self, programs, at, folder):
+        self.programs, self.at, self.folder = programs, at, folder
         self.peaks, self.failed = [], False
         (folder / "report.sql").write_text(SQL)
 
     def run(self, title, expected, **how):
-        report = Report(self.program, self.at, self.folder)
+        report = Report(self.programs, self.at, self.folder)
         begun = time.monotonic()
         try:
             status = report.watch(**how)
         except BaseException:
-            report.process.kill()
+            report.kill()
             raise
         took = time.monotonic() - begun
-        print(f"{title:<44} {report.lines:>11,} lines {took:6.1f} s   peak {mib(report.peak()):>9}, at a tenth of "
-              f"the way {mib(report.after(0.1)):>9}", flush=True)
+        print(f"{title:<44} {report.lines:>11,} done {took:6.1f} s   half-way {mib(report.half_way())}, peak "
+              f"{mib(report.peak())}", flush=True)
         self.peaks.append(report.peak())
         if status != expected:
             self.failed = True
@@ -146,23 +161,22 @@ class Show:
         return flat and not self.failed
 
 
-def show(at, work, full=False):
+def show(at, work, programs, full=False):
     """Prints the peaks; True if memory is flat."""
-    program = pathlib.Path(os.environ.get("HOLDFAST", ROOT / "build" / "linux" / "holdfast"))
-    print("\nThe report over long inputs, 3 connections with TLS: peak of resident memory (VmHWM)")
-    if not program.exists():
-        print(f"{program} is not built")
+    print("\nThe report over long inputs, 3 connections with TLS: resident memory, and its peak by wait4()")
+    if not holdfast().exists():
+        print(f"{holdfast()} is not built")
         return False
     folder = work / "flat"
     folder.mkdir()
-    shown = Show(program, at, folder)
+    shown = Show(programs, at, folder)
     try:
         for lines in (SHORT, LONG):
             shown.new_input(lines)
             shown.run(f"{lines:,} lines, to the end", 0)
         shown.new_input(HUGE)
         if full:
-            shown.run(f"{HUGE:,} lines, to the end", 0, every=0.5,
+            shown.run(f"{HUGE:,} lines, to the end", 0,
                       tell=lambda report: print(f"    {report.lines:,} lines, {mib(report.samples[-1][1])}", flush=True))
         else:
             shown.run(f"{HUGE:,} lines, stopped after {SECONDS} s", INCOMPLETE, seconds=SECONDS)
@@ -179,7 +193,7 @@ def main():
     parser.add_argument("--full", action="store_true", help="to the end")
     options = parser.parse_args()
     with server.workplace(ROOT / "build" / "bench") as work, server.running(work) as at:
-        return 0 if show(at, work, options.full) else 1
+        return 0 if show(at, work, measure.programs(), options.full) else 1
 
 
 if __name__ == "__main__":

@@ -14,15 +14,21 @@ import subprocess
 MARK = "close(-4242)"
 
 
+def programs():
+    """The folder of the bench programs."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    return pathlib.Path(os.environ.get("BENCHES", root / "build" / "linux" / "tests" / "bench"))
+
+
 class Broken(Exception):
     """A bench program failed: that side has no figure."""
 
 
 class Bench:
-    """Runs the bench programs of a folder against one server."""
+    """Runs the bench programs against one server."""
 
-    def __init__(self, programs, server, scratch):
-        self.programs, self.server, self.scratch = pathlib.Path(programs), server, pathlib.Path(scratch)
+    def __init__(self, server, scratch, folder=None):
+        self.programs, self.server, self.scratch = folder or programs(), server, pathlib.Path(scratch)
         self.core = max(os.sched_getaffinity(0))
         self.broken = {}
 

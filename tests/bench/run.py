@@ -209,15 +209,14 @@ def main():
     rows = chosen(options.only)
     flat_memory = True
     with server.workplace(WORK), server.running(WORK) as at:
-        programs = os.environ.get("BENCHES", ROOT / "build" / "linux" / "tests" / "bench")
-        bench = Bench(programs, at, WORK)
+        bench = Bench(at, WORK)
         if options.profile:
             work = options.profile.lower()
             profile_work.show(bench, "libpq" if options.libpq else "holdfast", work, options.tls, size(work).counted)
             return 0
         measure(bench, rows, options.rounds)
         if not options.no_flat and not options.only:
-            flat_memory = flat.show(at, WORK)
+            flat_memory = flat.show(at, WORK, bench.programs)
     for (side, work, tls), why in bench.broken.items():
         print(f"failed: bench_{side} {work}{' with TLS' if tls else ''}: {why}", file=sys.stderr)
     return 1 if bench.broken or not flat_memory else 0
