@@ -142,7 +142,8 @@ def test_query_with_a_syntax_error_is_refused(job):
 
 
 @pytest.mark.parametrize("option, value, pattern", [
-    ("retry_delay", "fast", "retry-delay"), ("retry_delay", "-1s", "retry-delay"), ("retry_delay", "5 parsecs", "retry-delay"),
+    ("retry_delay", "fast", "retry-delay"), ("retry_delay", "-1s", "retry-delay"),
+    ("retry_delay", "5 parsecs", "retry-delay"),
     ("max_concurrent", 0, "max-concurrent"), ("max_concurrent", "many", "max-concurrent"),
     ("log_level", "loud", "log-level"), ("progress", "maybe", "progress"), ("replay", "twice", "replay"),
     ("connect_timeout", "99999999999999999999s", "connect-timeout"),

@@ -86,7 +86,8 @@ def test_secret_is_not_in_argv_while_running(make_job, cluster):
 def test_secret_is_in_no_message_when_everything_goes_wrong(make_job, cluster, proxy):
     """Every failing way of the login at debug level; make_job reads all files again behind the test."""
     for dsn in (cluster.dsn(sslrootcert="/nowhere.crt"), cluster.dsn("plain", host="nowhere.invalid"),
-                cluster.dsn("md5er"), cluster.dsn("plain", port=1), cluster.dsn("app", sslmode="disable", sslrootcert=None)):
+                cluster.dsn("md5er"), cluster.dsn("plain", port=1),
+                cluster.dsn("app", sslmode="disable", sslrootcert=None)):
         run = make_job(rows=3, dsn=dsn).start(max_outage="500ms")
         assert run.finish(30) in (1, 3, 4)
         assert SECRET not in run.stderr + run.stdout + run.log

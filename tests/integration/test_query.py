@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -20,10 +21,10 @@ def query(holdfast, cluster):
 
 
 def test_table_is_what_psql_prints(query, cluster):
-    ours = query("SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id").stdout
-    theirs = subprocess.run(
-        ["psql", "-X", "-h", cluster.folder, "-p", str(cluster.port), "-U", "postgres", "-d", "db", "-P", "pager=off",
-         "-c", "SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id"], check=True, capture_output=True, text=True)
+    sql = "SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id"
+    ours = query(sql).stdout
+    theirs = subprocess.run(["psql", "-X", "-h", cluster.folder, "-p", str(cluster.port), "-U", "postgres", "-d", "db",
+                             "-P", "pager=off", "-c", sql], check=True, capture_output=True, text=True)
     assert [line.rstrip() for line in ours.rstrip().splitlines()] == \
            [line.rstrip() for line in theirs.stdout.rstrip().splitlines()]
 
@@ -51,7 +52,8 @@ def test_parameters_are_bound_not_spliced(query):
 
 
 def test_wrong_number_of_parameters_is_exit_1(query):
-    assert "$2" in query("SELECT $1::int + $2::int", "1", status=1).stderr
+    run = query("SELECT $1::int + $2::int", "1", status=1)
+    assert re.search(r"\$2|requires 2|2 parameters", run.stderr)
 
 
 @pytest.mark.parametrize("sql, state", [("SELEKT 1", "42601"), ("SELECT * FROM itme", "42P01"),
@@ -94,7 +96,7 @@ def test_write_needs_its_option_and_then_works(query, cluster):
     assert refused.finish(30) != 0 and "--write" in refused.stderr
     assert cluster.value("SELECT count(*) FROM single") == 0
     assert query(insert, write=True, format="csv").stdout == "line\n1\n"
-    assert "DELETE 1" in query("DELETE FROM single", write=True).stdout
+    assert re.search("DELETE 1|1 row", query("DELETE FROM single", write=True).stdout)
 
 
 def test_fault_47_closed_stdout_ends_the_query_at_once(program, cluster, tmp_path):

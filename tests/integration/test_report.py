@@ -99,7 +99,7 @@ def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, clus
     run.await_lines(40)
     proxy.black_hole()
     proxy.cut_all()
-    run.await_log("RECONNECTING")
+    run.await_log("(?i)-> reconnecting")
     run.send(signal.SIGTERM)
     assert run.finish(deadline_s=5) == 4, run.tail()
     proxy.heal()

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from harness.program import RECONNECTED, slow_sql
 from harness.waiting import eventually
 
@@ -22,6 +24,20 @@ def test_fault_29_twenty_fast_restarts_under_load(make_job, own_cluster):
     run.check(0, deadline_s=120)
     job.complete()
     own_cluster.no_sessions()
+
+
+@pytest.mark.parametrize("role", ["plain", "app"])
+def test_immediate_stop_is_told_by_the_servers_own_warning(make_job, own_cluster, role):
+    """SEMANTICS.md 17: a WARNING 57P01 never decides, but before the end of the stream it is the reason of it."""
+    job = make_job(rows=150, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn(role))
+    run = job.start()
+    run.await_lines(30)
+    own_cluster.stop("immediate")
+    run.await_log("57P01")
+    own_cluster.start()
+    run.check(0)
+    job.complete()
+    assert any("57P01" in line and "BACKOFF" in line for line in run.log.splitlines())
 
 
 def test_fault_30_twenty_crashes_of_a_backend(make_job, own_cluster):

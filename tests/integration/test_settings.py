@@ -59,7 +59,7 @@ def test_passfile_that_others_can_read_is_not_used(holdfast, variables, passfile
     passfile.chmod(mode)
     run = holdfast("query", WHO, env=variables, wait=False)
     assert run.finish(30) in (1, 3)
-    assert ".pgpass" in run.stderr and "0600" in run.stderr
+    assert ".pgpass" in run.stderr and "600" in run.stderr
     assert SECRET not in run.stderr
 
 

@@ -189,13 +189,15 @@ def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cl
 
 
 def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, proxy, dsn):
-    extras = [wire.notice("01000", "a word in between"),
-              wire.message(b"S", b"application_name\0other\0"),
+    notice = wire.notice("01000", "a word in between")
+    extras = [notice, wire.message(b"S", b"application_name\0other\0"),
               wire.message(b"A", b"\0\0\0\x07channel\0payload\0")]
 
     def between(kind, body, link):
         link.seen["n"] = link.seen.get("n", 0) + 1
-        return extras[link.seen["n"] % 3] + wire.message(kind, body) if kind != b"R" else wire.message(kind, body)
+        extra = extras[link.seen["n"] % 3] if link.seen.get("ready") else notice
+        link.seen["ready"] = link.seen.get("ready") or kind == b"Z"     # nobody listens before the login ends
+        return extra + wire.message(kind, body)
     proxy.default = Plan(rewrite=between)
     job = make_job(rows=60, dsn=dsn)
     run = job.run(status=0)
@@ -204,14 +206,13 @@ def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, prox
 
 
 def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_job, cluster, proxy):
-    """Line 1 takes long, the window behind it is full: the other two connections idle when they are killed."""
+    """Line 1 takes long, the window behind it is full: the other connections idle when they are killed."""
     job = make_job(rows=100, dsn=cluster.dsn("plain", port=proxy.port),
-                   sql="SELECT pg_sleep(CASE WHEN $1::int = 1 THEN 4 ELSE 0 END)::text AS s, $1::int AS n")
+                   sql="SELECT pg_sleep(CASE WHEN $1::int = 1 THEN 8 ELSE 0 END)::text AS s, $1::int AS n")
     run = job.start(request_timeout="60s", window=8)
-    eventually(lambda: len(cluster.sessions("plain", "idle")) == 2, "two connections idle behind the first line")
     eventually(lambda: cluster.value(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'idle' AND query LIKE '%%sleep%%'"
-        " AND now() - state_change > interval '300 ms'") == 2, "they have come to rest")
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'idle' AND query LIKE '%sleep%'"
+        " AND now() - state_change > interval '300 ms'") >= 1, "a connection idles behind the first line", 5)
     cluster.terminate("plain", "idle")
     run.await_log("57P01", deadline_s=3)
     assert run.running and cluster.sessions("plain", "active"), "it was noticed while line 1 still ran"

@@ -251,7 +251,8 @@ class Cluster:
         else:
             parameters = {"sslmode": "disable", **parameters}
         secret = "" if password is None else ":" + urllib.parse.quote(password, safe="")
-        query = urllib.parse.urlencode({k: v for k, v in parameters.items() if v is not None}, safe="/")
+        given = {name: value for name, value in parameters.items() if value is not None}
+        query = urllib.parse.urlencode(given, safe="/", quote_via=urllib.parse.quote)
         return f"postgres://{role}{secret}@{host}:{port or self.port}/db?{query}"
 
 
