@@ -99,8 +99,13 @@ static bool evict(hf_pg_session *session, uint8_t *store, const hf_pg_entry *spa
 
 static bool make_room(hf_pg_session *session, uint8_t *store, size_t bytes,
                       const hf_pg_entry *spare) {
+    const size_t stays = spare ? (size_t)spare->sql_bytes : 0;
+
+    if (bytes > HF_STATEMENT_BYTES - stays) {
+        return false; /* not even alone */
+    }
     while (bytes > (size_t)(HF_STATEMENT_BYTES - session->stored)) {
-        if (bytes > HF_STATEMENT_BYTES || !evict(session, store, spare)) {
+        if (!evict(session, store, spare)) {
             return false;
         }
     }
