@@ -6,6 +6,7 @@
 #include "log.h"
 #include "program.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,7 +78,7 @@ static int on_row(hf_request *request, hf_row *row) {
 
 static void void_rows(hf_job *job, hf_line *line) {
     line->rows = 0;
-    if (hf_job_is_head(job, line)) {
+    if (line->streams) {
         hf_outfile_cut(&job->outputs.out, job->head_start);
     }
     hf_bytes_reset(&line->out, 65536);
@@ -130,13 +131,14 @@ static void on_send(hf_request *request) {
     }
 }
 
-/* How a line that is not safe ended, kept while lines before it are under way: so kill -9 forgets nothing. */
+/* How a line that is not safe ended is noted at once: it may have to wait for lines before it, or the disk may
+ * be full. The next line's intent takes the note to the disk with it. */
 static void note_end(hf_job *job, hf_line *line) {
     static const hf_intent_kind kinds[] = { [HF_LINE_OK] = HF_INTENT_OK,
                                             [HF_LINE_REJECTED] = HF_INTENT_REJECTED,
                                             [HF_LINE_UNKNOWN] = HF_INTENT_UNKNOWN,
                                             [HF_LINE_UNDONE] = HF_INTENT_NOT_RUN };
-    if (!line->intended || (hf_job_is_head(job, line) && line->state != HF_LINE_UNDONE)) {
+    if (!line->intended || (line->state == HF_LINE_OK && line->streams)) {
         return;
     }
     const hf_bytes *text = line->state == HF_LINE_OK ? &line->out : &line->message;
@@ -160,7 +162,10 @@ static void refused_line(hf_line *line, const hf_error *error) {
                     message.used ? message.used : strlen(words));
         hf_bytes_free(&message);
     } else {
-        hf_error_text(error, text, sizeof text);
+        size_t used = hf_error_text(error, text, sizeof text);
+        if (error->code == HF_ERR_TOO_LARGE) {
+            snprintf(text + used, sizeof text - used, "; --max-row allows more");
+        }
         hf_line_end(line, HF_LINE_REJECTED, hf_err_name(error->code), text, strlen(text));
     }
 }

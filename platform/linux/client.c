@@ -23,10 +23,7 @@ static const char *state_text(uint8_t state, char out[16]) {
 }
 
 static int level_of(const hf_transition *t) {
-    if (t->event == HF_EV_REFUSED) {
-        return HF_LOG_ERROR;
-    }
-    if (t->to == HF_BACKOFF) {
+    if (t->event == HF_EV_REFUSED || t->to == HF_BACKOFF) {
         return HF_LOG_WARN;
     }
     bool came_up = t->to == HF_HEALTHY && (t->from == HF_CONNECTING || t->from == HF_RECONNECTING);
@@ -42,7 +39,8 @@ static void write_why(hf_bytes *line, const hf_transition *t) {
         hf_bytes_format(line, ": %s", hf_err_text(t->code));
     }
     if (t->to == HF_BACKOFF) {
-        hf_bytes_format(line, "; next try in %.1f s", t->wait_ms / 1000.0);
+        hf_bytes_format(line, "; next try in %.*f s", t->wait_ms < 1000 ? 3 : 1,
+                        t->wait_ms / 1000.0);
     }
 }
 
@@ -112,7 +110,7 @@ static void on_notice(void *user, unsigned conn, const hf_error *notice) {
 
 /* ---- outages -------------------------------------------------------------------------------------- */
 
-static void outage_ends(hf_client *client, hf_ms now) {
+static void outage_ends(hf_client *client, hf_ms now, bool over) {
     if (client->outage_from != HF_NEVER && client->outage_real) {
         uint64_t ms = now - client->outage_from;
         if (client->outages < HF_OUTAGES_KEPT) {
@@ -123,7 +121,8 @@ static void outage_ends(hf_client *client, hf_ms now) {
         }
         client->outages++;
         client->outage_ms += ms;
-        hf_log(HF_LOG_INFO, "the outage is over after %.1f s", (double)ms / 1000.0);
+        hf_log(HF_LOG_INFO, "the outage %s %.1f s",
+               over ? "is over after" : "lasted to the end:", (double)ms / 1000.0);
     }
     client->outage_from = HF_NEVER;
     client->outage_real = false;
@@ -135,7 +134,7 @@ static void follow_outage(hf_client *client, hf_ms now) {
     if (status.outage_since != client->outage_from) {
         bool real = client->outage_real; /* the loss that began it came before we look */
         if (client->outage_from != HF_NEVER) {
-            outage_ends(client, now);
+            outage_ends(client, now, status.conns[HF_HEALTHY] > 0);
         }
         client->outage_from = status.outage_since;
         client->outage_real = status.outage_since != HF_NEVER && real;
@@ -225,7 +224,7 @@ void hf_client_close(hf_client *client) {
             hf_linux_wait(&client->port, next < now + HF_NAP_MS ? next : now + HF_NAP_MS);
         }
     }
-    outage_ends(client, hf_client_now(client));
+    outage_ends(client, hf_client_now(client), false);
 }
 
 void hf_client_free(hf_client *client) {

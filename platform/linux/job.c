@@ -13,6 +13,7 @@
 #define KEEP_EVERY_MS    20 /* at the latest; else before every sleep */
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
+#define NOTED_BYTES      (1024 * 1024)
 
 uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
@@ -32,7 +33,7 @@ bool hf_job_is_head(const hf_job *job, const hf_line *line) {
 }
 
 hf_bytes *hf_job_sink(hf_job *job, hf_line *line) {
-    return hf_job_is_head(job, line) ? hf_outfile_buffer(&job->outputs.out) : &line->out;
+    return line->streams ? hf_outfile_buffer(&job->outputs.out) : &line->out;
 }
 
 static void output_failed(hf_job *job, const hf_outfile *file) {
@@ -41,66 +42,31 @@ static void output_failed(hf_job *job, const hf_outfile *file) {
     hf_job_stop(job, &failure);
 }
 
-void hf_job_added(hf_job *job, hf_line *line) {
-    if (!hf_job_is_head(job, line)) {
-        hf_window_count(&job->window, line);
-    } else if (!hf_outfile_added(&job->outputs.out)) {
+/* What the head gathered goes to the file, and its further rows with it. */
+static void stream(hf_job *job, hf_line *line) {
+    line->streams = true;
+    hf_bytes_add(hf_outfile_buffer(&job->outputs.out), line->out.data, line->out.used);
+    hf_bytes_reset(&line->out, 65536);
+    hf_window_count(&job->window, line);
+    if (!hf_outfile_added(&job->outputs.out)) {
         output_failed(job, &job->outputs.out);
     }
 }
 
-/* ---- fates: lines of which an earlier run's intents tell -------------------------------------------- */
-
-void hf_job_fate(void *user, const hf_intent *intent) {
-    hf_job *job = user;
-    size_t i = 0;
-    while (i < job->n_fates && job->fates[i].line != intent->line) {
-        i++;
-    }
-    if (i == job->n_fates) {
-        hf_intent *fates = hf_must_alloc(job->n_fates + 1, sizeof *fates);
-        if (job->n_fates) {
-            memcpy(fates, job->fates, job->n_fates * sizeof *fates);
-        }
-        free(job->fates);
-        job->fates = fates;
-        job->n_fates++;
-    }
-    free((void *)(uintptr_t)job->fates[i].text);
-    char *text = hf_must_alloc(intent->text_bytes + 1, 1);
-    memcpy(text, intent->text, intent->text_bytes);
-    job->fates[i] = *intent;
-    job->fates[i].text = text;
+/* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output. */
+static bool may_stream(const hf_job *job, const hf_line *line) {
+    return job->replay == HF_REPLAY_SAFE || line->out.used > NOTED_BYTES;
 }
 
-bool hf_job_take_fate(hf_job *job, hf_line *line) {
-    static const char lost[] =
-        "holdfast ended while this line was under way (killed, or a power cut): it may have run";
-    for (size_t i = 0; i < job->n_fates; i++) {
-        const hf_intent *fate = &job->fates[i];
-        if (fate->line != line->line) {
-            continue;
+void hf_job_added(hf_job *job, hf_line *line) {
+    if (!line->streams) {
+        hf_window_count(&job->window, line);
+        if (hf_job_is_head(job, line) && may_stream(job, line)) {
+            stream(job, line);
         }
-        switch (fate->kind) {
-        case HF_INTENT_SENT:
-            hf_line_end(line, HF_LINE_UNKNOWN, "HF_ERR_CLOSED", lost, sizeof lost - 1);
-            break;
-        case HF_INTENT_OK:
-            line->state = HF_LINE_OK;
-            hf_bytes_add(&line->out, fate->text, fate->text_bytes);
-            break;
-        case HF_INTENT_REJECTED:
-            hf_line_end(line, HF_LINE_REJECTED, fate->code, fate->text, fate->text_bytes);
-            break;
-        case HF_INTENT_UNKNOWN:
-            hf_line_end(line, HF_LINE_UNKNOWN, fate->code, fate->text, fate->text_bytes);
-            break;
-        case HF_INTENT_NOT_RUN: return false;
-        }
-        line->intended = true;
-        return true;
+    } else if (!hf_outfile_added(&job->outputs.out)) {
+        output_failed(job, &job->outputs.out);
     }
-    return false;
 }
 
 /* ---- taking lines on ------------------------------------------------------------------------------ */
@@ -132,7 +98,7 @@ static bool take_line(hf_job *job) {
     job->taken = record.line;
     if (line->n_cells != job->scan.n_header) {
         wrong_width(job, line);
-    } else if (!hf_job_take_fate(job, line)) {
+    } else if (!hf_fates_take(&job->fates, line)) {
         hf_line_prefix(line, job->n_columns == 0);
     }
     hf_window_count(&job->window, line);
@@ -254,13 +220,10 @@ static bool let_go(hf_job *job, hf_line *line) {
     return true;
 }
 
-/* A line that is under way became the head: what it gathered goes to the file, the rest will follow. */
-static void stream(hf_job *job, hf_line *line) {
-    if (line->out.used > 0) {
-        hf_bytes_add(hf_outfile_buffer(&job->outputs.out), line->out.data, line->out.used);
-        hf_bytes_reset(&line->out, 65536);
-        hf_window_count(&job->window, line);
-        hf_job_added(job, line);
+/* A line that is under way became the head. */
+static void lead(hf_job *job, hf_line *line) {
+    if (!line->streams && may_stream(job, line)) {
+        stream(job, line);
     }
     if (line->paused) {
         line->paused = false;
@@ -272,7 +235,7 @@ static void let_lines_go(hf_job *job) {
     while (!hf_window_empty(&job->window)) {
         hf_line *line = hf_window_head(&job->window);
         if (line->state == HF_LINE_RUNNING) {
-            stream(job, line);
+            lead(job, line);
             return;
         }
         if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE || !let_go(job, line)) {
@@ -352,9 +315,9 @@ static void compact_intents(hf_job *job) {
         }
         hf_intents_add(&job->intents, &intent);
     }
-    for (size_t i = 0; i < job->n_fates; i++) {
-        if (job->fates[i].line > job->taken) {
-            hf_intents_add(&job->intents, &job->fates[i]);
+    for (size_t i = 0; i < job->fates.count; i++) {
+        if (job->fates.items[i].intent.line > job->taken) {
+            hf_intents_add(&job->intents, &job->fates.items[i].intent);
         }
     }
     hf_intents_compact_end(&job->intents);
@@ -444,7 +407,7 @@ static bool turn(hf_job *job) {
     }
     hf_ms redraw = hf_progress_tick(&job->progress, &job->client, hf_job_ended(job), now);
     bool moved = job->summary.statements != statements || hf_job_ended(job) != ended;
-    if (moved && now < job->keep_at) {
+    if (moved && now < job->keep_at && !uses_intents(job)) {
         return true; /* the connections come first: they have nothing to do */
     }
     keep(job, now);
@@ -464,5 +427,7 @@ void hf_job_run(hf_job *job) {
     hf_progress_end(&job->progress);
     hf_client_close(&job->client);
     let_lines_go(job);
-    commit(job);
+    if (hf_outputs_retreat(&job->outputs, &job->record)) {
+        commit(job);
+    }
 }

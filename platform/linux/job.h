@@ -7,6 +7,7 @@
 #define HF_JOB_H
 
 #include "client.h"
+#include "fates.h"
 #include "intents.h"
 #include "outputs.h"
 #include "progress.h"
@@ -36,8 +37,7 @@ typedef struct hf_job {
     uint64_t taken; /* the last line that was taken on */
 
     hf_intents intents; /* of lines that are not safe; fd -1: not needed */
-    hf_intent *fates;   /* what an earlier run's intents say; their text is owned */
-    size_t n_fates;
+    hf_fates fates;     /* what an earlier run's say */
 
     bool stopping; /* failure says why */
     hf_failure failure;
@@ -69,9 +69,5 @@ void hf_job_added(hf_job *job, hf_line *line);
 
 /* answers.c: makes the line's request and submits it. */
 void hf_answers_submit(hf_job *job, hf_line *line);
-
-/* How an earlier run's intents say that a line ended: hf_intents_open()'s callback, and the question. */
-void hf_job_fate(void *job, const hf_intent *intent);
-bool hf_job_take_fate(hf_job *job, hf_line *line);
 
 #endif

@@ -97,12 +97,21 @@ bool hf_outfile_cut(hf_outfile *file, uint64_t length) {
     return true;
 }
 
+bool hf_outfile_retreat(hf_outfile *file, uint64_t length) {
+    if (file->sync_failed) {
+        return false;
+    }
+    file->error = 0;
+    return hf_outfile_cut(file, length);
+}
+
 bool hf_outfile_sync(hf_outfile *file) {
     if (!hf_outfile_flush(file)) {
         return false;
     }
     if (file->dirty && fdatasync(file->fd) != 0) {
-        return stuck(file); /* what was written may be gone, whatever a second sync says */
+        file->sync_failed = true; /* what was written may be gone, whatever a second sync says */
+        return stuck(file);
     }
     file->dirty = false;
     return true;

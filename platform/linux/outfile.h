@@ -17,7 +17,8 @@ typedef struct hf_outfile {
     const char *path;
     int fd; /* -1: not open yet */
     int error;
-    bool dirty; /* written since the last sync */
+    bool dirty;       /* written since the last sync */
+    bool sync_failed; /* the error was a sync's: what was written before may be lost */
     uint64_t written;
     hf_bytes buffer;
 } hf_outfile;
@@ -34,6 +35,9 @@ hf_bytes *hf_outfile_buffer(hf_outfile *file);
 bool hf_outfile_added(hf_outfile *file);
 /* Cuts back to a length that it had. */
 bool hf_outfile_cut(hf_outfile *file, uint64_t length);
+/* Goes back to a length that was written, after writing more failed: the error is forgotten. False: it was
+ * a sync that failed, and only what was synced before counts. */
+bool hf_outfile_retreat(hf_outfile *file, uint64_t length);
 /* Everything into the file (kill -9 cannot lose it then); and on to the disk (a power cut cannot). */
 bool hf_outfile_flush(hf_outfile *file);
 bool hf_outfile_sync(hf_outfile *file);

@@ -228,8 +228,10 @@ static bool each(hf_outputs *outputs, bool (*act)(hf_outfile *file), hf_failure 
     hf_outfile *const files[] = { &outputs->out, &outputs->rejects, &outputs->unknown };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (hf_outfile_is_open(files[i]) && !act(files[i])) {
-            /* What the kernel holds may be lost without a further word: only what was synced counts. */
-            hf_position_distrust(&outputs->position);
+            if (files[i]
+                    ->sync_failed) { /* what the kernel holds may be lost without a further word */
+                hf_position_distrust(&outputs->position);
+            }
             return hf_outfile_fail(files[i], failure);
         }
     }
@@ -237,8 +239,34 @@ static bool each(hf_outputs *outputs, bool (*act)(hf_outfile *file), hf_failure 
 }
 
 bool hf_outputs_note(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure) {
-    return each(outputs, hf_outfile_flush, failure) &&
-           hf_position_write(&outputs->position, record, false, failure);
+    if (!each(outputs, hf_outfile_flush, failure) ||
+        !hf_position_write(&outputs->position, record, false, failure)) {
+        return false;
+    }
+    outputs->last = *record;
+    return true;
+}
+
+bool hf_outputs_retreat(hf_outputs *outputs, hf_position_record *record) {
+    const hf_position_record *last = &outputs->last;
+    struct {
+        hf_outfile *file;
+        uint64_t bytes;
+    } files[] = { { &outputs->out, last->output_bytes },
+                  { &outputs->rejects, last->rejects_bytes },
+                  { &outputs->unknown, last->unknown_bytes } };
+    bool failed = false, good = true;
+    for (size_t i = 0; i < 3; i++) {
+        failed = failed || files[i].file->error != 0;
+    }
+    for (size_t i = 0; failed && i < 3; i++) {
+        good = good && (!hf_outfile_is_open(files[i].file) ||
+                        hf_outfile_retreat(files[i].file, files[i].bytes));
+    }
+    if (failed && good) {
+        *record = *last;
+    }
+    return good;
 }
 
 bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure) {
@@ -249,6 +277,7 @@ bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf
         return hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "sync the folder of");
     }
     outputs->new_names = false;
+    outputs->last = *record;
     return hf_position_write(&outputs->position, record, true, failure);
 }
 

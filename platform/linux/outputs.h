@@ -17,8 +17,9 @@ typedef struct hf_outputs {
     char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path;
     hf_position position;
     hf_outfile out, rejects, unknown;
-    bool replaces;  /* OUTPUT is there, and is a finished report of ours */
-    bool new_names; /* a file was made since the last sync of the folder */
+    bool replaces;           /* OUTPUT is there, and is a finished report of ours */
+    bool new_names;          /* a file was made since the last sync of the folder */
+    hf_position_record last; /* what the position file says */
 } hf_outputs;
 
 typedef enum hf_outputs_found {
@@ -45,6 +46,9 @@ bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *head
 /* Writes everything and a record that holds for this boot; or everything to the disk and one that holds. */
 bool hf_outputs_note(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
 bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
+/* After a write failed: cuts the files back to what the position says, and *record with them. False: they
+ * cannot be believed; the next run goes on from the last commit. */
+bool hf_outputs_retreat(hf_outputs *outputs, hf_position_record *record);
 /* The report is complete: gives it its name. */
 bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
                        hf_failure *failure);

@@ -141,7 +141,8 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
     job->head_start = job->record.output_bytes;
     if (good && job->replay != HF_REPLAY_SAFE) {
         good = hf_intents_open(&job->intents, job->outputs.intents_path, job->record.next_line,
-                               hf_job_fate, job, failure);
+                               hf_fates_add, &job->fates, failure);
+        hf_fates_sort(&job->fates);
         job->outputs.new_names = true;
         good =
             good && hf_outputs_commit(&job->outputs, &job->record, failure); /* the folder, too */
@@ -249,10 +250,7 @@ static void free_job(hf_job *job) {
     }
     hf_outputs_close(&job->outputs);
     hf_intents_close(&job->intents);
-    for (size_t i = 0; i < job->n_fates; i++) {
-        free((void *)(uintptr_t)job->fates[i].text);
-    }
-    free(job->fates);
+    hf_fates_free(&job->fates);
     hf_window_free(&job->window);
     hf_csv_in_close(job->in);
     hf_scan_free(&job->scan);

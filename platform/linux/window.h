@@ -40,6 +40,7 @@ typedef struct hf_line {
     bool again;     /* cancelled to free its connection: not over, but READY again */
     bool intended;  /* its intent is durable */
     bool void_rows; /* its rows are not wanted any more */
+    bool streams;   /* its rows go to the file, not to `out` */
     char code[HF_INTENT_CODE_BYTES];
     hf_bytes message;
     size_t held; /* bytes counted in the window's */
