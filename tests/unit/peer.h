@@ -1,0 +1,109 @@
+/* A PostgreSQL server for scripted links, as obedient or as broken as a test wants it.
+ *
+ * It speaks the server's half of protocol 3.0 (PostgreSQL docs, chapter 55) without TLS secrets or passwords,
+ * answers at once, and keeps count of what it committed, so that a test can hold an outcome against the
+ * truth. What it runs:
+ *
+ *     rows N      N rows of one column: 0, 1, 2 …
+ *     big N       one row of one column of N bytes
+ *     write K     no rows; committed[K] grows when its transaction commits
+ *     BEGIN, COMMIT, ROLLBACK; everything else: no rows, no effect
+ *
+ * A fault says where it strikes (the point), what happens there (the deed), and how often. What the server
+ * had received when its client vanished, it runs to the end: nobody tells it that the client is gone.
+ */
+#ifndef HF_PEER_H
+#define HF_PEER_H
+
+#include "holdfast_test.h"
+
+enum { HF_PEER_FAULTS = 16, HF_PEER_WRITES = 128, HF_PEER_STATEMENTS = 48, HF_PEER_IN = 16384 };
+
+typedef enum hf_peer_point {
+    HF_PEER_CONNECT,        /* a session's link is opened */
+    HF_PEER_CANCEL_CONNECT, /* a cancel's link is opened */
+    HF_PEER_TLS,            /* SSLRequest came */
+    HF_PEER_STARTUP,        /* StartupMessage came */
+    HF_PEER_PARSE,          /* Parse of a statement that is not BEGIN, COMMIT, ROLLBACK */
+    HF_PEER_EXECUTE,        /* its Execute, before anything of it was done */
+    HF_PEER_ROW,            /* after fault.rows rows of it */
+    HF_PEER_COMPLETE,       /* right behind its CommandComplete */
+    HF_PEER_COMMIT,         /* Sync came, nothing of it was done yet */
+    HF_PEER_READY,          /* … it is committed, ReadyForQuery not yet sent */
+    HF_PEER_PROBE,          /* a lone Sync */
+    HF_PEER_CANCEL          /* CancelRequest came, nothing was cancelled yet */
+} hf_peer_point;
+
+typedef enum hf_peer_deed {
+    HF_PEER_NOTHING,
+    HF_PEER_ERROR,   /* ErrorResponse; at CONNECT, TLS: connection refused, 'N' */
+    HF_PEER_FATAL,   /* ErrorResponse FATAL, then the end of the stream */
+    HF_PEER_WARNING, /* NoticeResponse WARNING, then the end of the stream */
+    HF_PEER_NOTICE,  /* NoticeResponse; goes on */
+    HF_PEER_EOF,
+    HF_PEER_RST,
+    HF_PEER_SILENCE, /* the network swallows all further answers; at CONNECT: never accepted */
+    HF_PEER_HOLD     /* waits for hf_peer_release(), or for a cancel */
+} hf_peer_deed;
+
+typedef struct hf_peer_fault {
+    hf_peer_point point;
+    hf_peer_deed deed;
+    const char *sqlstate, *message;
+    uint32_t skip;   /* so many times nothing happens */
+    uint32_t times;  /* and then so many times it does; 0 is once, HF_FOREVER for good */
+    uint32_t rows;   /* ROW: behind so many */
+    uint16_t port;   /* only on links to this port; 0 any */
+    uint8_t address; /* only on links to the n-th address of a name; 0 any */
+    bool over;
+} hf_peer_fault;
+
+typedef struct hf_peer_statement {
+    char name[24], sql[96];
+} hf_peer_statement;
+
+/* The server's end of one link. */
+typedef struct hf_peer_link {
+    unsigned number; /* of the script's link, plus 1; 0: not in use */
+    bool seen, started, deaf, held, ended, failed, in_transaction, cancel_only;
+    bool executing, alone; /* alone: nothing but Sync since the last one */
+    bool acted;            /* the fault of the point that waits has struck */
+    uint32_t row, rows, width;
+    char sql[96];
+    uint16_t pending[32]; /* writes of the transaction */
+    unsigned n_pending, n_statements;
+    hf_peer_statement statements[HF_PEER_STATEMENTS];
+    uint8_t in[HF_PEER_IN];
+    uint32_t n_in;
+} hf_peer_link;
+
+typedef struct hf_peer {
+    hf_script *script;
+    hf_pool *pool; /* to tell a cancel's link from a session's */
+    hf_peer_fault faults[HF_PEER_FAULTS];
+    unsigned n_faults;
+    bool deaf_to_cancels; /* a cancel has no effect */
+    unsigned committed[HF_PEER_WRITES];
+    unsigned executed; /* statements that were begun */
+    unsigned logins, probes, cancels, parses, terminates, rollbacks;
+    char order[256];   /* "1,5,3,": the K of each `write K` begun, in order */
+    char startup[512]; /* the last StartupMessage's body, NUL for NUL */
+    uint32_t startup_bytes;
+    hf_peer_link links[HF_SCRIPT_LINKS];
+} hf_peer;
+
+void hf_peer_init(hf_peer *peer, hf_script *script);
+/* Adds a fault; the first that fits strikes. Returns it, so that a test can end it (over = true). */
+hf_peer_fault *hf_peer_add(hf_peer *peer, hf_peer_fault fault);
+/* Ends all faults, and releases. What is silent stays so. */
+void hf_peer_heal(hf_peer *peer);
+/* What HOLD holds goes on. */
+void hf_peer_release(hf_peer *peer);
+/* Reads what the client wrote and answers. True if anything happened. */
+bool hf_peer_pump(hf_peer *peer);
+/* The server says something by itself on every session: severity 'F' ends it. */
+void hf_peer_say(hf_peer *peer, char severity, const char *sqlstate);
+/* Every session's stream ends, or breaks with err. */
+void hf_peer_drop(hf_peer *peer, int err);
+
+#endif

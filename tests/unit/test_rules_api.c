@@ -1,0 +1,436 @@
+/* SEMANTICS 31: what an application may do, and when; hosts and addresses; a pool that closes. */
+#include "world.h"
+
+#include <string.h>
+
+static hf_world *one_up(void) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_world_up(world, 1);
+    return world;
+}
+
+/* --- submit, cancel, status ----------------------------------------------------------------------- */
+
+static void r31_submit_refuses_what_is_not_a_request(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    hf_request none = { 0 };
+    assert_int_equal(hf_submit(world->pool, &none), HF_ERR_ARGUMENT);
+    hf_request params = { .sql = "rows 1", .n_params = 1 };
+    assert_int_equal(hf_submit(world->pool, &params), HF_ERR_ARGUMENT);
+    hf_request batch = { .n_batch = 2 };
+    assert_int_equal(hf_submit(world->pool, &batch), HF_ERR_ARGUMENT);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    assert_int_equal(hf_submit(world->pool, &job->request), HF_ERR_STATE);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void again(hf_job *job) {
+    if (job->world->n_done < 50)
+        hf_world_resubmit(job);
+}
+
+static void r31_a_request_may_be_submitted_again_in_its_own_on_done(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2");
+    job->then = again;
+    hf_world_resubmit(job);
+    hf_world_finish(world, 1000);
+    assert_int_equal(world->n_done, 50);
+    assert_int_equal(hf_world_status(world).done[HF_OUTCOME_OK], 50);
+    hf_world_end(world);
+}
+
+static void cancel_all(hf_job *job) {
+    hf_world *world = job->world;
+    for (unsigned i = 0; i < world->n_jobs; i++)
+        if (&world->jobs[i] != job)
+            hf_cancel(world->pool, &world->jobs[i].request);
+}
+
+static void cancel_in_row(hf_job *job, unsigned n) {
+    if (n == 1)
+        cancel_all(job);
+    if (n == 2)
+        hf_cancel(job->world->pool, &job->request);
+}
+
+static void r31_callbacks_may_cancel(void **state) {
+    (void)state;
+    for (unsigned how = 0; how < 2; how++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        world->config.max_pipelined = how ? 4 : 1;
+        hf_world_open(world, 0);
+        hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 5");
+        job->then = cancel_all;
+        job->each = how ? cancel_in_row : NULL;
+        hf_world_resubmit(job);
+        for (unsigned i = 0; i < 6; i++)
+            hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
+        hf_world_finish(world, 10000);
+        assert_outcome(job, HF_OUTCOME_OK); /* its answer was there already */
+        for (unsigned i = 1; i < 7; i++)
+            assert_true(world->jobs[i].request.outcome != HF_OUTCOME_FAILED);
+        hf_world_end(world);
+    }
+}
+
+static void submit_more(hf_job *job) {
+    if (job->world->n_jobs < 20)
+        hf_world_submit(job->world, HF_REPLAY_UNSENT, "write %u", job->world->n_jobs)->then =
+            submit_more;
+}
+
+static void r31_callbacks_may_submit_also_when_all_is_given_up(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.connect_retries = 0;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = 4 });
+    hf_world_submit(world, HF_REPLAY_UNSENT, "write 0")->then = submit_more;
+    hf_world_finish(world, 60000);
+    for (unsigned i = 0; i < 20; i++)
+        assert_outcome(&world->jobs[i], i < 4 ? HF_OUTCOME_NOT_SENT : HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r31_status_counts(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF });
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .skip = 1 });
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    hf_pool_status status = hf_world_status(world);
+    assert_int_equal(status.queued, 2);
+    assert_int_equal(status.conns[HF_BACKOFF], 1);
+    assert_at(status.outage_since, 0);
+    assert_at(status.next_dial, 2000);
+    hf_world_finish(world, 60000);
+    status = hf_world_status(world);
+    assert_int_equal(status.dials, 3);
+    assert_int_equal(status.ups, 2);
+    assert_int_equal(status.losses, 1);
+    assert_int_equal(status.outages, 1);
+    assert_int_equal(status.retries, 1);
+    assert_int_equal(status.done[HF_OUTCOME_OK], 2);
+    assert_at(status.next_dial, HF_NEVER);
+    assert_at(status.outage_since, HF_NEVER);
+    assert_int_equal(first->request.duration_ms, 6000);
+    hf_world_end(world);
+}
+
+static void r31_a_pool_without_work_holds_nothing(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    assert_at(hf_tick(world->pool, 0), HF_NEVER);
+    assert_int_equal(world->script->opened, 0);
+    hf_world_end(world);
+}
+
+static void r31_memory_too_small_or_a_bad_config_is_refused(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    static _Alignas(16) uint8_t memory[1 << 17];
+    const hf_config *config = &world->config;
+    size_t bytes = HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
+    hf_port *port = hf_script_port(world->script);
+    assert_true(bytes < sizeof memory);
+    assert_null(hf_pool_init(memory, bytes - 1, config, port));
+    assert_non_null(hf_pool_init(memory, bytes, config, port));
+    assert_null(hf_pool_init(NULL, bytes, config, port));
+    assert_null(hf_pool_init(memory, bytes, config, NULL));
+    world->config.max_concurrent = 0;
+    assert_null(hf_pool_init(memory, sizeof memory, config, port));
+}
+
+/* --- closing -------------------------------------------------------------------------------------- */
+
+static void r31_close_ends_all_that_is_queued_and_cancels_what_runs(void **state) {
+    (void)state;
+    for (uint32_t pipelined = 1; pipelined <= 4; pipelined += 3) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 2;
+        world->config.max_pipelined = pipelined;
+        hf_world_open(world, 0);
+        hf_world_up(world, 2);
+        hf_peer_add(
+            world->peer,
+            (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+        for (unsigned i = 0; i < 10; i++)
+            hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
+        hf_world_settle(world);
+        unsigned running = hf_world_status(world).in_flight;
+        assert_true(running >= 2 && running < 10);
+        hf_pool_close(world->pool, 60000);
+        hf_request late = { .sql = "rows 1" };
+        assert_int_equal(hf_submit(world->pool, &late), HF_ERR_CLOSED);
+        hf_world_go(world, 1);
+        assert_true(hf_pool_closed(world->pool)); /* politely, and at once */
+        assert_int_equal(world->peer->cancels, running);
+        assert_int_equal(world->peer->terminates, 2);
+        assert_int_equal(hf_world_status(world).done[HF_OUTCOME_NOT_SENT], 10 - running);
+        assert_int_equal(hf_world_status(world).done[HF_OUTCOME_FAILED], running);
+        hf_world_end(world);
+    }
+}
+
+static void r31_close_is_over_at_its_deadline(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_world_up(world, 3);
+    world->script->auto_close = false;
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    world->peer->deaf_to_cancels = true;
+    hf_pool_close(world->pool, 2000);
+    hf_world_go(world, 1999);
+    assert_false(hf_pool_closed(world->pool));
+    assert_at(world->next, 2000);
+    hf_world_go(world, 2000);
+    assert_true(hf_pool_closed(world->pool));
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    hf_world_end(world);
+}
+
+static void r31_close_in_every_state(void **state) {
+    (void)state;
+    static const hf_peer_point points[] = { HF_PEER_CONNECT, HF_PEER_STARTUP, HF_PEER_PROBE,
+                                            HF_PEER_EXECUTE };
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned when = 0; when < 3; when++) {
+            hf_world *world = hf_world_new();
+            hf_world_open(world, 0);
+            hf_peer_add(world->peer,
+                        (hf_peer_fault){ .point = points[i],
+                                         .deed = when == 1 ? HF_PEER_RST : HF_PEER_SILENCE,
+                                         .times = HF_FOREVER });
+            hf_pool_open(world->pool, 2);
+            hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_go(world, when == 2 ? 31000 : 500);
+            hf_world_end(world);
+        }
+    }
+}
+
+static void r31_a_closed_pool_keeps_no_secret(void **state) {
+    (void)state;
+    static const char secret[] = "xyzzyplugh";
+    hf_world *world = hf_world_new();
+    world->config.password = secret;
+    world->config.require_auth = HF_AUTH_PASSWORD | HF_AUTH_NONE;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD });
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    static const uint8_t cleartext[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 3 };
+    hf_script_link_room(hf_script_link_last(world->script), 4);
+    hf_script_reply(world->script, cleartext, sizeof cleartext);
+    hf_world_settle(world);
+    hf_world_end(world);
+    for (size_t i = 0; i + sizeof secret <= world->size; i++)
+        assert_memory_not_equal(world->memory + i, secret, sizeof secret - 1);
+}
+
+/* --- hosts and addresses -------------------------------------------------------------------------- */
+
+static hf_world *two_hosts(void) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
+    world->config.n_hosts = 2;
+    return world;
+}
+
+static unsigned port_of(const hf_world *world) {
+    return hf_script_link_last(world->script)->address.port;
+}
+
+static void f50_hosts_are_tried_in_turn_and_the_good_one_is_kept(void **state) {
+    (void)state;
+    hf_world *world = two_hosts();
+    hf_world_open(world, 0);
+    hf_peer_fault *down = hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
+                                                                    .deed = HF_PEER_ERROR,
+                                                                    .times = HF_FOREVER,
+                                                                    .port = 5432 });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_finish(world, 60000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_at(job->ended_at, 2000);
+    assert_int_equal(port_of(world), 6000);
+    hf_peer_drop(world->peer, 0);
+    hf_world_wait(world, 2000);
+    assert_int_equal(port_of(world), 6000); /* the last good one first */
+    down->over = true;
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
+                                              .deed = HF_PEER_ERROR,
+                                              .times = HF_FOREVER,
+                                              .port = 6000 });
+    hf_peer_drop(world->peer, 0);
+    hf_world_wait(world, 20000);
+    assert_state(world, 0, HF_HEALTHY);
+    assert_int_equal(port_of(world), 5432);
+    hf_world_end(world);
+}
+
+static hf_world *many_addresses(unsigned n) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.hosts[0].name = "db.example";
+    world->script->addresses = n;
+    return world;
+}
+
+static void f5_a_dead_address_leaves_time_for_the_next(void **state) {
+    (void)state;
+    for (unsigned n = 2; n <= HF_ADDRESSES_MAX; n++) {
+        hf_world *world = many_addresses(n);
+        hf_world_open(world, 0);
+        for (uint8_t i = 1; i < n; i++)
+            hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
+                                                      .deed = HF_PEER_SILENCE,
+                                                      .times = HF_FOREVER,
+                                                      .address = i });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_finish(world, 15000);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_at(job->ended_at, 15000 * (n - 1) / n);
+        assert_int_equal(hf_world_dials(world), 1);
+        hf_world_end(world);
+    }
+}
+
+static void f5_a_refused_address_is_passed_at_once(void **state) {
+    (void)state;
+    static const hf_peer_deed deeds[] = { HF_PEER_ERROR, HF_PEER_RST };
+    for (unsigned i = 0; i < 2; i++) {
+        hf_world *world = many_addresses(3);
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer,
+                    (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = deeds[i], .times = 2 });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_finish(world, 15000);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_at(job->ended_at, 0);
+        assert_int_equal(hf_script_link_last(world->script)->address.ip[3], 3);
+        hf_world_end(world);
+    }
+}
+
+static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
+    (void)state;
+    hf_world *world = many_addresses(3);
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_go(world, 14999);
+    assert_state(world, 0, HF_CONNECTING);
+    assert_int_equal(world->script->opened, 3);
+    hf_world_go(world, 15000);
+    assert_state(world, 0, HF_BACKOFF);
+    hf_pool_status status = hf_world_status(world);
+    assert_text(&status.last_error, "timed out after 15.0 s in tcp (connect_timeout)");
+    hf_world_end(world);
+}
+
+static void f6_the_name_is_resolved_afresh_each_attempt(void **state) {
+    (void)state;
+    hf_world *world = many_addresses(1);
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
+                                              .deed = HF_PEER_ERROR,
+                                              .times = HF_FOREVER,
+                                              .address = 1 });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_go(world, 1000);
+    world->script->addresses = 2;
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_at(job->ended_at, 2000);
+    hf_world_end(world);
+}
+
+/* --- TLS ------------------------------------------------------------------------------------------ */
+
+static void f10_f11_tls(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.sslmode = HF_SSL_REQUIRE;
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_true(hf_script_link_last(world->script)->tls);
+    hf_world_end(world);
+
+    world = hf_world_new(); /* 'N': for good, at once, no byte of StartupMessage in clear */
+    world->config.sslmode = HF_SSL_REQUIRE;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_TLS, .deed = HF_PEER_ERROR });
+    job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_int_equal(job->request.error.code, HF_ERR_TLS_REFUSED);
+    assert_int_equal(world->peer->logins, 0);
+    assert_true(hf_world_status(world).refused);
+    hf_world_end(world);
+}
+
+static void r16_the_cancel_is_encrypted_if_the_session_is(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.sslmode = HF_SSL_REQUIRE;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(world->peer->cancels, 1);
+    assert_true(hf_script_link_last(world->script)->tls);
+    hf_world_end(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        hf_test(r31_submit_refuses_what_is_not_a_request),
+        hf_test(r31_a_request_may_be_submitted_again_in_its_own_on_done),
+        hf_test(r31_callbacks_may_cancel),
+        hf_test(r31_callbacks_may_submit_also_when_all_is_given_up),
+        hf_test(r31_status_counts),
+        hf_test(r31_a_pool_without_work_holds_nothing),
+        hf_test(r31_memory_too_small_or_a_bad_config_is_refused),
+        hf_test(r31_close_ends_all_that_is_queued_and_cancels_what_runs),
+        hf_test(r31_close_is_over_at_its_deadline),
+        hf_test(r31_close_in_every_state),
+        hf_test(r31_a_closed_pool_keeps_no_secret),
+        hf_test(f50_hosts_are_tried_in_turn_and_the_good_one_is_kept),
+        hf_test(f5_a_dead_address_leaves_time_for_the_next),
+        hf_test(f5_a_refused_address_is_passed_at_once),
+        hf_test(f5_all_addresses_dead_is_one_failed_attempt),
+        hf_test(f6_the_name_is_resolved_afresh_each_attempt),
+        hf_test(f10_f11_tls),
+        hf_test(r16_the_cancel_is_encrypted_if_the_session_is),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

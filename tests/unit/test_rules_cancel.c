@@ -1,0 +1,585 @@
+/* SEMANTICS 16 and 17: cancelling, and what each error of the server leads to. */
+#include "world.h"
+
+#include <string.h>
+
+/* One connection, up at 1000; the next statement is held at its Execute. */
+static hf_world *holding(uint32_t pipelined) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.max_pipelined = pipelined;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 1);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    return world;
+}
+
+static void cancel_path(hf_world *world, hf_peer_deed deed) {
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_CANCEL_CONNECT, .deed = deed, .times = HF_FOREVER });
+}
+
+static void r16_queued_is_not_sent(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_int_equal(job->request.error.code, HF_ERR_CANCELLED);
+    assert_int_equal(world->peer->cancels, 0);
+    hf_peer_heal(world->peer);
+    hf_world_end(world);
+}
+
+static void r16_queued_too_long_is_not_sent(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "write 1");
+    job->request.timeout_ms = 5000;
+    hf_world_resubmit(job);
+    hf_world_go(world, 5999);
+    assert_int_equal(job->done, 0);
+    hf_world_go(world, 6000);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_text(&job->request.error, "timed out after 5.0 s in queue (timeout)");
+    hf_peer_heal(world->peer);
+    hf_world_end(world);
+}
+
+static void r16_in_flight_is_cancelled_on_the_server(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_text(&job->request.error, "cancelled in query");
+    assert_string_equal(job->request.error.sqlstate, "57014");
+    assert_int_equal(world->peer->cancels, 1);
+    assert_state(world, 0, HF_HEALTHY);
+    assert_int_equal(hf_world_dials(world), 1);
+    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_world_settle(world);
+    assert_outcome(next, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r16_request_timeout_is_one_attempt(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_go(world, 120999);
+    assert_int_equal(world->peer->cancels, 0);
+    assert_int_equal(job->done, 0);
+    hf_world_go(world, 121000);
+    assert_int_equal(world->peer->cancels, 1);
+    assert_outcome(job, HF_OUTCOME_OK); /* rolled back by 57014, run again */
+    assert_int_equal(job->request.attempts, 2);
+    assert_int_equal(hf_world_status(world).retries, 1);
+    hf_world_end(world);
+}
+
+static void r16_out_of_retries_it_is_failed_timed_out(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.max_retries = 2;
+    world->config.request_timeout_ms = 3000;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 100000);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_at(job->ended_at, 9000);
+    assert_int_equal(job->request.attempts, 3);
+    assert_text(&job->request.error, "timed out after 3.0 s in query (request_timeout)");
+    hf_world_end(world);
+}
+
+static void r16_timeout_ms_ends_the_whole_request(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "write 1");
+    job->request.timeout_ms = 7000;
+    hf_world_resubmit(job);
+    hf_world_go(world, 7999);
+    assert_int_equal(world->peer->cancels, 0);
+    hf_world_go(world, 8000);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.attempts, 1);
+    assert_text(&job->request.error, "timed out after 7.0 s in query (timeout)");
+    hf_world_end(world);
+}
+
+static void r16_an_answer_within_the_grace_is_taken_with_all_its_rows(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    world->peer->deaf_to_cancels = true;
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 50");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_go(world, 5999);
+    assert_int_equal(job->done, 0);
+    hf_peer_release(world->peer);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->rows, 50);
+    assert_state(world, 0, HF_HEALTHY);
+    hf_world_end(world);
+}
+
+static void r16_no_answer_drops_the_link_at_close_timeout(void **state) {
+    (void)state;
+    for (unsigned safe = 0; safe < 2; safe++) {
+        hf_world *world = holding(1);
+        world->peer->deaf_to_cancels = true;
+        hf_job *job = hf_world_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_world_go(world, 121000);
+        hf_world_go(world, 125999);
+        assert_int_equal(job->done, 0);
+        assert_state(world, 0, HF_HEALTHY);
+        hf_world_go(world, 126000);
+        assert_state(world, 0, HF_BACKOFF);
+        if (!safe)
+            assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        hf_world_finish(world, 10000);
+        assert_outcome(job, safe ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        hf_world_end(world);
+    }
+}
+
+static void r16_close_timeout_0_drops_at_once(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.close_timeout_ms = 0;
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_int_equal(world->peer->cancels, 0);
+    hf_world_end(world);
+}
+
+static void f28_the_cancel_path_is_a_black_hole(void **state) {
+    (void)state;
+    static const hf_peer_deed deeds[] = { HF_PEER_SILENCE, HF_PEER_ERROR, HF_PEER_RST,
+                                          HF_PEER_EOF };
+    for (unsigned i = 0; i < 4; i++) {
+        hf_world *world = holding(1);
+        cancel_path(world, deeds[i]);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_world_settle(world);
+        hf_cancel(world->pool, &job->request);
+        hf_world_go(world, 5999);
+        assert_int_equal(job->done, 0); /* the grace is kept all the same */
+        hf_world_go(world, 6000);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        hf_world_go(world, 10000);
+        assert_state(world, 0, HF_HEALTHY);
+        hf_world_end(world);
+    }
+}
+
+static void r16_nothing_new_is_sent_while_a_cancel_is_pending(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_int_equal(world->peer->cancels, 1);
+    world->peer->links[0].held = false; /* the session goes on, the cancel does not yet */
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_wait(world, 1000);
+    assert_int_equal(next->request.attempts, 0);
+    hf_peer_release(world->peer); /* passed on: it hits nobody */
+    hf_world_settle(world);
+    assert_outcome(next, HF_OUTCOME_OK);
+    assert_int_equal(hf_world_dials(world), 1);
+    hf_world_end(world);
+}
+
+static void r16_a_cancel_on_its_way_for_ever_costs_the_link(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    world->peer->links[0].held = false;
+    hf_world_go(world, 5999);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(next->request.attempts, 0);
+    hf_world_go(world, 6000);
+    assert_state(world, 0, HF_BACKOFF);
+    hf_world_finish(world, 10000);
+    assert_outcome(next, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r16_a_cancel_that_was_never_sent_does_not_hold_the_connection(void **state) {
+    (void)state;
+    for (unsigned refused = 0; refused < 2; refused++) {
+        hf_world *world = holding(1);
+        cancel_path(world, HF_PEER_SILENCE);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+        hf_world_settle(world);
+        hf_cancel(world->pool, &job->request);
+        hf_world_wait(world, 1000);
+        if (refused) /* while the answer is awaited */
+            hf_script_fail(world->script, HF_ERR_REFUSED);
+        hf_peer_release(world->peer);
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_outcome(next, HF_OUTCOME_OK);
+        assert_int_equal(hf_world_dials(world), 1);
+        hf_world_end(world);
+    }
+}
+
+static void r16_57014_on_another_is_requeued(void **state) {
+    (void)state;
+    hf_world *world = holding(4);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &first->request);
+    hf_world_settle(world);
+    world->peer->links[0].held = false; /* the first ends well, the second begins … */
+    hf_world_settle(world);
+    assert_outcome(first, HF_OUTCOME_OK);
+    assert_int_equal(second->done, 0);
+    world->peer->links[1].held = false; /* … and is hit */
+    hf_world_settle(world);
+    assert_outcome(second, HF_OUTCOME_OK);
+    assert_int_equal(second->request.attempts, 2);
+    assert_int_equal(second->request.retries, 0); /* no fault of its own */
+    hf_world_end(world);
+}
+
+static void r16_57014_on_another_while_closing_ends_it(void **state) {
+    (void)state;
+    hf_world *world = holding(4);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &first->request);
+    hf_world_settle(world);
+    world->peer->links[0].held = false;
+    hf_pool_close(world->pool, 60000);
+    hf_world_settle(world);
+    world->peer->links[1].held = false;
+    hf_world_settle(world);
+    assert_outcome(second, HF_OUTCOME_FAILED);
+    hf_world_end(world);
+}
+
+static void r16_a_time_out_during_anothers_cancel_is_not_forgotten(void **state) {
+    (void)state;
+    hf_world *world = holding(4);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "write 2");
+    second->request.timeout_ms = 2000;
+    hf_world_resubmit(second);
+    hf_world_settle(world);
+    hf_cancel(world->pool, &first->request);
+    hf_world_settle(world);
+    world->peer->links[0].held = false;
+    world->peer->deaf_to_cancels = true;
+    hf_world_go(world, 4000); /* its time is over, but another's cancel is on its way */
+    assert_int_equal(second->done, 0);
+    world->peer->links[1].held = false;
+    hf_world_settle(world);
+    world->peer->deaf_to_cancels = false;
+    assert_int_equal(world->peer->cancels, 2);
+    hf_world_go(world, 10000);
+    assert_int_equal(second->done, 1);
+    hf_peer_heal(world->peer);
+    hf_world_end(world);
+}
+
+static void r16_hf_cancel_during_a_time_outs_cancel_ends_the_request(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_go(world, 121000);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    world->peer->links[1].held = false;
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.error.code, HF_ERR_CANCELLED);
+    assert_int_equal(job->request.attempts, 1);
+    hf_world_end(world);
+}
+
+static void r16_cancelling_one_in_the_middle_of_a_pipeline(void **state) {
+    (void)state;
+    hf_world *world = holding(4);
+    for (unsigned i = 0; i < 4; i++)
+        hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
+    hf_world_settle(world);
+    unsigned n = hf_world_status(world).in_flight;
+    assert_true(n >= 3);
+    hf_cancel(world->pool, &world->jobs[1].request);
+    hf_world_finish(world, 10000);
+    assert_int_equal(world->jobs[1].request.error.code, HF_ERR_CANCELLED);
+    assert_outcome(&world->jobs[1], HF_OUTCOME_UNKNOWN);
+    assert_outcome(&world->jobs[0], HF_OUTCOME_OK);
+    assert_outcome(&world->jobs[2], HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r16_a_paused_request_can_be_cancelled(void **state) {
+    (void)state;
+    for (unsigned how = 0; how < 4; how++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        hf_world_open(world, 0);
+        hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, how & 1 ? "rows 4000" : "rows 20");
+        job->pause_at = 7;
+        job->request.timeout_ms = how & 2 ? 9000 : 0;
+        hf_world_resubmit(job);
+        hf_world_settle(world);
+        if (!(how & 2))
+            hf_cancel(world->pool, &job->request);
+        hf_world_go(world, 20000);
+        assert_outcome(job, HF_OUTCOME_FAILED); /* never OK: rows were not told */
+        assert_int_equal(job->rows, 7);
+        assert_int_equal(job->request.error.code, how & 2 ? HF_ERR_TIMEOUT : HF_ERR_CANCELLED);
+        assert_state(world, 0, HF_HEALTHY);
+        hf_world_end(world);
+    }
+}
+
+static void r16_no_harm_in_cancelling_what_is_over(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+/* --- 17 ------------------------------------------------------------------------------------------- */
+
+static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
+    (void)state;
+    static const char *const codes[] = { "53100", "55P03", "54000", "58030", "P0001", "57014",
+                                         "23505", "42P01", "22012", "XX000", "25006" };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        world->config.read_only = true;
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = codes[i] });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        assert_int_equal(job->request.attempts, 1);
+        assert_string_equal(job->request.error.sqlstate, codes[i]);
+        assert_outcome(next, HF_OUTCOME_OK);
+        assert_int_equal(hf_world_dials(world), 1);
+        hf_world_end(world);
+    }
+}
+
+static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
+    (void)state;
+    static const char *const codes[] = { "08007", "40003" };
+    for (size_t i = 0; i < 4; i++) {
+        hf_world *world = hf_world_new();
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = codes[i % 2] });
+        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_world_finish(world, 10000);
+        assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        hf_world_end(world);
+    }
+}
+
+static void r17_prepared_again_once_under_a_new_name(void **state) {
+    (void)state;
+    static const char *const codes[] = { "26000", "42P05", "0A000" };
+    for (size_t i = 0; i < 3; i++) {
+        for (uint32_t times = 1; times <= 2; times++) {
+            hf_world *world = hf_world_new();
+            world->config.max_concurrent = 1;
+            hf_world_open(world, 0);
+            hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_settle(world);
+            unsigned parses = world->peer->parses;
+            hf_peer_add(world->peer,
+                        (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                         .deed = HF_PEER_ERROR,
+                                         .sqlstate = codes[i],
+                                         .message = "cached plan must not change result type",
+                                         .times = times });
+            hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_settle(world);
+            if (times == 1) {
+                assert_outcome(job, HF_OUTCOME_OK);
+            } else {
+                assert_int_equal(job->request.outcome, HF_OUTCOME_FAILED);
+                world->n_jobs = 0; /* the first one wrote the same */
+            }
+            assert_int_equal(job->request.attempts, 2);
+            assert_int_equal(world->peer->parses, parses + 1);
+            assert_int_equal(hf_world_status(world).retries, 0);
+            if (world->n_jobs)
+                world->n_jobs = 0;
+            hf_world_end(world);
+        }
+    }
+}
+
+static void r17_the_server_forgot_its_statements(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_settle(world);
+    world->peer->links[0].n_statements = 0; /* a pooler changed servers */
+    hf_world_resubmit(job);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    hf_world_end(world);
+}
+
+static void r17_a_notice_decides_nothing(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_NOTICE, .sqlstate = "57P01" });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(world->notices, 1);
+    hf_world_end(world);
+}
+
+static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
+    (void)state;
+    static const char *const codes[] = { "57P01", "57P02" };
+    for (size_t i = 0; i < 2; i++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_WARNING,
+                                                  .sqlstate = codes[i] });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.error.code, HF_ERR_EOF);
+        assert_string_equal(job->request.error.sqlstate, codes[i]);
+        hf_world_end(world);
+    }
+}
+
+static void r21_25006_in_another_session_is_the_wrong_server(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
+    world->config.n_hosts = 2;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                              .deed = HF_PEER_ERROR,
+                                              .sqlstate = "25006",
+                                              .times = HF_FOREVER,
+                                              .port = 5432 });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    assert_int_equal(hf_script_link_last(world->script)->address.port, 6000);
+    hf_world_end(world);
+}
+
+static void r21_25006_in_our_own_is_final(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.read_only = true;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "25006" });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.error.code, HF_ERR_READ_ONLY);
+    hf_world_end(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        hf_test(r16_queued_is_not_sent),
+        hf_test(r16_queued_too_long_is_not_sent),
+        hf_test(r16_in_flight_is_cancelled_on_the_server),
+        hf_test(r16_request_timeout_is_one_attempt),
+        hf_test(r16_out_of_retries_it_is_failed_timed_out),
+        hf_test(r16_timeout_ms_ends_the_whole_request),
+        hf_test(r16_an_answer_within_the_grace_is_taken_with_all_its_rows),
+        hf_test(r16_no_answer_drops_the_link_at_close_timeout),
+        hf_test(r16_close_timeout_0_drops_at_once),
+        hf_test(f28_the_cancel_path_is_a_black_hole),
+        hf_test(r16_nothing_new_is_sent_while_a_cancel_is_pending),
+        hf_test(r16_a_cancel_on_its_way_for_ever_costs_the_link),
+        hf_test(r16_a_cancel_that_was_never_sent_does_not_hold_the_connection),
+        hf_test(r16_57014_on_another_is_requeued),
+        hf_test(r16_57014_on_another_while_closing_ends_it),
+        hf_test(r16_a_time_out_during_anothers_cancel_is_not_forgotten),
+        hf_test(r16_hf_cancel_during_a_time_outs_cancel_ends_the_request),
+        hf_test(r16_cancelling_one_in_the_middle_of_a_pipeline),
+        hf_test(r16_a_paused_request_can_be_cancelled),
+        hf_test(r16_no_harm_in_cancelling_what_is_over),
+        hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
+        hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
+        hf_test(r17_prepared_again_once_under_a_new_name),
+        hf_test(r17_the_server_forgot_its_statements),
+        hf_test(r17_a_notice_decides_nothing),
+        hf_test(r17_a_warning_before_the_end_gives_the_reason),
+        hf_test(r21_25006_in_another_session_is_the_wrong_server),
+        hf_test(r21_25006_in_our_own_is_final),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

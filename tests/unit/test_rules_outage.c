@@ -1,0 +1,268 @@
+/* SEMANTICS 6 to 8, and the faults beside them: who dials, when it is given up, what is kept. */
+#include "world.h"
+
+#include <string.h>
+
+static hf_world *never_up(hf_peer_deed deed) {
+    hf_world *world = hf_world_new();
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = deed, .times = HF_FOREVER });
+    return world;
+}
+
+/* One connection, up, at 1000, with nothing to do. */
+static hf_world *one_up(void) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 1);
+    return world;
+}
+
+static void refuse(hf_world *world, uint32_t times) {
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
+}
+
+static void r6_one_dials_alone_the_others_follow(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_peer_fault *hang = hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    for (unsigned i = 0; i < 6; i++)
+        hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_go(world, 5000);
+    assert_int_equal(world->script->opened, 1);
+    assert_state(world, 1, HF_IDLE);
+    hang->over = true;
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_peer_release(world->peer);
+    hf_world_go(world, 5000);
+    for (unsigned i = 0; i < 3; i++)
+        assert_state(world, i, HF_HEALTHY);
+    hf_world_end(world);
+}
+
+static void r6_followers_are_spread_by_jitter(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 8;
+    world->config.jitter_percent = 50;
+    hf_world_open(world, 0);
+    hf_pool_open(world->pool, 8);
+    hf_world_go(world, 0);
+    assert_int_equal(world->script->opened, 1);
+    hf_world_go(world, 3000);
+    unsigned apart = 0;
+    for (unsigned i = 0; i < 8; i++)
+        assert_state(world, i, HF_HEALTHY);
+    for (unsigned i = 1; i < 8; i++)
+        apart += hf_world_dial(world, i) > hf_world_dial(world, i - 1);
+    assert_true(apart >= 5);
+    hf_world_end(world);
+}
+
+static void r6_after_an_outage_one_dials_alone_again(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 1000);
+    hf_world_up(world, 3);
+    hf_world_wait(world, 20000);
+    unsigned before = world->script->opened;
+    refuse(world, 3);
+    hf_peer_drop(world->peer, 0);
+    hf_ms lost = world->now;
+    hf_world_go(world, lost + 29999); /* waits 2 4 8 16 of one canary */
+    assert_int_equal(world->script->opened - before, 3);
+    hf_world_go(world, lost + 30000);
+    hf_world_wait(world, 1);
+    for (unsigned i = 0; i < 3; i++)
+        assert_state(world, i, HF_HEALTHY);
+    assert_int_equal(world->script->opened - before, 6);
+    hf_world_end(world);
+}
+
+static void r7_after_an_exhausted_outage_the_next_submit_starts_afresh(void **state) {
+    (void)state;
+    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world_open(world, 0);
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_finish(world, 100000);
+    assert_outcome(first, HF_OUTCOME_NOT_SENT);
+    hf_world_wait(world, 60000);
+    assert_int_equal(hf_world_dials(world), 4);
+    hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_int_equal(hf_world_dials(world), 5);
+    assert_int_equal(second->done, 0);
+    hf_peer_heal(world->peer);
+    hf_world_finish(world, 2000);
+    assert_outcome(second, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                              .deed = HF_PEER_ERROR,
+                                              .sqlstate = "40001",
+                                              .times = HF_FOREVER });
+    world->config.retry_delay_ms = 200000; /* its wait is longer than the outage */
+    world->config.max_retry_delay_ms = 1000000;
+    hf_job *waits = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    world->config.max_outage_ms = 50000;
+    refuse(world, HF_FOREVER);
+    hf_peer_drop(world->peer, 0);
+    hf_job *queued = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_world_go(world, 51000);
+    assert_outcome(queued, HF_OUTCOME_NOT_SENT);
+    assert_outcome(waits, HF_OUTCOME_NOT_SENT);
+    hf_world_end(world);
+}
+
+static void permanent(const char *sqlstate) {
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = sqlstate,
+                                              .times = HF_FOREVER });
+    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *other = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(first, HF_OUTCOME_NOT_SENT);
+    assert_outcome(other, HF_OUTCOME_NOT_SENT);
+    assert_string_equal(first->request.error.sqlstate, sqlstate);
+    assert_true(hf_world_status(world).refused);
+    hf_job *later = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(later, HF_OUTCOME_NOT_SENT);
+    assert_string_equal(later->request.error.sqlstate, sqlstate);
+    hf_world_wait(world, 1000000);
+    assert_int_equal(world->peer->logins, 1);
+    hf_peer_heal(world->peer);
+    hf_pool_reset(world->pool);
+    hf_job *after = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(after, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r7_a_permanent_refusal_fails_submits_until_reset(void **state) {
+    (void)state;
+    permanent("28P01");
+    permanent("28000");
+    permanent("3D000");
+    permanent("42501");
+}
+
+static void r7_a_refused_extra_dial_is_not_repeated(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = "28P01",
+                                              .skip = 1,
+                                              .times = HF_FOREVER });
+    hf_job *jobs[20];
+    for (unsigned i = 0; i < 20; i++)
+        jobs[i] = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_finish(world, 1000);
+    for (unsigned i = 0; i < 20; i++)
+        assert_outcome(jobs[i], HF_OUTCOME_OK);
+    hf_world_wait(world, 1000000);
+    assert_int_equal(world->peer->logins, 2);
+    assert_state(world, 0, HF_HEALTHY);
+    assert_false(hf_world_status(world).refused);
+    /* The last good connection lost, nobody logs in again with what was refused. */
+    hf_peer_drop(world->peer, 0);
+    hf_job *late = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(late, HF_OUTCOME_NOT_SENT);
+    assert_string_equal(late->request.error.sqlstate, "28P01");
+    assert_int_equal(world->peer->logins, 2);
+    hf_world_end(world);
+}
+
+static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_world_up(world, 3);
+    hf_world_wait(world, 20000);
+    unsigned before = world->peer->logins;
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = "28P01",
+                                              .times = HF_FOREVER });
+    hf_peer_say(world->peer, 'F', "57P01");
+    hf_world_wait(world, 1000000);
+    assert_int_equal(world->peer->logins - before, 1);
+    assert_true(hf_world_status(world).refused);
+    hf_world_end(world);
+}
+
+static void f7_53300_shrinks_and_grows_back(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_peer_fault *full = hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                                                    .deed = HF_PEER_FATAL,
+                                                                    .sqlstate = "53300",
+                                                                    .skip = 1,
+                                                                    .times = HF_FOREVER });
+    hf_pool_open(world->pool, 3);
+    hf_world_go(world, 30000);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 1);
+    assert_in_range(world->peer->logins, 5, 11); /* by their own backoff, no storm */
+    full->over = true;
+    hf_world_wait(world, 30000);
+    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 3);
+    hf_world_end(world);
+}
+
+static void r8_an_idle_connection_is_kept_and_probed(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    hf_world_wait(world, 3600000);
+    assert_state(world, 0, HF_HEALTHY);
+    assert_int_equal(world->peer->probes, 120);
+    assert_int_equal(hf_world_dials(world), 1);
+    hf_world_end(world);
+}
+
+static void r8_a_lost_idle_connection_comes_back(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    hf_peer_say(world->peer, 'F', "57P05");
+    hf_world_go(world, 3000);
+    assert_state(world, 0, HF_HEALTHY);
+    hf_world_end(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        hf_test(r6_one_dials_alone_the_others_follow),
+        hf_test(r6_followers_are_spread_by_jitter),
+        hf_test(r6_after_an_outage_one_dials_alone_again),
+        hf_test(r7_after_an_exhausted_outage_the_next_submit_starts_afresh),
+        hf_test(r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit),
+        hf_test(r7_a_permanent_refusal_fails_submits_until_reset),
+        hf_test(r7_a_refused_extra_dial_is_not_repeated),
+        hf_test(f14_one_failed_login_when_the_password_changes_and_all_are_killed),
+        hf_test(f7_53300_shrinks_and_grows_back),
+        hf_test(r8_an_idle_connection_is_kept_and_probed),
+        hf_test(r8_a_lost_idle_connection_comes_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+/* A pool, its scripted network, a server and a clock, for tests of the engine: what a test says is when, and
+ * what breaks; what it asks is what became of each request.
+ *
+ * Held in every world, and checked by hf_world_end(): each request ends exactly once, and what it is told is
+ * true of what the server committed; rows come in order, none doubled, none missing; no more links than
+ * max_concurrent; no tick loops; the pool closes and leaves no link behind; nothing outside the pool's memory
+ * is written.
+ */
+#ifndef HF_WORLD_H
+#define HF_WORLD_H
+
+#include "peer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { HF_WORLD_JOBS = 64, HF_WORLD_STEPS = 256, HF_WORLD_GUARD = 64, HF_WORLD_MEMORY = 1 << 19 };
+
+typedef struct hf_world hf_world;
+
+/* A request and what it was told. */
+typedef struct hf_job {
+    hf_request request;
+    hf_world *world;
+    char sql[64];
+    bool submitted;
+    unsigned done, rows, restarts, errors, sends;
+    unsigned pause_at; /* on_row says HF_PAUSE at this row, from 1; 0 never */
+    hf_ms ended_at;
+    void (*then)(struct hf_job *job);             /* called in on_done */
+    void (*each)(struct hf_job *job, unsigned n); /* called in on_row */
+} hf_job;
+
+struct hf_world {
+    hf_script *script;
+    hf_peer *peer;
+    hf_config config;
+    hf_pool *pool;
+    hf_ms now, next; /* the clock, and what the last tick returned */
+    hf_job jobs[HF_WORLD_JOBS];
+    unsigned n_jobs;
+    unsigned n_done;
+    hf_job *ended[HF_WORLD_JOBS]; /* in the order of their ends */
+    hf_transition steps[HF_WORLD_STEPS];
+    unsigned n_steps;
+    unsigned notices, notifies;
+    uint8_t *memory; /* the pool's, behind a guard */
+    size_t size;
+};
+
+/* The default settings with jitter 0, without TLS, one host by number. Change world->config, then open. */
+hf_world *hf_world_new(void);
+/* Makes the pool; the clock stands at now. */
+void hf_world_open(hf_world *world, hf_ms now);
+
+/* A job of this SQL (see peer.h), not yet submitted. */
+hf_job *hf_world_job(hf_world *world, hf_replay replay, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same, submitted. */
+hf_job *hf_world_submit(hf_world *world, hf_replay replay, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void hf_world_resubmit(hf_job *job);
+
+/* Ticks at the present moment until nothing more happens. */
+void hf_world_settle(hf_world *world);
+/* Goes to `at`, stopping at every deadline on the way. */
+void hf_world_go(hf_world *world, hf_ms at);
+void hf_world_wait(hf_world *world, hf_ms ms);
+/* Goes to the next deadline that is still to come. */
+void hf_world_next(hf_world *world);
+/* Sleeps until `at` without a tick on the way, as a suspended machine does. */
+void hf_world_sleep(hf_world *world, hf_ms at);
+/* Runs until every job has ended; fails when that takes longer than ms. */
+void hf_world_finish(hf_world *world, hf_ms ms);
+/* Brings n connections up. */
+void hf_world_up(hf_world *world, unsigned n);
+/* Closes the pool, checks everything said above, frees it. */
+void hf_world_end(hf_world *world);
+
+hf_state hf_world_state(const hf_world *world, unsigned conn);
+hf_pool_status hf_world_status(const hf_world *world);
+/* When the nth attempt (from 0) to connect was begun, by any connection or by one; HF_NEVER: not yet. */
+hf_ms hf_world_dial(const hf_world *world, unsigned n);
+hf_ms hf_world_dial_of(const hf_world *world, unsigned conn, unsigned n);
+/* How many were begun. */
+unsigned hf_world_dials(const hf_world *world);
+/* The last step of a connection. */
+const hf_transition *hf_world_step(const hf_world *world, unsigned conn);
+
+/* What happened so far, for whoever looks for the cause of a failure. */
+void hf_world_print(const hf_world *world);
+
+#define assert_outcome(job, expected) \
+    assert_string_equal(hf_outcome_name((job)->request.outcome), hf_outcome_name(expected))
+#define assert_state(world, conn, expected) \
+    assert_string_equal(hf_state_name(hf_world_state(world, conn)), hf_state_name(expected))
+/* What hf_error_text() makes of an error begins with text. */
+void hf_assert_text(const hf_error *error, const char *text, const char *file, int line);
+#define assert_text(error, text) hf_assert_text(error, text, __FILE__, __LINE__)
+#define assert_at(a, b)          assert_int_equal((uint64_t)(a), (uint64_t)(b))
+
+/* Runs a scenario (which ends its world itself) again and again, with the Nth call of the port failing, for
+ * every N, once and for good. While hf_world_broken() a scenario asserts no more than hf_world_end() does. */
+void hf_world_sweep(void (*scenario)(void));
+bool hf_world_broken(void);
+
+/* A row of a test program's table; says which call failed when a sweep ends badly. */
+#define hf_test(name) cmocka_unit_test_teardown(name, hf_world_teardown)
+int hf_world_teardown(void **state);
+/* From here on a failure says: to repeat, set the environment variable `name` to number. NULL: no more. */
+void hf_world_repeat_with(const char *name, unsigned number);
+
+#endif
