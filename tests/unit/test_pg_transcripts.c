@@ -235,7 +235,8 @@ static void terminated_while_running_and_while_idle(void **state) {
     (void)state;
     check(
         "terminated", REQUESTS(&request),
-        "UP\nROW 't'\nFATAL the server refused: FATAL 57P01 terminating connection due to administrator command (in query)\n");
+        "UP\nROW 't'\nFATAL the server refused: FATAL 57P01 terminating connection due to administrator command "
+        "(in query)\n");
     check(
         "terminated_idle", NO_REQUESTS,
         "UP\nFATAL the server refused: FATAL 57P01 terminating connection due to administrator command\n");
