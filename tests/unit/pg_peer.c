@@ -47,6 +47,7 @@ void pg_peer_forget_news(pg_peer *peer) {
 void pg_peer_start(pg_peer *peer) {
     memset(&peer->session, 0, sizeof peer->session);
     peer->n_flight = 0;
+    peer->last = HF_NEWS_MORE;
     peer->io.rx.start = peer->io.rx.end = peer->io.tx.start = peer->io.tx.end = 0;
     peer->io.tx_total = 0;
     assert_int_equal(hf_driver_pg.start(&peer->session, &peer->io), HF_OK);
