@@ -130,10 +130,10 @@ static void batches(void) {
     assert_int_equal(world->peer->committed[1], world->peer->committed[2]);
 }
 
-#define SCENARIOS(X)                                                                             \
-    X(plain)                                                                                     \
-    X(three_connections) X(pipeline) X(slow_links) X(encrypted) X(cancelled) X(errors) X(outage) \
-        X(paused) X(batches)
+#define SCENARIOS(X)     \
+    X(plain)             \
+    X(three_connections) \
+    X(pipeline) X(slow_links) X(encrypted) X(cancelled) X(errors) X(outage) X(paused) X(batches)
 
 #define X(scenario)                                            \
     static void every_call_fails_in_##scenario(void **state) { \
