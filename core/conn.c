@@ -41,13 +41,20 @@ void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int
     const char *why = link ? link->api->why(link, &system) : NULL;
     hf_writer out = hf_writer_on(words, sizeof words);
     hf_write_text(&out, conn->pool->config->hosts[conn->endpoint].name);
-    if (why) {
+    bool ended = code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED;
+    bool warned = ended && conn->warned[0]; /* the server said why before it went */
+    if (warned) {
+        hf_write_text(&out, ": the server had announced ");
+        hf_write_text(&out, conn->warned);
+        hf_write_text(&out, memcmp(conn->warned, "57P01", 5) == 0 ? ", shutting down"
+                                                                  : ", after a crash");
+    } else if (why) {
         hf_write_text(&out, ": ");
         hf_write_text(&out, why);
     }
     hf_error_set(error, (hf_err)code, phase, words);
     error->system = system;
-    if (conn->warned[0] && code == HF_ERR_EOF) /* the server said why before it went */
+    if (warned)
         memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
 }
 
