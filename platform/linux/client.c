@@ -247,11 +247,17 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
     const hf_error *error = &request->error;
     hf_error_text(error, text, sizeof text);
     if (status.refused) {
+        bool no_password =
+            !client->config->password && (status.last_error.code == HF_ERR_AUTH_METHOD ||
+                                          status.last_error.code == HF_ERR_AUTH_PASSWORD);
         hf_error_text(&status.last_error, why, sizeof why);
-        hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s", what,
-                client->where, why);
-    } else if (request->outcome == HF_OUTCOME_NOT_SENT || error->code == HF_ERR_TIMEOUT ||
-               error->code == HF_ERR_OUTAGE || error->limit == HF_LIMIT_MAX_RETRIES) {
+        hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s%s", what,
+                client->where, why,
+                no_password ? "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass"
+                            : "");
+    } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
+               error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
+               error->limit == HF_LIMIT_MAX_RETRIES) {
         hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s", what, client->where, text);
     } else {
         hf_fail(failure, HF_EXIT_USAGE, "%s: %s", what, text);
