@@ -54,7 +54,7 @@ def test_log_level_error_is_silent_about_what_was_survived(disturbed):
 def test_levels_nest(make_job):
     sizes = []
     for level in ("error", "warn", "info", "debug"):
-        run = make_job(rows=30).run(status=0, log_level=level)
+        run = make_job(rows=30).run(status=0, log_level=level, max_concurrent=1)
         sizes.append(len(run.log))
     assert sizes == sorted(sizes) and sizes[3] > sizes[0]
 

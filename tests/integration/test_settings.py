@@ -1,8 +1,13 @@
 """Where connection settings come from, and the ways to prove who one is."""
 
+import json
+import signal
+
 import pytest
 
 from harness.cluster import PASSWORD, SECRET
+from harness.program import slow_sql
+from harness.waiting import eventually
 
 WHO = "SELECT current_user::text AS who"
 
@@ -85,7 +90,6 @@ def test_unix_socket_needs_no_tls(holdfast, cluster, role):
 
 
 def test_report_over_a_unix_socket_survives_a_restart(make_job, own_cluster):
-    from harness.program import slow_sql
     dsn = f"host={own_cluster.folder} port={own_cluster.port} dbname=db user=trusted"
     job = make_job(rows=200, sql=slow_sql(), server=own_cluster, dsn=dsn)
     run = job.start()
@@ -127,6 +131,31 @@ def test_application_name_and_options_reach_the_server(holdfast, cluster):
     dsn = cluster.dsn(application_name="nightly report", options="-c work_mem=5MB")
     sql = "SELECT current_setting('application_name') AS a, current_setting('work_mem') AS w"
     assert holdfast("query", sql, dsn=dsn, format="csv").stdout == "a,w\nnightly report,5MB\n"
+
+
+def test_config_file_holds_options_and_the_command_line_goes_before_it(holdfast, cluster, tmp_path):
+    config = tmp_path / "holdfast.json"
+    config.write_text(json.dumps({"dsn": cluster.dsn(), "format": "json", "retry_delay": "100ms"}))
+    open_to_all = holdfast("query", WHO, config=config, status=1)
+    assert "chmod 600" in open_to_all.stderr and SECRET not in open_to_all.stderr
+    config.chmod(0o600)
+    assert json.loads(holdfast("query", WHO, config=config).stdout) == [{"who": "app"}]
+    assert holdfast("query", WHO, config=config, format="csv").stdout == "who\napp\n"
+    config.write_text(json.dumps({"dsn": cluster.dsn(), "retry_dela": "100ms"}))
+    assert "retry_dela" in holdfast("query", WHO, config=config, status=1).stderr
+
+
+def test_watch_prints_each_transition_until_it_is_stopped(holdfast, own_cluster):
+    run = holdfast("watch", dsn=own_cluster.dsn(), retry_delay="100ms", max_retry_delay="200ms", wait=False)
+
+    def said(word):
+        return word in (run.stdout + run.stderr).upper()
+    eventually(lambda: said("HEALTHY"), "it is connected")
+    own_cluster.restart("immediate")
+    eventually(lambda: said("RECONNECTED"), "it has reconnected")
+    run.send(signal.SIGTERM)
+    assert run.finish(5) in (0, 4)
+    assert SECRET not in run.stdout + run.stderr
 
 
 def test_read_is_in_a_read_only_session(holdfast, cluster):

@@ -239,6 +239,9 @@ class Cluster:
         """Terminate a role's sessions as an administrator would; how many were hit."""
         return sum(self.value("SELECT pg_terminate_backend(%s)::int", pid) for pid in self.sessions(role, state))
 
+    def await_active(self, role="app"):
+        eventually(lambda: self.sessions(role, "active"), f"a statement of {role} runs")
+
     def no_sessions(self, role="app"):
         eventually(lambda: not self.sessions(role), f"no session of {role} is left on the server")
 

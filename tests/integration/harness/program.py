@@ -171,13 +171,17 @@ class Job:
         self.header, self.rows, self.sql, self.params = list(header), [tuple(row) for row in rows], sql, params
         self.dsn = cluster.dsn() if dsn is None else dsn
         self.cost_file, self.query = self.folder / "cost.csv", self.folder / "report.sql"
-        self.output = self.folder / "report.csv"
-        self.part, self.position = self._beside(".part"), self._beside(".position")
-        self.rejects, self.unknown = self._beside(".rejects.csv"), self._beside(".unknown.csv")
+        self.place_output(self.folder / "report.csv")
         self.log, self.summary = self.folder / "report.log", self.folder / "summary.json"
         self.runs = []
         self.cost_file.write_bytes(expect.csv_file(self.header, self.rows))
         self.query.write_text(sql)
+
+    def place_output(self, path):
+        """Where the report goes, and the names of the files that stand beside it."""
+        self.output = path
+        self.part, self.position = self._beside(".part"), self._beside(".position")
+        self.rejects, self.unknown = self._beside(".rejects.csv"), self._beside(".unknown.csv")
 
     def _beside(self, ending):
         return self.output.with_name(self.output.name + ending)
@@ -223,7 +227,7 @@ class Job:
     def keeps_secrets(self):
         """O6: no file that a run wrote has the password in it, whole or in part."""
         for path in self.folder.rglob("*"):
-            if path.is_file() and path.name not in (".pgpass", "pgpass"):
+            if path.is_file() and os.access(path, os.R_OK) and path.name not in (".pgpass", "pgpass"):
                 assert SECRET.encode() not in path.read_bytes(), f"the password is in {path.name}"
 
 

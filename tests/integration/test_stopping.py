@@ -1,0 +1,152 @@
+"""Ways to stop in the middle and go on later: signals, a full disk, a deadline; and two runs at once."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+from harness import expect
+from harness.program import slow_sql
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_fault_47_signal_stops_within_5_s_and_is_resumable(make_job, number):
+    job = make_job(rows=400, sql=slow_sql())
+    run = job.start()
+    run.await_lines(80)
+    run.send(number)
+    assert run.finish(deadline_s=5) == 4, run.tail()
+    assert not job.output.exists()
+    job.run(status=0)
+    job.complete()
+
+
+def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, cluster):
+    job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
+    run = job.start(max_outage="300s", connect_timeout="60s", reconnect_timeout="60s")
+    run.await_lines(40)
+    proxy.black_hole()
+    proxy.cut_all()
+    run.await_log("(?i)-> reconnecting")
+    run.send(signal.SIGTERM)
+    assert run.finish(deadline_s=5) == 4, run.tail()
+    proxy.heal()
+    job.run(status=0)
+    job.complete()
+
+
+def test_fault_45_second_run_on_one_output_says_so_and_exits_1(make_job):
+    job = make_job(rows=300, sql=slow_sql())
+    first = job.start()
+    first.await_lines(20)
+    log = job.folder / "second.log"
+    second = job.start(log_file=log, summary=None)
+    assert second.finish(deadline_s=20) == 1
+    assert "report.csv" in second.stderr + log.read_text()
+    first.check(0)
+    job.complete()
+
+
+@pytest.mark.parametrize("change", ["input", "query", "params"])
+def test_fault_46_changed_job_is_refused_and_restart_starts_over(make_job, change):
+    job = make_job(rows=[(str(i), str(i + 1)) for i in range(1, 301)], header=("id", "other"), sql=slow_sql())
+    run = job.start()
+    run.await_lines(60)
+    run.send(signal.SIGTERM)
+    run.check(4)
+    part = job.part.read_bytes()
+    if change == "input":                                    # one byte, in a line that was done long ago
+        job.rows[5] = ("7", "9")
+        job.cost_file.write_bytes(expect.csv_file(job.header, job.rows))
+    elif change == "query":
+        job.sql = slow_sql(0).replace("ORDER BY s.day", "ORDER BY s.day DESC")
+        job.query.write_text(job.sql)
+    else:
+        job.params = "other"
+    refused = job.run(status=3)
+    assert job.part.read_bytes() == part
+    assert "--restart" in refused.stderr + refused.log
+    job.run(status=0, restart=True)
+    job.complete()
+
+
+def test_exhausted_outage_is_exit_4_and_resumable(make_job, proxy, cluster):
+    job = make_job(rows=300, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
+    run = job.start(max_outage="2s")
+    run.await_lines(60)
+    proxy.refuse()
+    proxy.cut_all()
+    run.check(4, deadline_s=30)
+    assert "max_outage" in run.log + run.stderr or "max-outage" in run.log + run.stderr
+    proxy.accept()
+    job.run(status=0)
+    job.complete()
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of `size` at `folder`, where the machine lets us make one."""
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("no right to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_full_disk_is_exit_4_and_the_same_command_goes_on(make_job, tmp_path):
+    job = make_job(rows=1000, sql="SELECT repeat('x', 500) AS filler, $1::int AS n")
+    with small_disk(tmp_path / "disk", "200k") as disk:
+        job.place_output(disk / "report.csv")
+        run = job.run(status=4)
+        assert "No space left" in run.stderr
+        assert not job.output.exists()
+        subprocess.run(["mount", "-o", "remount,size=4m", disk], check=True)
+        job.run(status=0)
+        job.complete()
+
+
+def test_deadline_of_the_job_stops_it_to_be_resumed(make_job):
+    job = make_job(rows=400, sql=slow_sql(0.02))
+    run = job.run(status=4, deadline="1500ms")
+    assert "deadline" in run.log + run.stderr
+    assert 0 < job.lines_written() < 400
+    job.run(status=0)
+    job.complete()
+
+
+def test_signal_is_taken_while_the_first_connection_hangs(make_job, proxy, cluster):
+    proxy.hang()
+    job = make_job(rows=5, dsn=cluster.dsn(port=proxy.port))
+    run = job.start(connect_timeout="60s")
+    run.await_log("-> CONNECTING")
+    run.send(signal.SIGTERM)
+    assert run.finish(deadline_s=5) == 4, run.tail()
+    job.nothing_written()
+
+
+def test_second_signal_changes_nothing(make_job):
+    job = make_job(rows=400, sql=slow_sql())
+    run = job.start()
+    run.await_lines(50)
+    run.send(signal.SIGINT)
+    run.send(signal.SIGTERM)
+    assert run.finish(deadline_s=5) in (4, -signal.SIGTERM, -signal.SIGINT)
+    job.run(status=0)
+    job.complete()
+
+
+def test_sessions_are_gone_after_a_stop(make_job, own_cluster):
+    """A stop cancels what runs: no statement goes on in the server for nobody."""
+    job = make_job(rows=30, sql="SELECT $1::int AS n, pg_sleep(20)::text AS s", server=own_cluster)
+    run = job.start(request_timeout="60s")
+    run.await_log("connected")
+    own_cluster.await_active()
+    run.send(signal.SIGTERM)
+    assert run.finish(deadline_s=5) == 4, run.tail()
+    own_cluster.no_sessions()
