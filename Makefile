@@ -73,7 +73,7 @@ packages-build packages-test packages-bench: packages-%: # installs what is miss
 	$(INSTALLER) $*
 packages-test packages-bench: packages-build
 
-$(THIRD)/.fetched: port/third-party.sh | packages-build
+$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) | packages-build
 	port/third-party.sh mbedtls cjson
 	touch $@
 

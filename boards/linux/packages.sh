@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that the named groups need: only what is missing, silent when
-# nothing is. On another system it says what is needed and stops; HF_NO_INSTALL=1 goes on regardless.
+# nothing is. On another system it says what is needed and stops, unless HF_SOURCES is set: then
+# somebody has read it. HF_NO_INSTALL=1 skips it on Debian too.
 #
 #   boards/linux/packages.sh build [test] [bench]
 set -eu
@@ -27,11 +28,12 @@ done
 [ -z "${HF_NO_INSTALL:-}" ] || exit 0
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    [ -z "${HF_SOURCES:-}" ] || exit 0
     cat >&2 <<EOF
 This is not a Debian system, so nothing is installed for you. What is needed, by Debian's names:
 $(printf '%s\n' "$wanted" | fold -s -w 90 | sed 's/^ */    /')
 and, in a folder named by HF_SOURCES, the sources that port/third-party.sh lists.
-With these in place: HF_NO_INSTALL=1 HF_SOURCES=/folder make
+With these in place: make HF_SOURCES=/folder
 EOF
     exit 1
 fi
