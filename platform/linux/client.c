@@ -258,7 +258,8 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
     } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
                error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
                error->limit == HF_LIMIT_MAX_RETRIES) {
-        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s", what, client->where, text);
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s%s", what, client->where, text,
+                error->limit == HF_LIMIT_TIMEOUT ? "; --deadline is over" : "");
     } else {
         hf_fail(failure, HF_EXIT_USAGE, "%s: %s", what, text);
     }

@@ -35,19 +35,18 @@ static int by_line(const void *one, const void *other) {
 
 void hf_fates_sort(hf_fates *fates) {
     size_t kept = 0;
-    if (fates->count == 0) {
-        return;
+    if (fates->count > 0) {
+        qsort(fates->items, fates->count, sizeof *fates->items, by_line);
     }
-    qsort(fates->items, fates->count, sizeof *fates->items, by_line);
-    for (size_t i = 1; i < fates->count; i++) {
-        if (fates->items[i].intent.line == fates->items[kept].intent.line) {
-            drop(&fates->items[kept]);
+    for (size_t i = 0; i < fates->count; i++) {
+        if (i + 1 < fates->count &&
+            fates->items[i + 1].intent.line == fates->items[i].intent.line) {
+            drop(&fates->items[i]);
         } else {
-            kept++;
+            fates->items[kept++] = fates->items[i];
         }
-        fates->items[kept] = fates->items[i];
     }
-    fates->count = kept + 1;
+    fates->count = kept;
 }
 
 bool hf_fates_take(hf_fates *fates, hf_line *line) {

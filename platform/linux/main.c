@@ -52,5 +52,6 @@ int main(int argc, char **argv) {
     hf_signals_init();
     int status = run(&options);
     hf_log_close();
+    hf_options_free(&options);
     return status;
 }

@@ -99,13 +99,24 @@ static bool set_choice(const hf_option *option, int *to, const char *value, cons
     return bad(failure, place, option->name, value, expected);
 }
 
+/* A copy of the value that lives as long as the options. */
+static char *keep(hf_options *options, const char *value) {
+    char **kept = hf_must_alloc(options->n_kept + 1, sizeof *kept);
+    for (size_t i = 0; i < options->n_kept; i++) {
+        kept[i] = options->kept[i];
+    }
+    free(options->kept);
+    options->kept = kept;
+    return kept[options->n_kept++] = hf_must_copy(value);
+}
+
 bool hf_options_set(hf_options *options, const char *name, const char *value, const char *place,
                     hf_failure *failure) {
     char dashed[HF_NAME_BYTES];
     const hf_setting *setting = hf_setting_named(hf_dashed(name, dashed, sizeof dashed));
     if (setting) {
         uint32_t unused;
-        options->settings[setting - hf_settings] = hf_must_copy(value);
+        options->settings[setting - hf_settings] = keep(options, value);
         return measure(setting, value, place, &unused, failure);
     }
     const hf_option *option = hf_option_find(name);
@@ -116,7 +127,10 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         if (*value == '\0') {
             return hf_fail(failure, HF_EXIT_USAGE, "%s%s: the value is empty", place, option->name);
         }
-        *(char **)to = hf_must_copy(value);
+        if (to == &options->dsn) {
+            hf_options_wipe(options); /* one that this one overrides */
+        }
+        *(char **)to = keep(options, value);
         return true;
     case HF_OPTION_LIST: {
         hf_option_list *list = to;
@@ -124,7 +138,7 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         for (size_t i = 0; i < list->count; i++) {
             items[i] = list->items[i];
         }
-        items[list->count++] = hf_must_copy(value);
+        items[list->count++] = keep(options, value);
         free(list->items);
         list->items = items;
         return true;
@@ -235,7 +249,7 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             continue;
         }
         if (word.option && word.option->kind == HF_OPTION_LIST && !list_seen) {
-            options->param = (hf_option_list){ 0 }; /* the file's is overridden, not added to */
+            options->param.count = 0; /* the file's are overridden, not added to */
             list_seen = true;
         }
         if (!hf_options_set(options, word.name, word.value ? word.value : "true", "--", failure)) {
@@ -247,12 +261,12 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
 
 /* `ps` shows argv to every user: a DSN may hold a password. */
 static void wipe_dsns(int argc, char **argv) {
-    for (int at = 1; at < argc; at++) {
+    for (int at = 1; at < argc && argv[at]; at++) {
         char *dsn = NULL;
         if (strncmp(argv[at], "--dsn=", 6) == 0) {
             dsn = argv[at] + 6;
-        } else if (strcmp(argv[at], "--dsn") == 0 && at + 1 < argc) {
-            dsn = argv[at + 1];
+        } else if (strcmp(argv[at], "--dsn") == 0) {
+            dsn = argv[at + 1]; /* NULL behind the last */
         }
         if (dsn) {
             memset(dsn, '*', strlen(dsn));
@@ -334,9 +348,18 @@ bool hf_options_apply(const hf_options *options, hf_config *config, hf_failure *
 void hf_options_wipe(hf_options *options) {
     if (options->dsn) {
         explicit_bzero(options->dsn, strlen(options->dsn));
-        free(options->dsn);
         options->dsn = NULL;
     }
+}
+
+void hf_options_free(hf_options *options) {
+    hf_options_wipe(options);
+    for (size_t i = 0; i < options->n_kept; i++) {
+        free(options->kept[i]);
+    }
+    free(options->kept);
+    free(options->param.items);
+    *options = (hf_options){ 0 };
 }
 
 hf_replay hf_options_replay(const hf_options *options) {

@@ -64,6 +64,8 @@ typedef struct hf_options {
     hf_option_list param;
     int format, progress, replay, log_level, log_format;
     uint32_t deadline_ms, window, window_bytes, max_row;
+    char **kept; /* every text that a value points to */
+    size_t n_kept;
     const char *settings[HF_SETTINGS_COUNT]; /* as text, checked; NULL: not given */
 } hf_options;
 
@@ -81,6 +83,8 @@ void hf_options_init(hf_options *options);
 bool hf_options_apply(const hf_options *options, hf_config *config, hf_failure *failure);
 /* Overwrites the DSN once it is not needed any more. */
 void hf_options_wipe(hf_options *options);
+/* Gives everything back. */
+void hf_options_free(hf_options *options);
 /* How a statement may be repeated: reads are safe, writes as --replay says. */
 hf_replay hf_options_replay(const hf_options *options);
 

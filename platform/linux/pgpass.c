@@ -61,6 +61,13 @@ static bool trustworthy(const char *path) {
     return true;
 }
 
+static void wipe(hf_bytes *text) {
+    if (text->data) {
+        explicit_bzero(text->data, text->size);
+    }
+    hf_bytes_free(text);
+}
+
 bool hf_pgpass_find(const char *path, const char *host, const char *port, const char *database,
                     const char *user, hf_bytes *password) {
     hf_failure failure = { 0 };
@@ -83,8 +90,7 @@ bool hf_pgpass_find(const char *path, const char *host, const char *port, const 
         found = hf_pgpass_line(line, host, port, database, user, password);
         line = next;
     }
-    explicit_bzero(text.data, text.size);
-    hf_bytes_free(&text);
+    wipe(&text);
     return found;
 }
 
@@ -144,7 +150,6 @@ hf_service_found hf_service_read(const char *path, const char *name, hf_service_
             found = HF_SERVICE_FAILED;
         }
     }
-    explicit_bzero(text.data, text.size); /* a service may have a password */
-    hf_bytes_free(&text);
+    wipe(&text); /* a service may have a password */
     return found;
 }

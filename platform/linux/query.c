@@ -262,6 +262,9 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
         hf_fail(failure, HF_EXIT_USAGE,
                 "a row, or the statement with its values, is longer than --max-row allows");
     } else if (failure->status == HF_EXIT_USAGE) {
+        if (strcmp(request->error.sqlstate, "08P01") == 0) {
+            hf_bytes_format(&more, "\n--param is given %zu times", run->options->param.count);
+        }
         hf_bytes_add(&more, run->said.data, run->said.used);
         if (request->error.position) {
             hf_bytes_add_byte(&more, '\n');
