@@ -7,15 +7,6 @@ static hf_news out_of_place(hf_io *io, uint8_t type) {
     return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
 }
 
-static uint32_t statements_of(const hf_request *request) {
-    return request->n_batch > 0 ? request->n_batch : 1;
-}
-
-/* The next statement of a batch. What of it was prepared in this flight is known to its answers only. */
-static uint32_t statement_todo(const hf_request *request) {
-    return HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN | (request->on_columns ? HF_PG_PORTAL : 0);
-}
-
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
 static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
     const char *sql = request->n_batch > 0 ? request->batch[request->statement].sql : request->sql;
@@ -42,7 +33,7 @@ static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *reque
 }
 
 static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
-                            const uint8_t *at) {
+                            const uint8_t *at, uint16_t n_params) {
     if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
         return HF_NEWS_MORE;
     }
@@ -50,7 +41,7 @@ static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request 
     io->columns = (hf_columns){ .driver = &hf_driver_pg,
                                 .at = at,
                                 .n_columns = session->n_columns,
-                                .n_params = session->n_params,
+                                .n_params = n_params,
                                 .statement = request->statement };
     return HF_NEWS_COLUMNS;
 }
@@ -123,7 +114,8 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         }
     }
     if (bytes >= 0) {
-        return tell_columns(session, io, request, columns);
+        return tell_columns(session, io, request, columns,
+                            due == HF_PG_DESCRIBE ? session->n_params : 0);
     }
     if (!request->on_columns || (session->said & HF_PG_SAID_SKIPPED)) {
         return HF_NEWS_MORE;
@@ -160,6 +152,9 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
         return out_of_place(io, '2');
     }
     session->todo &= ~(uint32_t)HF_PG_BIND;
+    if (session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
+        session->todo = HF_PG_ROWS | HF_PG_SYNC;
+    }
     const uint8_t slot = slot_of(session, io, request);
     if (slot == HF_PG_NO_SLOT) {
         return HF_NEWS_MORE;
@@ -169,36 +164,15 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
         session->n_columns = entry->n_columns;
     }
     return entry->flags & HF_PG_KEPT
-               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
+               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes, 0)
                : HF_NEWS_MORE;
 }
 
 /* --- done, ready ----------------------------------------------------------------------------------- */
 
-/* A batch's portal that was not described. */
-static void skip_maybe(hf_pg_session *session) {
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
-        session->todo &= ~(uint32_t)HF_PG_PORTAL;
-    }
-}
-
-static hf_news statement_done(hf_pg_session *session, hf_request *request, uint64_t affected) {
-    request->affected = affected;
-    if (request->n_batch == 0) {
-        session->todo &= ~(uint32_t)HF_PG_ROWS;
-        return HF_NEWS_DONE;
-    }
-    session->n_columns = HF_PG_COLUMNS_UNKNOWN;
-    session->said &= (uint8_t)~HF_PG_SAID_COLUMNS;
-    request->statement++;
-    session->todo = request->statement < request->n_batch ? statement_todo(request)
-                                                          : (uint32_t)(HF_PG_COMMIT | HF_PG_SYNC);
-    return HF_NEWS_DONE;
-}
-
 hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
                           const uint8_t *tag, uint32_t bytes) {
-    skip_maybe(session);
+    hf_pg_skip_maybe(session);
     const uint32_t due =
         hf_pg_due(session, HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE | HF_PG_ROLLBACK);
 
@@ -206,11 +180,11 @@ hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request
         return out_of_place(io, 'C');
     }
     if (due == HF_PG_ROWS) {
-        return statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
+        return hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
     }
     session->todo &= ~due;
     if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
-        session->todo = statement_todo(request);
+        session->todo = request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
     }
     if (due == HF_PG_COMMIT_DONE &&
         (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
@@ -230,10 +204,8 @@ static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *reque
                       bool left_open) {
     if (left_open && !(session->said & HF_PG_SAID_ERROR)) {
         hf_error_set(&io->error, HF_ERR_OPEN_TRANSACTION, HF_PHASE_QUERY, NULL);
-    } else if (io->error.code == HF_ERR_OPEN_TRANSACTION) {
-        io->error.code = HF_OK; /* another request's */
     }
-    hf_pg_over(session, statements_of(request));
+    hf_pg_over(session, request);
     if (session->rolling_back && session->before_rollback > 0) {
         session->before_rollback--;
     }
@@ -311,7 +283,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         return HF_NEWS_FATAL;
     }
     /* What follows in the flight is passed over by the server, up to its Sync. */
-    const uint32_t left = statements_of(request) - request->statement;
+    const uint32_t left = hf_pg_statements_of(request) - request->statement;
     hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
     session->todo = HF_PG_SYNC;
     if (session->said & HF_PG_SAID_ERROR) {
@@ -341,6 +313,9 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
         if (!hf_pg_is_due(session, HF_PG_CLOSE)) {
             break;
         }
+        if (session->closes == 0) { /* the first of them */
+            session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
+        }
         if (--session->closes == 0) {
             session->todo &= ~(uint32_t)HF_PG_CLOSE;
         }
@@ -350,8 +325,8 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case 'n': return described(session, io, request, NULL);
     case 'C': return hf_pg_answer_done(session, io, request, message->body, message->bytes);
     case 'I':
-        skip_maybe(session);
-        return hf_pg_is_due(session, HF_PG_ROWS) ? statement_done(session, request, 0)
+        hf_pg_skip_maybe(session);
+        return hf_pg_is_due(session, HF_PG_ROWS) ? hf_pg_statement_done(session, request, 0)
                                                  : out_of_place(io, 'I');
     }
     return out_of_place(io, message->type);

@@ -99,7 +99,7 @@ static uint8_t *put_named(uint8_t *at, char type, char kind, const hf_pg_session
 }
 
 /* Bytes of all values in a Bind, < 0 when one can never be sent. */
-static inline int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values) {
+static int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values) {
     uint64_t sum = 4 * (uint64_t)n_values;
 
     for (uint32_t i = 0; i < n_values; i++) {
@@ -128,30 +128,28 @@ static void put_prepare(encoder *out, const char *sql, size_t sql_bytes, uint32_
     out->at = put_named(at, 'D', 'S', out->session, number);
 }
 
-/* Bind, up to and without the count of result formats. */
-static inline uint8_t *put_bind(uint8_t *at, const hf_pg_session *session, uint32_t number,
-                                const hf_value *values, uint16_t n_values) {
+/* Bind, up to its values. */
+static inline uint8_t *begin_bind(uint8_t *start, const hf_pg_session *session, uint32_t number,
+                                  uint16_t n_values) {
+    uint8_t *at = begin_message(start, 'B');
+
     *at++ = 0; /* the unnamed portal */
     at = put_name(at, session, number);
     at = hf_pg_put16(at, 0); /* all parameters are text */
-    at = hf_pg_put16(at, n_values);
-    for (uint32_t i = 0; i < n_values; i++) {
-        const hf_value *value = &values[i];
-        if (!value->data) {
-            at = hf_pg_put32(at, UINT32_MAX); /* NULL */
-            continue;
-        }
-        at = hf_pg_put32(at, (uint32_t)value->bytes);
-        at = hf_pg_put(at, value->data, value->bytes);
-    }
-    return at;
+    return hf_pg_put16(at, n_values);
 }
 
 static void put_run(encoder *out, const hf_statement *statement, uint32_t number) {
     uint8_t *start = out->at;
-    uint8_t *at = put_bind(begin_message(start, 'B'), out->session, number, statement->params,
-                           statement->n_params);
+    uint8_t *at = begin_bind(start, out->session, number, statement->n_params);
 
+    for (uint32_t i = 0; i < statement->n_params; i++) {
+        const hf_value *value = &statement->params[i];
+        at = hf_pg_put32(at, value->data ? (uint32_t)value->bytes : UINT32_MAX);
+        if (value->data && value->bytes > 0) {
+            at = hf_pg_put(at, value->data, value->bytes);
+        }
+    }
     at = end_message(start, hf_pg_put16(at, 0)); /* results are text too */
     if (out->todo & HF_PG_PORTAL) {
         at = hf_pg_put(at, describe_portal, sizeof describe_portal);
@@ -275,16 +273,12 @@ static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8
     return 1;
 }
 
-static uint32_t statements_of(const hf_request *request) {
-    return request->n_batch > 0 ? request->n_batch : 1;
-}
-
 /* A flight is written: from here on it counts. executed: bytes up to the end of what can have an effect. */
 static inline void commit_flight(hf_pg_session *session, hf_io *io, hf_request *request,
-                                 size_t bytes, size_t executed, hf_pg_plan plan) {
+                                 size_t bytes, size_t executed, uint32_t todo, uint16_t n_columns) {
     request->sent_at = io->tx_total + executed;
     request->statement = 0;
-    memcpy(request->driver_state, &plan, sizeof plan);
+    hf_pg_plan_put(request, (uint16_t)todo, n_columns);
     io->tx_total += bytes;
     io->tx.end += (uint32_t)bytes;
     session->in_flight++;
@@ -311,15 +305,14 @@ static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_
                     .sequence = session->sent };
     int done = put_flight(&out, closes, &first, &executed);
     if (done <= 0) {
-        hf_pg_cache_undo(session, io->store, session->sent, statements_of(request));
+        hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
         *wanted = out.wanted + HF_PG_TX_RESERVE + SYNC_BYTES;
         return done;
     }
     out.at = hf_pg_put(out.at, sync, SYNC_BYTES);
-    commit_flight(session, io, request, (size_t)(out.at - start), (size_t)(executed - start),
-                  (hf_pg_plan){ .todo = (uint16_t)first,
-                                .n_columns = HF_PG_COLUMNS_UNKNOWN,
-                                .closes = closes });
+    commit_flight(session, io, request, (size_t)(out.at - start), (size_t)(executed - start), first,
+                  HF_PG_COLUMNS_UNKNOWN);
+    request->driver_state[HF_PG_PLAN_CLOSES] = closes;
     if (request->prepare_only) {
         request->sent_at = UINT64_MAX; /* nothing of it has an effect */
     }
@@ -332,71 +325,89 @@ static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_
     return 1;
 }
 
-/* A single statement that was prepared and described before: the usual case, without the detours of the others.
- * 0: not that case, or no room. */
-static inline int encode_known(hf_pg_session *session, hf_io *io, hf_request *request) {
-    hf_buffer *tx = &io->tx;
-    hf_pg_entry *entry = &session->entries[session->slot];
+/* Any request at all. */
+static int submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
+    const uint8_t closes = session->n_closing;
+    uint64_t wanted = 0;
 
-    if (request->n_batch > 0 || request->prepare_only || session->wrap || session->n_closing > 0 ||
-        !request->sql || (request->n_params > 0 && !request->params) || entry->number == 0 ||
-        strcmp((const char *)io->store + entry->at, request->sql) != 0 ||
-        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
-        (request->on_columns && !(entry->flags & HF_PG_KEPT))) {
-        return 0;
+    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
+        return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
     }
-    const int64_t values = values_bytes(io, request->params, request->n_params);
-    if (values < 0) {
-        return (int)values;
+    int done = encode(session, io, request, closes, &wanted);
+    if (done == 0 && closes > 0) {
+        done = encode(session, io, request, 0, &wanted); /* they can wait, it cannot */
     }
-    if ((uint64_t)values + RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE > tx->size - tx->end) {
-        return 0;
+    if (done == 0 && (io->tx.end == 0 || wanted > io->tx.size)) {
+        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+                  "the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u",
+                  wanted, io->tx.size);
+        return HF_ERR_TOO_LARGE;
     }
-    uint8_t *start = tx->data + tx->end;
-    uint8_t *at = put_bind(begin_message(start, 'B'), session, entry->number, request->params,
-                           request->n_params);
-    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
-    at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
-    entry->used_by = session->sent++;
-    commit_flight(session, io, request, (size_t)(at - start), (size_t)(at - start) - SYNC_BYTES,
-                  (hf_pg_plan){ .todo = HF_PG_RUN | HF_PG_SYNC, .n_columns = entry->n_columns });
-    return 1;
+    return done;
 }
 
+/* Copies a value. False: it has a NUL in it. Most are too short for a call. */
+static inline bool put_text(uint8_t *at, const char *from, size_t bytes) {
+    if (bytes > 16) {
+        memcpy(at, from, bytes);
+        return !memchr(from, 0, bytes);
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (from[i] == 0) {
+            return false;
+        }
+        at[i] = (uint8_t)from[i];
+    }
+    return true;
+}
+
+/* A single statement that was prepared before is the usual case: without the detours of the others, and without
+ * their judgement, for whatever is not as it should be is left to submit_any(). */
 int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
     hf_buffer *tx = &io->tx;
-    uint64_t wanted = 0;
+    hf_pg_entry *entry = &session->entries[session->slot];
 
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    int done = encode_known(session, io, request);
-    if (done != 0) {
-        return done;
+    const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
+    if (room < least || request->n_batch > 0 || request->prepare_only || session->wrap ||
+        session->n_closing > 0 || !request->sql || (request->n_params > 0 && !request->params) ||
+        entry->number == 0 || (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
+        (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
+        strcmp((const char *)io->store + entry->at, request->sql) != 0) {
+        return submit_any(session, io, request);
     }
-    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
-        return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
+
+    uint8_t *start = tx->data + tx->end,
+            *at = begin_bind(start, session, entry->number, request->n_params);
+    size_t left = room - least; /* for values */
+    for (uint32_t i = 0; i < request->n_params; i++) {
+        const hf_value *value = &request->params[i];
+        const size_t bytes = value->data ? value->bytes : 0;
+        if (left < 4 || bytes > left - 4 || !put_text(at + 4, value->data, bytes)) {
+            return submit_any(session, io, request);
+        }
+        hf_pg_put32(at, value->data ? (uint32_t)bytes : UINT32_MAX);
+        at += 4 + bytes;
+        left -= 4 + bytes;
     }
-    const uint8_t closes = session->n_closing;
-    done = encode(session, io, request, closes, &wanted);
-    if (done == 0 && closes > 0) {
-        done = encode(session, io, request, 0, &wanted); /* they can wait, it cannot */
-    }
-    if (done == 0 && (tx->end == 0 || wanted > tx->size)) {
-        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-                  "the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u",
-                  wanted, tx->size);
-        return HF_ERR_TOO_LARGE;
-    }
-    return done;
+    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
+    at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
+
+    entry->used_by = session->sent++;
+    const size_t bytes = (size_t)(at - start);
+    commit_flight(session, io, request, bytes, bytes - SYNC_BYTES, HF_PG_RUN | HF_PG_SYNC,
+                  entry->n_columns);
+    return 1;
 }
 
 void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
 
     session->forgotten++;
-    for (uint32_t i = 0; i < statements_of(request); i++) {
+    for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
         const char *sql = request->n_batch > 0 ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         if (slot != HF_PG_NO_SLOT) {

@@ -91,6 +91,7 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     memset(io->store, 0, sizeof(hf_pg_scram));
     io->backend = 0;
     session->mode = HF_PG_AUTH;
+    session->unusual = true;
     session->wrap = io->config->read_only && io->degraded >= DEGRADED_POOLER;
 
     /* Statements of two sessions that share a server behind a pooler must not have the same name. */

@@ -38,7 +38,9 @@ enum {
     HF_PG_BEGIN = HF_PG_BEGIN_PARSE | HF_PG_BEGIN_BIND | HF_PG_BEGIN_DONE,
     HF_PG_PREPARE = HF_PG_PARSE | HF_PG_PARAMS | HF_PG_DESCRIBE,
     HF_PG_RUN = HF_PG_BIND | HF_PG_ROWS,
-    HF_PG_COMMIT = HF_PG_COMMIT_PARSE | HF_PG_COMMIT_BIND | HF_PG_COMMIT_DONE
+    HF_PG_COMMIT = HF_PG_COMMIT_PARSE | HF_PG_COMMIT_BIND | HF_PG_COMMIT_DONE,
+    /* The next statement of a batch. What of it was prepared in this flight only its answers tell. */
+    HF_PG_NEXT = HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN
 };
 
 /* How far the login is; session.mode. */
@@ -52,14 +54,17 @@ enum {
     HF_PG_SETUP        /* parameters, key, then the first ReadyForQuery */
 };
 
-/* What submit() leaves in hf_request.driver_state for the answers, per attempt. */
-typedef struct hf_pg_plan {
-    uint16_t todo;      /* the answers to come; of a batch, those up to its first statement */
-    uint16_t n_columns; /* of the statement, if that is known already */
-    uint8_t closes;     /* Close messages before it */
-} hf_pg_plan;
+/* What submit() leaves for the answers in hf_request.driver_state, per attempt: the answers to come (of a batch,
+ * those up to its first statement); the statement's columns, if their number is known already; and how many
+ * Close messages come before it. The last is valid only if the first has HF_PG_CLOSE. */
+enum { HF_PG_PLAN_TODO = 0, HF_PG_PLAN_COLUMNS = 2, HF_PG_PLAN_CLOSES = 4, HF_PG_PLAN_BYTES = 5 };
 
-_Static_assert(sizeof(hf_pg_plan) <= sizeof((hf_request *)0)->driver_state, "driver_state");
+_Static_assert(HF_PG_PLAN_BYTES <= sizeof((hf_request *)0)->driver_state, "driver_state");
+
+static inline void hf_pg_plan_put(hf_request *request, uint16_t todo, uint16_t n_columns) {
+    memcpy(request->driver_state + HF_PG_PLAN_TODO, &todo, sizeof todo);
+    memcpy(request->driver_state + HF_PG_PLAN_COLUMNS, &n_columns, sizeof n_columns);
+}
 
 enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
 
@@ -91,19 +96,19 @@ enum {
 };
 
 typedef struct hf_pg_session {
-    uint8_t mode;             /* HF_PG_RUNNING … HF_PG_SETUP */
-    uint8_t said;             /* HF_PG_SAID_* */
-    uint8_t closes;           /* CloseComplete still to come */
-    uint8_t slot;             /* of the entry used last: looked at first */
-    bool probing;             /* a Sync of probe() is unanswered */
-    bool wrap;                /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
-    bool has_key;             /* pid and key came: it can be cancelled */
-    bool holds_ready;         /* READY waits for the answer to ROLLBACK */
-    bool rolling_back;        /* a ROLLBACK is unanswered … */
-    uint8_t n_closing;        /* statements to close with the next request */
+    uint8_t mode;      /* HF_PG_RUNNING … HF_PG_SETUP */
+    uint8_t said;      /* HF_PG_SAID_* */
+    uint8_t closes;    /* CloseComplete still to come */
+    uint8_t slot;      /* of the entry used last: looked at first */
+    bool unusual;      /* not RUNNING, skipping, probing, rolling back: feed() goes the long way */
+    bool probing;      /* a Sync of probe() is unanswered */
+    bool wrap;         /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
+    bool has_key;      /* pid and key came: it can be cancelled */
+    bool holds_ready;  /* READY waits for the answer to ROLLBACK */
+    bool rolling_back; /* a ROLLBACK is unanswered … */
+    uint8_t n_closing; /* statements to close with the next request */
     uint16_t before_rollback; /* … behind so many requests that are in flight */
     uint32_t todo;            /* HF_PG_*: what the answer in hand still lacks; 0: none is in hand */
-    uint32_t consume;         /* bytes of rx that the last news lies in */
     uint32_t skip;            /* bytes of a message that are still to be thrown away */
     uint16_t n_columns;       /* of the statement in hand */
     uint16_t n_params;
@@ -138,24 +143,14 @@ static inline bool hf_pg_is_due(const hf_pg_session *session, uint32_t bit) {
 }
 
 /* Takes up the answer to the oldest request. */
-static inline void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
+static inline uint32_t hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
     uint16_t todo;
 
-    memcpy(&todo, request->driver_state + offsetof(hf_pg_plan, todo), sizeof todo);
-    memcpy(&session->n_columns, request->driver_state + offsetof(hf_pg_plan, n_columns),
+    memcpy(&todo, request->driver_state + HF_PG_PLAN_TODO, sizeof todo);
+    memcpy(&session->n_columns, request->driver_state + HF_PG_PLAN_COLUMNS,
            sizeof session->n_columns);
-    session->closes = request->driver_state[offsetof(hf_pg_plan, closes)];
-    session->n_params = 0;
     session->todo = todo;
-}
-
-/* Takes up what comes next: the answer to our own ROLLBACK, or to the oldest request. */
-static inline void hf_pg_take_up(hf_pg_session *session, const hf_request *oldest) {
-    if (session->rolling_back && session->before_rollback == 0) {
-        session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
-    } else if (oldest && !session->probing) {
-        hf_pg_answer_begin(session, oldest);
-    }
+    return todo;
 }
 
 /* "INSERT 0 5": 5. "CREATE TABLE": 0. */
@@ -169,12 +164,45 @@ static inline uint64_t hf_pg_count_in(const uint8_t *tag, uint32_t bytes) {
     return count;
 }
 
+static inline uint32_t hf_pg_statements_of(const hf_request *request) {
+    return request->n_batch > 0 ? request->n_batch : 1;
+}
+
 /* What ends with the oldest request. */
-static inline void hf_pg_over(hf_pg_session *session, uint32_t statements) {
+static inline void hf_pg_over(hf_pg_session *session, const hf_request *request) {
     session->todo = 0;
     session->said = 0;
-    session->answered += statements;
+    session->answered += hf_pg_statements_of(request);
     session->in_flight--;
+}
+
+/* Of the statement in hand all is answered: on to the next, or to COMMIT, or to Sync. */
+static inline hf_news hf_pg_statement_done(hf_pg_session *session, hf_request *request,
+                                           uint64_t affected) {
+    request->affected = affected;
+    if (request->n_batch == 0) {
+        session->todo &= ~(uint32_t)HF_PG_ROWS;
+        return HF_NEWS_DONE;
+    }
+    session->n_columns = HF_PG_COLUMNS_UNKNOWN;
+    session->said &= (uint8_t)~HF_PG_SAID_COLUMNS;
+    session->todo = ++request->statement == request->n_batch ? HF_PG_COMMIT | HF_PG_SYNC
+                    : request->on_columns                    ? HF_PG_NEXT | HF_PG_PORTAL
+                                                             : HF_PG_NEXT;
+    return HF_NEWS_DONE;
+}
+
+/* Of a batch: a portal that was not described. */
+static inline void hf_pg_skip_maybe(hf_pg_session *session) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+        session->todo = HF_PG_ROWS | HF_PG_SYNC;
+    }
+}
+
+/* After every change of what it depends on. */
+static inline void hf_pg_settle(hf_pg_session *session) {
+    session->unusual = session->mode != HF_PG_RUNNING || session->skip > 0 || session->probing ||
+                       session->rolling_back;
 }
 
 /* A message in rx, whole unless cut. */
@@ -193,6 +221,51 @@ int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_messa
 /* Messages that may come at any time: NoticeResponse, NotificationResponse, ParameterStatus. MORE: it has been
  * dealt with and is no news. */
 hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message);
+
+/* A DataRow's body: a count, then for each column a length (-1 NULL) and so many bytes. Lengths are summed up in
+ * 64 bits, where they cannot wrap; one that is too long fails at the next column, or at the end. */
+static inline bool hf_pg_row_is_good(hf_pg_session *session, const uint8_t *body, uint32_t length) {
+    const uint32_t bytes = length - HF_PG_LENGTH_MIN;
+    uint64_t place = 2;
+
+    if (length < HF_PG_LENGTH_MIN + 2) {
+        return false;
+    }
+    uint32_t left = hf_pg_get16(body);
+    if (left != session->n_columns) {
+        if (session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
+            return false;
+        }
+        session->n_columns = (uint16_t)left;
+    }
+    for (; left > 0; left--) {
+        if (place + 4 > bytes) {
+            return false;
+        }
+        const uint32_t value_bytes = hf_pg_get32(body + place);
+        place += 4;
+        if (value_bytes != UINT32_MAX) {
+            place += value_bytes;
+        }
+    }
+    return place == bytes;
+}
+
+/* ROW, in io->row. */
+static inline hf_news hf_pg_row(hf_pg_session *session, hf_io *io, const hf_request *request,
+                                const uint8_t *body) {
+    io->row.driver = &hf_driver_pg;
+    io->row.at = io->row.first = body + 2;
+    io->row.n_columns = session->n_columns;
+    io->row.column = 0;
+    io->row.statement = request->statement;
+    return HF_NEWS_ROW;
+}
+
+/* --- receive.c ------------------------------------------------------------------------------------ */
+
+/* feed() for any message, usual or not. */
+hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest);
 
 /* --- cache.c: prepared statements ----------------------------------------------------------------- */
 

@@ -136,8 +136,7 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
     case HF_NEWS_FATAL: note_error(peer, "FATAL"); return false;
     case HF_NEWS_BROKEN: note_error(peer, "BROKEN"); return false;
     }
-    if (news != HF_NEWS_READY)
-        io->error.code = HF_OK;
+    io->error.code = HF_OK;
     return true;
 }
 

@@ -1,0 +1,199 @@
+#include "session.h"
+
+/* The long way from bytes to news, on which every message can come, whole or not: framing and its limits, what
+ * may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The bytes of a piece of
+ * news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
+ */
+
+static int broken(hf_io *io, hf_phase phase, const char *format, uint8_t type, uint64_t number) {
+    hf_pg_broken(io, phase, format, type, number);
+    return -1;
+}
+
+int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_message *message) {
+    hf_buffer *rx = &io->rx;
+    const bool login = session->mode != HF_PG_RUNNING;
+
+    uint32_t there = rx->end - rx->start;
+    if (session->skip > 0) {
+        uint32_t bytes = there < session->skip ? there : session->skip;
+        rx->start += bytes;
+        session->skip -= bytes;
+        there -= bytes;
+    }
+    if (there < HF_PG_HEADER_BYTES) {
+        return 0;
+    }
+    const uint8_t *at = rx->data + rx->start;
+    const uint8_t type = at[0];
+    const uint32_t length = hf_pg_get32(at + 1), max = hf_pg_length_max(type, login);
+    if (max == 0) {
+        return broken(io, phase, "a message of type %c, which nobody asked for", type, 0);
+    }
+    if (length < HF_PG_LENGTH_MIN || length > max) {
+        return broken(io, phase, "a message of type %c cannot be %u bytes long", type, length);
+    }
+    uint32_t size = 1 + length, take = size;
+    bool cut = false;
+    if (size > there) {
+        if (size <= rx->size) {
+            return 0;
+        }
+        switch (type) {
+        case 'E':
+        case 'N':
+        case 'T':
+        case 't': /* their beginning is what matters */
+            if (there < rx->size) {
+                return 0;
+            }
+            break;
+        case 'D':
+        case 'S':
+        case 'A': break;
+        default:
+            return broken(io, phase, "a message of type %c and %u bytes is larger than rx_bytes",
+                          type, length);
+        }
+        take = there;
+        cut = true;
+    }
+    rx->start += take;
+    session->skip = size - take;
+    *message = (hf_pg_message){ .body = at + HF_PG_HEADER_BYTES,
+                                .bytes = take - HF_PG_HEADER_BYTES,
+                                .size = length - 4,
+                                .type = type,
+                                .cut = cut };
+    return 1;
+}
+
+/* Values go to and from the server as they are: they must be UTF-8 there too. */
+static bool is_utf8(const char *encoding) {
+    static const char *const names[] = { "UTF8", "utf8", "UTF-8", "utf-8", "UNICODE" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(encoding, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
+    hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
+
+    if (message->type == 'N') {
+        if (hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_OK, phase)) {
+            return HF_NEWS_NOTICE;
+        }
+    } else if (message->cut) {
+        return HF_NEWS_MORE; /* too large for anybody to have use of */
+    } else if (message->type == 'A') {
+        hf_pg_read32(&body); /* the process that sent it */
+        io->channel = hf_pg_read_text(&body);
+        io->payload = hf_pg_read_text(&body);
+        if (hf_pg_read_whole(&body)) {
+            return HF_NEWS_NOTIFY;
+        }
+    } else {
+        const char *name = hf_pg_read_text(&body), *value = hf_pg_read_text(&body);
+        if (hf_pg_read_whole(&body)) {
+            return strcmp(name, "client_encoding") != 0 || is_utf8(value)
+                       ? HF_NEWS_MORE
+                       : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
+        }
+    }
+    return hf_pg_broken(io, phase, "a malformed message of type %c and %u bytes", message->type,
+                        message->bytes);
+}
+
+/* --- rows ------------------------------------------------------------------------------------------ */
+
+/* A row that rx cannot hold: the request fails, the connection stays. */
+static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
+    if (session->said & HF_PG_SAID_SKIPPED) {
+        return HF_NEWS_MORE;
+    }
+    session->said |= HF_PG_SAID_SKIPPED;
+    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+              "a row of %u bytes; the receive buffer (rx_bytes) has %u", size, io->rx.size);
+    return HF_NEWS_SKIPPED;
+}
+
+static hf_news any_row(hf_pg_session *session, hf_io *io, const hf_request *request,
+                       const hf_pg_message *message) {
+    hf_pg_skip_maybe(session);
+    if (!hf_pg_is_due(session, HF_PG_ROWS)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a row out of place", 0, 0);
+    }
+    if (message->cut) {
+        return skip_row(session, io, message->size);
+    }
+    if (!hf_pg_row_is_good(session, message->body, message->size + HF_PG_LENGTH_MIN)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed row of %u bytes", message->bytes, 0);
+    }
+    return hf_pg_row(session, io, request, message->body);
+}
+
+/* --- feed ------------------------------------------------------------------------------------------ */
+
+static hf_news any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest, uint8_t status) {
+    if (session->probing && session->todo == 0) {
+        session->probing = false;
+        return status == 'I' ? HF_NEWS_PROBED
+                             : hf_pg_broken(io, HF_PHASE_PROBE,
+                                            "a transaction is open that nobody began", 0, 0);
+    }
+    hf_news news = hf_pg_answer_ready(session, io, oldest, status);
+    if (session->todo != 0) {
+        io->rx.start -= HF_PG_HEADER_BYTES + 1; /* once more, for its READY */
+    }
+    return news;
+}
+
+/* Takes up what comes next: the answer to our own ROLLBACK, or to the oldest request. */
+static void take_up(hf_pg_session *session, const hf_request *oldest) {
+    if (session->rolling_back && session->before_rollback == 0) {
+        session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
+    } else if (oldest && !session->probing) {
+        hf_pg_answer_begin(session, oldest);
+    }
+}
+
+/* Whatever comes, whole or not, usual or not. */
+static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    const hf_phase phase = oldest             ? HF_PHASE_QUERY
+                           : session->probing ? HF_PHASE_PROBE
+                                              : HF_PHASE_NONE;
+    hf_news news = HF_NEWS_MORE;
+    hf_pg_message message;
+
+    if (session->mode != HF_PG_RUNNING) {
+        return hf_pg_login(session, io);
+    }
+    while (news == HF_NEWS_MORE) {
+        int got = hf_pg_receive(session, io, phase, &message);
+        if (got <= 0) {
+            return got == 0 ? HF_NEWS_MORE : HF_NEWS_BROKEN;
+        }
+        if (session->todo == 0) {
+            take_up(session, oldest);
+        }
+        if (message.type == 'D') {
+            news = any_row(session, io, oldest, &message);
+        } else if (message.type == 'Z' && message.bytes == 1) {
+            news = any_ready(session, io, oldest, message.body[0]);
+        } else {
+            news = hf_pg_answer(session, io, oldest, &message);
+        }
+    }
+    return news;
+}
+
+hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    hf_news news = feed_all(session, io, oldest);
+
+    hf_pg_settle(session);
+    return news;
+}
