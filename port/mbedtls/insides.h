@@ -17,6 +17,9 @@ mbedtls_ssl_config *hf_mbedtls_config(hf_mbedtls *tls, const char *alpn); /* NUL
 int hf_mbedtls_host(hf_mbedtls_link *link, const char *host);             /* 0 or an hf_err */
 int hf_mbedtls_judge(void *link, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
 
+/* What mbedTLS is told, and tells us, when the link below failed: none of its own numbers is that long. */
+#define HF_MBEDTLS_LINK_FAILED (-0x10001)
+
 /* why.c: mbedTLS's numbers as an hf_err and words. */
 int hf_mbedtls_fail(hf_mbedtls_link *link, int code); /* sets failed, system, text */
 

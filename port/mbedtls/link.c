@@ -48,7 +48,7 @@ static int receive(void *at, unsigned char *to, size_t bytes) {
         int got = link->under->api->read(link->under, direct ? to : link->ahead, ask);
         if (got < 0) {
             link->under_failed = got;
-            return MBEDTLS_ERR_ERROR_GENERIC_ERROR;
+            return HF_MBEDTLS_LINK_FAILED;
         }
         link->drained = (size_t)got < ask;
         if (got == 0) {
@@ -74,7 +74,7 @@ static int send(void *at, const unsigned char *from, size_t bytes) {
     int sent = link->under->api->write(link->under, from, bytes);
     if (sent < 0) {
         link->write_failed = sent;
-        return MBEDTLS_ERR_ERROR_GENERIC_ERROR;
+        return HF_MBEDTLS_LINK_FAILED;
     }
     return sent == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : sent;
 }

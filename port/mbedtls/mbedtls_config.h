@@ -71,6 +71,7 @@
 /* TLS 1.3 does its key schedule through PSA. The rest goes to the primitives directly: shorter. */
 #define MBEDTLS_PSA_CRYPTO_C
 #define MBEDTLS_PSA_KEY_STORE_DYNAMIC
+#define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS /* nobody changes our buffers behind PSA's back */
 
 /* TLS. TLS 1.3 wants the peer's certificate kept; link.c frees it when the handshake is over (what
  * SCRAM's channel binding needs of it was taken while it was verified). */

@@ -127,6 +127,7 @@ static int describe(hf_mbedtls_link *link, int code) {
         certificate_text(link, code);
         return HF_ERR_TLS_CERT;
     }
+    (void)snprintf(link->text, sizeof link->text, "mbedTLS error -0x%04x", (unsigned)-code);
     for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
         if (phrases[i].code == code || phrases[i].code == high) {
             (void)snprintf(link->text, sizeof link->text, "%s", phrases[i].text);
@@ -137,7 +138,7 @@ static int describe(hf_mbedtls_link *link, int code) {
 
 int hf_mbedtls_fail(hf_mbedtls_link *link, int code) {
     link->text[0] = 0;
-    if (code != MBEDTLS_ERR_ERROR_GENERIC_ERROR) { /* that one is receive()'s and send()'s */
+    if (code != HF_MBEDTLS_LINK_FAILED) {
         link->system = code;
         link->failed = describe(link, code);
     } else if (link->under_failed == HF_ERR_EOF && link->up) {

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,6 +198,7 @@ static void run_server(const char *certificate, const char *key, const char *con
     if (more == NULL) {
         words[n] = "-rev";
     }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no server behind */
     dup2(input, STDIN_FILENO);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
@@ -235,13 +237,23 @@ void hf_test_server_start(hf_test_server *server, const char *certificate, const
         port = strstr(said, "ACCEPT ");
     }
     server->port = (uint16_t)strtoul(strrchr(port, ':') + 1, NULL, 10);
-    /* Its further words are read by nobody; the pipe holds some 64 KB of them. */
-    server->output = output[0];
+    /* Its further words are read by a child of its own, which ends with it: a full pipe would stop it. */
+    pid_t reader = fork();
+    if (reader == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(STDOUT_FILENO);
+        close(STDERR_FILENO);
+        while (read(output[0], said, sizeof said) > 0) {
+        }
+        _exit(0);
+    }
+    close(output[0]);
+    server->reader = reader;
 }
 
 void hf_test_server_stop(hf_test_server *server) {
     kill(server->pid, SIGKILL);
     waitpid(server->pid, NULL, 0);
+    waitpid(server->reader, NULL, 0);
     close(server->input);
-    close(server->output);
 }

@@ -39,9 +39,9 @@ void hf_test_wait(hf_linux *port, unsigned ms);
 int hf_test_descriptors(void);
 
 typedef struct hf_test_server {
-    pid_t pid;
+    pid_t pid, reader;
     uint16_t port;
-    int input, output; /* pipes of its standard streams */
+    int input; /* its standard input, which must stay open */
 } hf_test_server;
 
 /* openssl s_server with a certificate and key of the fixtures; more: further arguments, NULL at the end.
