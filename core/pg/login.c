@@ -325,30 +325,23 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
     if (!io->port->api->hash || io->port->api->random(io->port, random, sizeof random) != 0) {
         return refuse(io, HF_ERR_RESOURCES, "the port has no hash or no random numbers");
     }
-    for (size_t i = 0; i < sizeof nonce - 1; i++) { /* 6 bits to a character */
-        uint32_t bits = (uint32_t)random[i / 4 * 3] << 16 | (uint32_t)random[i / 4 * 3 + 1] << 8 |
-                        random[i / 4 * 3 + 2];
-        nonce[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-            [bits >> (18 - 6 * (i % 4)) & 63];
-    }
-    nonce[sizeof nonce - 1] = 0;
+    nonce[hf_pg_base64(random, sizeof random, nonce)] = 0;
 
     /* The user's name is the start-up message's, PostgreSQL ignores this one. */
     char first[HF_PG_BARE_BYTES + 32];
-    size_t bytes = hf_pg_scram_start(scram, gs2, "", nonce)
-                       ? hf_pg_scram_client_first(scram, first, sizeof first)
-                       : 0;
+    const bool fits = hf_pg_scram_start(scram, gs2, "", nonce);
+    const size_t bytes = fits ? hf_pg_scram_client_first(scram, first, sizeof first) : 0;
     const char *name = gs2 == HF_PG_GS2_BOUND ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
-    uint8_t message[5 + sizeof "SCRAM-SHA-256-PLUS" + 4 + sizeof first];
-    uint8_t *at = message;
-    *at = 'p';
-    at = hf_pg_put(at + 5, name, strlen(name) + 1);
-    at = hf_pg_put32(at, (uint32_t)bytes);
-    at = hf_pg_put(at, first, bytes);
-    hf_pg_put32(message + 1, (uint32_t)(at - message - 1));
+    const size_t name_bytes = strlen(name) + 1;
+    uint8_t header[5] = { 'p' }, length[4];
+    hf_pg_put32(header + 1, (uint32_t)(4 + name_bytes + sizeof length + bytes));
+    hf_pg_put32(length, (uint32_t)bytes);
     session->mode = HF_PG_SASL;
-    return bytes > 0 && hf_pg_append(io, message, (size_t)(at - message)) ? HF_NEWS_MORE
-                                                                          : no_room(io);
+    return bytes > 0 && hf_pg_append(io, header, sizeof header) &&
+                   hf_pg_append(io, name, name_bytes) && hf_pg_append(io, length, sizeof length) &&
+                   hf_pg_append(io, first, bytes)
+               ? HF_NEWS_MORE
+               : no_room(io);
 }
 
 static hf_news answer_sasl_first(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {

@@ -19,7 +19,7 @@ _Static_assert(HF_PG_CLIENT_FINAL >= 2 + 4 * ((BINDING_TEXT + HF_BINDING_BYTES +
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static size_t encode(const uint8_t *from, size_t bytes, char *out) {
+size_t hf_pg_base64(const uint8_t *from, size_t bytes, char *out) {
     size_t length = 0;
 
     for (size_t i = 0; i < bytes; i += 3) {
@@ -170,14 +170,11 @@ static const char *header(const hf_pg_scram *scram) {
 }
 
 size_t hf_pg_scram_client_first(const hf_pg_scram *scram, char *out, size_t size) {
-    size_t bytes = strlen(header(scram));
+    hf_writer writer = hf_writer_on(out, size);
 
-    if (bytes + scram->bare_bytes > size) {
-        return 0;
-    }
-    memcpy(out, header(scram), bytes);
-    memcpy(out + bytes, scram->bare, scram->bare_bytes);
-    return bytes + scram->bare_bytes;
+    hf_write_text(&writer, header(scram));
+    hf_write_text(&writer, scram->bare);
+    return writer.cut ? 0 : writer.length;
 }
 
 /* The value of attribute `name` at *at, up to the next comma; moves *at behind that. NULL: it is another one. */
@@ -326,7 +323,8 @@ int hf_pg_scram_derive(hf_pg_scram *scram, const hf_hash *hash) {
 int hf_pg_scram_client_final(hf_pg_scram *scram, const hf_hash *hash, const uint8_t *binding,
                              size_t binding_bytes, char *out) {
     uint8_t bound[BINDING_TEXT + HF_BINDING_BYTES], key[DIGEST_BYTES], proof[DIGEST_BYTES];
-    size_t bytes = strlen(header(scram));
+    const char *gs2 = header(scram);
+    const size_t bytes = strlen(gs2);
     char *at = out;
 
     if (scram->gs2 != HF_PG_GS2_BOUND) {
@@ -335,12 +333,12 @@ int hf_pg_scram_client_final(hf_pg_scram *scram, const hf_hash *hash, const uint
     if (bytes > BINDING_TEXT || binding_bytes > HF_BINDING_BYTES) {
         return HF_ERR_ARGUMENT;
     }
-    memcpy(bound, header(scram), bytes);
+    memcpy(bound, gs2, bytes);
     if (binding_bytes > 0) {
         memcpy(bound + bytes, binding, binding_bytes);
     }
     memcpy(at, "c=", 2);
-    at += 2 + encode(bound, bytes + binding_bytes, at + 2);
+    at += 2 + hf_pg_base64(bound, bytes + binding_bytes, at + 2);
     memcpy(at, ",r=", 3);
     memcpy(at + 3, scram->server_first + 2, scram->nonce_bytes);
     at += 3 + scram->nonce_bytes;
@@ -353,7 +351,7 @@ int hf_pg_scram_client_final(hf_pg_scram *scram, const hf_hash *hash, const uint
         proof[i] ^= scram->client_key[i];
     }
     memcpy(at, ",p=", 3);
-    at += 3 + encode(proof, sizeof proof, at + 3);
+    at += 3 + hf_pg_base64(proof, sizeof proof, at + 3);
     hf_wipe(key, sizeof key);
     hf_wipe(proof, sizeof proof);
     return err ? HF_ERR_RESOURCES : (int)(at - out);

@@ -52,10 +52,13 @@ typedef struct hf_pg_scram {
     char server_first[HF_PG_SERVER_FIRST];
 } hf_pg_scram;
 
+/* RFC 4648; returns the characters written: 4 for each 3 bytes begun. */
+size_t hf_pg_base64(const uint8_t *from, size_t bytes, char *out);
+
 /* user: "" for PostgreSQL, which takes the one of the start-up message. nonce: printable, no comma. False: they
  * do not fit. */
 bool hf_pg_scram_start(hf_pg_scram *scram, hf_pg_gs2 gs2, const char *user, const char *nonce);
-/* Bytes written to out, 0 when size is too small. */
+/* Bytes written to out, 0 when size is too small (a NUL is written too). */
 size_t hf_pg_scram_client_first(const hf_pg_scram *scram, char *out, size_t size);
 /* 0, or an hf_err with *why: nothing was hashed then. keys: of an earlier login, used when salt and rounds are
  * the same. */
