@@ -156,6 +156,35 @@ static void r31_memory_too_small_or_a_bad_config_is_refused(void **state) {
     assert_null(hf_pool_init(memory, sizeof memory, config, port));
 }
 
+static void r31_a_full_network_gets_no_more_work(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.max_pipelined = 10;
+    world->config.tx_bytes = 512;
+    hf_world_open(world, 0);
+    hf_world_up(world, 1);
+    hf_script_link *link = hf_script_link_last(world->script);
+    hf_script_link_room(link, 0);
+    unsigned sends = 0, attempts = 0;
+    for (unsigned i = 0; i < 10; i++)
+        hf_world_submit(world, HF_REPLAY_SAFE, "write %u and forty more letters to fill a buffer",
+                        i);
+    for (unsigned i = 0; i < 20; i++)
+        hf_world_wait(world, 100);
+    for (unsigned i = 0; i < 10; i++) {
+        sends += world->jobs[i].sends;
+        attempts += world->jobs[i].request.attempts;
+    }
+    assert_true(attempts > 0 && attempts < 10);
+    assert_true(sends <= attempts + 1); /* the first that did not fit was tried, and no more */
+    hf_script_link_room(link, UINT32_MAX);
+    hf_world_settle(world);
+    for (unsigned i = 0; i < 10; i++)
+        assert_outcome(&world->jobs[i], HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
 /* --- closing -------------------------------------------------------------------------------------- */
 
 static void r31_close_ends_all_that_is_queued_and_cancels_what_runs(void **state) {
@@ -209,6 +238,17 @@ static void r31_close_is_over_at_its_deadline(void **state) {
     hf_world_end(world);
 }
 
+static void r31_a_failed_goodbye_does_not_delay_the_end(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    world->script->fail_call = world->script->calls + 1; /* Terminate */
+    hf_pool_close(world->pool, 60000);
+    hf_tick(world->pool, 0);
+    assert_true(hf_pool_closed(world->pool));
+    assert_int_equal(world->peer->terminates, 0);
+    hf_world_end(world);
+}
+
 static void r31_close_in_every_state(void **state) {
     (void)state;
     static const hf_peer_point points[] = { HF_PEER_CONNECT, HF_PEER_STARTUP, HF_PEER_PROBE,
@@ -234,7 +274,7 @@ static void r31_a_closed_pool_keeps_no_secret(void **state) {
     static const char secret[] = "xyzzyplugh";
     hf_world *world = hf_world_new();
     world->config.password = secret;
-    world->config.require_auth = HF_AUTH_PASSWORD | HF_AUTH_NONE;
+    world->config.require_auth = HF_AUTH_PASSWORD;
     hf_world_open(world, 0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD });
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -243,6 +283,7 @@ static void r31_a_closed_pool_keeps_no_secret(void **state) {
     hf_script_link_room(hf_script_link_last(world->script), 4);
     hf_script_reply(world->script, cleartext, sizeof cleartext);
     hf_world_settle(world);
+    assert_state(world, 0, HF_CONNECTING); /* the password waits in the transmit buffer */
     hf_world_end(world);
     for (size_t i = 0; i + sizeof secret <= world->size; i++)
         assert_memory_not_equal(world->memory + i, secret, sizeof secret - 1);
@@ -418,10 +459,12 @@ int main(void) {
         hf_test(r31_callbacks_may_cancel),
         hf_test(r31_callbacks_may_submit_also_when_all_is_given_up),
         hf_test(r31_status_counts),
+        hf_test(r31_a_full_network_gets_no_more_work),
         hf_test(r31_a_pool_without_work_holds_nothing),
         hf_test(r31_memory_too_small_or_a_bad_config_is_refused),
         hf_test(r31_close_ends_all_that_is_queued_and_cancels_what_runs),
         hf_test(r31_close_is_over_at_its_deadline),
+        hf_test(r31_a_failed_goodbye_does_not_delay_the_end),
         hf_test(r31_close_in_every_state),
         hf_test(r31_a_closed_pool_keeps_no_secret),
         hf_test(f50_hosts_are_tried_in_turn_and_the_good_one_is_kept),

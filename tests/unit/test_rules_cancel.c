@@ -288,9 +288,13 @@ static void r16_57014_on_another_while_closing_ends_it(void **state) {
     hf_cancel(world->pool, &first->request);
     hf_world_settle(world);
     world->peer->links[0].held = false;
+    hf_world_settle(world);
+    assert_outcome(first, HF_OUTCOME_OK);
     hf_pool_close(world->pool, 60000);
     hf_world_settle(world);
     world->peer->links[1].held = false;
+    hf_peer_pump(world->peer);
+    hf_peer_pump(world->peer); /* 57014 and ReadyForQuery in one tick */
     hf_world_settle(world);
     assert_outcome(second, HF_OUTCOME_FAILED);
     hf_world_end(world);

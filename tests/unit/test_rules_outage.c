@@ -209,6 +209,32 @@ static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(vo
     hf_world_end(world);
 }
 
+static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        hf_world *world = hf_world_new();
+        hf_world_open(world, 0);
+        hf_world_up(world, 1);
+        hf_peer_fault fault = { .point = HF_PEER_STARTUP, .deed = HF_PEER_RST };
+        if (how > 0) { /* asked for less, it is dialled again, and that hangs or is refused */
+            fault.deed = HF_PEER_FATAL;
+            fault.sqlstate = "08P01";
+            fault.message = "unsupported startup parameter: tcp_user_timeout";
+            hf_peer_add(world->peer,
+                        (hf_peer_fault){ .point = HF_PEER_CONNECT,
+                                         .deed = how > 1 ? HF_PEER_ERROR : HF_PEER_SILENCE,
+                                         .skip = 2 });
+        }
+        hf_peer_add(world->peer, fault);
+        hf_pool_open(world->pool, 3);
+        hf_world_settle(world);
+        hf_pool_status status = hf_world_status(world);
+        assert_int_equal(status.conns[how == 1 ? HF_CONNECTING : HF_BACKOFF], 1);
+        assert_int_equal(status.conns[HF_HEALTHY], 2); /* the third at once */
+        hf_world_end(world);
+    }
+}
+
 static void f7_53300_shrinks_and_grows_back(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -260,6 +286,7 @@ int main(void) {
         hf_test(r7_a_permanent_refusal_fails_submits_until_reset),
         hf_test(r7_a_refused_extra_dial_is_not_repeated),
         hf_test(f14_one_failed_login_when_the_password_changes_and_all_are_killed),
+        hf_test(f14_logging_in_is_left_to_the_next_when_one_fails),
         hf_test(f7_53300_shrinks_and_grows_back),
         hf_test(r8_an_idle_connection_is_kept_and_probed),
         hf_test(r8_a_lost_idle_connection_comes_back),

@@ -428,6 +428,47 @@ static void r14_the_clock_goes_on_after_resume_where_it_stood(void **state) {
     hf_world_end(world);
 }
 
+static void r14_other_deadlines_do_not_end_a_pause(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.request_timeout_ms = 5000; /* stable_after is later */
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
+    job->pause_at = 4;
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF });
+    hf_world_resubmit(job);
+    hf_world_wait(world, 60000);
+    assert_int_equal(world->peer->cancels, 0);
+    assert_int_equal(job->rows, 4);
+    hf_resume(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+static void r14_a_jumped_clock_adds_nothing_to_a_pause(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 2;
+    hf_world_open(world, 0);
+    hf_world_up(world, 2); /* the other one's probes are what was promised */
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_HOLD, .rows = 4 });
+    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
+    job->pause_at = 4;
+    hf_world_resubmit(job);
+    hf_world_settle(world);
+    hf_world_sleep(world, 500000);
+    job->pause_at = 0;
+    hf_resume(world->pool, &job->request);
+    hf_world_go(world, 619999);
+    assert_int_equal(world->peer->cancels, 0);
+    hf_world_go(world, 620000);
+    assert_int_equal(world->peer->cancels, 1);
+    hf_world_end(world);
+}
+
 static void r14_a_loss_during_a_pause_is_seen_at_resume(void **state) {
     (void)state;
     hf_world *world = one_up();
@@ -499,6 +540,8 @@ int main(void) {
         hf_test(r14_rows_stream_and_a_restart_voids_them),
         hf_test(r14_pause_stops_the_clock_and_resume_goes_on),
         hf_test(r14_the_clock_goes_on_after_resume_where_it_stood),
+        hf_test(r14_other_deadlines_do_not_end_a_pause),
+        hf_test(r14_a_jumped_clock_adds_nothing_to_a_pause),
         hf_test(r14_a_loss_during_a_pause_is_seen_at_resume),
         hf_test(r14_a_row_larger_than_the_buffer_fails_its_request_alone),
     };
