@@ -33,7 +33,7 @@ static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
     if (conn->attempt < UINT32_MAX)
         conn->attempt++;
     if (attempt == 0 && config->first_delay_ms != HF_UNSET)
-        return config->first_delay_ms;
+        return hf_backoff_jitter(config->first_delay_ms, config, hf_pool_random(pool));
     uint32_t delay = hf_backoff(attempt, config, hf_pool_random(pool));
     return delay > 0 ? delay : 1;
 }

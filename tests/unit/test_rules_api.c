@@ -344,11 +344,11 @@ static void f5_a_dead_address_leaves_time_for_the_next(void **state) {
     for (unsigned n = 2; n <= HF_ADDRESSES_MAX; n++) {
         hf_world *world = many_addresses(n);
         hf_world_open(world, 0);
-        for (uint8_t i = 1; i < n; i++)
+        for (unsigned i = 1; i < n; i++)
             hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
                                                       .deed = HF_PEER_SILENCE,
                                                       .times = HF_FOREVER,
-                                                      .address = i });
+                                                      .address = (uint8_t)i });
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_finish(world, 15000);
         assert_outcome(job, HF_OUTCOME_OK);

@@ -235,6 +235,33 @@ static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
     }
 }
 
+static void f43_connections_that_are_lost_at_once_come_back_spread(void **state) {
+    (void)state;
+    for (unsigned set = 0; set < 2; set++) {
+        unsigned apart = 0;
+        uint32_t last = 0;
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 8;
+        world->config.jitter_percent = 50;
+        world->config.first_delay_ms = set ? 5000 : HF_UNSET;
+        hf_world_open(world, 0);
+        hf_pool_open(world->pool, 8);
+        hf_world_wait(world, 20000);
+        hf_peer_drop(world->peer, 0);
+        hf_tick(world->pool, world->now);
+        for (unsigned i = 0; i < 8; i++) {
+            uint32_t wait = hf_world_step(world, i)->wait_ms, most = set ? 5000 : 2000;
+            assert_in_range(wait, most / 2, most);
+            apart += wait != last;
+            last = wait;
+        }
+        assert_true(apart >= 6);
+        hf_world_wait(world, 20000);
+        assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 8);
+        hf_world_end(world);
+    }
+}
+
 static void f7_53300_shrinks_and_grows_back(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -287,6 +314,7 @@ int main(void) {
         hf_test(r7_a_refused_extra_dial_is_not_repeated),
         hf_test(f14_one_failed_login_when_the_password_changes_and_all_are_killed),
         hf_test(f14_logging_in_is_left_to_the_next_when_one_fails),
+        hf_test(f43_connections_that_are_lost_at_once_come_back_spread),
         hf_test(f7_53300_shrinks_and_grows_back),
         hf_test(r8_an_idle_connection_is_kept_and_probed),
         hf_test(r8_a_lost_idle_connection_comes_back),
