@@ -14,6 +14,20 @@ static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request
     return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
 }
 
+/* CloseComplete: of so many old statements as the flight closes, before anything else. */
+static hf_news closed(hf_pg_session *session, hf_io *io, const hf_request *request) {
+    if (!hf_pg_is_due(session, HF_PG_CLOSE)) {
+        return out_of_place(io, '3');
+    }
+    if (session->closes == 0) {
+        session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
+    }
+    if (--session->closes == 0) {
+        session->todo &= ~(uint32_t)HF_PG_CLOSE;
+    }
+    return HF_NEWS_MORE;
+}
+
 /* --- prepared, described, bound -------------------------------------------------------------------- */
 
 static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *request) {
@@ -170,11 +184,21 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
 
 /* --- done, ready ----------------------------------------------------------------------------------- */
 
-hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
-                          const uint8_t *tag, uint32_t bytes) {
+/* An error that the server did not report as one. Its ReadyForQuery is still to come. */
+static hf_news own_error(hf_pg_session *session, hf_io *io, const char *sqlstate, const char *why) {
+    session->said |= HF_PG_SAID_ERROR;
+    hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY, why);
+    memcpy(io->error.sqlstate, sqlstate, sizeof io->error.sqlstate);
+    io->error.severity = 'E';
+    io->fields = (hf_fields){ .driver = &hf_driver_pg };
+    return HF_NEWS_ERROR;
+}
+
+/* CommandComplete: a NUL-terminated tag. */
+static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, const uint8_t *tag,
+                    uint32_t bytes) {
     hf_pg_skip_maybe(session);
-    const uint32_t due =
-        hf_pg_due(session, HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE | HF_PG_ROLLBACK);
+    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE);
 
     if (due == 0 || bytes < 1 || tag[bytes - 1] != 0) {
         return out_of_place(io, 'C');
@@ -188,13 +212,7 @@ hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request
     }
     if (due == HF_PG_COMMIT_DONE &&
         (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
-        session->said |= HF_PG_SAID_ERROR;
-        hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
-                     "COMMIT was answered by ROLLBACK: nothing was done");
-        memcpy(io->error.sqlstate, "25P02", 6);
-        io->error.severity = 'E';
-        io->fields = (hf_fields){ .driver = &hf_driver_pg };
-        return HF_NEWS_ERROR;
+        return own_error(session, io, "25P02", "COMMIT was answered by ROLLBACK: nothing was done");
     }
     return HF_NEWS_MORE;
 }
@@ -233,33 +251,31 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
 
 /* It ran inside a transaction that an earlier request left open, and is undone with it: again. */
 static hf_news undone(hf_pg_session *session, hf_io *io) {
-    session->said |= HF_PG_SAID_ERROR;
     session->todo = HF_PG_SYNC;
-    hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY,
-                 "rolled back with the transaction that an earlier statement left open");
-    memcpy(io->error.sqlstate, "40001", 6);
-    io->error.severity = 'E';
-    io->fields = (hf_fields){ .driver = &hf_driver_pg };
-    return HF_NEWS_ERROR;
+    return own_error(session, io, "40001",
+                     "rolled back with the transaction that an earlier statement left open");
 }
 
 hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     const bool idle = status == 'I';
 
-    if (!hf_pg_is_due(session, HF_PG_SYNC) || (!idle && status != 'T' && status != 'E')) {
+    const bool ours = session->rolling_back && session->before_rollback == 0; /* ROLLBACK's own */
+
+    if (!hf_pg_is_due(session, HF_PG_SYNC) ||
+        (!idle && (ours || (status != 'T' && status != 'E')))) {
         return out_of_place(io, 'Z');
     }
     session->todo = 0;
-    if (session->rolling_back && session->before_rollback == 0) { /* ROLLBACK's own */
+    if (ours) {
         session->rolling_back = false;
-        if (!idle) {
-            return out_of_place(io, 'Z');
-        }
-        if (!session->holds_ready) {
+        if (!session->holds_ready || !request) {
             return HF_NEWS_MORE;
         }
         session->holds_ready = false;
         return finish(session, io, request, true);
+    }
+    if (!request) {
+        return out_of_place(io, 'Z');
     }
     if (idle) {
         return finish(session, io, request, false);
@@ -279,7 +295,8 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
     }
     const bool ours = session->todo & HF_PG_ROLLBACK; /* nobody's request */
-    if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours) {
+    if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
+        !request) {
         return HF_NEWS_FATAL;
     }
     /* What follows in the flight is passed over by the server, up to its Sync. */
@@ -289,10 +306,10 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     if (session->said & HF_PG_SAID_ERROR) {
         return HF_NEWS_MORE; /* the first one is the reason */
     }
-    session->said |= HF_PG_SAID_ERROR;
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
         return undone(session, io); /* in failed transaction, an earlier request's */
     }
+    session->said |= HF_PG_SAID_ERROR;
     return HF_NEWS_ERROR;
 }
 
@@ -307,27 +324,29 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case 'A':
     case 'S': return hf_pg_aside(io, phase, message);
     case 'E': return error(session, io, request, message, phase);
+    case 'C':
+        if (hf_pg_is_due(session, HF_PG_ROLLBACK)) {
+            session->todo &= ~(uint32_t)HF_PG_ROLLBACK;
+            return HF_NEWS_MORE;
+        }
+        break;
+    default: break;
+    }
+    if (!request) {
+        return out_of_place(io, message->type); /* the others answer somebody */
+    }
+    switch (message->type) {
     case '1': return parsed(session, io, request);
     case '2': return bound(session, io, request);
-    case '3':
-        if (!hf_pg_is_due(session, HF_PG_CLOSE)) {
-            break;
-        }
-        if (session->closes == 0) { /* the first of them */
-            session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
-        }
-        if (--session->closes == 0) {
-            session->todo &= ~(uint32_t)HF_PG_CLOSE;
-        }
-        return HF_NEWS_MORE;
+    case '3': return closed(session, io, request);
     case 't': return params(session, io, message);
     case 'T': return described(session, io, request, message);
     case 'n': return described(session, io, request, NULL);
-    case 'C': return hf_pg_answer_done(session, io, request, message->body, message->bytes);
+    case 'C': return done(session, io, request, message->body, message->bytes);
     case 'I':
         hf_pg_skip_maybe(session);
         return hf_pg_is_due(session, HF_PG_ROWS) ? hf_pg_statement_done(session, request, 0)
                                                  : out_of_place(io, 'I');
+    default: return out_of_place(io, message->type);
     }
-    return out_of_place(io, message->type);
 }

@@ -124,7 +124,7 @@ static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
 static hf_news any_row(hf_pg_session *session, hf_io *io, const hf_request *request,
                        const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
-    if (!hf_pg_is_due(session, HF_PG_ROWS)) {
+    if (!request || !hf_pg_is_due(session, HF_PG_ROWS)) {
         return hf_pg_broken(io, HF_PHASE_QUERY, "a row out of place", 0, 0);
     }
     if (message->cut) {

@@ -300,9 +300,6 @@ bool hf_pg_append(hf_io *io, const void *bytes, size_t size);
 
 /* --- answer.c: answers but rows ------------------------------------------------------------------- */
 
-/* CommandComplete: a NUL-terminated tag. */
-hf_news hf_pg_answer_done(hf_pg_session *session, hf_io *io, hf_request *request,
-                          const uint8_t *tag, uint32_t bytes);
 /* ReadyForQuery. It has been taken in if todo is 0 then; else it is to be read once more. */
 hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status);
 /* All other messages. */

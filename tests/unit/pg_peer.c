@@ -126,7 +126,9 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
     case HF_NEWS_ERROR: note_error(peer, "ERROR"); break;
     case HF_NEWS_READY:
         assert_true(peer->n_flight > 0);
-        memmove(peer->flight, peer->flight + 1, --peer->n_flight * sizeof peer->flight[0]);
+        peer->n_flight--;
+        for (unsigned i = 0; i < peer->n_flight; i++)
+            peer->flight[i] = peer->flight[i + 1];
         note(peer,
              io->error.code == HF_ERR_OPEN_TRANSACTION ? "READY open transaction\n" : "READY\n");
         break;
