@@ -44,7 +44,10 @@ void hf_request_requeue(hf_pool *pool, hf_request *request);
 void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
 /* It is over, in no queue any more: on_done. error may be request->error itself or NULL. */
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error);
-/* Ends a request that is queued or waiting: NOT_SENT, or UNKNOWN if an earlier attempt may have run. */
+/* What a request is told that ends while no attempt of it is under way: NOT_SENT, FAILED if one was undone by
+ * the server, UNKNOWN if one may have run. */
+hf_outcome hf_request_unsent(const hf_request *request);
+/* Ends a request that is queued or waiting, with that. */
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Its timer is due: cancelled, timed out, or its wait is over. */
 void hf_request_due(hf_pool *pool, hf_request *request);

@@ -48,11 +48,10 @@ int hf_flight_send(hf_conn *conn, hf_request *request) {
     hf_queue_remove(&pool->queue, request);
     pool->n_queued--;
     if (r < 0) {
-        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
         hf_error error = io->error;
         if (error.code == HF_OK)
             hf_error_set(&error, (hf_err)r, HF_PHASE_QUERY, NULL);
-        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_NOT_SENT, &error);
+        hf_request_end(pool, request, hf_request_unsent(request), &error);
         return -1;
     }
     request->conn = conn;
@@ -309,7 +308,6 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
 static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
-    const bool maybe_ran = request->flags & HF_REQUEST_MAYBE_RAN;
     const bool sent = request->sent_at <= conn->tx_sent;
     /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
      * not know what its server did.) */
@@ -331,9 +329,9 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
         request->retries++;
         return true;
     }
-    hf_outcome outcome = maybe_ran ? HF_OUTCOME_UNKNOWN
-                         : sent    ? HF_OUTCOME_FAILED
-                                   : HF_OUTCOME_NOT_SENT;
+    hf_outcome outcome = hf_request_unsent(request);
+    if (sent && outcome == HF_OUTCOME_NOT_SENT)
+        outcome = HF_OUTCOME_FAILED;
     if (must_end(pool, request) || (sent && !may_retry(pool, request))) {
         end_for(pool, request, outcome, error);
         return false;

@@ -100,10 +100,15 @@ static void unlink_queued(hf_pool *pool, hf_request *request) {
     pool->n_queued--;
 }
 
+hf_outcome hf_request_unsent(const hf_request *request) {
+    if (request->flags & HF_REQUEST_MAYBE_RAN)
+        return HF_OUTCOME_UNKNOWN;
+    return request->retries > 0 ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT;
+}
+
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) {
     unlink_queued(pool, request);
-    bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
-    hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_NOT_SENT, error);
+    hf_request_end(pool, request, hf_request_unsent(request), error);
 }
 
 void hf_request_due(hf_pool *pool, hf_request *request) {
