@@ -34,5 +34,5 @@ static int md5(const void *from, size_t bytes, uint8_t out[16]) {
     return mbedtls_md5(from, bytes, out) == 0 ? 0 : HF_ERR_STATE;
 }
 
-/* 4096 rounds are two blocks each: some 3 ms of a desktop's processor, one login of PostgreSQL's default. */
+/* A round is two blocks: 4096 of them, PostgreSQL's default, are some 2 ms of a server's processor. */
 const hf_hash hf_mbedtls_hash = { start, update, finish, clone, md5, 4096 };

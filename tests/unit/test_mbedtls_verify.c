@@ -268,6 +268,30 @@ static void every_group_and_suite_offered_works(void **state) {
     }
 }
 
+/* PostgreSQL with an ssl_ca_file asks every client for a certificate; only some demand one. */
+static void a_request_for_our_certificate_is_answered_with_none(void **state) {
+    (void)state;
+    static const char *const versions[] = { "-tls1_3", "-tls1_2" };
+    for (int i = 0; i < 2; i++) {
+        const char *ca = HF_TLS_FIXTURES "ca.crt";
+        const char *asks[] = { "-rev", versions[i], "-verify", "1", "-CAfile", ca, NULL };
+        hf_test_server server;
+        hf_test_server_start(&server, "good.crt", "server.key", asks);
+        assert_int_equal(verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"), 1);
+        hf_test_server_stop(&server);
+    }
+}
+
+static void a_demand_for_our_certificate_is_told_as_such(void **state) {
+    (void)state;
+    static const char *const demands[] = { "-rev", "-tls1_2", "-Verify", "1", NULL };
+    hf_test_server server;
+    hf_test_server_start(&server, "good.crt", "server.key", demands);
+    assert_int_equal(verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"), HF_ERR_TLS);
+    assert_string_equal(said, "alert handshake_failure from the server");
+    hf_test_server_stop(&server);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_certificate_gets_its_verdict_in_tls_1_3),
@@ -277,6 +301,8 @@ int main(void) {
         cmocka_unit_test(a_server_that_only_speaks_tls_1_1_is_refused),
         cmocka_unit_test(only_a_suite_without_forward_secrecy_is_refused),
         cmocka_unit_test(every_group_and_suite_offered_works),
+        cmocka_unit_test(a_request_for_our_certificate_is_answered_with_none),
+        cmocka_unit_test(a_demand_for_our_certificate_is_told_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
