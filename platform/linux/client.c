@@ -158,7 +158,8 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     if (hf_linux_init_error(&client->port, config, &error) != 0) {
         char text[HF_MESSAGE_BYTES + 64];
         hf_error_text(&error, text, sizeof text);
-        return hf_fail(failure, HF_EXIT_USAGE, "%s", text);
+        return hf_fail(failure, error.code == HF_ERR_RESOURCES ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE,
+                       "%s", text);
     }
     client->port_open = true;
     client->memory_bytes =

@@ -14,6 +14,7 @@
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
 #define NOTED_BYTES      (1024 * 1024)
+#define REFUSALS_TOLD    100
 
 uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
@@ -175,12 +176,18 @@ static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
     return true;
 }
 
-static void log_refusal(const hf_line *line, const char *what) {
+/* The first ones are worth a warning each; a million of them are worth a file. */
+static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
     const hf_log_field fields[] = { { .name = "line", .number = line->line },
                                     { .name = "code", .text = line->code } };
-    hf_log_fields(HF_LOG_WARN, fields, 2, "line %llu %s: %s %.*s", (unsigned long long)line->line,
-                  what, line->code, (int)(line->message.used < 500 ? line->message.used : 500),
+    hf_log_fields(job->refusals < REFUSALS_TOLD ? HF_LOG_WARN : HF_LOG_DEBUG, fields, 2,
+                  "line %llu %s: %s %.*s", (unsigned long long)line->line, what, line->code,
+                  (int)(line->message.used < 500 ? line->message.used : 500),
                   line->message.used ? line->message.data : "");
+    if (++job->refusals == REFUSALS_TOLD) {
+        hf_log(HF_LOG_WARN,
+               "further lines of that kind are told in the files only (and at --log-level debug)");
+    }
 }
 
 /* Puts the head line's end into the files. False: it could not be, and stays. */
@@ -197,13 +204,13 @@ static bool let_go(hf_job *job, hf_line *line) {
         if (!add_refusal(job, &job->outputs.rejects, &job->rejects_header, line)) {
             return false;
         }
-        log_refusal(line, "is rejected");
+        log_refusal(job, line, "is rejected");
         job->record.lines_rejected++;
     } else {
         if (!add_refusal(job, &job->outputs.unknown, &job->unknown_header, line)) {
             return false;
         }
-        log_refusal(line, "is unknown");
+        log_refusal(job, line, "is unknown");
         job->record.lines_unknown++;
     }
     job->head_start = hf_outfile_length(out);
@@ -424,6 +431,7 @@ void hf_job_run(hf_job *job) {
     job->noted = true;
     while (turn(job)) {
     }
+    keep(job, hf_client_now(&job->client)); /* saying goodbye may take its time */
     hf_progress_end(&job->progress);
     hf_client_close(&job->client);
     let_lines_go(job);

@@ -32,6 +32,7 @@ typedef struct hf_job {
     uint64_t head_start;       /* output bytes before the head line's */
     hf_bytes rejects_header, unknown_header;
     hf_window window;
+    unsigned refusals;         /* told in this run */
     unsigned running, n_again; /* lines RUNNING; lines READY once more */
     bool input_ended;
     uint64_t taken; /* the last line that was taken on */

@@ -36,7 +36,8 @@ bool hf_pgpass_line(const char *line, const char *host, const char *port, const 
         !field(&line, user)) {
         return false;
     }
-    for (; *line && *line != ':'; line++) { /* as libpq: an unescaped colon ends it */
+    hf_bytes_reserve(password, strlen(line) + 1); /* once: no copy is left behind when it grows */
+    for (; *line && *line != ':'; line++) {       /* as libpq: an unescaped colon ends it */
         line += *line == '\\' && line[1];
         hf_bytes_add_byte(password, *line);
     }

@@ -1,0 +1,344 @@
+/* What people read: tables, carets, progress, summaries; and the files that passwords come from. */
+#include "bytes.h"
+#include "failure.h"
+#include "hf_json.h"
+#include "pgpass.h"
+#include "progress.h"
+#include "statement.h"
+#include "summary.h"
+#include "table.h"
+
+#include "unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static hf_failure failure;
+
+/* ---- statements ----------------------------------------------------------------------------------- */
+
+static bool take(const char *text, size_t bytes) {
+    hf_bytes sql = { 0 };
+    hf_bytes_add(&sql, text, bytes);
+    bool good = hf_statement_take(&sql, "q.sql", &failure);
+    hf_bytes_free(&sql);
+    return good;
+}
+
+static void only_one_statement_of_its_own_is_taken(void **state) {
+    static const char *const refused[] = { "",
+                                           " \n-- only a comment\n",
+                                           "/* open",
+                                           ";",
+                                           "COPY item TO STDOUT",
+                                           "\n/* a /* nested */ one */ copy(SELECT 1) to stdout",
+                                           "begin",
+                                           "COMMIT;",
+                                           "Prepare transaction 'x'" };
+    static const char *const good[] = { "SELECT 1",
+                                        "copying",
+                                        "WITH copy AS (SELECT 1) TABLE copy;",
+                                        "-- COPY\nSELECT 1",
+                                        "INSERT INTO copy VALUES (1)",
+                                        "\xef\xbb\xbfSELECT 1",
+                                        "begin_it" };
+    (void)state;
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        assert_false(take(refused[i], strlen(refused[i])));
+        assert_int_equal(failure.status, 1);
+        assert_ptr_equal(strstr(failure.text, "q.sql"), failure.text);
+    }
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(take(good[i], strlen(good[i])));
+    }
+    assert_false(take("SELECT 1\0;", 10));
+}
+
+static const char *point(const char *sql, uint32_t position) {
+    static hf_bytes out;
+    hf_bytes_reset(&out, 0);
+    hf_statement_point(&out, sql, position);
+    return hf_bytes_text(&out);
+}
+
+static void the_caret_stands_below_the_place(void **state) {
+    (void)state;
+    assert_string_equal(point("SELECT nme", 8), "LINE 1: SELECT nme\n               ^");
+    assert_string_equal(point("SELECT\n  é, nme\nFROM x", 13), "LINE 2:   é, nme\n             ^");
+    assert_string_equal(point("SELECT", 0), "");
+    assert_string_equal(point("SELECT", 99), "");
+    assert_non_null(strstr(point("a\x1b[31mb", 2), "a?[31mb"));
+}
+
+static void a_long_line_is_shown_around_the_place(void **state) {
+    char sql[2000];
+    (void)state;
+    memset(sql, 'x', sizeof sql);
+    sql[sizeof sql - 1] = '\0';
+    sql[1000] = 'Y';
+    const char *shown = point(sql, 1001);
+    const char *line = strchr(shown, 'Y'), *caret = strchr(shown, '^');
+    assert_true(strlen(shown) < 300 && line && caret);
+    assert_int_equal(line - shown, caret - strrchr(shown, '\n') - 1);
+}
+
+/* ---- tables --------------------------------------------------------------------------------------- */
+
+static const char *draw(const char *const *names, const char *const *cells, size_t columns,
+                        size_t rows) {
+    static hf_bytes out;
+    hf_table table = { 0 };
+    hf_bytes_reset(&out, 0);
+    for (size_t i = 0; i < columns; i++) {
+        hf_table_column_add(&table, hf_text(names[i]), i == 0);
+    }
+    for (size_t i = 0; i < rows * columns; i++) {
+        hf_table_cell(&table, i % columns, hf_text(cells[i]));
+    }
+    hf_table_write(&table, &out);
+    hf_table_end(&table, &out);
+    hf_table_free(&table);
+    return hf_bytes_text(&out);
+}
+
+static void a_table_looks_as_psql_draws_it(void **state) {
+    static const char *const names[] = { "id", "name", "n" };
+    static const char *const cells[] = {
+        "1", "one", NULL, "22", "kůň", "", "3", "two\nlines", "x"
+    };
+    (void)state;
+    assert_string_equal(draw(names, cells, 3, 3), " id | name  | n \n"
+                                                  "----+-------+---\n"
+                                                  "  1 | one   | \n"
+                                                  " 22 | kůň   | \n"
+                                                  "  3 | two  +| x\n"
+                                                  "    | lines | \n"
+                                                  "(3 rows)\n\n");
+    assert_string_equal(draw(names, cells, 1, 1), " id \n----\n  1\n(1 row)\n\n");
+    assert_string_equal(draw(names, NULL, 2, 0), " id | name \n----+------\n(0 rows)\n\n");
+}
+
+static void widths_are_those_of_a_terminal(void **state) {
+    (void)state;
+    assert_int_equal(hf_text_width("abc", 3), 3);
+    assert_int_equal(hf_text_width("\xc5\xafx", 3), 2);
+    assert_int_equal(hf_text_width("日本", 6), 4);
+    assert_int_equal(hf_text_width("e\xcc\x81", 3), 1); /* a combining accent */
+    assert_int_equal(hf_text_width("\x1b\xff", 2), 8);  /* \x1B\xFF */
+}
+
+/* ---- progress and summaries ----------------------------------------------------------------------- */
+
+static void progress_fits_the_width_and_tells_the_outage(void **state) {
+    hf_progress_view view = { .done = 1234, .total = 5000000, .rate = 250, .healthy = 3 };
+    char text[512];
+    (void)state;
+    for (unsigned width = 21; width < 200; width++) {
+        hf_progress_text(&view, width, text, sizeof text);
+        assert_true(strlen(text) <= width);
+    }
+    hf_progress_text(&view, 120, text, sizeof text);
+    assert_non_null(strstr(text, "0%  1,234/5,000,000 lines  250/s  ETA 5:33:15  3 up"));
+    view.outage_ms = 72000;
+    view.next_try_ms = 2000;
+    hf_progress_text(&view, 120, text, sizeof text);
+    assert_non_null(strstr(text, "OUTAGE 1:12, next try in 2 s"));
+    assert_null(strstr(text, "ETA"));
+    hf_progress_text(&(hf_progress_view){ 0 }, 120, text, sizeof text);
+    assert_non_null(strstr(text, "100%  0/0 lines"));
+}
+
+static void the_slowest_are_kept_in_order(void **state) {
+    static const uint32_t times[] = { 5, 90, 3, 70, 70, 1, 100, 2, 60 };
+    hf_summary summary = { 0 };
+    (void)state;
+    for (uint64_t i = 0; i < COUNT(times); i++) {
+        hf_summary_statement(&summary, i + 2, times[i], 2);
+    }
+    assert_int_equal(summary.statements, 2 * COUNT(times));
+    static const uint32_t ms[] = { 100, 90, 70, 70, 60 };
+    static const uint64_t lines[] = { 8, 3, 5, 6, 10 };
+    for (size_t i = 0; i < HF_SLOWEST; i++) {
+        assert_int_equal(summary.slowest[i].ms, ms[i]);
+        assert_int_equal(summary.slowest[i].line, lines[i]);
+    }
+}
+
+static void of_two_exits_the_stronger_counts(void **state) {
+    static const int order[] = { 1, 3, 4, 5, 2, 0 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(order); i++) {
+        for (size_t j = i; j < COUNT(order); j++) {
+            assert_int_equal(hf_exit_stronger(order[i], order[j]), order[i]);
+            assert_int_equal(hf_exit_stronger(order[j], order[i]), order[i]);
+        }
+    }
+}
+
+/* ---- passwords and services ----------------------------------------------------------------------- */
+
+static const char *password(const char *line) {
+    static hf_bytes out;
+    hf_bytes_reset(&out, 0);
+    return hf_pgpass_line(line, "h", "5432", "d:b", "us\\er", &out) ? hf_bytes_text(&out) : NULL;
+}
+
+static void a_line_of_pgpass_matches_as_in_libpq(void **state) {
+    (void)state;
+    assert_string_equal(password("h:5432:d\\:b:us\\\\er:secret"), "secret");
+    assert_string_equal(password("*:*:*:*:secret"), "secret");
+    assert_string_equal(password("*:*:*:*:a\\:b\\\\c"), "a:b\\c");
+    assert_string_equal(password("*:*:*:*:cut:here"), "cut");
+    assert_string_equal(password("*:*:*:*:"), "");
+    assert_null(password("#*:*:*:*:secret"));
+    assert_null(password("H:*:*:*:secret"));
+    assert_null(password("h*:*:*:*:secret"));
+    assert_null(password("\\*:*:*:*:secret"));
+    assert_null(password("*:5433:*:*:secret"));
+    assert_null(password("*:*:*:us"));
+    assert_null(password(""));
+}
+
+static char path[] = "/tmp/hf-test-XXXXXX";
+
+static void write_file(const char *content) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_first_match_counts_and_an_open_file_is_ignored(void **state) {
+    hf_bytes found = { 0 };
+    (void)state;
+    write_file("# comment\r\nother:*:*:*:no\r\n*:*:*:u:first\r\n*:*:*:*:second");
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_true(hf_pgpass_find(path, "h", "1", "d", "u", &found));
+    assert_string_equal(hf_bytes_text(&found), "first");
+    hf_bytes_reset(&found, 0);
+    assert_true(hf_pgpass_find(path, "h", "1", "d", "v", &found));
+    assert_string_equal(hf_bytes_text(&found), "second");
+    assert_int_equal(chmod(path, 0640), 0);
+    hf_bytes_reset(&found, 0);
+    assert_false(hf_pgpass_find(path, "h", "1", "d", "u", &found));
+    assert_false(hf_pgpass_find("/tmp/hf-test-there-is-none", "h", "1", "d", "u", &found));
+    hf_bytes_free(&found);
+}
+
+static bool add_key(void *user, const char *key, const char *value, const char *place,
+                    hf_failure *why) {
+    (void)place;
+    (void)why;
+    hf_bytes_format(user, "%s=%s;", key, value);
+    return true;
+}
+
+static void a_service_gives_its_own_lines_only(void **state) {
+    hf_bytes seen = { 0 };
+    (void)state;
+    write_file("host=before\n[one]\nhost=a\n# x\n\n port=1\n[two]\nhost=b\r\n[one]\nhost=again\n");
+    assert_int_equal(hf_service_read(path, "one", add_key, &seen, &failure), HF_SERVICE_READ);
+    assert_string_equal(hf_bytes_text(&seen), "host=a;port=1;");
+    hf_bytes_reset(&seen, 0);
+    assert_int_equal(hf_service_read(path, "two", add_key, &seen, &failure), HF_SERVICE_READ);
+    assert_string_equal(hf_bytes_text(&seen), "host=b;");
+    assert_int_equal(hf_service_read(path, "on", add_key, &seen, &failure), HF_SERVICE_NONE);
+    assert_int_equal(hf_service_read("/tmp/hf-test-none", "one", add_key, &seen, &failure),
+                     HF_SERVICE_NONE);
+    write_file("[one]\nhost\n");
+    assert_int_equal(hf_service_read(path, "one", add_key, &seen, &failure), HF_SERVICE_FAILED);
+    assert_non_null(strstr(failure.text, ":2:"));
+    hf_bytes_free(&seen);
+}
+
+/* ---- bytes and JSON ------------------------------------------------------------------------------- */
+
+static void a_terminal_gets_printable_text_only(void **state) {
+    static const char text[] = "a\x1b[2J\x07 \xc5\xaf \xc2\x9b \xff \xed\xa0\x80 \xf0\x9f\x98\x80";
+    hf_bytes out = { 0 };
+    (void)state;
+    hf_bytes_add_printable(&out, text, sizeof text - 1);
+    assert_string_equal(hf_bytes_text(&out), "a?[2J? \xc5\xaf ?? ? ??? \xf0\x9f\x98\x80");
+    hf_bytes_free(&out);
+}
+
+static void json_is_written_as_valid_utf_8(void **state) {
+    (void)state;
+    hf_json *json = hf_json_object();
+    hf_json_add_text(json, "text", "q\" \n \xc5\xaf \xff \xed\xa0\x80");
+    hf_json_add_count(json, "count", UINT64_MAX);
+    hf_json_add_null(json, "none");
+    char *printed = hf_json_print(json, false);
+    assert_string_equal(printed,
+                        "{\"text\":\"q\\\" \\n \xc5\xaf \xef\xbf\xbd "
+                        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"count\":18446744073709551615,"
+                        "\"none\":null}");
+    free(printed);
+    hf_json_free(json);
+}
+
+static void json_integers_are_exact_or_refused(void **state) {
+    static const struct {
+        const char *text, *number;
+    } numbers[] = { { "1", "1" },      { "9007199254740992", "9007199254740992" },
+                    { "0.5", "0.5" },  { "9007199254740994", NULL },
+                    { "-3", "-3" },    { "1e99", NULL },
+                    { "1e3", "1000" }, { "0.1", "0.1" } };
+    hf_json_error error;
+    char out[64];
+    (void)state;
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        hf_json *json = hf_json_read(numbers[i].text, strlen(numbers[i].text), &error);
+        assert_non_null(json);
+        bool exact = hf_json_number(json, out, sizeof out);
+        assert_int_equal(exact, numbers[i].number != NULL);
+        if (exact) {
+            assert_string_equal(out, numbers[i].number);
+        }
+        hf_json_free(json);
+    }
+}
+
+static void json_depth_is_bounded(void **state) {
+    char text[200];
+    hf_json_error error;
+    (void)state;
+    for (size_t depth = 1; depth < 90; depth++) {
+        memset(text, '[', depth);
+        memset(text + depth, ']', depth);
+        hf_json *json = hf_json_read(text, 2 * depth, &error);
+        assert_int_equal(json != NULL, depth <= HF_JSON_DEPTH_MAX);
+        hf_json_free(json);
+    }
+}
+
+static int make_path(void **state) {
+    (void)state;
+    return close(mkstemp(path));
+}
+
+static int remove_path(void **state) {
+    (void)state;
+    return unlink(path);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_one_statement_of_its_own_is_taken),
+        cmocka_unit_test(the_caret_stands_below_the_place),
+        cmocka_unit_test(a_long_line_is_shown_around_the_place),
+        cmocka_unit_test(a_table_looks_as_psql_draws_it),
+        cmocka_unit_test(widths_are_those_of_a_terminal),
+        cmocka_unit_test(progress_fits_the_width_and_tells_the_outage),
+        cmocka_unit_test(the_slowest_are_kept_in_order),
+        cmocka_unit_test(of_two_exits_the_stronger_counts),
+        cmocka_unit_test(a_line_of_pgpass_matches_as_in_libpq),
+        cmocka_unit_test(the_first_match_counts_and_an_open_file_is_ignored),
+        cmocka_unit_test(a_service_gives_its_own_lines_only),
+        cmocka_unit_test(a_terminal_gets_printable_text_only),
+        cmocka_unit_test(json_is_written_as_valid_utf_8),
+        cmocka_unit_test(json_integers_are_exact_or_refused),
+        cmocka_unit_test(json_depth_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, make_path, remove_path);
+}

@@ -1,0 +1,224 @@
+/* Intents and what follows from them: a line that may have run is never run again. */
+#include "fates.h"
+#include "files.h"
+#include "intents.h"
+#include "window.h"
+
+#include "unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/hf-test-XXXXXX";
+static char *path;
+static hf_failure failure;
+
+static void add(hf_intents *intents, uint64_t line, hf_intent_kind kind, const char *code,
+                const char *text) {
+    hf_intent intent = { .line = line, .kind = kind, .text = text, .text_bytes = strlen(text) };
+    snprintf(intent.code, sizeof intent.code, "%s", code);
+    hf_intents_add(intents, &intent);
+}
+
+static void open_at(hf_intents *intents, hf_fates *fates, uint64_t from_line) {
+    *fates = (hf_fates){ 0 };
+    assert_true(hf_intents_open(intents, path, from_line, hf_fates_add, fates, &failure));
+    hf_fates_sort(fates);
+}
+
+/* What became of `line`: its state, or READY when it is to be run. */
+static hf_line_state fate_of(hf_fates *fates, uint64_t line, hf_line *out) {
+    memset(out, 0, sizeof *out);
+    out->line = line;
+    out->state = HF_LINE_READY;
+    bool ended = hf_fates_take(fates, out);
+    assert_int_equal(ended, out->state != HF_LINE_READY);
+    return out->state;
+}
+
+static void forget(hf_line *line) {
+    hf_bytes_free(&line->out);
+    hf_bytes_free(&line->message);
+}
+
+static void the_last_word_on_a_line_counts(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    hf_line line;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    add(&intents, 7, HF_INTENT_SENT, "", "");
+    add(&intents, 5, HF_INTENT_SENT, "", "");
+    add(&intents, 6, HF_INTENT_SENT, "", "");
+    add(&intents, 8, HF_INTENT_SENT, "", "");
+    add(&intents, 6, HF_INTENT_OK, "", "6,six\n");
+    add(&intents, 8, HF_INTENT_NOT_RUN, "", "");
+    add(&intents, 9, HF_INTENT_SENT, "", "");
+    add(&intents, 9, HF_INTENT_REJECTED, "22012", "division by zero");
+    add(&intents, 10, HF_INTENT_UNKNOWN, "HF_ERR_EOF", "gone");
+    add(&intents, 11, HF_INTENT_NOT_RUN, "", "");
+    add(&intents, 11, HF_INTENT_SENT, "", "");
+    add(&intents, 3, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    hf_intents_close(&intents);
+
+    open_at(&intents, &fates, 5); /* line 3 is behind the position */
+    assert_int_equal(fates.count, 7);
+    assert_int_equal(fate_of(&fates, 4, &line), HF_LINE_READY);
+    assert_int_equal(fate_of(&fates, 5, &line), HF_LINE_UNKNOWN);
+    assert_string_equal(line.code, "HF_ERR_CLOSED");
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 6, &line), HF_LINE_OK);
+    assert_string_equal(hf_bytes_text(&line.out), "6,six\n");
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 7, &line), HF_LINE_UNKNOWN);
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 8, &line), HF_LINE_READY);
+    assert_int_equal(fate_of(&fates, 9, &line), HF_LINE_REJECTED);
+    assert_string_equal(line.code, "22012");
+    assert_string_equal(hf_bytes_text(&line.message), "division by zero");
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 10, &line), HF_LINE_UNKNOWN);
+    assert_string_equal(line.code, "HF_ERR_EOF");
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 11, &line), HF_LINE_UNKNOWN);
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 12, &line), HF_LINE_READY);
+    hf_fates_free(&fates);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
+/* Cut anywhere, what is whole before the cut is read and new records follow it. */
+static void a_torn_record_is_cut_off(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    hf_bytes image = { 0 };
+    (void)state;
+    open_at(&intents, &fates, 1);
+    add(&intents, 1, HF_INTENT_SENT, "", "");
+    add(&intents, 2, HF_INTENT_OK, "", "two\n");
+    add(&intents, 3, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    size_t whole = (size_t)intents.used, small = (whole - 4) / 3, second = 2 * small + 4;
+    hf_intents_close(&intents);
+    assert_true(hf_file_read(path, 4 << 20, &image, &failure));
+    for (size_t cut = 0; cut <= whole; cut++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_int_equal(fwrite(image.data, 1, cut, file), cut);
+        if (cut % 2) { /* room that was reserved reads as zeros */
+            assert_int_equal(fwrite("\0\0\0\0\0\0\0\0", 1, 8, file), 8);
+        }
+        assert_int_equal(fclose(file), 0);
+        open_at(&intents, &fates, 1);
+        assert_int_equal(fates.count, (cut >= small) + (cut >= second) + (cut >= whole));
+        hf_fates_free(&fates);
+        add(&intents, 9, HF_INTENT_SENT, "", "");
+        assert_true(hf_intents_write(&intents, false));
+        hf_intents_close(&intents);
+        open_at(&intents, &fates, 9);
+        assert_int_equal(fates.count, 1);
+        hf_fates_free(&fates);
+        hf_intents_close(&intents);
+    }
+    hf_bytes_free(&image);
+    unlink(path);
+}
+
+static void a_changed_byte_ends_the_reading(void **state) {
+    hf_intents intents = { .fd = -1 };
+    hf_intent back;
+    (void)state;
+    add(&intents, 42, HF_INTENT_OK, "", "text");
+    uint8_t *bytes = (uint8_t *)intents.gathered.data;
+    size_t length = intents.gathered.used;
+    assert_int_equal(hf_intent_decode(bytes, length, &back), length);
+    assert_true(back.line == 42 && back.kind == HF_INTENT_OK && back.text_bytes == 4);
+    for (size_t bit = 0; bit < length * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(hf_intent_decode(bytes, length, &back), 0);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    hf_bytes_free(&intents.gathered);
+}
+
+static void compaction_keeps_what_is_given_and_nothing_else(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    struct stat file;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    for (uint64_t line = 1; !hf_intents_worth_compacting(&intents); line++) {
+        add(&intents, line, HF_INTENT_SENT, "",
+            "a text of some length, so that this does not take long ...");
+        assert_true(hf_intents_write(&intents, false));
+    }
+    hf_intents_compact_begin(&intents);
+    add(&intents, 70000, HF_INTENT_OK, "", "kept\n");
+    assert_true(hf_intents_compact_end(&intents));
+    assert_false(hf_intents_worth_compacting(&intents));
+    add(&intents, 70001, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    hf_intents_close(&intents);
+    open_at(&intents, &fates, 1);
+    assert_int_equal(fates.count, 2);
+    hf_fates_free(&fates);
+    assert_int_equal(fstat(intents.fd, &file), 0);
+    assert_true(file.st_size <= 1024 * 1024);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
+static void a_window_gives_lines_back_in_order_and_counts_what_they_hold(void **state) {
+    hf_window window;
+    char letters[] = "some cells";
+    hf_value cells[2] = { { .data = letters, .bytes = 4 }, { .data = NULL, .bytes = 0 } };
+    hf_csv_record record = { .cells = cells, .n_cells = 2, .line = 2, .next_line = 3, .end = 20 };
+    (void)state;
+    hf_window_init(&window, 3);
+    for (int round = 0; round < 5; round++) {
+        for (uint64_t i = 0; i < 3; i++) {
+            record.line = i;
+            hf_line *line = hf_window_add(&window, &record);
+            assert_int_equal(line->state, HF_LINE_READY);
+            assert_memory_equal(line->cells[0].data, "some", 4);
+            assert_true(line->cells[0].data != letters && !line->cells[1].data);
+            hf_line_prefix(line, false);
+            assert_string_equal(hf_bytes_text(&line->prefix), "some,");
+            hf_window_count(&window, line);
+        }
+        assert_true(hf_window_full(&window));
+        assert_int_equal(window.bytes, 3 * (4 + 5));
+        for (uint64_t i = 0; i < 3; i++) {
+            assert_int_equal(hf_window_head(&window)->line, i);
+            hf_window_remove(&window);
+        }
+        assert_true(hf_window_empty(&window) && window.bytes == 0);
+    }
+    hf_window_free(&window);
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    path = hf_path_beside(folder, "/report.csv.intents");
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    free(path);
+    return rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_word_on_a_line_counts),
+        cmocka_unit_test(a_torn_record_is_cut_off),
+        cmocka_unit_test(a_changed_byte_ends_the_reading),
+        cmocka_unit_test(compaction_keeps_what_is_given_and_nothing_else),
+        cmocka_unit_test(a_window_gives_lines_back_in_order_and_counts_what_they_hold),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

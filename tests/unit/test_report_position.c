@@ -1,0 +1,216 @@
+/* The position never says more than is true: torn writes, kill -9, a power cut at any moment. */
+#include "files.h"
+#include "position.h"
+
+#include "unit.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/hf-test-XXXXXX";
+static char *path;
+static hf_failure failure;
+
+static const uint8_t boot_a[HF_BOOT_BYTES] = { 1, 2, 3 }, boot_b[HF_BOOT_BYTES] = { 9 };
+
+static hf_position_record record_of(uint64_t line) {
+    hf_position_record record = { .output_bytes = line * 10,
+                                  .next_line = line,
+                                  .lines_done = line };
+    memset(&record.identity, 0x5a, sizeof record.identity);
+    return record;
+}
+
+static void a_record_survives_its_bytes(void **state) {
+    uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
+    hf_position_record back, record = { 0 };
+    uint64_t sequence;
+    (void)state;
+    memset(&record.identity, 7, sizeof record.identity);
+    memset(record.columns, 8, sizeof record.columns);
+    record.output_bytes = UINT64_MAX;
+    record.rejects_bytes = 2;
+    record.unknown_bytes = 3;
+    record.input_offset = 1ull << 40;
+    record.next_line = 5;
+    record.lines_done = 6;
+    record.lines_rejected = 7;
+    record.lines_unknown = 8;
+    record.runs = 9;
+    record.elapsed_ms = 10;
+    record.finished = 1;
+    record.exit_status = 5;
+    hf_position_encode(&record, 77, boot_a, bytes);
+    assert_true(hf_position_decode(bytes, &back, &sequence, boot));
+    assert_memory_equal(&back, &record, sizeof record);
+    assert_int_equal(sequence, 77);
+    assert_memory_equal(boot, boot_a, sizeof boot);
+}
+
+static void any_changed_bit_makes_it_no_record(void **state) {
+    uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
+    hf_position_record back, record = record_of(3);
+    uint64_t sequence;
+    (void)state;
+    hf_position_encode(&record, 1, boot_a, bytes);
+    for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_false(hf_position_decode(bytes, &back, &sequence, boot));
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+static void put(uint8_t *image, int slot, uint64_t sequence, const uint8_t *boot) {
+    hf_position_record record = record_of(sequence);
+    hf_position_encode(&record, sequence, boot, image + (size_t)slot * HF_POSITION_BLOCK);
+}
+
+static void a_volatile_record_counts_only_under_its_own_boot(void **state) {
+    static const uint8_t no_boot[HF_BOOT_BYTES];
+    static uint8_t image[HF_POSITION_BYTES];
+    uint8_t turn[2];
+    (void)state;
+    assert_int_equal(hf_position_choose(image, boot_a, turn), -1);
+    put(image, 0, 1, boot_a);
+    put(image, 1, 4, boot_a);
+    put(image, 2, 5, boot_a);
+    put(image, 3, 6, boot_a);
+    assert_int_equal(hf_position_choose(image, boot_a, turn), 3);
+    assert_int_equal(turn[0], 0); /* the newest of each kind is never overwritten */
+    assert_int_equal(turn[1], 0);
+    assert_int_equal(hf_position_choose(image, boot_b, turn), 1);
+    image[3 * HF_POSITION_BLOCK + 100] ^= 1; /* torn: the one before it */
+    assert_int_equal(hf_position_choose(image, boot_a, turn), 2);
+    put(image, 3, 6, no_boot); /* a machine that has no boot id believes none */
+    assert_int_equal(hf_position_choose(image, no_boot, turn), 1);
+}
+
+/* A file image as the disk may have it after a power cut: of the writes since the last sync any subset. */
+static void a_power_cut_leaves_the_last_commit_whatever_was_dropped(void **state) {
+    static uint8_t synced[HF_POSITION_BYTES], kernel[HF_POSITION_BYTES], disk[HF_POSITION_BYTES];
+    uint32_t seed = 3;
+    uint64_t committed = 0;
+    hf_position position;
+    hf_position_record back;
+    (void)state;
+    assert_true(hf_position_create(&position, path, &failure));
+    for (uint64_t line = 1; line < 400; line++) {
+        bool durable = line == 1 || unit_random(&seed) % 5 == 0;
+        hf_position_record record = record_of(line);
+        assert_true(hf_position_write(&position, &record, durable, &failure));
+        assert_int_equal(pread(position.fd, kernel, sizeof kernel, 0), sizeof kernel);
+        int slot = hf_position_choose(kernel, position.boot, NULL); /* kill -9: nothing is lost */
+        uint64_t sequence;
+        uint8_t boot[HF_BOOT_BYTES];
+        assert_true(slot >= 0);
+        assert_true(hf_position_decode(kernel + slot * HF_POSITION_BLOCK, &back, &sequence, boot));
+        assert_int_equal(back.next_line, line);
+        if (durable) {
+            memcpy(synced, kernel, sizeof synced);
+            committed = line;
+        }
+        for (unsigned subset = 0; subset < 16; subset++) {
+            memcpy(disk, synced, sizeof disk);
+            for (unsigned i = 0; i < 4; i++) {
+                if (subset & 1u << i) {
+                    memcpy(disk + i * HF_POSITION_BLOCK, kernel + i * HF_POSITION_BLOCK,
+                           HF_POSITION_BLOCK);
+                }
+            }
+            slot = hf_position_choose(disk, boot_b, NULL);
+            assert_true(slot >= 0);
+            assert_true(
+                hf_position_decode(disk + slot * HF_POSITION_BLOCK, &back, &sequence, boot));
+            assert_int_equal(back.next_line, committed);
+        }
+    }
+    hf_position_close(&position);
+    unlink(path);
+}
+
+static void what_was_written_is_found_again_and_goes_on(void **state) {
+    hf_position position;
+    hf_position_record record = record_of(1), back;
+    (void)state;
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_NONE);
+    assert_true(hf_position_create(&position, path, &failure));
+    assert_true(hf_position_write(&position, &record, true, &failure));
+    for (uint64_t line = 2; line < 9; line++) {
+        record = record_of(line);
+        assert_true(hf_position_write(&position, &record, false, &failure));
+        hf_position_close(&position);
+        assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_VALID);
+        assert_int_equal(back.next_line, line);
+    }
+    hf_position_distrust(&position); /* a sync failed */
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_VALID);
+    assert_int_equal(back.next_line, 1);
+    assert_true(hf_position_clear(&position, &failure));
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_NONE);
+    assert_true(position.fd >= 0); /* there, and locked */
+    hf_position_close(&position);
+    unlink(path);
+}
+
+static void a_second_run_finds_it_locked(void **state) {
+    hf_position position, other;
+    hf_position_record back;
+    (void)state;
+    assert_true(hf_position_create(&position, path, &failure));
+    assert_int_equal(hf_position_open(&other, path, &back, &failure), HF_POSITION_LOCKED);
+    assert_false(hf_position_create(&other, path, &failure));
+    assert_int_equal(failure.status, 1);
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&other, path, &back, &failure), HF_POSITION_NONE);
+    hf_position_close(&other);
+    unlink(path);
+}
+
+static void rubbish_is_no_position(void **state) {
+    hf_position position;
+    hf_position_record back;
+    (void)state;
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, "somebody's work\n", 16), 16);
+    close(fd);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_BROKEN);
+    hf_position_close(&position);
+    assert_int_equal(hf_position_read(path, &back, &failure), HF_POSITION_BROKEN);
+    unlink(path);
+}
+
+static void the_crc_is_the_one_of_zlib(void **state) {
+    (void)state;
+    assert_int_equal(hf_crc32(0, "123456789", 9), 0xcbf43926u);
+    assert_int_equal(hf_crc32(hf_crc32(0, "1234", 4), "56789", 5), 0xcbf43926u);
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    path = hf_path_beside(folder, "/report.csv.position");
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    free(path);
+    return rmdir(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_survives_its_bytes),
+        cmocka_unit_test(any_changed_bit_makes_it_no_record),
+        cmocka_unit_test(a_volatile_record_counts_only_under_its_own_boot),
+        cmocka_unit_test(a_power_cut_leaves_the_last_commit_whatever_was_dropped),
+        cmocka_unit_test(what_was_written_is_found_again_and_goes_on),
+        cmocka_unit_test(a_second_run_finds_it_locked),
+        cmocka_unit_test(rubbish_is_no_position),
+        cmocka_unit_test(the_crc_is_the_one_of_zlib),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
