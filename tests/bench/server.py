@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, so as root its part runs as the user postgres
 """
 
 import contextlib
+import fcntl
 import glob
 import os
 import pathlib
@@ -167,9 +168,15 @@ def workplace(folder):
     """The empty folder everything is written to; a killed run still stops its server."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.stdout.reconfigure(encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    yield folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{folder}.lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"another run is at work in {folder}") from None
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
 
 
 @contextlib.contextmanager
