@@ -239,6 +239,11 @@ static void on_done(hf_request *request) {
     job->running--;
     line->paused = false;
     hf_summary_statement(&job->summary, line->line, request->duration_ms, request->attempts);
+    if (request->attempts > 1) {
+        hf_log(HF_LOG_WARN, "line %llu was sent %u times: %s after %.3f s",
+               (unsigned long long)line->line, request->attempts, hf_outcome_name(request->outcome),
+               request->duration_ms / 1000.0);
+    }
     if (line->void_rows) {
         line->state = HF_LINE_UNDONE; /* stopped already */
     } else if (request->outcome == HF_OUTCOME_OK) {
