@@ -18,6 +18,7 @@ void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory)
     conn->timer.kind = HF_TIMER_CONN;
     conn->fsm.deadline = HF_NEVER;
     conn->closing_deadline = conn->cancel_deadline = conn->attempt_deadline = HF_NEVER;
+    conn->heard_at = HF_NEVER;
     conn->paused_at = conn->tcp_deadline = conn->stable_at = HF_NEVER;
     conn->io.config = config;
     conn->io.port = pool->port;
@@ -280,6 +281,14 @@ static uint32_t make_room(hf_buffer *rx) {
     return room < HF_READ_BYTES ? room : HF_READ_BYTES;
 }
 
+/* Once for each millisecond is enough: it only moves the deadline. */
+static void heard_now(hf_conn *conn) {
+    if (conn->heard_at != conn->pool->now) {
+        conn->heard_at = conn->pool->now;
+        hf_conn_step(conn, HF_EV_HEARD, NULL);
+    }
+}
+
 void hf_conn_read(hf_conn *conn) {
     hf_link *link = conn->dial.link;
     bool heard = false, drained = false;
@@ -304,7 +313,7 @@ void hf_conn_read(hf_conn *conn) {
     if (conn->dial.link != link)
         return;
     if (heard)
-        hf_conn_step(conn, HF_EV_HEARD, NULL);
+        heard_now(conn);
     if (n < 0) {
         hf_error error;
         hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);

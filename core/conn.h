@@ -44,6 +44,7 @@ struct hf_conn {
     hf_ms paused_at;        /* on_row said HF_PAUSE then; HF_NEVER: not paused */
     hf_ms tcp_deadline;     /* of the address being tried; HF_NEVER: the state's rules */
     hf_ms stable_at;        /* it proves itself then by lasting; HF_NEVER: it has, or is not up */
+    hf_ms heard_at;         /* bytes last came then */
     uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
     uint8_t n_addresses, address; /* how many, and which is being tried or in use */

@@ -115,7 +115,6 @@ struct hf_driver {
     /* The polite last message, if there is one. */
     void (*bye)(hf_session *session, hf_io *io);
 
-    bool (*row_next)(hf_row *row, hf_value *value);
     bool (*columns_next)(hf_columns *columns, hf_column *column);
     bool (*field)(const hf_fields *fields, hf_field field, hf_value *value);
 };

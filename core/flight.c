@@ -151,34 +151,26 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     return false;
 }
 
-/* It ran; only its rows could not be taken. Of a read, or what the caller called safe, that is a failure
- * without effect; of a write it is not. */
-static hf_outcome ran(const hf_pool *pool, const hf_request *request) {
-    bool harmless = pool->config->read_only || request->replay == HF_REPLAY_SAFE;
-    return harmless ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
+/* It ran; only its rows could not be taken. Where nothing can be written that is a failure without effect. */
+static hf_outcome ran(const hf_pool *pool) {
+    return pool->config->read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
 }
 
-/* The server has said all it has to say of the oldest request. False: the connection is gone. */
-static bool ready(hf_conn *conn) {
+/* The answer is whole, and it is not a plain OK. False: the connection is gone. */
+static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
-    hf_request *request = conn->flight.head;
-    bool ours = request == conn->cancelled;
-    hf_error late = conn->io.error; /* HF_ERR_OPEN_TRANSACTION, if that */
-    pop(conn);
-    hf_pool_proved(pool, conn);
-    if (late.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK)
-        request->error = late;
-    conn->io.error.code = HF_OK;
-
     bool give_up = false;
+    if (conn->io.error.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK)
+        request->error = conn->io.error;
+    conn->io.error.code = HF_OK;
     hf_error why = request->error;
     if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
         hf_cancel_error(conn, request, &why);
-        hf_request_end(pool, request, ran(pool, request), &why);
+        hf_request_end(pool, request, ran(pool), &why);
     } else if (why.code == HF_OK) {
         hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
     } else if (why.code == HF_ERR_TOO_LARGE) {
-        hf_request_end(pool, request, ran(pool, request), NULL);
+        hf_request_end(pool, request, ran(pool), NULL);
     } else {
         give_up = refused(conn, request, ours, true);
     }
@@ -191,6 +183,23 @@ static bool ready(hf_conn *conn) {
         hf_conn_fail(conn, &why);
         return false;
     }
+    return true;
+}
+
+/* The server has said all it has to say of the oldest request. False: the connection is gone. */
+static bool ready(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    hf_request *request = conn->flight.head;
+    bool ours = request == conn->cancelled;
+    bool fine = request->error.code == HF_OK && conn->io.error.code == HF_OK &&
+                !(request->flags & HF_REQUEST_ROWS_LOST);
+    pop(conn);
+    hf_pool_proved(pool, conn);
+    if (!fine || ours)
+        return ready_but(conn, request, ours);
+    if (conn->exposed > 0)
+        conn->exposed--;
+    hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
     return true;
 }
 

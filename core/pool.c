@@ -69,7 +69,8 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     if (pool->closing)
         return HF_ERR_CLOSED;
     request->outcome = HF_OUTCOME_PENDING;
-    request->error = (hf_error){ 0 };
+    if (request->error.code != HF_OK)
+        request->error = (hf_error){ 0 };
     request->n_rows = request->affected = request->sent_at = 0;
     request->attempts = request->duration_ms = request->retries = 0;
     request->statement = 0;

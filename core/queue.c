@@ -82,7 +82,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     hf_heap_remove(&pool->heap, &request->timer);
     if (error && error != &request->error)
         request->error = *error;
-    if (outcome == HF_OUTCOME_OK)
+    if (outcome == HF_OUTCOME_OK && request->error.code != HF_OK)
         request->error = (hf_error){ 0 };
     hf_ms took = pool->now - request->submitted_at;
     request->duration_ms = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;

@@ -6,14 +6,10 @@
 
 /* How an application reads what a request gives. Rows, columns and fields lie encoded in the receive
  * buffer; the driver that put them there decodes them. Invariant of a row: at is where value number
- * `column` begins; driver.row_next() moves both, and answers false after the last. */
+ * `column` begins; hf_row_next() moves both, and answers false after the last. */
 
 hf_value hf_text(const char *text) {
     return (hf_value){ .data = text, .bytes = text ? strlen(text) : 0 };
-}
-
-bool hf_row_next(hf_row *row, hf_value *value) {
-    return row->driver->row_next(row, value);
 }
 
 hf_value hf_row_get(hf_row *row, unsigned column) {
@@ -27,7 +23,7 @@ hf_value hf_row_get(hf_row *row, unsigned column) {
         row->column = 0;
     }
     while (row->column <= column) {
-        if (!row->driver->row_next(row, &value)) {
+        if (!hf_row_next(row, &value)) {
             return (hf_value){ 0 };
         }
     }

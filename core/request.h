@@ -38,9 +38,9 @@ typedef struct hf_conn hf_conn;
 typedef struct hf_driver hf_driver;
 
 /* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until it is
- * resumed). Read it with hf_row_next() or hf_row_get(). */
+ * resumed). Read it with hf_row_next() or hf_row_get(). Each value is a length, 32 bits, big-endian,
+ * all ones for NULL, and its bytes; the driver has checked that they fit. */
 typedef struct hf_row {
-    const hf_driver *driver;
     const uint8_t *at; /* the next column */
     const uint8_t *first;
     uint16_t n_columns;
@@ -49,7 +49,18 @@ typedef struct hf_row {
 } hf_row;
 
 /* The next value, in order; false after the last. */
-bool hf_row_next(hf_row *row, hf_value *value);
+static inline bool hf_row_next(hf_row *row, hf_value *value) {
+    const uint8_t *at = row->at;
+    if (row->column >= row->n_columns)
+        return false;
+    uint32_t bytes = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    bool null = bytes == UINT32_MAX;
+    value->data = null ? NULL : (const char *)at + 4;
+    value->bytes = null ? 0 : bytes;
+    row->column++;
+    row->at = at + 4 + value->bytes;
+    return true;
+}
 /* Column `column`, from 0; cheap in rising order. NULL value if there is no such column. */
 hf_value hf_row_get(hf_row *row, unsigned column);
 
@@ -144,9 +155,9 @@ struct hf_request {
     uint32_t duration_ms; /* from hf_submit() to on_done */
 
     /* holdfast's own. */
-    hf_timer timer;   /* timeout_ms, or when its own wait (40001) is over */
+    hf_timer timer;          /* timeout_ms, or when its own wait (40001) is over */
     hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */
-    hf_conn *conn;    /* on which it is in flight; NULL: queued or not ours */
+    hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
     hf_ms submitted_at;
     hf_ms not_before;        /* waits by itself until then; 0 no */
     hf_ms deadline;          /* submitted_at + timeout_ms, or HF_NEVER */

@@ -7,24 +7,6 @@
  * then needs no checks.
  */
 
-/* --- rows ------------------------------------------------------------------------------------------ */
-
-static bool row_next(hf_row *row, hf_value *value) {
-    if (row->column >= row->n_columns) {
-        return false;
-    }
-    const uint32_t length = hf_pg_get32(row->at);
-    row->column++;
-    row->at += 4;
-    if (length == UINT32_MAX) {
-        *value = (hf_value){ 0 };
-        return true;
-    }
-    *value = (hf_value){ .data = (const char *)row->at, .bytes = length };
-    row->at += length;
-    return true;
-}
-
 /* --- feed ------------------------------------------------------------------------------------------ */
 
 /* The usual answers to a single statement that was prepared before, whole in rx, are recognised here without
@@ -141,7 +123,6 @@ const hf_driver hf_driver_pg = {
     .probe = probe,
     .cancel = cancel,
     .bye = bye,
-    .row_next = row_next,
     .columns_next = hf_pg_columns_next,
     .field = hf_pg_field,
 };

@@ -254,7 +254,6 @@ static inline bool hf_pg_row_is_good(hf_pg_session *session, const uint8_t *body
 /* ROW, in io->row. */
 static inline hf_news hf_pg_row(hf_pg_session *session, hf_io *io, const hf_request *request,
                                 const uint8_t *body) {
-    io->row.driver = &hf_driver_pg;
     io->row.at = io->row.first = body + 2;
     io->row.n_columns = session->n_columns;
     io->row.column = 0;

@@ -144,8 +144,7 @@ static void a_value_is_read_again_and_by_number(void **state) {
     static const char row[] = "D\0\0\0\x19\0\4\0\0\0\1a\xff\xff\xff\xff\0\0\0\0\0\0\0\2dd";
     submit(&request);
     PG_SAY(&peer, '2', "");
-    hf_row got = { .driver = &hf_driver_pg,
-                   .at = (const uint8_t *)row + 7,
+    hf_row got = { .at = (const uint8_t *)row + 7,
                    .first = (const uint8_t *)row + 7,
                    .n_columns = 4 };
     static const unsigned order[] = { 3, 0, 1, 2, 2, 0, 3 };

@@ -364,6 +364,7 @@ static void r16_a_paused_request_can_be_cancelled(void **state) {
     for (unsigned how = 0; how < 4; how++) {
         hf_world *world = hf_world_new();
         world->config.max_concurrent = 1;
+        world->config.read_only = true;
         hf_world_open(world, 0);
         hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, how & 1 ? "rows 4000" : "rows 20");
         job->pause_at = 7;
