@@ -53,13 +53,14 @@ platform := $(call objects,platform/$(PLATFORM))
 main     := $(BUILD)/platform/$(PLATFORM)/main.o
 unit     := $(call objects,tests/unit)
 bench    := $(call objects,tests/bench)
+sim      := $(call objects,tests/sim)
 
 library      := $(BUILD)/libholdfast.a
 library_test := $(BUILD)/libholdfast_test.a
 program      := $(if $(filter $(main),$(platform)),$(BUILD)/holdfast)
 third        := $(THIRD)/$(BOARD)/libmbedtls.a $(THIRD)/$(BOARD)/libcjson.a
 
-.PHONY: all help demo test check lint bench size install clean distclean format FORCE \
+.PHONY: all help demo test check sim lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
 
 all: $(program) $(library) $(library_test) ## build the program and the libraries into build/linux
@@ -138,6 +139,11 @@ $(tests): %: %.o $(BUILD)/libunit.a $(program_links) $(third)
 $(benches): %: %.o $(program_links) $(third)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(if $(findstring libpq,$@),-lpq) $(CSVLIBS) $(LDLIBS)
 
+simulator := $(BUILD)/tests/sim/sim
+
+$(simulator): $(core) $(sim)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 groups := test-unit test-sanitize test-integration test-integration-sanitize test-readme
 .PHONY: $(groups)
 
@@ -163,6 +169,10 @@ test-readme: packages-test ## compile the C programs in README.md
 	$(MAKE) all
 	CC='$(CC)' LIBS='$(LDLIBS)' tests/readme.sh $(BUILD)
 
+sim: packages-build ## the simulator: N= seeds FROM= one, or SEED= alone
+	$(MAKE) $(simulator)
+	$(simulator) $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --count $(or $(N),10000)) $(if $(LOG),--log $(LOG))
+
 check: ## lint and test: what CI runs
 	$(MAKE) lint
 	$(MAKE) test
@@ -181,8 +191,8 @@ size: ## what the code weighs, against its budget
 
 # ---- lint ---------------------------------------------------------------------------------------
 
-code    := $(call sources,core core/pg $(PORTS:%=port/%) port/script platform/$(PLATFORM) tests/unit tests/bench)
-headers := $(wildcard $(addsuffix /*.h,core core/pg port/* platform/* tests/unit tests/bench))
+code    := $(call sources,core core/pg $(PORTS:%=port/%) port/script platform/$(PLATFORM) tests/unit tests/bench tests/sim)
+headers := $(wildcard $(addsuffix /*.h,core core/pg port/* platform/* tests/unit tests/bench tests/sim))
 shells  := $(wildcard boards/*/*.sh port/*.sh tests/*.sh tests/*/*.sh) .ci/run
 lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy
 .PHONY: $(lints)
@@ -228,4 +238,4 @@ clean: ## remove what was built (but the third-party part: distclean)
 distclean: ## remove build/ whole
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(unit) $(bench))
+-include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(unit) $(bench) $(sim))

@@ -233,6 +233,17 @@ static void read_only(hf_job *job, hf_line *line) {
     line->state = HF_LINE_UNDONE;
 }
 
+/* The job was stopped by its columns. A write that was done all the same is never to be run again. */
+static void columns_changed(const hf_job *job, hf_line *line, const hf_request *request) {
+    static const char text[] =
+        "it was done, or may have been, but with other columns than the report's";
+    bool maybe = request->outcome == HF_OUTCOME_OK || request->outcome == HF_OUTCOME_UNKNOWN;
+    line->state = HF_LINE_UNDONE;
+    if (maybe && job->replay != HF_REPLAY_SAFE) {
+        hf_line_end(line, HF_LINE_UNKNOWN, hf_err_name(HF_ERR_STATE), text, sizeof text - 1);
+    }
+}
+
 static void on_done(hf_request *request) {
     hf_job *job = the_job;
     hf_line *line = line_of(request);
@@ -245,7 +256,7 @@ static void on_done(hf_request *request) {
                request->duration_ms / 1000.0);
     }
     if (line->void_rows) {
-        line->state = HF_LINE_UNDONE; /* stopped already */
+        columns_changed(job, line, request);
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
         if (line->rows == 0) {

@@ -6,8 +6,11 @@
 
 #include "hf_mbedtls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SIGNALS_EVERY 65536 /* lines */
 
@@ -92,11 +95,38 @@ bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, cons
     return true;
 }
 
-bool hf_scan_changed(const hf_scan *scan, const hf_csv_in *in) {
+static bool same_content(const hf_scan *scan, const char *path) {
+    uint8_t now[HF_HASH_BYTES];
+    hf_sha256 hash;
+    size_t size = 256 * 1024;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    char *chunk = hf_must_alloc(size, 1);
+    ssize_t got;
+    hf_mbedtls_hash.start(&hash);
+    while ((got = read(fd, chunk, size)) != 0) {
+        if (got < 0 && errno != EINTR) {
+            break;
+        }
+        hf_mbedtls_hash.update(&hash, chunk, got > 0 ? (size_t)got : 0);
+    }
+    hf_mbedtls_hash.finish(&hash, now);
+    free(chunk);
+    close(fd);
+    return got == 0 && memcmp(now, scan->identity.input, sizeof now) == 0;
+}
+
+bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path) {
     struct stat now;
-    return hf_csv_in_stat(in, &now) &&
-           (now.st_size != scan->file.st_size || now.st_mtim.tv_sec != scan->file.st_mtim.tv_sec ||
-            now.st_mtim.tv_nsec != scan->file.st_mtim.tv_nsec);
+    if (!hf_csv_in_stat(in, &now) ||
+        (now.st_size == scan->file.st_size && now.st_mtim.tv_sec == scan->file.st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == scan->file.st_mtim.tv_nsec)) {
+        return false;
+    }
+    scan->file = now; /* touched, perhaps no more than that */
+    return !same_content(scan, path);
 }
 
 const char *hf_identity_difference(const hf_identity *one, const hf_identity *other) {

@@ -26,8 +26,8 @@ typedef struct hf_scan {
 /* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
 bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
                    hf_failure *failure);
-/* Was the file written to since it was scanned? */
-bool hf_scan_changed(const hf_scan *scan, const hf_csv_in *in);
+/* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
+bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path);
 /* Which columns are bound: --params, or (NULL) the first n_wanted. *columns is from the heap. False: exit
  * status 1 and why. */
 bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,

@@ -1,0 +1,236 @@
+#include "check.h"
+
+#include <string.h>
+
+#include "engine.h"
+#include "server.h"
+
+/* What a tick leaves behind: connections, links, deadlines, the way back after healing. (What requests are told
+ * is in truth.c, when the machine may dial in schedule.c.) */
+
+static hf_ms back_by; /* a connection must be HEALTHY by then; HF_NEVER no */
+static hf_ms healed_at;
+static unsigned spins;
+static uint64_t moves_before;
+static hf_ms tick_before;
+static uint32_t probes_before[HF_CONNS_MAX];
+
+void sim_check_reset_ticks(void) {
+    back_by = healed_at = HF_NEVER;
+    spins = 0;
+    moves_before = 0;
+    tick_before = HF_NEVER;
+    memset(probes_before, 0, sizeof probes_before);
+}
+
+static bool none(uint32_t ms) {
+    return ms == 0 || ms == HF_FOREVER;
+}
+
+static uint32_t longer(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+static sim_link *link_of(hf_link *link) {
+    return (sim_link *)(void *)link;
+}
+
+/* --- links ------------------------------------------------------------------------------------------- */
+
+static unsigned held(hf_link *link, unsigned conn) {
+    if (!link)
+        return 0;
+    const sim_link *self = link_of(link);
+    SIM_CHECK(self->used && !self->client_gone, "no released link is kept",
+              "connection # keeps link #", conn, self->number, 0);
+    return 1;
+}
+
+static void check_links(void) {
+    unsigned kept = 0, open = 0, sessions = 0;
+    const uint32_t close_ms =
+        longer(sim_config.close_timeout_ms, sim_config.probe_close_timeout_ms);
+    for (unsigned i = 0; i < sim_pool->n_conns; i++) {
+        const hf_conn *conn = &sim_pool->conns[i];
+        kept += held(conn->dial.link, i) + held(conn->cancel.link, i) + held(conn->closing, i);
+    }
+    for (unsigned i = 0; i < sim_links_top; i++) {
+        const sim_link *link = &sim_links[i];
+        if (!link->used || link->client_gone)
+            continue;
+        open++;
+        sessions += link->tap.started && !link->closing;
+        SIM_CHECK(!link->closing || sim.now < link->left_at + close_ms,
+                  "a closing link is gone after close_timeout", "link #, closed at #", link->number,
+                  link->left_at, 0);
+    }
+    SIM_CHECK(open == kept, "no link leaks", "# are open, # are kept", open, kept, 0);
+    SIM_CHECK(sessions <= sim_pool->n_conns, "never more sessions than max_concurrent", "# of #",
+              sessions, sim_pool->n_conns, 0);
+}
+
+/* --- connections --------------------------------------------------------------------------------------- */
+
+static void check_timer(const hf_conn *conn, hf_ms at, const char *invariant) {
+    SIM_CHECK(conn->timer.armed && conn->timer.at <= at, invariant,
+              "connection # in state #, to be looked at by #", conn->index, conn->fsm.state, at);
+}
+
+static void check_healthy(const hf_conn *conn) {
+    const sim_link *link = link_of(conn->dial.link);
+    const hf_ms heard = link->heard_at > conn->fsm.since ? link->heard_at : conn->fsm.since;
+    if (hf_cancel_pending(conn)) {
+        SIM_CHECK(sim.now < conn->cancel_deadline &&
+                      conn->cancel_deadline <= sim.now + sim_config.close_timeout_ms,
+                  "a cancel ends within close_timeout", "connection #, until #", conn->index,
+                  conn->cancel_deadline, 0);
+        check_timer(conn, conn->cancel_deadline, "every state has a deadline");
+    } else if (conn->n_flight > 0) {
+        if (conn->paused_at == HF_NEVER && !none(sim_config.request_timeout_ms)) {
+            SIM_CHECK(conn->attempt_deadline > sim.now &&
+                          conn->attempt_deadline <= sim.now + longer(sim_config.request_timeout_ms,
+                                                                     sim_config.probe_timeout_ms),
+                      "an attempt has a deadline", "connection #, at #", conn->index,
+                      conn->attempt_deadline, 0);
+            check_timer(conn, conn->attempt_deadline, "every state has a deadline");
+        }
+    } else if (!none(sim_config.probe_interval_ms)) {
+        SIM_CHECK(sim.now < heard + sim_config.probe_interval_ms || sim_pool->closing,
+                  "a silent connection is probed after probe_interval",
+                  "connection # heard nothing since #", conn->index, heard, 0);
+        check_timer(conn, heard + sim_config.probe_interval_ms, "every state has a deadline");
+    }
+}
+
+static void check_conn(hf_conn *conn) {
+    const hf_fsm *fsm = &conn->fsm;
+    const hf_ms age = sim.now - fsm->since;
+    const uint32_t again = fsm->lost_from == HF_PROBING ? sim_config.probe_reconnect_timeout_ms
+                                                        : sim_config.reconnect_timeout_ms;
+    switch ((hf_state)fsm->state) {
+    case HF_CONNECTING:
+        SIM_CHECK(age < sim_config.connect_timeout_ms, "connect_timeout holds",
+                  "connection # has been CONNECTING for # ms", conn->index, age, 0);
+        check_timer(conn, fsm->since + sim_config.connect_timeout_ms, "every state has a deadline");
+        break;
+    case HF_RECONNECTING:
+        SIM_CHECK(age < again, "reconnect_timeout holds",
+                  "connection # has been RECONNECTING for # ms", conn->index, age, 0);
+        check_timer(conn, fsm->since + again, "every state has a deadline");
+        break;
+    case HF_PROBING:
+        SIM_CHECK(age < sim_config.probe_timeout_ms, "probe_timeout holds",
+                  "connection # has been PROBING for # ms", conn->index, age, 0);
+        check_timer(conn, fsm->since + sim_config.probe_timeout_ms, "every state has a deadline");
+        SIM_CHECK(conn->tx_blocked ||
+                      link_of(conn->dial.link)->tap.probes > probes_before[conn->index],
+                  "a probe is sent", "connection # is PROBING and sent no Sync", conn->index, 0, 0);
+        break;
+    case HF_BACKOFF:
+        check_timer(conn,
+                    sim.now + sim_config.max_retry_delay_ms +
+                        longer(sim_config.connect_timeout_ms,
+                               longer(sim_config.reconnect_timeout_ms,
+                                      sim_config.probe_reconnect_timeout_ms)) +
+                        (sim_config.first_delay_ms == HF_UNSET ? 0 : sim_config.first_delay_ms) + 2,
+                    "every state has a deadline");
+        break;
+    case HF_HEALTHY: check_healthy(conn); break;
+    case HF_IDLE:
+        SIM_CHECK(!conn->dial.link && conn->n_flight == 0, "IDLE holds nothing", "connection #",
+                  conn->index, 0, 0);
+        break;
+    case HF_STATE_COUNT: break;
+    }
+    if (fsm->state != HF_PROBING)
+        probes_before[conn->index] = conn->dial.link ? link_of(conn->dial.link)->tap.probes : 0;
+    if (conn->n_flight > 1)
+        sim_hit(SIM_APP_PIPELINE);
+}
+
+/* --- requests' deadlines --------------------------------------------------------------------------------- */
+
+static void check_requests(void) {
+    for (unsigned i = 0; i < SIM_SLOTS; i++) {
+        const uint32_t token = sim_slots[i].token;
+        if (token == 0)
+            continue;
+        sim_job *job = &sim_jobs[token];
+        if (job->deadline == HF_NEVER && job->timeout_ms > 0) /* its first tick */
+            job->deadline = sim.now + job->timeout_ms;
+        if (job->late == HF_NEVER && (job->cancelled || sim.now >= job->deadline))
+            job->late = sim.now;
+        SIM_CHECK(job->late == HF_NEVER || sim.now < job->late + sim_config.close_timeout_ms,
+                  "every request ends by its deadline and close_timeout",
+                  "request # is not over, due at #, seen at #", token, job->deadline, job->late);
+    }
+}
+
+/* --- progress ---------------------------------------------------------------------------------------------- */
+
+static void check_progress(hf_ms promise) {
+    if (promise > sim.now || sim.moves != moves_before || sim.now != tick_before)
+        spins = 0;
+    else
+        spins++;
+    moves_before = sim.moves;
+    tick_before = sim.now;
+    SIM_CHECK(spins < 8, "a tick makes progress or the next one is later",
+              "# ticks in a row at the same moment did nothing", spins, 0, 0);
+}
+
+/* --- the way back -------------------------------------------------------------------------------------------- */
+
+void sim_check_heal(void) {
+    healed_at = sim.now;
+    back_by = HF_NEVER;
+}
+
+hf_ms sim_check_limit(void) {
+    uint32_t own = longer(longer(sim_config.connect_timeout_ms, sim_config.reconnect_timeout_ms),
+                          sim_config.probe_reconnect_timeout_ms);
+    if (!none(sim_config.request_timeout_ms))
+        own = longer(own, sim_config.request_timeout_ms + sim_config.close_timeout_ms);
+    if (!none(sim_config.probe_interval_ms))
+        own = longer(own, sim_config.probe_interval_ms + sim_config.probe_timeout_ms);
+    return healed_at + 2 * (hf_ms)own +
+           4 * ((hf_ms)sim_config.max_retry_delay_ms + sim_config.connect_timeout_ms) + 120000;
+}
+
+static void check_back(void) {
+    if (healed_at == HF_NEVER || sim_pool->closing)
+        return;
+    if (sim_pool->n_up > 0 || sim_pool->refused || sim_work_pending() == 0) {
+        back_by = HF_NEVER;
+        return;
+    }
+    if (back_by != HF_NEVER) {
+        SIM_CHECK(sim.now <= back_by,
+                  "after healing HEALTHY within the longest delay and connect_timeout", "not by #",
+                  back_by, 0, 0);
+        return;
+    }
+    /* Attempts begun before come to their own end first. */
+    hf_ms from = sim.now;
+    for (unsigned i = 0; i < sim_pool->n_conns; i++) {
+        const hf_fsm *fsm = &sim_pool->conns[i].fsm;
+        if ((fsm->state == HF_CONNECTING || fsm->state == HF_RECONNECTING) && fsm->deadline > from)
+            from = fsm->deadline;
+    }
+    uint32_t delay = sim_config.max_retry_delay_ms;
+    if (sim_config.first_delay_ms != HF_UNSET)
+        delay = longer(delay, sim_config.first_delay_ms);
+    /* One endpoint may be a standby or nothing at all: then the next one's turn comes, by the same delay. */
+    back_by = from + (hf_ms)(delay + sim_config.connect_timeout_ms) + 2;
+}
+
+void sim_check_tick(hf_ms promise) {
+    SIM_CHECK(sim_guards_intact(), "the pool stays within its memory", "a guard byte changed", 0, 0,
+              0);
+    for (unsigned i = 0; i < sim_pool->n_conns; i++)
+        check_conn(&sim_pool->conns[i]);
+    check_links();
+    check_requests();
+    check_progress(promise);
+    check_back();
+}

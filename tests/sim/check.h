@@ -1,0 +1,40 @@
+/* The invariants. Each is asked for when something happens, or at the end of each tick; the name that a failure
+ * prints stands beside each check.
+ */
+#ifndef SIM_CHECK_H
+#define SIM_CHECK_H
+
+#include "cover.h"
+#include "net.h"
+#include "work.h"
+
+extern hf_pool *sim_pool;
+extern hf_config sim_config;
+
+void sim_check_reset(void);
+void sim_check_reset_ticks(void);
+/* A flight is about to become effective: has the request any other that may have been? */
+void sim_check_handed(uint32_t flight);
+/* A CancelRequest for this process was handed to a link. */
+void sim_check_cancel(const sim_link *link, uint32_t pid);
+/* The machine moved. */
+void sim_check_transition(const hf_transition *transition);
+/* A request has ended: is what it was told true, as far as can be known now? */
+void sim_check_done(sim_job *job, const hf_request *request);
+/* Something was answered on a connection that is up. sure: it has proved itself. */
+void sim_check_answered(bool sure);
+/* hf_pool_reset() was called. */
+void sim_check_forgive(void);
+/* After a tick that answered `promise`. */
+void sim_check_tick(hf_ms promise);
+/* Everything has settled: was what was told true in the end? */
+void sim_check_end(void);
+/* From now on all is well. */
+void sim_check_heal(void);
+/* When at the latest everything must be over after healing. */
+hf_ms sim_check_limit(void);
+
+/* run.c: are the bytes around the pool's memory what they were? */
+bool sim_guards_intact(void);
+
+#endif

@@ -1,0 +1,84 @@
+/* sim --seed S [--log LINES]       one run; --log prints the end of its log even if it succeeds
+ * sim --from S --count N [--keep]  many; --keep goes on after a failure
+ *
+ * Exit 0: all is well; 1: an invariant was broken; 2: a fault or an edge was never met (only asked of many runs).
+ */
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cover.h"
+
+enum { ENOUGH = 1000 }; /* runs after which every fault must have been met */
+
+static double seconds(void) {
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: sim --seed S [--log LINES] | --from S --count N [--keep]\n");
+    return 3;
+}
+
+int main(int argc, char **argv) {
+    uint64_t from = 1, count = 1000, failures = 0;
+    bool keep = false, show = false;
+    for (int i = 1; i < argc; i++) {
+        const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(option, "--keep") == 0) {
+            keep = true;
+            continue;
+        }
+        if (!value)
+            return usage();
+        i++;
+        if (strcmp(option, "--seed") == 0) {
+            from = strtoull(value, NULL, 10);
+            count = 1;
+        } else if (strcmp(option, "--from") == 0) {
+            from = strtoull(value, NULL, 10);
+        } else if (strcmp(option, "--count") == 0) {
+            count = strtoull(value, NULL, 10);
+        } else if (strcmp(option, "--log") == 0) {
+            sim_log_lines = (unsigned)strtoul(value, NULL, 10);
+            show = true;
+        } else {
+            return usage();
+        }
+    }
+
+    sim_totals totals = { 0 };
+    const double began = seconds();
+    uint64_t seed = from;
+    for (; seed < from + count; seed++) {
+        if (sim_run(seed, &totals)) {
+            if (show)
+                sim_print_log(sim_log_lines);
+            continue;
+        }
+        failures++;
+        if (!keep)
+            return 1;
+    }
+    const double took = seconds() - began;
+    bool all = true;
+    if (count >= 2)
+        all = sim_print_cover();
+    printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " failed; %" PRIu64 " ticks, %" PRIu64
+           " requests, %.0f simulated hours in %.1f s: %.0f hours a second\n",
+           count, from, failures, totals.ticks, totals.requests, (double)totals.ms / 3.6e6, took,
+           (double)totals.ms / 3.6e6 / took);
+    if (failures > 0)
+        return 1;
+    if (count >= ENOUGH && !all) {
+        printf("sim: a fault or an edge was never met\n");
+        return 2;
+    }
+    return 0;
+}

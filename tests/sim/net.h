@@ -1,0 +1,100 @@
+/* The network and the port over it: links of two pipes, names, randomness. A pipe carries segments, each with
+ * the moment at which it arrives; faults move that moment, cut the segment, flip its bits or end the stream.
+ *
+ * A link has two ends. It is over when both have let go: the client by close() or abort(), the server by
+ * FIN or RST. Either may go on long after the other has left.
+ */
+#ifndef SIM_NET_H
+#define SIM_NET_H
+
+#include "tap.h"
+
+enum { SIM_LINKS = 2048 };
+
+typedef enum sim_way { SIM_WAY_UP /* to the server */, SIM_WAY_DOWN, SIM_WAYS } sim_way;
+typedef enum sim_kind { SIM_DATA, SIM_FIN, SIM_RST } sim_kind;
+
+typedef struct sim_segment {
+    hf_ms at;
+    uint32_t bytes;
+    uint8_t kind;
+} sim_segment;
+
+typedef struct sim_pipe {
+    uint8_t *data; /* [start, there) has arrived, [there, end) is on its way */
+    size_t room, start, there, end;
+    sim_segment *segments; /* [first, last) are on their way */
+    size_t segment_room, first, last;
+    hf_ms last_at;      /* nothing overtakes what was sent before */
+    hf_ms hole_until;   /* what is sent before then waits until then */
+    uint64_t n_read;    /* bytes of the stream taken out at the other end, ever */
+    uint64_t n_written; /* and put in */
+    uint64_t broken_at; /* under TLS: the byte that was flipped; UINT64_MAX none */
+    bool fin, rst;      /* has arrived */
+    bool clean;         /* with close_notify */
+} sim_pipe;
+
+typedef enum sim_tls { SIM_TLS_OFF, SIM_TLS_SHAKING, SIM_TLS_ON } sim_tls;
+
+/* What the client is told at a place of the stream from the server. */
+typedef struct sim_mark {
+    uint64_t at;
+    uint32_t flight; /* whom it is about */
+    uint16_t told;   /* SIM_TOLD_* */
+} sim_mark;
+
+typedef struct sim_backend sim_backend;
+
+typedef struct sim_link {
+    hf_link link;
+    uint32_t life; /* changes when the place is used again */
+    uint32_t number;
+    bool used, connected, client_gone, server_gone, closing;
+    bool noted;
+    bool vanished; /* the server's machine is gone: nobody answers */
+    bool blocked;  /* the client waits for room */
+    bool tainted;  /* a bit was flipped in clear text */
+    int fails;     /* an hf_err that everything answers */
+    uint8_t tls;   /* a sim_tls */
+    uint8_t node;
+    uint16_t latency; /* ms one way */
+    bool drips;
+    uint32_t window;
+    hf_ms heard_at; /* when the client last took bytes from it */
+    hf_ms left_at;  /* when the client let it go, or began to close it */
+    sim_pipe pipe[SIM_WAYS];
+    sim_backend *backend;
+    sim_tap tap;
+    sim_mark *marks;
+    size_t mark_room, first_mark, last_mark;
+    struct sim_link *next_noted;
+} sim_link;
+
+extern sim_link sim_links[SIM_LINKS];
+extern unsigned sim_links_top; /* places ever used in this run */
+
+void sim_net_reset(void);
+hf_port *sim_net_port(void);
+
+/* --- for the server --- */
+/* The connection is accepted, or refused with an hf_err; the client hears of it after the latency. */
+void sim_link_accept(sim_link *link);
+void sim_link_refuse(sim_link *link, int err);
+/* What has arrived from the client and was not taken yet. */
+size_t sim_link_arrived(const sim_link *link, const uint8_t **bytes);
+void sim_link_take(sim_link *link, size_t bytes);
+/* Sends; a mark for byte `at` of the stream to the client must have been set before. */
+void sim_link_send(sim_link *link, const void *bytes, size_t n);
+void sim_link_mark(sim_link *link, uint64_t at, uint32_t flight, unsigned told);
+/* The server lets go. clean: with TLS's close_notify. */
+void sim_link_fin(sim_link *link, bool clean);
+void sim_link_rst(sim_link *link);
+
+/* --- for whoever makes trouble --- */
+/* What is on its way to the client arrives at last, and nothing is held up any more. */
+void sim_net_heal(void);
+/* The link is cut in its middle: the client sees kind; the server too if told. */
+void sim_link_cut(sim_link *link, sim_kind kind, bool server_too);
+void sim_link_hole(sim_link *link, bool up, bool down, hf_ms until);
+
+#endif

@@ -1,0 +1,250 @@
+#include "run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chaos.h"
+#include "check.h"
+#include "port.h"
+#include "server.h"
+#include "table.h"
+
+/* One run: settings, chaos, healing, closing, and what is left on its way. The loop is an application's: it ticks
+ * when the pool asked for it or the port has news, sometimes too late, sometimes for nothing. */
+
+enum { GUARD = 64, MEMORY = 8 << 20 };
+
+hf_pool *sim_pool;
+hf_config sim_config;
+static _Alignas(16) uint8_t memory[MEMORY + 2 * GUARD];
+static size_t pool_bytes;
+static hf_ms promise;
+static uint64_t moves; /* sim.moves after the last tick: more since then is news */
+
+bool sim_guards_intact(void) {
+    static uint8_t guard[GUARD];
+    memset(guard, 0xa5, sizeof guard);
+    return memcmp(memory, guard, GUARD) == 0 &&
+           memcmp(memory + GUARD + pool_bytes, guard, GUARD) == 0;
+}
+
+/* --- settings ------------------------------------------------------------------------------------------ */
+
+static void on_transition(void *user, const hf_transition *transition) {
+    (void)user;
+    sim_note_transition(transition);
+    sim_hit_edge(transition);
+    sim_check_transition(transition);
+}
+
+static void on_notice(void *user, unsigned conn, const hf_error *notice) {
+    (void)user, (void)conn, (void)notice;
+}
+
+static void on_notify(void *user, unsigned conn, const char *channel, const char *payload) {
+    (void)user, (void)conn, (void)channel, (void)payload;
+}
+
+static uint32_t some(uint32_t low, uint32_t high) {
+    return sim_scaled(&sim.rng, low, high);
+}
+
+/* Zero, for ever, or something between. */
+static uint32_t maybe(uint32_t low, uint32_t high, uint32_t per_mille_none) {
+    if (sim_chance(&sim.rng, per_mille_none))
+        return sim_chance(&sim.rng, 500) ? 0 : HF_FOREVER;
+    return some(low, high);
+}
+
+static void choose_times(hf_config *config) {
+    config->retry_delay_ms = sim_chance(&sim.rng, 100) ? 0 : some(10, 4000);
+    config->max_retry_delay_ms = config->retry_delay_ms + some(0, 30000);
+    config->retry_factor = sim_between(&sim.rng, 1, 4);
+    config->first_delay_ms = sim_chance(&sim.rng, 300) ? some(0, 3000) : HF_UNSET;
+    config->jitter_percent = sim_chance(&sim.rng, 300) ? 0 : sim_between(&sim.rng, 0, 100);
+    config->connect_timeout_ms = some(800, 20000);
+    config->reconnect_timeout_ms = some(800, 20000);
+    config->probe_reconnect_timeout_ms = some(800, 20000);
+    config->close_timeout_ms = sim_chance(&sim.rng, 100) ? 0 : some(10, 6000);
+    config->probe_close_timeout_ms = sim_chance(&sim.rng, 100) ? 0 : some(10, 6000);
+    config->probe_interval_ms = maybe(200, 60000, 100);
+    config->probe_timeout_ms = some(100, 8000);
+    config->request_timeout_ms = maybe(200, 120000, 100);
+    config->stable_after_ms = sim_chance(&sim.rng, 100) ? 0 : some(1, 20000);
+    config->max_outage_ms = sim_chance(&sim.rng, 300)   ? HF_FOREVER
+                            : sim_chance(&sim.rng, 500) ? 0
+                                                        : some(100, 300000);
+}
+
+static void choose_settings(void) {
+    static const uint32_t sizes[] = { 1, 1, 2, 3, 3, 4, 8, 64 };
+    hf_config *config = &sim_config;
+    *config = (hf_config)HF_CONFIG_DEFAULT;
+    config->user = "app";
+    config->database = "app";
+    config->max_concurrent = sizes[sim_below(&sim.rng, 8)];
+    config->max_pipelined = sim_chance(&sim.rng, 500) ? 1 : sim_between(&sim.rng, 2, 16);
+    config->max_retries = sim_chance(&sim.rng, 100) ? 0 : sim_between(&sim.rng, 1, 8);
+    config->connect_retries = sim_chance(&sim.rng, 200) ? HF_FOREVER : sim_between(&sim.rng, 0, 5);
+    config->rx_bytes = some(1024, 16384);
+    config->tx_bytes = some(1024, 8192);
+    choose_times(config);
+    sim_access_now.scram = sim_chance(&sim.rng, 300);
+    config->password = sim_access_now.scram ? "secret" : NULL;
+    sim_access_now.pooler = sim_chance(&sim.rng, 80);
+    sim_access_now.old = sim_chance(&sim.rng, 80);
+    config->sslmode = sim_chance(&sim.rng, 350) ? HF_SSL_REQUIRE : HF_SSL_DISABLE;
+    config->read_only = sim_chance(&sim.rng, 100);
+    if (sim_chance(&sim.rng, 700)) {
+        config->hosts[0].name = "db";
+        config->n_hosts = 1;
+    } else {
+        static const char *const names[] = { "db0", "db1", "db2" };
+        config->n_hosts = (uint8_t)sim_between(&sim.rng, 1, 3);
+        for (unsigned i = 0; i < config->n_hosts; i++)
+            config->hosts[i].name = names[i];
+    }
+    config->on_transition = on_transition;
+    config->on_notice = on_notice;
+    config->on_notify = on_notify;
+}
+
+static hf_ms choose_start(sim_rng *rng) {
+    const uint32_t kind = sim_below(rng, 100);
+    if (kind < 25)
+        return 0;
+    if (kind < 60)
+        return ((hf_ms)1 << 32) - sim_scaled(rng, 1, 400000);
+    if (kind < 70)
+        return ((hf_ms)1 << 31) - sim_scaled(rng, 1, 400000);
+    return sim_random(rng) >> 22;
+}
+
+static void make_pool(void) {
+    hf_error error;
+    choose_settings();
+    if (!hf_config_check(&sim_config, &error))
+        sim_fail("settings are valid", "the simulator chose others", 0, 0, 0);
+    pool_bytes = HF_POOL_BYTES(sim_config.max_concurrent, sim_config.rx_bytes, sim_config.tx_bytes);
+    SIM_CHECK(pool_bytes <= MEMORY, "settings fit the simulator", "# bytes", pool_bytes, 0, 0);
+    memset(memory, 0xa5, pool_bytes + 2 * GUARD);
+    sim_pool = hf_pool_init(memory + GUARD, pool_bytes, &sim_config, sim_net_port());
+    SIM_CHECK(sim_pool == (void *)(memory + GUARD), "a pool lies where it was put", "", 0, 0, 0);
+    if (sim_chance(&sim.rng, 300))
+        hf_pool_open(sim_pool, sim_between(&sim.rng, 1, sim_config.max_concurrent));
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------- */
+
+static void tick(void) {
+    sim.ticks++;
+    promise = hf_tick(sim_pool, sim.now);
+    moves = sim.moves;
+    sim_check_tick(promise);
+}
+
+/* To the next moment at which somebody would call hf_tick(), at most to `until`; then calls it. */
+static void step(hf_ms until) {
+    for (;;) {
+        if (sim_suspended_until > sim.now) {
+            const hf_ms at = sim_suspended_until;
+            sim_run_events(at < until ? at : until);
+            break;
+        }
+        if (sim_port_has_news() || promise <= sim.now || sim.moves != moves)
+            break;
+        hf_ms next = sim_next_event();
+        next = next < promise ? next : promise;
+        next = next < until ? next : until;
+        const bool wrapped = sim.now >> 32 != next >> 32;
+        if (wrapped)
+            sim_hit(SIM_TIME_WRAP);
+        sim_run_events(next);
+        if (next >= until || next == promise || sim_strikes(SIM_TIME_EARLY))
+            break;
+    }
+    if (sim_strikes(SIM_TIME_LATE)) { /* the application is busy elsewhere */
+        sim_suspended_until = sim.now + sim_scaled(&sim.rng, 1, 3000);
+        sim_run_events(sim_suspended_until);
+    }
+    tick();
+}
+
+static void heal(void) {
+    sim_chaos_heal();
+    sim_net_heal();
+    sim_dns_heal();
+    sim_work_stop();
+    sim_check_heal();
+}
+
+/* All that was asked for must end, and what is asked for now must succeed. */
+static void converge(void) {
+    const hf_ms limit = sim_check_limit();
+    sim_work_prove(2 * sim_config.max_concurrent < 20 ? 2 * sim_config.max_concurrent : 20);
+    while (sim_work_pending() > 0 || sim_work_unproved() > 0) {
+        SIM_CHECK(sim.now < limit, "after healing every request ends",
+                  "# are left at #, # must succeed", sim_work_pending(), sim.now,
+                  sim_work_unproved());
+        if (sim_work_pending() == 0)
+            sim_work_prove(sim_work_unproved());
+        step(limit);
+    }
+}
+
+static void close_pool(void) {
+    const hf_ms deadline = sim.now + some(0, 10000);
+    if (sim_chance(&sim.rng, 400)) {
+        sim_work_more(sim_between(&sim.rng, 1, 10));
+        tick();
+        sim_hit(SIM_APP_CLOSE_BUSY);
+    }
+    sim_note("the pool is to close within # ms", deadline - sim.now, 0, 0);
+    hf_pool_close(sim_pool, deadline);
+    promise = sim.now;
+    while (!hf_pool_closed(sim_pool)) {
+        step(deadline + 1);
+        SIM_CHECK(sim.now <= deadline || hf_pool_closed(sim_pool), "the pool closes in time", "", 0,
+                  0, 0);
+    }
+    SIM_CHECK(sim_work_pending() == 0, "every request ends", "# are left in a closed pool",
+              sim_work_pending(), 0, 0);
+    for (unsigned i = 0; i < sim_links_top; i++)
+        SIM_CHECK(!sim_links[i].used || sim_links[i].client_gone, "no link leaks",
+                  "link # outlives the pool", sim_links[i].number, 0, 0);
+}
+
+bool sim_run(uint64_t seed, sim_totals *totals) {
+    sim_rng rng = { .state = seed ^ 0x5eed };
+    sim_world_reset(seed, choose_start(&rng));
+    if (setjmp(sim.failure) == 0) {
+        sim_net_reset();
+        sim_port_reset();
+        sim_dns_reset();
+        sim_server_reset();
+        sim_table_reset();
+        sim_work_reset();
+        sim_chaos_reset();
+        sim_flights_reset();
+        sim_check_reset();
+        make_pool();
+        promise = sim.now;
+        moves = 0;
+        const hf_ms end = sim.now + some(2000, 1200000);
+        sim_chaos_start(end);
+        sim_work_start(end, sim_between(&sim.rng, 20, 200));
+        while (sim.now < end)
+            step(end);
+        heal();
+        converge();
+        close_pool();
+        /* What is on its way still arrives, and what the server still runs takes effect. */
+        for (hf_ms until = sim.now + 1000000; sim_next_event() < until;)
+            sim_run_events(sim_next_event());
+        sim_check_end();
+    }
+    totals->ms += sim.now - sim.began;
+    totals->ticks += sim.ticks;
+    totals->requests += sim_n_jobs;
+    return !sim.failed;
+}

@@ -1,0 +1,421 @@
+#include "backend.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chaos.h"
+#include "table.h"
+#include "work.h"
+
+/* The extended protocol (PostgreSQL docs 55.2.3) and what the statements of work.c do. A statement runs for a
+ * while (busy), then answers; a commit takes a while too, and whatever happens to the backend before it is
+ * durable undoes it. Outside BEGIN the commit comes at Sync, behind CommandComplete. */
+
+static bool starts(const char *sql, const char *with) {
+    return strncmp(sql, with, strlen(with)) == 0;
+}
+
+/* --- saying ----------------------------------------------------------------------------------------- */
+
+void sim_tell(sim_backend *backend, unsigned told) {
+    sim_link *link = backend->link;
+    const uint32_t flight = sim_tap_oldest(&link->tap);
+    if (flight || (told & SIM_TOLD_FATAL))
+        sim_link_mark(link, link->pipe[SIM_WAY_DOWN].n_written + backend->out.n, flight, told);
+}
+
+void sim_say_error(sim_backend *backend, char severity, const char *sqlstate, const char *text) {
+    sim_out *out = &backend->out;
+    const char *name = severity == 'F' ? "FATAL" : severity == 'W' ? "WARNING" : "ERROR";
+    sim_out_begin(out, severity == 'W' ? 'N' : 'E');
+    sim_out8(out, 'S');
+    sim_out_text(out, name);
+    sim_out8(out, 'V');
+    sim_out_text(out, name);
+    sim_out8(out, 'C');
+    sim_out_text(out, sqlstate);
+    sim_out8(out, 'M');
+    sim_out_text(out, text);
+    sim_out8(out, 0);
+    sim_out_end(out);
+}
+
+void sim_say_asides(sim_backend *backend) {
+    sim_out *out = &backend->out;
+    if (sim_strikes(SIM_PG_NOTICE))
+        sim_say_error(backend, 'W', "01000", "a warning");
+    if (sim_strikes(SIM_PG_PARAMETER)) {
+        sim_out_begin(out, 'S');
+        sim_out_text(out, "TimeZone");
+        sim_out_text(out, "Europe/Berlin");
+        sim_out_end(out);
+    }
+    if (backend->phase == SIM_PHASE_RUN && sim_strikes(SIM_PG_NOTIFY)) {
+        sim_out_begin(out, 'A');
+        sim_out32(out, 42);
+        sim_out_text(out, "channel");
+        sim_out_text(out, "payload");
+        sim_out_end(out);
+    }
+}
+
+static void say(sim_backend *backend, char type) {
+    sim_out_begin(&backend->out, type);
+    sim_out_end(&backend->out);
+}
+
+static void done(sim_backend *backend, const char *tag, bool counts) {
+    sim_out_begin(&backend->out, 'C');
+    sim_out_text(&backend->out, tag);
+    sim_out_end(&backend->out);
+    const uint32_t flight = sim_tap_oldest(&backend->link->tap);
+    if (counts && ++backend->n_done >= sim_jobs[sim_flights[flight].token].n_statements)
+        sim_tell(backend, SIM_TOLD_DONE);
+    sim_say_asides(backend);
+}
+
+static void undo(sim_backend *backend) {
+    sim_table_abort(backend->xid);
+    backend->xid = 0;
+    backend->n_writes = 0;
+}
+
+static void fail(sim_backend *backend, const char *sqlstate) {
+    const bool ambiguous = strcmp(sqlstate, "40003") == 0;
+    const bool plan = strcmp(sqlstate, "0A000") == 0;
+    sim_say_error(backend, 'E', sqlstate,
+                  plan ? "cached plan must not change result type" : "an error of the model");
+    sim_tell(backend, ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR);
+    undo(backend);
+    backend->skipping = true;
+    if (backend->status == 'T')
+        backend->status = 'E';
+}
+
+/* --- rows ------------------------------------------------------------------------------------------- */
+
+static bool gives_rows(const char *sql) {
+    return starts(sql, "SELECT") || strstr(sql, "RETURNING");
+}
+
+static void describe(sim_backend *backend, const char *sql) {
+    static const char *const columns[] = { "token", "flight", "i", "filler" };
+    sim_out *out = &backend->out;
+    if (!gives_rows(sql)) {
+        say(backend, 'n');
+        return;
+    }
+    sim_out_begin(out, 'T');
+    sim_out16(out, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        sim_out_text(out, columns[i]);
+        sim_out32(out, 0);
+        sim_out16(out, 0);
+        sim_out32(out, 25);
+        sim_out16(out, 0xffff);
+        sim_out32(out, UINT32_MAX);
+        sim_out16(out, 0);
+    }
+    sim_out_end(out);
+}
+
+static void value(sim_out *out, sim_flight *flight, const char *text, size_t n) {
+    sim_out32(out, (uint32_t)n);
+    sim_out_bytes(out, text, n);
+    flight->hash = sim_row_hash(flight->hash, text, n);
+}
+
+static void row(sim_backend *backend, uint32_t number, uint32_t i, uint32_t filler) {
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789";
+    static char text[40000];
+    sim_out *out = &backend->out;
+    sim_flight *flight = &sim_flights[number];
+    const uint32_t numbers[3] = { backend->portal.token, number, i };
+    sim_out_begin(out, 'D');
+    sim_out16(out, 4);
+    for (unsigned c = 0; c < 3; c++) {
+        int n = snprintf(text, sizeof text, "%u", numbers[c]);
+        value(out, flight, text, (size_t)n);
+    }
+    filler = filler < sizeof text ? filler : (uint32_t)sizeof text;
+    for (uint32_t c = 0; c < filler; c++)
+        text[c] = letters[(number + i + c) % (sizeof letters - 1)];
+    value(out, flight, text, filler);
+    sim_out_end(out);
+    flight->n_rows++;
+    if (out->n > 8192)
+        sim_backend_flush(backend);
+}
+
+/* --- running ---------------------------------------------------------------------------------------- */
+
+static bool writes(const char *sql) {
+    return starts(sql, "INSERT") || starts(sql, "UPDATE") || starts(sql, "CALL");
+}
+
+/* How it will fail; NULL it will not. */
+static const char *fate(const sim_backend *backend) {
+    const char *sql = backend->portal.sql;
+    if (writes(sql) && !sim_node_is_primary(backend->node))
+        sim_hit(SIM_PG_STANDBY);
+    if (writes(sql) && (backend->read_only || !sim_node_is_primary(backend->node)))
+        return "25006";
+    if (starts(sql, "SELECT error"))
+        return backend->portal.word;
+    return sim_strikes(SIM_PG_40001)                  ? "40001"
+           : sim_strikes(SIM_PG_40P01)                ? "40P01"
+           : sim_strikes(SIM_PG_40003)                ? "40003"
+           : sim_strikes(SIM_PG_57014)                ? "57014"
+           : writes(sql) && sim_strikes(SIM_PG_23505) ? "23505"
+                                                      : NULL;
+}
+
+static void commit(sim_backend *backend, bool by_portal) {
+    backend->commit_portal = by_portal;
+    if (backend->n_writes == 0)
+        sim_statement_committed(backend);
+    else if (sim_strikes(SIM_PG_KILL_AFTER_DONE))
+        sim_backend_fatal(backend, "57P01");
+    else
+        sim_backend_busy(backend, sim_below(&sim.rng, 10), SIM_THEN_COMMITTED);
+}
+
+static void execute(sim_backend *backend) {
+    const char *sql = backend->portal.sql;
+    if (!backend->portal.bound) {
+        fail(backend, "34000");
+    } else if (starts(sql, "COMMIT")) {
+        if (backend->status == 'E') {
+            backend->status = 'I';
+            done(backend, "ROLLBACK", false);
+        } else {
+            commit(backend, true);
+        }
+    } else if (backend->status == 'E') {
+        fail(backend, "25P02");
+    } else if (starts(sql, "BEGIN")) {
+        backend->status = 'T';
+        if (strstr(sql, "/* "))
+            sim_hit(SIM_PG_OPEN_TRANSACTION);
+        done(backend, "BEGIN", strstr(sql, "/* "));
+    } else {
+        uint32_t ms = starts(sql, "SELECT slow") ? backend->portal.number : sim_below(&sim.rng, 8);
+        if (sim_strikes(SIM_PG_LATE))
+            ms += sim_scaled(&sim.rng, 1000, 100000);
+        backend->fails_with = fate(backend);
+        backend->applies_now = starts(sql, "CALL") && !backend->fails_with;
+        if (backend->applies_now) { /* it commits in its middle */
+            uint32_t xid = sim_table_begin();
+            sim_table_commit(xid, &backend->portal.token, 1, backend->link->tainted);
+        }
+        sim_backend_busy(backend, ms, SIM_THEN_EXECUTED);
+    }
+}
+
+static void answer_rows(sim_backend *backend) {
+    const uint32_t flight = sim_tap_oldest(&backend->link->tap);
+    const char *sql = backend->portal.sql;
+    char tag[32];
+    uint32_t n = starts(sql, "SELECT gen") ? backend->portal.number : 1;
+    uint32_t filler = starts(sql, "SELECT big") ? backend->portal.number : 0;
+    n = n < 2000 ? n : 2000;
+    for (uint32_t i = 0; i < n; i++) {
+        row(backend, flight, i, filler ? filler : (flight + i * 7) % 60);
+        if (sim_strikes(SIM_PG_KILL_BUSY)) {
+            sim_backend_fatal(backend, "57P01");
+            return;
+        }
+    }
+    snprintf(tag, sizeof tag, starts(sql, "SELECT") ? "SELECT %u" : "INSERT 0 %u", n);
+    done(backend, tag, true);
+}
+
+void sim_statement_executed(sim_backend *backend) {
+    const char *sql = backend->portal.sql;
+    const char *sqlstate = backend->fails_with;
+    const sim_link *link = backend->link;
+    if (link->client_gone)
+        sim_hit(SIM_NET_ORPHAN);
+    backend->applies_now = false;
+    sim_say_asides(backend);
+    if (sqlstate) {
+        fail(backend, sqlstate);
+    } else if (sim_strikes(SIM_PG_KILL_BUSY)) {
+        sim_backend_fatal(backend, "57P01");
+    } else {
+        if ((starts(sql, "INSERT") || starts(sql, "UPDATE")) && backend->n_writes < SIM_WRITES) {
+            if (!backend->xid)
+                backend->xid = sim_table_begin();
+            backend->writes[backend->n_writes++] = backend->portal.token;
+        }
+        if (gives_rows(sql))
+            answer_rows(backend);
+        else if (sql[0] == '/')
+            say(backend, 'I');
+        else
+            done(backend,
+                 starts(sql, "CALL")     ? "CALL"
+                 : starts(sql, "UPDATE") ? "UPDATE 1"
+                                         : "INSERT 0 1",
+                 true);
+    }
+}
+
+/* --- the end of a flight ------------------------------------------------------------------------------ */
+
+static void say_junk(sim_backend *backend) {
+    static const char *const junk[] = { "\x16\x03\x01\x02",  "x\0\0\0\4",  "D\0\0\0\6\0\0",
+                                        "D\x7f\xff\xff\xff", "Z\0\0\0\5I", "HTTP/1.1 400" };
+    const unsigned which = sim_below(&sim.rng, sizeof junk / sizeof junk[0]);
+    static const uint8_t bytes[] = { 4, 5, 7, 5, 6, 12 };
+    sim_out_bytes(&backend->out, junk[which], bytes[which]);
+    backend->link->tainted = true;
+}
+
+static void ready(sim_backend *backend) {
+    sim_tap *tap = &backend->link->tap;
+    sim_say_asides(backend);
+    sim_out_begin(&backend->out, 'Z');
+    sim_out8(&backend->out, (unsigned char)backend->status);
+    sim_out_end(&backend->out);
+    sim_tell(backend, backend->status == 'I' ? SIM_TOLD_READY : SIM_TOLD_OPEN);
+    tap->n_answered++;
+    backend->n_done = 0;
+    backend->skipping = false;
+    backend->portal.bound = false;
+    if (sim_strikes(SIM_PG_JUNK))
+        say_junk(backend);
+    sim_backend_flush(backend);
+}
+
+void sim_statement_committed(sim_backend *backend) {
+    if (backend->n_writes > 0 && sim_strikes(SIM_PG_COMMIT_FAILS)) {
+        const bool by_portal = backend->commit_portal;
+        backend->status = 'I';
+        fail(backend, sim_chance(&sim.rng, 500) ? "40001" : "23505");
+        if (!by_portal)
+            ready(backend);
+        return;
+    }
+    const bool wrote = backend->n_writes > 0;
+    if (wrote) {
+        const uint32_t flight = sim_tap_oldest(&backend->link->tap);
+        sim_flights[flight].is |= SIM_APPLIED;
+        sim_table_commit(backend->xid, backend->writes, backend->n_writes, backend->link->tainted);
+    }
+    backend->xid = 0;
+    backend->n_writes = 0;
+    if (wrote && sim_strikes(SIM_PG_COMMIT_LOST)) {
+        if (sim_chance(&sim.rng, 500))
+            sim_backend_flush(backend);
+        sim_backend_end(backend, sim_chance(&sim.rng, 500));
+        return;
+    }
+    if (wrote && sim_strikes(SIM_PG_SYNCREP)) {
+        sim_backend_warn(backend, "57P01");
+        return;
+    }
+    if (backend->commit_portal) {
+        backend->status = 'I';
+        done(backend, "COMMIT", false);
+    } else {
+        ready(backend);
+    }
+}
+
+static void sync(sim_backend *backend) {
+    if (backend->status == 'I')
+        commit(backend, false);
+    else
+        ready(backend);
+}
+
+/* --- messages ----------------------------------------------------------------------------------------- */
+
+static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
+    const sim_bind bind = sim_read_bind(at, n);
+    const char *sql = sim_names_get(&backend->names, bind.statement);
+    sim_portal *portal = &backend->portal;
+    if (!sql || bind.bad) {
+        fail(backend, bind.bad ? "08P01" : "26000");
+        return;
+    }
+    if (bind.statement[0] && sim_strikes(SIM_PG_FORGETS)) {
+        sim_names_drop(&backend->names, bind.statement);
+        fail(backend, "26000");
+        return;
+    }
+    if (bind.statement[0] && sim_strikes(SIM_PG_PLAN)) {
+        fail(backend, "0A000");
+        return;
+    }
+    snprintf(portal->sql, sizeof portal->sql, "%s", sql);
+    snprintf(portal->word, sizeof portal->word, "%s", bind.word);
+    portal->token = sim_token_of(sql, &bind);
+    portal->number = bind.second;
+    portal->bound = true;
+    say(backend, '2');
+}
+
+static void describe_message(sim_backend *backend, const uint8_t *at, size_t n) {
+    sim_body body = { .at = at + 1, .end = at + n };
+    const char *name = sim_read_text(&body);
+    const char *sql = at[0] == 'S' ? sim_names_get(&backend->names, name) : backend->portal.sql;
+    if (!sql) {
+        fail(backend, "26000");
+        return;
+    }
+    if (at[0] == 'S') {
+        unsigned n_params = strstr(sql, "$2") ? 2 : strstr(sql, "$1") ? 1 : 0;
+        sim_out_begin(&backend->out, 't');
+        sim_out16(&backend->out, n_params);
+        for (unsigned i = 0; i < n_params; i++)
+            sim_out32(&backend->out, 23);
+        sim_out_end(&backend->out);
+    }
+    describe(backend, sql);
+}
+
+void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, size_t n) {
+    sim_body body = { .at = at, .end = at + n };
+    const char *name;
+    if (type == 'S') {
+        sync(backend);
+        return;
+    }
+    if (type == 'X') {
+        sim_backend_end(backend, false);
+        return;
+    }
+    if (backend->skipping && type != 'Q')
+        return;
+    switch (type) {
+    case 'P':
+        name = sim_read_text(&body);
+        sim_names_put(&backend->names, name, sim_read_text(&body));
+        say(backend, '1');
+        break;
+    case 'B': bind(backend, at, n); break;
+    case 'D':
+        if (n > 1) {
+            describe_message(backend, at, n);
+            break;
+        }
+        sim_backend_fatal(backend, "08P01");
+        break;
+    case 'C':
+        body.at++;
+        sim_names_drop(&backend->names, sim_read_text(&body));
+        say(backend, '3');
+        break;
+    case 'E': execute(backend); break;
+    case 'Q': /* the only one there is */
+        undo(backend);
+        backend->status = 'I';
+        done(backend, "ROLLBACK", false);
+        ready(backend);
+        break;
+    default: sim_backend_fatal(backend, "08P01"); break;
+    }
+}

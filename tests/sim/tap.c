@@ -1,0 +1,172 @@
+#include "check.h"
+#include "net.h"
+#include "work.h"
+
+#include <string.h>
+
+/* One message at a time: its head, then as much of its body as is of interest. */
+
+enum { SSL_REQUEST = 80877103, CANCEL_REQUEST = 80877102 };
+
+sim_flight *sim_flights;
+uint32_t sim_n_flights;
+static size_t flights_room;
+
+void sim_flights_reset(void) {
+    sim_flights = sim_grow(sim_flights, &flights_room, 1, sizeof *sim_flights);
+    sim_flights[0] = (sim_flight){ 0 };
+    sim_n_flights = 0;
+}
+
+void sim_tap_reset(sim_tap *tap) {
+    uint32_t *flights = tap->flights;
+    size_t room = tap->flight_room;
+    memset(tap, 0, offsetof(sim_tap, flights));
+    tap->flights = flights;
+    tap->flight_room = room;
+    tap->n_flights = tap->n_answered = tap->n_told = 0;
+    for (unsigned i = 0; i < SIM_NAMES; i++)
+        tap->names.list[i].used = false;
+}
+
+uint32_t sim_tap_oldest(const sim_tap *tap) {
+    return tap->n_answered < tap->n_flights ? tap->flights[tap->n_answered] : 0;
+}
+
+void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told) {
+    if (told & SIM_TOLD_FATAL)
+        flight = tap->n_told < tap->n_flights ? tap->flights[tap->n_told] : 0;
+    sim_flights[flight].is |= (uint16_t)told;
+    tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)) != 0;
+}
+
+bool sim_flight_open(const sim_flight *flight) {
+    const unsigned is = flight->is;
+    if (!(is & SIM_HANDED) || (is & (SIM_TOLD_ERROR | SIM_TOLD_OPEN)))
+        return false;
+    if (is & SIM_TOLD_AMBIGUOUS)
+        return true;
+    if (is & SIM_TOLD_READY)
+        return false;
+    return !(is & SIM_TOLD_FATAL) || (is & SIM_TOLD_DONE) || sim_jobs[flight->token].self_commits;
+}
+
+static sim_flight *flight_of(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    if (tap->flight == 0) {
+        sim_flights = sim_grow(sim_flights, &flights_room, sim_n_flights + 2, sizeof *sim_flights);
+        tap->flight = ++sim_n_flights;
+        sim_flights[tap->flight] =
+            (sim_flight){ .link = (uint16_t)(link - sim_links), .link_life = link->life };
+        tap->flights =
+            sim_grow(tap->flights, &tap->flight_room, tap->n_flights + 1, sizeof *tap->flights);
+        tap->flights[tap->n_flights++] = tap->flight;
+    }
+    return &sim_flights[tap->flight];
+}
+
+static void bound(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    sim_bind bind = sim_read_bind(tap->body, tap->n_body);
+    const char *sql = sim_names_get(&tap->names, bind.statement);
+    SIM_CHECK(sql && !bind.bad, "the client keeps to the protocol",
+              "link # binds what it never prepared", link->number, 0, 0);
+    tap->commits = strcmp(sql, "COMMIT") == 0;
+    tap->executable = !tap->commits && strncmp(sql, "BEGIN", 5) != 0;
+    if (strstr(sql, "/* "))
+        tap->executable = true;
+    if (tap->executable) {
+        sim_flight *flight = flight_of(link);
+        uint32_t token = sim_token_of(sql, &bind);
+        if (flight->token == SIM_NO_TOKEN)
+            sim_job_flight(token, tap->flight);
+        SIM_CHECK(flight->token == token, "one request in one flight",
+                  "link # mixes requests # and #", link->number, flight->token, token);
+    }
+}
+
+static void executed(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    sim_flight *flight = flight_of(link);
+    const bool batch = flight->token && sim_jobs[flight->token].batch;
+    if ((batch ? tap->commits : tap->executable) && !(flight->is & SIM_HANDED)) {
+        sim_check_handed(tap->flight);
+        flight->is |= SIM_HANDED;
+    }
+}
+
+static void message(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    sim_body body = { .at = tap->body, .end = tap->body + tap->n_body };
+    const char *name;
+    switch (tap->type) {
+    case 'P':
+        name = sim_read_text(&body);
+        sim_names_put(&tap->names, name, sim_read_text(&body));
+        flight_of(link);
+        break;
+    case 'B':
+        flight_of(link);
+        bound(link);
+        break;
+    case 'D': flight_of(link); break;
+    case 'C':
+        flight_of(link);
+        body.at++;
+        sim_names_drop(&tap->names, sim_read_text(&body));
+        break;
+    case 'E': executed(link); break;
+    case 'Q':
+        flight_of(link);
+        tap->flight = 0;
+        break;
+    case 'S':
+        if (tap->flight == 0)
+            tap->probes++;
+        flight_of(link);
+        tap->flight = 0;
+        break;
+    default: break; /* 'p', 'X' */
+    }
+}
+
+/* The messages without a type, before there is a session. */
+static void opening(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    const uint32_t code = sim_get32(tap->body);
+    if (code == CANCEL_REQUEST) {
+        tap->cancels = true;
+        sim_check_cancel(link, sim_get32(tap->body + 4));
+    } else if (code != SSL_REQUEST) {
+        tap->started = true;
+    }
+}
+
+void sim_tap_heard(sim_link *link, const uint8_t *bytes, size_t n) {
+    sim_tap *tap = &link->tap;
+    while (n > 0) {
+        const uint32_t head = tap->started ? 5 : 4;
+        if (tap->n_head < head) {
+            tap->head[tap->n_head++] = *bytes++;
+            n--;
+            if (tap->n_head < head)
+                continue;
+            tap->type = tap->started ? (char)tap->head[0] : 0;
+            tap->body_size = sim_get32(tap->head + head - 4) - 4;
+            tap->n_body = 0;
+        }
+        size_t take = tap->body_size < n ? tap->body_size : n;
+        for (size_t i = 0; i < take && tap->n_body < sizeof tap->body; i++)
+            tap->body[tap->n_body++] = bytes[i];
+        tap->body_size -= (uint32_t)take;
+        bytes += take;
+        n -= take;
+        if (tap->body_size == 0) {
+            tap->n_head = 0;
+            if (tap->started)
+                message(link);
+            else
+                opening(link);
+        }
+    }
+}

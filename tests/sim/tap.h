@@ -1,0 +1,63 @@
+/* What the client puts on the wire, overheard at the moment when the link takes it: this is what SEMANTICS 10
+ * means by "sent", found out without asking holdfast. A flight is what ends with one Sync: one attempt of one
+ * request, a probe, or a ROLLBACK.
+ */
+#ifndef SIM_TAP_H
+#define SIM_TAP_H
+
+#include "wire.h"
+
+/* What became of a flight, as it was and as the client can know it. */
+enum {
+    SIM_HANDED = 1 << 0,         /* the byte that can have an effect was handed to the link */
+    SIM_TOLD_DONE = 1 << 1,      /* the client has read its (last) CommandComplete */
+    SIM_TOLD_ERROR = 1 << 2,     /* … an ErrorResponse, which says that it had no effect */
+    SIM_TOLD_AMBIGUOUS = 1 << 3, /* … one that does not say so */
+    SIM_TOLD_FATAL = 1 << 4,     /* … a FATAL, as the oldest */
+    SIM_TOLD_READY = 1 << 5,     /* … its ReadyForQuery */
+    SIM_APPLIED = 1 << 6,        /* the server has committed it */
+    SIM_CANCELLED = 1 << 7,      /* a CancelRequest was sent while it was the oldest */
+    SIM_TAINTED = 1 << 8,        /* a bit was flipped on its link, or junk was sent */
+    SIM_TOLD_OPEN = 1 << 9       /* … its ReadyForQuery, within a transaction: not committed */
+};
+
+typedef struct sim_flight {
+    uint32_t token; /* of the request; SIM_NO_TOKEN: a probe or a ROLLBACK */
+    uint32_t next;  /* the request's next flight; 0 none */
+    uint16_t link, is;
+    uint32_t link_life;
+    uint32_t n_rows; /* that the server sent */
+    uint64_t hash;   /* of those rows */
+} sim_flight;
+
+extern sim_flight *sim_flights; /* from 1 on */
+extern uint32_t sim_n_flights;
+
+typedef struct sim_tap {
+    uint8_t head[8];
+    uint8_t body[600];
+    uint32_t n_head, n_body, body_size;
+    char type;
+    bool started;    /* the start-up message was sent: a session */
+    bool cancels;    /* a CancelRequest was sent */
+    bool executable; /* the portal bound last is the request's own */
+    bool commits;    /* … is COMMIT */
+    uint32_t flight; /* being sent; 0 none has begun */
+    uint32_t probes; /* Syncs without anything before them */
+    uint32_t *flights;
+    size_t flight_room, n_flights, n_answered, n_told; /* of this link, in order */
+    sim_names names;
+} sim_tap;
+
+struct sim_link;
+void sim_flights_reset(void);
+void sim_tap_reset(sim_tap *tap);
+void sim_tap_heard(struct sim_link *link, const uint8_t *bytes, size_t n);
+/* The oldest flight that the server has not ended by a ReadyForQuery; 0 none. */
+uint32_t sim_tap_oldest(const sim_tap *tap);
+/* The client has read this of a flight; a FATAL is for the oldest that it sees. */
+void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told);
+/* May this flight have had an effect, as far as the client can know? */
+bool sim_flight_open(const sim_flight *flight);
+
+#endif

@@ -1,0 +1,364 @@
+#include "work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chaos.h"
+#include "check.h"
+
+/* A slot holds what a request needs while it is in; its job goes on being known by its number. Statements carry
+ * a number from a small range at their end, so that sessions see more texts than they can keep. */
+
+sim_slot sim_slots[SIM_SLOTS];
+sim_job *sim_jobs;
+uint32_t sim_n_jobs;
+static size_t jobs_room;
+static hf_ms until;
+static uint32_t every; /* ms between submissions, on average */
+static unsigned pending, to_prove;
+static bool stopped;
+
+typedef enum kind {
+    ROWS,
+    SLOW,
+    INSERT,
+    RETURNING,
+    UPDATE,
+    CALL,
+    BATCH,
+    ERROR,
+    BIG,
+    BEGIN,
+    NOTHING,
+    PREPARE,
+    KINDS
+} kind;
+
+void sim_work_reset(void) {
+    memset(sim_slots, 0, sizeof sim_slots);
+    sim_n_jobs = 0;
+    sim_jobs = sim_grow(sim_jobs, &jobs_room, 1, sizeof *sim_jobs);
+    sim_jobs[0] = (sim_job){ 0 };
+    pending = to_prove = 0;
+    stopped = false;
+}
+
+unsigned sim_work_pending(void) {
+    return pending;
+}
+
+void sim_job_flight(uint32_t token, uint32_t flight) {
+    SIM_CHECK(token > 0 && token <= sim_n_jobs && sim_jobs[token].outcome == HF_OUTCOME_PENDING,
+              "what is over is not sent again", "request # in flight #", token, flight, 0);
+    sim_job *job = &sim_jobs[token];
+    sim_note("request # goes out in flight # on link #", token, flight,
+             sim_links[sim_flights[flight].link].number);
+    sim_flights[flight].token = token;
+    if (job->last)
+        sim_flights[job->last].next = flight;
+    else
+        job->first = flight;
+    job->last = flight;
+}
+
+void sim_job_applied(uint32_t token, bool tainted) {
+    if (token == 0 || token > sim_n_jobs)
+        return; /* a flipped bit made it so */
+    if (tainted)
+        sim_jobs[token].tainted++;
+    else
+        sim_jobs[token].applied++;
+}
+
+/* --- what requests call ------------------------------------------------------------------------------ */
+
+static sim_slot *slot_of(hf_request *request) {
+    return request->user;
+}
+
+static sim_job *job_of(hf_request *request) {
+    return &sim_jobs[slot_of(request)->token];
+}
+
+/* While the application stands still it does nothing: then this is done when it goes on. */
+static bool asleep(sim_action *action, void *who, uint32_t what) {
+    if (sim_suspended_until <= sim.now)
+        return false;
+    sim_plan(sim_suspended_until, action, who, what);
+    return true;
+}
+
+static void resume(void *who, uint32_t what) {
+    sim_slot *slot = who;
+    if (asleep(resume, who, what))
+        return;
+    sim.moves++;
+    if (slot->token == what)
+        hf_resume(sim_pool, &slot->request);
+}
+
+static int on_row(hf_request *request, hf_row *row) {
+    sim_job *job = job_of(request);
+    hf_value value;
+    while (hf_row_next(row, &value))
+        job->hash = sim_row_hash(job->hash, value.data, value.bytes);
+    job->n_rows++;
+    sim.moves++;
+    if (sim.healed || job->cancelled || !sim_strikes(SIM_APP_PAUSE))
+        return HF_CONTINUE;
+    job->paused = true;
+    sim_plan_in(sim_scaled(&sim.rng, 0, 30000), resume, request->user, slot_of(request)->token);
+    return HF_PAUSE;
+}
+
+static void on_restart(hf_request *request) {
+    sim_job *job = job_of(request);
+    job->hash = 0;
+    job->n_rows = 0;
+}
+
+static void on_columns(hf_request *request, hf_columns *columns) {
+    hf_column column;
+    (void)request;
+    while (hf_columns_next(columns, &column))
+        sim.moves++;
+}
+
+static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
+    (void)request, (void)error, (void)fields;
+    sim_check_answered(false);
+}
+
+static void submit_one(void);
+
+static void on_done(hf_request *request) {
+    sim_slot *slot = slot_of(request);
+    sim_job *job = job_of(request);
+    SIM_CHECK(slot->token, "every request ends once", "a slot that is free", 0, 0, 0);
+    sim_note("request # ends: outcome #, attempts #", slot->token, request->outcome,
+             request->attempts);
+    sim_check_done(job, request);
+    if (request->outcome == HF_OUTCOME_OK || request->outcome == HF_OUTCOME_FAILED)
+        sim_check_answered(request->outcome == HF_OUTCOME_OK && !sim_job_tainted(job));
+    static const uint8_t ends[] = { [HF_OUTCOME_OK] = SIM_END_OK,
+                                    [HF_OUTCOME_FAILED] = SIM_END_FAILED,
+                                    [HF_OUTCOME_NOT_SENT] = SIM_END_NOT_SENT,
+                                    [HF_OUTCOME_UNKNOWN] = SIM_END_UNKNOWN };
+    sim_hit((sim_fault)ends[request->outcome]);
+    if (request->outcome == HF_OUTCOME_OK && request->attempts > 1)
+        sim_hit(SIM_END_OK_AGAIN);
+    if (request->error.code == HF_ERR_OUTAGE)
+        sim_hit(SIM_OUTAGE_GIVEN_UP);
+    if (request->error.limit == HF_LIMIT_TIMEOUT)
+        sim_hit(SIM_APP_DEADLINE);
+    if (request->error.code == HF_ERR_TOO_LARGE && request->error.phase == HF_PHASE_QUERY)
+        sim_hit(SIM_PG_TOO_LARGE);
+    if (job->cancelled && job->paused)
+        sim_hit(SIM_APP_CANCEL_PAUSED);
+    if (job->healed && request->outcome == HF_OUTCOME_OK)
+        to_prove--;
+    slot->token = 0;
+    pending--;
+    sim.moves++;
+    if (!stopped && !sim.healed && sim_strikes(SIM_APP_RESUBMIT))
+        submit_one();
+}
+
+static void cancel(void *who, uint32_t what) {
+    sim_slot *slot = who;
+    if (slot->token != what || asleep(cancel, who, what))
+        return;
+    sim_hit(slot->request.conn ? SIM_APP_CANCEL_RUNNING : SIM_APP_CANCEL_QUEUED);
+    sim_note("request # is cancelled by the application", what, 0, 0);
+    sim_jobs[what].cancelled = true;
+    sim.moves++;
+    hf_cancel(sim_pool, &slot->request);
+}
+
+/* --- making one ---------------------------------------------------------------------------------------- */
+
+static hf_statement statement(sim_slot *slot, unsigned i, const char *sql, uint32_t second) {
+    const unsigned variant = sim_below(&sim.rng, 4);
+    const unsigned n_params = strstr(sql, "$2") ? 2 : strstr(sql, "$1") ? 1 : 0;
+    snprintf(slot->sql[i], SIM_SQL_BYTES, n_params ? "%s -- %u" : "%s", sql, variant);
+    snprintf(slot->texts[i][0], sizeof slot->texts[i][0], "%u", slot->token);
+    snprintf(slot->texts[i][1], sizeof slot->texts[i][1], "%u", second);
+    slot->values[i][0] = hf_text(slot->texts[i][0]);
+    slot->values[i][1] = hf_text(slot->texts[i][1]);
+    return (hf_statement){ .sql = slot->sql[i],
+                           .params = slot->values[i],
+                           .n_params = (uint16_t)n_params };
+}
+
+static void make_batch(sim_slot *slot, sim_job *job) {
+    job->batch = job->writes = true;
+    job->n_statements = (uint8_t)sim_between(&sim.rng, 1, 4);
+    for (unsigned i = 0; i < job->n_statements; i++)
+        slot->batch[i] =
+            statement(slot, i,
+                      sim_chance(&sim.rng, 700) ? "INSERT INTO log VALUES ($1)"
+                                                : "INSERT INTO log VALUES ($1) RETURNING id",
+                      0);
+    slot->request.batch = slot->batch;
+    slot->request.n_batch = job->n_statements;
+    job->replay = sim_chance(&sim.rng, 150) ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+}
+
+static void make(sim_slot *slot, sim_job *job, kind what) {
+    static const char *const states[] = { "23505", "42P01", "22012", "40001", "55P03", "57014" };
+    hf_request *request = &slot->request;
+    hf_statement one = { 0 };
+    char text[40];
+    const bool safe = sim_chance(&sim.rng, 850);
+    job->replay = HF_REPLAY_UNSENT;
+    switch (what) {
+    case ROWS:
+        one = statement(slot, 0, "SELECT gen($1, $2)", sim_scaled(&sim.rng, 0, 200));
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case SLOW:
+        one = statement(slot, 0, "SELECT slow($1, $2)", sim_scaled(&sim.rng, 10, 30000));
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case INSERT: one = statement(slot, 0, "INSERT INTO log VALUES ($1)", 0); break;
+    case RETURNING: one = statement(slot, 0, "INSERT INTO log VALUES ($1) RETURNING id", 0); break;
+    case UPDATE:
+        one = statement(slot, 0, "UPDATE log SET seen = true WHERE id = $1", 0);
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case CALL:
+        one = statement(slot, 0, "CALL append($1)", 0);
+        job->self_commits = true;
+        break;
+    case BATCH: make_batch(slot, job); break;
+    case ERROR:
+        one = statement(slot, 0, "SELECT error($1, $2)", 0);
+        snprintf(slot->texts[0][1], sizeof slot->texts[0][1], "%s",
+                 states[sim_below(&sim.rng, sizeof states / sizeof states[0])]);
+        slot->values[0][1] = hf_text(slot->texts[0][1]);
+        break;
+    case BIG:
+        one = statement(slot, 0, "SELECT big($1, $2)", sim_between(&sim.rng, 500, 30000));
+        job->too_large = true;
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case BEGIN:
+        snprintf(text, sizeof text, "BEGIN /* %u */", slot->token);
+        one = statement(slot, 0, text, 0);
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case NOTHING:
+        snprintf(text, sizeof text, "/* %u */", slot->token);
+        one = statement(slot, 0, text, 0);
+        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        break;
+    case PREPARE:
+    case KINDS: one = statement(slot, 0, "SELECT gen($1, $2)", 1); break;
+    }
+    job->writes =
+        job->batch || what == INSERT || what == RETURNING || what == UPDATE || what == CALL;
+    request->sql = one.sql;
+    request->params = one.params;
+    request->n_params = one.n_params;
+    request->replay = (hf_replay)job->replay;
+}
+
+static sim_slot *new_job(kind what) {
+    unsigned i = 0;
+    while (i < SIM_SLOTS && sim_slots[i].token)
+        i++;
+    if (i == SIM_SLOTS)
+        return NULL;
+    sim_slot *slot = &sim_slots[i];
+    slot->token = ++sim_n_jobs;
+    sim_jobs = sim_grow(sim_jobs, &jobs_room, sim_n_jobs + 1, sizeof *sim_jobs);
+    sim_job *job = &sim_jobs[sim_n_jobs];
+    *job = (sim_job){ .n_statements = 1, .late = HF_NEVER, .deadline = HF_NEVER };
+    slot->request = (hf_request){ .on_row = on_row,
+                                  .on_restart = on_restart,
+                                  .on_done = on_done,
+                                  .on_error = on_error,
+                                  .user = slot };
+    make(slot, job, what);
+    if (sim_chance(&sim.rng, 200))
+        slot->request.on_columns = on_columns;
+    job->submitted = sim.now;
+    return slot;
+}
+
+static void submit(sim_slot *slot) {
+    sim_job *job = &sim_jobs[slot->token];
+    int err = hf_submit(sim_pool, &slot->request);
+    SIM_CHECK(err == HF_OK, "a good request is taken", "request #", slot->token, 0, 0);
+    job->timeout_ms = slot->request.timeout_ms;
+    pending++;
+    sim.moves++;
+}
+
+static void submit_one(void) {
+    static const uint16_t shares[KINDS] = {
+        [ROWS] = 330, [SLOW] = 80,  [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
+        [BATCH] = 90, [ERROR] = 30, [BIG] = 20,     [BEGIN] = 20,     [NOTHING] = 20, [PREPARE] = 30
+    };
+    unsigned share = sim_below(&sim.rng, 1000), what = 0;
+    while (share >= shares[what])
+        share -= shares[what++];
+    sim_slot *slot = new_job((kind)what);
+    if (!slot)
+        return;
+    if (what == PREPARE) {
+        slot->request.prepare_only = true;
+        sim_jobs[slot->token].prepares = true;
+        slot->request.on_columns = on_columns;
+    }
+    if (sim_chance(&sim.rng, 400))
+        slot->request.timeout_ms = sim_scaled(&sim.rng, 1, 60000);
+    if (sim_chance(&sim.rng, 100))
+        sim_plan_in(sim_scaled(&sim.rng, 0, 20000), cancel, slot, slot->token);
+    sim_note("request # of kind #, replay #", slot->token, what, slot->request.replay);
+    submit(slot);
+}
+
+static void next(void *who, uint32_t what) {
+    if (stopped || sim.now >= until || asleep(next, who, what))
+        return;
+    /* In bursts, so that connections are both busy and idle. */
+    for (unsigned n = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
+        submit_one();
+    sim_plan_in(sim_below(&sim.rng, 2 * every), next, NULL, 0);
+}
+
+void sim_work_start(hf_ms end, unsigned n) {
+    until = end;
+    every = (uint32_t)((end - sim.now) * 2 / n) + 1;
+    next(NULL, 0);
+}
+
+void sim_work_stop(void) {
+    stopped = true;
+    for (unsigned i = 0; i < SIM_SLOTS; i++)
+        if (sim_slots[i].token)
+            hf_resume(sim_pool, &sim_slots[i].request);
+}
+
+unsigned sim_work_unproved(void) {
+    return to_prove;
+}
+
+void sim_work_more(unsigned n) {
+    for (; n > 0; n--)
+        submit_one();
+}
+
+void sim_work_prove(unsigned n) {
+    to_prove = n;
+    for (; n > 0; n--) {
+        sim_slot *slot = new_job(ROWS);
+        if (!slot)
+            return;
+        sim_jobs[slot->token].healed = true;
+        slot->request.replay = HF_REPLAY_SAFE;
+        sim_jobs[slot->token].replay = HF_REPLAY_SAFE;
+        submit(slot);
+    }
+}

@@ -1,0 +1,70 @@
+/* The application: what it asks for, when it cancels, pauses and gives up waiting, and what it is told. A job
+ * is one request from hf_submit() to on_done; its number (token) is in everything that it sends.
+ */
+#ifndef SIM_WORK_H
+#define SIM_WORK_H
+
+#include "net.h"
+
+enum { SIM_SLOTS = 96 };
+
+typedef struct sim_job {
+    uint8_t replay; /* an hf_replay */
+    uint8_t outcome;
+    bool writes, self_commits, batch;
+    bool paused;    /* on_row said HF_PAUSE at least once */
+    bool cancelled; /* hf_cancel() was called */
+    bool too_large; /* its row does not fit */
+    bool prepares;  /* is described, not run */
+    bool healed;    /* one of those that must succeed */
+    uint8_t n_statements;
+    uint32_t applied;     /* how often its writes took effect */
+    uint32_t tainted;     /* … through a link on which a bit was flipped */
+    uint32_t first, last; /* flights; 0 none */
+    uint32_t n_rows;
+    uint64_t hash;
+    hf_ms submitted, deadline;
+    uint32_t timeout_ms;
+    hf_ms late; /* the first tick at or after its deadline or its cancel; HF_NEVER not yet */
+} sim_job;
+
+/* Of each application slot one request is in use at a time. */
+typedef struct sim_slot {
+    hf_request request;
+    hf_statement batch[4];
+    hf_value values[4][2];
+    char texts[4][2][12], sql[4][SIM_SQL_BYTES];
+    uint32_t token; /* of the job in it; 0 it is free */
+} sim_slot;
+
+extern sim_slot sim_slots[SIM_SLOTS];
+extern sim_job *sim_jobs; /* from 1 on; 0 is nobody's */
+extern uint32_t sim_n_jobs;
+
+void sim_work_reset(void);
+/* Submits now and then until `end`, about n requests. */
+void sim_work_start(hf_ms end, unsigned n);
+/* Nothing of its own any more. */
+void sim_work_stop(void);
+/* Submits reads that must succeed now. */
+void sim_work_prove(unsigned n);
+unsigned sim_work_pending(void);
+/* How many of those have not succeeded yet. */
+unsigned sim_work_unproved(void);
+/* n more of any kind. */
+void sim_work_more(unsigned n);
+
+/* A flight of this job begins. */
+void sim_job_flight(uint32_t token, uint32_t flight);
+void sim_job_applied(uint32_t token, bool tainted);
+/* Was one of its attempts on a link with a flipped bit, or with junk? */
+bool sim_job_tainted(const sim_job *job);
+
+static inline uint64_t sim_row_hash(uint64_t hash, const char *text, size_t n) {
+    hash = (hash ^ n) * 0x100000001b3u;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
+    return hash;
+}
+
+#endif
