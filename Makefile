@@ -74,7 +74,7 @@ packages-build packages-test packages-bench: packages-%: # installs what is miss
 	$(INSTALLER) $*
 packages-test packages-bench: packages-build
 
-$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) | packages-build
+$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) $(wildcard port/*/*.patch) | packages-build
 	port/third-party.sh mbedtls cjson
 	touch $@
 
@@ -88,7 +88,7 @@ third_flags = -O2 -g -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-se
 
 $(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched port/mbedtls/mbedtls_config.h port/third-party.mk
 	@echo 'building mbedTLS'
-	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' \
+	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' \
 	    CFLAGS="$(third_flags) $(MBEDTLS_CFLAGS) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 
 $(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched port/third-party.mk

@@ -10,7 +10,7 @@ build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev dpkg-dev patch bzip2 
 test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev
       postgresql postgresql-client openssl procps
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
-bench="libpq-dev valgrind"
+bench="libpq-dev valgrind strace"
 
 wanted=
 for group; do
