@@ -27,6 +27,15 @@ def done_lines(job):
     return [row[0] for row in rows_of(job.output)[1:]]
 
 
+def truth_holds(job, counts, lines):
+    """No line was written twice; each is done or unknown and not both; what is called done is in the table."""
+    done, unknown = [int(line) for line in done_lines(job)], [int(line) for line in unknown_lines(job)]
+    assert all(count == 1 for count in counts.values()), "a line was written twice"
+    assert sorted(done + unknown) == list(range(1, lines + 1))
+    assert set(done) <= set(counts), "a line is called done and is not"
+    return unknown
+
+
 def test_write_runs_every_line_exactly_once(make_job, ledger):
     job = make_job(rows=100, sql=INSERT)
     job.run(status=0, write=True)
@@ -99,11 +108,17 @@ def test_write_that_was_never_sent_is_sent_after_the_outage(make_job, ledger, pr
     proxy.next(*[Plan(cut_down=0, after_login=True) for _ in range(3)], Plan(on_accept="rst"))
     run = job.start(write=True, max_concurrent=1, retry_delay="20ms", max_retry_delay="50ms")
     assert run.finish() in (0, 5)
-    counts = ledger()
-    assert all(count == 1 for count in counts.values())
-    unknown = {int(line) for line in unknown_lines(job)}
-    assert {int(line) for line in done_lines(job)} | unknown == set(range(1, 41))
-    assert len(unknown) <= 3
+    assert len(truth_holds(job, ledger(), 40)) <= 3
+
+
+def test_writes_cut_at_any_byte_are_never_doubled_and_never_lost_silently(make_job, ledger, proxy, cluster):
+    job = make_job(rows=60, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
+    proxy.next(*[Plan(cut_down=7 * step, after_login=True, cut=("rst", "fin")[step % 2])
+                 for step in range(70)], *[Plan(cut_up=300 + 11 * step) for step in range(60)])
+    run = job.start(write=True, max_concurrent=1, retry_delay="2ms", max_retry_delay="5ms")
+    assert run.finish() in (0, 5), run.tail()
+    unknown = truth_holds(job, ledger(), 60)
+    assert (run.status == 5) == bool(unknown)
 
 
 def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger, cluster):
@@ -114,11 +129,8 @@ def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger
     for at in (10, 30):
         run.await_lines(at)
         cluster.terminate(state="active")
-    assert run.finish() in (0, 5)
-    counts, unknown = ledger(), {int(line) for line in unknown_lines(job)}
-    assert all(count == 1 for count in counts.values())
-    assert set(counts) >= set(range(1, 61)) - unknown
-    assert {int(line) for line in done_lines(job)} == set(range(1, 61)) - unknown
+    assert run.finish() in (0, 5), run.tail()
+    truth_holds(job, ledger(), 60)
 
 
 def test_kill_9_leaves_writes_in_flight_unknown_and_never_doubled(make_job, ledger):
@@ -130,10 +142,7 @@ def test_kill_9_leaves_writes_in_flight_unknown_and_never_doubled(make_job, ledg
         run.end()
     last = job.start(write=True)
     assert last.finish() in (0, 5), last.tail()
-    counts, unknown = ledger(), {int(line) for line in unknown_lines(job)}
-    assert all(count == 1 for count in counts.values()), "a line was written twice"
-    assert {int(line) for line in done_lines(job)} == set(range(1, 201)) - unknown
-    assert set(counts) >= set(range(1, 201)) - unknown
+    unknown = truth_holds(job, ledger(), 200)
     assert (last.status == 5) == bool(unknown)
 
 
@@ -148,9 +157,7 @@ def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
         own_cluster.restart("immediate")
     assert run.finish() in (0, 5), run.tail()
     counts = dict(own_cluster.sql("SELECT line, count(*)::int FROM ledger GROUP BY line"))
-    unknown = {int(line) for line in unknown_lines(job)}
-    assert all(count == 1 for count in counts.values()), "a line was written twice"
-    assert {int(line) for line in done_lines(job)} == set(range(1, 201)) - unknown
+    truth_holds(job, counts, 200)
 
 
 def test_exits_5_before_2(make_job, ledger, proxy, cluster):

@@ -216,7 +216,7 @@ class Proxy:
                 gate.set()
         link.client, link.task = writer, asyncio.current_task()
         self.links.append(link)
-        with contextlib.suppress(ConnectionError, OSError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):     # the client may leave at any time
             if link.plan.on_accept:
                 self._cut(link, link.plan.on_accept)
             elif link.plan.reply is not None:
