@@ -74,7 +74,7 @@ packages-build packages-test packages-bench: packages-%: # installs what is miss
 	$(INSTALLER) $*
 packages-test packages-bench: packages-build
 
-$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) $(wildcard port/*/*.patch) | packages-build
+$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) | packages-build
 	port/third-party.sh mbedtls cjson
 	touch $@
 
