@@ -138,7 +138,10 @@ static void jumped(hf_pool *pool, hf_ms gap) {
         hf_conn *conn = &pool->conns[i];
         if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER)
             continue;
-        conn->attempt_deadline += gap;
+        /* One that began in this very tick loses nothing. */
+        const hf_ms most = pool->now + pool->config->request_timeout_ms;
+        conn->attempt_deadline =
+            conn->attempt_deadline + gap < most ? conn->attempt_deadline + gap : most;
         if (conn->attempt_deadline <= pool->now && !conn->spared) {
             conn->attempt_deadline = pool->now + pool->config->probe_timeout_ms;
             conn->spared = true;
