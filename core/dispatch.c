@@ -214,13 +214,19 @@ static hf_conn *lowest(hf_pool *pool, uint64_t mask) {
     return &pool->conns[index];
 }
 
+/* May it be sent behind others? Not a batch: if one of them leaves a transaction open, the batch's COMMIT would
+ * commit what is taken for undone. */
+static bool may_follow(const hf_request *request) {
+    return request->replay == HF_REPLAY_SAFE && request->n_batch == 0;
+}
+
 /* The requests at the head of the queue to this connection: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
     uint32_t most = pool->config->max_pipelined;
     hf_request *request = pool->queue.head;
     while (request && hf_conn_serving(conn)) {
         bool safe = request->replay == HF_REPLAY_SAFE;
-        if (conn->n_flight > 0 && (conn->n_flight >= most || !safe))
+        if (conn->n_flight > 0 && (conn->n_flight >= most || !may_follow(request)))
             break;
         int sent = hf_flight_send(conn, request);
         if (sent == 0 || (sent > 0 && !safe))
@@ -258,7 +264,7 @@ static void hand_out(hf_pool *pool) {
     for (uint32_t turns = pool->n_queued + pool->n_conns; pool->queue.head && turns > 0; turns--) {
         if (pool->free)
             fill(pool, lowest(pool, pool->free));
-        else if (pool->room && pool->queue.head->replay == HF_REPLAY_SAFE)
+        else if (pool->room && may_follow(pool->queue.head))
             fill(pool, lowest(pool, pool->room));
         else
             break;
