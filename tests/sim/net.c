@@ -69,9 +69,9 @@ void sim_link_over(sim_link *link) {
     if (!link->client_gone || !link->server_gone)
         return;
     link->used = false;
-    if (link->tainted)
-        for (size_t i = 0; i < link->tap.n_flights; i++)
-            sim_flights[link->tap.flights[i]].is |= SIM_TAINTED;
+    const unsigned is = (link->tainted ? SIM_TAINTED : 0u) | (link->paused ? SIM_PAUSED : 0u);
+    for (size_t i = 0; is && i < link->tap.n_flights; i++)
+        sim_flights[link->tap.flights[i]].is |= (uint16_t)is;
 }
 
 /* --- pipes ------------------------------------------------------------------------------------------ */

@@ -54,6 +54,7 @@ typedef struct sim_link {
     bool vanished; /* the server's machine is gone: nobody answers */
     bool blocked;  /* the client waits for room */
     bool tainted;  /* a bit was flipped in clear text */
+    bool paused;   /* a request on it said HF_PAUSE */
     int fails;     /* an hf_err that everything answers */
     uint8_t tls;   /* a sim_tls */
     uint8_t node;

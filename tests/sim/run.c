@@ -109,6 +109,17 @@ static void choose_settings(void) {
     config->on_notify = on_notify;
 }
 
+void sim_print_settings(void) {
+    for (size_t i = 0; i < hf_settings_count; i++) {
+        uint32_t value;
+        memcpy(&value, (const char *)&sim_config + hf_settings[i].offset, sizeof value);
+        if (value != hf_settings[i].value)
+            printf("%s=%u ", hf_settings[i].name, value);
+    }
+    printf("hosts=%u tls=%d scram=%d read_only=%d\n", sim_config.n_hosts,
+           sim_config.sslmode != HF_SSL_DISABLE, sim_config.password != NULL, sim_config.read_only);
+}
+
 static hf_ms choose_start(sim_rng *rng) {
     const uint32_t kind = sim_below(rng, 100);
     if (kind < 25)

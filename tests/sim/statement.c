@@ -200,7 +200,9 @@ static void execute(sim_backend *backend) {
             sim_hit(SIM_PG_OPEN_TRANSACTION);
         done(backend, "BEGIN", strstr(sql, "/* "));
     } else {
-        uint32_t ms = starts(sql, "SELECT slow") ? backend->portal.number : sim_below(&sim.rng, 8);
+        uint32_t ms = sim_below(&sim.rng, 8);
+        if (starts(sql, "SELECT slow") && !sim.healed)
+            ms = backend->portal.number;
         if (sim_strikes(SIM_PG_LATE))
             ms += sim_scaled(&sim.rng, 1000, 100000);
         backend->fails_with = fate(backend);

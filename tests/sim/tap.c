@@ -42,11 +42,11 @@ void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told) {
 
 bool sim_flight_open(const sim_flight *flight) {
     const unsigned is = flight->is;
-    if (!(is & SIM_HANDED) || (is & (SIM_TOLD_ERROR | SIM_TOLD_OPEN)))
+    if (!(is & SIM_HANDED) || (is & SIM_TOLD_ERROR))
         return false;
     if (is & SIM_TOLD_AMBIGUOUS)
         return true;
-    if (is & SIM_TOLD_READY)
+    if (is & (SIM_TOLD_READY | SIM_TOLD_OPEN))
         return false;
     return !(is & SIM_TOLD_FATAL) || (is & SIM_TOLD_DONE) || sim_jobs[flight->token].self_commits;
 }

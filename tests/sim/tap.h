@@ -18,7 +18,8 @@ enum {
     SIM_APPLIED = 1 << 6,        /* the server has committed it */
     SIM_CANCELLED = 1 << 7,      /* a CancelRequest was sent while it was the oldest */
     SIM_TAINTED = 1 << 8,        /* a bit was flipped on its link, or junk was sent */
-    SIM_TOLD_OPEN = 1 << 9       /* … its ReadyForQuery, within a transaction: not committed */
+    SIM_TOLD_OPEN = 1 << 9,      /* … its ReadyForQuery, within a transaction: not committed */
+    SIM_PAUSED = 1 << 10 /* answers on its link may have been left unread in holdfast's buffer */
 };
 
 typedef struct sim_flight {

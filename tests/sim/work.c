@@ -64,6 +64,7 @@ void sim_job_flight(uint32_t token, uint32_t flight) {
 void sim_job_applied(uint32_t token, bool tainted) {
     if (token == 0 || token > sim_n_jobs)
         return; /* a flipped bit made it so */
+    sim_note("the server applies request #", token, 0, 0);
     if (tainted)
         sim_jobs[token].tainted++;
     else
@@ -107,6 +108,7 @@ static int on_row(hf_request *request, hf_row *row) {
     if (sim.healed || job->cancelled || !sim_strikes(SIM_APP_PAUSE))
         return HF_CONTINUE;
     job->paused = true;
+    ((sim_link *)(void *)request->conn->dial.link)->paused = true;
     sim_plan_in(sim_scaled(&sim.rng, 0, 30000), resume, request->user, slot_of(request)->token);
     return HF_PAUSE;
 }
@@ -125,8 +127,10 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 }
 
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
-    (void)request, (void)error, (void)fields;
+    (void)fields;
     sim_check_answered(false);
+    if (strcmp(error->sqlstate, "25006") == 0) /* the link is given up, whatever else was read from it */
+        ((sim_link *)(void *)request->conn->dial.link)->paused = true;
 }
 
 static void submit_one(void);
@@ -138,8 +142,7 @@ static void on_done(hf_request *request) {
     sim_note("request # ends: outcome #, attempts #", slot->token, request->outcome,
              request->attempts);
     sim_check_done(job, request);
-    if (request->outcome == HF_OUTCOME_OK || request->outcome == HF_OUTCOME_FAILED)
-        sim_check_answered(request->outcome == HF_OUTCOME_OK && !sim_job_tainted(job));
+    sim_check_answered(request->outcome == HF_OUTCOME_OK && !sim_job_tainted(job));
     static const uint8_t ends[] = { [HF_OUTCOME_OK] = SIM_END_OK,
                                     [HF_OUTCOME_FAILED] = SIM_END_FAILED,
                                     [HF_OUTCOME_NOT_SENT] = SIM_END_NOT_SENT,

@@ -185,7 +185,9 @@ _Noreturn void sim_fail(const char *invariant, const char *words, uint64_t a, ui
     printf("make sim SEED=%" PRIu64 "\n", sim.seed);
     printf("sim: seed %" PRIu64 " breaks the invariant '%s': ", sim.seed, invariant);
     print_words(words, numbers);
-    printf("\nthe last of %" PRIu64 " ticks, times from the run's start (clock %" PRIu64 " ms):\n",
+    putchar('\n');
+    sim_print_settings();
+    printf("the last of %" PRIu64 " ticks, times from the run's start (clock %" PRIu64 " ms):\n",
            sim.ticks, sim.now);
     sim_print_log(sim_log_lines);
     fflush(stdout);

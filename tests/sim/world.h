@@ -79,6 +79,9 @@ _Noreturn void sim_fail(const char *invariant, const char *words, uint64_t a, ui
 
 extern unsigned sim_log_lines; /* how many lines a failure prints */
 
+/* run.c: the settings that are not the usual ones, to stdout. */
+void sim_print_settings(void);
+
 /* Memory that a run keeps growing: at least `need` elements of `size`; never fails. */
 void *sim_grow(void *array, size_t *room, size_t need, size_t size);
 
