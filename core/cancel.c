@@ -13,18 +13,21 @@ void hf_cancel_stop(hf_conn *conn) {
     hf_dial_drop(&conn->cancel);
     conn->cancel_deadline = HF_NEVER;
     conn->cancelled = NULL;
-    if (!was)
+    if (!was) {
         return;
+    }
     conn->exposed = conn->n_flight; /* its 57014 may come later than the second link's end */
-    if (conn->flight.head)          /* whose own end may have been asked for meanwhile */
+    if (conn->flight.head) {        /* whose own end may have been asked for meanwhile */
         hf_request_arm(conn->pool, conn->flight.head);
+    }
 }
 
 /* The second link has done its work, or cannot. An answer within the grace is still taken. */
 static void link_over(hf_conn *conn) {
     hf_dial_drop(&conn->cancel);
-    if (!conn->cancelled)
+    if (!conn->cancelled) {
         hf_cancel_stop(conn);
+    }
 }
 
 void hf_cancel_answered(hf_conn *conn) {
@@ -32,8 +35,9 @@ void hf_cancel_answered(hf_conn *conn) {
     bool sent = dial->link && dial->phase == HF_PHASE_CANCEL &&
                 (dial->step == HF_CANCEL_SENT || dial->sent > 0);
     conn->cancelled = NULL;
-    if (!sent)
+    if (!sent) {
         hf_cancel_stop(conn);
+    }
 }
 
 void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
@@ -41,15 +45,18 @@ void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
     hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
     uint8_t bytes[64];
-    if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST)))
+    if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
         return;
+    }
     conn->cancel_code = (uint8_t)-code;
     conn->cancel_limit = (uint8_t)limit;
     conn->cancelled = request;
-    if (limit != HF_LIMIT_REQUEST) /* the whole request is to end, not this attempt alone */
+    if (limit != HF_LIMIT_REQUEST) { /* the whole request is to end, not this attempt alone */
         request->flags |= HF_REQUEST_CANCEL;
-    if (pending)
+    }
+    if (pending) {
         return;
+    }
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (conn->paused_at != HF_NEVER) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
@@ -58,10 +65,11 @@ void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
     }
     bool possible = pool->config->close_timeout_ms > 0 &&
                     pool->config->driver->cancel(&conn->session, bytes) > 0;
-    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK)
+    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK) {
         hf_cancel_due(conn);
-    else
+    } else {
         hf_pool_activate(pool, conn);
+    }
 }
 
 void hf_cancel_advance(hf_conn *conn) {
@@ -70,8 +78,9 @@ void hf_cancel_advance(hf_conn *conn) {
     hf_error error;
     if (dial->phase != HF_PHASE_CANCEL) {
         int r = hf_dial_link(conn, dial, &error);
-        if (r == 0)
+        if (r == 0) {
             return;
+        }
         if (r < 0) {
             link_over(conn);
             return;
@@ -82,8 +91,9 @@ void hf_cancel_advance(hf_conn *conn) {
     if (dial->step != HF_CANCEL_SENT) {
         size_t size = conn->pool->config->driver->cancel(&conn->session, bytes);
         int r = hf_dial_send(dial, bytes, size);
-        if (r == 0)
+        if (r == 0) {
             return;
+        }
         if (r < 0) {
             link_over(conn);
             return;
@@ -91,30 +101,33 @@ void hf_cancel_advance(hf_conn *conn) {
         dial->step = HF_CANCEL_SENT;
     }
     int n;
-    do
+    do {
         n = dial->link->api->read(dial->link, bytes, sizeof bytes);
-    while (n > 0);
-    if (n < 0)
+    } while (n > 0);
+    if (n < 0) {
         link_over(conn);
+    }
 }
 
 void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error) {
     const hf_config *config = conn->pool->config;
     const hf_limit limit = (hf_limit)conn->cancel_limit;
-    if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED)
+    if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED) {
         hf_error_set(error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
-    else
+    } else {
         hf_timeout_error(error, HF_PHASE_QUERY, limit,
                          limit == HF_LIMIT_REQUEST ? config->request_timeout_ms
                                                    : request->timeout_ms);
+    }
 }
 
 void hf_cancel_due(hf_conn *conn) {
     hf_error error;
-    if (conn->cancelled)
+    if (conn->cancelled) {
         hf_cancel_error(conn, conn->cancelled, &error);
-    else /* answered, but the cancel is still on its way: it might hit what comes next */
+    } else { /* answered, but the cancel is still on its way: it might hit what comes next */
         hf_timeout_error(&error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE,
                          conn->pool->config->close_timeout_ms);
+    }
     hf_conn_fail(conn, &error);
 }

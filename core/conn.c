@@ -55,8 +55,9 @@ void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int
     }
     hf_error_set(error, (hf_err)code, phase, words);
     error->system = system;
-    if (warned)
+    if (warned) {
         memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
+    }
 }
 
 bool hf_conn_serving(const hf_conn *conn) {
@@ -73,8 +74,9 @@ static void close_advance(hf_conn *conn) {
 }
 
 static void close_now(hf_conn *conn) {
-    if (conn->closing)
+    if (conn->closing) {
         conn->closing->api->abort(conn->closing);
+    }
     conn->closing = NULL;
     conn->closing_deadline = HF_NEVER;
 }
@@ -84,14 +86,17 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     hf_port *port = conn->pool->port;
     hf_link *link = conn->dial.link;
     hf_cancel_stop(conn);
-    if (conn->dial.phase == HF_PHASE_RESOLVE)
+    if (conn->dial.phase == HF_PHASE_RESOLVE) {
         port->api->resolve_cancel(port, conn->index);
-    if (conn->dial.phase == HF_PHASE_LOGIN)
+    }
+    if (conn->dial.phase == HF_PHASE_LOGIN) {
         hf_pool_logged_in(conn->pool);
+    }
     conn->dial = (hf_dial){ 0 };
     conn->tcp_deadline = conn->stable_at = conn->paused_at = HF_NEVER;
-    if (!link)
+    if (!link) {
         return;
+    }
     if (timeout_ms == 0) {
         link->api->abort(link);
         return;
@@ -120,13 +125,15 @@ static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase ph
         transition.code = error->code;
         memcpy(transition.sqlstate, error->sqlstate, sizeof transition.sqlstate);
     }
-    if (step->to == HF_BACKOFF)
+    if (step->to == HF_BACKOFF) {
         transition.wait_ms = pool->policy.backoff_ms;
+    }
     uint32_t attempt = pool->outage.since != HF_NEVER ? pool->outage.attempt : conn->attempt;
     transition.attempt = attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)attempt;
     hf_journal_add(&pool->journal, &transition);
-    if (pool->config->on_transition)
+    if (pool->config->on_transition) {
         pool->config->on_transition(pool->config->callback_user, &transition);
+    }
 }
 
 /* How long an old link may take to close; 0: it is of no use, drop it. */
@@ -134,8 +141,9 @@ static uint32_t closing_time(const hf_conn *conn, const hf_step *step, const hf_
     const hf_config *config = conn->pool->config;
     bool talks = !error || error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_CANCELLED;
     bool was_up = step->from == HF_HEALTHY || step->from == HF_PROBING;
-    if (!talks || !was_up)
+    if (!talks || !was_up) {
         return 0;
+    }
     return step->from == HF_PROBING ? config->probe_close_timeout_ms : config->close_timeout_ms;
 }
 
@@ -144,22 +152,29 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     bool was_up = hf_conn_up(conn);
     hf_phase phase = (hf_phase)(error ? error->phase : conn->dial.phase);
     hf_step step = hf_fsm_step(&conn->fsm, event, pool->now, &pool->policy);
-    if (!step.legal || step.from == step.to)
+    if (!step.legal || step.from == step.to) {
         return;
+    }
     bool is_up = hf_conn_up(conn);
-    if (was_up && !is_up)
+    if (was_up && !is_up) {
         pool->n_up--;
-    if (!was_up && is_up)
+    }
+    if (!was_up && is_up) {
         pool->n_up++;
-    if (step.from == HF_IDLE)
+    }
+    if (step.from == HF_IDLE) {
         pool->n_idle--;
-    if (step.to == HF_IDLE)
+    }
+    if (step.to == HF_IDLE) {
         pool->n_idle++;
-    if (step.actions & (HF_DO_DROP | HF_DO_CLOSE))
+    }
+    if (step.actions & (HF_DO_DROP | HF_DO_CLOSE)) {
         end_link(conn, closing_time(conn, &step, error));
+    }
     note(conn, &step, event, phase, error);
-    if (step.actions & HF_DO_DIAL)
+    if (step.actions & HF_DO_DIAL) {
         hf_dial_start(conn);
+    }
     if (step.actions & HF_DO_PROBE) {
         pool->config->driver->probe(&conn->session, &conn->io);
         hf_conn_flush(conn);
@@ -171,17 +186,20 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_error why = *error; /* it may lie in what is about to be wiped */
     bool was_up = hf_conn_up(conn);
-    if (!pool->extra_refused) /* a refusal is what a person has to hear of */
+    if (!pool->extra_refused) { /* a refusal is what a person has to hear of */
         pool->last_error = why;
-    if (was_up)
+    }
+    if (was_up) {
         pool->losses++;
-    else
+    } else {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+    }
     pool->policy.backoff_ms = hf_pool_lost(pool, conn);
     hf_conn_step(conn, event, &why);
     hf_flight_lost(conn, &why);
-    if (was_up)
+    if (was_up) {
         hf_pool_suspect(pool, conn);
+    }
     hf_pool_judge(pool);
 }
 
@@ -236,13 +254,15 @@ bool hf_conn_flush(hf_conn *conn) {
             hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
             tx->start = tx->end;
             hf_conn_read(conn);
-            if (conn->dial.link == link)
+            if (conn->dial.link == link) {
                 hf_conn_fail(conn, &error);
+            }
             return false;
         }
         conn->tx_blocked = n == 0;
-        if (n == 0)
+        if (n == 0) {
             return true;
+        }
         tx->start += (uint32_t)n;
         conn->tx_sent += (uint64_t)n;
     }
@@ -256,8 +276,9 @@ static bool feed(hf_conn *conn) {
     hf_port *port = conn->pool->port;
     for (;;) {
         hf_news news = driver->feed(&conn->session, &conn->io, conn->flight.head);
-        if (news == HF_NEWS_MORE)
+        if (news == HF_NEWS_MORE) {
             return true;
+        }
         if (news == HF_NEWS_SLICE) {
             if (port->api->spent(port)) {
                 hf_pool_activate(conn->pool, conn);
@@ -270,8 +291,9 @@ static bool feed(hf_conn *conn) {
 }
 
 static uint32_t make_room(hf_buffer *rx) {
-    if (rx->start == rx->end)
+    if (rx->start == rx->end) {
         rx->start = rx->end = 0;
+    }
     if (rx->start > 0 && rx->size - rx->end < rx->size / 2) {
         memmove(rx->data, rx->data + rx->start, rx->end - rx->start);
         rx->end -= rx->start;
@@ -295,8 +317,9 @@ void hf_conn_read(hf_conn *conn) {
     unsigned reads = 0;
     int n = 0;
     while (conn->dial.link == link && conn->paused_at == HF_NEVER && feed(conn)) {
-        if (drained)
+        if (drained) {
             break;
+        }
         if (++reads > HF_READS_PER_TICK) {
             hf_pool_activate(conn->pool, conn);
             break;
@@ -304,49 +327,58 @@ void hf_conn_read(hf_conn *conn) {
         uint32_t room = make_room(&conn->io.rx);
         HF_ASSERT(room > 0); /* the driver skips what is larger than the buffer */
         n = link->api->read(link, conn->io.rx.data + conn->io.rx.end, room);
-        if (n <= 0)
+        if (n <= 0) {
             break;
+        }
         conn->io.rx.end += (uint32_t)n;
         drained = (uint32_t)n < room;
         heard = true;
     }
-    if (conn->dial.link != link)
+    if (conn->dial.link != link) {
         return;
-    if (heard)
+    }
+    if (heard) {
         heard_now(conn);
+    }
     if (n < 0) {
         hf_error error;
         hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
         hf_conn_fail(conn, &error);
         return;
     }
-    if (!conn->tx_blocked && conn->io.tx.start < conn->io.tx.end)
+    if (!conn->tx_blocked && conn->io.tx.start < conn->io.tx.end) {
         hf_conn_flush(conn);
+    }
 }
 
 /* --- turns --------------------------------------------------------------------------------------- */
 
 static void resume(hf_conn *conn) {
     conn->resumed = false;
-    if (conn->paused_at != HF_NEVER && conn->attempt_deadline != HF_NEVER)
+    if (conn->paused_at != HF_NEVER && conn->attempt_deadline != HF_NEVER) {
         conn->attempt_deadline += conn->pool->now - conn->paused_at;
+    }
     conn->paused_at = HF_NEVER;
 }
 
 static void serve_links(hf_conn *conn) {
-    if (conn->resumed)
+    if (conn->resumed) {
         resume(conn);
-    if (conn->closing)
+    }
+    if (conn->closing) {
         close_advance(conn);
-    if (conn->cancel.link)
+    }
+    if (conn->cancel.link) {
         hf_cancel_advance(conn);
+    }
     switch ((hf_state)conn->fsm.state) {
     case HF_CONNECTING:
     case HF_RECONNECTING: hf_dial_advance(conn); break;
     case HF_HEALTHY:
     case HF_PROBING:
-        if (!conn->tx_blocked || hf_conn_flush(conn))
+        if (!conn->tx_blocked || hf_conn_flush(conn)) {
             hf_conn_read(conn);
+        }
         break;
     case HF_IDLE:
     case HF_BACKOFF:
@@ -383,14 +415,16 @@ static void state_due(hf_conn *conn) {
         lose(conn, HF_EV_DUE, &error);
         break;
     case HF_HEALTHY:
-        if (conn->n_flight == 0 && !hf_cancel_pending(conn))
+        if (conn->n_flight == 0 && !hf_cancel_pending(conn)) {
             hf_conn_step(conn, HF_EV_DUE, NULL);
+        }
         break;
     case HF_BACKOFF:
-        if (hf_pool_may_dial(pool, conn))
+        if (hf_pool_may_dial(pool, conn)) {
             hf_conn_step(conn, HF_EV_DUE, NULL);
-        else
+        } else {
             hf_fsm_defer(&conn->fsm, hf_pool_ask_again(pool));
+        }
         break;
     case HF_IDLE:
     case HF_STATE_COUNT: break;
@@ -400,19 +434,25 @@ static void state_due(hf_conn *conn) {
 void hf_conn_due(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     serve_links(conn); /* what has arrived is read before a deadline is judged */
-    if (conn->closing_deadline <= pool->now)
+    if (conn->closing_deadline <= pool->now) {
         close_now(conn);
-    if (conn->cancel_deadline <= pool->now)
+    }
+    if (conn->cancel_deadline <= pool->now) {
         hf_cancel_due(conn);
-    if (conn->tcp_deadline <= pool->now)
+    }
+    if (conn->tcp_deadline <= pool->now) {
         hf_dial_due(conn);
-    if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY)
+    }
+    if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY) {
         hf_pool_proved(pool, conn);
+    }
     if (conn->attempt_deadline <= pool->now && conn->paused_at == HF_NEVER &&
-        !hf_cancel_pending(conn))
+        !hf_cancel_pending(conn)) {
         hf_cancel_begin(conn, HF_ERR_TIMEOUT, HF_LIMIT_REQUEST);
-    if (conn->fsm.deadline <= pool->now)
+    }
+    if (conn->fsm.deadline <= pool->now) {
         state_due(conn);
+    }
     hf_conn_settle(conn);
 }
 
@@ -426,12 +466,14 @@ void hf_conn_settle(hf_conn *conn) {
     const bool serving = hf_conn_serving(conn);
     /* A running statement has its own clock; a pending cancel has another. */
     hf_ms at = conn->fsm.deadline;
-    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0)
+    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) {
         at = conn->paused_at == HF_NEVER && serving ? conn->attempt_deadline : HF_NEVER;
-    else if (conn->fsm.state == HF_HEALTHY && !serving)
+    } else if (conn->fsm.state == HF_HEALTHY && !serving) {
         at = HF_NEVER;
-    if (conn->fsm.state == HF_HEALTHY)
+    }
+    if (conn->fsm.state == HF_HEALTHY) {
         at = earlier(at, conn->stable_at);
+    }
     at = earlier(at, conn->cancel_deadline);
     at = earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
     hf_heap_set(&pool->heap, &conn->timer, at);
@@ -440,8 +482,9 @@ void hf_conn_settle(hf_conn *conn) {
     const bool takes = serving && !conn->tx_blocked;
     pool->free &= ~bit;
     pool->room &= ~bit;
-    if (takes && conn->n_flight == 0)
+    if (takes && conn->n_flight == 0) {
         pool->free |= bit;
-    else if (takes && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE)
+    } else if (takes && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE) {
         pool->room |= bit;
+    }
 }

@@ -21,8 +21,9 @@ bool hf_dial_wants_tls(const hf_conn *conn) {
 }
 
 void hf_dial_drop(hf_dial *dial) {
-    if (dial->link)
+    if (dial->link) {
         dial->link->api->abort(dial->link);
+    }
     *dial = (hf_dial){ 0 };
 }
 
@@ -38,8 +39,9 @@ int hf_dial_open(hf_conn *conn, hf_dial *dial) {
 int hf_dial_send(hf_dial *dial, const uint8_t *bytes, size_t size) {
     while (dial->sent < size) {
         int n = dial->link->api->write(dial->link, bytes + dial->sent, size - dial->sent);
-        if (n <= 0)
+        if (n <= 0) {
             return n;
+        }
         dial->sent = (uint8_t)(dial->sent + n);
     }
     dial->sent = 0;
@@ -54,17 +56,20 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
         bool direct = conn->pool->config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT;
         size_t size = direct ? 0 : driver->tls_request(bytes);
         int n = size > 0 ? hf_dial_send(dial, bytes, size) : 1;
-        if (n <= 0)
+        if (n <= 0) {
             return n;
+        }
         dial->step = size > 0 ? HF_TLS_ANSWER : HF_TLS_HANDSHAKE;
     }
     if (dial->step == HF_TLS_ANSWER) { /* one byte, no more: what lies behind it is an attack */
         int n = dial->link->api->read(dial->link, bytes, 1);
-        if (n <= 0)
+        if (n <= 0) {
             return n;
+        }
         int answer = driver->tls_answer(bytes[0]);
-        if (answer != HF_OK)
+        if (answer != HF_OK) {
             return answer;
+        }
         dial->step = HF_TLS_HANDSHAKE;
     }
     int err = HF_ERR_TLS;
@@ -72,8 +77,9 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
     hf_port *port = conn->pool->port;
     hf_link *tls = port->api->start_tls(port, dial->link, host_of(conn)->name,
                                         direct ? driver->alpn : NULL, &err);
-    if (!tls)
+    if (!tls) {
         return err;
+    }
     dial->link = tls;
     dial->phase = HF_PHASE_TLS;
     dial->step = HF_TLS_HANDSHAKE + 1;
@@ -87,8 +93,9 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
         int r;
         if (dial->phase == HF_PHASE_TLS && dial->step <= HF_TLS_HANDSHAKE) {
             r = ask_for_tls(conn, dial);
-            if (r > 0)
+            if (r > 0) {
                 continue;
+            }
         } else {
             r = dial->link->api->ready(dial->link, &more);
             if (r > 0 && dial->phase == HF_PHASE_TCP && hf_dial_wants_tls(conn)) {
@@ -96,15 +103,17 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
                 dial->step = HF_TLS_ASK;
                 continue;
             }
-            if (r > 0)
+            if (r > 0) {
                 return 1;
+            }
         }
         if (r < 0) {
             hf_conn_link_error(conn, error, dial->link, r, (hf_phase)dial->phase);
             return r;
         }
-        if (!more)
+        if (!more) {
             return 0;
+        }
         if (port->api->spent(port)) {
             hf_pool_activate(conn->pool, conn);
             return 0;
@@ -116,8 +125,9 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
 static void share_time(hf_conn *conn) {
     unsigned left = (unsigned)conn->n_addresses - conn->address;
     conn->tcp_deadline = HF_NEVER;
-    if (left > 1 && conn->fsm.deadline != HF_NEVER && conn->fsm.deadline > conn->pool->now)
+    if (left > 1 && conn->fsm.deadline != HF_NEVER && conn->fsm.deadline > conn->pool->now) {
         conn->tcp_deadline = conn->pool->now + (conn->fsm.deadline - conn->pool->now) / left;
+    }
 }
 
 /* Connects to the present address, or to the first after it that can be tried at all. */
@@ -137,8 +147,9 @@ static void next_address(hf_conn *conn, const hf_error *error) {
     hf_error last = *error;
     hf_dial_drop(&conn->dial);
     conn->address++;
-    if (!open_address(conn, &last))
+    if (!open_address(conn, &last)) {
         hf_conn_fail(conn, &last);
+    }
 }
 
 void hf_dial_due(hf_conn *conn) {
@@ -180,16 +191,18 @@ static void resolved(hf_conn *conn) {
     hf_port *port = conn->pool->port;
     hf_error error;
     int n = port->api->resolved(port, conn->index, conn->addresses, HF_ADDRESSES_MAX);
-    if (n == 0)
+    if (n == 0) {
         return;
+    }
     if (n < 0) {
         hf_conn_link_error(conn, &error, NULL, n, HF_PHASE_RESOLVE);
         hf_conn_fail(conn, &error);
         return;
     }
     conn->n_addresses = (uint8_t)n;
-    if (!open_address(conn, &error))
+    if (!open_address(conn, &error)) {
         hf_conn_fail(conn, &error);
+    }
 }
 
 /* The driver's login on a fresh session. */
@@ -213,20 +226,23 @@ static void login(hf_conn *conn) {
     int err = pool->config->driver->start(&conn->session, io);
     if (err < 0) {
         hf_error error = io->error;
-        if (error.code == HF_OK)
+        if (error.code == HF_OK) {
             hf_error_set(&error, (hf_err)err, HF_PHASE_LOGIN, NULL);
+        }
         hf_conn_fail(conn, &error);
     }
 }
 
 void hf_dial_advance(hf_conn *conn) {
     hf_error error;
-    if (conn->dial.phase == HF_PHASE_RESOLVE)
+    if (conn->dial.phase == HF_PHASE_RESOLVE) {
         resolved(conn);
+    }
     while (conn->dial.phase == HF_PHASE_TCP || conn->dial.phase == HF_PHASE_TLS) {
         int r = hf_dial_link(conn, &conn->dial, &error);
-        if (r == 0)
+        if (r == 0) {
             return;
+        }
         if (r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
             conn->tcp_deadline = HF_NEVER; /* this address is good */
             return;
@@ -243,6 +259,7 @@ void hf_dial_advance(hf_conn *conn) {
         }
         next_address(conn, &error);
     }
-    if (conn->dial.phase == HF_PHASE_LOGIN && hf_conn_flush(conn))
+    if (conn->dial.phase == HF_PHASE_LOGIN && hf_conn_flush(conn)) {
         hf_conn_read(conn);
+    }
 }

@@ -12,8 +12,9 @@
 
 uint32_t hf_pool_random(hf_pool *pool) {
     uint32_t word = 0;
-    if (pool->port->api->random(pool->port, &word, sizeof word) != HF_OK)
+    if (pool->port->api->random(pool->port, &word, sizeof word) != HF_OK) {
         return 0; /* only jitter hangs on it: the schedule without */
+    }
     return word;
 }
 
@@ -30,10 +31,12 @@ static bool in_outage(const hf_pool *pool) {
 static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
     const hf_config *config = pool->config;
     uint32_t attempt = conn->attempt;
-    if (conn->attempt < UINT32_MAX)
+    if (conn->attempt < UINT32_MAX) {
         conn->attempt++;
-    if (attempt == 0 && config->first_delay_ms != HF_UNSET)
+    }
+    if (attempt == 0 && config->first_delay_ms != HF_UNSET) {
         return hf_backoff_jitter(config->first_delay_ms, config, hf_pool_random(pool));
+    }
     uint32_t delay = hf_backoff(attempt, config, hf_pool_random(pool));
     return delay > 0 ? delay : 1;
 }
@@ -41,48 +44,58 @@ static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
 uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
     hf_outage *outage = &pool->outage;
     unsigned left = pool->n_up - (hf_conn_up(conn) ? 1u : 0u);
-    if (left > 0)
+    if (left > 0) {
         return own_delay(pool, conn);
+    }
     hf_outage_begin(outage, pool->now);
     if (outage->canary != HF_NOBODY && outage->canary != conn->index) {
         hf_ms again = hf_pool_ask_again(pool);
         return (uint32_t)(again - pool->now);
     }
     uint32_t delay = hf_outage_lost(outage, pool->config, hf_pool_random(pool));
-    if (delay == 0 && outage->attempt > 1)
+    if (delay == 0 && outage->attempt > 1) {
         delay = 1; /* retry_delay 0: at once, but never within one tick for ever */
+    }
     outage->next_dial = pool->now + delay;
     return delay;
 }
 
 bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
-    if (conn->refused || pool->refused || pool->closing)
+    if (conn->refused || pool->refused || pool->closing) {
         return false;
-    if (!in_outage(pool))
+    }
+    if (!in_outage(pool)) {
         return !pool->extra_refused;
+    }
     hf_outage_begin(&pool->outage, pool->now);
     return hf_outage_may_dial(&pool->outage, conn->index);
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
-    for (unsigned i = 0; i < pool->n_conns; i++)
-        if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN)
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN) {
             return false;
+        }
+    }
     return true;
 }
 
 void hf_pool_logged_in(hf_pool *pool) {
-    for (unsigned i = 0; i < pool->n_conns; i++)
-        if (pool->conns[i].dial.phase == HF_PHASE_TCP || pool->conns[i].dial.phase == HF_PHASE_TLS)
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        if (pool->conns[i].dial.phase == HF_PHASE_TCP ||
+            pool->conns[i].dial.phase == HF_PHASE_TLS) {
             hf_pool_activate(pool, &pool->conns[i]);
+        }
+    }
 }
 
 hf_ms hf_pool_ask_again(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
     if (pool->outage.canary != HF_NOBODY) {
         hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
-        if (canary != HF_NEVER && canary >= pool->now)
+        if (canary != HF_NEVER && canary >= pool->now) {
             at = canary;
+        }
     }
     return at + 1;
 }
@@ -92,8 +105,9 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
     hf_outage_up(&pool->outage);
     pool->outage.next_dial = HF_NEVER;
     pool->extra_at = pool->now + spread(pool);
-    if (pool->n_up > 1)
+    if (pool->n_up > 1) {
         return;
+    }
     for (unsigned i = 0; i < pool->n_conns; i++) {
         hf_conn *other = &pool->conns[i];
         if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
@@ -107,8 +121,9 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
 }
 
 void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
-    if (conn->stable_at == HF_NEVER)
+    if (conn->stable_at == HF_NEVER) {
         return;
+    }
     conn->stable_at = HF_NEVER;
     conn->attempt = 0;
     hf_outage_end(&pool->outage, pool->now);
@@ -128,8 +143,9 @@ void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
     hf_error why = *error;
     const hf_request *last = pool->queue.tail, *dropped = NULL;
-    while (pool->waiting.head)
+    while (pool->waiting.head) {
         hf_request_drop(pool, pool->waiting.head, &why);
+    }
     while (last && dropped != last) { /* what a callback submits meanwhile is not among them */
         dropped = pool->queue.head;
         hf_request_drop(pool, pool->queue.head, &why);
@@ -137,9 +153,11 @@ void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
 }
 
 static void all_idle(hf_pool *pool) {
-    for (unsigned i = 0; i < pool->n_conns; i++)
-        if (pool->conns[i].fsm.state != HF_IDLE)
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        if (pool->conns[i].fsm.state != HF_IDLE) {
             hf_conn_close(&pool->conns[i]);
+        }
+    }
 }
 
 /* No connection is usable, and none will be tried for: everything that waits ends with `error`. */
@@ -160,14 +178,17 @@ void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error) {
         give_up(pool, error);
         return;
     }
-    for (unsigned i = 0; i < pool->n_conns; i++) /* none of the others asks the same again */
-        if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE)
+    for (unsigned i = 0; i < pool->n_conns; i++) { /* none of the others asks the same again */
+        if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE) {
             hf_conn_close(&pool->conns[i]);
+        }
+    }
 }
 
 void hf_pool_judge(hf_pool *pool) {
-    if (!in_outage(pool) || pool->outage.since == HF_NEVER || pool->closing)
+    if (!in_outage(pool) || pool->outage.since == HF_NEVER || pool->closing) {
         return;
+    }
     if (pool->extra_refused) { /* the same credentials again? no: once is enough */
         hf_error why = pool->last_error;
         pool->refused = true;
@@ -175,8 +196,9 @@ void hf_pool_judge(hf_pool *pool) {
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
-    if (limit == HF_LIMIT_NONE)
+    if (limit == HF_LIMIT_NONE) {
         return;
+    }
     /* What was last seen, and that it was the last try. */
     hf_error error = pool->last_error;
     char why[HF_MESSAGE_BYTES];
@@ -195,13 +217,14 @@ void hf_pool_judge(hf_pool *pool) {
 
 void hf_pool_arm(hf_pool *pool) {
     hf_ms at = HF_NEVER;
-    if (pool->closing)
+    if (pool->closing) {
         at = hf_pool_closed(pool) ? HF_NEVER : pool->close_deadline;
-    else if (in_outage(pool))
+    } else if (in_outage(pool)) {
         at = hf_outage_deadline(&pool->outage, pool->config);
-    else if (pool->n_idle > 0 && pool->extra_at > pool->now &&
-             (pool->queue.head || pool->n_conns - pool->n_idle < pool->keep_open))
+    } else if (pool->n_idle > 0 && pool->extra_at > pool->now &&
+               (pool->queue.head || pool->n_conns - pool->n_idle < pool->keep_open)) {
         at = pool->extra_at;
+    }
     hf_heap_set(&pool->heap, &pool->timer, at);
 }
 
@@ -226,15 +249,18 @@ static void fill(hf_pool *pool, hf_conn *conn) {
     hf_request *request = pool->queue.head;
     while (request && hf_conn_serving(conn)) {
         bool safe = request->replay == HF_REPLAY_SAFE;
-        if (conn->n_flight > 0 && (conn->n_flight >= most || !may_follow(request)))
+        if (conn->n_flight > 0 && (conn->n_flight >= most || !may_follow(request))) {
             break;
+        }
         int sent = hf_flight_send(conn, request);
-        if (sent == 0 || (sent > 0 && !safe))
+        if (sent == 0 || (sent > 0 && !safe)) {
             break;
+        }
         request = pool->queue.head;
     }
-    if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked)
+    if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
         hf_conn_flush(conn);
+    }
     hf_conn_settle(conn);
 }
 
@@ -243,8 +269,9 @@ static bool wanted(const hf_pool *pool) {
     unsigned awake = (unsigned)pool->n_conns - pool->n_idle;
     unsigned dialling = awake - pool->n_up;
     bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > dialling);
-    if (!needed || pool->n_idle == 0 || pool->refused || pool->closing)
+    if (!needed || pool->n_idle == 0 || pool->refused || pool->closing) {
         return false;
+    }
     return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
 }
 
@@ -262,12 +289,13 @@ static void wake(hf_pool *pool) {
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
     for (uint32_t turns = pool->n_queued + pool->n_conns; pool->queue.head && turns > 0; turns--) {
-        if (pool->free)
+        if (pool->free) {
             fill(pool, lowest(pool, pool->free));
-        else if (pool->room && may_follow(pool->queue.head))
+        } else if (pool->room && may_follow(pool->queue.head)) {
             fill(pool, lowest(pool, pool->room));
-        else
+        } else {
             break;
+        }
     }
 }
 

@@ -40,28 +40,33 @@ void hf_flight_clock(hf_conn *conn) {
 int hf_flight_send(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     hf_io *io = &conn->io;
-    if (request->on_send)
+    if (request->on_send) {
         request->on_send(request);
+    }
     int r = pool->config->driver->submit(&conn->session, io, request);
-    if (r == 0)
+    if (r == 0) {
         return 0;
+    }
     hf_queue_remove(&pool->queue, request);
     pool->n_queued--;
     if (r < 0) {
         hf_error error = io->error;
-        if (error.code == HF_OK)
+        if (error.code == HF_OK) {
             hf_error_set(&error, (hf_err)r, HF_PHASE_QUERY, NULL);
+        }
         hf_request_end(pool, request, hf_request_unsent(request), &error);
         return -1;
     }
     request->conn = conn;
     request->attempts++;
-    if (request->retries > 0)
+    if (request->retries > 0) {
         pool->retries++;
+    }
     hf_queue_push(&conn->flight, request);
     pool->n_in_flight++;
-    if (++conn->n_flight == 1)
+    if (++conn->n_flight == 1) {
         hf_flight_clock(conn);
+    }
     return 1;
 }
 
@@ -123,8 +128,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     case HF_CLASS_REPREPARE:
         if (again && !(request->flags & HF_REQUEST_REPREPARED)) {
             request->flags |= HF_REQUEST_REPREPARED;
-            if (alive)
+            if (alive) {
                 config->driver->forget(&conn->session, &conn->io, request);
+            }
             hf_request_requeue(pool, request);
             return false;
         }
@@ -143,8 +149,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     case HF_CLASS_STATEMENT:
     case HF_CLASS_PERMANENT: break;
     }
-    if (config->read_only && memcmp(request->error.sqlstate, "25006", 5) == 0)
+    if (config->read_only && memcmp(request->error.sqlstate, "25006", 5) == 0) {
         request->error.code = HF_ERR_READ_ONLY;
+    }
     hf_request_end(pool, request,
                    request->flags & HF_REQUEST_MAYBE_RAN ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED,
                    NULL);
@@ -160,8 +167,9 @@ static hf_outcome ran(const hf_pool *pool) {
 static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     bool give_up = false;
-    if (conn->io.error.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK)
+    if (conn->io.error.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK) {
         request->error = conn->io.error;
+    }
     conn->io.error.code = HF_OK;
     hf_error why = request->error;
     if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
@@ -174,10 +182,12 @@ static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     } else {
         give_up = refused(conn, request, ours, true);
     }
-    if (conn->exposed > 0)
+    if (conn->exposed > 0) {
         conn->exposed--;
-    if (ours)
+    }
+    if (ours) {
         hf_cancel_answered(conn);
+    }
     if (give_up) {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
         hf_conn_fail(conn, &why);
@@ -195,20 +205,24 @@ static bool ready(hf_conn *conn) {
                 !(request->flags & HF_REQUEST_ROWS_LOST);
     pop(conn);
     hf_pool_proved(pool, conn);
-    if (!fine || ours)
+    if (!fine || ours) {
         return ready_but(conn, request, ours);
-    if (conn->exposed > 0)
+    }
+    if (conn->exposed > 0) {
         conn->exposed--;
+    }
     hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
     return true;
 }
 
 static bool row(hf_conn *conn, hf_request *request) {
-    if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST))
+    if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST)) {
         return true;
+    }
     request->n_rows++;
-    if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE)
+    if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE) {
         return true;
+    }
     if (request == conn->cancelled) { /* the end of its answer cannot wait any more */
         request->flags |= HF_REQUEST_ROWS_LOST;
         return true;
@@ -231,26 +245,31 @@ static void up(hf_conn *conn) {
     }
     hf_conn_step(conn, HF_EV_UP, NULL);
     hf_pool_up(pool, conn);
-    if (pool->config->stable_after_ms == 0)
+    if (pool->config->stable_after_ms == 0) {
         hf_pool_proved(pool, conn);
+    }
 }
 
 static void notice(hf_conn *conn) {
     const hf_config *config = conn->pool->config;
     hf_error *error = &conn->io.error;
-    if (memcmp(error->sqlstate, "57P01", 5) == 0 || memcmp(error->sqlstate, "57P02", 5) == 0)
+    if (memcmp(error->sqlstate, "57P01", 5) == 0 || memcmp(error->sqlstate, "57P02", 5) == 0) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
-    if (config->on_notice)
+    }
+    if (config->on_notice) {
         config->on_notice(config->callback_user, conn->index, error);
+    }
     error->code = HF_OK;
 }
 
 static void server_error(hf_conn *conn, hf_request *request) {
     hf_error *error = &conn->io.error;
-    if (request->error.code == HF_OK)
+    if (request->error.code == HF_OK) {
         request->error = *error;
-    if (request->on_error)
+    }
+    if (request->on_error) {
         request->on_error(request, error, &conn->io.fields);
+    }
     error->code = HF_OK;
 }
 
@@ -284,24 +303,28 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
     case HF_NEWS_ROW: return row(conn, request);
     case HF_NEWS_READY: return ready(conn);
     case HF_NEWS_DONE:
-        if (request->statement >= request->n_batch) /* the last, or the only one */
+        if (request->statement >= request->n_batch) { /* the last, or the only one */
             request->flags |= HF_REQUEST_COMPLETE;
+        }
         return true;
     case HF_NEWS_COLUMNS:
-        if (request->on_columns)
+        if (request->on_columns) {
             request->on_columns(request, &io->columns);
+        }
         return true;
     case HF_NEWS_SKIPPED:
-        if (request->error.code == HF_OK)
+        if (request->error.code == HF_OK) {
             request->error = io->error;
+        }
         io->error.code = HF_OK;
         return true;
     case HF_NEWS_ERROR: server_error(conn, request); return true;
     case HF_NEWS_PROBED: hf_conn_step(conn, HF_EV_UP, NULL); return true;
     case HF_NEWS_NOTICE: notice(conn); return true;
     case HF_NEWS_NOTIFY:
-        if (config->on_notify)
+        if (config->on_notify) {
             config->on_notify(config->callback_user, conn->index, io->channel, io->payload);
+        }
         return true;
     case HF_NEWS_UP: up(conn); return true;
     case HF_NEWS_AGAIN: dial_again(conn); return false;
@@ -339,14 +362,16 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
         return true;
     }
     hf_outcome outcome = hf_request_unsent(request);
-    if (sent && outcome == HF_OUTCOME_NOT_SENT)
+    if (sent && outcome == HF_OUTCOME_NOT_SENT) {
         outcome = HF_OUTCOME_FAILED;
+    }
     if (must_end(pool, request) || (sent && !may_retry(pool, request))) {
         end_for(pool, request, outcome, error);
         return false;
     }
-    if (sent)
+    if (sent) {
         request->retries++;
+    }
     return true;
 }
 
@@ -361,11 +386,12 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     while (flight.head) {
         hf_request *request = flight.head;
         hf_queue_remove(&flight, request);
-        if (oldest &&
-            request->error.severity == 'E') /* it was refused; only its ReadyForQuery is missing */
+        if (oldest && request->error.severity ==
+                          'E') { /* it was refused; only its ReadyForQuery is missing */
             refused(conn, request, false, false);
-        else if (survives(conn, request, oldest, error))
+        } else if (survives(conn, request, oldest, error)) {
             hf_queue_push(&again, request);
+        }
         oldest = false;
     }
     conn->exposed = 0;

@@ -13,10 +13,12 @@ _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per conne
 
 hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port) {
     hf_error error;
-    if (!memory || !port || !hf_config_check(config, &error))
+    if (!memory || !port || !hf_config_check(config, &error)) {
         return NULL;
-    if (size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes))
+    }
+    if (size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes)) {
         return NULL;
+    }
     hf_pool *pool = memory;
     memset(pool, 0, sizeof *pool);
     pool->config = config;
@@ -39,8 +41,9 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     at += pool->n_conns * HF_ROUND(sizeof(hf_conn));
     size_t each =
         HF_ROUND(config->rx_bytes) + HF_ROUND(config->tx_bytes) + HF_ROUND(HF_STATEMENT_BYTES);
-    for (uint16_t i = 0; i < pool->n_conns; i++, at += each)
+    for (uint16_t i = 0; i < pool->n_conns; i++, at += each) {
         hf_conn_init(&pool->conns[i], pool, i, at);
+    }
     return pool;
 }
 
@@ -60,17 +63,22 @@ static void start_clock(hf_pool *pool, hf_request *request) {
 
 int hf_submit(hf_pool *pool, hf_request *request) {
     bool batch = request->n_batch > 0;
-    if (batch ? !request->batch : !request->sql)
+    if (batch ? !request->batch : !request->sql) {
         return HF_ERR_ARGUMENT;
-    if (!batch && request->n_params > 0 && !request->params)
+    }
+    if (!batch && request->n_params > 0 && !request->params) {
         return HF_ERR_ARGUMENT;
-    if (request->flags & HF_REQUEST_IN)
+    }
+    if (request->flags & HF_REQUEST_IN) {
         return HF_ERR_STATE;
-    if (pool->closing)
+    }
+    if (pool->closing) {
         return HF_ERR_CLOSED;
+    }
     request->outcome = HF_OUTCOME_PENDING;
-    if (request->error.code != HF_OK)
+    if (request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
+    }
     request->n_rows = request->affected = request->sent_at = 0;
     request->attempts = request->duration_ms = request->retries = 0;
     request->statement = 0;
@@ -82,31 +90,35 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->flags = HF_REQUEST_IN;
     hf_queue_push(&pool->queue, request);
     pool->n_queued++;
-    if (pool->in_tick)
+    if (pool->in_tick) {
         start_clock(pool, request);
-    else if (!pool->fresh)
+    } else if (!pool->fresh) {
         pool->fresh = request;
+    }
     return HF_OK;
 }
 
 void hf_cancel(hf_pool *pool, hf_request *request) {
-    if (!(request->flags & HF_REQUEST_IN))
+    if (!(request->flags & HF_REQUEST_IN)) {
         return;
+    }
     request->flags |= HF_REQUEST_CANCEL;
     hf_request_arm(pool, request);
 }
 
 void hf_resume(hf_pool *pool, hf_request *request) {
     hf_conn *conn = request->conn;
-    if (!conn || conn->flight.head != request || conn->paused_at == HF_NEVER)
+    if (!conn || conn->flight.head != request || conn->paused_at == HF_NEVER) {
         return;
+    }
     conn->resumed = true; /* in its turn, when the time is known */
     hf_pool_activate(pool, conn);
 }
 
 void hf_pool_activate(hf_pool *pool, hf_conn *conn) {
-    if (conn->active)
+    if (conn->active) {
         return;
+    }
     conn->active = true;
     conn->next_active = pool->active;
     pool->active = conn;
@@ -118,8 +130,9 @@ static void serve_news(hf_pool *pool) {
     uint32_t tag;
     while (api->next(pool->port, &tag)) {
         uint32_t index = tag & ~HF_TAG_RESOLVE;
-        if (index < pool->n_conns)
+        if (index < pool->n_conns) {
             hf_pool_activate(pool, &pool->conns[index]);
+        }
     }
     hf_conn *conn = pool->active;
     pool->active = NULL; /* those who are not done go on the new list, for the next tick */
@@ -136,8 +149,9 @@ static void serve_news(hf_pool *pool) {
 static void jumped(hf_pool *pool, hf_ms gap) {
     for (unsigned i = 0; i < pool->n_conns; i++) {
         hf_conn *conn = &pool->conns[i];
-        if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER)
+        if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER) {
             continue;
+        }
         /* One that began in this very tick loses nothing. */
         const hf_ms most = pool->now + pool->config->request_timeout_ms;
         conn->attempt_deadline =
@@ -154,8 +168,9 @@ static void jumped(hf_pool *pool, hf_ms gap) {
 static void pool_due(hf_pool *pool) {
     hf_heap_remove(&pool->heap, &pool->timer);
     if (pool->closing && pool->now >= pool->close_deadline) {
-        for (unsigned i = 0; i < pool->n_conns; i++)
+        for (unsigned i = 0; i < pool->n_conns; i++) {
             hf_conn_abort(&pool->conns[i]);
+        }
         return;
     }
     hf_pool_judge(pool);
@@ -189,38 +204,46 @@ static void close_free(hf_pool *pool) {
             hf_cancel_begin(conn, HF_ERR_CANCELLED, HF_LIMIT_NONE);
             hf_conn_settle(conn);
         }
-        if (conn->fsm.state != HF_IDLE && conn->n_flight == 0)
+        if (conn->fsm.state != HF_IDLE && conn->n_flight == 0) {
             hf_conn_close(conn);
+        }
     }
-    if (!hf_pool_closed(pool))
+    if (!hf_pool_closed(pool)) {
         return;
+    }
     hf_endpoints_wipe(&pool->endpoints);
-    for (unsigned i = 0; i < pool->n_conns; i++) /* of a login that was not finished */
+    for (unsigned i = 0; i < pool->n_conns; i++) { /* of a login that was not finished */
         hf_conn_wipe(&pool->conns[i]);
+    }
 }
 
 hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     HF_ASSERT(!pool->in_tick);
     pool->in_tick = true;
     const uint32_t before = pool->n_queued + pool->n_in_flight;
-    if (now > pool->now)
+    if (now > pool->now) {
         pool->now = now;
-    for (; pool->fresh; pool->fresh = pool->fresh->next)
+    }
+    for (; pool->fresh; pool->fresh = pool->fresh->next) {
         start_clock(pool, pool->fresh);
+    }
     if (pool->close_begins) {
         pool->close_begins = false;
         begin_close(pool);
     }
     serve_news(pool);
     if (pool->promised != HF_NEVER && pool->now > pool->promised &&
-        pool->now - pool->promised >= HF_JUMP_MS)
+        pool->now - pool->promised >= HF_JUMP_MS) {
         jumped(pool, pool->now - pool->promised);
-    if (hf_heap_next(&pool->heap) <= pool->now)
+    }
+    if (hf_heap_next(&pool->heap) <= pool->now) {
         serve_deadlines(pool);
-    if (pool->closing)
+    }
+    if (pool->closing) {
         close_free(pool);
-    else
+    } else {
         hf_pool_dispatch(pool);
+    }
     hf_pool_arm(pool);
     pool->in_tick = false;
     pool->promised = pool->active ? pool->now : hf_heap_next(&pool->heap);
@@ -229,26 +252,31 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
 }
 
 void hf_pool_close(hf_pool *pool, hf_ms deadline) {
-    if (pool->closing)
+    if (pool->closing) {
         return;
+    }
     pool->closing = pool->close_begins = true;
     pool->close_deadline = deadline;
 }
 
 bool hf_pool_closed(const hf_pool *pool) {
-    if (!pool->closing || pool->n_queued > 0 || pool->n_in_flight > 0)
+    if (!pool->closing || pool->n_queued > 0 || pool->n_in_flight > 0) {
         return false;
-    for (unsigned i = 0; i < pool->n_conns; i++)
-        if (pool->conns[i].fsm.state != HF_IDLE || pool->conns[i].closing)
+    }
+    for (unsigned i = 0; i < pool->n_conns; i++) {
+        if (pool->conns[i].fsm.state != HF_IDLE || pool->conns[i].closing) {
             return false;
+        }
+    }
     return true;
 }
 
 void hf_pool_reset(hf_pool *pool) {
     hf_endpoints_wipe(&pool->endpoints);
     pool->refused = pool->extra_refused = false;
-    for (unsigned i = 0; i < pool->n_conns; i++)
+    for (unsigned i = 0; i < pool->n_conns; i++) {
         pool->conns[i].refused = false;
+    }
 }
 
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
@@ -266,8 +294,9 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
         .last_error = pool->last_error,
     };
     memcpy(status->done, pool->done, sizeof status->done);
-    for (unsigned i = 0; i < pool->n_conns; i++)
+    for (unsigned i = 0; i < pool->n_conns; i++) {
         status->conns[pool->conns[i].fsm.state]++;
+    }
 }
 
 hf_state hf_pool_state(const hf_pool *pool, unsigned conn) {

@@ -10,48 +10,55 @@
 void hf_queue_push(hf_queue *queue, hf_request *request) {
     request->next = NULL;
     request->prev = queue->tail;
-    if (queue->tail)
+    if (queue->tail) {
         queue->tail->next = request;
-    else
+    } else {
         queue->head = request;
+    }
     queue->tail = request;
 }
 
 void hf_queue_push_front(hf_queue *queue, hf_request *request) {
     request->prev = NULL;
     request->next = queue->head;
-    if (queue->head)
+    if (queue->head) {
         queue->head->prev = request;
-    else
+    } else {
         queue->tail = request;
+    }
     queue->head = request;
 }
 
 void hf_queue_remove(hf_queue *queue, hf_request *request) {
-    if (request->prev)
+    if (request->prev) {
         request->prev->next = request->next;
-    else
+    } else {
         queue->head = request->next;
-    if (request->next)
+    }
+    if (request->next) {
         request->next->prev = request->prev;
-    else
+    } else {
         queue->tail = request->prev;
+    }
     request->next = request->prev = NULL;
 }
 
 void hf_request_arm(hf_pool *pool, hf_request *request) {
     hf_ms at = request->deadline;
-    if (request->flags & HF_REQUEST_WAITING && request->not_before < at)
+    if (request->flags & HF_REQUEST_WAITING && request->not_before < at) {
         at = request->not_before;
-    if (request->flags & HF_REQUEST_CANCEL)
+    }
+    if (request->flags & HF_REQUEST_CANCEL) {
         at = pool->now;
+    }
     hf_heap_set(&pool->heap, &request->timer, at);
 }
 
 /* The rows of the attempt that is over count no longer. */
 static void void_rows(hf_request *request) {
-    if (request->n_rows > 0 && request->on_restart)
+    if (request->n_rows > 0 && request->on_restart) {
         request->on_restart(request);
+    }
     request->n_rows = 0;
     request->affected = 0;
     request->flags &= (uint8_t) ~(HF_REQUEST_COMPLETE | HF_REQUEST_ROWS_LOST);
@@ -80,18 +87,21 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     HF_ASSERT(request->flags & HF_REQUEST_IN);
     HF_ASSERT(outcome != HF_OUTCOME_PENDING);
     hf_heap_remove(&pool->heap, &request->timer);
-    if (error && error != &request->error)
+    if (error && error != &request->error) {
         request->error = *error;
-    if (outcome == HF_OUTCOME_OK && request->error.code != HF_OK)
+    }
+    if (outcome == HF_OUTCOME_OK && request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
+    }
     hf_ms took = pool->now - request->submitted_at;
     request->duration_ms = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
     request->outcome = outcome;
     request->conn = NULL;
     request->flags = 0;
     pool->done[outcome]++;
-    if (request->on_done)
+    if (request->on_done) {
         request->on_done(request);
+    }
 }
 
 static void unlink_queued(hf_pool *pool, hf_request *request) {
@@ -101,8 +111,9 @@ static void unlink_queued(hf_pool *pool, hf_request *request) {
 }
 
 hf_outcome hf_request_unsent(const hf_request *request) {
-    if (request->flags & HF_REQUEST_MAYBE_RAN)
+    if (request->flags & HF_REQUEST_MAYBE_RAN) {
         return HF_OUTCOME_UNKNOWN;
+    }
     return request->retries > 0 ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT;
 }
 
@@ -117,10 +128,11 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     hf_conn *conn = request->conn;
     if (!conn && (cancel || late)) {
         hf_error error;
-        if (cancel)
+        if (cancel) {
             hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUEUE, NULL);
-        else
+        } else {
             hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_TIMEOUT, request->timeout_ms);
+        }
         /* While it waits for a connection, why there is none is the better half of the answer. */
         if (late && !cancel && pool->n_up == 0 && pool->last_error.code != HF_OK) {
             char why[HF_MESSAGE_BYTES];
@@ -146,10 +158,11 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     /* Behind another one in the pipeline nothing can be cancelled alone. It is replay-safe, as all around it
      * are: the link goes, the others run again. */
     hf_error error;
-    if (cancel)
+    if (cancel) {
         hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
-    else
+    } else {
         hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_TIMEOUT, request->timeout_ms);
+    }
     request->flags |= HF_REQUEST_CANCEL;
     hf_conn_fail(conn, &error);
     hf_conn_settle(conn);

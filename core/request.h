@@ -51,8 +51,9 @@ typedef struct hf_row {
 /* The next value, in order; false after the last. */
 static inline bool hf_row_next(hf_row *row, hf_value *value) {
     const uint8_t *at = row->at;
-    if (row->column >= row->n_columns)
+    if (row->column >= row->n_columns) {
         return false;
+    }
     uint32_t bytes = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     bool null = bytes == UINT32_MAX;
     value->data = null ? NULL : (const char *)at + 4;
