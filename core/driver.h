@@ -64,7 +64,8 @@ typedef struct hf_io {
     uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
 } hf_io;
 
-/* What feed() found. One at a time: conn acts on it and calls again until MORE or SLICE. */
+/* What feed() found. One at a time: conn acts on it and calls again until MORE or SLICE. Only at MORE may it
+ * move or overwrite what rx holds: rx.start may have passed the bytes that other news are about. */
 typedef enum hf_news {
     HF_NEWS_MORE,  /* nothing whole is left in rx: read more bytes, if any */
     HF_NEWS_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */

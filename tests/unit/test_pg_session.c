@@ -225,6 +225,32 @@ static void a_forgotten_statement_gets_a_new_name(void **state) {
     PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
+static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void **state) {
+    hf_request r[2] = { { .sql = "SELECT 1" }, { .sql = "SELECT 1" } };
+    (void)state;
+    pg_peer_up(&peer);
+    run("SELECT 1", "PDBES");
+    submit(&r[0]);
+    submit(&r[1]);
+    assert_string_equal(sent(), "BESBES");
+    for (int i = 0; i < 2; i++) {
+        pg_peer_error(&peer, "ERROR", "26000", "prepared statement does not exist");
+        PG_SAY(&peer, 'Z', "I");
+        hf_driver_pg.forget(&peer.session, &peer.io, &r[i]);
+        if (i == 0) {
+            submit(&r[0]);
+            assert_true(pg_peer_sends(&peer, "hf_aaaaaaaa_2"));
+            assert_string_equal(sent(), "PDBES");
+        }
+    }
+    submit(&r[1]);
+    assert_string_equal(sent(), "BES"); /* with the one that is on its way */
+    pg_peer_forget_news(&peer);
+    pg_peer_answer_first(&peer, "n", "x");
+    pg_peer_answer_again(&peer, "y");
+    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\nROW 'y'\nDONE 1\nREADY\n");
+}
+
 static void where_statements_are_always_gone_each_flight_brings_its_own(void **state) {
     hf_request request = { .sql = "SELECT 1" };
     (void)state;
@@ -484,6 +510,7 @@ int main(void) {
         cmocka_unit_test(prepare_only_checks_and_describes_and_the_statement_is_then_known),
         cmocka_unit_test(what_failed_to_parse_is_not_remembered),
         cmocka_unit_test(a_forgotten_statement_gets_a_new_name),
+        cmocka_unit_test(a_forgotten_statement_that_is_still_in_flight_is_not_used_again),
         cmocka_unit_test(where_statements_are_always_gone_each_flight_brings_its_own),
         cmocka_unit_test(pipelined_statements_share_a_preparation_that_is_not_answered_yet),
         cmocka_unit_test(when_a_shared_preparation_fails_each_statement_hears_of_it),
