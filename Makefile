@@ -185,7 +185,7 @@ bench: packages-bench packages-test ## libpq and holdfast side by side
 	$(MAKE) all $(benches)
 	HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
 
-size: ## what the code weighs, against its budget
+size: ## what the code weighs, beside the sizes to reach
 	$(MAKE) $(library) $(program) $(third)
 	$(PYTHON) tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS)
 
