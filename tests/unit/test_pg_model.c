@@ -93,14 +93,14 @@ static void parse(const char *name, const char *sql) {
     }
 }
 
+/* Two columns of type text: q, the statement that was run, and p, its parameter. */
 static void describe(const char *sql) {
-    if (!gives_rows(sql))
-        answer('n', NULL, 0);
+    static const char columns[] = "\0\2q\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
+                                  "p\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
+    if (gives_rows(sql))
+        answer('T', columns, sizeof columns - 1);
     else
-        answer(
-            'T',
-            "\0\2q\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0p\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0",
-            42);
+        answer('n', NULL, 0);
 }
 
 static void bind(const uint8_t *body) {
