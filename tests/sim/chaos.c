@@ -100,8 +100,7 @@ static void hole(unsigned node, uint32_t ms) {
             sim_nodes[node].hole_until[way] = sim.now + ms;
 }
 
-static void reset_pool(void *who, uint32_t what) {
-    (void)who, (void)what;
+void sim_chaos_reset_pool(void) {
     if (!sim_pool->refused && !sim_pool->extra_refused)
         return;
     sim_note("the application resets the pool", 0, 0, 0);
@@ -144,7 +143,7 @@ static void strike(void *who, uint32_t what) {
         if (sim_chance(&sim.rng, 150))
             sim_nodes[node].bad_certificate = !sim_nodes[node].bad_certificate;
         break;
-    case 12: reset_pool(NULL, 0); break;
+    case 12: sim_chaos_reset_pool(); break;
     default:
         sim_hit(SIM_TIME_JUMP);
         sim_note("the clock jumps by # ms", 10 * (uint64_t)ms, 0, 0);
@@ -166,5 +165,5 @@ void sim_chaos_heal(void) {
     sim_suspended_until = 0;
     sim_note("everything heals", 0, 0, 0);
     sim_server_heal();
-    reset_pool(NULL, 0);
+    sim_chaos_reset_pool();
 }

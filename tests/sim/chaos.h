@@ -15,6 +15,8 @@ void sim_chaos_start(hf_ms end);
 bool sim_strikes(sim_fault fault);
 /* All is well from now on. */
 void sim_chaos_heal(void);
+/* An application that was refused for good and has learnt why. */
+void sim_chaos_reset_pool(void);
 /* When the client is not ticked before, whatever happens (suspend); 0 it is. */
 extern hf_ms sim_suspended_until;
 

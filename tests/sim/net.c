@@ -328,6 +328,9 @@ void sim_net_heal(void) {
         sim_link *link = &sim_links[i];
         if (!link->used)
             continue;
+        /* Either side may be waiting for what a flipped length has promised: without a time-out, for ever. */
+        if (link->tainted && !sim_has_timeouts())
+            sim_link_cut(link, SIM_RST, true);
         link->latency = (uint16_t)sim_between(&sim.rng, 0, 10);
         link->drips = false;
         for (int way = 0; way < SIM_WAYS; way++) {

@@ -5,6 +5,8 @@
 #include "net.h"
 
 void sim_port_reset(void);
+/* Does holdfast give up waiting for a server that says nothing? (run.c) */
+bool sim_has_timeouts(void);
 /* The client's end of a link has news. */
 void sim_port_note(sim_link *link);
 /* Does next() have something to say? */

@@ -118,6 +118,20 @@ void sim_print_settings(void) {
     }
     printf("hosts=%u tls=%d scram=%d read_only=%d\n", sim_config.n_hosts,
            sim_config.sslmode != HF_SSL_DISABLE, sim_config.password != NULL, sim_config.read_only);
+    for (unsigned i = 0; sim_pool && i < sim_pool->n_conns; i++) {
+        const hf_conn *conn = &sim_pool->conns[i];
+        const sim_link *link = (const sim_link *)(const void *)conn->dial.link;
+        if (conn->fsm.state != HF_IDLE)
+            printf("  conn %u %s, link %u, %u in flight%s%s%s\n", i,
+                   hf_state_name((hf_state)conn->fsm.state), link ? link->number : 0,
+                   conn->n_flight, conn->paused_at != HF_NEVER ? ", paused" : "",
+                   conn->cancel_deadline != HF_NEVER ? ", cancelling" : "",
+                   conn->tx_blocked ? ", blocked" : "");
+    }
+}
+
+bool sim_has_timeouts(void) {
+    return sim_config.request_timeout_ms != 0 && sim_config.request_timeout_ms != HF_FOREVER;
 }
 
 static hf_ms choose_start(sim_rng *rng) {
@@ -192,11 +206,15 @@ static void heal(void) {
 /* All that was asked for must end, and what is asked for now must succeed. */
 static void converge(void) {
     const hf_ms limit = sim_check_limit();
+    unsigned refused = 0;
     sim_work_prove(2 * sim_config.max_concurrent < 20 ? 2 * sim_config.max_concurrent : 20);
     while (sim_work_pending() > 0 || sim_work_unproved() > 0) {
         SIM_CHECK(sim.now < limit, "after healing every request ends",
                   "# are left at #, # must succeed", sim_work_pending(), sim.now,
                   sim_work_unproved());
+        if (sim_pool->refused && ++refused <= 3) /* one that was still on its way */
+            sim_chaos_reset_pool();
+        SIM_CHECK(refused <= 3, "after healing nothing is refused", "# times", refused, 0, 0);
         if (sim_work_pending() == 0)
             sim_work_prove(sim_work_unproved());
         step(limit);

@@ -75,7 +75,9 @@ static void dial_begins(const hf_transition *transition) {
 static void lost(const hf_transition *transition) {
     const unsigned conn = transition->conn;
     const bool was_up = transition->from == HF_HEALTHY || transition->from == HF_PROBING;
-    const bool counts = alone[conn] || was_up;
+    /* Of several that are lost together only the one that dials for all counts: which one that will be is
+     * holdfast's choice. */
+    const bool counts = alone[conn] || (was_up && sim_pool->n_conns == 1);
     if (was_up && up_since[conn] != HF_NEVER &&
         sim.now - up_since[conn] >= sim_config.stable_after_ms)
         least = 0;

@@ -129,7 +129,8 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
     sim_check_answered(false);
-    if (strcmp(error->sqlstate, "25006") == 0) /* the link is given up, whatever else was read from it */
+    if (strcmp(error->sqlstate, "25006") ==
+        0) /* the link is given up, whatever else was read from it */
         ((sim_link *)(void *)request->conn->dial.link)->paused = true;
 }
 

@@ -7,7 +7,7 @@
 
 /* Invariants: the heap's smallest (at, order) is events[0]; the clock never goes back. */
 
-enum { LOG_LINES = 8192 };
+enum { LOG_LINES = 8192, EVENTS_MAX = 200000, BYTES_MAX = 64 << 20 };
 
 sim_world sim;
 unsigned sim_log_lines = 50;
@@ -50,11 +50,9 @@ void *sim_grow(void *array, size_t *room, size_t need, size_t size) {
     size_t more = *room ? *room : 64;
     while (more < need)
         more *= 2;
-    void *grown = realloc(array, more * size);
-    if (!grown) {
-        fprintf(stderr, "sim: out of memory\n");
-        exit(3);
-    }
+    void *grown = more * size <= BYTES_MAX ? realloc(array, more * size) : NULL;
+    if (!grown)
+        sim_fail("the simulator is sane", "an array of # bytes", more * size, 0, 0);
     memset((char *)grown + *room * size, 0, (more - *room) * size);
     *room = more;
     return grown;
@@ -66,6 +64,8 @@ static bool before(const sim_event *a, const sim_event *b) {
 
 void sim_plan(hf_ms at, sim_action *action, void *who, uint32_t what) {
     sim.events = sim_grow(sim.events, &sim.room_events, sim.n_events + 1, sizeof *sim.events);
+    if (sim.n_events >= EVENTS_MAX)
+        sim_fail("the simulator is sane", "# events are planned", EVENTS_MAX, 0, 0);
     size_t place = sim.n_events++;
     const sim_event event = { .at = at < sim.now ? sim.now : at,
                               .order = sim.order++,
@@ -102,8 +102,12 @@ static sim_event take_first(void) {
 }
 
 void sim_run_events(hf_ms until) {
+    unsigned at_once = 0;
     while (sim.n_events > 0 && sim.events[0].at <= until) {
         const sim_event event = take_first();
+        at_once = event.at == sim.now ? at_once + 1 : 0;
+        if (at_once > EVENTS_MAX)
+            sim_fail("the simulator is sane", "# events at one moment", at_once, 0, 0);
         sim.now = event.at;
         event.action(event.who, event.what);
     }
