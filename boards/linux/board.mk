@@ -12,7 +12,7 @@ use_port/script    := -Iport/script
 use_platform/linux := -D_GNU_SOURCE -Iplatform/linux $(PORTS:%=-Iport/%)
 use_tests/unit     := $(use_platform/linux) -Iport/script -Itests -I. \
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
-use_tests/sim      := -Itests/sim
+use_tests/sim      := -D_GNU_SOURCE -Itests/sim
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 
 # What encrypts a record gets -O3; the rest gains nothing from it and grows.

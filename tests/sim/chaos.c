@@ -164,6 +164,7 @@ void sim_chaos_heal(void) {
     sim.healed = true;
     sim_suspended_until = 0;
     sim_note("everything heals", 0, 0, 0);
-    sim_server_heal();
+    const bool by_name = sim_config.hosts[0].name[2] == 0; /* wherever the primary is */
+    sim_server_heal(by_name ? SIM_NODES : sim_config.n_hosts);
     sim_chaos_reset_pool();
 }

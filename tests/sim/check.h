@@ -15,6 +15,8 @@ void sim_check_reset(void);
 void sim_check_reset_ticks(void);
 /* A flight is about to become effective: has the request any other that may have been? */
 void sim_check_handed(uint32_t flight);
+/* A request's flight begins on this link; before: its last one, 0 none. */
+void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
 void sim_check_cancel(const sim_link *link, uint32_t pid);
 /* The machine moved. */

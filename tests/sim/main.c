@@ -6,19 +6,37 @@
 #include "run.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cover.h"
 
-enum { ENOUGH = 1000 }; /* runs after which every fault must have been met */
+enum {
+    ENOUGH = 1000,   /* runs after which every fault must have been met */
+    SECONDS_MAX = 60 /* that one run may take; the usual one takes milliseconds */
+};
 
 static double seconds(void) {
     struct timespec now;
     timespec_get(&now, TIME_UTC);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* A run that does not end by itself: a tick that loops for ever, most likely. */
+static void too_long(int signal_number) {
+    char text[120];
+    (void)signal_number;
+    int n = snprintf(text, sizeof text,
+                     "make sim SEED=%" PRIu64 "\nsim: seed %" PRIu64
+                     " breaks the invariant 'a tick ends'\n",
+                     sim.seed, sim.seed);
+    if (write(STDOUT_FILENO, text, (size_t)n) == n)
+        _exit(1);
+    _exit(3);
 }
 
 static int usage(void) {
@@ -53,10 +71,12 @@ int main(int argc, char **argv) {
         }
     }
 
+    signal(SIGALRM, too_long);
     sim_totals totals = { 0 };
     const double began = seconds();
     uint64_t seed = from;
     for (; seed < from + count; seed++) {
+        alarm(SECONDS_MAX);
         if (sim_run(seed, &totals)) {
             if (show)
                 sim_print_log(sim_log_lines);

@@ -215,7 +215,9 @@ void sim_failover(void) {
     sim_plan_in(sim_scaled(&sim.rng, 1, 20000), dns_learns, NULL, primary);
 }
 
-void sim_server_heal(void) {
+void sim_server_heal(unsigned known) {
+    if (primary >= known)
+        primary = 0;
     known_primary = primary;
     for (unsigned i = 0; i < SIM_NODES; i++) {
         sim_node *node = &sim_nodes[i];

@@ -60,7 +60,7 @@ void sim_node_vanish(unsigned node, uint32_t down_ms);
 void sim_node_stop(unsigned node, uint32_t ms);
 void sim_node_slots(unsigned node, uint32_t ms);
 void sim_failover(void);
-/* Everything is up, and sessions whose client has left end. */
-void sim_server_heal(void);
+/* Everything is up, and the primary is one of the first `known` nodes. */
+void sim_server_heal(unsigned known);
 
 #endif

@@ -35,6 +35,49 @@ static uint32_t open_flight(const sim_job *job, uint32_t but) {
     return 0;
 }
 
+/* Is it on a connection that has not put it on the wire yet? */
+static bool buffered(uint32_t token) {
+    for (unsigned i = 0; i < SIM_SLOTS; i++)
+        if (sim_slots[i].token == token)
+            return sim_slots[i].request.conn != NULL;
+    return false;
+}
+
+/* Of those that were in flight together and were lost together none is sent again before one that was sent
+ * before it. */
+static void check_order(uint32_t token, uint32_t before) {
+    const sim_flight *last = &sim_flights[before];
+    for (uint32_t n = before; n-- > 1 && n + 40 > before;) {
+        const sim_flight *flight = &sim_flights[n];
+        const sim_job *job = &sim_jobs[flight->token];
+        if (flight->link != last->link || flight->link_life != last->link_life)
+            continue;
+        const unsigned told = SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_AMBIGUOUS;
+        SIM_CHECK(flight->token == 0 || job->last != n || job->outcome != HF_OUTCOME_PENDING ||
+                      (flight->is & told) || (last->is & told) || buffered(flight->token),
+                  "what was lost goes out again in its order",
+                  "request # overtakes request #, which was sent before it", token, flight->token,
+                  0);
+    }
+}
+
+void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
+    const uint32_t token = sim_flights[number].token;
+    const sim_tap *tap = &link->tap;
+    if (link->tainted || sim_job_tainted(&sim_jobs[token]))
+        return;
+    for (size_t i = tap->n_told; i < tap->n_flights; i++) {
+        const sim_flight *other = &sim_flights[tap->flights[i]];
+        SIM_CHECK(tap->flights[i] == number || other->token == 0 ||
+                      (sim_jobs[token].replay == HF_REPLAY_SAFE &&
+                       sim_jobs[other->token].replay == HF_REPLAY_SAFE),
+                  "only replay-safe statements are pipelined", "request # behind request #", token,
+                  other->token, 0);
+    }
+    if (before)
+        check_order(token, before);
+}
+
 void sim_check_handed(uint32_t flight) {
     const uint32_t token = sim_flights[flight].token;
     const sim_job *job = &sim_jobs[token];
@@ -89,6 +132,8 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     SIM_CHECK(job->outcome == HF_OUTCOME_PENDING && outcome != HF_OUTCOME_PENDING,
               "every request ends once", "request # ends again, as #", token, outcome, 0);
     job->outcome = (uint8_t)outcome;
+    SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",
+              "request # was sent again # times", token, request->retries, 0);
     if (sim_job_tainted(job) || job->prepares)
         return;
     const uint32_t open = open_flight(job, 0);

@@ -54,6 +54,7 @@ void sim_job_flight(uint32_t token, uint32_t flight) {
     sim_note("request # goes out in flight # on link #", token, flight,
              sim_links[sim_flights[flight].link].number);
     sim_flights[flight].token = token;
+    sim_check_flight(flight, job->last, &sim_links[sim_flights[flight].link]);
     if (job->last)
         sim_flights[job->last].next = flight;
     else
@@ -205,7 +206,7 @@ static void make_batch(sim_slot *slot, sim_job *job) {
                       0);
     slot->request.batch = slot->batch;
     slot->request.n_batch = job->n_statements;
-    job->replay = sim_chance(&sim.rng, 150) ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+    job->replay = sim_chance(&sim.rng, 300) ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
 }
 
 static void make(sim_slot *slot, sim_job *job, kind what) {
@@ -301,8 +302,8 @@ static void submit(sim_slot *slot) {
 
 static void submit_one(void) {
     static const uint16_t shares[KINDS] = {
-        [ROWS] = 330, [SLOW] = 80,  [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
-        [BATCH] = 90, [ERROR] = 30, [BIG] = 20,     [BEGIN] = 20,     [NOTHING] = 20, [PREPARE] = 30
+        [ROWS] = 320, [SLOW] = 80,  [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
+        [BATCH] = 90, [ERROR] = 30, [BIG] = 20,     [BEGIN] = 30,     [NOTHING] = 20, [PREPARE] = 30
     };
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
     while (share >= shares[what])
