@@ -479,7 +479,7 @@ void hf_conn_settle(hf_conn *conn) {
     hf_heap_set(&pool->heap, &conn->timer, at);
 
     const uint32_t most = pool->config->max_pipelined;
-    const bool takes = serving && !conn->tx_blocked;
+    const bool takes = serving && !conn->tx_blocked && conn->paused_at == HF_NEVER;
     pool->free &= ~bit;
     pool->room &= ~bit;
     if (takes && conn->n_flight == 0) {
