@@ -34,8 +34,10 @@ uint32_t sim_tap_oldest(const sim_tap *tap) {
 }
 
 void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told) {
-    if (told & SIM_TOLD_FATAL)
-        flight = tap->n_told < tap->n_flights ? tap->flights[tap->n_told] : 0;
+    if (told & SIM_TOLD_FATAL) {
+        tap->ended = tap->n_told == tap->n_flights;
+        flight = tap->ended ? 0 : tap->flights[tap->n_told];
+    }
     sim_flights[flight].is |= (uint16_t)told;
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)) != 0;
 }
@@ -61,6 +63,9 @@ static sim_flight *flight_of(sim_link *link) {
         tap->flights =
             sim_grow(tap->flights, &tap->flight_room, tap->n_flights + 1, sizeof *tap->flights);
         tap->flights[tap->n_flights++] = tap->flight;
+        if (tap->ended)
+            sim_flights[tap->flight].is |= SIM_TOLD_FATAL;
+        tap->ended = false;
     }
     return &sim_flights[tap->flight];
 }

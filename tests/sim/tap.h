@@ -43,6 +43,7 @@ typedef struct sim_tap {
     bool cancels;    /* a CancelRequest was sent */
     bool executable; /* the portal bound last is the request's own */
     bool commits;    /* … is COMMIT */
+    bool ended;      /* a FATAL was read with nothing in flight: what is sent now never runs */
     uint32_t flight; /* being sent; 0 none has begun */
     uint32_t probes; /* Syncs without anything before them */
     uint32_t *flights;
