@@ -60,7 +60,7 @@ library_test := $(BUILD)/libholdfast_test.a
 program      := $(if $(filter $(main),$(platform)),$(BUILD)/holdfast)
 third        := $(THIRD)/$(BOARD)/libmbedtls.a $(THIRD)/$(BOARD)/libcjson.a
 
-.PHONY: all help demo test check sim lint bench size install clean distclean format FORCE \
+.PHONY: all help demo test check sim sim-mutants lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
 
 all: $(program) $(library) $(library_test) ## build the program and the libraries into build/linux
@@ -172,6 +172,10 @@ test-readme: packages-test ## compile the C programs in README.md
 sim: packages-build ## the simulator: N= seeds FROM= one, or SEED= alone
 	$(MAKE) $(simulator)
 	$(simulator) $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --count $(or $(N),10000)) $(if $(LOG),--log $(LOG))
+
+sim-mutants: packages-build ## faults put into the core one by one: the simulator must find each
+	$(MAKE) $(simulator)
+	tests/sim/mutants.sh $(BUILD) $(CC) $(COMMON) $(CFLAGS) $(if $(MUTANTS),-- $(MUTANTS))
 
 check: ## lint and test: what CI runs
 	$(MAKE) lint

@@ -55,6 +55,7 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_NOTIFY] = 100,
     [SIM_PG_JUNK] = 20,
     [SIM_TIME_LATE] = 100,
+    [SIM_TIME_JUMP] = 100,
     [SIM_TIME_EARLY] = 200,
     [SIM_APP_PAUSE] = 40,
     [SIM_APP_RESUBMIT] = 300,
@@ -127,9 +128,10 @@ static void strike(void *who, uint32_t what) {
     case 7:
     case 8: hole(node, ms); break;
     case 9:
-        if (sim_access_now.scram && sim_chance(&sim.rng, 300)) {
+        if (sim_access_now.scram) {
             sim_note("the password is another from now on", 0, 0, 0);
             sim_access_now.wrong_password = true;
+            sim_kill_sessions(sim_below(&sim.rng, 1000));
             sim_plan_in(ms, password_back, NULL, 0);
         }
         break;

@@ -19,6 +19,10 @@ void sim_check_handed(uint32_t flight);
 void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
 void sim_check_cancel(const sim_link *link, uint32_t pid);
+/* The client has read that its login is refused for good. */
+void sim_check_refused(void);
+/* A login begins: its start-up message was handed to the link. */
+void sim_check_login(const sim_link *link);
 /* The machine moved. */
 void sim_check_transition(const hf_transition *transition);
 /* A request has ended: is what it was told true, as far as can be known now? */

@@ -75,6 +75,8 @@ static void let_in(sim_backend *backend) {
 
 static void refuse(sim_backend *backend, const char *sqlstate, const char *text) {
     sim_say_error(backend, 'F', sqlstate, text);
+    if (strcmp(sqlstate, "28P01") == 0 || strcmp(sqlstate, "3D000") == 0)
+        sim_tell(backend, SIM_TOLD_REFUSED);
     sim_backend_flush(backend);
     sim_link *link = backend->link;
     backend->used = false;

@@ -297,7 +297,7 @@ void sim_link_take_down(sim_link *link, size_t bytes) {
     sim.moves++;
     while (link->first_mark < link->last_mark && link->marks[link->first_mark].at <= pipe->n_read) {
         const sim_mark *mark = &link->marks[link->first_mark++];
-        sim_tap_told(&link->tap, mark->flight, mark->told);
+        sim_tap_told(link, mark->flight, mark->told);
         sim_note("the client reads of flight #: told #", mark->flight, mark->told, 0);
     }
 }

@@ -89,7 +89,7 @@ static void choose_settings(void) {
     config->rx_bytes = some(1024, 16384);
     config->tx_bytes = some(1024, 8192);
     choose_times(config);
-    sim_access_now.scram = sim_chance(&sim.rng, 300);
+    sim_access_now.scram = sim_chance(&sim.rng, 400);
     config->password = sim_access_now.scram ? "secret" : NULL;
     sim_access_now.pooler = sim_chance(&sim.rng, 80);
     sim_access_now.old = sim_chance(&sim.rng, 80);

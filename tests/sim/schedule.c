@@ -12,11 +12,11 @@ static uint32_t least, most;
 static hf_ms earliest[HF_CONNS_MAX]; /* it may dial again by itself */
 static hf_ms up_since[HF_CONNS_MAX];
 static bool alone[HF_CONNS_MAX]; /* dials, and began to while nothing was usable */
-static bool refused;
+static bool refused, told_refused;
 
 void sim_check_reset(void) {
     least = most = 0;
-    refused = false;
+    refused = told_refused = false;
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
         up_since[i] = HF_NEVER;
         alone[i] = false;
@@ -26,7 +26,18 @@ void sim_check_reset(void) {
 }
 
 void sim_check_forgive(void) {
-    refused = false;
+    refused = told_refused = false;
+}
+
+void sim_check_refused(void) {
+    SIM_CHECK(!told_refused, "a permanent refusal is tried once", "the server refuses again", 0, 0,
+              0);
+    told_refused = true;
+}
+
+void sim_check_login(const sim_link *link) {
+    SIM_CHECK(!told_refused, "a permanent refusal is tried once", "link # logs in all the same",
+              link->number, 0, 0);
 }
 
 void sim_check_answered(bool sure) {

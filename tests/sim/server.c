@@ -198,6 +198,14 @@ void sim_node_slots(unsigned number, uint32_t ms) {
     sim_plan_in(ms, slots_back, &sim_nodes[number], 0);
 }
 
+void sim_kill_sessions(uint32_t per_mille) {
+    for (unsigned number = 0; number < SIM_NODES; number++)
+        FOR_BACKENDS_OF(number, backend) {
+            if (backend->phase == SIM_PHASE_RUN && sim_chance(&sim.rng, per_mille))
+                sim_backend_fatal(backend, "57P01");
+        }
+}
+
 static void dns_learns(void *who, uint32_t what) {
     (void)who;
     known_primary = (uint8_t)what;

@@ -60,6 +60,8 @@ void sim_node_vanish(unsigned node, uint32_t down_ms);
 void sim_node_stop(unsigned node, uint32_t ms);
 void sim_node_slots(unsigned node, uint32_t ms);
 void sim_failover(void);
+/* pg_terminate_backend() for so many of all sessions. */
+void sim_kill_sessions(uint32_t per_mille);
 /* Everything is up, and the primary is one of the first `known` nodes. */
 void sim_server_heal(unsigned known);
 

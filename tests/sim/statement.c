@@ -20,7 +20,7 @@ static bool starts(const char *sql, const char *with) {
 void sim_tell(sim_backend *backend, unsigned told) {
     sim_link *link = backend->link;
     const uint32_t flight = sim_tap_oldest(&link->tap);
-    if (flight || (told & SIM_TOLD_FATAL))
+    if (flight || (told & (SIM_TOLD_FATAL | SIM_TOLD_REFUSED)))
         sim_link_mark(link, link->pipe[SIM_WAY_DOWN].n_written + backend->out.n, flight, told);
 }
 
@@ -249,6 +249,7 @@ void sim_statement_executed(sim_backend *backend) {
         if ((starts(sql, "INSERT") || starts(sql, "UPDATE")) && backend->n_writes < SIM_WRITES) {
             if (!backend->xid)
                 backend->xid = sim_table_begin();
+            backend->write_flights[backend->n_writes] = sim_tap_oldest(&link->tap);
             backend->writes[backend->n_writes++] = backend->portal.token;
         }
         if (gives_rows(sql))
@@ -302,8 +303,8 @@ void sim_statement_committed(sim_backend *backend) {
     }
     const bool wrote = backend->n_writes > 0;
     if (wrote) {
-        const uint32_t flight = sim_tap_oldest(&backend->link->tap);
-        sim_flights[flight].is |= SIM_APPLIED;
+        for (unsigned i = 0; i < backend->n_writes; i++)
+            sim_flight_applied(backend->write_flights[i], backend->link);
         sim_table_commit(backend->xid, backend->writes, backend->n_writes, backend->link->tainted);
     }
     backend->xid = 0;

@@ -33,12 +33,32 @@ uint32_t sim_tap_oldest(const sim_tap *tap) {
     return tap->n_answered < tap->n_flights ? tap->flights[tap->n_answered] : 0;
 }
 
-void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told) {
+/* A ReadyForQuery within a transaction says that nothing is committed, and holdfast goes by that. */
+static void check_undone(uint32_t flight, const sim_link *link) {
+    const unsigned is = sim_flights[flight].is;
+    SIM_CHECK(link->tainted || !(is & SIM_APPLIED) || !(is & SIM_TOLD_OPEN),
+              "what was left open is rolled back", "flight # of request # was committed", flight,
+              sim_flights[flight].token, 0);
+}
+
+void sim_flight_applied(uint32_t flight, const sim_link *link) {
+    sim_flights[flight].is |= SIM_APPLIED;
+    check_undone(flight, link);
+}
+
+void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
+    sim_tap *tap = &link->tap;
+    if (told & SIM_TOLD_REFUSED) {
+        if (!link->tainted)
+            sim_check_refused();
+        return;
+    }
     if (told & SIM_TOLD_FATAL) {
         tap->ended = tap->n_told == tap->n_flights;
         flight = tap->ended ? 0 : tap->flights[tap->n_told];
     }
     sim_flights[flight].is |= (uint16_t)told;
+    check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)) != 0;
 }
 
@@ -144,6 +164,7 @@ static void opening(sim_link *link) {
         sim_check_cancel(link, sim_get32(tap->body + 4));
     } else if (code != SSL_REQUEST) {
         tap->started = true;
+        sim_check_login(link);
     }
 }
 

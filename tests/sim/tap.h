@@ -19,6 +19,7 @@ enum {
     SIM_CANCELLED = 1 << 7,      /* a CancelRequest was sent while it was the oldest */
     SIM_TAINTED = 1 << 8,        /* a bit was flipped on its link, or junk was sent */
     SIM_TOLD_OPEN = 1 << 9,      /* … its ReadyForQuery, within a transaction: not committed */
+    SIM_TOLD_REFUSED = 1 << 11,  /* (of a login) … that it is refused for good */
     SIM_PAUSED = 1 << 10 /* answers on its link may have been left unread in holdfast's buffer */
 };
 
@@ -58,7 +59,9 @@ void sim_tap_heard(struct sim_link *link, const uint8_t *bytes, size_t n);
 /* The oldest flight that the server has not ended by a ReadyForQuery; 0 none. */
 uint32_t sim_tap_oldest(const sim_tap *tap);
 /* The client has read this of a flight; a FATAL is for the oldest that it sees. */
-void sim_tap_told(sim_tap *tap, uint32_t flight, unsigned told);
+void sim_tap_told(struct sim_link *link, uint32_t flight, unsigned told);
+/* The server commits what this flight wrote. */
+void sim_flight_applied(uint32_t flight, const struct sim_link *link);
 /* May this flight have had an effect, as far as the client can know? */
 bool sim_flight_open(const sim_flight *flight);
 

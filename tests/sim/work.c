@@ -324,12 +324,20 @@ static void submit_one(void) {
     submit(slot);
 }
 
+static void suspend(void *who, uint32_t ms) {
+    (void)who;
+    if (sim_suspended_until < sim.now + ms)
+        sim_suspended_until = sim.now + ms;
+}
+
 static void next(void *who, uint32_t what) {
     if (stopped || sim.now >= until || asleep(next, who, what))
         return;
     /* In bursts, so that connections are both busy and idle. */
     for (unsigned n = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
         submit_one();
+    if (sim_strikes(SIM_TIME_JUMP)) /* with all this under way */
+        sim_plan_in(sim_below(&sim.rng, 100), suspend, NULL, sim_scaled(&sim.rng, 1000, 100000));
     sim_plan_in(sim_below(&sim.rng, 2 * every), next, NULL, 0);
 }
 
