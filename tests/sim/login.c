@@ -67,6 +67,7 @@ static void let_in(sim_backend *backend) {
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, 'I');
     sim_out_end(&backend->out);
+    sim_tell(backend, SIM_TOLD_IN);
     sim_backend_flush(backend);
     backend->phase = SIM_PHASE_RUN;
     if (sim_strikes(SIM_PG_DIES_YOUNG))

@@ -238,7 +238,7 @@ void sim_link_refuse(sim_link *link, int err) {
 
 size_t sim_link_arrived(const sim_link *link, const uint8_t **bytes) {
     const sim_pipe *pipe = &link->pipe[SIM_WAY_UP];
-    *bytes = pipe->data + pipe->start;
+    *bytes = pipe->data ? pipe->data + pipe->start : (const uint8_t *)"";
     return pipe->there - pipe->start;
 }
 

@@ -101,7 +101,7 @@ static void choose_settings(void) {
     } else {
         static const char *const names[] = { "db0", "db1", "db2" };
         config->n_hosts = (uint8_t)sim_between(&sim.rng, 1, 3);
-        for (unsigned i = 0; i < config->n_hosts; i++)
+        for (unsigned i = 0; i < config->n_hosts && i < 3; i++)
             config->hosts[i].name = names[i];
     }
     config->on_transition = on_transition;

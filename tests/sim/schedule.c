@@ -38,6 +38,14 @@ void sim_check_refused(void) {
 void sim_check_login(const sim_link *link) {
     SIM_CHECK(!told_refused, "a permanent refusal is tried once", "link # logs in all the same",
               link->number, 0, 0);
+    /* Or what is refused to one is tried by others too, and an account is locked. */
+    for (unsigned i = 0; i < sim_links_top; i++) {
+        const sim_link *other = &sim_links[i];
+        SIM_CHECK(other == link || !other->used || other->client_gone || !other->tap.started ||
+                      other->tap.in || other->tainted || other->closing,
+                  "one connection logs in at a time", "link # beside link #", link->number,
+                  other->number, 0);
+    }
 }
 
 void sim_check_answered(bool sure) {

@@ -216,10 +216,11 @@ void sim_failover(void) {
     primary = (uint8_t)((old + 1 + sim_below(&sim.rng, SIM_NODES - 1)) % SIM_NODES);
     sim_note("node # takes over from node #", primary, old, 0);
     sim_hit(SIM_PG_FAILOVER);
+    const bool immediate = sim_chance(&sim.rng, 500);
     if (sim_chance(&sim.rng, 500))
         sim_node_vanish(old, sim_scaled(&sim.rng, 1000, 120000));
     else
-        sim_node_restart(old, sim_chance(&sim.rng, 500), sim_scaled(&sim.rng, 10, 60000));
+        sim_node_restart(old, immediate, sim_scaled(&sim.rng, 10, 60000));
     sim_plan_in(sim_scaled(&sim.rng, 1, 20000), dns_learns, NULL, primary);
 }
 

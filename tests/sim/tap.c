@@ -48,6 +48,9 @@ void sim_flight_applied(uint32_t flight, const sim_link *link) {
 
 void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     sim_tap *tap = &link->tap;
+    tap->in = tap->in || told == SIM_TOLD_IN;
+    if (told == SIM_TOLD_IN)
+        return;
     if (told & SIM_TOLD_REFUSED) {
         if (!link->tainted)
             sim_check_refused();

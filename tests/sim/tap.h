@@ -20,6 +20,7 @@ enum {
     SIM_TAINTED = 1 << 8,        /* a bit was flipped on its link, or junk was sent */
     SIM_TOLD_OPEN = 1 << 9,      /* … its ReadyForQuery, within a transaction: not committed */
     SIM_TOLD_REFUSED = 1 << 11,  /* (of a login) … that it is refused for good */
+    SIM_TOLD_IN = 1 << 12,       /* … that it is complete */
     SIM_PAUSED = 1 << 10 /* answers on its link may have been left unread in holdfast's buffer */
 };
 
@@ -41,6 +42,7 @@ typedef struct sim_tap {
     uint32_t n_head, n_body, body_size;
     char type;
     bool started;    /* the start-up message was sent: a session */
+    bool in;         /* its first ReadyForQuery was read */
     bool cancels;    /* a CancelRequest was sent */
     bool executable; /* the portal bound last is the request's own */
     bool commits;    /* … is COMMIT */

@@ -326,7 +326,7 @@ static void submit_one(void) {
 
 static void suspend(void *who, uint32_t ms) {
     (void)who;
-    if (sim_suspended_until < sim.now + ms)
+    if (!sim.healed && sim_suspended_until < sim.now + ms)
         sim_suspended_until = sim.now + ms;
 }
 
@@ -336,8 +336,10 @@ static void next(void *who, uint32_t what) {
     /* In bursts, so that connections are both busy and idle. */
     for (unsigned n = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
         submit_one();
-    if (sim_strikes(SIM_TIME_JUMP)) /* with all this under way */
-        sim_plan_in(sim_below(&sim.rng, 100), suspend, NULL, sim_scaled(&sim.rng, 1000, 100000));
+    if (sim_strikes(SIM_TIME_JUMP)) { /* with all this under way */
+        const uint32_t ms = sim_scaled(&sim.rng, 1000, 100000);
+        sim_plan_in(sim_below(&sim.rng, 100), suspend, NULL, ms);
+    }
     sim_plan_in(sim_below(&sim.rng, 2 * every), next, NULL, 0);
 }
 
