@@ -201,6 +201,8 @@ static void heal(void) {
     sim_dns_heal();
     sim_work_stop();
     sim_check_heal();
+    if (sim_chance(&sim.rng, 300))
+        hf_pool_open(sim_pool, sim_between(&sim.rng, 1, sim_config.max_concurrent));
 }
 
 /* All that was asked for must end, and what is asked for now must succeed. */
@@ -208,14 +210,18 @@ static void converge(void) {
     const hf_ms limit = sim_check_limit();
     unsigned refused = 0;
     sim_work_prove(2 * sim_config.max_concurrent < 20 ? 2 * sim_config.max_concurrent : 20);
-    while (sim_work_pending() > 0 || sim_work_unproved() > 0) {
-        SIM_CHECK(sim.now < limit, "after healing every request ends",
-                  "# are left at #, # must succeed", sim_work_pending(), sim.now,
-                  sim_work_unproved());
-        if (sim_pool->refused && ++refused <= 3) /* one that was still on its way */
+    while (sim_work_pending() > 0 || sim_work_unproved() > 0 ||
+           sim_pool->n_up < sim_pool->keep_open) {
+        SIM_CHECK(sim.now < limit || sim_work_pending() + sim_work_unproved() == 0,
+                  "after healing every request ends", "# are left at #, # must succeed",
+                  sim_work_pending(), sim.now, sim_work_unproved());
+        SIM_CHECK(sim.now < limit, "after healing every connection comes back",
+                  "# of # are HEALTHY at #", sim_pool->n_up, sim_pool->keep_open, sim.now);
+        if ((sim_pool->refused || sim_pool->extra_refused) &&
+            ++refused <= 3) /* one that was still on its way */
             sim_chaos_reset_pool();
         SIM_CHECK(refused <= 3, "after healing nothing is refused", "# times", refused, 0, 0);
-        if (sim_work_pending() == 0)
+        if (sim_work_pending() == 0 && sim_work_unproved() > 0)
             sim_work_prove(sim_work_unproved());
         step(limit);
     }
