@@ -127,6 +127,8 @@ static void check_conn(hf_conn *conn) {
                   "a probe is sent", "connection # is PROBING and sent no Sync", conn->index, 0, 0);
         break;
     case HF_BACKOFF:
+        if (sim_pool->extra_refused) /* it only waits for the others to be lost, too */
+            break;
         check_timer(conn,
                     sim.now + sim_config.max_retry_delay_ms +
                         longer(sim_config.connect_timeout_ms,

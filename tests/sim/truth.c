@@ -98,8 +98,7 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
                   "a cancel is for its own session", "connection # cancels process #", i, pid, 0);
         for (size_t n = 0; n < session->tap.n_flights; n++) {
             sim_flight *flight = &sim_flights[session->tap.flights[n]];
-            if (flight->token == 0 ||
-                (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN)))
+            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN))
                 continue;
             SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
                       "connection # cancels request # again", i, flight->token, 0);
