@@ -59,6 +59,7 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_TIME_EARLY] = 200,
     [SIM_APP_PAUSE] = 40,
     [SIM_APP_RESUBMIT] = 300,
+    [SIM_APP_CANCEL_WITHIN] = 60,
 };
 
 static uint16_t chance[SIM_FAULT_COUNT];

@@ -94,7 +94,8 @@
     X(APP_DEADLINE, "a request's deadline passes")                                       \
     X(APP_PAUSE, "pauses in mid-result")                                                 \
     X(APP_CANCEL_PAUSED, "cancels while paused")                                         \
-    X(APP_RESUBMIT, "submits within on_done")                                            \
+    X(APP_RESUBMIT, "submits within a callback")                                            \
+    X(APP_CANCEL_WITHIN, "cancels within a callback")                                    \
     X(APP_PIPELINE, "several in flight on one connection")                               \
     X(APP_RESET, "hf_pool_reset() after a refusal")                                      \
     X(APP_CLOSE_BUSY, "closes the pool with work in it")                                 \

@@ -99,6 +99,22 @@ static void resume(void *who, uint32_t what) {
         hf_resume(sim_pool, &slot->request);
 }
 
+static void submit_one(void);
+
+/* What an application may do within any callback: cancel somebody (itself, too), submit another. */
+static void meddle(void) {
+    sim_slot *slot = &sim_slots[sim_below(&sim.rng, SIM_SLOTS)];
+    if (stopped || sim.healed)
+        return;
+    if (sim_strikes(SIM_APP_CANCEL_WITHIN) && slot->token) {
+        sim_note("request # is cancelled within a callback", slot->token, 0, 0);
+        sim_jobs[slot->token].cancelled = true;
+        hf_cancel(sim_pool, &slot->request);
+    }
+    if (sim_strikes(SIM_APP_RESUBMIT))
+        submit_one();
+}
+
 static int on_row(hf_request *request, hf_row *row) {
     sim_job *job = job_of(request);
     hf_value value;
@@ -106,6 +122,10 @@ static int on_row(hf_request *request, hf_row *row) {
         job->hash = sim_row_hash(job->hash, value.data, value.bytes);
     job->n_rows++;
     sim.moves++;
+    if (job->n_rows == 1) {
+        meddle();
+        job = job_of(request); /* there may be more of them now */
+    }
     if (sim.healed || job->cancelled || !sim_strikes(SIM_APP_PAUSE))
         return HF_CONTINUE;
     job->paused = true;
@@ -118,6 +138,7 @@ static void on_restart(hf_request *request) {
     sim_job *job = job_of(request);
     job->hash = 0;
     job->n_rows = 0;
+    meddle();
 }
 
 static void on_columns(hf_request *request, hf_columns *columns) {
@@ -130,12 +151,11 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
     sim_check_answered(false);
+    meddle();
     if (strcmp(error->sqlstate, "25006") ==
         0) /* the link is given up, whatever else was read from it */
         ((sim_link *)(void *)request->conn->dial.link)->paused = true;
 }
-
-static void submit_one(void);
 
 static void on_done(hf_request *request) {
     sim_slot *slot = slot_of(request);
@@ -165,8 +185,7 @@ static void on_done(hf_request *request) {
     slot->token = 0;
     pending--;
     sim.moves++;
-    if (!stopped && !sim.healed && sim_strikes(SIM_APP_RESUBMIT))
-        submit_one();
+    meddle();
 }
 
 static void cancel(void *who, uint32_t what) {
