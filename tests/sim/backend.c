@@ -25,6 +25,13 @@ void sim_backend_start(sim_link *link) {
     unsigned i = 0;
     while (i < SIM_BACKENDS && sim_backends[i].used)
         i++;
+    if (i == SIM_BACKENDS) { /* keepalives find the sessions whose client has left */
+        for (i = SIM_BACKENDS; i-- > 0;)
+            if (sim_backends[i].link->client_gone)
+                sim_backend_end(&sim_backends[i], true);
+        for (i = 0; i < SIM_BACKENDS && sim_backends[i].used;)
+            i++;
+    }
     SIM_CHECK(i < SIM_BACKENDS, "sessions are let go", "# are there", SIM_BACKENDS, 0, 0);
     if (i >= sim_backends_top)
         sim_backends_top = i + 1;

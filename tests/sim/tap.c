@@ -57,8 +57,11 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         return;
     }
     if (told & SIM_TOLD_FATAL) {
-        tap->ended = tap->n_told == tap->n_flights;
-        flight = tap->ended ? 0 : tap->flights[tap->n_told];
+        size_t oldest = tap->n_told; /* past probes and ROLLBACKs: nobody's */
+        while (oldest < tap->n_flights && sim_flights[tap->flights[oldest]].token == SIM_NO_TOKEN)
+            oldest++;
+        tap->ended = oldest == tap->n_flights;
+        flight = tap->ended ? 0 : tap->flights[oldest];
     }
     sim_flights[flight].is |= (uint16_t)told;
     check_undone(flight, link);
@@ -86,9 +89,6 @@ static sim_flight *flight_of(sim_link *link) {
         tap->flights =
             sim_grow(tap->flights, &tap->flight_room, tap->n_flights + 1, sizeof *tap->flights);
         tap->flights[tap->n_flights++] = tap->flight;
-        if (tap->ended)
-            sim_flights[tap->flight].is |= SIM_TOLD_FATAL;
-        tap->ended = false;
     }
     return &sim_flights[tap->flight];
 }
@@ -106,8 +106,12 @@ static void bound(sim_link *link) {
     if (tap->executable) {
         sim_flight *flight = flight_of(link);
         uint32_t token = sim_token_of(sql, &bind);
-        if (flight->token == SIM_NO_TOKEN)
+        if (flight->token == SIM_NO_TOKEN) {
             sim_job_flight(token, tap->flight);
+            if (tap->ended)
+                flight->is |= SIM_TOLD_FATAL;
+            tap->ended = false;
+        }
         SIM_CHECK(flight->token == token, "one request in one flight",
                   "link # mixes requests # and #", link->number, flight->token, token);
     }
