@@ -208,7 +208,8 @@ void sim_kill_sessions(uint32_t per_mille) {
 
 static void dns_learns(void *who, uint32_t what) {
     (void)who;
-    known_primary = (uint8_t)what;
+    if (!sim.healed)
+        known_primary = (uint8_t)what;
 }
 
 void sim_failover(void) {
