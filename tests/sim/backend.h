@@ -35,9 +35,10 @@ struct sim_backend {
     bool tls, scram_done;
     bool skipping;      /* after an error, up to Sync */
     bool commit_portal; /* the commit under way is COMMIT's Execute, else Sync's */
-    bool read_only;
-    bool applies_now; /* the statement under way takes effect by itself */
-    char status;      /* 'I', 'T', 'E' */
+    bool read_only;     /* the session */
+    bool only_reads;    /* the transaction: BEGIN READ ONLY */
+    bool applies_now;   /* the statement under way takes effect by itself */
+    char status;        /* 'I', 'T', 'E' */
     uint8_t phase, then, node;
     uint32_t life, pid, key;
     sim_link *link;

@@ -159,7 +159,8 @@ static const char *fate(const sim_backend *backend) {
     const char *sql = backend->portal.sql;
     if (writes(sql) && !sim_node_is_primary(backend->node))
         sim_hit(SIM_PG_STANDBY);
-    if (writes(sql) && (backend->read_only || !sim_node_is_primary(backend->node)))
+    if (writes(sql) &&
+        (backend->read_only || backend->only_reads || !sim_node_is_primary(backend->node)))
         return "25006";
     if (starts(sql, "SELECT error"))
         return backend->portal.word;
@@ -195,6 +196,7 @@ static void execute(sim_backend *backend) {
     } else if (backend->status == 'E') {
         fail(backend, "25P02");
     } else if (starts(sql, "BEGIN")) {
+        backend->only_reads = backend->only_reads || starts(sql, "BEGIN READ ONLY");
         backend->status = 'T';
         if (strstr(sql, "/* "))
             sim_hit(SIM_PG_OPEN_TRANSACTION);
@@ -284,6 +286,7 @@ static void ready(sim_backend *backend) {
     sim_out_end(&backend->out);
     sim_tell(backend, backend->status == 'I' ? SIM_TOLD_READY : SIM_TOLD_OPEN);
     tap->n_answered++;
+    backend->only_reads = backend->only_reads && backend->status != 'I';
     backend->n_done = 0;
     backend->skipping = false;
     backend->portal.bound = false;

@@ -62,6 +62,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
             oldest++;
         tap->ended = oldest == tap->n_flights;
         flight = tap->ended ? 0 : tap->flights[oldest];
+        if (!tap->ended && oldest > tap->n_told) /* whose ROLLBACK it was may count as the oldest */
+            told |= SIM_PAUSED;
     }
     sim_flights[flight].is |= (uint16_t)told;
     check_undone(flight, link);
