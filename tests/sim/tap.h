@@ -19,9 +19,9 @@ enum {
     SIM_CANCELLED = 1 << 7,      /* a CancelRequest was sent while it was the oldest */
     SIM_TAINTED = 1 << 8,        /* a bit was flipped on its link, or junk was sent */
     SIM_TOLD_OPEN = 1 << 9,      /* … its ReadyForQuery, within a transaction: not committed */
-    SIM_TOLD_REFUSED = 1 << 11,  /* (of a login) … that it is refused for good */
-    SIM_TOLD_IN = 1 << 12,       /* … that it is complete */
-    SIM_PAUSED = 1 << 10 /* answers on its link may have been left unread in holdfast's buffer */
+    SIM_PAUSED = 1 << 10, /* holdfast may not have looked at an answer, or not know whose it is */
+    SIM_TOLD_REFUSED = 1 << 11, /* (of a login) … that it is refused for good */
+    SIM_TOLD_IN = 1 << 12       /* (of a login) … that it is complete */
 };
 
 typedef struct sim_flight {
