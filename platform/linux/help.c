@@ -14,7 +14,8 @@ static void usage(FILE *to, hf_command command) {
             "  holdfast report --cost-file cost.csv --query report.sql [--params a,b] --output report.csv\n\n"
             "Writes the input's columns followed by the result's, in input order, one line per result\n"
             "row. Run the same command again after any stop: it goes on where it was. Refused lines go\n"
-            "to report.csv.rejects.csv, writes whose outcome is unknown to report.csv.unknown.csv.\n",
+            "to report.csv.rejects.csv, writes whose outcome is unknown to report.csv.unknown.csv;\n"
+            "report.csv.done remembers that the report is finished, and how.\n",
             to);
         return;
     case HF_COMMAND_QUERY:
