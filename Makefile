@@ -218,8 +218,7 @@ format: ## rewrite the C files in the one style
 lint-shell:
 	shellcheck $(shells)
 
-lint-symbols: # what the linker sees
-	$(MAKE) $(core) $(library) $(library_test)
+lint-symbols: $(core) $(library) $(library_test) # what the linker sees
 	tests/lint/symbols.sh core $(core)
 	tests/lint/symbols.sh library $(library) $(library_test)
 
