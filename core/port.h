@@ -39,8 +39,6 @@ typedef struct hf_link_api {
     /* Fewer bytes than asked for mean that nothing is left: no need to ask again before next() has
      * news. (TLS therefore fills `to` from as many records as are there.) As many as asked for: ask again.
      * An end or an error behind what was read is news. */
-    /* Fewer bytes than asked for: nothing more is there now. What is behind them after all, an end or a
-     * failure too, is news. */
     int (*read)(hf_link *link, void *to, size_t bytes);
     /* May take fewer bytes than offered; then the rest, as after 0 all, must be offered again when there is
      * news, the same bytes first, and more may follow them: TLS has encrypted them already. After an error

@@ -91,8 +91,8 @@ static inline void bench_make_ids(bench *b) {
 /* A row of BENCH_SQL must be the one that was asked for. */
 static inline void bench_check_item(bench *b, const bench_id *id, const char *name,
                                     size_t name_bytes, const char *price, size_t price_bytes) {
-    if (name_bytes != 5 + id->bytes || memcmp(name + 5, id->text, id->bytes) != 0 ||
-        price_bytes < 4)
+    if (!name || name_bytes != 5 + id->bytes || memcmp(name + 5, id->text, id->bytes) != 0 ||
+        !price || price_bytes < 4)
         bench_fail("row", "not the one that was asked for");
     b->sum += name_bytes + price_bytes + (unsigned char)price[0];
 }
