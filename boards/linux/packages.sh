@@ -8,7 +8,7 @@ set -eu
 
 build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
 test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev
-      postgresql postgresql-client openssl procps
+      postgresql postgresql-client pgbouncer haproxy openssl procps iproute2 util-linux
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
 bench="libpq-dev valgrind strace"
 
@@ -90,5 +90,22 @@ case " $missing " in
     ;;
 esac
 
+# These start a service when they are installed and at every boot after it; the tests want the programs
+# alone. Only what was not there before is kept from it: a service that somebody runs is left as it is.
+services=
+for package in pgbouncer haproxy; do
+    case " $missing " in *" $package "*) services="$services $package" ;; esac
+done
+policy=/usr/sbin/policy-rc.d
+if [ -n "$services" ] && [ ! -e "$policy" ]; then
+    $as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+    trap 'rm -f "$log"; $as_root rm -f "$policy"' EXIT
+fi
+
 # shellcheck disable=SC2086 # a list of words
 install $missing
+
+for service in $services; do
+    # Whatever policy stood there before may have let it start.
+    $as_root sh -c "update-rc.d $service disable && invoke-rc.d $service stop" >>"$log" 2>&1 || true
+done
