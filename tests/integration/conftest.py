@@ -20,6 +20,22 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 ROOT = "HOLDFAST_TESTS_ROOT"                # where servers live: one folder a run, shared by its workers
 
 
+MARKS = ("fault", "security")               # tests/shown.md has what their numbers mean
+
+
+def pytest_addoption(parser):
+    for mark in MARKS:
+        parser.addoption(f"--{mark}", type=int, help=f"run only the tests that show {mark} N of tests/shown.md")
+
+
+def pytest_collection_modifyitems(config, items):
+    for mark in MARKS:
+        number = config.getoption(mark)
+        if number is not None:
+            items[:] = [item for item in items
+                        if any(number in shown.args for shown in item.iter_markers(mark))]
+
+
 def pytest_configure(config):
     """The run's own process makes the folder; xdist's workers inherit its name. See harness/reaper.py."""
     if not hasattr(config, "workerinput"):

@@ -73,6 +73,7 @@ def test_fewer_params_than_the_query_needs_is_refused(make_job):
     refused(job, r"\$2|2 parameters", "--params")
 
 
+@pytest.mark.security(14)
 @pytest.mark.parametrize("break_it, pattern", [
     (lambda dsn: dsn.replace("postgres://", "mysql://"), "mysql|scheme|postgres://"),
     (lambda dsn: dsn.replace("%2F", "%2"), "percent|%|escape"),
@@ -89,12 +90,14 @@ def test_dsn_that_does_not_parse_is_refused_without_echoing_the_password(job, br
     refused(job, pattern)
 
 
+@pytest.mark.security(14)
 def test_unencoded_at_sign_in_a_password_is_not_echoed(job, cluster):
     """The commonest mistake: `@` or `/` of the password left as it is."""
     job.dsn = f"postgres://app:{SECRET}/&@3x:pw@127.0.0.1:{cluster.port}/db"
     refused(job, "dsn|host|port")
 
 
+@pytest.mark.security(2)
 @pytest.mark.parametrize("mode", ["prefer", "allow"])
 def test_strippable_sslmode_is_refused(job, mode):
     job.dsn = job.dsn.replace("verify-full", mode)

@@ -17,12 +17,16 @@ def refused_once(job, proxy, words):
     job.nothing_written()
 
 
+@pytest.mark.fault(17)
+@pytest.mark.security(7, 17)
 @pytest.mark.parametrize("mode", ["verify-full", "verify-ca"])
 def test_unknown_authority_is_refused_and_never_retried(make_job, proxy, cluster, mode):
     dsn = cluster.dsn(port=proxy.port, sslmode=mode, sslrootcert=str(cluster.tls / "stranger.crt"))
     refused_once(make_job(rows=5, dsn=dsn), proxy, "certificate")
 
 
+@pytest.mark.fault(17)
+@pytest.mark.security(7, 17)
 def test_wrong_host_is_refused_and_never_retried(make_job, proxy_to, cluster):
     elsewhere = proxy_to(cluster, host="127.0.0.2")
     dsn = cluster.dsn(host="127.0.0.2", port=elsewhere.port)
@@ -47,6 +51,7 @@ def test_name_and_address_of_the_certificate_are_both_good(holdfast, cluster):
         holdfast("query", "SELECT 1", dsn=cluster.dsn(host=host))
 
 
+@pytest.mark.security(17)
 def test_sslmode_disable_is_what_hba_says_and_tried_once(make_job, proxy, cluster):
     """The server refuses app without TLS: for good, and no password was sent to find that out."""
     job = make_job(rows=5, dsn=cluster.dsn(port=proxy.port, sslmode="disable", sslrootcert=None))
@@ -54,6 +59,7 @@ def test_sslmode_disable_is_what_hba_says_and_tried_once(make_job, proxy, cluste
     assert proxy.count == 1
 
 
+@pytest.mark.security(2)
 @pytest.mark.parametrize("mode", ["prefer", "allow"])
 def test_modes_that_an_attacker_can_strip_are_refused_by_name(make_job, proxy, cluster, mode):
     job = make_job(rows=5, dsn=cluster.dsn(port=proxy.port, sslmode=mode))
@@ -84,6 +90,8 @@ def test_report_over_tls_1_2_survives_a_restart(make_job, own_cluster):
     job.complete()
 
 
+@pytest.mark.fault(17)
+@pytest.mark.security(6, 7)
 @pytest.mark.parametrize("fault", ["stranger", "wrong-name", "expired"])
 def test_fault_17_certificate_is_verified_again_at_every_reconnect(make_job, own_cluster, tmp_path, fault):
     """A server that turned into somebody else during the outage: exit 3, and resumable when it is itself again."""

@@ -29,6 +29,7 @@ def echo(make_job):
     return make
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("content", [
     b"\xef\xbb\xbfv\none\ntwo\n",
     b"v\r\none\r\ntwo\r\n",
@@ -42,6 +43,8 @@ def test_fault_48_ways_to_write_the_same_file_give_the_same_output(echo, content
     assert job.output.read_bytes() == echo_of(["one", "two"])
 
 
+@pytest.mark.fault(48)
+@pytest.mark.security(11)
 def test_fault_48_every_kind_of_cell_arrives_exactly(echo):
     values = ["a,b", 'say "hi"', "two\nlines", "two\r\nlines", " spaces ", "\ttab", "''", "\\N", "\\.", "NULL",
               "žluťoučký", "✓", "😀", "$1", "%s", "'; DROP TABLE item; --", "0", "-", "x" * 5000]
@@ -70,6 +73,7 @@ def test_line_without_a_result_row_has_empty_cells(make_job):
     assert b"99999999,,,,,\n" in job.output.read_bytes()
 
 
+@pytest.mark.fault(48)
 @pytest.mark.parametrize("content, line", [
     (b"a,v\n1,x\n2\n3,y\n", 3), (b"a,v\n1,x\n2,y,z\n3,y\n", 3), (b'a,v\n1,x\n2,y\n"3"\n', 4)],
     ids=["too-few", "too-many", "too-few-at-the-end"])
@@ -85,6 +89,7 @@ def test_wrong_number_of_fields_is_rejected_with_its_line_number(make_job, conte
     assert [row[0] for row in rows_of(job.output)[1:]] == [text.split(",")[0] for text in good]
 
 
+@pytest.mark.fault(48)
 def test_fault_48_nul_byte_is_an_error_with_its_line_number(make_job):
     job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
     write_input(job, b"a,v\n1,x\n2,be\0fore\n3,y\n")
@@ -97,6 +102,7 @@ def test_fault_48_nul_byte_is_an_error_with_its_line_number(make_job):
         assert "line 3" in run.stderr
 
 
+@pytest.mark.fault(48)
 def test_invalid_utf_8_is_rejected_with_its_line_number(echo):
     job = echo(b"v\none\n\xff\xfe\ntwo\n")
     job.run(status=2)
@@ -110,6 +116,7 @@ def rows_of_bytes(job):
     return [line.split(",") for line in text.splitlines()[1:]]
 
 
+@pytest.mark.fault(48)
 def test_fault_48_ten_megabyte_field_is_exact_or_an_error_with_its_line(make_job):
     big = "0123456789" * 1048576
     job = make_job(rows=0, header=("a", "v"), sql="SELECT length($1::text) AS size, md5($1::text) AS sum", params="v")

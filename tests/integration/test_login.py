@@ -31,6 +31,8 @@ def refused_for_good(job, proxy, status=3):
     return run
 
 
+@pytest.mark.fault(10)
+@pytest.mark.security(2)
 def test_fault_10_reset_after_sslrequest_is_retried_without_falling_back(tls_job, proxy):
     proxy.next(*[Plan(reply=b"", then="rst") for _ in range(3)])
     tls_job.run(status=0)
@@ -39,6 +41,8 @@ def test_fault_10_reset_after_sslrequest_is_retried_without_falling_back(tls_job
         assert bytes(link.up) == SSL_REQUEST, "nothing but SSLRequest may go out in the clear"
 
 
+@pytest.mark.fault(11)
+@pytest.mark.security(2)
 def test_fault_11_server_without_tls_is_refused_for_good_at_once(tls_job, proxy):
     proxy.default = Plan(reply=b"N", then=None)
     run = refused_for_good(tls_job, proxy)
@@ -46,6 +50,7 @@ def test_fault_11_server_without_tls_is_refused_for_good_at_once(tls_job, proxy)
     assert re.search("(?i)(TLS|SSL)", run.stderr + run.log)
 
 
+@pytest.mark.security(2)
 @pytest.mark.parametrize("answer", [b"E", b"?", b"H", wire.error("0A000", "unsupported frontend protocol")],
                          ids=["E", "rubbish", "http", "error"])
 def test_rubbish_to_sslrequest_never_falls_back_to_clear_text(tls_job, proxy, answer):
@@ -57,6 +62,7 @@ def test_rubbish_to_sslrequest_never_falls_back_to_clear_text(tls_job, proxy, an
     tls_job.nothing_written()
 
 
+@pytest.mark.security(1)
 def test_bytes_behind_the_ssl_answer_close_the_link(tls_job, proxy):
     """CVE-2021-23222: what is pushed behind 'S' must never be taken for the server's encrypted words."""
     proxy.default = Plan(reply=b"S" + wire.authentication(0) + wire.message(b"Z", b"I"), then=None)
@@ -68,6 +74,7 @@ def test_bytes_behind_the_ssl_answer_close_the_link(tls_job, proxy):
     tls_job.nothing_written()
 
 
+@pytest.mark.fault(12)
 def test_fault_12_handshake_cut_anywhere_is_a_clean_retried_error(tls_job, proxy):
     cuts = list(range(1, 1800, 90))
     proxy.next(*[Plan(cut_down=at, cut=("rst", "fin")[at % 2]) for at in cuts])
@@ -76,6 +83,7 @@ def test_fault_12_handshake_cut_anywhere_is_a_clean_retried_error(tls_job, proxy
     assert proxy.count > len(cuts)
 
 
+@pytest.mark.fault(13)
 def test_fault_13_eof_without_close_notify_is_truncation_and_runs_again(tls_job, proxy):
     """A FIN in mid-result, at many places, with TLS: never taken for the end of a result."""
     cuts = [3600 + 61 * step for step in range(12)]
@@ -86,6 +94,8 @@ def test_fault_13_eof_without_close_notify_is_truncation_and_runs_again(tls_job,
     assert run.summary["retries"] >= 1
 
 
+@pytest.mark.fault(14)
+@pytest.mark.security(17)
 def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_job, own_cluster):
     job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
     run = job.start()
@@ -100,6 +110,7 @@ def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_
     job.complete()
 
 
+@pytest.mark.security(17)
 def test_wrong_password_is_tried_once(make_job, own_cluster):
     job = make_job(rows=5, server=own_cluster, dsn=own_cluster.dsn(password=PASSWORD + "?"))
     run = job.run(status=3)
@@ -141,6 +152,8 @@ FALSE_SERVERS = {
 }
 
 
+@pytest.mark.fault(15)
+@pytest.mark.security(4)
 @pytest.mark.parametrize("rewrite", FALSE_SERVERS.values(), ids=FALSE_SERVERS.keys())
 def test_fault_15_server_that_does_not_prove_itself_is_refused(plain_job, proxy, rewrite):
     proxy.default = Plan(rewrite=rewrite)
@@ -159,6 +172,8 @@ ABSURD = {
 }
 
 
+@pytest.mark.fault(16)
+@pytest.mark.security(5)
 @pytest.mark.parametrize("rewrite", ABSURD.values(), ids=ABSURD.keys())
 def test_fault_16_absurd_scram_is_refused_before_hashing(plain_job, proxy, rewrite):
     proxy.default = Plan(rewrite=rewrite)
@@ -167,6 +182,7 @@ def test_fault_16_absurd_scram_is_refused_before_hashing(plain_job, proxy, rewri
     assert b"p=" not in bytes(proxy.links[0].up)
 
 
+@pytest.mark.security(3)
 def test_error_text_before_login_is_shown_printable_and_cut(plain_job, proxy):
     """CVE-2024-10977: a stranger's text must not write escape codes to a terminal."""
     proxy.default = Plan(reply=wire.error("28000", "go\x1b[2Jaway\r\x07 " + "x" * 20000))

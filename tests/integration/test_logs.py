@@ -74,6 +74,7 @@ def test_undisturbed_summary_has_no_outage(make_job):
     assert run.summary["retries"] == 0 and run.summary["outages"] == []
 
 
+@pytest.mark.security(14)
 def test_secret_is_not_in_argv_while_running(make_job, cluster):
     """`ps` shows argv to everybody: the DSN's password is wiped from it at the start."""
     job = make_job(rows=200, sql=slow_sql())
@@ -83,6 +84,7 @@ def test_secret_is_not_in_argv_while_running(make_job, cluster):
     run.check(0)
 
 
+@pytest.mark.security(14)
 def test_secret_is_in_no_message_when_everything_goes_wrong(make_job, cluster, proxy):
     """Every failing way of the login at debug level; make_job reads all files again behind the test."""
     for dsn in (cluster.dsn(sslrootcert="/nowhere.crt"), cluster.dsn("plain", host="nowhere.invalid"),

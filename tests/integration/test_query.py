@@ -46,6 +46,7 @@ def test_empty_result_in_every_form(query):
     assert json.loads(query(sql, format="json").stdout) == []
 
 
+@pytest.mark.security(11)
 def test_parameters_are_bound_not_spliced(query):
     run = query("SELECT $1::text AS a, $2::int AS b", "it's; --", "7", format="csv")
     assert run.stdout == "a,b\nit's; --,7\n"
@@ -99,6 +100,7 @@ def test_write_needs_its_option_and_then_works(query, cluster):
     assert re.search("DELETE 1|1 row", query("DELETE FROM single", write=True).stdout)
 
 
+@pytest.mark.fault(47)
 def test_fault_47_closed_stdout_ends_the_query_at_once(program, cluster, tmp_path):
     """`holdfast query … | head -1`: no endless work for nobody, and no death by a signal."""
     from harness.program import clean_environment

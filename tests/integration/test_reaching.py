@@ -16,6 +16,7 @@ def job(make_job, proxy, cluster):
     return make_job(rows=250, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
 
 
+@pytest.mark.fault(1)
 def test_fault_01_refused_connections_are_retried_and_cost_no_try(job, proxy):
     run = job.start()
     run.await_lines(40)
@@ -30,6 +31,7 @@ def test_fault_01_refused_connections_are_retried_and_cost_no_try(job, proxy):
     assert proxy.peak() <= IN_FLIGHT
 
 
+@pytest.mark.fault(1)
 def test_fault_01_refused_from_the_start_is_waited_out(job, proxy):
     proxy.refuse()
     run = job.start()
@@ -40,6 +42,7 @@ def test_fault_01_refused_from_the_start_is_waited_out(job, proxy):
     job.complete()
 
 
+@pytest.mark.security(17)
 def test_connect_retries_bound_the_first_connect(job, proxy):
     """n retries are n + 1 tries: SEMANTICS.md 1 and 2."""
     proxy.default = Plan(on_accept="rst")
@@ -49,6 +52,7 @@ def test_connect_retries_bound_the_first_connect(job, proxy):
     assert "127.0.0.1" in run.log + run.stderr
 
 
+@pytest.mark.fault(2)
 def test_fault_02_connect_that_hangs_ends_at_its_deadline(job, proxy):
     proxy.hang()
     run = job.start(connect_timeout="500ms")
@@ -58,6 +62,7 @@ def test_fault_02_connect_that_hangs_ends_at_its_deadline(job, proxy):
     job.complete()
 
 
+@pytest.mark.fault(2)
 def test_fault_02_reconnect_that_hangs_ends_at_its_own_deadline(job, proxy):
     run = job.start(reconnect_timeout="500ms")
     run.await_lines(40)
@@ -69,6 +74,8 @@ def test_fault_02_reconnect_that_hangs_ends_at_its_own_deadline(job, proxy):
     job.complete()
 
 
+@pytest.mark.fault(3)
+@pytest.mark.security(17)
 @pytest.mark.parametrize("cut", ["rst", "fin"])
 def test_fault_03_accepted_and_closed_at_once_backs_off(job, proxy, cut):
     run = job.start(retry_delay="100ms", max_retry_delay="400ms")
@@ -88,6 +95,8 @@ def test_fault_03_accepted_and_closed_at_once_backs_off(job, proxy, cut):
     assert run.summary["retries"] <= IN_FLIGHT
 
 
+@pytest.mark.fault(3)
+@pytest.mark.security(17)
 def test_link_that_dies_right_after_login_does_not_reset_the_backoff(job, proxy):
     """A server that lets in and drops is as bad as one that refuses: the delays must go on growing."""
     run = job.start(retry_delay="50ms", max_retry_delay="800ms", max_concurrent=1)
@@ -104,6 +113,7 @@ def test_link_that_dies_right_after_login_does_not_reset_the_backoff(job, proxy)
     assert max(later - sooner for sooner, later in zip(times, times[1:])) >= 0.4 * 0.9
 
 
+@pytest.mark.security(17)
 def test_outage_has_one_canary_not_one_per_connection(job, proxy):
     """SEMANTICS.md 6: during an outage one connection dials, whatever max_concurrent is."""
     run = job.start(max_concurrent=3, reconnect_timeout="600ms")
@@ -120,6 +130,7 @@ def test_outage_has_one_canary_not_one_per_connection(job, proxy):
     job.complete()
 
 
+@pytest.mark.fault(7)
 def test_fault_07_full_slots_shrink_the_run_and_it_grows_back(make_job, cluster):
     job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn("limited"))
     cluster.sql("ALTER ROLE limited CONNECTION LIMIT 1")
@@ -139,6 +150,7 @@ def test_fault_07_full_slots_shrink_the_run_and_it_grows_back(make_job, cluster)
     assert run.summary["retries"] <= IN_FLIGHT
 
 
+@pytest.mark.fault(8)
 def test_fault_08_server_that_starts_up_is_waited_out(job, proxy):
     run = job.start(max_retries=1)                              # 57P03 must not spend it
     run.await_lines(40)
@@ -153,6 +165,7 @@ def test_fault_08_server_that_starts_up_is_waited_out(job, proxy):
     assert run.summary["retries"] <= IN_FLIGHT
 
 
+@pytest.mark.fault(9)
 def test_fault_09_frozen_postmaster_is_a_hang_and_leaves_no_duplicates(make_job, own_cluster):
     job = make_job(rows=250, sql=slow_sql(), server=own_cluster)
     run = job.start(reconnect_timeout="700ms", connect_timeout="700ms")

@@ -54,6 +54,7 @@ def test_file_that_is_not_ours_is_left_alone(make_job):
     assert "report.csv" in run.stderr + run.log
 
 
+@pytest.mark.fault(44)
 def test_kill_9_then_the_same_command_completes_the_file(make_job):
     job = make_job(rows=500, sql=slow_sql())
     for at in (60, 200, 350):

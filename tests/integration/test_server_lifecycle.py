@@ -9,6 +9,7 @@ from harness.program import RECONNECTED, slow_sql
 from harness.waiting import eventually
 
 
+@pytest.mark.fault(29)
 def test_fault_29_twenty_fast_restarts_under_load(make_job, own_cluster):
     job = make_job(rows=1000, sql=slow_sql(0.01), server=own_cluster)
     run = job.start(retry_delay="50ms", max_retry_delay="200ms")
@@ -40,6 +41,7 @@ def test_immediate_stop_is_told_by_the_servers_own_warning(make_job, own_cluster
     assert any("57P01" in line and "BACKOFF" in line for line in run.log.splitlines())
 
 
+@pytest.mark.fault(30)
 def test_fault_30_twenty_crashes_of_a_backend(make_job, own_cluster):
     """Killing one backend with -9 makes the postmaster end them all and go through recovery."""
     job = make_job(rows=1000, sql=slow_sql(0.01), server=own_cluster)
@@ -64,6 +66,7 @@ def running_sessions(cluster):
         return []
 
 
+@pytest.mark.fault(31)
 def test_fault_31_smart_shutdown_lets_the_run_finish(make_job, own_cluster, proxy_to):
     """The server waits for its sessions; the sessions we hold go on, and what is refused is not hammered."""
     proxy = proxy_to(own_cluster)
@@ -79,6 +82,7 @@ def test_fault_31_smart_shutdown_lets_the_run_finish(make_job, own_cluster, prox
     assert proxy.count - before <= 5
 
 
+@pytest.mark.fault(32)
 def test_fault_32_frozen_backend_costs_only_its_own_statement(make_job, own_cluster):
     job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
     run = job.start(request_timeout="1s")

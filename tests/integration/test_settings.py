@@ -57,6 +57,7 @@ def test_passfile_named_by_the_variable_is_read(holdfast, variables, passfile, t
     assert holdfast("query", WHO, env=variables, format="csv").stdout == "who\napp\n"
 
 
+@pytest.mark.security(14)
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o666])
 def test_passfile_that_others_can_read_is_not_used(holdfast, variables, passfile, mode):
     """libpq ignores such a file with a warning; whichever way is chosen, the user is told and no secret is used."""
@@ -99,6 +100,7 @@ def test_report_over_a_unix_socket_survives_a_restart(make_job, own_cluster):
     job.complete()
 
 
+@pytest.mark.security(4)
 @pytest.mark.parametrize("role, method", [("md5er", "md5"), ("clear", "password")])
 def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role, method):
     """require_auth is scram-sha-256 when a password is given (SEMANTICS.md 32)."""
@@ -109,17 +111,20 @@ def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role,
     assert SECRET not in refused.stderr
 
 
+@pytest.mark.security(4)
 def test_trust_is_refused_when_a_password_was_given(holdfast, cluster):
     """A server that does not ask may not be the one that knows the password."""
     assert "require_auth" in holdfast("query", WHO, dsn=cluster.dsn("trusted"), status=3).stderr
     assert holdfast("query", WHO, dsn=cluster.dsn("trusted", password=None), format="csv").stdout == "who\ntrusted\n"
 
 
+@pytest.mark.fault(5)
 def test_second_address_is_used_when_the_first_is_dead(holdfast, cluster):
     """FAULTS.md 5: localhost is ::1 and 127.0.0.1, and the server listens on the second alone."""
     assert holdfast("query", WHO, dsn=cluster.dsn(host="localhost"), format="csv").stdout == "who\napp\n"
 
 
+@pytest.mark.fault(4)
 def test_fault_04_name_that_does_not_resolve_is_in_the_message(holdfast, cluster):
     run = holdfast("query", WHO, dsn=cluster.dsn(host="nowhere.invalid"), wait=False, max_outage="1s",
                    retry_delay="100ms", connect_timeout="2s")
@@ -133,6 +138,7 @@ def test_application_name_and_options_reach_the_server(holdfast, cluster):
     assert holdfast("query", sql, dsn=dsn, format="csv").stdout == "a,w\nnightly report,5MB\n"
 
 
+@pytest.mark.security(14)
 def test_config_file_holds_options_and_the_command_line_goes_before_it(holdfast, cluster, tmp_path):
     config = tmp_path / "holdfast.json"
     config.write_text(json.dumps({"dsn": cluster.dsn(), "format": "json", "retry_delay": "100ms"}))

@@ -17,6 +17,7 @@ def dsn(cluster, proxy):
     return cluster.dsn("plain", port=proxy.port)
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("cut", ["rst", "fin"])
 def test_fault_18_cut_at_every_byte_of_a_result(make_job, proxy, dsn, cut):
     """Connection n is cut after n bytes behind the login: within Parse's answer, rows, CommandComplete, Ready."""
@@ -28,6 +29,7 @@ def test_fault_18_cut_at_every_byte_of_a_result(make_job, proxy, dsn, cut):
     assert proxy.count > len(offsets) * 0.9
 
 
+@pytest.mark.fault(18)
 def test_fault_18_rows_already_written_for_a_cut_result_are_voided(make_job, proxy, dsn):
     """A result of 2,000 rows streams to the file; the cut comes in its middle, at several places."""
     sql = "SELECT g AS n, repeat('x', 50) AS filler FROM generate_series(1, 2000 + 0 * $1::int) g"
@@ -37,6 +39,7 @@ def test_fault_18_rows_already_written_for_a_cut_result_are_voided(make_job, pro
     job.complete()
 
 
+@pytest.mark.fault(19)
 def test_fault_19_black_hole_is_found_by_our_own_deadline(make_job, proxy, cluster):
     """The proxy's kernel goes on acknowledging: no keepalive and no TCP_USER_TIMEOUT can fire."""
     job = make_job(rows=250, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
@@ -55,6 +58,7 @@ def test_fault_19_black_hole_is_found_by_our_own_deadline(make_job, proxy, clust
     cluster.no_sessions()
 
 
+@pytest.mark.fault(20)
 def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn):
     job = make_job(rows=60, dsn=dsn, sql=slow_sql())
     run = job.start(request_timeout="5s", max_concurrent=1)
@@ -68,6 +72,7 @@ def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn)
     assert run.summary["retries"] == 0 and not run.summary["outages"]
 
 
+@pytest.mark.fault(20)
 def test_fault_20_silence_beyond_the_time_out_is_one_retry(make_job, proxy, cluster):
     """The answer is held until the program has left the connection; the cancel may pass and changes nothing."""
     job = make_job(rows=60, dsn=cluster.dsn("plain", port=proxy.port), sql=slow_sql())
@@ -93,6 +98,7 @@ def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, ds
     assert any(link.kind == "cancel" for link in proxy.links)
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize("path", ["unanswered", "refused"])
 def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, proxy, dsn, path):
     job = make_job(rows=40, dsn=dsn, sql=slow_sql())
@@ -112,6 +118,7 @@ def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, p
     job.complete()
 
 
+@pytest.mark.fault(21)
 def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, cluster):
     job = make_job(rows=400, sql=slow_sql())
     run = job.start()
@@ -125,6 +132,7 @@ def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, clu
     assert run.summary["retries"] <= hit
 
 
+@pytest.mark.fault(22)
 def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, cluster, proxy):
     """57014 that we did not ask for is the server's last word on that line: rejected, no reconnect."""
     job = make_job(rows=30, dsn=cluster.dsn("hurried", port=proxy.port),
@@ -136,6 +144,7 @@ def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, clus
     assert proxy.count == 1 and run.summary["retries"] == 0
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("state", ["40001", "40P01"])
 def test_fault_23_passing_conflict_is_run_again_on_the_same_connection(make_job, proxy, dsn, state):
     job = make_job(rows=100, dsn=dsn, sql=f"SELECT flaky($1::int, '{state}', 0.2) AS n")
@@ -146,6 +155,7 @@ def test_fault_23_passing_conflict_is_run_again_on_the_same_connection(make_job,
     assert run.summary["retries"] >= 1
 
 
+@pytest.mark.fault(23)
 def test_fault_23_conflict_that_does_not_pass_ends_after_max_retries(make_job, proxy, dsn):
     job = make_job(rows=3, dsn=dsn, sql="SELECT flaky($1::int, '40001', CASE $1::int WHEN 2 THEN 1.0 ELSE 0 END) AS n")
     run = job.start(max_concurrent=1, max_retries=3, retry_delay="10ms", max_retry_delay="20ms")
@@ -155,6 +165,7 @@ def test_fault_23_conflict_that_does_not_pass_ends_after_max_retries(make_job, p
     assert proxy.count == 1
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("state, sql", [
     ("22012", "SELECT counted($1::int) / ($1::int - 4) AS n"),
     ("42P01", "SELECT refuse(counted($1::int), 4, '42P01') AS n"),
@@ -170,6 +181,7 @@ def test_fault_23_error_of_the_statement_is_never_run_again(make_job, cluster, s
     assert job.lines_written() == 10                       # the header and nine lines
 
 
+@pytest.mark.fault(24)
 def test_fault_24_drip_with_steady_progress_still_meets_the_time_out(make_job, proxy, dsn):
     """Each byte that arrives proves the link, not the statement."""
     job = make_job(rows=3, dsn=dsn, sql="SELECT $1::int AS n, repeat('x', 3000) AS filler")
@@ -179,6 +191,7 @@ def test_fault_24_drip_with_steady_progress_still_meets_the_time_out(make_job, p
     assert "request_timeout" in run.log
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cluster, size):
     proxy.default = Plan(slices=size)
@@ -188,6 +201,7 @@ def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cl
         job.complete()
 
 
+@pytest.mark.fault(26)
 def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, proxy, dsn):
     notice = wire.notice("01000", "a word in between")
     extras = [notice, wire.message(b"S", b"application_name\0other\0"),
@@ -205,6 +219,7 @@ def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, prox
     assert proxy.count <= IN_FLIGHT and run.summary["retries"] == 0
 
 
+@pytest.mark.fault(27)
 def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_job, cluster, proxy):
     """Line 1 takes long, the window behind it is full: the other connections idle when they are killed."""
     job = make_job(rows=100, dsn=cluster.dsn("plain", port=proxy.port),
@@ -222,6 +237,8 @@ def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_jo
     assert run.summary["retries"] == 0
 
 
+@pytest.mark.fault(37, 40)
+@pytest.mark.security(12)
 @pytest.mark.parametrize("kind", [b"G", b"H", b"W", b"V", b"!"],
                          ids=["copy-in", "copy-out", "copy-both", "function-call", "unknown-type"])
 def test_fault_40_message_nobody_asked_for_drops_the_link(make_job, proxy, dsn, kind):
@@ -239,6 +256,8 @@ def test_fault_40_message_nobody_asked_for_drops_the_link(make_job, proxy, dsn, 
     assert "protocol" in run.log.lower()
 
 
+@pytest.mark.fault(36)
+@pytest.mark.security(9)
 @pytest.mark.parametrize("length", [0, 3, 2**31 - 1, 2**32 - 1, 2**30])
 def test_fault_36_absurd_length_is_a_protocol_error_not_memory(make_job, proxy, dsn, length):
     def rewrite(message_kind, body, link):

@@ -11,6 +11,7 @@ from harness import expect
 from harness.program import slow_sql
 
 
+@pytest.mark.fault(47)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_fault_47_signal_stops_within_5_s_and_is_resumable(make_job, number):
     job = make_job(rows=400, sql=slow_sql())
@@ -23,6 +24,7 @@ def test_fault_47_signal_stops_within_5_s_and_is_resumable(make_job, number):
     job.complete()
 
 
+@pytest.mark.fault(47)
 def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, cluster):
     job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
     run = job.start(max_outage="300s", connect_timeout="60s", reconnect_timeout="60s")
@@ -37,6 +39,7 @@ def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, clus
     job.complete()
 
 
+@pytest.mark.fault(45)
 def test_fault_45_second_run_on_one_output_says_so_and_exits_1(make_job):
     job = make_job(rows=300, sql=slow_sql())
     first = job.start()
@@ -49,6 +52,7 @@ def test_fault_45_second_run_on_one_output_says_so_and_exits_1(make_job):
     job.complete()
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("change", ["input", "query", "params"])
 def test_fault_46_changed_job_is_refused_and_restart_starts_over(make_job, change):
     job = make_job(rows=[(str(i), str(i + 1)) for i in range(1, 301)], header=("id", "other"), sql=slow_sql())

@@ -5,6 +5,7 @@ import sys
 import tempfile
 
 import arrows
+import shown
 
 # what is wrong: (file, its text, a piece of the message that must come)
 WRONG = {
@@ -46,7 +47,41 @@ def run(extra):
         return arrows.check(root)
 
 
+# What a page with the faults 1 and 2 must be told, given what the tests say of themselves.
+PAGE = "| fault | what | shown by |\n|---|---|---|\n| 1 | one | `unit/test_a.c` good |\n| 2 | two | `sim` WRAP |\n"
+GOOD = """/* Why.
+ * Shows fault 1.
+ */
+static void good(void **state) {
+}
+    hf_test(good),
+"""
+SHOWN = {
+    "nothing wrong": (GOOD, PAGE, []),
+    "a fault without a test": ("", PAGE, ["fault 1 has no test: one"]),
+    "a test that is never run": (GOOD.replace("hf_test(good),", ""), PAGE, ["fault 1 has no test: one"]),
+    "a test that the page does not name": (GOOD.replace("good", "other"), PAGE, ["drifted"]),
+    "a number that is not there": (GOOD.replace("fault 1.", "fault 1, security 3."), PAGE, ["security 3 is shown"]),
+    "a row without a test": (GOOD, PAGE + "| 3 | three |  |\n", ["fault 3 has no test: three"]),
+}
+
+
+def run_shown(source, page):
+    found = {(mark, number): {"tests/unit/test_a.c": [name]} for mark, number, name in shown.of_cmocka(source)}
+    made, wrong = shown.fill(page, {**found, ("fault", 2): {"tests/sim": ["WRAP"]}})
+    return wrong + ([] if wrong or made == page else ["drifted"])
+
+
 failed = 0
+marked = "@pytest.mark.fault(1, 2)\n@other\n@pytest.mark.security(3)\ndef test_x(): pass\ndef test_y(): pass\n"
+if list(shown.of_pytest("x.py", marked)) != [("fault", 1, "x"), ("fault", 2, "x"), ("security", 3, "x")]:
+    failed += 1
+    print("selftest: the marks of pytest are not read")
+for what, (source, page, messages) in SHOWN.items():
+    said = run_shown(source, page)
+    if len(said) != len(messages) or any(message not in line for message, line in zip(messages, said)):
+        failed += 1
+        print(f"selftest: shown: {what}: expected {messages}, got {said}")
 for line in run({}):
     failed += 1
     print(f"selftest: a tree with nothing wrong: {line}")

@@ -403,6 +403,7 @@ static bool holds(const hf_config *config, const char *secret) {
     return false;
 }
 
+/* Shows security 14. */
 static void wiping_and_replacing_leave_no_password(void **state) {
     static char callers[] = "callers-own";
     hf_config config = HF_CONFIG_DEFAULT;

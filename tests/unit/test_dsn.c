@@ -345,6 +345,7 @@ static const char *const secretive[] = {
     "password='QZXJ WVKYQQ' host=h user=me retry_delay=2s",
 };
 
+/* Shows security 14. */
 static void no_error_shows_a_piece_of_the_password(void **state) {
     static const char *const raw[] = {
         "postgres://u:QZXJ/WVKYQQ@h/db",
@@ -377,7 +378,9 @@ static void no_error_shows_a_piece_of_the_password(void **state) {
     }
 }
 
-/* Every single change of a character, to every character that means something. */
+/* Every single change of a character, to every character that means something.
+ * Shows security 14.
+ */
 static void no_typing_mistake_makes_an_error_show_it(void **state) {
     static const char meaning[] = ":/?#[]@!&'=%,\\ \tx0";
     (void)state;

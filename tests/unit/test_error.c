@@ -95,6 +95,7 @@ static void giving_up_names_the_limit(void **state) {
                         "connection reset by the peer after 5 retries (max_retries)");
 }
 
+/* Shows security 3. */
 static void a_servers_words_are_marked_as_the_servers(void **state) {
     hf_error error = { .code = HF_ERR_SERVER,
                        .phase = HF_PHASE_QUERY,
@@ -135,6 +136,7 @@ static void a_system_error_keeps_its_number(void **state) {
     assert_string_equal(text_of(&error), "connection refused in tcp [system error -2147483648]");
 }
 
+/* Shows security 3. */
 static void nothing_from_a_server_can_command_a_terminal(void **state) {
     static const struct {
         const char *in, *out;

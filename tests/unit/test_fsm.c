@@ -152,6 +152,7 @@ static hf_state at(hf_fsm *fsm, hf_ms now) {
     return (hf_state)fsm->state;
 }
 
+/* Shows fault 2. */
 static void each_deadline_fires_at_t_and_not_at_t_minus_1(void **unused) {
     static const struct {
         hf_state state, next;

@@ -96,6 +96,7 @@ static void a_thousand_random_steps_agree_with_a_plain_list(void **state) {
     }
 }
 
+/* Shows fault 41. */
 static void draining_gives_the_order_of_time_around_the_wrap(void **state) {
     static hf_timer timers[MANY];
     hf_heap heap = { 0 };

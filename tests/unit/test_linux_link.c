@@ -302,6 +302,7 @@ static void more_links_than_slots_are_refused(void **state) {
     close(listener);
 }
 
+/* Shows fault 49. */
 static void without_descriptors_open_says_so(void **state) {
     hf_linux *port = port_of(state);
     struct rlimit old, none;

@@ -203,6 +203,7 @@ static void no_family_is_left_out(void **state) {
     assert_int_equal(resolve(fixture, 0, "db.test", out, 1), 1);
 }
 
+/* Shows fault 4. */
 static void a_name_that_is_not_there_is_an_error(void **state) {
     hf_fixture *fixture = *state;
     hf_address out[4];
@@ -214,6 +215,7 @@ static void a_name_that_is_not_there_is_an_error(void **state) {
     assert_int_equal(resolve(fixture, 0, "a..b", out, 4), HF_ERR_RESOLVE);
 }
 
+/* Shows fault 6. */
 static void a_changed_address_is_seen_at_the_next_look_up(void **state) {
     hf_fixture *fixture = *state;
     hf_address out[4];

@@ -186,6 +186,7 @@ static void on_alarm(int signal) {
     (void)signal;
 }
 
+/* Shows fault 49. */
 static void a_signal_ends_the_sleep_and_is_no_error(void **state) {
     hf_linux *port = port_of(state);
     struct sigaction action = { .sa_handler = on_alarm }, old;
@@ -375,6 +376,7 @@ static int converse(hf_linux *port, unsigned when, int error) {
     return answer;
 }
 
+/* Shows fault 49. */
 static void every_call_may_fail_once(void **state) {
     hf_linux *port = port_of(state);
     static const int errors[] = { EINTR, ENOMEM, ENOBUFS, ECONNRESET, EMFILE, ENOSPC, EAGAIN };

@@ -161,7 +161,9 @@ static void a_link_keeps_to_its_budget(void **state) {
 }
 
 /* Every allocation fails once, and then from there on for good. It is a want of memory, never a certificate
- * that does not verify: that would be believed for good. */
+ * that does not verify: that would be believed for good.
+ * Shows fault 49.
+ */
 static void want_of_memory_is_never_a_bad_certificate(void **state) {
     (void)state;
     static const unsigned counts[] = { 1, 1000000 };

@@ -240,11 +240,13 @@ static void cut_everywhere(const char *const *how) {
     expect_no_memory_held();
 }
 
+/* Shows fault 12. */
 static void a_cut_handshake_is_a_clean_error_in_tls_1_3(void **state) {
     (void)state;
     cut_everywhere(tls13);
 }
 
+/* Shows fault 12. */
 static void a_cut_handshake_is_a_clean_error_in_tls_1_2(void **state) {
     (void)state;
     cut_everywhere(tls12);
@@ -267,6 +269,7 @@ static void slices_of_any_size_make_no_difference(void **state) {
     }
 }
 
+/* Shows fault 39. */
 static void a_changed_byte_is_noticed(void **state) {
     (void)state;
     hf_relay relay;
@@ -298,7 +301,7 @@ static void a_changed_byte_is_noticed(void **state) {
     expect_no_memory_held();
 }
 
-/* FAULTS 13. */
+/* FAULTS 13. Shows fault 13. */
 static void an_end_without_close_notify_is_truncation(void **state) {
     (void)state;
     hf_relay relay;
@@ -357,7 +360,7 @@ static void an_end_behind_the_last_record_is_news(void **state) {
     relay_stop(&relay);
 }
 
-/* CVE-2021-23222: bytes in clear before the handshake are nobody's. */
+/* CVE-2021-23222: bytes in clear before the handshake are nobody's. Shows security 1. */
 static void bytes_before_the_handshake_are_refused(void **state) {
     (void)state;
     hf_relay relay;

@@ -152,11 +152,13 @@ static void judge_all(bool old) {
     hf_test_server_stop(&server);
 }
 
+/* Shows fault 17, security 7. */
 static void every_certificate_gets_its_verdict_in_tls_1_3(void **state) {
     (void)state;
     judge_all(false);
 }
 
+/* Shows fault 17, security 7. */
 static void every_certificate_gets_its_verdict_in_tls_1_2(void **state) {
     (void)state;
     judge_all(true);

@@ -383,6 +383,7 @@ static void an_error_while_idle_is_the_sessions_end(void **state) {
     PG_NEWS(&peer, "FATAL the server refused: 08006 server gone (in probe)\n");
 }
 
+/* Shows fault 26. */
 static void whatever_comes_in_between_is_dealt_with(void **state) {
     static const char notice[] = "SNOTICE\0VNOTICE\0C00000\0Mhm\0";
     static const struct {

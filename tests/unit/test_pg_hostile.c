@@ -55,6 +55,7 @@ static void broken(int at, unsigned type) {
 
 /* --- 36: lengths ------------------------------------------------------------------------------------ */
 
+/* Shows fault 36, security 9. */
 static void an_impossible_length_is_refused_on_its_header_alone(void **state) {
     static const uint32_t lengths[] = {
         0, 1, 2, 3, 0x40000001, 0x7fffffff, 0x80000000, 0xffffffff
@@ -74,6 +75,7 @@ static void an_impossible_length_is_refused_on_its_header_alone(void **state) {
     }
 }
 
+/* Shows fault 36, security 9. */
 static void a_length_above_its_types_bound_is_refused_before_it_is_waited_for(void **state) {
     static const struct {
         char type;
@@ -97,7 +99,9 @@ static void a_length_above_its_types_bound_is_refused_before_it_is_waited_for(vo
 
 /* --- 37, 38, 40: types, order ------------------------------------------------------------------------- */
 
-/* Every type of message with a body that would be good, in every place: right only where it is due. */
+/* Every type of message with a body that would be good, in every place: right only where it is due.
+ * Shows fault 38, fault 40, security 12.
+ */
 static void a_message_is_right_only_where_it_is_due(void **state) {
     static const struct {
         char type;
@@ -152,6 +156,7 @@ static void a_message_is_right_only_where_it_is_due(void **state) {
     }
 }
 
+/* Shows fault 38. */
 static void an_answer_missing_or_doubled_never_gives_a_row_to_the_next_statement(void **state) {
     /* The right answer to a statement that was prepared; each message is left out, then sent twice. */
     static const struct {
@@ -187,6 +192,7 @@ static void an_answer_missing_or_doubled_never_gives_a_row_to_the_next_statement
 #define ROW(text) \
     { 'D', text, sizeof(text) - 1, ROWS }
 
+/* Shows fault 37, security 9. */
 static void malformed_bodies_are_refused(void **state) {
     static const struct {
         char type;
@@ -242,6 +248,7 @@ static void malformed_bodies_are_refused(void **state) {
     }
 }
 
+/* Shows fault 37. */
 static void a_parameter_description_must_have_as_many_as_it_says(void **state) {
     static const size_t sizes[] = { 0, 1, 2, 5, 7, 9, 11 };
     (void)state;
@@ -276,7 +283,9 @@ static void messages_that_are_larger_than_the_buffer_are_refused_unless_they_can
 
 /* --- whatever comes ----------------------------------------------------------------------------------- */
 
-/* Random bytes, and right answers with bits flipped: every run ends, and stays inside its buffers. */
+/* Random bytes, and right answers with bits flipped: every run ends, and stays inside its buffers.
+ * Shows fault 39.
+ */
 static void noise_ends_in_an_error_or_in_waiting(void **state) {
     static const uint8_t good[] =
         "1\0\0\0\4t\0\0\0\6\0\0T\0\0\0\x1a\0\1n\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"

@@ -30,6 +30,7 @@ static void refused(int code) {
     assert_true(peer.io.error.message[0] || code == HF_ERR_AUTH_PASSWORD);
 }
 
+/* Shows fault 15, security 4. */
 static void scram_is_the_default_with_a_password_and_nothing_weaker_is_answered(void **state) {
     (void)state;
     with_password(0);
@@ -90,6 +91,7 @@ static void cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method(v
     refused(HF_ERR_AUTH_METHOD);
 }
 
+/* Shows fault 15, security 4. */
 static void ok_before_the_exchange_is_complete_is_refused(void **state) {
     (void)state;
     for (int step = 0; step < 3; step++) {
@@ -107,6 +109,7 @@ static void ok_before_the_exchange_is_complete_is_refused(void **state) {
     }
 }
 
+/* Shows fault 15. */
 static void what_is_asked_out_of_turn_is_a_protocol_error(void **state) {
     (void)state;
     for (int i = 0; i < 7; i++) {
@@ -164,6 +167,7 @@ static void a_malformed_list_of_mechanisms_is_a_protocol_error(void **state) {
     }
 }
 
+/* Shows fault 15, fault 16, security 5. */
 static void scram_that_asks_too_much_is_refused_and_a_wrong_proof_too(void **state) {
     (void)state;
     with_password(0);
@@ -221,6 +225,7 @@ static void channel_binding_is_used_when_it_can_be_and_its_absence_is_told(void 
     }
 }
 
+/* Shows security 4. */
 static void required_channel_binding_is_judged_by_what_was_used(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -237,6 +242,7 @@ static void required_channel_binding_is_judged_by_what_was_used(void **state) {
     }
 }
 
+/* Shows security 14. */
 static void nothing_of_the_login_stays_in_memory(void **state) {
     (void)state;
     with_password(HF_AUTH_PASSWORD);
@@ -258,6 +264,7 @@ static void nothing_of_the_login_stays_in_memory(void **state) {
 
 /* --- what else a server says while it lets us in --------------------------------------------------- */
 
+/* Shows security 3. */
 static void the_error_before_authentication_is_shown_as_printable_text_and_cut(void **state) {
     char long_text[4000] = "\x1b[31mlook \x07here\n";
     (void)state;
@@ -289,6 +296,7 @@ static void notices_and_negotiation_are_passed_over_anywhere(void **state) {
                    "NOTICE the server says: 00000 patience (in login)\nUP\n");
 }
 
+/* Shows security 11. */
 static void another_client_encoding_is_not_accepted(void **state) {
     (void)state;
     with_password(HF_AUTH_NONE);
@@ -390,6 +398,7 @@ static void without_random_numbers_there_is_no_login(void **state) {
 
 /* --- TLS, cancel -------------------------------------------------------------------------------------- */
 
+/* Shows fault 11, security 2. */
 static void only_s_starts_tls(void **state) {
     uint8_t request[16];
     (void)state;

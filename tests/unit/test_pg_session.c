@@ -205,6 +205,7 @@ static void what_failed_to_parse_is_not_remembered(void **state) {
     }
 }
 
+/* Shows fault 34. */
 static void a_forgotten_statement_gets_a_new_name(void **state) {
     hf_request request = { .sql = "SELECT 1" };
     (void)state;
@@ -417,6 +418,7 @@ static void what_commits_by_itself_is_known(void **state) {
     assert_false(hf_driver_pg.self_commits(&batch)); /* in a transaction it cannot */
 }
 
+/* Shows security 8. */
 static void parameters_that_cannot_be_text_are_refused_before_the_first_byte(void **state) {
     hf_value values[2] = { { "a\0b", 3 }, { "x", 1 } };
     hf_request request = { .sql = "SELECT $1", .params = values, .n_params = 1 };
@@ -457,7 +459,7 @@ static void values_go_out_as_they_are(void **state) {
     sent();
 }
 
-/* Every size of buffer, around what is needed: all of a request or nothing. */
+/* Every size of buffer, around what is needed: all of a request or nothing. Shows security 8. */
 static void a_request_is_sent_whole_or_not_at_all(void **state) {
     hf_value value = hf_text("0123456789");
     hf_statement statements[] = { { "SELECT $1", &value, 1 }, { "SELECT $1 + 1", &value, 1 } };

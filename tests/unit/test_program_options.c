@@ -142,7 +142,7 @@ static void a_statement_and_its_values_are_taken(void **state) {
     assert_string_equal(options.sql, "--looks-like-an-option");
 }
 
-/* O6: not in argv once it was read, right or wrong, in either spelling. */
+/* O6: not in argv once it was read, right or wrong, in either spelling. Shows security 14. */
 static void a_dsn_is_wiped_from_argv(void **state) {
     static const char *const lines[] = { REPORT "--dsn postgres://u:hunter2@h/d",
                                          REPORT "--dsn=postgres://u:hunter2@h/d",
@@ -220,6 +220,7 @@ static void a_wrong_file_is_refused_by_name(void **state) {
     }
 }
 
+/* Shows security 14. */
 static void a_file_with_a_dsn_is_its_owners_alone(void **state) {
     static const char json[] = "{\"dsn\": \"postgres://u:hunter2@h/d\"}";
     (void)state;

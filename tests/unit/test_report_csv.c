@@ -56,6 +56,7 @@ static void empty_is_null_and_quotes_make_the_empty_string(void **state) {
     assert_string_equal(read_text("a\n\n\"\"\nx"), "1:a 2:- 3: 4:x ");
 }
 
+/* Shows fault 48. */
 static void line_ends_are_lf_or_crlf_and_the_last_may_be_missing(void **state) {
     (void)state;
     assert_string_equal(read_text("a,b\r\n1,2\r\n3,4"), "1:a|b 2:1|2 3:3|4 ");
@@ -63,6 +64,7 @@ static void line_ends_are_lf_or_crlf_and_the_last_may_be_missing(void **state) {
     assert_string_equal(read_text(""), "");
 }
 
+/* Shows fault 48. */
 static void a_byte_order_mark_is_no_part_of_the_first_name(void **state) {
     (void)state;
     assert_string_equal(read_text("\xef\xbb\xbf"
@@ -85,6 +87,7 @@ static void a_record_has_the_line_it_starts_on(void **state) {
     assert_string_equal(read_text("a,b\n\"x\ny\r\n\",2\n3,4\n"), "1:a|b 2:x\ny\r\n|2 5:3|4 ");
 }
 
+/* Shows fault 48. */
 static void a_quote_in_the_wrong_place_is_an_error_with_its_line(void **state) {
     (void)state;
     assert_non_null(strstr(read_text("a\n1\nx\"y\n"), "!:3: a quote in the wrong place"));
@@ -101,6 +104,7 @@ static void a_bare_carriage_return_is_an_error_never_a_new_line(void **state) {
     assert_string_equal(read_text("a\n\"1\r2\"\n"), "1:a 2:1\r2 ");
 }
 
+/* Shows fault 48. */
 static void a_nul_byte_is_kept_for_the_line_to_be_refused(void **state) {
     hf_csv_record record;
     (void)state;

@@ -89,7 +89,9 @@ static void the_last_word_on_a_line_counts(void **state) {
     unlink(path);
 }
 
-/* Cut anywhere, what is whole before the cut is read and new records follow it. */
+/* Cut anywhere, what is whole before the cut is read and new records follow it.
+ * Shows fault 44.
+ */
 static void a_torn_record_is_cut_off(void **state) {
     hf_intents intents;
     hf_fates fates;

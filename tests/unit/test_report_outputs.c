@@ -150,6 +150,7 @@ static void what_is_not_ours_is_never_touched(void **state) {
     }
 }
 
+/* Shows fault 44. */
 static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     hf_position_record known;
     (void)state;
@@ -178,6 +179,7 @@ static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     expect_file("", "a,b\n1,x\n3,z\n");
 }
 
+/* Shows fault 44. */
 static void a_part_that_lost_bytes_is_refused(void **state) {
     (void)state;
     clear();
@@ -270,6 +272,7 @@ static void a_restart_keeps_the_old_report_until_the_new_one_is_complete(void **
     expect_find(&other, false, false, HF_OUTPUTS_FINISHED, 0);
 }
 
+/* Shows fault 49. */
 static void after_a_failed_write_the_files_go_back_to_the_position(void **state) {
     (void)state;
     clear();

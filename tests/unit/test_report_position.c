@@ -88,7 +88,9 @@ static void a_volatile_record_counts_only_under_its_own_boot(void **state) {
     assert_int_equal(hf_position_choose(image, no_boot, turn), 1);
 }
 
-/* A file image as the disk may have it after a power cut: of the writes since the last sync any subset. */
+/* A file image as the disk may have it after a power cut: of the writes since the last sync any subset.
+ * Shows fault 44.
+ */
 static void a_power_cut_leaves_the_last_commit_whatever_was_dropped(void **state) {
     static uint8_t synced[HF_POSITION_BYTES], kernel[HF_POSITION_BYTES], disk[HF_POSITION_BYTES];
     uint32_t seed = 3;
@@ -157,6 +159,7 @@ static void what_was_written_is_found_again_and_goes_on(void **state) {
     unlink(path);
 }
 
+/* Shows fault 45. */
 static void a_second_run_finds_it_locked(void **state) {
     hf_position position, other;
     hf_position_record back;

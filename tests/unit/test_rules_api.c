@@ -269,6 +269,7 @@ static void r31_close_in_every_state(void **state) {
     }
 }
 
+/* Shows security 14. */
 static void r31_a_closed_pool_keeps_no_secret(void **state) {
     (void)state;
     static const char secret[] = "xyzzyplugh";
@@ -339,6 +340,7 @@ static hf_world *many_addresses(unsigned n) {
     return world;
 }
 
+/* Shows fault 5. */
 static void f5_a_dead_address_leaves_time_for_the_next(void **state) {
     (void)state;
     for (unsigned n = 2; n <= HF_ADDRESSES_MAX; n++) {
@@ -358,6 +360,7 @@ static void f5_a_dead_address_leaves_time_for_the_next(void **state) {
     }
 }
 
+/* Shows fault 5. */
 static void f5_a_refused_address_is_passed_at_once(void **state) {
     (void)state;
     static const hf_peer_deed deeds[] = { HF_PEER_ERROR, HF_PEER_RST };
@@ -375,6 +378,7 @@ static void f5_a_refused_address_is_passed_at_once(void **state) {
     }
 }
 
+/* Shows fault 5. */
 static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
     (void)state;
     hf_world *world = many_addresses(3);
@@ -393,6 +397,7 @@ static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 4, fault 6. */
 static void f6_the_name_is_resolved_afresh_each_attempt(void **state) {
     (void)state;
     hf_world *world = many_addresses(1);
@@ -412,6 +417,7 @@ static void f6_the_name_is_resolved_afresh_each_attempt(void **state) {
 
 /* --- TLS ------------------------------------------------------------------------------------------ */
 
+/* Shows fault 10, fault 11. */
 static void f10_f11_tls(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -436,6 +442,7 @@ static void f10_f11_tls(void **state) {
     hf_world_end(world);
 }
 
+/* Shows security 13. */
 static void r16_the_cancel_is_encrypted_if_the_session_is(void **state) {
     (void)state;
     hf_world *world = hf_world_new();

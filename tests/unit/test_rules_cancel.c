@@ -172,6 +172,7 @@ static void r16_close_timeout_0_drops_at_once(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 28. */
 static void f28_the_cancel_path_is_a_black_hole(void **state) {
     (void)state;
     static const hf_peer_deed deeds[] = { HF_PEER_SILENCE, HF_PEER_ERROR, HF_PEER_RST,
@@ -436,6 +437,7 @@ static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     }
 }
 
+/* Shows fault 34. */
 static void r17_prepared_again_once_under_a_new_name(void **state) {
     (void)state;
     static const char *const codes[] = { "26000", "42P05", "0A000" };
@@ -471,6 +473,7 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
     }
 }
 
+/* Shows fault 34. */
 static void r17_the_server_forgot_its_statements(void **state) {
     (void)state;
     hf_world *world = hf_world_new();

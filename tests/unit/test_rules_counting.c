@@ -106,6 +106,7 @@ static void r2_connect_retries_forever_go_on(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 1. */
 static void r2_once_up_the_schedule_runs_until_max_outage(void **state) {
     (void)state;
     static const hf_ms waits[] = { 2000, 4000, 8000, 16000, 30000, 30000, 30000 };
@@ -161,6 +162,7 @@ static void r2_max_outage_forever_never_gives_up(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 1, fault 7, fault 8. */
 static void r3_dials_57p03_53300_and_waiting_spend_no_retry(void **state) {
     (void)state;
     static const char *const codes[] = { "57P03", "53300" };

@@ -258,6 +258,7 @@ static void random_world(uint32_t number) {
     hf_world_end(world);
 }
 
+/* Shows fault 49. */
 static void a_thousand_worlds_in_which_anything_fails_at_any_time(void **state) {
     (void)state;
     const char *one = getenv("WORLD"), *many = getenv("WORLDS");

@@ -24,6 +24,7 @@ static void refuse(hf_world *world, uint32_t times) {
                 (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
 }
 
+/* Shows security 17. */
 static void r6_one_dials_alone_the_others_follow(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -154,6 +155,7 @@ static void permanent(const char *sqlstate) {
     hf_world_end(world);
 }
 
+/* Shows security 17. */
 static void r7_a_permanent_refusal_fails_submits_until_reset(void **state) {
     (void)state;
     permanent("28P01");
@@ -191,6 +193,7 @@ static void r7_a_refused_extra_dial_is_not_repeated(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 14, security 17. */
 static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -209,6 +212,7 @@ static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(vo
     hf_world_end(world);
 }
 
+/* Shows fault 14. */
 static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
     (void)state;
     for (unsigned how = 0; how < 3; how++) {
@@ -235,6 +239,7 @@ static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
     }
 }
 
+/* Shows fault 43. */
 static void f43_connections_that_are_lost_at_once_come_back_spread(void **state) {
     (void)state;
     for (unsigned set = 0; set < 2; set++) {
@@ -262,6 +267,7 @@ static void f43_connections_that_are_lost_at_once_come_back_spread(void **state)
     }
 }
 
+/* Shows fault 7. */
 static void f7_53300_shrinks_and_grows_back(void **state) {
     (void)state;
     hf_world *world = hf_world_new();

@@ -59,6 +59,7 @@ static const struct {
     { HF_PEER_TLS, HF_PEER_HOLD, true, "tls" },
 };
 
+/* Shows fault 2. */
 static void n_connect_timeout(void **state) {
     (void)state;
     for (unsigned s = 0; s < STARTS; s++) {
@@ -267,6 +268,7 @@ static void r18_work_waits_for_a_probe(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 27. */
 static void r18_f27_a_fatal_while_idle_is_acted_on_in_that_tick(void **state) {
     (void)state;
     static const char *const codes[] = { "57P01", "57P05", "25P03" };
@@ -499,6 +501,7 @@ static void r22_a_jumped_clock_spares_an_attempt_once(void **state) {
     }
 }
 
+/* Shows fault 42. */
 static void f42_a_clock_that_stands_still_or_is_set_back_does_no_harm(void **state) {
     (void)state;
     hf_world *world = one_up(100000);
@@ -509,6 +512,7 @@ static void f42_a_clock_that_stands_still_or_is_set_back_does_no_harm(void **sta
     hf_world_end(world);
 }
 
+/* Shows fault 41. */
 static void f41_a_day_of_life_across_the_wrap(void **state) {
     (void)state;
     hf_world *world = one_up(0xffffffffu - 43200000);

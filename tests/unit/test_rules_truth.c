@@ -363,6 +363,7 @@ static void r13_an_open_transaction_is_rolled_back_and_failed(void **state) {
     hf_world_end(world);
 }
 
+/* Shows fault 18. */
 static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     (void)state;
     hf_world *world = one_up();
@@ -506,6 +507,7 @@ static void r14_a_row_larger_than_the_buffer_fails_its_request_alone(void **stat
     }
 }
 
+/* Shows security 8. */
 static void r9_what_never_fits_is_not_sent(void **state) {
     (void)state;
     static char sql[6000];

@@ -65,6 +65,7 @@ static void the_vector_of_rfc_7677(void **state) {
     assert_int_equal(hf_pg_scram_server_final(&scram, server_final, strlen(server_final)), HF_OK);
 }
 
+/* Shows security 5. */
 static void any_size_of_slice_gives_the_same_keys(void **state) {
     static const uint32_t sizes[] = { 1, 7, 1000, 4094, 4095, 4096, 0, 100000 };
     hf_pg_scram whole = begun();
@@ -114,6 +115,7 @@ static void kept_keys_save_all_rounds_when_salt_and_rounds_are_the_same(void **s
     }
 }
 
+/* Shows fault 16, security 5. */
 static void what_a_server_may_not_ask_is_refused_before_any_hashing(void **state) {
     static const char *const messages[] = {
         "",
@@ -174,6 +176,7 @@ static void the_limits_themselves_are_allowed(void **state) {
     }
 }
 
+/* Shows fault 15, security 4. */
 static void a_server_without_the_password_is_found_out(void **state) {
     static const char *const finals[] = { "",
                                           "v=",

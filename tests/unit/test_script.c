@@ -367,6 +367,7 @@ static int live(char *log) {
     return got;
 }
 
+/* Shows fault 49. */
 static void any_one_call_can_fail_and_none_leaks(void **state) {
     static const int expected[] = { HF_ERR_RESOURCES, HF_ERR_RESOURCES,
                                     HF_ERR_RESOLVE,   HF_ERR_RESOURCES,

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""Which test shows which fault and which attack: holds that each number of tests/shown.md has a test, and that
+the page says where. Its first two columns are written by hand, the last is made here.
+
+    tests/lint/shown.py [--write]
+"""
+import ast
+import glob
+import os
+import re
+import sys
+
+PAGE = "tests/shown.md"
+REPEAT = "to mend: tests/lint/shown.py --write"
+MARKS = ("fault", "security")
+
+# The simulator knows its faults by names of its own; it draws them all, so a test is not a function there.
+SIMULATED = {
+    "fault": {
+        5: ["DNS_SEVERAL"], 6: ["DNS_MOVED"], 19: ["NET_HOLE_BOTH"], 39: ["NET_FLIP"], 41: ["TIME_WRAP"],
+    },
+    "security": {1: ["TLS_INJECTED"], 4: ["PG_EARLY_OK"], 17: ["PG_PASSWORD"]},
+}
+
+
+def numbers(call):
+    """What one `@pytest.mark.fault(1, 2)` says: ("fault", [1, 2]), or nothing."""
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in MARKS:
+        return call.func.attr, [argument.value for argument in call.args]
+    return None, []
+
+
+def of_pytest(path, source):
+    """(mark, number, name) for each number that a test of the file carries."""
+    for node in ast.parse(source, path).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            for mark, shown in map(numbers, node.decorator_list):
+                yield from ((mark, number, node.name[len("test_"):]) for number in shown)
+
+
+def of_cmocka(source):
+    """The same for a C file: the comment right above a test that is really run says `Shows fault 1, security 2.`"""
+    comment = r"/\*((?:(?!\*/).)*)\*/\n"
+    for words, name in re.findall(comment + r"static void (\w+)\(void \*\*", source, re.S):
+        said = re.search(r"Shows ([^.]*)\.", words)
+        if said and re.search(rf"\(\s*{name}\s*[,)]", source.split(f"static void {name}(", 1)[1]):
+            for mark, number in re.findall(r"(fault|security) (\d+)", said.group(1)):
+                yield mark, int(number), name
+
+
+def collect(root):
+    """{(mark, number): {file: [test, …]}}"""
+    found = {}
+
+    def add(mark, number, file, name):
+        found.setdefault((mark, number), {}).setdefault(file, []).append(name)
+    for path in sorted(glob.glob(os.path.join(root, "tests/integration/test_*.py"))):
+        with open(path, encoding="utf-8") as file:
+            for mark, number, name in of_pytest(path, file.read()):
+                add(mark, number, os.path.relpath(path, root), name)
+    for path in sorted(glob.glob(os.path.join(root, "tests/unit/test_*.c"))):
+        with open(path, encoding="utf-8") as file:
+            for mark, number, name in of_cmocka(file.read()):
+                add(mark, number, os.path.relpath(path, root), name)
+    with open(os.path.join(root, "tests/sim/cover.h"), encoding="utf-8") as file:
+        known = re.findall(r"X\((\w+),", file.read())
+    for mark, of_mark in SIMULATED.items():
+        for number, names in of_mark.items():
+            for name in names:
+                if name in known:
+                    add(mark, number, "tests/sim", name)
+    return found
+
+
+def cell(where):
+    return "; ".join(f"`{os.path.relpath(file, 'tests')}` {', '.join(names)}" for file, names in where.items())
+
+
+def fill(page, found):
+    """The page with its last column made anew, and what is wrong with it."""
+    lines, wrong, mark, rows = [], [], None, set()
+    for line in page.splitlines():
+        head = re.match(r"\| (fault|security) \|", line)
+        row = re.match(r"\| (\d+) \| ([^|]*) \|", line)
+        if head:
+            mark = head.group(1)
+        elif row and mark:
+            key = mark, int(row.group(1))
+            rows.add(key)
+            if key not in found:
+                wrong.append(f"{mark} {key[1]} has no test: {row.group(2)}")
+            line = f"| {key[1]} | {row.group(2)} | {cell(found.get(key, {}))} |"
+        lines.append(line)
+    for strange in sorted(set(found) - rows):
+        wrong.append(f"{' '.join(map(str, strange))} is shown by a test and is not on the page")
+    return "\n".join(lines) + "\n", wrong
+
+
+def main(words):
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    made, wrong = fill(page, collect("."))
+    if "--write" in words:
+        with open(PAGE, "w", encoding="utf-8") as file:
+            file.write(made)
+    elif made != page:
+        wrong.append(f"it has drifted from the tests; {REPEAT}")
+    for line in wrong:
+        print(f"{PAGE}: {line}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
