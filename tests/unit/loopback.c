@@ -155,16 +155,19 @@ bool hf_test_close(hf_linux *port, hf_link *link) {
 
 bool hf_test_news(hf_linux *port, uint32_t tag, unsigned ms) {
     hf_ms end = hf_linux_now(port) + ms;
-    do {
+    for (;;) {
+        bool last = hf_linux_now(port) >= end; /* what came with the last wait is still looked at */
         uint32_t one;
         while (port->port.api->next(&port->port, &one) != 0) {
             if (one == tag) {
                 return true;
             }
         }
+        if (last) {
+            return false;
+        }
         hf_linux_wait(port, end);
-    } while (hf_linux_now(port) < end || port->port.api->next(&port->port, &(uint32_t){ 0 }) != 0);
-    return false;
+    }
 }
 
 void hf_test_wait(hf_linux *port, unsigned ms) {

@@ -45,7 +45,8 @@ static void a_record_survives_its_bytes(void **state) {
     record.exit_status = 5;
     hf_position_encode(&record, 77, boot_a, bytes);
     assert_true(hf_position_decode(bytes, &back, &sequence, boot));
-    assert_memory_equal(&back, &record, sizeof record);
+    /* Every field, up to the last; not the padding behind it. */
+    assert_memory_equal(&back, &record, offsetof(hf_position_record, exit_status) + 1);
     assert_int_equal(sequence, 77);
     assert_memory_equal(boot, boot_a, sizeof boot);
 }
