@@ -144,7 +144,8 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     case HF_ERR_CLOSED:
     case HF_ERR_OUTAGE:
     case HF_ERR_READ_ONLY:
-    case HF_ERR_OPEN_TRANSACTION: return HF_CLASS_STATEMENT;
+    case HF_ERR_OPEN_TRANSACTION:
+    case HF_ERR_UNRESOLVED: return HF_CLASS_STATEMENT;
     case HF_ERR_CANCELLED: return HF_CLASS_CANCELLED;
     case HF_ERR_TIMEOUT:
         return error->phase == HF_PHASE_QUEUE ? HF_CLASS_STATEMENT : HF_CLASS_RECONNECT;

@@ -214,6 +214,7 @@ static void login(hf_conn *conn) {
     io->link = conn->dial.link;
     io->keys = &endpoint->keys;
     io->degraded = endpoint->degraded;
+    io->ticketless = endpoint->ticketless;
     io->encrypted = hf_dial_wants_tls(conn);
     io->rx.start = io->rx.end = io->tx.start = io->tx.end = 0;
     io->tx_total = conn->tx_sent = 0;

@@ -42,6 +42,26 @@ typedef struct hf_keys {
     uint8_t client_key[32], server_key[32];
 } hf_keys;
 
+/* What a request asks its driver to send. Only RESOLVE has others than RUN. */
+typedef enum hf_stage {
+    HF_STAGE_RUN,      /* all of it; of one that is held, all but its COMMIT */
+    HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered HELD */
+    HF_STAGE_ROLLBACK, /* instead of that */
+    HF_STAGE_ASK       /* the question what became of request->ticket, on any session */
+} hf_stage;
+
+/* What is known of a transaction; the driver sets it before READY. */
+typedef enum hf_fate {
+    HF_FATE_NONE,      /* nothing was asked, or nothing was said */
+    HF_FATE_COMMITTED, /* it was */
+    HF_FATE_ABORTED, /* certainly without effect. In RUN: it was undone for the driver's own reasons (no
+                          ticket was given) and can run again at once, in another way */
+    HF_FATE_RUNNING,  /* still in progress */
+    HF_FATE_STANDBY,  /* this server cannot say: the primary can */
+    HF_FATE_OTHER,    /* another server, or another life of it: what it says would not be true */
+    HF_FATE_FORGOTTEN /* the server does not know any more */
+} hf_fate;
+
 /* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
 typedef struct hf_io {
     const hf_config *config;
@@ -54,7 +74,8 @@ typedef struct hf_io {
     uint64_t tx_total; /* bytes ever appended to tx; submit() notes request->sent_at in it */
     uint8_t
         degraded; /* endpoint memory: which start-up parameters it refused; 0 none (SEMANTICS 21) */
-    bool encrypted; /* the link is TLS */
+    bool ticketless; /* endpoint memory: it gives no tickets (RESOLVE) */
+    bool encrypted;  /* the link is TLS */
     /* Where feed() leaves what its news is about. */
     hf_row row;
     hf_columns columns;
@@ -75,7 +96,8 @@ typedef enum hf_news {
     HF_NEWS_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
     HF_NEWS_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
     HF_NEWS_DONE, /* a statement's command is complete, its transaction perhaps not: request->affected */
-    HF_NEWS_ERROR,  /* the server refused the oldest request (io->error); its READY follows */
+    HF_NEWS_ERROR, /* the server refused the oldest request (io->error); its READY follows */
+    HF_NEWS_HELD, /* the oldest request, which is held, is done but for its COMMIT: request->ticket */
     HF_NEWS_READY,  /* the oldest request is over: every part of its answer was read. io->error is
                         HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */
     HF_NEWS_PROBED, /* the probe was answered */
@@ -101,8 +123,9 @@ struct hf_driver {
     int (*start)(hf_session *session, hf_io *io);
     /* Reads rx. oldest: the request whose answer comes next, NULL when none is in flight. */
     hf_news (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
-    /* Encodes all of a request, and its flush. 1 done, 0 no room now (tx is untouched), < 0 it can never be
-     * sent: HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
+    /* Encodes what request->stage says, and its flush; of a RESOLVE it sets request->held. 1 done, 0 no room
+     * now (tx is untouched; never of COMMIT and ROLLBACK, which follow HELD at once), < 0 it can never be sent:
+     * HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
     /* Forgets what was prepared for this request, so that the next submit prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);

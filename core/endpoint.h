@@ -7,6 +7,7 @@
 typedef struct hf_endpoint {
     hf_keys keys;     /* login keys kept for a reconnect */
     uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
+    bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
 } hf_endpoint;
 
 typedef struct hf_endpoints {

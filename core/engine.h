@@ -11,7 +11,10 @@
 enum {
     HF_READS_PER_TICK = 16, /* of one connection */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
-    HF_JUMP_MS = 1000       /* a tick later than promised by this much: the clock has jumped */
+    HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
+    HF_ASK_MS_MIN =
+        10, /* between two questions what became of a COMMIT: retry_delay, within these */
+    HF_ASK_MS_MAX = 1000
 };
 
 /* Marks of hf_timer.kind. */
@@ -158,11 +161,28 @@ void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *e
 /* --- requests in flight (flight.c) --- */
 /* Encodes a request on this connection: 1 in flight, 0 no room now, -1 it ended (could never be sent). */
 int hf_flight_send(hf_conn *conn, hf_request *request);
+/* Not again, whatever happened: cancelled, out of time, or the pool is closing. */
+bool hf_flight_must_end(const hf_pool *pool, const hf_request *request);
+/* Certainly without effect, and another try may help: again, if it may, else FAILED. */
+void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Acts on one piece of news of a logged-in session. False: feed no more now. */
 bool hf_flight_news(hf_conn *conn, hf_news news);
 /* The connection is lost: each request in flight is requeued or ends, by SEMANTICS 10-12. */
 void hf_flight_lost(hf_conn *conn, const hf_error *error);
 /* Starts the clock of the oldest in flight. */
 void hf_flight_clock(hf_conn *conn);
+
+/* --- what became of a COMMIT (resolve.c; SEMANTICS 15) --- */
+/* All but its COMMIT is done. */
+void hf_resolve_held(hf_conn *conn, hf_request *request);
+/* The answer to its COMMIT was lost: true, and from now on its fate is asked for. False: it has no COMMIT under
+ * way, or there is no time left for questions. */
+bool hf_resolve_begin(const hf_pool *pool, hf_request *request);
+/* The question is in flight. */
+void hf_resolve_asking(const hf_pool *pool, hf_request *request);
+/* It was answered, or refused (*why). True: not by a primary, the connection must be given up because of *why. */
+bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
+/* The connection was lost under it: true, it is asked again; false, it ended. */
+bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error);
 
 #endif

@@ -63,7 +63,8 @@ _Noreturn void hf_assert_failed(const char *what, const char *file, int line);
     /* server */                                                                                 \
     X(ERR_SERVER, -80, "the server refused")                                                     \
     X(ERR_READ_ONLY, -81, "this statement writes, and the session is read-only")                 \
-    X(ERR_OPEN_TRANSACTION, -82, "the statement left a transaction open; use a batch")
+    X(ERR_OPEN_TRANSACTION, -82, "the statement left a transaction open; use a batch")           \
+    X(ERR_UNRESOLVED, -83, "what became of its commit cannot be known")
 
 typedef enum hf_err {
 #define X(name, number, text) HF_##name = (number),

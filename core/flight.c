@@ -15,15 +15,14 @@ static bool may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
 
-/* Not again, whatever happened. */
-static bool must_end(const hf_pool *pool, const hf_request *request) {
+bool hf_flight_must_end(const hf_pool *pool, const hf_request *request) {
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
 }
 
 /* Ends a request because of error; was the last of its retries spent? Then that is said too. */
 static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     hf_error why = *error;
-    if (!must_end(pool, request) && why.limit == HF_LIMIT_NONE) {
+    if (!hf_flight_must_end(pool, request) && why.limit == HF_LIMIT_NONE) {
         why.limit = HF_LIMIT_MAX_RETRIES;
         why.limit_ms = pool->config->max_retries;
     }
@@ -40,9 +39,6 @@ void hf_flight_clock(hf_conn *conn) {
 int hf_flight_send(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     hf_io *io = &conn->io;
-    if (request->on_send) {
-        request->on_send(request);
-    }
     int r = pool->config->driver->submit(&conn->session, io, request);
     if (r == 0) {
         return 0;
@@ -58,9 +54,16 @@ int hf_flight_send(hf_conn *conn, hf_request *request) {
         return -1;
     }
     request->conn = conn;
-    request->attempts++;
-    if (request->retries > 0) {
-        pool->retries++;
+    if (request->stage == HF_STAGE_ASK) {
+        hf_resolve_asking(pool, request);
+    } else {
+        if (request->on_send) { /* nothing of it has left tx yet */
+            request->on_send(request);
+        }
+        request->attempts++;
+        if (request->retries > 0) {
+            pool->retries++;
+        }
     }
     hf_queue_push(&conn->flight, request);
     pool->n_in_flight++;
@@ -80,9 +83,8 @@ static hf_request *pop(hf_conn *conn) {
     return request;
 }
 
-/* Certainly without effect, and another try may help: again, if it may. */
-static void again_or_failed(hf_pool *pool, hf_request *request, const hf_error *error) {
-    if (must_end(pool, request) || !may_retry(pool, request)) {
+void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
+    if (hf_flight_must_end(pool, request) || !may_retry(pool, request)) {
         bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
         end_for(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, error);
         return;
@@ -98,8 +100,9 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     if (ours) {
         hf_cancel_error(conn, request, &error);
         memcpy(error.sqlstate, request->error.sqlstate, sizeof error.sqlstate);
-        again_or_failed(pool, request, &error);
-    } else if ((hf_cancel_pending(conn) || conn->exposed > 0) && !must_end(pool, request)) {
+        hf_flight_again(pool, request, &error);
+    } else if ((hf_cancel_pending(conn) || conn->exposed > 0) &&
+               !hf_flight_must_end(pool, request)) {
         /* Meant for one that was answered just before: no fault of this one. */
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
@@ -113,18 +116,24 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
 static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
-    bool again = !must_end(pool, request);
+    bool again = !hf_flight_must_end(pool, request);
     switch (hf_classify(&request->error, config->read_only)) {
     case HF_CLASS_RETRY:
         if (again && may_retry(pool, request)) {
             uint32_t delay = hf_backoff(request->retries++, config, hf_pool_random(pool));
             hf_request_wait(pool, request, delay);
         } else {
-            again_or_failed(pool, request, &request->error);
+            hf_flight_again(pool, request, &request->error);
         }
         return false;
     case HF_CLASS_RECONNECT:
-    case HF_CLASS_ROLE: again_or_failed(pool, request, &request->error); return alive;
+    case HF_CLASS_ROLE:
+        if (hf_resolve_begin(pool, request)) {
+            hf_request_requeue(pool, request);
+        } else {
+            hf_flight_again(pool, request, &request->error);
+        }
+        return alive;
     case HF_CLASS_REPREPARE:
         if (again && !(request->flags & HF_REQUEST_REPREPARED)) {
             request->flags |= HF_REQUEST_REPREPARED;
@@ -136,9 +145,13 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
         }
         break;
     case HF_CLASS_AMBIGUOUS:
-        if (again && request->replay == HF_REPLAY_SAFE && may_retry(pool, request)) {
+        if (request->held && request->stage != HF_STAGE_COMMIT) {
+            hf_flight_again(pool, request, &request->error); /* it was not committed */
+        } else if (hf_resolve_begin(pool, request)) {
+            hf_request_requeue(pool, request);
+        } else if (again && request->replay == HF_REPLAY_SAFE && may_retry(pool, request)) {
             request->flags |= HF_REQUEST_MAYBE_RAN;
-            again_or_failed(pool, request, &request->error);
+            hf_flight_again(pool, request, &request->error);
         } else {
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
         }
@@ -172,7 +185,19 @@ static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     }
     conn->io.error.code = HF_OK;
     hf_error why = request->error;
-    if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
+    if (request->stage == HF_STAGE_ROLLBACK) {
+        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+    } else if (request->stage == HF_STAGE_ASK) {
+        give_up = hf_resolve_asked(conn, request, &why);
+    } else if (request->fate == HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
+        pool->endpoints.list[conn->endpoint].ticketless = conn->io.ticketless;
+        if (hf_flight_must_end(pool, request)) {
+            hf_cancel_error(conn, request, &why);
+            hf_request_end(pool, request, HF_OUTCOME_FAILED, &why);
+        } else {
+            hf_request_requeue(pool, request);
+        }
+    } else if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
         hf_cancel_error(conn, request, &why);
         hf_request_end(pool, request, ran(pool), &why);
     } else if (why.code == HF_OK) {
@@ -202,7 +227,8 @@ static bool ready(hf_conn *conn) {
     hf_request *request = conn->flight.head;
     bool ours = request == conn->cancelled;
     bool fine = request->error.code == HF_OK && conn->io.error.code == HF_OK &&
-                !(request->flags & HF_REQUEST_ROWS_LOST);
+                !(request->flags & HF_REQUEST_ROWS_LOST) && request->stage != HF_STAGE_ASK &&
+                request->fate == HF_FATE_NONE;
     pop(conn);
     hf_pool_proved(pool, conn);
     if (!fine || ours) {
@@ -302,6 +328,7 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
     switch (news) {
     case HF_NEWS_ROW: return row(conn, request);
     case HF_NEWS_READY: return ready(conn);
+    case HF_NEWS_HELD: hf_resolve_held(conn, request); return true;
     case HF_NEWS_DONE:
         if (request->statement >= request->n_batch) { /* the last, or the only one */
             request->flags |= HF_REQUEST_COMPLETE;
@@ -340,16 +367,26 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
 static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
-    const bool sent = request->sent_at <= conn->tx_sent;
+    if (request->stage == HF_STAGE_ASK) {
+        return hf_resolve_lost(pool, request, error);
+    }
+    const bool whole = request->sent_at <= conn->tx_sent;
+    if (whole && hf_resolve_begin(pool, request)) {
+        return true;
+    }
+    /* A COMMIT that was not handed over whole has no effect, but what it was to commit did run. */
+    const bool uncommitted = request->held && (request->stage != HF_STAGE_COMMIT || !whole);
+    const bool sent = whole || request->stage != HF_STAGE_RUN;
     /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
      * not know what its server did.) */
     const bool fatal =
         (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
-    const bool undone = oldest && fatal && !(request->flags & HF_REQUEST_COMPLETE) &&
-                        !driver->self_commits(request);
+    const bool undone =
+        uncommitted || (oldest && fatal && request->stage == HF_STAGE_RUN &&
+                        !(request->flags & HF_REQUEST_COMPLETE) && !driver->self_commits(request));
 
     if (sent && !undone) {
-        if (must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {
+        if (hf_flight_must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, error);
             return false;
         }
@@ -365,7 +402,7 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
     if (sent && outcome == HF_OUTCOME_NOT_SENT) {
         outcome = HF_OUTCOME_FAILED;
     }
-    if (must_end(pool, request) || (sent && !may_retry(pool, request))) {
+    if (hf_flight_must_end(pool, request) || (sent && !may_retry(pool, request))) {
         end_for(pool, request, outcome, error);
         return false;
     }
@@ -386,9 +423,8 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     while (flight.head) {
         hf_request *request = flight.head;
         hf_queue_remove(&flight, request);
-        if (oldest && request->error.severity ==
-                          'E') { /* it was refused; only its ReadyForQuery is missing */
-            refused(conn, request, false, false);
+        if (oldest && request->error.severity == 'E' && request->stage != HF_STAGE_ASK) {
+            refused(conn, request, false, false); /* only its ReadyForQuery is missing */
         } else if (survives(conn, request, oldest, error)) {
             hf_queue_push(&again, request);
         }

@@ -69,6 +69,11 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     if (!batch && request->n_params > 0 && !request->params) {
         return HF_ERR_ARGUMENT;
     }
+    bool unresolved = request->unresolved && request->unresolved[0];
+    if (unresolved &&
+        (request->replay != HF_REPLAY_RESOLVE || strlen(request->unresolved) >= HF_TICKET_BYTES)) {
+        return HF_ERR_ARGUMENT;
+    }
     if (request->flags & HF_REQUEST_IN) {
         return HF_ERR_STATE;
     }
@@ -80,14 +85,25 @@ int hf_submit(hf_pool *pool, hf_request *request) {
         request->error = (hf_error){ 0 };
     }
     request->n_rows = request->affected = request->sent_at = 0;
-    request->attempts = request->duration_ms = request->retries = 0;
+    request->attempts = request->duration_ms = request->retries = request->asks = 0;
     request->statement = 0;
+    request->stage = HF_STAGE_RUN;
+    request->fate = HF_FATE_NONE;
+    request->held = false;
+    request->asked_at = HF_NEVER;
     memset(&request->timer, 0, sizeof request->timer);
     request->timer.kind = HF_TIMER_REQUEST;
     request->conn = NULL;
     request->not_before = 0;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
+    if (!unresolved) {
+        request->ticket[0] = 0;
+    } else { /* it may be the request's own, of an earlier run */
+        memmove(request->ticket, request->unresolved, strlen(request->unresolved) + 1);
+        request->stage = HF_STAGE_ASK;
+        request->flags |= HF_REQUEST_MAYBE_RAN;
+    }
     hf_queue_push(&pool->queue, request);
     pool->n_queued++;
     if (pool->in_tick) {

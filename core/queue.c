@@ -54,20 +54,25 @@ void hf_request_arm(hf_pool *pool, hf_request *request) {
     hf_heap_set(&pool->heap, &request->timer, at);
 }
 
-/* The rows of the attempt that is over count no longer. */
-static void void_rows(hf_request *request) {
-    if (request->n_rows > 0 && request->on_restart) {
-        request->on_restart(request);
+/* The rows of the attempt that is over count no longer, unless what is asked next is whether they do. */
+static void start_over(hf_request *request) {
+    if (request->stage != HF_STAGE_ASK) {
+        if (request->n_rows > 0 && request->on_restart) {
+            request->on_restart(request);
+        }
+        request->n_rows = 0;
+        request->affected = 0;
+        request->stage = HF_STAGE_RUN;
+        request->held = false;
     }
-    request->n_rows = 0;
-    request->affected = 0;
+    request->fate = HF_FATE_NONE;
     request->flags &= (uint8_t) ~(HF_REQUEST_COMPLETE | HF_REQUEST_ROWS_LOST);
     request->error = (hf_error){ 0 };
 }
 
 void hf_request_requeue(hf_pool *pool, hf_request *request) {
     request->conn = NULL;
-    void_rows(request);
+    start_over(request);
     hf_queue_push_front(&pool->queue, request);
     pool->n_queued++;
     hf_request_arm(pool, request);
@@ -75,7 +80,7 @@ void hf_request_requeue(hf_pool *pool, hf_request *request) {
 
 void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
     request->conn = NULL;
-    void_rows(request);
+    start_over(request);
     request->flags |= HF_REQUEST_WAITING;
     request->not_before = pool->now + delay_ms;
     hf_queue_push(&pool->waiting, request);

@@ -22,7 +22,14 @@ hf_value hf_text(const char *text);
 typedef enum hf_replay {
     HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server */
     HF_REPLAY_SAFE,   /* a read or an idempotent write: after any loss */
+    HF_REPLAY_RESOLVE /* a write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's
+                         answer is lost, the server is asked what became of it (SEMANTICS 15). Where the server
+                         gives no tickets, and for what commits by itself (CALL, VACUUM …): as UNSENT */
 } hf_replay;
+
+/* Room for a ticket: what the driver needs to ask for a transaction's fate later, as text. PostgreSQL's is the
+ * transaction's number (xid8) and the incarnation of the server that gave it. */
+#define HF_TICKET_BYTES 112
 
 /* SEMANTICS 9. */
 typedef enum hf_outcome {
@@ -130,6 +137,10 @@ struct hf_request {
     hf_replay replay;
     uint32_t timeout_ms; /* the whole request, queue included; 0 none */
     bool prepare_only;   /* check and describe it (on_columns), do not run it */
+    /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
+     * process was killed, say); NULL: there was none. It is asked about first: if it was committed the
+     * request ends OK without rows, if it was not the request runs. */
+    const char *unresolved;
 
     /* Before the first row of each attempt: what the columns are. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
@@ -143,17 +154,23 @@ struct hf_request {
     /* An attempt is about to be put into the transmit buffer: what must be durable before the server can
      * see the statement is made durable here. Not for hf_submit() or hf_cancel(). */
     void (*on_send)(hf_request *request);
+    /* RESOLVE: all but the COMMIT is done, and every row was delivered; the COMMIT is about to be put into the
+     * transmit buffer. What must be durable before the server can commit (ticket) is made durable here. Not
+     * called when there is no ticket. Not for hf_submit() or hf_cancel(). */
+    void (*on_commit)(hf_request *request);
     /* It is over: outcome, error and the counts are final. */
     void (*on_done)(hf_request *request);
     void *user;
 
     /* The answer. */
     hf_outcome outcome;
-    hf_error error;       /* why, unless OK; of an OK after retries: zero */
-    uint64_t n_rows;      /* delivered in the last attempt */
-    uint64_t affected;    /* rows the command says it touched; the last statement's of a batch */
-    uint32_t attempts;    /* how often it was sent */
-    uint32_t duration_ms; /* from hf_submit() to on_done */
+    hf_error error;    /* why, unless OK; of an OK after retries: zero */
+    uint64_t n_rows;   /* delivered in the last attempt */
+    uint64_t affected; /* rows the command says it touched; the last statement's of a batch */
+    uint32_t attempts; /* how often it was sent */
+    uint32_t asks;     /* how often the server was asked what became of it */
+    char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
+    uint32_t duration_ms;         /* from hf_submit() to on_done */
 
     /* holdfast's own. */
     hf_timer timer;          /* timeout_ms, or when its own wait (40001) is over */
@@ -162,11 +179,15 @@ struct hf_request {
     hf_ms submitted_at;
     hf_ms not_before;        /* waits by itself until then; 0 no */
     hf_ms deadline;          /* submitted_at + timeout_ms, or HF_NEVER */
+    hf_ms asked_at;          /* its fate was first asked for then */
     uint64_t sent_at;        /* place in the connection's stream where the last Execute ends */
     uint32_t retries;        /* re-sends so far */
     uint16_t statement;      /* the batch's statement whose answer is awaited */
     uint8_t driver_state[6]; /* the driver's own, per attempt */
     uint8_t flags;           /* HF_REQUEST_*, engine.h */
+    uint8_t stage;           /* an hf_stage, driver.h */
+    uint8_t fate;            /* an hf_fate, driver.h */
+    bool held; /* the driver's: nothing of it takes effect before its COMMIT is sent */
 };
 
 /* Requests in order. */

@@ -194,6 +194,11 @@ static hf_news own_error(hf_pg_session *session, hf_io *io, const char *sqlstate
     return HF_NEWS_ERROR;
 }
 
+/* Is COMMIT_DONE that of a COMMIT, and not of another statement of the session's own? */
+static bool commits(const hf_request *request) {
+    return request->stage == HF_STAGE_COMMIT || (request->stage == HF_STAGE_RUN && !request->held);
+}
+
 /* CommandComplete: a NUL-terminated tag. */
 static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, const uint8_t *tag,
                     uint32_t bytes) {
@@ -210,9 +215,45 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, cons
     if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
         session->todo = request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
     }
-    if (due == HF_PG_COMMIT_DONE &&
+    if (due == HF_PG_COMMIT_DONE && commits(request) &&
         (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
         return own_error(session, io, "25P02", "COMMIT was answered by ROLLBACK: nothing was done");
+    }
+    return HF_NEWS_MORE;
+}
+
+hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
+    static const struct {
+        const char *words;
+        uint8_t fate;
+    } fates[] = { { "committed", HF_FATE_COMMITTED },
+                  { "aborted", HF_FATE_ABORTED },
+                  { "in progress", HF_FATE_RUNNING },
+                  { "standby", HF_FATE_STANDBY },
+                  { "other", HF_FATE_OTHER } };
+    hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
+    const bool one = hf_pg_read16(&body) == 1;
+    const uint32_t bytes = hf_pg_read32(&body);
+
+    if (request->stage == HF_STAGE_ASK && one && bytes == UINT32_MAX && hf_pg_read_whole(&body)) {
+        request->fate = HF_FATE_FORGOTTEN;
+        return HF_NEWS_MORE;
+    }
+    if (!one || message->cut || bytes != (uint64_t)(body.end - body.at) || bytes == 0 ||
+        bytes >= HF_TICKET_BYTES || memchr(body.at, 0, bytes)) {
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed ticket of %u bytes", message->bytes,
+                            0);
+    }
+    if (request->stage == HF_STAGE_RUN) {
+        memcpy(request->ticket, body.at, bytes);
+        request->ticket[bytes] = 0;
+        return HF_NEWS_MORE;
+    }
+    request->fate = HF_FATE_FORGOTTEN;
+    for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
+        if (strlen(fates[i].words) == bytes && memcmp(fates[i].words, body.at, bytes) == 0) {
+            request->fate = fates[i].fate;
+        }
     }
     return HF_NEWS_MORE;
 }
@@ -256,6 +297,15 @@ static hf_news undone(hf_pg_session *session, hf_io *io) {
                      "rolled back with the transaction that an earlier statement left open");
 }
 
+/* All but the COMMIT is done. If no transaction is open any more nobody knows what took effect. */
+static hf_news held(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
+    if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
+        request->held = status != 'I';
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
+    }
+    return HF_NEWS_HELD;
+}
+
 hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     const bool idle = status == 'I';
 
@@ -277,6 +327,9 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
     if (!request) {
         return out_of_place(io, 'Z');
     }
+    if (request->held && request->stage == HF_STAGE_RUN && !(session->said & HF_PG_SAID_ERROR)) {
+        return held(session, io, request, status);
+    }
     if (idle) {
         return finish(session, io, request, false);
     }
@@ -289,6 +342,11 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
 
 /* --- errors ---------------------------------------------------------------------------------------- */
 
+/* A function that is not there or not allowed: CockroachDB, a server before 13, a role without the right. */
+static bool gives_no_tickets(const hf_error *error) {
+    return memcmp(error->sqlstate, "42", 2) == 0 || memcmp(error->sqlstate, "0A", 2) == 0;
+}
+
 static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message, hf_phase phase) {
     if (!hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_ERR_SERVER, phase)) {
@@ -298,6 +356,16 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
         !request) {
         return HF_NEWS_FATAL;
+    }
+    if (request->held && request->stage == HF_STAGE_RUN && hf_pg_due(session, HF_PG_OWN) &&
+        !(session->said & HF_PG_SAID_ERROR) && gives_no_tickets(&io->error)) {
+        io->ticketless = true;
+        request->fate = HF_FATE_ABORTED; /* it is rolled back, and runs again without */
+        session->said |= HF_PG_SAID_ERROR;
+    }
+    if (request->stage == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
+        request->fate = HF_FATE_ABORTED; /* "in the future": it was never given out */
+        session->said |= HF_PG_SAID_ERROR;
     }
     /* What follows in the flight is passed over by the server, up to its Sync. */
     const uint32_t left = hf_pg_statements_of(request) - request->statement;

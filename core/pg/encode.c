@@ -1,9 +1,8 @@
 #include "session.h"
 #include "sql.h"
 
-/* Requests into messages (PostgreSQL docs 55.2.3, 55.7): a request is one flight with one Sync at its end.
- *
- *     Close*  [BEGIN]  ( [Parse Describe]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+/* Requests into messages (PostgreSQL docs 55.2.3, 55.7): a request is one flight with one Sync at its end; one
+ * that is held (session.h) has its COMMIT in a second flight.
  *
  * Parameters travel beside the text, never in it. All of a request is measured before its first byte is
  * written, or taken back whole: tx never holds half a request.
@@ -17,6 +16,9 @@ enum {
     RUN_BYTES_MAX = (1 + 4 + 1 + NAME_BYTES_MAX + 2 + 2 + 2) + 7 + 10, /* and the values */
     SYNC_BYTES = 5
 };
+
+/* Of put_own(), beside its values. */
+#define OWN_BYTES_MAX(sql) (uint32_t)((1 + 4 + 1 + sizeof(sql) + 2) + (1 + 4 + 2 + 2 + 2 + 2) + 10)
 
 #define BIND_EXECUTE_UNNAMED "B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0"
 static const char begin_any[] = "P\0\0\0\x0d\0"
@@ -119,6 +121,27 @@ static int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values
     return (int64_t)sum; /* at most 65535 values of 2 GB */
 }
 
+/* A statement of the session's own, unnamed, its parameters NUL-free texts: Parse, Bind, Execute. */
+static uint8_t *put_own(uint8_t *start, const char *sql, size_t sql_bytes, const hf_value *values,
+                        uint16_t n_values) {
+    uint8_t *at = begin_message(start, 'P');
+
+    *at++ = 0;
+    at = hf_pg_put(at, sql, sql_bytes);
+    at = start = end_message(start, hf_pg_put16(at, 0));
+    at = begin_message(at, 'B');
+    *at++ = 0; /* the unnamed portal */
+    *at++ = 0; /* of the unnamed statement */
+    at = hf_pg_put16(at, 0);
+    at = hf_pg_put16(at, n_values);
+    for (uint16_t i = 0; i < n_values; i++) {
+        at = hf_pg_put32(at, (uint32_t)values[i].bytes);
+        at = hf_pg_put(at, values[i].data, values[i].bytes);
+    }
+    at = end_message(start, hf_pg_put16(at, 0));
+    return hf_pg_put(at, execute, sizeof execute - 1);
+}
+
 static void put_prepare(encoder *out, const char *sql, size_t sql_bytes, uint32_t number) {
     uint8_t *start = out->at;
     uint8_t *at = put_name(begin_message(start, 'P'), out->session, number);
@@ -176,7 +199,7 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     out->todo = 0;
     uint8_t slot = hf_pg_cache_find(session, out->io->store, sql);
     if (slot == HF_PG_NO_SLOT) {
-        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0);
+        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0 || out->request->held);
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
@@ -225,8 +248,9 @@ static int put_statement(encoder *out, const hf_statement *statement) {
 static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8_t **executed) {
     const hf_request *request = out->request;
     hf_pg_session *session = out->session;
-    const bool batch = request->n_batch > 0;
-    const bool around = batch || (session->wrap && !request->prepare_only);
+    const bool batch = request->n_batch > 0, held = request->held;
+    const bool around = batch || held || (session->wrap && !request->prepare_only);
+    const uint32_t end_bytes = held ? OWN_BYTES_MAX(HF_PG_SQL_TICKET) : sizeof commit;
     int done;
 
     for (uint8_t i = 0; i < closes; i++) {
@@ -235,12 +259,12 @@ static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8
     *first = HF_PG_SYNC | (closes > 0 ? HF_PG_CLOSE : 0);
     if (around) {
         const bool read = session->wrap;
-        if (!fits(out, sizeof begin_read + sizeof commit)) {
+        if (!fits(out, sizeof begin_read + end_bytes)) {
             return 0;
         }
         out->at = read ? hf_pg_put(out->at, begin_read, sizeof begin_read - 1)
                        : hf_pg_put(out->at, begin_any, sizeof begin_any - 1);
-        out->limit -= sizeof commit;
+        out->limit -= end_bytes;
         *first |= HF_PG_BEGIN | HF_PG_COMMIT;
     }
     if (batch) {
@@ -262,6 +286,10 @@ static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8
         *first |= out->todo;
     }
     *executed = out->at;
+    if (held) { /* its effect waits for another flight */
+        out->at = put_own(out->at, HF_PG_SQL_TICKET, sizeof HF_PG_SQL_TICKET, NULL, 0);
+        return 1;
+    }
     if (around) {
         out->at = hf_pg_put(out->at, commit, sizeof commit - 1);
     }
@@ -325,10 +353,60 @@ static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_
     return 1;
 }
 
+/* A flight that is one statement of the session's own: its COMMIT or ROLLBACK (of a request that is in flight
+ * already), or the question what became of it. */
+static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
+    static const char rollback[] = "ROLLBACK", asking[] = HF_PG_SQL_ASK;
+    enum { ASK_BYTES_MAX = OWN_BYTES_MAX(asking) + 2 * 4 + HF_TICKET_BYTES };
+    hf_buffer *tx = &io->tx;
+    const bool ask = request->stage == HF_STAGE_ASK;
+    const uint32_t need = (ask ? ASK_BYTES_MAX : OWN_BYTES_MAX(rollback)) + SYNC_BYTES;
+    uint8_t *start = tx->data + tx->end, *at = start;
+
+    if (tx->size - tx->end < need + (ask ? HF_PG_TX_RESERVE : 0)) {
+        if (tx->end > 0) {
+            return 0;
+        }
+        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+                  "the question takes %u bytes, the transmit buffer (tx_bytes) has %u", need,
+                  tx->size);
+        return HF_ERR_TOO_LARGE;
+    }
+    if (ask) {
+        const char *space = strchr(request->ticket, ' '), *rest = space ? space + 1 : "";
+        const hf_value values[] = {
+            { .data = request->ticket, .bytes = space ? (size_t)(space - request->ticket) : 0 },
+            { .data = rest, .bytes = strlen(rest) },
+        };
+        at = put_own(at, asking, sizeof asking, values, 2);
+        session->sent += hf_pg_statements_of(request);
+        session->in_flight++;
+    } else if (request->stage == HF_STAGE_COMMIT) {
+        at = hf_pg_put(at, commit, sizeof commit - 1);
+    } else {
+        at = put_own(at, rollback, sizeof rollback, NULL, 0);
+    }
+    session->said = 0;
+    request->fate = HF_FATE_NONE;
+    request->sent_at = io->tx_total + (uint64_t)(at - start);
+    at = hf_pg_put(at, sync, SYNC_BYTES);
+    hf_pg_plan_put(request, HF_PG_OWN | HF_PG_SYNC, HF_PG_COLUMNS_UNKNOWN);
+    io->tx_total += (uint64_t)(at - start);
+    tx->end += (uint32_t)(at - start);
+    return 1;
+}
+
 /* Any request at all. */
 static int submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     const uint8_t closes = session->n_closing;
     uint64_t wanted = 0;
+
+    if (request->stage != HF_STAGE_RUN) {
+        return submit_own(session, io, request);
+    }
+    request->held = request->replay == HF_REPLAY_RESOLVE && !request->prepare_only &&
+                    !io->ticketless && !hf_pg_self_commits(request);
+    request->ticket[0] = 0;
 
     if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
         return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
@@ -373,8 +451,9 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
     }
     const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
     if (room < least || request->n_batch > 0 || request->prepare_only || session->wrap ||
-        session->n_closing > 0 || !request->sql || (request->n_params > 0 && !request->params) ||
-        entry->number == 0 || (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
+        request->replay == HF_REPLAY_RESOLVE || session->n_closing > 0 || !request->sql ||
+        (request->n_params > 0 && !request->params) || entry->number == 0 ||
+        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
         strcmp((const char *)io->store + entry->at, request->sql) != 0) {
         return submit_any(session, io, request);

@@ -121,9 +121,19 @@ static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
     return HF_NEWS_SKIPPED;
 }
 
-static hf_news any_row(hf_pg_session *session, hf_io *io, const hf_request *request,
+/* Is one row to come of the session's own statement? */
+static bool awaits_own(const hf_request *request) {
+    return request->stage == HF_STAGE_RUN
+               ? request->held && request->ticket[0] == 0
+               : request->stage == HF_STAGE_ASK && request->fate == HF_FATE_NONE;
+}
+
+static hf_news any_row(hf_pg_session *session, hf_io *io, hf_request *request,
                        const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
+    if (request && hf_pg_is_due(session, HF_PG_COMMIT_DONE) && awaits_own(request)) {
+        return hf_pg_own_row(io, request, message);
+    }
     if (!request || !hf_pg_is_due(session, HF_PG_ROWS)) {
         return hf_pg_broken(io, HF_PHASE_QUERY, "a row out of place", 0, 0);
     }

@@ -5,6 +5,10 @@
  * anything else ends the session, so that a row can never reach the wrong statement.
  *
  *     Close*  [BEGIN]  ( [Parse Describe]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+ *
+ * A held request (HF_REPLAY_RESOLVE) takes two flights; when the answer to the second is lost, a session asks:
+ *
+ *     Close*  BEGIN  ( … )…  ticket  Sync        COMMIT  Sync        what became of it  Sync
  */
 #ifndef HF_PG_SESSION_H
 #define HF_PG_SESSION_H
@@ -21,13 +25,13 @@ enum {
     HF_PG_BEGIN_PARSE = 1 << 1, /* BEGIN's ParseComplete, BindComplete, CommandComplete */
     HF_PG_BEGIN_BIND = 1 << 2,
     HF_PG_BEGIN_DONE = 1 << 3,
-    HF_PG_PARSE = 1 << 4,    /* ParseComplete */
-    HF_PG_PARAMS = 1 << 5,   /* ParameterDescription */
-    HF_PG_DESCRIBE = 1 << 6, /* RowDescription or NoData, of the statement */
-    HF_PG_BIND = 1 << 7,     /* BindComplete */
-    HF_PG_PORTAL = 1 << 8,   /* RowDescription or NoData, of the portal */
-    HF_PG_ROWS = 1 << 9,     /* DataRow…, then CommandComplete or EmptyQueryResponse */
-    HF_PG_COMMIT_PARSE = 1 << 10,
+    HF_PG_PARSE = 1 << 4,         /* ParseComplete */
+    HF_PG_PARAMS = 1 << 5,        /* ParameterDescription */
+    HF_PG_DESCRIBE = 1 << 6,      /* RowDescription or NoData, of the statement */
+    HF_PG_BIND = 1 << 7,          /* BindComplete */
+    HF_PG_PORTAL = 1 << 8,        /* RowDescription or NoData, of the portal */
+    HF_PG_ROWS = 1 << 9,          /* DataRow…, then CommandComplete or EmptyQueryResponse */
+    HF_PG_COMMIT_PARSE = 1 << 10, /* of COMMIT, or of what stands in its place: HF_PG_OWN */
     HF_PG_COMMIT_BIND = 1 << 11,
     HF_PG_COMMIT_DONE = 1 << 12,
     HF_PG_ROLLBACK = 1 << 13, /* CommandComplete of the session's own ROLLBACK */
@@ -39,6 +43,9 @@ enum {
     HF_PG_PREPARE = HF_PG_PARSE | HF_PG_PARAMS | HF_PG_DESCRIBE,
     HF_PG_RUN = HF_PG_BIND | HF_PG_ROWS,
     HF_PG_COMMIT = HF_PG_COMMIT_PARSE | HF_PG_COMMIT_BIND | HF_PG_COMMIT_DONE,
+    /* The session's own statement: of a held request its ticket, then its COMMIT or ROLLBACK; the question what
+     * became of it. The first and the last are answered by a row too, before COMMIT_DONE. */
+    HF_PG_OWN = HF_PG_COMMIT,
     /* The next statement of a batch. What of it was prepared in this flight only its answers tell. */
     HF_PG_NEXT = HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN
 };
@@ -304,6 +311,8 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
 /* All other messages. */
 hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message);
+/* A DataRow of the session's own: a ticket, or what became of one. */
+hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message);
 bool hf_pg_columns_next(hf_columns *columns, hf_column *column);
 
 #endif

@@ -11,4 +11,19 @@ const char *hf_pg_sql_refused(const char *sql, bool in_batch);
 /* Can it have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY can? */
 bool hf_pg_self_commits(const hf_request *request);
 
+/* What a held transaction asks before its COMMIT, so that its fate can be asked for later (SEMANTICS 15): one
+ * text, its number and behind a space the incarnation of the server. A number whose record was not flushed is given
+ * out again after a crash, so it means something only on the incarnation that gave it. */
+#define HF_PG_INCARNATION                                                                  \
+    "concat_ws('/',(SELECT system_identifier FROM pg_control_system()),"                   \
+    "left(pg_walfile_name(pg_current_wal_insert_lsn()),8)," /* the timeline, up to date */ \
+    "extract(epoch FROM pg_postmaster_start_time()),extract(epoch FROM stats_reset))"
+#define HF_PG_SQL_TICKET \
+    "SELECT pg_current_xact_id()||' '||" HF_PG_INCARNATION " FROM pg_stat_bgwriter"
+
+/* What became of $1, given by the incarnation $2: one text. */
+#define HF_PG_SQL_ASK                                                                     \
+    "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
+    "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
+
 #endif

@@ -7,7 +7,7 @@ void hf_fates_add(void *user, const hf_intent *intent) {
     hf_fates *fates = user;
     if (fates->count == fates->size) {
         fates->size = fates->size ? fates->size * 2 : 64;
-        hf_fate *items = hf_must_alloc(fates->size, sizeof *items);
+        hf_line_fate *items = hf_must_alloc(fates->size, sizeof *items);
         if (fates->count) {
             memcpy(items, fates->items, fates->count * sizeof *items);
         }
@@ -16,17 +16,17 @@ void hf_fates_add(void *user, const hf_intent *intent) {
     }
     char *text = hf_must_alloc(intent->text_bytes + 1, 1);
     memcpy(text, intent->text, intent->text_bytes);
-    hf_fate *fate = &fates->items[fates->count];
-    *fate = (hf_fate){ .intent = *intent, .order = fates->count++ };
+    hf_line_fate *fate = &fates->items[fates->count];
+    *fate = (hf_line_fate){ .intent = *intent, .order = fates->count++ };
     fate->intent.text = text;
 }
 
-static void drop(hf_fate *fate) {
+static void drop(hf_line_fate *fate) {
     free((void *)(uintptr_t)fate->intent.text);
 }
 
 static int by_line(const void *one, const void *other) {
-    const hf_fate *a = one, *b = other;
+    const hf_line_fate *a = one, *b = other;
     if (a->intent.line != b->intent.line) {
         return a->intent.line < b->intent.line ? -1 : 1;
     }

@@ -5,13 +5,13 @@
 #include "intents.h"
 #include "window.h"
 
-typedef struct hf_fate {
+typedef struct hf_line_fate {
     hf_intent intent; /* its text is owned */
     size_t order;     /* in the file */
-} hf_fate;
+} hf_line_fate;
 
 typedef struct hf_fates {
-    hf_fate *items; /* by line once hf_fates_sort() was called */
+    hf_line_fate *items; /* by line once hf_fates_sort() was called */
     size_t count, size;
     size_t next; /* lines are asked for in rising order */
 } hf_fates;
