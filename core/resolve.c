@@ -11,6 +11,8 @@
  */
 #include "engine.h"
 
+#include <string.h>
+
 bool hf_resolve_begin(const hf_pool *pool, hf_request *request) {
     if (request->stage != HF_STAGE_COMMIT || hf_flight_must_end(pool, request)) {
         return false;
@@ -34,27 +36,38 @@ static bool enough(const hf_pool *pool, const hf_request *request) {
            (ms != 0 && ms != HF_FOREVER && pool->now - request->asked_at >= ms);
 }
 
+/* Nobody will ever know. */
 static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
     hf_error error;
     hf_error_set(&error, HF_ERR_UNRESOLVED, HF_PHASE_QUERY, why);
     hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
+/* No verdict, and no more questions: why not. */
+static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
+    const uint32_t ms = conn->pool->config->request_timeout_ms;
+    hf_error error;
+    if (request == conn->cancelled) {
+        hf_cancel_error(conn, request, &error);
+    } else if (hf_flight_must_end(conn->pool, request)) {
+        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+    } else {
+        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_REQUEST, ms);
+    }
+    hf_error_message(&error, why, strlen(why));
+    hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
+}
+
 /* The answer may be another one in a while. */
 static void again(hf_conn *conn, hf_request *request, const char *why) {
     hf_pool *pool = conn->pool;
     const uint32_t delay = pool->config->retry_delay_ms;
-    if (!enough(pool, request)) {
-        hf_request_wait(pool, request,
-                        delay < HF_ASK_MS_MIN   ? HF_ASK_MS_MIN
-                        : delay > HF_ASK_MS_MAX ? HF_ASK_MS_MAX
-                                                : delay);
-    } else if (request == conn->cancelled) {
-        hf_error error;
-        hf_cancel_error(conn, request, &error);
-        hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &error);
+    if (enough(pool, request)) {
+        out_of_time(conn, request, why);
+    } else if (delay < HF_ASK_MS_MIN) {
+        hf_request_wait(pool, request, HF_ASK_MS_MIN);
     } else {
-        unresolved(pool, request, why);
+        hf_request_wait(pool, request, delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX);
     }
 }
 

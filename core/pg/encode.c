@@ -199,7 +199,8 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     out->todo = 0;
     uint8_t slot = hf_pg_cache_find(session, out->io->store, sql);
     if (slot == HF_PG_NO_SLOT) {
-        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0 || out->request->held);
+        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0 ||
+                                                     out->request->replay == HF_REPLAY_RESOLVE);
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }

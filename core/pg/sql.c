@@ -66,7 +66,7 @@ const char *hf_pg_sql_refused(const char *sql, bool in_batch) {
         return NULL;
     }
     if (is_one_of(word, control)) {
-        return "a batch has BEGIN and COMMIT around it already: leave out its own";
+        return "a transaction is put around it: leave out its own BEGIN and COMMIT";
     }
     if (strcmp(word, "PREPARE") == 0) {
         next_word(sql, word);

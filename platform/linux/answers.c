@@ -107,28 +107,61 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
 
 /* ---- intents -------------------------------------------------------------------------------------- */
 
-/* A line that is not safe is about to be sent: that is made durable first, for all that may go with it. */
-static void on_send(hf_request *request) {
-    hf_job *job = the_job;
-    if (line_of(request)->intended) {
-        return;
-    }
-    for (uint64_t i = job->window.head; i < job->window.tail; i++) {
-        hf_line *line = hf_window_at(&job->window, i);
-        if (line->state == HF_LINE_RUNNING && !line->intended) {
-            hf_intent intent = { .line = line->line, .kind = HF_INTENT_SENT };
-            hf_intents_add(&job->intents, &intent);
-            line->intended = true;
-        }
-    }
+static void make_durable(hf_job *job) {
     if (!hf_intents_write(&job->intents, true)) {
         /* It must not be sent, and from here nothing but the process's end prevents it. The files are as after
-         * kill -9; statements under way have their intents and become unknown. */
+         * kill -9; statements under way have their intents and become unknown, or are asked about. */
         hf_failure failure;
         hf_intents_fail(&job->intents, &failure);
         hf_log_failure(&failure);
         _exit(HF_EXIT_INCOMPLETE);
     }
+}
+
+/* A line that is not safe is about to be sent: that is made durable first, for all that may go with it. One that
+ * takes effect by its COMMIT has time until then; if it was asked about before, it was not committed. */
+static void on_send(hf_request *request) {
+    hf_job *job = the_job;
+    hf_line *sent = line_of(request);
+    if (sent->ticket[0]) {
+        sent->ticket[0] = '\0';
+        sent->intended = false;
+        void_rows(job, sent);
+    }
+    if (request->held || sent->intended) {
+        return;
+    }
+    for (uint64_t i = job->window.head; i < job->window.tail; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->state == HF_LINE_RUNNING && !line->intended &&
+            (line == sent || job->replay == HF_REPLAY_UNSENT)) {
+            hf_intent intent = { .line = line->line, .kind = HF_INTENT_SENT };
+            hf_intents_add(&job->intents, &intent);
+            line->intended = true;
+        }
+    }
+    make_durable(job);
+}
+
+void hf_answers_note_commit(hf_job *job, const hf_line *line) {
+    hf_bytes text = { 0 };
+    hf_bytes_add(&text, line->ticket, strlen(line->ticket) + 1);
+    hf_bytes_add(&text, line->out.data, line->out.used);
+    hf_intent intent = {
+        .line = line->line, .kind = HF_INTENT_COMMIT, .text = text.data, .text_bytes = text.used
+    };
+    hf_intents_add(&job->intents, &intent);
+    hf_bytes_free(&text);
+}
+
+/* Its rows are complete and its COMMIT is next: what to ask by when the answer to that is lost. */
+static void on_commit(hf_request *request) {
+    hf_job *job = the_job;
+    hf_line *line = line_of(request);
+    memcpy(line->ticket, request->ticket, sizeof line->ticket);
+    line->intended = true;
+    hf_answers_note_commit(job, line);
+    make_durable(job);
 }
 
 /* How a line that is not safe ended is noted at once: it may have to wait for lines before it, or the disk may
@@ -138,7 +171,8 @@ static void note_end(hf_job *job, hf_line *line) {
                                             [HF_LINE_REJECTED] = HF_INTENT_REJECTED,
                                             [HF_LINE_UNKNOWN] = HF_INTENT_UNKNOWN,
                                             [HF_LINE_UNDONE] = HF_INTENT_NOT_RUN };
-    if (!line->intended || (line->state == HF_LINE_OK && line->streams)) {
+    if (!line->intended || (line->state == HF_LINE_OK && line->streams) ||
+        (line->state == HF_LINE_UNDONE && line->ticket[0])) {
         return;
     }
     const hf_bytes *text = line->state == HF_LINE_OK ? &line->out : &line->message;
@@ -245,6 +279,12 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
+/* Its COMMIT's answer was lost and there was only no time to ask what became of it: the next run asks. */
+static bool may_be_asked(const hf_request *request) {
+    return request->ticket[0] && request->error.code != HF_ERR_UNRESOLVED &&
+           request->error.code != HF_ERR_SERVER;
+}
+
 static void on_done(hf_request *request) {
     hf_job *job = the_job;
     hf_line *line = line_of(request);
@@ -256,11 +296,17 @@ static void on_done(hf_request *request) {
                (unsigned long long)line->line, request->attempts, hf_outcome_name(request->outcome),
                request->duration_ms / 1000.0);
     }
+    if (request->asks > 0) {
+        hf_log(HF_LOG_WARN,
+               "line %llu: asked the server what became of its commit: %s after %.3f s",
+               (unsigned long long)line->line, hf_outcome_name(request->outcome),
+               request->duration_ms / 1000.0);
+    }
     if (line->void_rows) {
         columns_changed(job, line, request);
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
-        if (line->rows == 0) {
+        if (line->rows == 0 && line->out.used == 0) {
             empty_result(job, line);
         }
     } else if (line->again) {
@@ -271,12 +317,13 @@ static void on_done(hf_request *request) {
         read_only(job, line);
     } else if (is_refusal(request)) {
         refused_line(line, &request->error);
-    } else if (request->outcome == HF_OUTCOME_UNKNOWN && job->replay != HF_REPLAY_SAFE) {
+    } else if (request->outcome == HF_OUTCOME_UNKNOWN && job->replay != HF_REPLAY_SAFE &&
+               !may_be_asked(request)) {
         unknown_line(line, &request->error);
     } else {
         undone_line(job, line, request);
     }
-    if (line->state != HF_LINE_OK) {
+    if (line->state != HF_LINE_OK && !(line->state == HF_LINE_UNDONE && line->ticket[0])) {
         void_rows(job, line);
     }
     note_end(job, line);
@@ -300,6 +347,8 @@ void hf_answers_submit(hf_job *job, hf_line *line) {
                                   .on_error = on_error,
                                   .on_restart = on_restart,
                                   .on_send = job->replay == HF_REPLAY_SAFE ? NULL : on_send,
+                                  .on_commit = on_commit,
+                                  .unresolved = line->ticket,
                                   .on_done = on_done,
                                   .user = line };
     line->state = HF_LINE_RUNNING;

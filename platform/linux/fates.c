@@ -1,5 +1,6 @@
 #include "fates.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,16 @@ void hf_fates_sort(hf_fates *fates) {
     fates->count = kept;
 }
 
+/* It stays READY: its statement begins with the question. */
+static void asked_about(hf_line *line, const hf_intent *fate) {
+    const size_t bytes = strnlen(fate->text, fate->text_bytes);
+    snprintf(line->ticket, sizeof line->ticket, "%.*s", (int)bytes, fate->text);
+    if (bytes < fate->text_bytes) {
+        hf_bytes_add(&line->out, fate->text + bytes + 1, fate->text_bytes - bytes - 1);
+    }
+    line->intended = true;
+}
+
 bool hf_fates_take(hf_fates *fates, hf_line *line) {
     static const char lost[] =
         "holdfast ended while this line was under way (killed, or a power cut): it may have run";
@@ -61,6 +72,7 @@ bool hf_fates_take(hf_fates *fates, hf_line *line) {
     const hf_intent *fate = &fates->items[fates->next].intent;
     switch (fate->kind) {
     case HF_INTENT_NOT_RUN: return false;
+    case HF_INTENT_COMMIT: asked_about(line, fate); return true;
     case HF_INTENT_OK:
         line->state = HF_LINE_OK;
         hf_bytes_add(&line->out, fate->text, fate->text_bytes);

@@ -40,7 +40,7 @@ size_t hf_intent_decode(const uint8_t *from, size_t bytes, hf_intent *intent) {
     if (length < HEAD_BYTES + CRC_BYTES || length > bytes ||
         get(from + length - CRC_BYTES, CRC_BYTES) !=
             hf_crc32(0, from, (size_t)length - CRC_BYTES) ||
-        from[4] < HF_INTENT_SENT || from[4] > HF_INTENT_NOT_RUN) {
+        from[4] < HF_INTENT_SENT || from[4] > HF_INTENT_COMMIT) {
         return 0;
     }
     *intent = (hf_intent){ .line = get(from + 5, 8),

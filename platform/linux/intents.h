@@ -1,9 +1,10 @@
 /* Which lines that are not safe may have run, and what became of them (SEMANTICS 25).
  *
- * An append-only file beside the position. INTENT: the line is about to be sent; it is durable before the
- * server can see the statement. The others say how the line ended, when that is not in the output yet
- * because lines before it are still under way. After a crash a line behind the position with an INTENT
- * and no ending may have run: it is UNKNOWN, and never run again.
+ * An append-only file beside the position. SENT: the line is about to be sent; COMMIT: all of it was done but its
+ * COMMIT. Either is durable before the server can see what it speaks of. The others say how the line ended, when
+ * that is not in the output yet because lines before it are still under way. After a crash a line behind
+ * the position whose last word is SENT may have run: it is UNKNOWN, and never run again. If it is COMMIT,
+ * the server is asked.
  */
 #ifndef HF_INTENTS_H
 #define HF_INTENTS_H
@@ -18,7 +19,8 @@ typedef enum hf_intent_kind {
     HF_INTENT_OK,       /* done; text: its output lines */
     HF_INTENT_REJECTED, /* refused; code, text: the message */
     HF_INTENT_UNKNOWN,  /* may have run; code, text: the message */
-    HF_INTENT_NOT_RUN   /* certainly did not run: it may be sent again */
+    HF_INTENT_NOT_RUN,  /* certainly did not run: it may be sent again */
+    HF_INTENT_COMMIT /* its COMMIT is about to be sent; text: its ticket, NUL, its output lines */
 } hf_intent_kind;
 
 #define HF_INTENT_CODE_BYTES 24

@@ -54,9 +54,11 @@ static void stream(hf_job *job, hf_line *line) {
     }
 }
 
-/* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output. */
+/* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output; one whose
+ * COMMIT can be asked about is kept whole, for its output is noted before that. */
 static bool may_stream(const hf_job *job, const hf_line *line) {
-    return job->replay == HF_REPLAY_SAFE || line->out.used > NOTED_BYTES;
+    return job->replay == HF_REPLAY_SAFE ||
+           (job->replay == HF_REPLAY_UNSENT && line->out.used > NOTED_BYTES);
 }
 
 void hf_job_added(hf_job *job, hf_line *line) {
@@ -99,7 +101,7 @@ static bool take_line(hf_job *job) {
     job->taken = record.line;
     if (line->n_cells != job->scan.n_header) {
         wrong_width(job, line);
-    } else if (!hf_fates_take(&job->fates, line)) {
+    } else if (!hf_fates_take(&job->fates, line) || line->state == HF_LINE_READY) {
         hf_line_prefix(line, job->n_columns == 0);
     }
     hf_window_count(&job->window, line);
@@ -305,6 +307,11 @@ static void compact_intents(hf_job *job) {
     for (uint64_t i = job->window.head; i < job->window.tail; i++) {
         const hf_line *line = hf_window_at(&job->window, i);
         if (!line->intended) {
+            continue;
+        }
+        if (line->ticket[0] && line->state != HF_LINE_OK && line->state != HF_LINE_REJECTED &&
+            line->state != HF_LINE_UNKNOWN) {
+            hf_answers_note_commit(job, line);
             continue;
         }
         hf_intent intent = { .line = line->line, .kind = HF_INTENT_SENT };

@@ -70,5 +70,7 @@ void hf_job_added(hf_job *job, hf_line *line);
 
 /* answers.c: makes the line's request and submits it. */
 void hf_answers_submit(hf_job *job, hf_line *line);
+/* Gathers the intent of a line whose COMMIT is under way. */
+void hf_answers_note_commit(hf_job *job, const hf_line *line);
 
 #endif

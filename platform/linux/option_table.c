@@ -12,7 +12,7 @@
 
 static const char *const formats[] = { "table", "csv", "json", NULL };
 static const char *const progresses[] = { "auto", "always", "never", NULL };
-static const char *const replays[] = { "safe", "unsent", NULL };
+static const char *const replays[] = { "safe", "unsent", "resolve", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
@@ -37,8 +37,8 @@ const hf_option hf_option_table[] = {
     { .name = "write", .kind = HF_OPTION_FLAG, .commands = RUNS, .offset = AT(write),
       .text = "the statement writes; without it the session is read-only" },
     { .name = "replay", .kind = HF_OPTION_CHOICE, .commands = RUNS, .offset = AT(replay), .choices = replays,
-      .value = "safe|unsent", .fallback = "unsent",
-      .text = "may a write run again after a loss: always, or only if it was never sent" },
+      .value = "safe|unsent|resolve", .fallback = "resolve",
+      .text = "may a write run again after a loss: always, only if it had no effect, or ask the server what became of it" },
     { .name = "dsn", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(dsn),
       .value = "URL", .fallback = "PG* variables",
       .text = "postgres://user:password@host:port/database?sslmode=..." },

@@ -88,12 +88,6 @@ static bool set_choice(const hf_option *option, int *to, const char *value, cons
             return true;
         }
     }
-    if (strcmp(option->name, "replay") == 0 && strcmp(value, "resolve") == 0) {
-        return hf_fail(failure, HF_EXIT_USAGE,
-                       "%sreplay: 'resolve' is not available yet: use 'unsent', or 'safe' for a "
-                       "write that may run twice",
-                       place);
-    }
     char expected[80];
     snprintf(expected, sizeof expected, "not one of %s", option->value);
     return bad(failure, place, option->name, value, expected);
@@ -363,6 +357,8 @@ void hf_options_free(hf_options *options) {
 }
 
 hf_replay hf_options_replay(const hf_options *options) {
-    return !options->write || options->replay == HF_REPLAY_CHOICE_SAFE ? HF_REPLAY_SAFE
-                                                                       : HF_REPLAY_UNSENT;
+    if (!options->write || options->replay == HF_REPLAY_CHOICE_SAFE) {
+        return HF_REPLAY_SAFE;
+    }
+    return options->replay == HF_REPLAY_CHOICE_UNSENT ? HF_REPLAY_UNSENT : HF_REPLAY_RESOLVE;
 }

@@ -80,7 +80,7 @@ hf_line *hf_window_add(hf_window *window, const hf_csv_record *record) {
     line->rows = 0;
     line->paused = line->unbounded = line->again = line->intended = line->void_rows =
         line->streams = false;
-    line->code[0] = '\0';
+    line->code[0] = line->ticket[0] = '\0';
     hf_bytes_reset(&line->prefix, KEEP_BYTES);
     hf_bytes_reset(&line->out, KEEP_BYTES);
     hf_bytes_reset(&line->message, KEEP_BYTES);

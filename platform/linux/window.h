@@ -20,7 +20,7 @@ typedef enum hf_line_state {
     HF_LINE_OK,       /* done; its output is in `out`, or (the head's) in the file already */
     HF_LINE_REJECTED, /* refused for good: code, message */
     HF_LINE_UNKNOWN,  /* may have run, never again: code, message */
-    HF_LINE_UNDONE    /* to be run by the next run */
+    HF_LINE_UNDONE    /* to be run, or asked about, by the next run */
 } hf_line_state;
 
 typedef struct hf_line {
@@ -39,6 +39,9 @@ typedef struct hf_line {
     bool unbounded; /* it may go beyond --window-bytes: the head waits for its connection */
     bool again;     /* cancelled to free its connection: not over, but READY again */
     bool intended;  /* its intent is durable */
+    /* Its COMMIT was sent, and its answer is not known: what to ask the server by. "": none. `out` then holds the
+     * output lines that count if it was committed. */
+    char ticket[HF_TICKET_BYTES];
     bool void_rows; /* its rows are not wanted any more */
     bool streams;   /* its rows go to the file, not to `out` */
     char code[HF_INTENT_CODE_BYTES];

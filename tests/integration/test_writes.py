@@ -62,15 +62,49 @@ def test_unsent_write_whose_answer_is_lost_is_unknown_and_never_run_again(make_j
     """The write is done, its answer does not come: exit 5, the line in unknown.csv, one row in the table."""
     job = make_job(rows=30, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
     cut = hold_answer_of(cluster, proxy, line=12)
-    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
+    run = job.start(write=True, replay="unsent", max_concurrent=1, request_timeout="20s")
     cut()
     run.check(5)
     assert ledger() == {line: 1 for line in range(1, 31)}
     assert unknown_lines(job) == ["12"]
     assert done_lines(job) == [str(line) for line in range(1, 31) if line != 12]
-    again = job.run(status=5, write=True)
+    again = job.run(status=5, write=True, replay="unsent")
     assert ledger() == {line: 1 for line in range(1, 31)}
     assert "exit 5" in again.stderr
+
+
+def test_commit_whose_answer_is_lost_is_asked_about_and_the_row_is_there_once(make_job, ledger, proxy, cluster):
+    """The same loss with the default: the server says that it was committed, and the line is done."""
+    job = make_job(rows=30, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
+    cut = hold_commit_of(cluster, proxy, line=12)
+    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
+    cut()
+    run.check(0)
+    assert ledger() == {line: 1 for line in range(1, 31)}
+    assert done_lines(job) == [str(line) for line in range(1, 31)]
+    assert "line 13: asked the server what became of its commit: ok" in run.log
+    assert not job.unknown.exists()
+
+
+def hold_commit_of(cluster, proxy, line):
+    """As hold_answer_of(), but the pause is in the COMMIT: the answer that gets lost is its own."""
+    cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.line = {line} THEN PERFORM pg_sleep(1); END IF; RETURN NULL; END $$;
+        DROP TRIGGER IF EXISTS pause ON ledger;
+        CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION pause()""")
+
+    def cut():
+        try:
+            eventually(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity "
+                                             "WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"), "it is committing")
+            proxy.black_hole(up=False, down=True, only_existing=True)
+            eventually(lambda: cluster.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is committed")
+            proxy.cut_all()
+            proxy.heal()
+        finally:
+            cluster.sql("DROP TRIGGER pause ON ledger")
+    return cut
 
 
 def hold_answer_of(cluster, proxy, line):
@@ -165,7 +199,7 @@ def test_exits_5_before_2(make_job, ledger, proxy, cluster):
     job = make_job(rows=30, sql=INSERT.replace("$1::int", "refuse($1::int, 20, '22012')"),
                    dsn=cluster.dsn("plain", port=proxy.port))
     cut = hold_answer_of(cluster, proxy, line=12)
-    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
+    run = job.start(write=True, replay="unsent", max_concurrent=1, request_timeout="20s")
     cut()
     run.check(5)
     assert unknown_lines(job) == ["12"] and "22012" in job.rejects.read_text()
@@ -177,14 +211,6 @@ def test_write_without_the_option_is_refused_and_names_it(make_job, ledger):
     assert run.finish() in (1, 2, 3)
     assert "--write" in run.stderr + run.log
     assert not ledger()
-
-
-def test_resolve_is_refused_until_it_exists(make_job, ledger):
-    job = make_job(rows=3, sql=INSERT)
-    run = job.run(status=1, write=True, replay="resolve")
-    assert "resolve" in run.stderr
-    assert not ledger()
-    job.nothing_written()
 
 
 def test_replay_is_part_of_the_job(make_job, ledger):
