@@ -38,7 +38,7 @@ const hf_option hf_option_table[] = {
       .text = "the statement writes; without it the session is read-only" },
     { .name = "replay", .kind = HF_OPTION_CHOICE, .commands = RUNS, .offset = AT(replay), .choices = replays,
       .value = "safe|unsent|resolve", .fallback = "resolve",
-      .text = "may a write run again after a loss: always, only if it had no effect, or ask the server what became of it" },
+      .text = "may a write run again after a loss: always; only if it had no effect; as the server says when asked" },
     { .name = "dsn", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(dsn),
       .value = "URL", .fallback = "PG* variables",
       .text = "postgres://user:password@host:port/database?sslmode=..." },

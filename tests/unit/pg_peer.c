@@ -124,6 +124,7 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
     case HF_NEWS_SKIPPED: note_error(peer, "SKIPPED"); break;
     case HF_NEWS_DONE: note(peer, "DONE %u\n", (unsigned)oldest->affected); break;
     case HF_NEWS_ERROR: note_error(peer, "ERROR"); break;
+    case HF_NEWS_HELD: note(peer, "HELD %s\n", oldest->ticket); break;
     case HF_NEWS_READY:
         assert_true(peer->n_flight > 0);
         peer->n_flight--;
