@@ -168,6 +168,7 @@ static void every_error_of_ours_has_its_class(void **state) {
         { HF_ERR_AUTH_PASSWORD, HF_CLASS_PERMANENT, HF_CLASS_PERMANENT },
         { HF_ERR_READ_ONLY, HF_CLASS_STATEMENT, HF_CLASS_STATEMENT },
         { HF_ERR_OPEN_TRANSACTION, HF_CLASS_STATEMENT, HF_CLASS_STATEMENT },
+        { HF_ERR_UNRESOLVED, HF_CLASS_STATEMENT, HF_CLASS_STATEMENT },
     };
     static const hf_phase dial[] = { HF_PHASE_RESOLVE, HF_PHASE_TCP, HF_PHASE_TLS, HF_PHASE_LOGIN };
     static const int codes[] = {

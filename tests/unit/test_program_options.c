@@ -117,14 +117,17 @@ static void what_is_missing_is_named(void **state) {
     refused("holdfast report --cost-file c --query --output o", "--query needs a value");
     refused("holdfast query", "needs a statement");
     refused(REPORT "--replay safe", "--write");
-    refused(REPORT "--write --replay resolve", "not available yet");
 }
 
-static void reads_are_safe_and_writes_unsent_unless_said(void **state) {
+static void reads_are_safe_and_writes_are_resolved_unless_said(void **state) {
     (void)state;
     assert_true(parse(REPORT));
     assert_int_equal(hf_options_replay(&options), HF_REPLAY_SAFE);
     assert_true(parse(REPORT "--write"));
+    assert_int_equal(hf_options_replay(&options), HF_REPLAY_RESOLVE);
+    assert_true(parse(REPORT "--write --replay resolve"));
+    assert_int_equal(hf_options_replay(&options), HF_REPLAY_RESOLVE);
+    assert_true(parse(REPORT "--write --replay unsent"));
     assert_int_equal(hf_options_replay(&options), HF_REPLAY_UNSENT);
     assert_true(parse(REPORT "--write --replay safe"));
     assert_int_equal(hf_options_replay(&options), HF_REPLAY_SAFE);
@@ -272,7 +275,7 @@ int main(void) {
         cmocka_unit_test(durations_and_sizes_have_units),
         cmocka_unit_test(what_is_unknown_is_named_with_its_nearest),
         cmocka_unit_test(what_is_missing_is_named),
-        cmocka_unit_test(reads_are_safe_and_writes_unsent_unless_said),
+        cmocka_unit_test(reads_are_safe_and_writes_are_resolved_unless_said),
         cmocka_unit_test(a_statement_and_its_values_are_taken),
         cmocka_unit_test(a_dsn_is_wiped_from_argv),
         cmocka_unit_test(the_file_gives_what_the_command_line_does_not),
