@@ -83,11 +83,12 @@ static void on_transition(void *user, const hf_transition *t) {
     hf_client *client = user;
     log_transition(client, t);
     if (t->to == HF_BACKOFF) {
+        bool lost = t->from == HF_HEALTHY || t->from == HF_PROBING;
         client->outage_real = true;
-        if (t->error) {
+        if (t->error && (lost || !client->reason[0])) { /* not each failed try behind it */
             hf_error_text(t->error, client->reason, sizeof client->reason);
         }
-        if (t->from == HF_HEALTHY || t->from == HF_PROBING) {
+        if (lost) {
             client->lost_at[t->conn] = t->at;
         }
     } else if (t->to == HF_HEALTHY) {
@@ -126,6 +127,7 @@ static void outage_ends(hf_client *client, hf_ms now, bool over) {
     }
     client->outage_from = HF_NEVER;
     client->outage_real = false;
+    client->reason[0] = '\0';
 }
 
 static void follow_outage(hf_client *client, hf_ms now) {

@@ -69,6 +69,18 @@ def test_summary_counts_statements_retries_and_outages(disturbed):
     assert re.search("outage", run.stderr, re.IGNORECASE), "the summary is on stderr too"
 
 
+def test_summary_says_what_began_the_outage_not_what_failed_last(make_job, own_cluster):
+    job = make_job(rows=200, sql=slow_sql(), server=own_cluster)
+    run = job.start()
+    run.await_lines(50)
+    own_cluster.stop("fast")
+    eventually(lambda: "connection refused" in run.log, "a try fails")
+    own_cluster.start()
+    run.check(0)
+    assert "57P01" in run.summary["outages"][0]["reason"]
+    assert "57P01" in run.stderr
+
+
 def test_undisturbed_summary_has_no_outage(make_job):
     run = make_job(rows=30).run(status=0)
     assert run.summary["retries"] == 0 and run.summary["outages"] == []

@@ -168,7 +168,7 @@ static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     close_all(); /* kill -9 */
     expect_find(&other, false, false, HF_OUTPUTS_FAILED, 3);
     assert_int_equal(find(&identity, false, false), HF_OUTPUTS_RESUME);
-    assert_memory_equal(&record, &known, sizeof known);
+    assert_memory_equal(&record, &known, offsetof(hf_position_record, exit_status) + 1);
     assert_true(hf_outputs_resume(&outputs, &record, &failure));
     expect_file(".part", "a,b\n1,x\n");
     expect_file(".rejects.csv", "line\n2\n");
