@@ -206,6 +206,7 @@ void hf_pool_judge(hf_pool *pool) {
     hf_error_message(&error, why, length);
     error.code = HF_ERR_OUTAGE;
     error.from_server = false;
+    error.system = 0; /* the message has it */
     error.limit = (uint8_t)limit;
     error.limit_ms =
         limit == HF_LIMIT_CONNECT_RETRIES

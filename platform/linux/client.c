@@ -264,6 +264,8 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
         hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s%s", what, client->where, text,
                 error->limit == HF_LIMIT_TIMEOUT ? "; --deadline is over" : "");
     } else {
-        hf_fail(failure, HF_EXIT_USAGE, "%s: %s", what, text);
+        bool several = strcmp(error->sqlstate, "42601") == 0 && strstr(text, "multiple commands");
+        hf_fail(failure, HF_EXIT_USAGE, "%s: %s%s", what, text,
+                several ? "; only one statement can be run: remove what stands behind its ;" : "");
     }
 }

@@ -50,6 +50,8 @@ def test_connect_retries_bound_the_first_connect(job, proxy):
     assert proxy.count == 3
     assert not job.output.exists()
     assert "127.0.0.1" in run.log + run.stderr
+    given_up = next(line for line in run.stderr.splitlines() if "given up after 2 retries" in line)
+    assert given_up.count("system error") == 1, given_up
 
 
 @pytest.mark.fault(2)
