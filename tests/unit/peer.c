@@ -1,4 +1,4 @@
-#include "peer.h"
+#include "peer_message.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,79 +8,6 @@
  * (a hold, no room for rows) stays there, and is looked at again in the next pump. */
 
 enum { GONE_ON, WAITS };
-
-typedef struct message {
-    uint8_t data[HF_SCRIPT_BYTES];
-    uint32_t size;
-} message;
-
-static void put(message *out, const void *from, size_t bytes) {
-    HF_ASSERT(out->size + bytes <= sizeof out->data);
-    memcpy(out->data + out->size, from, bytes);
-    out->size += (uint32_t)bytes;
-}
-
-static void put_number(message *out, uint32_t value, unsigned bytes) {
-    for (unsigned i = bytes; i-- > 0;)
-        put(out, &(uint8_t){ (uint8_t)(value >> (8 * i)) }, 1);
-}
-
-static void put_text(message *out, const char *text) {
-    put(out, text, strlen(text) + 1);
-}
-
-static uint32_t get32(const uint8_t *at) {
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static hf_script_link *link_of(hf_peer *peer, hf_peer_link *self) {
-    return hf_script_link_at(peer->script, self->number - 1);
-}
-
-/* Can the client still hear? */
-static bool hears(hf_peer *peer, hf_peer_link *self) {
-    hf_script_link *link = link_of(peer, self);
-    return !self->deaf && !self->ended && link && !link->released && !link->eof && !link->fails;
-}
-
-static void send(hf_peer *peer, hf_peer_link *self, char type, const message *body) {
-    uint8_t head[5] = { (uint8_t)type };
-    uint32_t size = body->size + 4;
-    if (!hears(peer, self))
-        return;
-    for (unsigned i = 0; i < 4; i++)
-        head[1 + i] = (uint8_t)(size >> (24 - 8 * i));
-    hf_script_link_reply(link_of(peer, self), head, sizeof head);
-    hf_script_link_reply(link_of(peer, self), body->data, body->size);
-}
-
-static void send_empty(hf_peer *peer, hf_peer_link *self, char type) {
-    message none = { .size = 0 };
-    send(peer, self, type, &none);
-}
-
-static void send_tag(hf_peer *peer, hf_peer_link *self, const char *tag) {
-    message out = { .size = 0 };
-    put_text(&out, tag);
-    send(peer, self, 'C', &out);
-}
-
-static void send_ready(hf_peer *peer, hf_peer_link *self) {
-    message out = { .size = 0 };
-    put(&out, self->in_transaction ? self->failed ? "E" : "T" : "I", 1);
-    send(peer, self, 'Z', &out);
-}
-
-static void say(hf_peer *peer, hf_peer_link *self, char type, const char *severity,
-                const char *sqlstate, const char *text) {
-    message out = { .size = 0 };
-    put(&out, "S", 1), put_text(&out, severity);
-    put(&out, "V", 1), put_text(&out, severity);
-    put(&out, "C", 1), put_text(&out, sqlstate ? sqlstate : "XX000");
-    put(&out, "M", 1), put_text(&out, text ? text : "as the test says");
-    put_number(&out, 0, 1);
-    send(peer, self, type, &out);
-}
 
 static void end(hf_peer *peer, hf_peer_link *self) {
     hf_script_link *link = link_of(peer, self);
@@ -113,6 +40,7 @@ static hf_peer_fault *strikes(hf_peer *peer, hf_peer_link *self, hf_peer_point p
 }
 
 static void roll_back(hf_peer_link *self) {
+    hf_peer_fate_set(self, HF_PEER_ABORTED);
     self->n_pending = 0;
     self->failed = true;
     self->executing = false;
@@ -185,7 +113,7 @@ static void copy(char *to, size_t size, const char *from) {
 
 static int parse(hf_peer *peer, hf_peer_link *self, const char *name) {
     const char *sql = name + strlen(name) + 1;
-    if (!is_control(sql)) {
+    if (!is_control(sql) && !hf_peer_is_own(sql)) {
         peer->parses++;
         if (pass(peer, self, HF_PEER_PARSE) == WAITS)
             return WAITS;
@@ -244,6 +172,8 @@ static void bind(hf_peer *peer, hf_peer_link *self, const char *portal) {
         return;
     }
     copy(self->sql, sizeof self->sql, statement->sql);
+    if (hf_peer_is_own(self->sql))
+        hf_peer_own_bind(self, (const uint8_t *)portal);
     send_empty(peer, self, '2');
 }
 
@@ -251,20 +181,55 @@ static void commit(hf_peer *peer, hf_peer_link *self) {
     for (unsigned i = 0; i < self->n_pending; i++)
         peer->committed[self->pending[i]]++;
     self->n_pending = 0;
+    hf_peer_fate_set(self, HF_PEER_COMMITTED);
 }
 
-static void control(hf_peer *peer, hf_peer_link *self, const char *sql) {
+static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
     if (is(sql, "BEGIN")) {
+        peer->begins++;
         self->in_transaction = true;
     } else if (is(sql, "COMMIT") && !self->failed) {
-        commit(peer, self);
+        if (!self->committing && pass(peer, self, HF_PEER_COMMITS) == WAITS)
+            return WAITS;
         self->in_transaction = false;
+        if (self->failed)
+            return GONE_ON;
+        if (!self->committing)
+            commit(peer, self);
+        self->committing = true;
+        if (pass(peer, self, HF_PEER_COMMIT_DONE) == WAITS)
+            return WAITS;
+        self->committing = false;
     } else {
         peer->rollbacks++;
         roll_back(self);
         self->in_transaction = self->failed = false;
     }
     send_tag(peer, self, is(sql, "BEGIN") ? "BEGIN" : is(sql, "COMMIT") ? "COMMIT" : "ROLLBACK");
+    return GONE_ON;
+}
+
+/* A ticket or a question: one row of one text. */
+static int own(hf_peer *peer, hf_peer_link *self) {
+    const bool ask = self->asked[0] != 0;
+    const char *sqlstate = "XX000";
+    message out = { .size = 0 };
+    if (pass(peer, self, ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
+        return WAITS;
+    if (self->failed)
+        return GONE_ON;
+    const char *text = hf_peer_own_answer(peer, self, &sqlstate);
+    if (!text) {
+        say(peer, self, 'E', "ERROR", sqlstate, NULL);
+        roll_back(self);
+        return GONE_ON;
+    }
+    put_number(&out, 1, 2);
+    put_number(&out, (uint32_t)strlen(text), 4);
+    put(&out, text, strlen(text));
+    send(peer, self, 'D', &out);
+    send_tag(peer, self, "SELECT 1");
+    return GONE_ON;
 }
 
 /* Room for a message of that many bytes? A client that is deaf or gone has room for all. */
@@ -307,10 +272,10 @@ static void begin_execute(hf_peer *peer, hf_peer_link *self) {
 
 static int execute(hf_peer *peer, hf_peer_link *self) {
     char tag[40];
-    if (is_control(self->sql)) {
-        control(peer, self, self->sql);
-        return GONE_ON;
-    }
+    if (is_control(self->sql))
+        return control(peer, self, self->sql);
+    if (hf_peer_is_own(self->sql))
+        return own(peer, self);
     if (!self->executing) {
         if (pass(peer, self, HF_PEER_EXECUTE) == WAITS)
             return WAITS;
@@ -347,7 +312,7 @@ static int sync(hf_peer *peer, hf_peer_link *self) {
             peer->probes++;
         if (pass(peer, self, HF_PEER_PROBE) == WAITS)
             return WAITS;
-    } else if (self->n_pending > 0 || !self->acted) {
+    } else if (!self->in_transaction && (self->n_pending > 0 || !self->acted)) {
         if (!self->failed && pass(peer, self, HF_PEER_COMMIT) == WAITS)
             return WAITS;
         if (!self->in_transaction)
@@ -519,7 +484,7 @@ static bool pump(hf_peer *peer, hf_script_link *link) {
         accept_link(peer, self, link);
         any = true;
     }
-    if (link->released || link->closing) /* nobody tells the server */
+    if ((link->released || link->closing) && !peer->hangs) /* nobody tells the server */
         self->held = false;
     size_t n = hf_script_sent(link, self->in + self->n_in, sizeof self->in - self->n_in);
     self->n_in += (uint32_t)n;

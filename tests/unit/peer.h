@@ -8,6 +8,7 @@
  *     big N       one row of one column of N bytes
  *     write K     no rows; committed[K] grows when its transaction commits
  *     BEGIN, COMMIT, ROLLBACK; everything else: no rows, no effect
+ *     the driver's own: a ticket for the transaction, and the question what became of one
  *
  * A fault says where it strikes (the point), what happens there (the deed), and how often. What the server
  * had received when its client vanished, it runs to the end: nobody tells it that the client is gone.
@@ -28,7 +29,11 @@ typedef enum hf_peer_point {
     HF_PEER_EXECUTE,        /* its Execute, before anything of it was done */
     HF_PEER_ROW,            /* after fault.rows rows of it */
     HF_PEER_COMPLETE,       /* right behind its CommandComplete */
-    HF_PEER_COMMIT,         /* Sync came, nothing of it was done yet */
+    HF_PEER_TICKET,         /* the ticket of a transaction is asked for */
+    HF_PEER_COMMITS,        /* COMMIT's Execute, nothing of it was done yet */
+    HF_PEER_COMMIT_DONE,    /* … it is committed, which is not said yet */
+    HF_PEER_ASK,            /* what became of one is asked */
+    HF_PEER_COMMIT,         /* Sync came outside a transaction, nothing of it was done yet */
     HF_PEER_READY,          /* … it is committed, ReadyForQuery not yet sent */
     HF_PEER_PROBE,          /* a lone Sync */
     HF_PEER_CANCEL          /* CancelRequest came, nothing was cancelled yet */
@@ -58,6 +63,14 @@ typedef struct hf_peer_fault {
     bool over;
 } hf_peer_fault;
 
+/* What the server knows of a transaction. */
+typedef enum hf_peer_fate {
+    HF_PEER_NO_FATE,
+    HF_PEER_RUNNING,
+    HF_PEER_COMMITTED,
+    HF_PEER_ABORTED
+} hf_peer_fate;
+
 typedef struct hf_peer_statement {
     char name[24], sql[96];
 } hf_peer_statement;
@@ -71,6 +84,10 @@ typedef struct hf_peer_link {
     uint32_t row, rows, width;
     char sql[96];
     uint16_t pending[32]; /* writes of the transaction */
+    uint8_t *fate;        /* of the transaction that has a ticket; NULL none */
+    char asked[32];       /* the ticket it is asked about */
+    char answer[32];
+    bool committing; /* committed, and the point behind that waits */
     unsigned n_pending, n_statements;
     hf_peer_statement statements[HF_PEER_STATEMENTS];
     uint8_t in[HF_PEER_IN];
@@ -82,7 +99,15 @@ typedef struct hf_peer {
     hf_pool *pool; /* to tell a cancel's link from a session's */
     hf_peer_fault faults[HF_PEER_FAULTS];
     unsigned n_faults;
-    bool deaf_to_cancels; /* a cancel has no effect */
+    bool deaf_to_cancels;          /* a cancel has no effect */
+    bool hangs;                    /* what HOLD holds stays so when its client has vanished */
+    uint8_t fates[HF_PEER_WRITES]; /* an hf_peer_fate, by the number in a ticket */
+    unsigned n_tickets, asks, begins;
+    unsigned life;   /* the incarnation: a test counts it up to restart the server */
+    bool ticketless; /* it knows no tickets */
+    bool standby;    /* it cannot say */
+    bool forgetful;  /* it has forgotten all */
+    bool future;     /* 22023: that number was never given out */
     unsigned committed[HF_PEER_WRITES];
     unsigned executed; /* statements that were begun */
     unsigned logins, probes, cancels, parses, terminates, rollbacks;

@@ -1,0 +1,68 @@
+/* The peer's transactions that can be asked about: tickets, and what became of them. */
+#include "peer_message.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char ticket[] = "SELECT pg_current_xact_id()",
+                  question[] = "SELECT CASE WHEN pg_is_in_recovery()";
+
+bool hf_peer_is_own(const char *sql) {
+    return strncmp(sql, ticket, sizeof ticket - 1) == 0 ||
+           strncmp(sql, question, sizeof question - 1) == 0;
+}
+
+void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body) {
+    self->asked[0] = 0;
+    body += 1 + 1 + 2; /* the unnamed portal, the unnamed statement, all text */
+    if (body[1] == 0)
+        return;
+    body += 2;
+    for (unsigned i = 0; i < 2; i++) {
+        const uint32_t bytes = get32(body);
+        const size_t used = strlen(self->asked);
+        snprintf(self->asked + used, sizeof self->asked - used, "%s%.*s", i ? " " : "", (int)bytes,
+                 (const char *)body + 4);
+        body += 4 + bytes;
+    }
+}
+
+void hf_peer_fate_set(hf_peer_link *self, hf_peer_fate fate) {
+    if (self->fate)
+        *self->fate = (uint8_t)fate;
+    self->fate = NULL;
+}
+
+static const char *give(hf_peer *peer, hf_peer_link *self, const char **sqlstate) {
+    if (peer->ticketless) {
+        *sqlstate = "42883";
+        return NULL;
+    }
+    HF_ASSERT(self->in_transaction && peer->n_tickets + 1 < HF_PEER_WRITES);
+    self->fate = &peer->fates[++peer->n_tickets];
+    *self->fate = HF_PEER_RUNNING;
+    snprintf(self->answer, sizeof self->answer, "%u life/%u", peer->n_tickets, peer->life);
+    return self->answer;
+}
+
+const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **sqlstate) {
+    static const char *const words[] = { [HF_PEER_RUNNING] = "in progress",
+                                         [HF_PEER_COMMITTED] = "committed",
+                                         [HF_PEER_ABORTED] = "aborted" };
+    if (!self->asked[0])
+        return give(peer, self, sqlstate);
+    peer->asks++;
+    char now[32];
+    const unsigned number = (unsigned)strtoul(self->asked, NULL, 10);
+    snprintf(now, sizeof now, "%u life/%u", number, peer->life);
+    if (peer->standby)
+        return "standby";
+    if (strcmp(now, self->asked) != 0)
+        return "other";
+    if (peer->future) {
+        *sqlstate = "22023";
+        return NULL;
+    }
+    HF_ASSERT(number < HF_PEER_WRITES && peer->fates[number] != HF_PEER_NO_FATE);
+    return peer->forgetful ? "?" : words[peer->fates[number]];
+}

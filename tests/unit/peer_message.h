@@ -1,0 +1,92 @@
+/* Messages of the server's, and how they are sent. Private to peer.c and peer_fate.c. */
+#ifndef HF_PEER_MESSAGE_H
+#define HF_PEER_MESSAGE_H
+
+#include "peer.h"
+
+#include <string.h>
+
+typedef struct message {
+    uint8_t data[HF_SCRIPT_BYTES];
+    uint32_t size;
+} message;
+
+static inline void put(message *out, const void *from, size_t bytes) {
+    HF_ASSERT(out->size + bytes <= sizeof out->data);
+    memcpy(out->data + out->size, from, bytes);
+    out->size += (uint32_t)bytes;
+}
+
+static inline void put_number(message *out, uint32_t value, unsigned bytes) {
+    for (unsigned i = bytes; i-- > 0;)
+        put(out, &(uint8_t){ (uint8_t)(value >> (8 * i)) }, 1);
+}
+
+static inline void put_text(message *out, const char *text) {
+    put(out, text, strlen(text) + 1);
+}
+
+static inline uint32_t get32(const uint8_t *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static inline hf_script_link *link_of(hf_peer *peer, hf_peer_link *self) {
+    return hf_script_link_at(peer->script, self->number - 1);
+}
+
+/* Can the client still hear? */
+static inline bool hears(hf_peer *peer, hf_peer_link *self) {
+    hf_script_link *link = link_of(peer, self);
+    return !self->deaf && !self->ended && link && !link->released && !link->eof && !link->fails;
+}
+
+static inline void send(hf_peer *peer, hf_peer_link *self, char type, const message *body) {
+    uint8_t head[5] = { (uint8_t)type };
+    uint32_t size = body->size + 4;
+    if (!hears(peer, self))
+        return;
+    for (unsigned i = 0; i < 4; i++)
+        head[1 + i] = (uint8_t)(size >> (24 - 8 * i));
+    hf_script_link_reply(link_of(peer, self), head, sizeof head);
+    hf_script_link_reply(link_of(peer, self), body->data, body->size);
+}
+
+static inline void send_empty(hf_peer *peer, hf_peer_link *self, char type) {
+    message none = { .size = 0 };
+    send(peer, self, type, &none);
+}
+
+static inline void send_tag(hf_peer *peer, hf_peer_link *self, const char *tag) {
+    message out = { .size = 0 };
+    put_text(&out, tag);
+    send(peer, self, 'C', &out);
+}
+
+static inline void send_ready(hf_peer *peer, hf_peer_link *self) {
+    message out = { .size = 0 };
+    put(&out, self->in_transaction ? self->failed ? "E" : "T" : "I", 1);
+    send(peer, self, 'Z', &out);
+}
+
+static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char *severity,
+                       const char *sqlstate, const char *text) {
+    message out = { .size = 0 };
+    put(&out, "S", 1), put_text(&out, severity);
+    put(&out, "V", 1), put_text(&out, severity);
+    put(&out, "C", 1), put_text(&out, sqlstate ? sqlstate : "XX000");
+    put(&out, "M", 1), put_text(&out, text ? text : "as the test says");
+    put_number(&out, 0, 1);
+    send(peer, self, type, &out);
+}
+
+/* --- peer_fate.c: transactions that can be asked about ------------------------------------------------ */
+
+/* Is it one of the driver's own statements, a ticket or a question? */
+bool hf_peer_is_own(const char *sql);
+/* Notes what a question asks by: the values of a Bind. */
+void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body);
+/* The one value it is answered with; NULL: it is refused, with *sqlstate. */
+const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **sqlstate);
+void hf_peer_fate_set(hf_peer_link *self, hf_peer_fate fate);
+
+#endif
