@@ -229,8 +229,9 @@ static void finish_output(hf_query_run *run) {
     switch (run->options->format) {
     case HF_FORMAT_TABLE:
         if (run->n_columns == 0) {
-            hf_bytes_format(&run->out, "done, %llu rows affected\n",
-                            (unsigned long long)run->request.affected);
+            hf_bytes_format(&run->out, "done, %llu row%s affected\n",
+                            (unsigned long long)run->request.affected,
+                            run->request.affected == 1 ? "" : "s");
             break;
         }
         hf_table_write(&run->table, &run->out);
@@ -263,7 +264,9 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
                 "a row, or the statement with its values, is longer than --max-row allows");
     } else if (failure->status == HF_EXIT_USAGE) {
         if (strcmp(request->error.sqlstate, "08P01") == 0) {
-            hf_bytes_format(&more, "\n--param is given %zu times", run->options->param.count);
+            hf_bytes_format(&more,
+                            "\n--param is given %zu time%s: give it once for each of $1, $2, ...",
+                            run->options->param.count, run->options->param.count == 1 ? "" : "s");
         }
         hf_bytes_add(&more, run->said.data, run->said.used);
         if (request->error.position) {

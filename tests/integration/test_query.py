@@ -54,7 +54,7 @@ def test_parameters_are_bound_not_spliced(query):
 
 def test_wrong_number_of_parameters_is_exit_1(query):
     run = query("SELECT $1::int + $2::int", "1", status=1)
-    assert re.search(r"\$2|requires 2|2 parameters", run.stderr)
+    assert "requires 2" in run.stderr and "given 1 time: give it once for each" in run.stderr
 
 
 @pytest.mark.parametrize("sql, state", [("SELEKT 1", "42601"), ("SELECT * FROM itme", "42P01"),
@@ -97,7 +97,7 @@ def test_write_needs_its_option_and_then_works(query, cluster):
     assert refused.finish(30) != 0 and "--write" in refused.stderr
     assert cluster.value("SELECT count(*) FROM single") == 0
     assert query(insert, write=True, format="csv").stdout == "line\n1\n"
-    assert re.search("DELETE 1|1 row", query("DELETE FROM single", write=True).stdout)
+    assert query("DELETE FROM single", write=True).stdout == "done, 1 row affected\n"
 
 
 @pytest.mark.fault(47)
