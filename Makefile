@@ -51,14 +51,15 @@ ports    := $(call objects,$(PORTS:%=port/%))
 script   := $(call objects,port/script)
 platform := $(call objects,platform/$(PLATFORM))
 main     := $(BUILD)/platform/$(PLATFORM)/main.o
-unit     := $(call objects,tests/unit)
+board    := $(call objects,boards/$(BOARD))
+unit     := $(call objects,$(UNIT))
 bench    := $(call objects,tests/bench)
 sim      := $(call objects,tests/sim)
 
 library      := $(BUILD)/libholdfast.a
 library_test := $(BUILD)/libholdfast_test.a
 program      := $(if $(filter $(main),$(platform)),$(BUILD)/holdfast)
-third        := $(THIRD)/$(BOARD)/libmbedtls.a $(THIRD)/$(BOARD)/libcjson.a
+third        := $(THIRD_PARTY:%=$(THIRD)/$(BOARD)/lib%.a)
 
 .PHONY: all help demo test check sim sim-mutants lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
@@ -74,8 +75,10 @@ packages-build packages-test packages-bench: packages-%: # installs what is miss
 	$(INSTALLER) $*
 packages-test packages-bench: packages-build
 
-$(THIRD)/.fetched: port/third-party.sh $(wildcard port/*/*.patch) | packages-build
-	port/third-party.sh mbedtls cjson
+fetched := $(THIRD_PARTY:%=$(THIRD)/.fetched-%)
+
+$(fetched): $(THIRD)/.fetched-%: port/third-party.sh $(wildcard port/*/*.patch) | packages-build
+	port/third-party.sh $*
 	touch $@
 
 # Changed flags rebuild everything that was built with others.
@@ -86,14 +89,20 @@ $(BUILD)/.flags: FORCE | packages-build
 third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=gcc
 third_flags = -O2 -g -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
 
-$(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched port/mbedtls/mbedtls_config.h port/third-party.mk
+$(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched-mbedtls port/mbedtls/mbedtls_config.h port/third-party.mk
 	@echo 'building mbedTLS'
 	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' \
 	    CFLAGS="$(third_flags) $(MBEDTLS_CFLAGS) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 
-$(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched port/third-party.mk
+$(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched-cjson port/third-party.mk
 	@echo 'building cJSON'
 	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
+
+lwip = $(THIRD)/lwip/src
+$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h boards/$(BOARD)/lwipopts.h) port/third-party.mk
+	@echo 'building lwIP'
+	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
+	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -Iboards/$(BOARD)"
 
 # ---- compile and link ---------------------------------------------------------------------------
 
@@ -103,7 +112,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(CC) $(call compile,$<) -MMD -MP -c $< -o $@
 
 # Headers of fetched sources have to be there, and a change of them is a change.
-$(filter $(BUILD)/port/mbedtls/% $(BUILD)/port/cjson/% $(BUILD)/tests/%,$(ports) $(unit) $(bench)): $(THIRD)/.fetched
+$(ports) $(board) $(unit) $(bench): $(fetched)
 
 # An adapter and the library it adapts become one object in which only hf_ names are global, so that
 # libholdfast.a never clashes with another mbedTLS or cJSON in the same program.
@@ -118,18 +127,21 @@ merged := $(foreach p,mbedtls cjson,$(if $(filter $(BUILD)/port/$p/%,$(ports)),$
 $(library): $(core) $(filter-out $(BUILD)/port/mbedtls/% $(BUILD)/port/cjson/%,$(ports)) $(merged)
 $(library_test): $(core) $(script)
 $(BUILD)/libplatform.a: $(filter-out $(main),$(platform))
-$(BUILD)/libunit.a: $(filter-out $(BUILD)/tests/unit/test_%,$(unit))
+$(BUILD)/libunit.a: $(filter-out $(BUILD)/$(UNIT)/test_%,$(unit))
 $(BUILD)/lib%.a: | $(BUILD)/.flags
 	printf '!<arch>\n' >$@
 	$(if $^,ar rcsD $@ $^)
 
-$(program): $(platform) $(library)
+# lwIP is not hidden in the library: an image has one, which the application may use too.
+lwip_library := $(filter %/liblwip.a,$(third))
+
+$(program): $(platform) $(board) $(library) $(lwip_library)
 	@echo 'link $@'
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 
 # ---- tests --------------------------------------------------------------------------------------
 
-tests := $(patsubst %.o,%,$(filter $(BUILD)/tests/unit/test_%,$(unit)))
+tests := $(patsubst %.o,%,$(filter $(BUILD)/$(UNIT)/test_%,$(unit)))
 benches := $(patsubst %.o,%,$(bench))
 program_links := $(BUILD)/libplatform.a $(library_test) $(library)
 
@@ -195,10 +207,10 @@ size: ## what the code weighs, beside the sizes to reach
 
 # ---- lint ---------------------------------------------------------------------------------------
 
-code    := $(call sources,core core/pg $(PORTS:%=port/%) port/script platform/$(PLATFORM) tests/unit tests/bench tests/sim)
-headers := $(wildcard $(addsuffix /*.h,core core/pg port/* platform/* tests/unit tests/bench tests/sim))
+code    := $(call sources,$(LINT))
+all_c    = $(shell find core port platform boards tests -name '*.[ch]')
 shells  := $(wildcard boards/*/*.sh port/*.sh tests/*.sh tests/*/*.sh) .ci/run
-lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy
+lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy lint-tidy-lwip
 .PHONY: $(lints)
 
 lint: packages-test packages-bench ## arrows, format, clang and clang-tidy, shellcheck; no tests
@@ -210,10 +222,10 @@ lint-arrows: # the rules of the tree
 	$(PYTHON) tests/lint/arrows.py
 
 lint-format:
-	clang-format --dry-run -Werror $(code) $(headers) || { echo '$(REPEAT) make lint-format; to mend: make format'; exit 1; }
+	clang-format --dry-run -Werror $(all_c) || { echo '$(REPEAT) make lint-format; to mend: make format'; exit 1; }
 
 format: ## rewrite the C files in the one style
-	clang-format -i $(code) $(headers)
+	clang-format -i $(all_c)
 
 lint-shell:
 	shellcheck $(shells)
@@ -230,6 +242,9 @@ $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy tests/.clang-tidy
 	clang-tidy --quiet $*.c -- $(call compile,$*.c) 2>&1 | { ! grep -v -e 'warnings\? generated' -e '^Suppressed' -e '^Use -header'; }
 	touch $@
 
+lint-tidy-lwip: # what that board alone compiles
+	$(MAKE) BOARD=linux-lwip lint-tidy
+
 # ---- install ------------------------------------------------------------------------------------
 
 install: all ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
@@ -241,4 +256,4 @@ clean: ## remove what was built (but the third-party part: distclean)
 distclean: ## remove build/ whole
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(unit) $(bench) $(sim))
+-include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim))

@@ -6,7 +6,7 @@
 # the hash below. Where there is no Debian, HF_SOURCES names a folder with the same files: the
 # .orig tarball of each, and its .debian.tar for the patches.
 #
-#   port/third-party.sh mbedtls cjson
+#   port/third-party.sh mbedtls cjson lwip
 set -eu
 
 suite=trixie
@@ -23,7 +23,11 @@ describe() {
         series=1.7 version=1.7.18
         sha256=3aa806844a03442c00769b83e99970be70fbef03735ff898f4811dd03b9f5ee5
         ;;
-    *) die "no source named '$1': mbedtls, cjson" ;;
+    lwip)
+        series=2.2 version=2.2.1+dfsg1
+        sha256=83729c274c499d3348e9fbbe043a3113f3fa8953e7efddc7c21c7fcbb1f2b7b1
+        ;;
+    *) die "no source named '$1': mbedtls, cjson, lwip" ;;
     esac
 }
 
@@ -127,6 +131,21 @@ unpack() {
     repair "$1"
 }
 
+# Unpacked since this script and its patches last changed?
+fresh() {
+    [ -e "$top/.fetched-$1" ] &&
+        [ -z "$(find port/third-party.sh "port/$1"/*.patch -newer "$top/.fetched-$1" 2>/dev/null)" ]
+}
+
 for name; do describe "$name"; done # a wrong name is told before anything is fetched
-[ -n "${HF_SOURCES:-}" ] || fetch "$@"
-for name; do unpack "$name"; done
+mkdir -p "$top"
+exec 9>"$top/.lock"
+flock 9 # two builds at once: the second finds the first one's work done
+missing=
+for name; do fresh "$name" || missing="$missing $name"; done
+# shellcheck disable=SC2086 # a list of words
+[ -z "$missing" ] || [ -n "${HF_SOURCES:-}" ] || fetch $missing
+for name in $missing; do
+    unpack "$name"
+    touch "$top/.fetched-$name"
+done

@@ -1,16 +1,21 @@
 # A program and a library for Linux and its kin.
-PORTS     := linux mbedtls cjson
-PLATFORM  := linux
-INSTALLER := boards/linux/packages.sh
+PORTS       := linux mbedtls cjson
+PLATFORM    := linux
+UNIT        := tests/unit
+THIRD_PARTY := mbedtls cjson
+INSTALLER   := boards/linux/packages.sh
+# What clang-tidy reads for this board.
+LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim
 
 # What each folder is compiled with beside -Icore. Third-party headers are -isystem, and only for
 # the one folder that adapts them.
-use_port/linux     := -D_GNU_SOURCE -Iport/linux -Iport/mbedtls
+use_port/linux     := -D_GNU_SOURCE -Iport -Iport/linux -Iport/mbedtls
 use_port/mbedtls   := -Iport/mbedtls $(MBEDTLS_USE)
 use_port/cjson     := -Iport/cjson -isystem $(THIRD)/cjson
 use_port/script    := -Iport/script
 use_platform/linux := -D_GNU_SOURCE -Iplatform/linux $(PORTS:%=-Iport/%)
-use_tests/unit     := $(use_platform/linux) -Iport/script -Itests -I. \
+use_boards/linux   := $(use_platform/linux)
+use_tests/unit     := $(use_platform/linux) -Iport -Iport/script -Itests -I. \
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql

@@ -4,29 +4,26 @@
  *                 |
  *                 +--> lookup.c (the resolver's own sockets and its timer)
  *
- * A thing that can have news starts with hf_linux_noted. Notes are a queue in order of arrival.
+ * A thing that can have news has an hf_note.
  */
 #ifndef HF_LINUX_INSIDES_H
 #define HF_LINUX_INSIDES_H
 
 #include "hf_mbedtls.h"
 #include "holdfast_linux.h"
+#include "notes.h"
+#include "system.h"
 
 #include <sys/epoll.h>
 #include <sys/un.h>
 
 typedef struct hf_linux_state hf_linux_state;
 
-typedef struct hf_linux_noted {
-    struct hf_linux_noted *next, *previous; /* NULL: not noted */
-    uint32_t tag;
-} hf_linux_noted;
-
 enum { HF_LINUX_FREE, HF_LINUX_CONNECTING, HF_LINUX_UP, HF_LINUX_FAILED };
 
 typedef struct hf_linux_link {
     hf_link link;
-    hf_linux_noted noted;
+    hf_note note;
     hf_linux_state *state;
     struct hf_linux_link *next_free;
     uint32_t generation; /* of this slot: events for an earlier one are stale */
@@ -51,7 +48,7 @@ struct hf_linux_state {
     int timer;  /* timerfd: the resolver wants to be called */
     int resume; /* timerfd: the machine slept, or its clock was set */
     bool waiting;
-    hf_linux_noted notes; /* the queue's ends */
+    hf_notes notes;
     hf_linux_link *links, *free_link;
     hf_mbedtls_link *tls_links;
     unsigned n_links;
@@ -61,9 +58,8 @@ struct hf_linux_state {
     uint16_t dns_port;             /* for tests: in place of 53 */
     hf_mbedtls tls;
     bool has_tls;
-    bool cpu_known;  /* since hf_linux_wait() returned */
-    uint64_t cpu_ns; /* this thread's processor time then */
-    char why[192];   /* what why() answers */
+    hf_linux_share share; /* since hf_linux_wait() returned */
+    char why[192];        /* what why() answers */
 };
 
 /* What an epoll event is about: one of these, an index, and a generation or descriptor. */
@@ -85,8 +81,7 @@ static inline hf_linux_state *hf_linux_of(hf_port *port) {
 }
 
 /* wait.c */
-void hf_linux_note(hf_linux_state *state, hf_linux_noted *noted);
-void hf_linux_unnote(hf_linux_noted *noted);
+void hf_linux_note(hf_linux_state *state, hf_note *note);
 int hf_linux_next(hf_port *port, uint32_t *tag);
 bool hf_linux_spent(hf_port *port);
 /* Adds fd to epoll: 0 or an errno. */
@@ -113,8 +108,5 @@ int hf_linux_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max)
 void hf_linux_resolve_cancel(hf_port *port, unsigned slot);
 void hf_linux_lookup_event(hf_linux_state *state, uint32_t index, int fd, uint32_t events);
 void hf_linux_lookup_timer(hf_linux_state *state);
-
-/* trust.c: reads the CA files. 0, or an hf_err and *error. */
-int hf_linux_trust(hf_linux_state *state, hf_error *error);
 
 #endif

@@ -87,7 +87,7 @@ static int link_read(hf_link *base, void *to, size_t bytes) {
     } while (got < 0 && errno == EINTR);
     if (got > 0) {
         if ((size_t)got < bytes && link->hung_up) {
-            hf_linux_note(link->state, &link->noted);
+            hf_linux_note(link->state, &link->note);
         }
         return (int)got;
     }
@@ -136,7 +136,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
 
 static void release(hf_linux_link *link) {
     hf_linux_state *state = link->state;
-    hf_linux_unnote(&link->noted);
+    hf_notes_remove(&link->note);
     if (link->fd >= 0) {
         (void)close(link->fd);
     }
@@ -163,7 +163,7 @@ static int link_close(hf_link *base) {
         }
     }
     if (link->step == HF_LINUX_UP) {
-        hf_linux_note(link->state, &link->noted);
+        hf_linux_note(link->state, &link->note);
         return 0;
     }
     release(link);
@@ -273,14 +273,14 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
     state->free_link = link->next_free;
     link->link.api = &api;
     link->link.tag = tag;
-    link->noted.tag = tag;
+    link->note.tag = tag;
     link->fd = fd;
     link->error = link->failed = 0;
     link->step = HF_LINUX_CONNECTING;
     link->news = link->hung_up = link->waits = link->ended = false;
     if (fd < 0) {
         (void)fail(link, size > 0 ? errno : ENAMETOOLONG);
-        hf_linux_note(state, &link->noted);
+        hf_linux_note(state, &link->note);
         return &link->link;
     }
     if (!link->local) {
@@ -296,7 +296,7 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
         (void)fail(link, errno);
     }
     if (link->step != HF_LINUX_CONNECTING) {
-        hf_linux_note(state, &link->noted);
+        hf_linux_note(state, &link->note);
     }
     /* After connect(): a fresh socket counts as hung up. */
     uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (link->local ? 0 : (uint32_t)EPOLLOUT);
@@ -323,7 +323,7 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
     } else if (!(events & EPOLLIN) && link->step == HF_LINUX_UP && !link->waits) {
         return false; /* there is room to write, and nobody waits for it */
     }
-    hf_linux_note(state, &link->noted);
+    hf_linux_note(state, &link->note);
     return true;
 }
 

@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -16,48 +14,21 @@
 #define HF_LINKS_PER_CONNECTION 3
 #define HF_LINKS_SPARE          2
 
-/* Default of what core calls when holdfast itself is wrong; a program may define its own. */
-__attribute__((weak)) void hf_assert_failed(const char *what, const char *file, int line) {
-    (void)fprintf(stderr, "holdfast: %s:%d: this must hold: %s\n", file, line, what);
-    abort();
-}
-
-/* 0 or an errno. Not blocking: just after boot the kernel may have nothing yet. */
-static int entropy(void *unused, unsigned char *out, size_t bytes) {
-    (void)unused;
-    while (bytes > 0) {
-        ssize_t got = getrandom(out, bytes, GRND_NONBLOCK);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return errno != 0 ? errno : EIO;
-        }
-        out += got;
-        bytes -= (size_t)got;
-    }
-    return 0;
-}
-
 static int port_random(hf_port *port, void *out, size_t bytes) {
-    return entropy(port, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
+    (void)port;
+    return hf_linux_entropy(NULL, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
 }
 
 static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, const char *alpn,
                                int *err) {
     hf_linux_state *state = hf_linux_of(port);
-    *err = state->has_tls ? HF_ERR_RESOURCES : HF_ERR_CONFIG;
-    for (unsigned i = 0; i < state->n_links && state->has_tls; i++) {
-        if (state->tls_links[i].under == NULL) {
-            return hf_mbedtls_open(&state->tls, &state->tls_links[i], under, host, alpn, err);
-        }
-    }
-    return NULL;
+    *err = HF_ERR_CONFIG;
+    return state->has_tls ? hf_mbedtls_start(&state->tls, under, host, alpn, err) : NULL;
 }
 
 /* TLS has something left that the network will not announce. */
 static void note_under(void *at, hf_link *under) {
-    hf_linux_note(at, &((hf_linux_link *)(void *)under)->noted);
+    hf_linux_note(at, &((hf_linux_link *)(void *)under)->note);
 }
 
 static const hf_port_api api = {
@@ -71,14 +42,6 @@ static const hf_port_api api = {
     .spent = hf_linux_spent,
     .hash = &hf_mbedtls_hash,
 };
-
-static bool wants_tls(const hf_config *config) {
-    bool remote = config->n_hosts == 0;
-    for (unsigned i = 0; i < config->n_hosts; i++) {
-        remote = remote || config->hosts[i].name == NULL || config->hosts[i].name[0] != '/';
-    }
-    return remote && config->sslmode != HF_SSL_DISABLE;
-}
 
 static int complain(hf_error *error, hf_err code, const char *what, int number) {
     char text[HF_MESSAGE_BYTES];
@@ -121,10 +84,13 @@ static int open_descriptors(hf_linux_state *state, hf_error *error) {
 }
 
 static int open_tls(hf_linux_state *state, hf_error *error) {
-    const hf_mbedtls_setup setup = {
-        .sslmode = state->config->sslmode, .entropy = entropy, .note = note_under, .user = state
-    };
     state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
+    const hf_mbedtls_setup setup = { .sslmode = state->config->sslmode,
+                                     .entropy = hf_linux_entropy,
+                                     .note = note_under,
+                                     .user = state,
+                                     .links = state->tls_links,
+                                     .n_links = state->n_links };
     if (state->tls_links == NULL) {
         return complain(error, HF_ERR_RESOURCES, "TLS", ENOMEM);
     }
@@ -133,7 +99,7 @@ static int open_tls(hf_linux_state *state, hf_error *error) {
         return HF_ERR_RESOURCES;
     }
     state->has_tls = true;
-    return hf_linux_trust(state, error);
+    return hf_linux_trust(&state->tls, state->config, error);
 }
 
 static int open_all(hf_linux_state *state, hf_error *error) {
@@ -144,7 +110,7 @@ static int open_all(hf_linux_state *state, hf_error *error) {
          hf_linux_lookups_init(state, n) != 0)) {
         err = complain(error, HF_ERR_RESOURCES, "links", ENOMEM);
     }
-    if (err == 0 && wants_tls(state->config)) {
+    if (err == 0 && hf_linux_wants_tls(state->config)) {
         err = open_tls(state, error);
     }
     return err;
@@ -162,7 +128,7 @@ int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error
     hf_linux_state *state = port->state;
     state->config = config;
     state->epoll = state->wake = state->timer = state->resume = -1;
-    state->notes.next = state->notes.previous = &state->notes;
+    hf_notes_init(&state->notes);
     int err = open_all(state, error);
     if (err != 0) {
         hf_linux_close(port);
@@ -183,11 +149,8 @@ void hf_linux_close(hf_linux *port) {
     if (state == NULL) {
         return;
     }
-    for (unsigned i = 0; i < state->n_links && state->tls_links != NULL; i++) {
-        if (state->tls_links[i].under != NULL) {
-            hf_link *link = &state->tls_links[i].link;
-            link->api->abort(link);
-        }
+    if (state->has_tls) {
+        hf_mbedtls_abort_all(&state->tls);
     }
     hf_linux_links_close(state);
     hf_linux_lookups_close(state);

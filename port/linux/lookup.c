@@ -29,7 +29,7 @@
 enum { HF_LOOKUP_IDLE, HF_LOOKUP_BUSY, HF_LOOKUP_DONE };
 
 struct hf_linux_lookup {
-    hf_linux_noted noted;
+    hf_note note;
     hf_linux_state *state;
     ares_channel channel; /* NULL: none */
     int step;
@@ -93,7 +93,7 @@ static void done(hf_linux_lookup *lookup, int failed) {
     lookup->step = HF_LOOKUP_DONE;
     lookup->failed = failed;
     lookup->state->n_looking--;
-    hf_linux_note(lookup->state, &lookup->noted);
+    hf_linux_note(lookup->state, &lookup->note);
 }
 
 static void on_answer(void *at, int status, int timeouts, struct ares_addrinfo *answer) {
@@ -161,7 +161,7 @@ void hf_linux_lookup_timer(hf_linux_state *state) {
 /* ---- what core asks ----------------------------------------------------------------------------- */
 
 static void end(hf_linux_lookup *lookup) {
-    hf_linux_unnote(&lookup->noted);
+    hf_notes_remove(&lookup->note);
     lookup->state->n_looking -= lookup->step == HF_LOOKUP_BUSY;
     lookup->step = HF_LOOKUP_IDLE;
     if (lookup->channel != NULL) {
@@ -297,7 +297,7 @@ int hf_linux_lookups_init(hf_linux_state *state, unsigned n) {
     state->n_lookups = n;
     for (unsigned i = 0; i < n; i++) {
         state->lookups[i].state = state;
-        state->lookups[i].noted.tag = HF_TAG_RESOLVE + i;
+        state->lookups[i].note.tag = HF_TAG_RESOLVE + i;
     }
     return 0;
 }

@@ -1,5 +1,5 @@
 /* The certificates that servers are verified with: read once, handed to port/mbedtls as bytes. */
-#include "insides.h"
+#include "system.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -64,19 +64,19 @@ static char *read_file(const char *path, size_t *size) {
 }
 
 /* How many certificates were found in a file, or an hf_err with errno. */
-static int trust_file(hf_linux_state *state, const char *path) {
+static int trust_file(hf_mbedtls *tls, const char *path) {
     size_t size;
     char *bytes = read_file(path, &size);
     if (bytes == NULL) {
         return errno == ENOMEM ? HF_ERR_RESOURCES : HF_ERR_CONFIG;
     }
-    int added = hf_mbedtls_trust(&state->tls, bytes, size);
+    int added = hf_mbedtls_trust(tls, bytes, size);
     free(bytes);
     return added;
 }
 
 /* The same of all files of a folder. Files in it that are no certificates are passed over. */
-static int trust_folder(hf_linux_state *state, const char *path) {
+static int trust_folder(hf_mbedtls *tls, const char *path) {
     DIR *folder = opendir(path);
     if (folder == NULL) {
         return HF_ERR_CONFIG;
@@ -89,34 +89,34 @@ static int trust_folder(hf_linux_state *state, const char *path) {
         if (entry->d_name[0] == '.' || length < 0 || (size_t)length >= sizeof name) {
             continue;
         }
-        int one = trust_file(state, name);
+        int one = trust_file(tls, name);
         added = one == HF_ERR_RESOURCES ? one : added + (one > 0 ? one : 0);
     }
     (void)closedir(folder);
     return added;
 }
 
-static int trust_path(hf_linux_state *state, const char *path) {
+static int trust_path(hf_mbedtls *tls, const char *path) {
     struct stat about;
     if (stat(path, &about) != 0) {
         return HF_ERR_CONFIG;
     }
-    return S_ISDIR(about.st_mode) ? trust_folder(state, path) : trust_file(state, path);
+    return S_ISDIR(about.st_mode) ? trust_folder(tls, path) : trust_file(tls, path);
 }
 
 /* The system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for libpq (OpenSSL). */
-static int trust_system(hf_linux_state *state, hf_error *error) {
+static int trust_system(hf_mbedtls *tls, hf_error *error) {
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     int added = 0;
     if (file != NULL || folder != NULL) {
-        added = file != NULL ? trust_path(state, file) : 0;
+        added = file != NULL ? trust_path(tls, file) : 0;
         if (added >= 0 && folder != NULL) {
-            int more = trust_path(state, folder);
+            int more = trust_path(tls, folder);
             added = more == HF_ERR_RESOURCES ? more : added + (more > 0 ? more : 0);
         }
     } else {
         for (size_t i = 0; added <= 0 && i < sizeof stores / sizeof stores[0]; i++) {
-            added = trust_path(state, stores[i]);
+            added = trust_path(tls, stores[i]);
         }
     }
     if (added > 0) {
@@ -131,8 +131,7 @@ static int trust_system(hf_linux_state *state, hf_error *error) {
                         : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
-int hf_linux_trust(hf_linux_state *state, hf_error *error) {
-    const hf_config *config = state->config;
+int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     const char *path = config->sslrootcert;
     bool system = path == NULL || path[0] == 0 || strcmp(path, "system") == 0;
     if (system && path != NULL && path[0] != 0 && config->sslmode != HF_SSL_VERIFY_FULL) {
@@ -140,10 +139,10 @@ int hf_linux_trust(hf_linux_state *state, hf_error *error) {
         return complain(error, HF_ERR_CONFIG, "system", "needs sslmode=verify-full");
     }
     if (system) {
-        return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(state, error);
+        return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(tls, error);
     }
     errno = 0;
-    int added = trust_path(state, path);
+    int added = trust_path(tls, path);
     if (added > 0) {
         return 0;
     }

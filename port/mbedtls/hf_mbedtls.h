@@ -35,12 +35,17 @@ typedef int hf_mbedtls_entropy_fn(void *user, unsigned char *out, size_t bytes);
 /* `under` is to have news although the network has none. */
 typedef void hf_mbedtls_note_fn(void *user, hf_link *under);
 
+typedef struct hf_mbedtls_link hf_mbedtls_link;
+
 typedef struct hf_mbedtls_setup {
     uint8_t sslmode; /* HF_SSL_VERIFY_FULL, _VERIFY_CA, or _REQUIRE: encrypted, and verified as by
                         VERIFY_CA if certificates are given, as libpq does */
     hf_mbedtls_entropy_fn *entropy;
     hf_mbedtls_note_fn *note;
     void *user; /* for both */
+    /* The port's, for hf_mbedtls_start(): as many as it has links below. NULL: hf_mbedtls_open() alone is used. */
+    hf_mbedtls_link *links;
+    unsigned n_links;
     /* The heap; both NULL: the C library's. Zeroed memory or NULL, as calloc(). */
     void *(*allocate)(size_t count, size_t size);
     void (*release)(void *memory);
@@ -56,8 +61,8 @@ typedef struct hf_mbedtls {
     uint64_t chain[128];    /* mbedtls_x509_crt */
 } hf_mbedtls;
 
-/* One TLS link. The port owns an array of them, zeroed, as many as it has links below. */
-typedef struct hf_mbedtls_link {
+/* One TLS link. */
+struct hf_mbedtls_link {
     hf_link link;
     hf_link *under; /* NULL: this one is free */
     hf_mbedtls *tls;
@@ -79,7 +84,7 @@ typedef struct hf_mbedtls_link {
     char host[HF_MBEDTLS_HOST_BYTES];
     char text[128];
     uint64_t ssl[96]; /* mbedtls_ssl_context */
-} hf_mbedtls_link;
+};
 
 /* What the heap behind mbedTLS does, for tests and for boards with an arena. */
 typedef struct hf_mbedtls_heap {
@@ -94,8 +99,13 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup);
 int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size);
 void hf_mbedtls_free(hf_mbedtls *tls); /* after all its links */
 
-/* What start_tls of core/port.h asks, in a free hf_mbedtls_link. NULL: *err, and `under` is as it was;
- * HF_ERR_TLS_INJECTED when bytes wait on it. */
+/* What start_tls of core/port.h asks, in a free one of setup.links. NULL: *err; HF_ERR_RESOURCES: none is free. */
+hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
+                          int *err);
+/* Aborts those of setup.links that are open, with what is under them: a port that closes does it first. */
+void hf_mbedtls_abort_all(hf_mbedtls *tls);
+/* The same in a link of the caller's, free and zeroed. NULL: *err, and `under` is as it was; HF_ERR_TLS_INJECTED when
+ * bytes wait on it. */
 hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under, const char *host,
                          const char *alpn, int *err);
 

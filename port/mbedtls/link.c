@@ -326,3 +326,22 @@ hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under,
     link->under = under;
     return &link->link;
 }
+
+hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
+                          int *err) {
+    *err = HF_ERR_RESOURCES;
+    for (unsigned i = 0; i < tls->setup.n_links; i++) {
+        if (tls->setup.links[i].under == NULL) {
+            return hf_mbedtls_open(tls, &tls->setup.links[i], under, host, alpn, err);
+        }
+    }
+    return NULL;
+}
+
+void hf_mbedtls_abort_all(hf_mbedtls *tls) {
+    for (unsigned i = 0; i < tls->setup.n_links; i++) {
+        if (tls->setup.links[i].under != NULL) {
+            link_abort(&tls->setup.links[i].link);
+        }
+    }
+}

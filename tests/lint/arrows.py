@@ -10,11 +10,12 @@ import sys
 
 # Which folder may include which: the longest prefix of a file's folder decides, an arrow reaches
 # the folders below too, and a folder may always include itself. Between ports there is one arrow,
-# the composition: the Linux port puts its TLS filter over its sockets.
+# the composition: a port puts the TLS filter over its links; port/notes.h is for every port.
 ARROWS = {
     "core": ["core"],
     "port": ["core"],
-    "port/linux": ["port/mbedtls", "core"],
+    "port/linux": ["port/mbedtls", "port/notes.h", "core"],
+    "port/lwip": ["port/mbedtls", "port/notes.h", "core"],
     "platform": ["port", "core"],
     "boards": ["platform", "port", "core"],
     "tests": ["tests", "boards", "platform", "port", "core"],

@@ -1,0 +1,78 @@
+#include "system.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <sys/random.h>
+
+/* Expensive steps (a slice of PBKDF2, a step of a handshake) take some ms each, and one more may follow: SEMANTICS 22
+ * allows a tick 50. */
+#define HF_TICK_SHARE_NS 20000000u
+
+/* Default of what core calls when holdfast itself is wrong; a program may define its own. */
+__attribute__((weak)) void hf_assert_failed(const char *what, const char *file, int line) {
+    (void)fprintf(stderr, "holdfast: %s:%d: this must hold: %s\n", file, line, what);
+    abort();
+}
+
+int hf_linux_entropy(void *unused, unsigned char *out, size_t bytes) {
+    (void)unused;
+    while (bytes > 0) {
+        ssize_t got = getrandom(out, bytes, GRND_NONBLOCK);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return errno != 0 ? errno : EIO;
+        }
+        out += got;
+        bytes -= (size_t)got;
+    }
+    return 0;
+}
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    if (clock_gettime(clock, &now) != 0) {
+        return 0;
+    }
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t hf_linux_clock_ns(void) {
+    return clock_ns(CLOCK_BOOTTIME);
+}
+
+/* Counted from the first question: reading this clock is a system call, which a tick without expensive steps does
+ * not make. */
+bool hf_linux_share_spent(hf_linux_share *share) {
+    uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (!share->known) {
+        share->known = true;
+        share->from_ns = now;
+    }
+    return now - share->from_ns > HF_TICK_SHARE_NS;
+}
+
+int hf_linux_timeout_until(hf_ms until) {
+    if (until == HF_NEVER) {
+        return -1;
+    }
+    uint64_t now = hf_linux_clock_ns();
+    if (until > (now + (uint64_t)INT_MAX * 1000000u) / 1000000u) {
+        return INT_MAX;
+    }
+    uint64_t then = until * 1000000u;
+    return then <= now ? 0 : (int)((then - now + 999999u) / 1000000u);
+}
+
+bool hf_linux_wants_tls(const hf_config *config) {
+    bool remote = config->n_hosts == 0;
+    for (unsigned i = 0; i < config->n_hosts; i++) {
+        remote = remote || config->hosts[i].name == NULL || config->hosts[i].name[0] != '/';
+    }
+    return remote && config->sslmode != HF_SSL_DISABLE;
+}

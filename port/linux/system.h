@@ -1,0 +1,28 @@
+/* What any port on Linux asks of the system, whatever its network: entropy, time, CA files. */
+#ifndef HF_LINUX_SYSTEM_H
+#define HF_LINUX_SYSTEM_H
+
+#include "hf_mbedtls.h"
+
+/* As an hf_mbedtls_entropy_fn: 0 or an errno. Not blocking: just after boot the kernel may have nothing yet. */
+int hf_linux_entropy(void *unused, unsigned char *out, size_t bytes);
+
+/* CLOCK_BOOTTIME, which counts on while the machine sleeps. */
+uint64_t hf_linux_clock_ns(void);
+
+/* The processor time that a tick may take (SEMANTICS 22). Zeroed when a tick begins. */
+typedef struct hf_linux_share {
+    bool known;
+    uint64_t from_ns; /* this thread's processor time at the first question */
+} hf_linux_share;
+bool hf_linux_share_spent(hf_linux_share *share);
+
+/* epoll's and poll's time-out: rounded up, so that a sleep neither ends early nor turns into a busy loop. */
+int hf_linux_timeout_until(hf_ms until);
+
+/* Is there a host that TLS is to be spoken with? */
+bool hf_linux_wants_tls(const hf_config *config);
+/* Reads the CA files. 0, or an hf_err and *error. */
+int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error);
+
+#endif

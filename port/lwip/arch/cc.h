@@ -1,0 +1,19 @@
+/* What lwIP wants to know of the compiler and the system; the rest it guesses rightly for gcc and clang. */
+#ifndef HF_LWIP_CC_H
+#define HF_LWIP_CC_H
+
+#include "error.h"
+
+/* From the port's random source; see lwip.c. */
+uint32_t hf_lwip_rand(void);
+
+#define LWIP_PLATFORM_ASSERT(what) hf_assert_failed(what, __FILE__, __LINE__)
+/* Debug output is off; nothing prints. */
+#define LWIP_PLATFORM_DIAG(what) \
+    do {                         \
+    } while (0)
+#define LWIP_RAND() hf_lwip_rand()
+/* lwIP's own initial sequence numbers can be guessed (RFC 6528). */
+#define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port) hf_lwip_rand()
+
+#endif

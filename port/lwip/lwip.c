@@ -1,0 +1,137 @@
+/* The port itself: starting lwIP, time, random numbers, sleeping, and the table core calls by. */
+#include "insides.h"
+
+#include <string.h>
+
+#include <lwip/init.h>
+#include <lwip/opt.h>
+#include <lwip/sys.h>
+#include <lwip/timeouts.h>
+
+#if !NO_SYS
+#error "one thread: lwipopts.h should start with #include \"hf_lwipopts.h\""
+#endif
+
+/* lwIP is one for the whole image: what it asks for has no port in it. */
+static struct {
+    bool started;
+    const hf_lwip *first; /* whose random source serves lwIP */
+    bool weak;            /* the source failed since hf_lwip_random_good() was asked */
+    uint32_t fallback;
+} world;
+
+/* ---- random numbers ----------------------------------------------------------------------------- */
+
+/* lwIP wants a number whatever happens. One that is not random is remembered: the link or look-up that it was for
+ * then fails. */
+uint32_t hf_lwip_rand(void) {
+    uint32_t word = 0;
+    const hf_lwip_setup *setup = world.first != NULL ? &world.first->setup : NULL;
+    if (setup == NULL || setup->random(setup->user, (unsigned char *)&word, sizeof word) != 0) {
+        world.weak = true;
+        word = sys_now() + (world.fallback += 0x9e3779b9u);
+    }
+    return word;
+}
+
+bool hf_lwip_random_good(void) {
+    bool good = !world.weak;
+    world.weak = false;
+    return good;
+}
+
+static int port_random(hf_port *base, void *out, size_t bytes) {
+    const hf_lwip_setup *setup = &hf_lwip_of(base)->setup;
+    return setup->random(setup->user, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
+}
+
+/* ---- time --------------------------------------------------------------------------------------- */
+
+hf_ms hf_lwip_now(hf_lwip *port) {
+    port->now += (uint32_t)(sys_now() - (uint32_t)port->now);
+    return port->now;
+}
+
+void hf_lwip_poll(hf_lwip *port) {
+    (void)hf_lwip_now(port);
+    sys_check_timeouts();
+}
+
+uint32_t hf_lwip_sleep_ms(hf_lwip *port, hf_ms until) {
+    hf_ms now = hf_lwip_now(port);
+    if (hf_notes_any(&port->notes) || until <= now) {
+        return 0;
+    }
+    uint32_t ms = sys_timeouts_sleeptime();
+    return until - now < ms ? (uint32_t)(until - now) : ms;
+}
+
+/* ---- what core calls ---------------------------------------------------------------------------- */
+
+static int port_next(hf_port *base, uint32_t *tag) {
+    return hf_notes_take(&hf_lwip_of(base)->notes, tag);
+}
+
+static bool port_spent(hf_port *base) {
+    const hf_lwip_setup *setup = &hf_lwip_of(base)->setup;
+    return setup->spent != NULL && setup->spent(setup->user);
+}
+
+static hf_link *port_start_tls(hf_port *base, hf_link *under, const char *host, const char *alpn,
+                               int *err) {
+    hf_mbedtls *tls = hf_lwip_of(base)->setup.tls;
+    *err = HF_ERR_CONFIG;
+    return tls != NULL ? hf_mbedtls_start(tls, under, host, alpn, err) : NULL;
+}
+
+void hf_lwip_note(void *port, hf_link *under) {
+    (void)hf_notes_add(&((hf_lwip *)port)->notes, &((hf_lwip_link *)(void *)under)->note);
+}
+
+int hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup) {
+    if (setup->links == NULL || setup->n_links == 0 || setup->lookups == NULL ||
+        setup->n_lookups == 0 || setup->random == NULL) {
+        return HF_ERR_ARGUMENT;
+    }
+    memset(port, 0, sizeof *port);
+    port->setup = *setup;
+    port->api = (hf_port_api){
+        .open = hf_lwip_open,
+        .start_tls = port_start_tls,
+        .resolve = hf_lwip_resolve,
+        .resolved = hf_lwip_resolved,
+        .resolve_cancel = hf_lwip_resolve_cancel,
+        .next = port_next,
+        .random = port_random,
+        .spent = port_spent,
+        .hash = setup->hash != NULL ? setup->hash : &hf_mbedtls_hash,
+    };
+    port->port.api = &port->api;
+    hf_notes_init(&port->notes);
+    if (world.first == NULL) {
+        world.first = port;
+    }
+    if (!world.started) {
+        world.started = true;
+        lwip_init();
+    }
+    port->now = sys_now();
+    hf_lwip_links_init(port);
+    hf_lwip_lookups_init(port);
+    return 0;
+}
+
+hf_port *hf_lwip_port(hf_lwip *port) {
+    return &port->port;
+}
+
+void hf_lwip_close(hf_lwip *port) {
+    if (port->setup.tls != NULL) {
+        hf_mbedtls_abort_all(port->setup.tls);
+    }
+    hf_lwip_links_close(port);
+    hf_lwip_lookups_close(port);
+    if (world.first == port) {
+        world.first = NULL;
+    }
+}
