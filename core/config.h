@@ -104,9 +104,8 @@ typedef struct hf_driver hf_driver;
 extern const hf_driver hf_driver_pg;
 
 typedef struct hf_host {
-    const char
-        *name;     /* name, numeric address, or (starting with '/') the folder of a Unix socket */
-    uint16_t port; /* 0: the driver's default */
+    const char *name; /* name, address, or (beginning with /) a Unix socket's folder */
+    uint16_t port;    /* 0: the driver's default */
 } hf_host;
 
 typedef struct hf_transition hf_transition; /* journal.h */
@@ -139,9 +138,8 @@ typedef struct hf_config {
     const char *password; /* NULL: none. Never logged. */
     const char *database; /* NULL: as user */
     const char *application_name;
-    const char
-        *sslrootcert;    /* a PEM file of CAs for the port, NULL or "system": the system's store */
-    const char *options; /* PostgreSQL's `options` start-up parameter, or NULL */
+    const char *sslrootcert; /* a PEM file of CAs; NULL or "system": the system's store */
+    const char *options;     /* PostgreSQL's `options` start-up parameter, or NULL */
     void *callback_user;
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;

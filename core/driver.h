@@ -72,10 +72,9 @@ typedef struct hf_io {
     hf_buffer tx;      /* to the server: submit() and feed() append whole messages or nothing */
     uint8_t *store;    /* HF_STATEMENT_BYTES */
     uint64_t tx_total; /* bytes ever appended to tx; submit() notes request->sent_at in it */
-    uint8_t
-        degraded; /* endpoint memory: which start-up parameters it refused; 0 none (SEMANTICS 21) */
-    bool ticketless; /* endpoint memory: it gives no tickets (RESOLVE) */
-    bool encrypted;  /* the link is TLS */
+    uint8_t degraded;  /* endpoint memory: start-up parameters it refused (SEMANTICS 21) */
+    bool ticketless;   /* endpoint memory: it gives no tickets (RESOLVE) */
+    bool encrypted;    /* the link is TLS */
     /* Where feed() leaves what its news is about. */
     hf_row row;
     hf_columns columns;

@@ -12,8 +12,7 @@ enum {
     HF_READS_PER_TICK = 16, /* of one connection */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
     HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
-    HF_ASK_MS_MIN =
-        10, /* between two questions what became of a COMMIT: retry_delay, within these */
+    HF_ASK_MS_MIN = 10,     /* between two questions about a COMMIT: retry_delay, within these */
     HF_ASK_MS_MAX = 1000
 };
 
@@ -22,12 +21,11 @@ enum { HF_TIMER_CONN, HF_TIMER_REQUEST, HF_TIMER_POOL };
 
 /* hf_request.flags */
 enum {
-    HF_REQUEST_IN = 1,        /* ours, from hf_submit() to on_done */
-    HF_REQUEST_WAITING = 2,   /* in pool->waiting, not in pool->queue */
-    HF_REQUEST_CANCEL = 4,    /* hf_cancel() was called */
-    HF_REQUEST_MAYBE_RAN = 8, /* an attempt was lost that may have run */
-    HF_REQUEST_COMPLETE =
-        16, /* this attempt's last command is complete, its commit not yet known */
+    HF_REQUEST_IN = 1,          /* ours, from hf_submit() to on_done */
+    HF_REQUEST_WAITING = 2,     /* in pool->waiting, not in pool->queue */
+    HF_REQUEST_CANCEL = 4,      /* hf_cancel() was called */
+    HF_REQUEST_MAYBE_RAN = 8,   /* an attempt was lost that may have run */
+    HF_REQUEST_COMPLETE = 16,   /* its last command is complete, its commit not yet known */
     HF_REQUEST_REPREPARED = 32, /* the one re-prepare it is allowed was spent */
     HF_REQUEST_ROWS_LOST = 64   /* a cancel in mid-pause: rows of this attempt were not told */
 };

@@ -90,8 +90,7 @@ typedef struct hf_fsm {
     hf_ms since;    /* when this state began */
     uint32_t ups;   /* how often it came up: 0 never */
     uint8_t state;  /* an hf_state */
-    uint8_t
-        lost_from; /* the hf_state it was in when it was last lost: PROBING changes the time-outs */
+    uint8_t lost_from; /* the hf_state in which it was last lost: PROBING has other time-outs */
 } hf_fsm;
 
 typedef struct hf_step {

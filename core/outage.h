@@ -11,9 +11,8 @@
 #define HF_NOBODY UINT16_MAX
 
 typedef struct hf_outage {
-    hf_ms since; /* no connection has been usable since then; HF_NEVER: no outage */
-    hf_ms
-        next_dial; /* the canary's next attempt, for followers to wait for; HF_NEVER none planned */
+    hf_ms since;      /* no connection has been usable since then; HF_NEVER: no outage */
+    hf_ms next_dial;  /* the canary's next attempt; HF_NEVER: none is planned */
     uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
     uint32_t count;   /* outages ever: those in which a try failed */
     uint16_t canary;  /* who dials; HF_NOBODY */

@@ -11,9 +11,9 @@
 enum {
     NAME_BYTES_MAX = 12 + 8 + 1, /* how names begin, a 32-bit number, NUL */
     CLOSE_BYTES_MAX = 1 + 4 + 1 + NAME_BYTES_MAX,
-    PREPARE_BYTES_MAX =
-        (1 + 4 + NAME_BYTES_MAX + 2) + (1 + 4 + 1 + NAME_BYTES_MAX),   /* and the text */
-    RUN_BYTES_MAX = (1 + 4 + 1 + NAME_BYTES_MAX + 2 + 2 + 2) + 7 + 10, /* and the values */
+    DESCRIBE_BYTES_MAX = 1 + 4 + 1 + NAME_BYTES_MAX,
+    PREPARE_BYTES_MAX = 1 + 4 + NAME_BYTES_MAX + 2 + DESCRIBE_BYTES_MAX, /* and the text */
+    RUN_BYTES_MAX = (1 + 4 + 1 + NAME_BYTES_MAX + 2 + 2 + 2) + 7 + 10,   /* and the values */
     SYNC_BYTES = 5
 };
 

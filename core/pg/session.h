@@ -36,8 +36,7 @@ enum {
     HF_PG_COMMIT_DONE = 1 << 12,
     HF_PG_ROLLBACK = 1 << 13, /* CommandComplete of the session's own ROLLBACK */
     HF_PG_SYNC = 1 << 14,     /* ReadyForQuery */
-    HF_PG_MAYBE =
-        1 << 15, /* no answer: PARSE … DESCRIBE, and PORTAL, are left out when not asked for */
+    HF_PG_MAYBE = 1 << 15,    /* no answer: PARSE … DESCRIBE and PORTAL may be left out */
 
     HF_PG_BEGIN = HF_PG_BEGIN_PARSE | HF_PG_BEGIN_BIND | HF_PG_BEGIN_DONE,
     HF_PG_PREPARE = HF_PG_PARSE | HF_PG_PARAMS | HF_PG_DESCRIBE,

@@ -47,8 +47,7 @@ typedef struct hf_job {
     hf_ms commit_at; /* when it shall be; while dirty */
     hf_ms keep_at;   /* when what is done shall be in the files, however much is going on */
     hf_ms deadline;  /* --deadline */
-    hf_ms
-        starved; /* since when the head waits for a connection that paused lines hold; HF_NEVER: it does not */
+    hf_ms starved;   /* since when the head waits for what paused lines hold; HF_NEVER: no */
     hf_progress progress;
     hf_summary summary;
 } hf_job;

@@ -46,8 +46,7 @@ typedef struct hf_position {
     int fd; /* locked; -1 none */
     const char *path;
     uint64_t sequence;
-    uint8_t
-        turn[2]; /* which slot the next record takes: of the durable ones, of the volatile ones */
+    uint8_t turn[2]; /* the next record's slot: among the durable ones, the volatile ones */
     uint8_t boot[HF_BOOT_BYTES];
 } hf_position;
 

@@ -45,9 +45,8 @@ struct sim_backend {
     sim_out out;
     sim_names names;
     sim_portal portal;
-    const char *fails_with; /* SQLSTATE of the statement under way; NULL it succeeds */
-    uint32_t
-        writes[SIM_WRITES]; /* requests that the transaction writes for, and in which flights */
+    const char *fails_with;      /* SQLSTATE of the statement under way; NULL it succeeds */
+    uint32_t writes[SIM_WRITES]; /* whom the transaction writes for; in which flights: */
     uint32_t write_flights[SIM_WRITES];
     unsigned n_writes;
     unsigned n_done; /* CommandCompletes of the flight at hand */
