@@ -3,19 +3,11 @@
 
 #include <string.h>
 
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
-    return world;
-}
-
 /* --- submit, cancel, status ----------------------------------------------------------------------- */
 
 static void r31_submit_refuses_what_is_not_a_request(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(0);
     hf_request none = { 0 };
     assert_int_equal(hf_submit(world->pool, &none), HF_ERR_ARGUMENT);
     hf_request params = { .sql = "rows 1", .n_params = 1 };
@@ -36,7 +28,7 @@ static void again(hf_job *job) {
 
 static void r31_a_request_may_be_submitted_again_in_its_own_on_done(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(0);
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2");
     job->then = again;
     hf_world_resubmit(job);
@@ -240,7 +232,7 @@ static void r31_close_is_over_at_its_deadline(void **state) {
 
 static void r31_a_failed_goodbye_does_not_delay_the_end(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(0);
     world->script->fail_call = world->script->calls + 1; /* Terminate */
     hf_pool_close(world->pool, 60000);
     hf_tick(world->pool, 0);

@@ -1,27 +1,6 @@
 /* SEMANTICS 1 to 5: what is counted, and how long it waits. */
 #include "world.h"
 
-static hf_world *never_up(hf_peer_deed deed) {
-    hf_world *world = hf_world_new();
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = deed, .times = HF_FOREVER });
-    return world;
-}
-
-/* One connection, up, at 1000, with nothing to do. */
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 1000);
-    hf_world_up(world, 1);
-    return world;
-}
-
-static void refuse(hf_world *world, uint32_t times) {
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
-}
-
 static void r1_n_retries_are_n_waits_and_n_plus_1_tries(void **state) {
     (void)state;
     for (uint32_t n = 0; n < 4; n++) {
@@ -62,7 +41,8 @@ static void r1_forever_has_no_limit(void **state) {
 
 static void r2_connect_retries_wait_2_4_8_then_give_up(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_finish(world, 100000);
@@ -81,7 +61,8 @@ static void r2_connect_retries_wait_2_4_8_then_give_up(void **state) {
 
 static void r2_connect_retries_0_is_one_try(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     world->config.connect_retries = 0;
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -93,7 +74,8 @@ static void r2_connect_retries_0_is_one_try(void **state) {
 
 static void r2_connect_retries_forever_go_on(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     world->config.connect_retries = HF_FOREVER;
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -110,10 +92,10 @@ static void r2_connect_retries_forever_go_on(void **state) {
 static void r2_once_up_the_schedule_runs_until_max_outage(void **state) {
     (void)state;
     static const hf_ms waits[] = { 2000, 4000, 8000, 16000, 30000, 30000, 30000 };
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_world_wait(world, 20000); /* it has proved itself */
     hf_ms lost = world->now, at = lost;
-    refuse(world, HF_FOREVER);
+    hf_world_refuse(world, HF_FOREVER);
     hf_peer_drop(world->peer, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, lost + 299999);
@@ -132,7 +114,8 @@ static void r2_once_up_the_schedule_runs_until_max_outage(void **state) {
 
 static void r2_max_outage_of_the_caller_replaces_connect_retries(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     world->config.max_outage_ms = 100000;
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -189,7 +172,7 @@ static void r3_dials_57p03_53300_and_waiting_spend_no_retry(void **state) {
 
 static void r3_what_was_not_sent_spends_no_retry(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_script_link_room(hf_script_link_last(world->script), 3);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
@@ -204,7 +187,7 @@ static void r3_what_was_not_sent_spends_no_retry(void **state) {
 
 static void r4_outage_clock_stops_at_the_first_answer(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_drop(world->peer, 0);
     hf_world_settle(world);
     assert_at(hf_world_status(world).outage_since, 1000);
@@ -219,7 +202,7 @@ static void r4_outage_clock_stops_at_the_first_answer(void **state) {
 
 static void r4_outage_clock_stops_after_stable_after(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_drop(world->peer, 0);
     hf_world_go(world, 3000);
     hf_world_go(world, 12999);
@@ -232,7 +215,7 @@ static void r4_outage_clock_stops_after_stable_after(void **state) {
 
 static void r4_a_refused_statement_is_an_answer_too(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "22012" });
@@ -247,7 +230,7 @@ static void r4_a_refused_statement_is_an_answer_too(void **state) {
 static void r4_dying_right_after_login_does_not_reset_the_backoff(void **state) {
     (void)state;
     static const hf_ms waits[] = { 2000, 4000, 8000, 16000, 30000 };
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_ms at = world->now;
     for (unsigned i = 0; i < 5; i++) {
         hf_peer_drop(world->peer, 0); /* up for less than stable_after */
@@ -268,7 +251,7 @@ static void r4_dying_right_after_login_does_not_reset_the_backoff(void **state) 
 
 static void r5_first_loss_waits_retry_delay(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_drop(world->peer, HF_ERR_RESET);
     hf_world_settle(world);
     assert_state(world, 0, HF_BACKOFF);
@@ -287,7 +270,7 @@ static void r5_first_delay_stands_in_for_the_first_only(void **state) {
     world->config.first_delay_ms = 300;
     hf_world_open(world, 1000);
     hf_world_up(world, 1);
-    refuse(world, 2);
+    hf_world_refuse(world, 2);
     hf_peer_drop(world->peer, 0);
     hf_world_go(world, 20000);
     assert_at(hf_world_dial(world, 1), 1300);
@@ -314,7 +297,8 @@ static void r5_first_delay_0_is_at_once_by_way_of_backoff(void **state) {
 
 static void r5_retry_delay_0_does_not_spin(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     world->config.retry_delay_ms = 0;
     world->config.max_outage_ms = 50;
     hf_world_open(world, 0);
@@ -344,7 +328,7 @@ static void r5_40001_and_40p01_wait_by_themselves(void **state) {
     (void)state;
     static const char *const codes[] = { "40001", "40P01" };
     for (unsigned i = 0; i < 2; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                                   .deed = HF_PEER_ERROR,
                                                   .sqlstate = codes[i],
@@ -365,7 +349,7 @@ static void r5_40001_and_40p01_wait_by_themselves(void **state) {
 
 static void r5_40001_out_of_retries_is_failed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                               .deed = HF_PEER_ERROR,
                                               .sqlstate = "40001",

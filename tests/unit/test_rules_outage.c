@@ -3,27 +3,6 @@
 
 #include <string.h>
 
-static hf_world *never_up(hf_peer_deed deed) {
-    hf_world *world = hf_world_new();
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = deed, .times = HF_FOREVER });
-    return world;
-}
-
-/* One connection, up, at 1000, with nothing to do. */
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 1000);
-    hf_world_up(world, 1);
-    return world;
-}
-
-static void refuse(hf_world *world, uint32_t times) {
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
-}
-
 /* Shows security 17. */
 static void r6_one_dials_alone_the_others_follow(void **state) {
     (void)state;
@@ -74,7 +53,7 @@ static void r6_after_an_outage_one_dials_alone_again(void **state) {
     hf_world_up(world, 3);
     hf_world_wait(world, 20000);
     unsigned before = world->script->opened;
-    refuse(world, 3);
+    hf_world_refuse(world, 3);
     hf_peer_drop(world->peer, 0);
     hf_ms lost = world->now;
     hf_world_go(world, lost + 29999); /* waits 2 4 8 16 of one canary */
@@ -89,7 +68,8 @@ static void r6_after_an_outage_one_dials_alone_again(void **state) {
 
 static void r7_after_an_exhausted_outage_the_next_submit_starts_afresh(void **state) {
     (void)state;
-    hf_world *world = never_up(HF_PEER_ERROR);
+    hf_world *world = hf_world_new();
+    hf_world_refuse(world, HF_FOREVER);
     hf_world_open(world, 0);
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_finish(world, 100000);
@@ -108,7 +88,7 @@ static void r7_after_an_exhausted_outage_the_next_submit_starts_afresh(void **st
 
 static void r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                               .deed = HF_PEER_ERROR,
                                               .sqlstate = "40001",
@@ -118,7 +98,7 @@ static void r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submi
     hf_job *waits = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     world->config.max_outage_ms = 50000;
-    refuse(world, HF_FOREVER);
+    hf_world_refuse(world, HF_FOREVER);
     hf_peer_drop(world->peer, 0);
     hf_job *queued = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
     hf_world_go(world, 51000);
@@ -292,7 +272,7 @@ static void f7_53300_shrinks_and_grows_back(void **state) {
 
 static void r8_an_idle_connection_is_kept_and_probed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_world_wait(world, 3600000);
     assert_state(world, 0, HF_HEALTHY);
     assert_int_equal(world->peer->probes, 120);
@@ -302,7 +282,7 @@ static void r8_an_idle_connection_is_kept_and_probed(void **state) {
 
 static void r8_a_lost_idle_connection_comes_back(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_say(world->peer, 'F', "57P05");
     hf_world_go(world, 3000);
     assert_state(world, 0, HF_HEALTHY);

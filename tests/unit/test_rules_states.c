@@ -8,14 +8,6 @@
 static const hf_ms starts[] = { 0, 0xffffffffu - 15000, 0xffffffffu - 1, 86400000000 };
 enum { STARTS = sizeof starts / sizeof starts[0] };
 
-static hf_world *one_up(hf_ms start) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, start);
-    hf_world_up(world, 1);
-    return world;
-}
-
 static void fault(hf_world *world, hf_peer_point point, hf_peer_deed deed) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .times = HF_FOREVER });
 }
@@ -119,7 +111,7 @@ static void n_connect_timeout_while_the_name_is_looked_up(void **state) {
 static void n_reconnect_timeout_after_a_failed_statement(void **state) {
     (void)state;
     for (unsigned s = 0; s < STARTS; s++) {
-        hf_world *world = one_up(starts[s]);
+        hf_world *world = hf_world_one_up(starts[s]);
         fault(world, HF_PEER_CONNECT, HF_PEER_SILENCE);
         hf_peer_drop(world->peer, HF_ERR_RESET);
         hf_world_settle(world);
@@ -139,7 +131,7 @@ static void n_reconnect_timeout_after_a_failed_statement(void **state) {
 static void n_probe_interval_probe_timeout_and_probe_reconnect_timeout(void **state) {
     (void)state;
     for (unsigned s = 0; s < STARTS; s++) {
-        hf_world *world = one_up(starts[s]);
+        hf_world *world = hf_world_one_up(starts[s]);
         hf_world_go(world, starts[s] + 10000); /* stable_after */
         hf_peer_fault *silent = hf_peer_add(
             world->peer, (hf_peer_fault){ .point = HF_PEER_PROBE, .deed = HF_PEER_SILENCE });
@@ -171,7 +163,7 @@ static void n_probe_interval_probe_timeout_and_probe_reconnect_timeout(void **st
 static void n_close_timeout_after_a_statement_and_after_a_probe(void **state) {
     (void)state;
     for (unsigned probe = 0; probe < 2; probe++) {
-        hf_world *world = one_up(0);
+        hf_world *world = hf_world_one_up(0);
         hf_ms lost = probe ? 35000 : 125000, forced = lost + (probe ? 3000 : 5000);
         world->script->auto_close = false;
         world->peer->deaf_to_cancels = true;
@@ -197,7 +189,7 @@ static void n_close_timeout_after_a_statement_and_after_a_probe(void **state) {
 static void n_request_timeout(void **state) {
     (void)state;
     for (unsigned s = 0; s < STARTS; s++) {
-        hf_world *world = one_up(starts[s]);
+        hf_world *world = hf_world_one_up(starts[s]);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_go(world, starts[s] + 10000);
@@ -254,7 +246,7 @@ static void r18_no_probe_while_something_is_in_flight(void **state) {
 
 static void r18_work_waits_for_a_probe(void **state) {
     (void)state;
-    hf_world *world = one_up(0);
+    hf_world *world = hf_world_one_up(0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PROBE, .deed = HF_PEER_HOLD });
     hf_world_go(world, 31000);
     assert_state(world, 0, HF_PROBING);
@@ -273,7 +265,7 @@ static void r18_f27_a_fatal_while_idle_is_acted_on_in_that_tick(void **state) {
     (void)state;
     static const char *const codes[] = { "57P01", "57P05", "25P03" };
     for (unsigned i = 0; i < 3; i++) {
-        hf_world *world = one_up(0);
+        hf_world *world = hf_world_one_up(0);
         hf_peer_say(world->peer, 'F', codes[i]);
         hf_tick(world->pool, 1);
         assert_state(world, 0, HF_BACKOFF);
@@ -291,7 +283,7 @@ static void r18_a_lost_probe_ends_in_backoff(void **state) {
     (void)state;
     static const hf_peer_deed deeds[] = { HF_PEER_EOF, HF_PEER_RST, HF_PEER_FATAL };
     for (unsigned i = 0; i < 3; i++) {
-        hf_world *world = one_up(0);
+        hf_world *world = hf_world_one_up(0);
         fault(world, HF_PEER_PROBE, deeds[i]);
         hf_world_go(world, 30000);
         assert_state(world, 0, HF_BACKOFF);
@@ -410,7 +402,7 @@ static void r20_r21_a_pooler_that_refuses_them_is_asked_for_less(void **state) {
 
 static void r22_what_has_arrived_is_read_before_deadlines_are_judged(void **state) {
     (void)state;
-    hf_world *world = one_up(0);
+    hf_world *world = hf_world_one_up(0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
@@ -459,7 +451,7 @@ static void r22_also_when_it_takes_many_reads(void **state) {
 
 static void r22_a_jumped_clock_makes_idle_links_suspect(void **state) {
     (void)state;
-    hf_world *world = one_up(0);
+    hf_world *world = hf_world_one_up(0);
     hf_world_wait(world, 8000); /* stable_after is promised for 10000 */
     hf_world_sleep(world, 10999);
     assert_int_equal(world->peer->probes, 0); /* late, but no jump */
@@ -478,7 +470,7 @@ static void r22_a_jumped_clock_makes_idle_links_suspect(void **state) {
 static void r22_a_jumped_clock_spares_an_attempt_once(void **state) {
     (void)state;
     for (unsigned answered = 0; answered < 2; answered++) {
-        hf_world *world = one_up(0);
+        hf_world *world = hf_world_one_up(0);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_world_wait(world, 15000);
@@ -504,7 +496,7 @@ static void r22_a_jumped_clock_spares_an_attempt_once(void **state) {
 /* Shows fault 42. */
 static void f42_a_clock_that_stands_still_or_is_set_back_does_no_harm(void **state) {
     (void)state;
-    hf_world *world = one_up(100000);
+    hf_world *world = hf_world_one_up(100000);
     hf_ms next = hf_tick(world->pool, 100000);
     assert_at(hf_tick(world->pool, 50), next);
     assert_at(hf_tick(world->pool, 0), next);
@@ -515,7 +507,7 @@ static void f42_a_clock_that_stands_still_or_is_set_back_does_no_harm(void **sta
 /* Shows fault 41. */
 static void f41_a_day_of_life_across_the_wrap(void **state) {
     (void)state;
-    hf_world *world = one_up(0xffffffffu - 43200000);
+    hf_world *world = hf_world_one_up(0xffffffffu - 43200000);
     for (unsigned i = 0; i < 20; i++) {
         hf_world_wait(world, 3600000);
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write %u", i);

@@ -6,14 +6,6 @@
 #include <string.h>
 
 /* One connection, up and proved. */
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 1000);
-    hf_world_up(world, 1);
-    return world;
-}
-
 typedef struct fate {
     hf_peer_point point;
     hf_peer_deed deed;
@@ -68,12 +60,12 @@ static void r10_r11_a_loss_without_retries(void **state) {
 static void r10_r11_a_loss_with_retries(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         hf_job *job = meet(world, &fates[i], HF_REPLAY_SAFE);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_int_equal(job->request.attempts, 2);
         hf_world_end(world);
-        world = one_up();
+        world = hf_world_one_up(1000);
         job = meet(world, &fates[i], HF_REPLAY_UNSENT);
         assert_outcome(job, fates[i].unsent_attempts > 1 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.attempts, fates[i].unsent_attempts);
@@ -83,7 +75,7 @@ static void r10_r11_a_loss_with_retries(void **state) {
 
 static void r10_ok_only_at_ready_for_query(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMIT, .deed = HF_PEER_HOLD });
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_wait(world, 1000);
@@ -96,7 +88,7 @@ static void r10_ok_only_at_ready_for_query(void **state) {
 
 static void r10_an_error_at_sync_is_failed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_COMMIT, .deed = HF_PEER_ERROR, .sqlstate = "23503" });
@@ -110,7 +102,7 @@ static void r10_an_error_at_sync_is_failed(void **state) {
 
 static void r10_an_error_counts_though_its_ready_is_lost(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "23505" });
@@ -134,7 +126,7 @@ static void r10_sent_is_the_last_byte_of_its_execute(void **state) {
     /* Of n bytes the network takes each number, then breaks: NOT_SENT again and again, until it may have run. */
     bool sent = false;
     for (uint32_t taken = 0; taken < 400 && !sent; taken++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         hf_script_link *link = hf_script_link_last(world->script);
         hf_script_link_room(link, taken);
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
@@ -155,7 +147,7 @@ static void r10_sent_is_the_last_byte_of_its_execute(void **state) {
 
 static void r10_statements_that_commit_themselves_are_unknown_after_fatal(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                               .deed = HF_PEER_FATAL,
                                               .sqlstate = "57P01",
@@ -171,7 +163,7 @@ static void r10_statements_that_commit_themselves_are_unknown_after_fatal(void *
 
 static void r11_unknown_is_never_run_again(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_READY, .deed = HF_PEER_EOF });
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 7");
     hf_world_wait(world, 60000);
@@ -185,7 +177,7 @@ static void r11_safe_that_may_have_run_is_never_failed_later(void **state) {
     (void)state;
     /* The first attempt was committed, its answer lost; the second is refused, given up, or cancelled. */
     for (unsigned how = 0; how < 3; how++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_READY, .deed = HF_PEER_EOF });
         hf_peer_fault second = { .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .skip = 1 };
         second.sqlstate = how == 0 ? "23505" : NULL;
@@ -305,7 +297,7 @@ static void r13_a_batch_is_one_transaction_replayed_as_one(void **state) {
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
     for (unsigned when = 0; when < 4; when++) {
         /* before the first, between, FATAL there; after the last, EOF before COMMIT was answered */
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         hf_peer_fault fault = {
             .point = HF_PEER_EXECUTE, .deed = HF_PEER_FATAL, .sqlstate = "57P01", .skip = when
         };
@@ -330,7 +322,7 @@ static void r13_a_batch_is_one_transaction_replayed_as_one(void **state) {
 static void r13_an_error_in_a_batch_undoes_all_of_it(void **state) {
     (void)state;
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                               .deed = HF_PEER_ERROR,
                                               .sqlstate = "23505",
@@ -351,7 +343,7 @@ static void r13_an_error_in_a_batch_undoes_all_of_it(void **state) {
 
 static void r13_an_open_transaction_is_rolled_back_and_failed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "BEGIN");
     hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 3");
     hf_world_finish(world, 1000);
@@ -366,7 +358,7 @@ static void r13_an_open_transaction_is_rolled_back_and_failed(void **state) {
 /* Shows fault 18. */
 static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_RST, .rows = 5 });
     world->script->read_limit = 11;
@@ -378,7 +370,7 @@ static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     assert_int_equal(job->request.n_rows, 9);
     hf_world_end(world);
 
-    world = one_up();
+    world = hf_world_one_up(1000);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_EOF, .rows = 5 });
     job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 9");
@@ -390,7 +382,7 @@ static void r14_rows_stream_and_a_restart_voids_them(void **state) {
 
 static void r14_pause_stops_the_clock_and_resume_goes_on(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2000");
     job->pause_at = 7;
     hf_world_resubmit(job);
@@ -410,7 +402,7 @@ static void r14_pause_stops_the_clock_and_resume_goes_on(void **state) {
 
 static void r14_the_clock_goes_on_after_resume_where_it_stood(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_HOLD, .rows = 3 });
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 5");
@@ -472,7 +464,7 @@ static void r14_a_jumped_clock_adds_nothing_to_a_pause(void **state) {
 
 static void r14_a_loss_during_a_pause_is_seen_at_resume(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2000");
     job->pause_at = 7;
     hf_world_resubmit(job);
@@ -511,7 +503,7 @@ static void r14_a_row_larger_than_the_buffer_fails_its_request_alone(void **stat
 static void r9_what_never_fits_is_not_sent(void **state) {
     (void)state;
     static char sql[6000];
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     memset(sql, 'x', sizeof sql - 1);
     hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "long");
     job->request.sql = sql;

@@ -266,6 +266,19 @@ void hf_world_up(hf_world *world, unsigned n) {
             assert_state(world, i, HF_HEALTHY);
 }
 
+hf_world *hf_world_one_up(hf_ms now) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, now);
+    hf_world_up(world, 1);
+    return world;
+}
+
+void hf_world_refuse(hf_world *world, uint32_t times) {
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
+}
+
 /* --- the end -------------------------------------------------------------------------------------- */
 
 /* What a job was told against what the server did. Two jobs do not write the same K. */

@@ -77,6 +77,10 @@ void hf_world_sleep(hf_world *world, hf_ms at);
 void hf_world_finish(hf_world *world, hf_ms ms);
 /* Brings n connections up. */
 void hf_world_up(hf_world *world, unsigned n);
+/* A new world with one connection, which is up at now and has nothing to do. */
+hf_world *hf_world_one_up(hf_ms now);
+/* The next so many attempts to connect are refused. */
+void hf_world_refuse(hf_world *world, uint32_t times);
 /* Closes the pool, checks everything said above, frees it. */
 void hf_world_end(hf_world *world);
 
