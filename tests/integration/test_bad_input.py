@@ -133,6 +133,7 @@ def test_copy_is_refused(job, sql):
     refused(job, "COPY")
 
 
+@pytest.mark.rule(28)
 def test_query_that_the_server_refuses_to_prepare_is_shown_with_its_position(job):
     job.query.write_text("SELECT name\nFROM itme\nWHERE id = $1")
     said = refused(job, "42P01", "itme", r"report\.sql|line 2|position|character")

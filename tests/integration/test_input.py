@@ -53,6 +53,7 @@ def test_fault_48_every_kind_of_cell_arrives_exactly(echo):
     assert job.output.read_bytes() == echo_of(values)
 
 
+@pytest.mark.rule(27)
 def test_unquoted_empty_cell_is_null_and_quoted_is_the_empty_string(make_job):
     job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
     write_input(job, b'a,v\n1,\n2,""\n3,x\n,\n')
@@ -77,6 +78,7 @@ def test_line_without_a_result_row_has_empty_cells(make_job):
 @pytest.mark.parametrize("content, line", [
     (b"a,v\n1,x\n2\n3,y\n", 3), (b"a,v\n1,x\n2,y,z\n3,y\n", 3), (b'a,v\n1,x\n2,y\n"3"\n', 4)],
     ids=["too-few", "too-many", "too-few-at-the-end"])
+@pytest.mark.rule(27)
 def test_wrong_number_of_fields_is_rejected_with_its_line_number(make_job, content, line):
     job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
     write_input(job, content)

@@ -51,6 +51,7 @@ def test_log_level_error_is_silent_about_what_was_survived(disturbed):
     assert RECONNECTED not in run.log
 
 
+@pytest.mark.rule(30)
 def test_levels_nest(make_job):
     sizes = []
     for level in ("error", "warn", "info", "debug"):

@@ -29,6 +29,7 @@ def test_report_survives_three_restarts_under_it(make_job, own_cluster):
     assert job.output.read_bytes() == undisturbed.output.read_bytes()
 
 
+@pytest.mark.rule(23)
 def test_finished_report_run_again_changes_nothing(make_job):
     job = make_job(rows=20)
     job.run(status=0)
@@ -38,6 +39,7 @@ def test_finished_report_run_again_changes_nothing(make_job):
     assert (before.st_mtime_ns, before.st_ino, before.st_size) == (after.st_mtime_ns, after.st_ino, after.st_size)
 
 
+@pytest.mark.rule(23)
 def test_finished_report_with_rejects_run_again_keeps_status_2(make_job):
     job = make_job(rows=[("1",), ("none",), ("3",)])
     for _ in range(2):
@@ -46,6 +48,7 @@ def test_finished_report_with_rejects_run_again_keeps_status_2(make_job):
         assert len(rows_of(job.rejects)) == 2
 
 
+@pytest.mark.rule(23)
 def test_file_that_is_not_ours_is_left_alone(make_job):
     job = make_job(rows=5)
     job.output.write_text("somebody's work\n")
@@ -55,6 +58,7 @@ def test_file_that_is_not_ours_is_left_alone(make_job):
 
 
 @pytest.mark.fault(44)
+@pytest.mark.rule(23)
 def test_kill_9_then_the_same_command_completes_the_file(make_job):
     job = make_job(rows=500, sql=slow_sql())
     for at in (60, 200, 350):
@@ -67,6 +71,7 @@ def test_kill_9_then_the_same_command_completes_the_file(make_job):
     assert "resum" in (last.log + last.stderr).lower()
 
 
+@pytest.mark.rule(24)
 def test_kill_9_loses_no_line_that_was_written(make_job, cluster):
     """Only lines in flight or in the window run again, so a resumed run asks for few lines twice."""
     job = make_job(rows=300, sql="SELECT counted($1::int) AS n, pg_sleep(0.01)::text AS s", header=("n",), params="n")
@@ -80,6 +85,7 @@ def test_kill_9_loses_no_line_that_was_written(make_job, cluster):
     assert 300 <= asked <= 300 + 64 + SETTINGS["max_concurrent"]
 
 
+@pytest.mark.rule(27)
 def test_connection_is_no_part_of_the_job(make_job, cluster):
     job = make_job(rows=200, sql=slow_sql())
     run = job.start()
@@ -90,6 +96,24 @@ def test_connection_is_no_part_of_the_job(make_job, cluster):
     job.complete()
 
 
+@pytest.mark.rule(28)
+def test_column_set_that_changes_in_mid_run_is_exit_3(make_job, cluster):
+    """SEMANTICS.md 28: in the run and in each that would go on with it, until the columns are as they were."""
+    cluster.sql("CREATE TABLE changing AS SELECT i AS id, 'x' || i AS name FROM generate_series(1, 200) i;"
+                "GRANT SELECT ON changing TO PUBLIC")
+    job = make_job(rows=200, sql="SELECT changing.* FROM pg_sleep(0.01), changing WHERE id = $1::int")
+    run = job.start()
+    run.await_lines(40)
+    cluster.sql("ALTER TABLE changing ADD COLUMN extra int")
+    assert "columns are not those" in run.check(3).stderr
+    assert "columns are not those" in job.run(status=3).stderr
+    cluster.sql("ALTER TABLE changing DROP COLUMN extra")
+    job.run(status=0)
+    job.complete()
+    cluster.sql("DROP TABLE changing")
+
+
+@pytest.mark.rule(26)
 def test_lines_stay_in_input_order_though_answers_do_not(make_job):
     """Every tenth line is slow: those behind it are answered first and must wait for it."""
     sql = "SELECT pg_sleep(CASE WHEN $1::int % 10 = 1 THEN 0.1 ELSE 0 END)::text AS slept, $1::int * 2 AS twice"
@@ -98,6 +122,7 @@ def test_lines_stay_in_input_order_though_answers_do_not(make_job):
     job.complete()
 
 
+@pytest.mark.rule(29)
 def test_safe_line_out_of_retries_is_exit_4_and_names_line_and_setting(make_job, cluster):
     """Every statement of line 30 kills its own session: nothing can answer it, the others are fine."""
     sql = "SELECT CASE WHEN $1::int = 30 THEN pg_terminate_backend(pg_backend_pid()) END AS killed"
@@ -110,6 +135,7 @@ def test_safe_line_out_of_retries_is_exit_4_and_names_line_and_setting(make_job,
     assert not job.output.exists()
 
 
+@pytest.mark.rule(27)
 def test_refused_lines_go_to_rejects_with_line_sqlstate_and_message(make_job):
     job = make_job(rows=40, sql="SELECT refuse($1, 7, '22012') AS n")
     run = job.run(status=2)
@@ -121,6 +147,7 @@ def test_refused_lines_go_to_rejects_with_line_sqlstate_and_message(make_job):
     assert "rejects" in run.stderr + run.log
 
 
+@pytest.mark.rule(29)
 def test_rejects_survive_kill_9_once_each(make_job):
     job = make_job(rows=300, sql="SELECT refuse($1, $1 / 50 * 50, 'P0001') AS n, pg_sleep(0.01)::text AS s")
     for at in (60, 160):
@@ -133,6 +160,7 @@ def test_rejects_survive_kill_9_once_each(make_job):
     assert [line[1] for line in rows_of(job.rejects)[1:]] == bad
 
 
+@pytest.mark.rule(26)
 def test_small_window_writes_the_same_file(make_job):
     job = make_job(rows=300)
     job.run(status=0, window=1, window_bytes=1024)

@@ -84,6 +84,7 @@ def test_service_file_is_read(holdfast, cluster, tmp_path):
 
 
 @pytest.mark.parametrize("role", ["trusted", "app"])
+@pytest.mark.rule(32)
 def test_unix_socket_needs_no_tls(holdfast, cluster, role):
     dsn = f"host={cluster.folder} port={cluster.port} dbname=db user={role} " + \
           (f"password='{PASSWORD}'" if role == "app" else "")
@@ -102,6 +103,7 @@ def test_report_over_a_unix_socket_survives_a_restart(make_job, own_cluster):
 
 @pytest.mark.security(4)
 @pytest.mark.parametrize("role, method", [("md5er", "md5"), ("clear", "password")])
+@pytest.mark.rule(32)
 def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role, method):
     """require_auth is scram-sha-256 when a password is given (SEMANTICS.md 32)."""
     allowed = cluster.dsn(role, require_auth=method)
@@ -112,6 +114,7 @@ def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role,
 
 
 @pytest.mark.security(4)
+@pytest.mark.rule(32)
 def test_trust_is_refused_when_a_password_was_given(holdfast, cluster):
     """A server that does not ask may not be the one that knows the password."""
     assert "require_auth" in holdfast("query", WHO, dsn=cluster.dsn("trusted"), status=3).stderr
@@ -164,6 +167,7 @@ def test_watch_prints_each_transition_until_it_is_stopped(holdfast, own_cluster)
     assert SECRET not in run.stdout + run.stderr
 
 
+@pytest.mark.rule(21)
 def test_read_is_in_a_read_only_session(holdfast, cluster):
     run = holdfast("query", "CREATE TABLE forbidden ()", dsn=cluster.dsn(), wait=False)
     assert run.finish(30) != 0

@@ -54,6 +54,7 @@ def test_fault_45_second_run_on_one_output_says_so_and_exits_1(make_job):
 
 @pytest.mark.fault(46)
 @pytest.mark.parametrize("change", ["input", "query", "params"])
+@pytest.mark.rule(27)
 def test_fault_46_changed_job_is_refused_and_restart_starts_over(make_job, change):
     job = make_job(rows=[(str(i), str(i + 1)) for i in range(1, 301)], header=("id", "other"), sql=slow_sql())
     run = job.start()
@@ -115,6 +116,7 @@ def test_full_disk_is_exit_4_and_the_same_command_goes_on(make_job, tmp_path):
         job.complete()
 
 
+@pytest.mark.rule(19)
 def test_deadline_of_the_job_stops_it_to_be_resumed(make_job):
     job = make_job(rows=400, sql=slow_sql(0.02))
     run = job.run(status=4, deadline="1500ms")

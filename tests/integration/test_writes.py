@@ -126,6 +126,7 @@ def hold_answer_of(cluster, proxy, line):
     return cut
 
 
+@pytest.mark.rule(30)
 def test_replay_safe_runs_a_lost_write_again(make_job, ledger, proxy, cluster):
     sql = "INSERT INTO single VALUES ($1::int, 'x') ON CONFLICT (line) DO UPDATE SET note = 'again' RETURNING line"
     job = make_job(rows=200, sql=sql, dsn=cluster.dsn("plain", port=proxy.port))
@@ -167,6 +168,7 @@ def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger
     truth_holds(job, ledger(), 60)
 
 
+@pytest.mark.rule(25)
 def test_kill_9_leaves_writes_in_flight_unknown_and_never_doubled(make_job, ledger):
     sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.02) RETURNING line"
     job = make_job(rows=200, sql=sql)
@@ -194,6 +196,7 @@ def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
     truth_holds(job, counts, 200)
 
 
+@pytest.mark.rule(29)
 def test_exits_5_before_2(make_job, ledger, proxy, cluster):
     """A run with both kinds of trouble says the graver one (SEMANTICS.md 29)."""
     job = make_job(rows=30, sql=INSERT.replace("$1::int", "refuse($1::int, 20, '22012')"),

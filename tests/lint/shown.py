@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Which test shows which fault and which attack: holds that each number of tests/shown.md has a test, and that
+"""Which test shows which fault, attack and rule: holds that each number of tests/shown.md has a test, and that
 the page says where. Its first two columns are written by hand, the last is made here.
 
     tests/lint/shown.py [--write]
@@ -12,7 +12,7 @@ import sys
 
 PAGE = "tests/shown.md"
 REPEAT = "to mend: tests/lint/shown.py --write"
-MARKS = ("fault", "security")
+MARKS = ("fault", "security", "rule")
 
 # The simulator knows its faults by names of its own; it draws them all, so a test is not a function there.
 SIMULATED = {
@@ -21,6 +21,7 @@ SIMULATED = {
     },
     "security": {1: ["TLS_INJECTED"], 4: ["PG_EARLY_OK"], 17: ["PG_PASSWORD"]},
 }
+LINTED = {("rule", 33): {"tests/lint/symbols.sh": ["library"]}}
 
 
 def numbers(call):
@@ -39,13 +40,19 @@ def of_pytest(path, source):
 
 
 def of_cmocka(source):
-    """The same for a C file: the comment right above a test that is really run says `Shows fault 1, security 2.`"""
+    """The same for a C file: the comment right above a test that is really run says `Shows fault 1, security 2.`;
+    r1_r2_… in its name says that it shows rules 1 and 2."""
+    def runs(name):
+        return re.search(rf"\(\s*{name}\s*[,)]", source.split(f"static void {name}(", 1)[1])
     comment = r"/\*((?:(?!\*/).)*)\*/\n"
     for words, name in re.findall(comment + r"static void (\w+)\(void \*\*", source, re.S):
         said = re.search(r"Shows ([^.]*)\.", words)
-        if said and re.search(rf"\(\s*{name}\s*[,)]", source.split(f"static void {name}(", 1)[1]):
-            for mark, number in re.findall(r"(fault|security) (\d+)", said.group(1)):
+        if said and runs(name):
+            for mark, number in re.findall(r"(fault|security|rule) (\d+)", said.group(1)):
                 yield mark, int(number), name
+    for name in re.findall(r"static void (r\d+_\w+)\(void \*\*", source):
+        for number in re.findall(r"r(\d+)_", re.match(r"(?:[a-z]\d+_)+", name).group(0)) if runs(name) else []:
+            yield "rule", int(number), name
 
 
 def collect(root):
@@ -69,7 +76,7 @@ def collect(root):
             for name in names:
                 if name in known:
                     add(mark, number, "tests/sim", name)
-    return found
+    return {**found, **LINTED}
 
 
 def cell(where):
@@ -80,7 +87,7 @@ def fill(page, found):
     """The page with its last column made anew, and what is wrong with it."""
     lines, wrong, mark, rows = [], [], None, set()
     for line in page.splitlines():
-        head = re.match(r"\| (fault|security) \|", line)
+        head = re.match(r"\| (fault|security|rule) \|", line)
         row = re.match(r"\| (\d+) \| ([^|]*) \|", line)
         if head:
             mark = head.group(1)

@@ -27,7 +27,7 @@ static void hold(const claim *claims, size_t count, hf_phase phase, bool read_on
     }
 }
 
-/* Shows fault 22, fault 23. */
+/* Shows fault 22, fault 23, rule 17. */
 static void a_statements_error_decides_as_the_table_says(void **state) {
     static const claim claims[] = {
         { "40001", 'E', HF_CLASS_RETRY },     { "40P01", 'E', HF_CLASS_RETRY },
@@ -66,7 +66,7 @@ static void a_pooler_that_lost_the_server_leaves_a_statement_open(void **state) 
     hold(claims, COUNT(claims), HF_PHASE_QUERY, false);
 }
 
-/* Shows security 17. */
+/* Shows security 17, rule 17. */
 static void a_login_refused_for_good_is_permanent_and_nothing_else_is(void **state) {
     static const claim claims[] = {
         { "28P01", 'F', HF_CLASS_PERMANENT }, { "28000", 'F', HF_CLASS_PERMANENT },

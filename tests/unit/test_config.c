@@ -338,6 +338,7 @@ static void each_unit_is_set_from_text(void **state) {
     }
 }
 
+/* Shows rule 19. */
 static void a_general_timeout_is_taken_for_the_special_ones_in_any_order(void **state) {
     hf_config config = HF_CONFIG_DEFAULT;
     (void)state;
@@ -423,6 +424,7 @@ static void wiping_and_replacing_leave_no_password(void **state) {
     assert_string_equal(callers, "callers-own"); /* not ours to touch */
 }
 
+/* Shows rule 32. */
 static void require_auth_is_a_list_of_what_is_or_what_is_not_allowed(void **state) {
     static const struct {
         const char *text;

@@ -292,6 +292,7 @@ static void a_statement_costs_three_system_calls_in_tls_too(void **state) {
     hf_test_server_stop(&server);
 }
 
+/* Shows rule 22. */
 static void the_processor_share_is_counted_from_the_first_question(void **state) {
     hf_linux *port = port_of(state);
     const hf_port_api *api = port->port.api;

@@ -30,7 +30,7 @@ static void refused(int code) {
     assert_true(peer.io.error.message[0] || code == HF_ERR_AUTH_PASSWORD);
 }
 
-/* Shows fault 15, security 4. */
+/* Shows fault 15, security 4, rule 32. */
 static void scram_is_the_default_with_a_password_and_nothing_weaker_is_answered(void **state) {
     (void)state;
     with_password(0);
@@ -48,6 +48,7 @@ static void scram_is_the_default_with_a_password_and_nothing_weaker_is_answered(
     assert_string_equal(pg_peer_sent(&peer), "p");
 }
 
+/* Shows rule 32. */
 static void without_a_password_only_trust_is_the_default(void **state) {
     (void)state;
     with_password(0);

@@ -62,6 +62,7 @@ static void every_setting_is_an_option_with_either_spelling(void **state) {
     }
 }
 
+/* Shows rule 19. */
 static void reconnect_and_close_timeout_set_both_in_any_order(void **state) {
     (void)state;
     assert_true(parse(REPORT "--reconnect-timeout 2s --close-timeout 500ms"));

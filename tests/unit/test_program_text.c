@@ -164,6 +164,7 @@ static void the_slowest_are_kept_in_order(void **state) {
     }
 }
 
+/* Shows rule 29. */
 static void of_two_exits_the_stronger_counts(void **state) {
     static const int order[] = { 1, 3, 4, 5, 2, 0 };
     (void)state;

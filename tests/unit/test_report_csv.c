@@ -50,6 +50,7 @@ static const char *read_text(const char *text) {
     return read_all(text, strlen(text));
 }
 
+/* Shows rule 27. */
 static void empty_is_null_and_quotes_make_the_empty_string(void **state) {
     (void)state;
     assert_string_equal(read_text("a,b\n,\"\"\n\"\",\n"), "1:a|b 2:-| 3:|- ");

@@ -41,6 +41,7 @@ static void forget(hf_line *line) {
     hf_bytes_free(&line->message);
 }
 
+/* Shows rule 25. */
 static void the_last_word_on_a_line_counts(void **state) {
     hf_intents intents;
     hf_fates fates;
@@ -172,6 +173,7 @@ static void compaction_keeps_what_is_given_and_nothing_else(void **state) {
     unlink(path);
 }
 
+/* Shows rule 26. */
 static void a_window_gives_lines_back_in_order_and_counts_what_they_hold(void **state) {
     hf_window window;
     char letters[] = "some cells";

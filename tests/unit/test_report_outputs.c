@@ -101,6 +101,7 @@ static void finish_one(void) {
     close_all();
 }
 
+/* Shows rule 23. */
 static void a_finished_report_is_known_and_left_alone(void **state) {
     (void)state;
     finish_one();
@@ -133,6 +134,7 @@ static void a_report_that_was_removed_is_made_again_but_writes_are_not(void **st
     expect_find(&identity, false, false, HF_OUTPUTS_FRESH, 0);
 }
 
+/* Shows rule 23. */
 static void what_is_not_ours_is_never_touched(void **state) {
     static const char *const strangers[] = { "",        ".part",        ".position",
                                              ".done",   ".rejects.csv", ".unknown.csv",
@@ -150,7 +152,7 @@ static void what_is_not_ours_is_never_touched(void **state) {
     }
 }
 
-/* Shows fault 44. */
+/* Shows fault 44, rule 24. */
 static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     hf_position_record known;
     (void)state;
@@ -197,7 +199,8 @@ static void a_part_that_lost_bytes_is_refused(void **state) {
     close_all();
 }
 
-/* The finish is a commit, two renames and a removal: after a cut behind each of them the next run ends it. */
+/* The finish is a commit, two renames and a removal: after a cut behind each of them the next run ends it. Shows
+ * rule 23. */
 static void a_finish_that_is_cut_short_is_carried_out(void **state) {
     (void)state;
     for (int cut = 0; cut < 4; cut++) {

@@ -90,7 +90,7 @@ static void a_volatile_record_counts_only_under_its_own_boot(void **state) {
 }
 
 /* A file image as the disk may have it after a power cut: of the writes since the last sync any subset.
- * Shows fault 44.
+ * Shows fault 44, rule 24.
  */
 static void a_power_cut_leaves_the_last_commit_whatever_was_dropped(void **state) {
     static uint8_t synced[HF_POSITION_BYTES], kernel[HF_POSITION_BYTES], disk[HF_POSITION_BYTES];

@@ -161,6 +161,7 @@ static void what_a_server_may_not_ask_is_refused_before_any_hashing(void **state
     assert_int_equal(first(&scram, endless, NULL, &why), HF_ERR_AUTH_SERVER);
 }
 
+/* Shows rule 32. */
 static void the_limits_themselves_are_allowed(void **state) {
     static const char *const messages[] = {
         "r=" NONCE "x,s=AA==,i=4096", "r=" NONCE "x,s=AA==,i=1000000",
