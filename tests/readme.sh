@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles the C programs that README.md shows, as a reader would: with the installed headers'
-# names, the library and nothing else. One that uses the scripted port needs no server and is run.
+# Compiles the C programs that README.md shows, as a reader would: outside the tree, with what `make install`
+# installs and what pkg-config says of it. One that uses the scripted port needs no server and is run.
 # What stands between "<!-- tables: NAME -->" and "<!-- end -->" is printed by tests/tables.c.
 #
 #   tests/readme.sh BUILD           checks
@@ -31,16 +31,21 @@ awk -v out="$out" '
     /^```/ { if (file) close(file); file = ""; next }
     file { print >file }' README.md
 
+root=$(cd "$out" && pwd)/root # without blanks, as pkg-config's words are split
+CC=${CC:-gcc} LIBS=${LIBS:-} boards/linux/install.sh "$build" "$root" ''
+PKG_CONFIG_PATH=$root/lib/pkgconfig
+export PKG_CONFIG_PATH
+
 passed=0 failed=0
 for source in "$out"/line_*.c; do
     [ -f "$source" ] || continue
     grep -q 'main(' "$source" || continue # a fragment beside the program it is from
-    port=linux libs="-lholdfast ${LIBS:-}"
-    ! grep -q holdfast_test.h "$source" || port=script libs=-lholdfast_test
-    # shellcheck disable=SC2086 # a list
-    if ${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Icore "-Iport/$port" "$source" -L"$build" \
-        $libs -o "${source%.c}" &&
-        { [ $port != script ] || "${source%.c}"; }; then
+    package=holdfast
+    ! grep -q holdfast_test.h "$source" || package=holdfast_test
+    # shellcheck disable=SC2046 # a list
+    if (cd / && ${CC:-gcc} -std=c11 -Wall -Wextra -Werror "$root/../${source##*/}" -o "$root/${package}_program" \
+        $(pkg-config --cflags --libs $package)) &&
+        { [ $package != holdfast_test ] || "$root/${package}_program"; }; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
