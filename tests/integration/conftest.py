@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from harness import reaper                                               # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
+from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
 from harness.proxy import Proxy                                          # noqa: E402
 
@@ -84,6 +85,23 @@ def own_cluster(clusters, request):
 
 
 @pytest.fixture
+def network():
+    """Two machines and a cable: harness/network.py."""
+    if missing():
+        pytest.skip(missing())
+    with Network(os.environ[ROOT]) as made:
+        yield made
+
+
+@pytest.fixture
+def far_cluster(clusters, network):
+    """A server on the network's far machine; a job of its runs on the near one."""
+    server = clusters.new(f"far{network.far.rpartition('-')[2]}", network)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
 def proxy_to():
     """Make proxies to a server: proxy_to(cluster)."""
     made = []
@@ -124,11 +142,12 @@ def holdfast(program, tmp_path):
     """Run the program with any words: holdfast('query', 'SELECT 1', dsn=…) -> the finished Run."""
     runs = []
 
-    def run(*words, status=0, deadline_s=30, env=None, wait=True, **options):
+    def run(*words, status=0, deadline_s=30, env=None, wait=True, network=None, **options):
         folder = tmp_path / "home"
         folder.mkdir(exist_ok=True)
         environment = clean_environment(folder, **(env or {}))
-        runs.append(Run(program, [*words, *arguments(options)], folder, f"run{len(runs) + 1}", environment))
+        command = network.on_near(program) if network else [program]
+        runs.append(Run(command, [*words, *arguments(options)], folder, f"run{len(runs) + 1}", environment))
         if wait:
             seen = runs[-1].finish(deadline_s)
             assert seen == status, f"exit {seen} instead of {status}:\n{runs[-1].stdout[-2000:]}{runs[-1].tail()}"

@@ -3,6 +3,8 @@
 import pathlib
 import subprocess
 
+from .network import FAR, OTHER
+
 CONFIG = """
 [req]
 distinguished_name = name
@@ -21,6 +23,10 @@ subjectAltName = {names}
 """
 
 
+# What the tests' server is called: on this machine, and on the far one of harness/network.py.
+NAMES = f"DNS:localhost,IP:127.0.0.1,DNS:db.test,IP:{FAR},IP:{OTHER}"
+
+
 def _openssl(*words):
     subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
@@ -36,7 +42,7 @@ class Authority:
             _openssl("req", "-x509", "-config", config, "-extensions", "ca", *self._new_key(self.key),
                      "-out", self.certificate, "-days", 30)
 
-    def issue(self, name, names="DNS:localhost,IP:127.0.0.1", days=30):
+    def issue(self, name, names=NAMES, days=30):
         """Write NAME.crt and NAME.key, signed by this CA and good for `names`; return both paths."""
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         config, request = self._configure(name, names), self.folder / f"{name}.csr"

@@ -21,6 +21,7 @@ import psycopg2
 import psycopg2.extensions
 
 from .certificates import Authority
+from .network import FAR
 from .waiting import eventually
 
 PASSWORD = "Tr0ub4dor/&@3x:pw"      # needs percent-encoding in a URL: that path is tested by every test
@@ -52,13 +53,13 @@ HBA = """
 local   all  postgres                  trust
 local   all  trusted                   trust
 local   all  app                       scram-sha-256
-hostssl all  app        127.0.0.1/32   scram-sha-256
-host    all  plain      127.0.0.1/32   scram-sha-256
-host    all  limited    127.0.0.1/32   scram-sha-256
-host    all  hurried    127.0.0.1/32   scram-sha-256
-host    all  md5er      127.0.0.1/32   md5
-host    all  clear      127.0.0.1/32   password
-host    all  trusted    127.0.0.1/32   trust
+hostssl all  app        samenet   scram-sha-256
+host    all  plain      samenet   scram-sha-256
+host    all  limited    samenet   scram-sha-256
+host    all  hurried    samenet   scram-sha-256
+host    all  md5er      samenet   md5
+host    all  clear      samenet   password
+host    all  trusted    samenet   trust
 """
 
 ROLES = ("app", "plain", "limited", "hurried", "clear", "trusted")
@@ -105,9 +106,10 @@ def server_program(name):
     return found[-1]
 
 
-def _run(folder, *command):
+def _run(folder, *command, network=None):
     """Run one of the server's programs; its whole output is the error when it fails."""
-    done = subprocess.run(_as_server(*command), cwd=folder, stdin=subprocess.DEVNULL, text=True,
+    words = _as_server(*command)
+    done = subprocess.run(network.on_far(*words) if network else words, cwd=folder, stdin=subprocess.DEVNULL, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
@@ -142,8 +144,9 @@ def free_port():
 class Cluster:
     """One server: folder, port, socket; started and stopped by its pid file."""
 
-    def __init__(self, folder, tls):
-        self.folder, self.tls = pathlib.Path(folder), tls
+    def __init__(self, folder, tls, network=None):
+        self.folder, self.tls, self.network = pathlib.Path(folder), tls, network
+        self.host = FAR if network else "127.0.0.1"
         self.data, self.log = self.folder / "data", self.folder / "server.log"
         self.port = free_port()
         self._admin = None
@@ -152,9 +155,9 @@ class Cluster:
 
     def start(self, wait=True):
         """Start; with `wait` until it answers. The log of earlier lives is kept."""
-        options = f"-p {self.port} -k {self.folder}"
+        options = f"-p {self.port} -k {self.folder}" + (" -c listen_addresses='*'" if self.network else "")
         _run(self.folder, server_program("pg_ctl"), "start", "-w" if wait else "-W", "-s", "-t", "60",
-             "-D", self.data, "-l", self.log, "-o", options)
+             "-D", self.data, "-l", self.log, "-o", options, network=self.network)
         return self
 
     def stop(self, mode="fast", wait=True):
@@ -247,7 +250,7 @@ class Cluster:
 
     # -- addresses -------------------------------------------------------------------------------
 
-    def dsn(self, role="app", host="127.0.0.1", port=None, password=PASSWORD, **parameters):
+    def dsn(self, role="app", host=None, port=None, password=PASSWORD, **parameters):
         """A URL for the program. app gets verify-full against the tests' CA; the others no TLS."""
         if role == "app":
             parameters = {"sslmode": "verify-full", "sslrootcert": str(self.tls / "ca.crt"), **parameters}
@@ -256,7 +259,7 @@ class Cluster:
         secret = "" if password is None else ":" + urllib.parse.quote(password, safe="")
         given = {name: value for name, value in parameters.items() if value is not None}
         query = urllib.parse.urlencode(given, safe="/", quote_via=urllib.parse.quote)
-        return f"postgres://{role}{secret}@{host}:{port or self.port}/db?{query}"
+        return f"postgres://{role}{secret}@{host or self.host}:{port or self.port}/db?{query}"
 
 
 class Clusters:
@@ -266,14 +269,14 @@ class Clusters:
         self.root = pathlib.Path(root)
         self.tls = self.root / "tls"
 
-    def new(self, name):
-        """A started copy of the template."""
+    def new(self, name, network=None):
+        """A started copy of the template, on this machine or on a network's far one."""
         self._prepare()
         folder = self.root / f"{name}-{os.getpid()}"
         folder.mkdir()
         _give_to_server(folder)
         subprocess.run(["cp", "-a", "--reflink=auto", self.root / "template" / "data", folder / "data"], check=True)
-        cluster = Cluster(folder, self.tls)
+        cluster = Cluster(folder, self.tls, network)
         try:
             return cluster.start()
         except RuntimeError:                # another worker drew the same port between probe and start

@@ -64,7 +64,7 @@ class Run:
         self.stdout_path, self.stderr_path = self.folder / f"{name}.stdout", self.folder / f"{name}.stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(
-                [program, *self.words], cwd=self.folder, stdin=subprocess.DEVNULL,
+                [*program, *self.words], cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=out if stdout is None else stdout, stderr=err,
                 env=clean_environment(self.folder) if env is None else env)
 
@@ -166,7 +166,8 @@ class Job:
     """An input, a query and an output: what a user would run, and run again."""
 
     def __init__(self, program, folder, cluster, rows, header=("id",), sql=SQL, params="id", dsn=None):
-        self.program, self.folder, self.cluster = program, pathlib.Path(folder), cluster
+        self.program = cluster.network.on_near(program) if cluster.network else [program]
+        self.folder, self.cluster = pathlib.Path(folder), cluster
         self.folder.mkdir(parents=True, exist_ok=True)
         self.header, self.rows, self.sql, self.params = list(header), [tuple(row) for row in rows], sql, params
         self.dsn = cluster.dsn() if dsn is None else dsn

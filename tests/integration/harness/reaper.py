@@ -1,4 +1,5 @@
-"""Ends the servers of a test run and removes its folder, when its standard input ends: also when the run was killed.
+"""Ends the servers of a test run and removes its namespaces and its folder, when its standard input ends: also when
+the run was killed.
 
 Started by conftest.py with a pipe that only the run's own process holds open.
 """
@@ -7,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -31,6 +33,8 @@ def main(root):
         if not left:
             break
         time.sleep(0.1)
+    for namespace in pathlib.Path(root).glob("*.netns"):
+        subprocess.run(["ip", "netns", "del", namespace.stem], stderr=subprocess.DEVNULL, check=False)
     shutil.rmtree(root, ignore_errors=True)
 
 
