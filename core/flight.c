@@ -39,6 +39,9 @@ void hf_flight_clock(hf_conn *conn) {
 int hf_flight_send(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     hf_io *io = &conn->io;
+    if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
+        pool->config->driver->forget(&conn->session, io, request);
+    }
     int r = pool->config->driver->submit(&conn->session, io, request);
     if (r == 0) {
         return 0;

@@ -485,14 +485,16 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
 
 void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
+    bool known = false;
 
-    session->forgotten++;
     for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
         const char *sql = request->n_batch > 0 ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* One that is being prepared anew already is not the one that was gone. */
         if (slot != HF_PG_NO_SLOT && (session->entries[slot].flags & HF_PG_PARSED)) {
             hf_pg_cache_doom(session, io->store, slot);
+            known = true;
         }
     }
+    session->forgotten += known;
 }
