@@ -115,7 +115,7 @@ def _run(folder, *command, network=None):
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
 
 
-def _give_to_server(*paths):
+def give_to_server(*paths):
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         for path in paths:
@@ -126,7 +126,7 @@ def _install_certificate(data, certificate, key):
     for source, name in ((certificate, "server.crt"), (key, "server.key")):
         shutil.copy(source, data / name)
         (data / name).chmod(0o600)
-        _give_to_server(data / name)
+        give_to_server(data / name)
 
 
 def free_port():
@@ -274,7 +274,7 @@ class Clusters:
         self._prepare()
         folder = self.root / f"{name}-{os.getpid()}"
         folder.mkdir()
-        _give_to_server(folder)
+        give_to_server(folder)
         subprocess.run(["cp", "-a", "--reflink=auto", self.root / "template" / "data", folder / "data"], check=True)
         cluster = Cluster(folder, self.tls, network)
         try:
@@ -297,7 +297,7 @@ class Clusters:
         certificate, key = Authority(self.tls, "ca").issue("server")
         folder = self.root / "template"
         folder.mkdir()
-        _give_to_server(folder)
+        give_to_server(folder)
         _run(folder, server_program("initdb"), "-N", "-D", folder / "data", "-U", "postgres", "-A", "trust",
              "-E", "UTF8", "--locale=C.UTF-8")
         with open(folder / "data" / "postgresql.conf", "a", encoding="utf-8") as config:

@@ -13,23 +13,28 @@ import sys
 import time
 
 
+# SIGQUIT is PostgreSQL's immediate shutdown; what stands between has nothing to lose.
+ENDED_BY = {"*/data/postmaster.pid": signal.SIGQUIT, "*/*.pid": signal.SIGKILL}
+
+
 def servers(root):
-    """The pids of the servers below `root`; a pid that has become somebody else's is not among them."""
-    for file in pathlib.Path(root).glob("*/data/postmaster.pid"):
-        try:
-            pid = int(file.read_text().split()[0])
-            if root in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                yield pid
-        except (OSError, ValueError, IndexError):
-            continue
+    """(pid, signal) of what runs below `root`; a pid that has become somebody else's is not among them."""
+    for pattern, number in ENDED_BY.items():
+        for file in pathlib.Path(root).glob(pattern):
+            try:
+                pid = int(file.read_text().split()[0])
+                if root in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                    yield pid, number
+            except (OSError, ValueError, IndexError):
+                continue
 
 
 def main(root):
     sys.stdin.buffer.read()
     for _ in range(100):
         left = list(servers(root))
-        for pid in left:
-            os.kill(pid, signal.SIGQUIT)            # PostgreSQL's immediate shutdown
+        for pid, number in left:
+            os.kill(pid, number)
         if not left:
             break
         time.sleep(0.1)

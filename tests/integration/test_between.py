@@ -1,0 +1,166 @@
+"""FAULTS.md 33-35: a load balancer or a pooler stands between, and restarts, switches and forgets on its own account."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from harness.between import Haproxy, Pgbouncer
+from harness.program import RECONNECTED, rows_of, slow_sql
+from harness.waiting import eventually
+
+IN_FLIGHT = 3
+
+
+@pytest.fixture
+def between(clusters):
+    """Make one of them: between(Haproxy, [cluster, …])."""
+    made = []
+
+    def make(kind, *rest, **options):
+        made.append(kind(clusters.root, *rest, **options))
+        return made[-1]
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.mark.fault(33)
+def test_fault_33_haproxy_that_switches_servers_costs_one_try_each(make_job, between, cluster, own_cluster):
+    haproxy = between(Haproxy, [cluster, own_cluster])
+    job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn(port=haproxy.port))
+    run = job.start()
+    for at, name in ((60, "b"), (160, "a"), (260, "b")):
+        run.await_lines(at)
+        haproxy.switch(name)
+        run.await_log(RECONNECTED, run.logged(RECONNECTED) + 1)
+    assert own_cluster.sessions() and not cluster.sessions()
+    run.check(0)
+    job.complete()
+    assert run.summary["retries"] <= 3 * IN_FLIGHT
+
+
+@pytest.mark.fault(33)
+def test_fault_33_haproxy_that_reloads_under_load_loses_nothing(make_job, between, cluster):
+    haproxy = between(Haproxy, [cluster])
+    job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn(port=haproxy.port))
+    run = job.start()
+    for at in (60, 160, 260):
+        run.await_lines(at)
+        haproxy.reload()
+    run.check(0)
+    job.complete()
+    assert 1 <= run.summary["retries"] <= 3 * IN_FLIGHT
+
+
+@pytest.mark.fault(33)
+def test_fault_33_haproxy_without_a_server_is_waited_out(make_job, between, own_cluster):
+    """It accepts and closes at once, with nothing said: not a refusal, and no loop."""
+    haproxy = between(Haproxy, [own_cluster])
+    job = make_job(rows=250, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn(port=haproxy.port))
+    run = job.start()
+    run.await_lines(40)
+    own_cluster.stop("immediate")
+    run.await_log("-> RECONNECTING", 3)
+    own_cluster.start()
+    run.check(0)
+    job.complete()
+    assert run.summary["retries"] <= IN_FLIGHT
+
+
+@pytest.mark.fault(27, 33)
+def test_fault_33_idle_links_that_haproxy_cuts_waste_no_try(make_job, between, cluster):
+    """Line 1 streams for two seconds and the window behind it is full: the other connections idle meanwhile."""
+    haproxy = between(Haproxy, [cluster], idle="600ms")
+    job = make_job(rows=40, dsn=cluster.dsn(port=haproxy.port),
+                   sql="""SELECT g AS n, repeat('x', 9000) AS filler, pg_sleep(CASE $1::int WHEN 1 THEN 0.1 ELSE 0 END)
+                          FROM generate_series(1, CASE $1::int WHEN 1 THEN 20 ELSE 1 END) g""")
+    run = job.start(window=8)
+    run.await_log("HEALTHY -> BACKOFF|PROBING -> BACKOFF", 1)
+    assert cluster.sessions("app", "active"), "it was noticed while line 1 still ran"
+    run.check(0)
+    job.complete()
+    assert run.summary["retries"] == 0
+
+
+@pytest.mark.fault(33)
+def test_fault_33_watched_link_that_haproxy_cuts_comes_back_each_time(holdfast, between, cluster):
+    haproxy = between(Haproxy, [cluster], idle="500ms")
+    run = holdfast("watch", dsn=cluster.dsn(port=haproxy.port), probe_interval=0, retry_delay="100ms",
+                   max_retry_delay="200ms", wait=False)
+    eventually(lambda: len(re.findall(r"reconnecting\s+-> healthy", run.stdout)) >= 4, "it came back four times")
+    run.send(signal.SIGTERM)
+    assert run.finish(5) == 0
+    lost = len(re.findall("-> backoff", run.stdout))
+    assert lost <= 5, "one loss, one dial"
+
+
+@pytest.fixture(params=["plain", "app"])
+def role(request):
+    """Without TLS and with it."""
+    return request.param
+
+
+@pytest.mark.fault(34)
+def test_fault_34_statements_that_pgbouncer_forgets_are_prepared_again(make_job, between, cluster, role):
+    """Two sessions behind three connections: a named statement is there on one flight and gone on the next."""
+    pgbouncer = between(Pgbouncer, cluster)
+    job = make_job(rows=300, sql=slow_sql(0.005), dsn=cluster.dsn(role, port=pgbouncer.port))
+    run = job.start()
+    for at in (60, 120, 180):
+        run.await_lines(at)
+        pgbouncer.say("RECONNECT db")
+    run.check(0)
+    job.complete()
+    assert run.summary["retries"] == 0 and not run.summary["outages"]
+
+
+@pytest.mark.fault(35)
+def test_fault_35_paused_pgbouncer_is_a_hang_that_passes(make_job, between, cluster):
+    pgbouncer = between(Pgbouncer, cluster)
+    job = make_job(rows=300, sql=slow_sql(), dsn=cluster.dsn("plain", port=pgbouncer.port))
+    run = job.start(request_timeout="1s", reconnect_timeout="1s")
+    run.await_lines(60)
+    pgbouncer.say("PAUSE db")
+    run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
+    pgbouncer.say("RESUME db")
+    run.check(0)
+    job.complete()
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("end", ["restart", "crash of the server behind it"])
+def test_fault_35_restarted_pgbouncer_is_an_outage_that_passes(make_job, between, own_cluster, end):
+    pgbouncer = between(Pgbouncer, own_cluster)
+    job = make_job(rows=400, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn("app", port=pgbouncer.port))
+    run = job.start()
+    for at in (60, 160, 260):
+        run.await_lines(at)
+        if end == "restart":
+            pgbouncer.restart()
+        else:
+            own_cluster.restart("immediate")
+    run.check(0)
+    job.complete()
+    # The pooler lets us in while its server is away: a try is spent on each dial of the schedule, and no more.
+    assert run.summary["retries"] <= 3 * IN_FLIGHT * 5
+
+
+@pytest.mark.fault(35)
+def test_fault_35_writes_through_a_restarted_pgbouncer_are_done_once_or_unknown(make_job, between, cluster):
+    cluster.sql("TRUNCATE ledger")
+    pgbouncer = between(Pgbouncer, cluster)
+    job = make_job(rows=200, dsn=cluster.dsn("plain", port=pgbouncer.port),
+                   sql="INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.01) RETURNING line")
+    run = job.start(write=True)
+    for at in (40, 120):
+        run.await_lines(at)
+        pgbouncer.restart()
+    assert run.finish() in (0, 5), run.tail()
+    counts = dict(cluster.sql("SELECT line, count(*)::int FROM ledger GROUP BY line"))
+    done = [int(row[0]) for row in rows_of(job.output)[1:]]
+    unknown = [int(row[1]) for row in rows_of(job.unknown)[1:]] if job.unknown.exists() else []
+    assert all(count == 1 for count in counts.values()), "a line was written twice"
+    assert sorted(done + unknown) == list(range(1, 201)) and set(done) <= set(counts)
+    assert (run.status == 5) == bool(unknown)
