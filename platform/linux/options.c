@@ -93,15 +93,23 @@ static bool set_choice(const hf_option *option, int *to, const char *value, cons
     return bad(failure, place, option->name, value, expected);
 }
 
+/* The array with room for one more. It grows at each power of two: ten thousand --param take no time. */
+static void *one_more(void *items, size_t count, size_t size) {
+    if ((count & (count - 1)) != 0) {
+        return items;
+    }
+    void *grown = hf_must_alloc(2 * count + 1, size);
+    if (count > 0) {
+        memcpy(grown, items, count * size);
+    }
+    free(items);
+    return grown;
+}
+
 /* A copy of the value that lives as long as the options. */
 static char *keep(hf_options *options, const char *value) {
-    char **kept = hf_must_alloc(options->n_kept + 1, sizeof *kept);
-    for (size_t i = 0; i < options->n_kept; i++) {
-        kept[i] = options->kept[i];
-    }
-    free(options->kept);
-    options->kept = kept;
-    return kept[options->n_kept++] = hf_must_copy(value);
+    options->kept = one_more(options->kept, options->n_kept, sizeof *options->kept);
+    return options->kept[options->n_kept++] = hf_must_copy(value);
 }
 
 bool hf_options_set(hf_options *options, const char *name, const char *value, const char *place,
@@ -128,13 +136,8 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         return true;
     case HF_OPTION_LIST: {
         hf_option_list *list = to;
-        const char **items = hf_must_alloc(list->count + 1, sizeof *items);
-        for (size_t i = 0; i < list->count; i++) {
-            items[i] = list->items[i];
-        }
-        items[list->count++] = keep(options, value);
-        free(list->items);
-        list->items = items;
+        list->items = one_more((void *)list->items, list->count, sizeof *list->items);
+        list->items[list->count++] = keep(options, value);
         return true;
     }
     case HF_OPTION_CHOICE: return set_choice(option, to, value, place, failure);

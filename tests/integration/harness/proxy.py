@@ -36,6 +36,8 @@ class Plan:
     slices: Optional[int] = None            # forward at most this many bytes at a time, both ways
     pause_s: float = 0.0                    # …and wait that long after each: a drip
     rewrite: Optional[Callable] = None      # (type, body, link) -> bytes, for each server message (no TLS)
+    flood: Optional[bytes] = None           # sent for ever in place of what follows the login (with after_login)
+    flip: Optional[int] = None              # this bit of what the server sends arrives flipped
 
 
 class Link:
@@ -47,7 +49,7 @@ class Link:
         self.up, self.up_count, self.down_count = bytearray(), 0, 0
         self.ready = not plan.after_login
         self.cut_done = False
-        self.seen = {}                                          # free for a rewrite's own use
+        self.seen, self.ready_seen = {}, False                  # free for a rewrite's own use
         self.messages, self.login = wire.Messages(), wire.Messages()
         self.client = self.server = None                        # StreamWriters
         self.gates = {"up": asyncio.Event(), "down": asyncio.Event()}
@@ -308,7 +310,11 @@ class Proxy:
                 data = b"".join(plan.rewrite(kind, body, link) for kind, body in link.messages.feed(data))
             if not link.ready:
                 data = await self._until_ready(link, writer, data)
+            while plan.flood and link.ready and data and not link.cut_done:
+                await self._send(plan, writer, plan.flood)
             left = None if plan.cut_down is None or not link.ready else plan.cut_down - link.down_count
+            if plan.flip is not None and link.ready:
+                data = self._flipped(data, plan.flip - 8 * link.down_count)
             link.down_count += len(data) if link.ready else 0
         else:
             left = None if plan.cut_up is None else plan.cut_up - link.up_count
@@ -318,6 +324,14 @@ class Proxy:
         if cut:
             await asyncio.sleep(0.002)              # let what was sent leave before the reset overtakes it
             self._cut(link, plan.cut)
+
+    @staticmethod
+    def _flipped(data, bit):
+        if not 0 <= bit < 8 * len(data):
+            return data
+        changed = bytearray(data)
+        changed[bit // 8] ^= 0x80 >> bit % 8
+        return bytes(changed)
 
     @staticmethod
     async def _until_ready(link, writer, data):
