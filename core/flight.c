@@ -42,9 +42,6 @@ int hf_flight_send(hf_conn *conn, hf_request *request) {
     if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
         pool->config->driver->forget(&conn->session, io, request);
     }
-    if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
-        pool->config->driver->forget(&conn->session, io, request);
-    }
     int r = pool->config->driver->submit(&conn->session, io, request);
     if (r == 0) {
         return 0;
