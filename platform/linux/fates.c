@@ -50,7 +50,7 @@ void hf_fates_sort(hf_fates *fates) {
     fates->count = kept;
 }
 
-/* It stays READY: its statement begins with the question. */
+/* It is to be run, and its statement begins with the question. */
 static void asked_about(hf_line *line, const hf_intent *fate) {
     const size_t bytes = strnlen(fate->text, fate->text_bytes);
     snprintf(line->ticket, sizeof line->ticket, "%.*s", (int)bytes, fate->text);
@@ -72,7 +72,7 @@ bool hf_fates_take(hf_fates *fates, hf_line *line) {
     const hf_intent *fate = &fates->items[fates->next].intent;
     switch (fate->kind) {
     case HF_INTENT_NOT_RUN: return false;
-    case HF_INTENT_COMMIT: asked_about(line, fate); return true;
+    case HF_INTENT_COMMIT: asked_about(line, fate); return false;
     case HF_INTENT_OK:
         line->state = HF_LINE_OK;
         hf_bytes_add(&line->out, fate->text, fate->text_bytes);

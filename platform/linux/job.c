@@ -101,7 +101,7 @@ static bool take_line(hf_job *job) {
     job->taken = record.line;
     if (line->n_cells != job->scan.n_header) {
         wrong_width(job, line);
-    } else if (!hf_fates_take(&job->fates, line) || line->state == HF_LINE_READY) {
+    } else if (!hf_fates_take(&job->fates, line)) {
         hf_line_prefix(line, job->n_columns == 0);
     }
     hf_window_count(&job->window, line);

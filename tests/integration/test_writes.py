@@ -73,40 +73,6 @@ def test_unsent_write_whose_answer_is_lost_is_unknown_and_never_run_again(make_j
     assert "exit 5" in again.stderr
 
 
-def test_commit_whose_answer_is_lost_is_asked_about_and_the_row_is_there_once(make_job, ledger, proxy, cluster):
-    """The same loss with the default: the server says that it was committed, and the line is done."""
-    job = make_job(rows=30, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
-    cut = hold_commit_of(cluster, proxy, line=12)
-    run = job.start(write=True, max_concurrent=1, request_timeout="20s")
-    cut()
-    run.check(0)
-    assert ledger() == {line: 1 for line in range(1, 31)}
-    assert done_lines(job) == [str(line) for line in range(1, 31)]
-    assert "line 13: asked the server what became of its commit: ok" in run.log
-    assert not job.unknown.exists()
-
-
-def hold_commit_of(cluster, proxy, line):
-    """As hold_answer_of(), but the pause is in the COMMIT: the answer that gets lost is its own."""
-    cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN IF NEW.line = {line} THEN PERFORM pg_sleep(1); END IF; RETURN NULL; END $$;
-        DROP TRIGGER IF EXISTS pause ON ledger;
-        CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED
-        FOR EACH ROW EXECUTE FUNCTION pause()""")
-
-    def cut():
-        try:
-            eventually(lambda: cluster.value("SELECT count(*) FROM pg_stat_activity "
-                                             "WHERE query = 'COMMIT' AND wait_event = 'PgSleep'"), "it is committing")
-            proxy.black_hole(up=False, down=True, only_existing=True)
-            eventually(lambda: cluster.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is committed")
-            proxy.cut_all()
-            proxy.heal()
-        finally:
-            cluster.sql("DROP TRIGGER pause ON ledger")
-    return cut
-
-
 def hold_answer_of(cluster, proxy, line):
     """From the line's INSERT on the server's words are held; the returned call waits for it and cuts the links."""
     cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$

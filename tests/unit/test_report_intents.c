@@ -90,6 +90,46 @@ static void the_last_word_on_a_line_counts(void **state) {
     unlink(path);
 }
 
+/* Its ticket and, behind a NUL, the output lines that count if it was committed: kept whatever bytes are in them. */
+static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **state) {
+    static const char text[] = "7 life/1\0"
+                               "7,a\n7,b\n",
+                      none[] = "8 life/1";
+    hf_intent intent = {
+        .line = 7, .kind = HF_INTENT_COMMIT, .text = text, .text_bytes = sizeof text - 1
+    };
+    hf_intents intents;
+    hf_fates fates;
+    hf_line line;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    hf_intents_add(&intents, &intent);
+    intent =
+        (hf_intent){ .line = 8, .kind = HF_INTENT_COMMIT, .text = none, .text_bytes = sizeof none };
+    hf_intents_add(&intents, &intent);
+    add(&intents, 9, HF_INTENT_COMMIT, "", "9 life/1");
+    add(&intents, 9, HF_INTENT_SENT, "", ""); /* run again, where no tickets were given */
+    assert_true(hf_intents_write(&intents, true));
+    hf_intents_close(&intents);
+
+    open_at(&intents, &fates, 1);
+    assert_int_equal(fate_of(&fates, 7, &line), HF_LINE_READY);
+    assert_string_equal(line.ticket, "7 life/1");
+    assert_string_equal(hf_bytes_text(&line.out), "7,a\n7,b\n");
+    assert_true(line.intended);
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 8, &line), HF_LINE_READY);
+    assert_string_equal(line.ticket, "8 life/1");
+    assert_int_equal(line.out.used, 0);
+    forget(&line);
+    assert_int_equal(fate_of(&fates, 9, &line), HF_LINE_UNKNOWN);
+    assert_string_equal(line.ticket, "");
+    forget(&line);
+    hf_fates_free(&fates);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
 /* Cut anywhere, what is whole before the cut is read and new records follow it.
  * Shows fault 44.
  */
@@ -219,6 +259,7 @@ static int remove_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_word_on_a_line_counts),
+        cmocka_unit_test(a_line_at_its_commit_is_run_with_its_ticket_and_its_output),
         cmocka_unit_test(a_torn_record_is_cut_off),
         cmocka_unit_test(a_changed_byte_ends_the_reading),
         cmocka_unit_test(compaction_keeps_what_is_given_and_nothing_else),
