@@ -21,6 +21,11 @@ static hf_json *tree(cJSON *it) {
     return (hf_json *)(void *)it;
 }
 
+void hf_json_memory(void *(*allocate)(size_t bytes), void (*release)(void *memory)) {
+    cJSON_Hooks hooks = { allocate, release };
+    cJSON_InitHooks(&hooks);
+}
+
 /* ---- reading ------------------------------------------------------------------------------------ */
 
 /* cJSON keeps strings as C strings, so an escaped NUL would cut one short: refused before it is read.
@@ -159,6 +164,15 @@ bool hf_json_number(const hf_json *json, char *out, size_t size) {
     return length > 0 && (size_t)length < size && !strpbrk(out, "ein");
 }
 
+bool hf_json_count(const hf_json *json, uint32_t *value) {
+    const cJSON *it = item(json);
+    if (!cJSON_IsNumber(it) || it->valuedouble < 0 || it->valuedouble > UINT32_MAX) {
+        return false;
+    }
+    *value = (uint32_t)it->valuedouble;
+    return (double)*value == it->valuedouble;
+}
+
 /* ---- writing ------------------------------------------------------------------------------------ */
 
 /* Length of the valid UTF-8 character at text (RFC 3629), 0 if there is none. */
@@ -184,7 +198,7 @@ static size_t character(const unsigned char *text) {
 /* A string item of valid UTF-8, whatever the bytes are. */
 static cJSON *string_item(const char *value) {
     const unsigned char *from = (const unsigned char *)value;
-    char *clean = malloc(strlen(value) * 3 + 1);
+    char *clean = cJSON_malloc(strlen(value) * 3 + 1);
     if (!clean) {
         return NULL;
     }
@@ -203,7 +217,7 @@ static cJSON *string_item(const char *value) {
     }
     *to = '\0';
     cJSON *made = cJSON_CreateString(clean);
-    free(clean);
+    cJSON_free(clean);
     return made;
 }
 

@@ -22,6 +22,10 @@ typedef enum hf_json_kind {
 
 typedef struct hf_json hf_json;
 
+/* Takes trees and texts from there instead of malloc(); before anything else. What printed texts are given
+ * back by is then `release` too. */
+void hf_json_memory(void *(*allocate)(size_t bytes), void (*release)(void *memory));
+
 /* Nested arrays and objects at most. */
 #define HF_JSON_DEPTH_MAX 32
 
@@ -48,6 +52,8 @@ const char *hf_json_text(const hf_json *json);
 bool hf_json_true(const hf_json *json);
 /* A number as text, as short as it is exact; false when it is no number or not exact. */
 bool hf_json_number(const hf_json *json, char *out, size_t size);
+/* A whole number of 32 bits; false when it is none. Needs no printf() of fractions. */
+bool hf_json_count(const hf_json *json, uint32_t *value);
 
 hf_json *hf_json_object(void);
 hf_json *hf_json_array(void);
