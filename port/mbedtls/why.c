@@ -1,7 +1,7 @@
 /* mbedTLS's numbers as an hf_err and a phrase for a person. */
 #include "insides.h"
+#include "text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <mbedtls/asn1.h>
@@ -68,46 +68,81 @@ static bool is_alloc(int high, int low) {
            low == MBEDTLS_ERR_ASN1_ALLOC_FAILED;
 }
 
+/* The rest of what can be wrong with a certificate; the worst first. */
+static const struct {
+    uint32_t flag;
+    const char *text;
+} faults[] = {
+    { MBEDTLS_X509_BADCERT_MISSING, "the server sent no certificate" },
+    { MBEDTLS_X509_BADCERT_KEY_USAGE, "its keyUsage does not allow this use" },
+    { MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "its extendedKeyUsage does not allow this use" },
+    { MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "its nsCertType does not allow this use" },
+    { MBEDTLS_X509_BADCERT_BAD_MD, "it is signed with a hash that is too weak" },
+    { MBEDTLS_X509_BADCERT_BAD_PK, "it is signed with an algorithm that is not accepted" },
+    { MBEDTLS_X509_BADCERT_BAD_KEY, "it is signed with a key that is too weak" },
+};
+
 /* The worst thing found, and whose certificate it is. */
 static void certificate_text(hf_mbedtls_link *link, int code) {
-    char *out = link->text;
-    size_t size = sizeof link->text;
-    uint32_t flags = link->flags;
+    hf_writer out = hf_writer_on(link->text, sizeof link->text);
+    uint32_t flags =
+        link->flags != 0 ? link->flags : mbedtls_ssl_get_verify_result(hf_mbedtls_ssl(link));
     const char *whose = link->depth > 0 ? "a certificate in the server's chain" : "the certificate";
     if (code == MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED) {
-        (void)snprintf(out, size, "there is no CA to verify it with");
-    } else if (flags == 0 && code != MBEDTLS_ERR_SSL_BAD_CERTIFICATE) {
-        (void)snprintf(out, size, "the certificate could not be read");
-    } else if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
-        (void)snprintf(out, size, "%s has expired", whose);
-    } else if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
-        (void)snprintf(out, size, "%s is not valid yet", whose);
-    } else if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
-        (void)snprintf(out, size, "the certificate is not made for %.64s%s", link->host,
-                       flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED ? ", nor by a trusted CA" : "");
-    } else if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
-        (void)snprintf(out, size, "the certificate is not signed by a trusted CA");
+        hf_write_text(&out, "there is no CA to verify it with");
+    } else if (link->flags == 0 && code != MBEDTLS_ERR_SSL_BAD_CERTIFICATE) {
+        hf_write_text(&out, "the certificate could not be read");
+    } else if (link->flags & MBEDTLS_X509_BADCERT_EXPIRED) {
+        hf_write_text(&out, whose);
+        hf_write_text(&out, " has expired");
+    } else if (link->flags & MBEDTLS_X509_BADCERT_FUTURE) {
+        hf_write_text(&out, whose);
+        hf_write_text(&out, " is not valid yet");
+    } else if (link->flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
+        hf_write_text(&out, "the certificate is not made for ");
+        hf_write_printable(&out, link->host, strlen(link->host));
+        hf_write_text(&out, link->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED ? ", nor by a trusted CA"
+                                                                           : "");
+    } else if (link->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
+        hf_write_text(&out, "the certificate is not signed by a trusted CA");
     } else {
-        char info[128];
-        (void)mbedtls_x509_crt_verify_info(
-            info, sizeof info, "",
-            flags != 0 ? flags : mbedtls_ssl_get_verify_result(hf_mbedtls_ssl(link)));
-        info[strcspn(info, "\n")] = 0;
-        (void)snprintf(out, size, "%s", info[0] != 0 ? info : "the certificate was refused");
+        size_t i = 0, n = sizeof faults / sizeof faults[0];
+        while (i < n && !(flags & faults[i].flag)) {
+            i++;
+        }
+        hf_write_text(&out, whose);
+        hf_write_text(&out, " is refused");
+        hf_write_text(&out, i < n ? ": " : "");
+        hf_write_text(&out, i < n ? faults[i].text : "");
     }
 }
 
 static int alert_error(hf_mbedtls_link *link) {
     const mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    hf_writer out = hf_writer_on(link->text, sizeof link->text);
     unsigned number = ssl->MBEDTLS_PRIVATE(in_msg)[1];
-    (void)snprintf(link->text, sizeof link->text, "alert %u from the server", number);
-    for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++) {
-        if (alerts[i].number == number) {
-            (void)snprintf(link->text, sizeof link->text, "alert %s from the server",
-                           alerts[i].name);
-        }
+    size_t i = 0, n = sizeof alerts / sizeof alerts[0];
+    while (i < n && alerts[i].number != number) {
+        i++;
     }
+    hf_write_text(&out, "alert ");
+    if (i < n) {
+        hf_write_text(&out, alerts[i].name);
+    } else {
+        hf_write_unsigned(&out, number);
+    }
+    hf_write_text(&out, " from the server");
     return number == MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL ? HF_ERR_PROTOCOL : HF_ERR_TLS;
+}
+
+/* "mbedTLS error -0x7780" */
+static void write_number(hf_writer *out, int code) {
+    char digits[5] = "0000";
+    for (unsigned i = 0; i < 4; i++) {
+        digits[i] = "0123456789abcdef"[(unsigned)-code >> (12 - 4 * i) & 15];
+    }
+    hf_write_text(out, "mbedTLS error -0x");
+    hf_write_text(out, digits);
 }
 
 static int describe(hf_mbedtls_link *link, int code) {
@@ -127,11 +162,15 @@ static int describe(hf_mbedtls_link *link, int code) {
         certificate_text(link, code);
         return HF_ERR_TLS_CERT;
     }
-    (void)snprintf(link->text, sizeof link->text, "mbedTLS error -0x%04x", (unsigned)-code);
-    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
-        if (phrases[i].code == code || phrases[i].code == high) {
-            (void)snprintf(link->text, sizeof link->text, "%s", phrases[i].text);
-        }
+    hf_writer out = hf_writer_on(link->text, sizeof link->text);
+    size_t i = 0, n = sizeof phrases / sizeof phrases[0];
+    while (i < n && phrases[i].code != code && phrases[i].code != high) {
+        i++;
+    }
+    if (i < n) {
+        hf_write_text(&out, phrases[i].text);
+    } else {
+        write_number(&out, code);
     }
     return high == MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL ? HF_ERR_PROTOCOL : HF_ERR_TLS;
 }

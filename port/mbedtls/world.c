@@ -8,9 +8,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/platform.h>
+#include <mbedtls/platform_time.h>
+#include <mbedtls/platform_util.h>
 #include <psa/crypto.h>
 
 static struct {
@@ -102,6 +105,36 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
     *length = size;
     return PSA_SUCCESS;
 }
+
+#ifdef MBEDTLS_PLATFORM_MS_TIME_ALT
+/* Where time() is the only clock. TLS 1.3 would measure tickets by it, which are not taken. */
+mbedtls_ms_time_t mbedtls_ms_time(void) {
+    return (mbedtls_ms_time_t)time(NULL) * 1000;
+}
+#endif
+
+#ifdef MBEDTLS_PLATFORM_GMTIME_R_ALT
+/* Days since 1970 to a date of the Gregorian calendar, by eras of 400 years that begin with March. */
+struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *from, struct tm *to) {
+    int64_t seconds = (int64_t)*from;
+    if (seconds < 0 || seconds / 86400 > INT32_MAX / 2) {
+        return NULL;
+    }
+    uint32_t day = (uint32_t)(seconds / 86400) + 719468, rest = (uint32_t)(seconds % 86400);
+    uint32_t era = day / 146097, of_era = day % 146097;
+    uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+    uint32_t month = (5 * of_year + 2) / 153; /* 0 is March */
+    memset(to, 0, sizeof *to);
+    to->tm_mday = (int)(of_year - (153 * month + 2) / 5 + 1);
+    to->tm_mon = (int)(month < 10 ? month + 2 : month - 10);
+    to->tm_year = (int)(year + era * 400 + (month >= 10)) - 1900;
+    to->tm_hour = (int)(rest / 3600);
+    to->tm_min = (int)(rest / 60 % 60);
+    to->tm_sec = (int)(rest % 60);
+    return to;
+}
+#endif
 
 unsigned hf_mbedtls_failures(void) {
     return world.heap.failures;
