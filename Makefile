@@ -14,8 +14,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory $(if $(V),,--silent)
 .DEFAULT_GOAL := all
 
 THIRD       := build/third-party
-MBEDTLS_USE := -isystem $(THIRD)/mbedtls/include -Iport/mbedtls \
-               -DMBEDTLS_CONFIG_FILE='<mbedtls_config.h>'
+MBEDTLS_USE  = -isystem $(THIRD)/mbedtls/include -Iport/mbedtls \
+               -DMBEDTLS_CONFIG_FILE='<$(or $(MBEDTLS_CONFIG),mbedtls_config.h)>'
 PYTHON      := /usr/bin/python3# Debian's: it has the packages installed for it; another may come first in PATH
 PREFIX      ?= /usr/local
 REPEAT       = to repeat:
@@ -30,6 +30,9 @@ BUILD  := build/$(BOARD)
 endif
 
 include boards/$(BOARD)/board.mk
+ifdef CROSS
+CC := $(CROSS)gcc
+endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wformat=2 \
@@ -49,22 +52,22 @@ objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$1))
 core     := $(call objects,core core/pg)
 ports    := $(call objects,$(PORTS:%=port/%))
 script   := $(call objects,port/script)
-platform := $(call objects,platform/$(PLATFORM))
-main     := $(BUILD)/platform/$(PLATFORM)/main.o
-board    := $(call objects,boards/$(BOARD))
+platform := $(call objects,$(PLATFORM:%=platform/%))
+main     := $(filter %/main.o,$(platform))
+board    := $(call objects,$(or $(BOARD_FROM),boards/$(BOARD)))
 unit     := $(call objects,$(UNIT))
 bench    := $(call objects,tests/bench)
 sim      := $(call objects,tests/sim)
 
 library      := $(BUILD)/libholdfast.a
 library_test := $(BUILD)/libholdfast_test.a
-program      := $(if $(filter $(main),$(platform)),$(BUILD)/holdfast)
+program      := $(if $(main),$(BUILD)/$(or $(PROGRAM),holdfast))
 third        := $(THIRD_PARTY:%=$(THIRD)/$(BOARD)/lib%.a)
 
-.PHONY: all help demo test check sim sim-mutants lint bench size install clean distclean format FORCE \
+.PHONY: all help images run demo test check sim sim-mutants lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
 
-all: $(program) $(library) $(library_test) ## build the program and the libraries into build/linux
+all: $(program) $(if $(CROSS),,$(library) $(library_test)) ## build the program and the libraries into build/linux
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,10 +89,10 @@ $(BUILD)/.flags: FORCE | packages-build
 	mkdir -p $(@D)
 	@echo '$(CC) $(COMMON) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(COMMON) $(CFLAGS)' >$@
 
-third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=gcc
-third_flags = -O2 -g -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
+third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
+third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
 
-$(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched-mbedtls port/mbedtls/mbedtls_config.h port/third-party.mk
+$(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h) port/third-party.mk
 	@echo 'building mbedTLS'
 	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' \
 	    CFLAGS="$(third_flags) $(MBEDTLS_CFLAGS) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
@@ -99,10 +102,10 @@ $(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched-cjson port/third-party.mk
 	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
 
 lwip = $(THIRD)/lwip/src
-$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h boards/$(BOARD)/lwipopts.h) port/third-party.mk
+$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(BOARD_FROM),boards/$(BOARD))/lwipopts.h) port/third-party.mk
 	@echo 'building lwIP'
 	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
-	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -Iboards/$(BOARD)"
+	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -I$(or $(BOARD_FROM),boards/$(BOARD))"
 
 # ---- compile and link ---------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ $(ports) $(board) $(unit) $(bench): $(fetched)
 # libholdfast.a never clashes with another mbedTLS or cJSON in the same program.
 $(BUILD)/merged-%.o:
 	$(CC) -r -nostdlib -o $@ $^
-	objcopy --wildcard --keep-global-symbol='hf_*' $@
+	$(CROSS)objcopy --wildcard --keep-global-symbol='hf_*' $@
 $(BUILD)/merged-mbedtls.o: $(filter $(BUILD)/port/mbedtls/%,$(ports)) $(THIRD)/$(BOARD)/libmbedtls.a
 $(BUILD)/merged-cjson.o: $(filter $(BUILD)/port/cjson/%,$(ports)) $(THIRD)/$(BOARD)/libcjson.a
 
@@ -130,14 +133,25 @@ $(BUILD)/libplatform.a: $(filter-out $(main),$(platform))
 $(BUILD)/libunit.a: $(filter-out $(BUILD)/$(UNIT)/test_%,$(unit))
 $(BUILD)/lib%.a: | $(BUILD)/.flags
 	printf '!<arch>\n' >$@
-	$(if $^,ar rcsD $@ $^)
+	$(if $^,$(CROSS)ar rcsD $@ $^)
 
 # lwIP is not hidden in the library: an image has one, which the application may use too.
 lwip_library := $(filter %/liblwip.a,$(third))
 
-$(program): $(platform) $(board) $(library) $(lwip_library)
+# An image for another machine is linked from its parts, so that the map tells them apart.
+links := $(platform) $(board) $(if $(CROSS),$(core) $(ports) $(third),$(library) $(lwip_library))
+
+$(program): $(links) $(LINK_SCRIPTS)
 	@echo 'link $@'
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(links) $(CSVLIBS) $(LDLIBS)
+
+# Beside an image, for its tests: the same with the hooks that fail closed, and one that does wrong on purpose.
+images := $(if $(CROSS),$(addprefix $(BUILD)/,closed.elf traps.elf))
+traps  := $(if $(CROSS),$(call objects,tests/boards))
+$(BUILD)/closed.elf: $(filter-out $(BUILD)/platform/qemu/%,$(links)) $(LINK_SCRIPTS)
+$(BUILD)/traps.elf: $(traps) $(filter-out $(BUILD)/platform/logger/%,$(platform)) $(board) $(LINK_SCRIPTS)
+$(images):
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
 
 # ---- tests --------------------------------------------------------------------------------------
 
@@ -156,7 +170,8 @@ simulator := $(BUILD)/tests/sim/sim
 $(simulator): $(core) $(sim)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-groups := test-unit test-sanitize test-integration test-integration-sanitize test-readme
+groups := test-unit test-sanitize test-integration test-integration-sanitize test-readme test-boards
+BOARDS := mps2-an386 mps2-an385
 .PHONY: $(groups)
 
 test: packages-test ## all tests, group by group; says at the end which failed
@@ -176,6 +191,12 @@ test-integration: packages-test ## the program against real servers (pytest)
 test-integration-sanitize: packages-test ## the same, with the program built with sanitizers
 	$(MAKE) SANITIZE=1 all
 	TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
+
+test-boards: packages-test ## firmware images under QEMU against a real server (pytest)
+	for board in $(BOARDS); do $(MAKE) BOARD=$$board images || exit 1; done
+	tests/run.sh boards
+
+images: $(program) $(images)
 
 test-readme: packages-test ## compile the C programs in README.md
 	$(MAKE) all
@@ -210,7 +231,7 @@ size: ## what the code weighs, beside the sizes to reach
 code    := $(call sources,$(LINT))
 all_c    = $(shell find core port platform boards tests -name '*.[ch]')
 shells  := $(wildcard boards/*/*.sh port/*.sh tests/*.sh tests/*/*.sh) .ci/run
-lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy lint-tidy-lwip
+lints   := lint-arrows lint-format lint-shell lint-symbols lint-tidy lint-tidy-lwip lint-tidy-images
 .PHONY: $(lints)
 
 lint: packages-test packages-bench ## arrows, format, clang and clang-tidy, shellcheck; no tests
@@ -239,12 +260,15 @@ lint-symbols: $(core) $(library) $(library_test) # what the linker sees
 lint-tidy: $(patsubst %.c,$(BUILD)/%.tidy,$(code))
 $(BUILD)/%.tidy: $(BUILD)/%.o .clang-tidy tests/.clang-tidy
 	@echo 'clang-tidy $*.c'
-	clang $(call compile,$*.c) -fsyntax-only $*.c
-	clang-tidy --quiet $*.c -- $(call compile,$*.c) 2>&1 | { ! grep -v -e 'warnings\? generated' -e '^Suppressed' -e '^Use -header'; }
+	clang $(call compile,$*.c) $(CLANG_CFLAGS) -fsyntax-only $*.c
+	clang-tidy --quiet $*.c -- $(call compile,$*.c) $(CLANG_CFLAGS) 2>&1 | { ! grep -v -e 'warnings\? generated' -e '^Suppressed' -e '^Use -header'; }
 	touch $@
 
 lint-tidy-lwip: # what that board alone compiles
 	$(MAKE) BOARD=linux-lwip lint-tidy
+
+lint-tidy-images: # what is compiled for a Cortex-M alone
+	$(MAKE) BOARD=mps2-an386 lint-tidy
 
 # ---- install ------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 # nothing is. On another system it says what is needed and stops, unless HF_SOURCES is set: then
 # somebody has read it. HF_NO_INSTALL=1 skips it on Debian too.
 #
-#   boards/linux/packages.sh build [test] [bench]
+#   boards/linux/packages.sh build [test] [bench] [board]
 set -eu
 
 build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
@@ -11,6 +11,7 @@ test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-de
       postgresql postgresql-client pgbouncer haproxy openssl procps iproute2 util-linux
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
 bench="libpq-dev valgrind strace"
+board="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
 
 wanted=
 for group; do
@@ -18,8 +19,9 @@ for group; do
     build) wanted="$wanted $build" ;;
     test) wanted="$wanted $test" ;;
     bench) wanted="$wanted $bench" ;;
+    board) wanted="$wanted $board" ;;
     *)
-        echo "packages.sh: no group '$group': build, test, bench" >&2
+        echo "packages.sh: no group '$group': build, test, bench, board" >&2
         exit 1
         ;;
     esac

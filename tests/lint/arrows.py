@@ -17,6 +17,8 @@ ARROWS = {
     "port/linux": ["port/mbedtls", "port/notes.h", "core"],
     "port/lwip": ["port/mbedtls", "port/notes.h", "core"],
     "platform": ["port", "core"],
+    "platform/logger": ["platform/cortex-m", "port", "core"],
+    "platform/qemu": ["platform/cortex-m"],
     "boards": ["platform", "port", "core"],
     "tests": ["tests", "boards", "platform", "port", "core"],
 }
@@ -88,7 +90,8 @@ def resolve(root, path, name):
     nearby = os.path.normpath(os.path.join(os.path.dirname(path), name))
     ports = sorted("port/" + f for f in os.listdir(os.path.join(root, "port"))) \
         if os.path.isdir(os.path.join(root, "port")) else []
-    platforms = ["platform/" + p[len("port/"):] for p in ports]
+    platforms = sorted("platform/" + f for f in os.listdir(os.path.join(root, "platform"))) \
+        if os.path.isdir(os.path.join(root, "platform")) else []
     for folder in ["", "core", "port", *ports, "platform", *platforms, "tests", "tests/unit"]:
         candidate = os.path.normpath(os.path.join(folder, name)) if folder else nearby
         if os.path.isfile(os.path.join(root, candidate)):

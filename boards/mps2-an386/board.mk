@@ -1,0 +1,34 @@
+# Arm MPS2 with a Cortex-M4 (AN386), as QEMU has it. Another board is a copy of this folder.
+CPU ?= cortex-m4
+
+PORTS      := lwip mbedtls cjson
+# hooks.c of cortex-m fails closed; qemu is what tests bring instead of a random source, a clock and a sensor.
+PLATFORM   := cortex-m logger qemu
+BOARD_FROM := boards/mps2-an386
+PROGRAM    := logger.elf
+THIRD_PARTY := $(PORTS)
+LINT        := platform/cortex-m platform/logger platform/qemu boards/mps2-an386 tests/boards
+INSTALLER  := boards/linux/packages.sh board
+
+CROSS          := arm-none-eabi-
+THIRD_CFLAGS   := -mcpu=$(CPU) -mthumb -Os -g -fno-common
+MBEDTLS_CONFIG := board_config.h
+
+# One connection, one host, and messages that fit a line.
+CFLAGS := $(THIRD_CFLAGS) -DHF_MESSAGE_BYTES=128 -DHF_HOSTS_MAX=1 -DHF_ADDRESSES_MAX=2 \
+          -DHF_JOURNAL_ENTRIES=8 -DHF_DSN_BYTES=64 -DHF_STATEMENT_BYTES=1024 -DHF_MBEDTLS_AHEAD_BYTES=1024
+
+LWIP_USE            := -isystem $(THIRD)/lwip/src/include -I$(BOARD_FROM) -Iport/lwip
+use_port/lwip        = $(LWIP_USE) -Iport -Iport/mbedtls
+use_port/mbedtls     = -Iport/mbedtls $(MBEDTLS_USE)
+use_port/cjson      := -Iport/cjson -isystem $(THIRD)/cjson
+use_platform/cortex-m = -Iplatform/cortex-m
+use_platform/qemu     = -Iplatform/cortex-m
+use_platform/logger   = -Iplatform/cortex-m -Iplatform/logger $(PORTS:%=-Iport/%) -Iport $(LWIP_USE)
+use_tests/boards      = -Iplatform/cortex-m
+use_$(BOARD_FROM)     = -Iplatform/cortex-m -DHF_BOARD='"$(BOARD)"'
+
+LINK_SCRIPTS := $(BOARD_FROM)/memory.ld platform/cortex-m/sections.ld
+LDFLAGS       = --specs=nano.specs -nostartfiles -Lplatform/cortex-m -T $(BOARD_FROM)/memory.ld \
+                -Wl,-Map=$@.map
+CLANG_CFLAGS := --target=arm-none-eabi -isystem /usr/include/newlib
