@@ -3,6 +3,7 @@
 #
 #   tests/run.sh programs FILE…       unit test programs, two at a time
 #   tests/run.sh integration PROGRAM  pytest with the program under test
+#   tests/run.sh boards               pytest with the firmware images, which are built
 #   tests/run.sh groups TARGET…       the Makefile's test targets one after the other, all of them
 set -eu
 
@@ -43,6 +44,13 @@ integration() {
     ls tests/integration/test_*.py >/dev/null 2>&1 || { echo "no integration tests"; return; }
     HOLDFAST=$1 /usr/bin/python3 -m pytest -q -n 4 --dist loadgroup tests/integration || {
         echo "to repeat one: HOLDFAST=$1 /usr/bin/python3 -m pytest -q tests/integration -k NAME"
+        return 1
+    }
+}
+
+boards() {
+    /usr/bin/python3 -m pytest -q -n 2 tests/boards || {
+        echo "to repeat one: /usr/bin/python3 -m pytest -q tests/boards -k NAME"
         return 1
     }
 }

@@ -2,23 +2,20 @@
 
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
 
 import pytest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import reaper                                               # noqa: E402
+from harness import run_folder                                           # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
 from harness.proxy import Proxy                                          # noqa: E402
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-ROOT = "HOLDFAST_TESTS_ROOT"                # where servers live: one folder a run, shared by its workers
 
 
 MARKS = ("fault", "security")               # tests/shown.md has what their numbers mean
@@ -38,20 +35,11 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_configure(config):
-    """The run's own process makes the folder; xdist's workers inherit its name. See harness/reaper.py."""
-    if not hasattr(config, "workerinput"):
-        # Not under build/: the server's user must be able to enter it, and a socket's path is short.
-        folder = tempfile.mkdtemp(prefix="holdfast-")
-        os.chmod(folder, 0o755)
-        os.environ[ROOT] = folder
-        config.reaper = subprocess.Popen([sys.executable, reaper.__file__, folder], stdin=subprocess.PIPE,
-                                         start_new_session=True)
+    run_folder.make(config)
 
 
 def pytest_unconfigure(config):
-    if hasattr(config, "reaper"):
-        config.reaper.stdin.close()
-        config.reaper.wait()
+    run_folder.remove(config)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +53,7 @@ def program():
 
 @pytest.fixture(scope="session")
 def clusters():
-    return Clusters(os.environ[ROOT])
+    return Clusters(run_folder.path())
 
 
 @pytest.fixture(scope="session")

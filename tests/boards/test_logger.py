@@ -1,0 +1,192 @@
+"""The sensor logger under QEMU against a real PostgreSQL: SCRAM over verified TLS 1.3, outages, and nothing lost unseen."""
+
+import os
+import re
+import struct
+
+import pytest
+
+from harness.board import HOST, flash_block
+from harness.certificates import Authority
+from harness.waiting import eventually
+
+
+def stored(server):
+    """The numbers in the table, in order."""
+    return [row[0] for row in server.sql("SELECT number FROM reading ORDER BY number")]
+
+
+def ends(image, status=0, deadline_s=120):
+    seen = image.finish(deadline_s)
+    assert seen == status, f"exit {seen} instead of {status}:\n{image.tail()}"
+
+
+def all_there(image, server):
+    """Every reading that was not counted as dropped is in the table once; what was counted is what is missing."""
+    readings = image.numbers("readings")
+    numbers = stored(server)
+    assert len(numbers) == len(set(numbers)) == readings["stored"]
+    assert readings["taken"] == readings["stored"] + readings["dropped"]
+    assert readings["refused"] == readings["left"] == 0
+    return readings, numbers
+
+
+def pools_as_before(image):
+    pools = image.pools()
+    assert {"mbedtls", "json", "heap", "TCP_PCB", "TCP_SEG", "PBUF", "PBUF_POOL", "UDP_PCB"} <= set(pools)
+    for name, pool in pools.items():
+        assert pool["after"] == pool["before"], f"pool {name}: {pool}"
+        assert pool["refused"] == 0, f"pool {name}: {pool}"
+
+
+@pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385"])
+def test_readings_are_stored_over_tls_13_with_scram(start, server, board):
+    image = start(board, readings=20)
+    ends(image)
+    readings, numbers = all_there(image, server)
+    assert numbers == list(range(1, 21)) and readings["dropped"] == 0
+    log = server.log.read_text()
+    assert "SSL enabled (protocol=TLSv1.3" in log and "method=scram-sha-256" in log
+    assert [step[:2] for step in image.steps()] == [("idle", "connecting"), ("connecting", "healthy"),
+                                                    ("healthy", "idle")]
+    pools_as_before(image)
+
+
+def test_server_stop_and_cut_cable_cost_no_reading(start, server):
+    image = start(readings=120, interval_ms=150, settings={"jitter": 0})
+    image.await_text("connecting -> healthy")
+    eventually(lambda: len(stored(server)) >= 5, "the first readings")
+
+    server.stop("immediate")
+    image.await_text(r"healthy -> backoff ")
+    image.await_text(r"reconnecting -> backoff  connection refused", 2)
+    server.start()
+    image.await_text("reconnecting -> healthy")
+
+    before = len(image.steps())
+    image.cable(plugged=False)
+    image.await_text(r"-> backoff  timed out \((query|probe)", deadline_s=20)
+    image.await_text(r"reconnecting -> backoff  timed out \(tcp", deadline_s=20)
+    image.cable(plugged=True)
+    image.await_text("reconnecting -> healthy", 2)
+    ends(image)
+
+    readings, numbers = all_there(image, server)
+    assert readings["dropped"] == 0 and numbers == list(range(1, 121))
+    # What ended it was a limit of the machine's own, and the attempt to get back had one too.
+    limits = re.findall(r"timed out after ([\d.]+) s in (\w+) \((\w+)\)", image.text)
+    assert limits[0] in [("2.0", "query", "request_timeout"), ("1.0", "probe", "probe_timeout")]
+    assert ("4.0", "tcp", "reconnect_timeout") in limits or ("4.0", "tcp", "probe_reconnect_timeout") in limits
+    states = [to for _, to, _ in image.steps()[before:]]
+    assert states[:2] in (["backoff", "reconnecting"], ["probing", "backoff"])
+    assert "healthy" in states[2:]
+    pools_as_before(image)
+
+
+def test_full_queue_drops_the_oldest_and_counts_them(start, server):
+    image = start(readings=200, interval_ms=50)
+    eventually(lambda: len(stored(server)) >= 5, "the first readings")
+    server.stop("immediate")
+    image.await_text(r"reconnecting -> backoff  connection refused", 7)
+    server.start()
+    ends(image, status=2)
+    readings, numbers = all_there(image, server)
+    missing = sorted(set(range(1, 201)) - set(numbers))
+    assert readings["dropped"] == len(missing) > 0 and readings["waited"] == 64
+    assert missing == list(range(missing[0], missing[-1] + 1))      # the oldest of those that waited
+
+
+def test_reconnects_leave_every_pool_as_it_was(start, server):
+    """The server ends each session when it has been idle for a moment. 10,000 in half an hour:
+    RECONNECTS=10000 /usr/bin/python3 -m pytest tests/boards -s -k reconnects"""
+    count = int(os.environ.get("RECONNECTS", "200"))
+    server.sql("ALTER ROLE app SET idle_session_timeout = '10ms'")
+    image = start(readings=0, reconnects=count, interval_ms=60, settings={"first_delay": 0, "stable_after": 0})
+    ends(image, deadline_s=60 + count)
+    readings, _ = all_there(image, server)
+    machine = image.numbers("machine")
+    assert readings["dropped"] == 0 and machine["ups"] > count and machine["losses"] >= count
+    pools_as_before(image)
+    print(image.text[image.text.index("\nreadings:"):])
+
+
+@pytest.mark.parametrize("what, words", [
+    ("ca", "not signed by a trusted CA"),
+    ("name", f"the certificate is not made for {HOST}"),
+    ("expired", "the certificate has expired"),
+    ("password", "password authentication failed"),
+])
+def test_refusal_is_final_after_one_attempt(start, server, what, words):
+    members = {"ca": {"ca": (server.tls / "stranger.crt").read_text()},
+               "password": {"password": "another"}}.get(what, {})
+    if what in ("name", "expired"):
+        authority = Authority(server.tls, "ca")
+        server.use_certificate(*authority.issue(f"{what}{server.port}", **(
+            {"names": "DNS:localhost,IP:10.0.2.3"} if what == "name" else {"names": f"IP:{HOST}", "days": -1})))
+    image = start(readings=5, **members)
+    ends(image, status=3)
+    assert words in image.text
+    assert [step[:2] for step in image.steps()] == [("idle", "connecting"), ("connecting", "idle")]
+    assert image.numbers("machine")["dials"] == 1
+    assert server.log.read_text().count("connection received: host=127.0.0.1") == 1
+    assert stored(server) == []
+
+
+def test_server_that_refuses_a_reading_is_told_and_counted(start, server):
+    server.sql("ALTER TABLE reading ADD CHECK (number <> 3)")
+    image = start(readings=5)
+    ends(image, status=2)
+    assert image.numbers("readings")["refused"] == 1 and stored(server) == [1, 2, 4, 5]
+    assert "refused a reading: the server refused: 23514" in image.text
+
+
+def test_readings_left_at_the_end_are_not_waited_for_for_ever(start, server):
+    image = start(readings=30, interval_ms=50, drain_ms=1000)
+    eventually(lambda: stored(server), "the first reading")
+    server.stop("immediate")
+    ends(image, status=4)
+    readings = image.numbers("readings")
+    assert readings["left"] > 0 and readings["taken"] == 30 == readings["stored"] + readings["left"]
+
+
+@pytest.mark.parametrize("block, words", [
+    (b"", "there is none in flash"),
+    (b"HFC1" + struct.pack("<II", 2, 1) + b"{}", "or it was damaged"),
+    (b"HFC1" + struct.pack("<II", 2**32 - 1, 1) + b"{}", "or it was damaged"),
+    (flash_block.block([1]), "not an object"),
+    (flash_block.block({"hots": "x"}), "hots: unknown"),
+    (flash_block.block({"host": "x" * 64}), "host: too long"),
+    (flash_block.block({"readings": 1.5}), "readings: not a whole number"),
+    (flash_block.block({"settings": {"retries": 1}}), "retries: no setting has this name"),
+    (flash_block.block({"device": "d", "host": "h", "user": "u", "settings": {"jitter": 101}}), "jitter is 101 %"),
+    (flash_block.block({"device": "d", "host": "h", "user": "u", "ca": "none"}), "ca: no certificate in it"),
+])
+def test_bad_configuration_is_named_and_nothing_is_sent(start, server, block, words):
+    image = start(block=block)
+    ends(image, status=1)
+    assert words in image.text
+    assert "connection received: host=127.0.0.1" not in server.log.read_text()
+
+
+def test_without_entropy_and_date_nothing_is_sent(start, server):
+    """The image as a board has it that brings no hooks of its own; it does not even end."""
+    image = start(name="closed")
+    image.await_text("clock: the date is not known: no certificate can be judged")
+    assert image.running and "connection received: host=127.0.0.1" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("case, status, words", [
+    ("e", 42, "before"),
+    ("n", 98, r"fault 00000004 cfsr 00000082 .* address 00000010"),
+    ("r", 98, r"fault 00000004 cfsr 00000082 .* address 00000000"),
+    ("s", 98, r"fault 00000004 cfsr 000000[89][02] .* address 1fffff"),
+    ("x", 98, r"fault 00000004 cfsr 00000001"),
+    ("h", 97, "this must hold: nobody asks for heap"),
+    ("a", 97, r"tests/boards/traps.c:\d+: this must hold: argument == 0"),
+])
+@pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385"])
+def test_traps(start, board, case, status, words):
+    """Null pointers, a stack that overflows, code in RAM, a heap: each ends the image at once, with a status of its own."""
+    image = start(board, name="traps", block=case.encode())
+    ends(image, status)
+    assert re.search(words, image.text) and "after" not in image.text

@@ -1,0 +1,130 @@
+"""A firmware image under QEMU: its flash block, its serial line, its network cable."""
+
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "platform" / "logger"))
+
+import flash_block                                                       # noqa: E402
+
+from .cluster import PASSWORD, SECRET                                    # noqa: E402
+from .waiting import eventually                                          # noqa: E402
+
+HOST = "10.0.2.2"                   # the host's loopback, as the guest sees it
+CONFIG_AT = 0x40000                 # boards/*/board.c
+
+# Everything happens in seconds, nothing differs in kind.
+SETTINGS = {
+    "retry_delay": 200, "max_retry_delay": 1000, "connect_timeout": 4000, "reconnect_timeout": 4000,
+    "probe_interval": 1000, "probe_timeout": 1000, "probe_reconnect_timeout": 4000, "request_timeout": 2000,
+    "close_timeout": 500, "probe_close_timeout": 500, "stable_after": 2000,
+}
+TABLE = """CREATE TABLE reading (device text, boot text, number bigint, at_ms bigint, milli int,
+                     PRIMARY KEY (device, boot, number))"""
+
+
+def make_table(cluster):
+    """What readings go into."""
+    cluster.sql(f"{TABLE}; GRANT ALL ON reading TO app")
+
+
+def machine(image):
+    """The QEMU machine of an image: its folder's name is the board's."""
+    return pathlib.Path(image).parent.name
+
+
+class Image:
+    """One run of an image. The monitor's socket and the serial line's file are in `folder`."""
+
+    def __init__(self, image, folder, block=None, **members):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.serial, self.block = self.folder / "serial", self.folder / "block"
+        self.monitor_path = self.folder / "monitor"
+        settings = {**SETTINGS, **members.pop("settings", {})}
+        given = {"host": HOST, "user": "app", "password": PASSWORD, "dbname": "db", "device": "board-1",
+                 "interval_ms": 100, "readings": 50, "drain_ms": 30000, "settings": settings, **members}
+        self.block.touch(mode=0o600)
+        self.block.write_bytes(flash_block.block(given) if block is None else block)
+        self.serial.touch()
+        self.errors = self.folder / "qemu.log"
+        with open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(
+                ["qemu-system-arm", "-M", machine(image), "-display", "none", "-nodefaults",
+                 "-serial", f"file:{self.serial}", "-nic", "user,id=n0",
+                 "-monitor", f"unix:{self.monitor_path},server=on,wait=off",
+                 "-semihosting-config", "enable=on,target=native", "-kernel", str(image),
+                 "-device", f"loader,file={self.block},addr={CONFIG_AT:#x},force-raw=on"],
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+
+    @property
+    def text(self):
+        """All that the serial line has said."""
+        return self.serial.read_bytes().decode(errors="replace").replace("\r", "")
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    def said(self, pattern):
+        return re.findall(pattern, self.text)
+
+    def await_text(self, pattern, count=1, deadline_s=30):
+        """Wait until the serial line has said that so often."""
+        def seen():
+            found = len(self.said(pattern)) >= count
+            assert found or self.running, f"ended with {self.process.poll()} before {pattern!r}:\n{self.tail()}"
+            return found
+        eventually(seen, f"{pattern!r} {count} times on the serial line", deadline_s)
+
+    def finish(self, deadline_s=120):
+        """Wait for the end; QEMU's exit status, which is the image's own."""
+        try:
+            return self.process.wait(deadline_s)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise AssertionError(f"still running after {deadline_s} s; its last words:\n{self.tail()}") from None
+
+    def end(self):
+        if self.running:
+            self.process.kill()
+        self.process.wait()
+        assert SECRET not in self.text
+
+    def cable(self, plugged):
+        """Pull the network cable, or plug it in."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(10)
+            monitor.connect(os.path.relpath(self.monitor_path))
+            self._until_prompt(monitor)
+            monitor.sendall(b"set_link n0 %s\n" % (b"on" if plugged else b"off"))
+            self._until_prompt(monitor)
+
+    @staticmethod
+    def _until_prompt(monitor):
+        answer = b""
+        while not answer.endswith(b"(qemu) "):
+            piece = monitor.recv(4096)
+            assert piece, f"the monitor has closed: {answer}"
+            answer += piece
+
+    def tail(self):
+        return self.text[-3000:] + self.errors.read_text(errors="replace")[-1000:]
+
+    def numbers(self, name):
+        """A line of the summary, 'readings: taken=50 stored=50 …', as a dict."""
+        line = re.search(rf"^{re.escape(name)}: (\w+=.*)$", self.text, re.M)
+        assert line, f"no line {name!r}:\n{self.tail()}"
+        return {key: int(value) for key, value in (word.split("=") for word in line.group(1).split())}
+
+    def steps(self):
+        """The machine's steps as it printed them: (from, to, what is said of it)."""
+        return re.findall(r"(?m)^\d+\.\d+ s  conn 0  (\w+) -> (\w+)  (.*)$", self.text)
+
+    def pools(self):
+        """The levels of each pool: {'mbedtls': {'before': …, 'after': …, 'most': …}}."""
+        return {name: self.numbers(f"pool {name}") for name in self.said(r"(?m)^pool (\w+):")}
