@@ -8,9 +8,11 @@
 #include "signals.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- transitions ---------------------------------------------------------------------------------- */
 
@@ -159,9 +161,11 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     client->where = hf_connection_text(config);
     if (hf_linux_init_error(&client->port, config, &error) != 0) {
         char text[HF_MESSAGE_BYTES + 64];
+        const char *out = hf_way_out(error.system);
+        bool passes = error.code == HF_ERR_RESOURCES || out;
         hf_error_text(&error, text, sizeof text);
-        return hf_fail(failure, error.code == HF_ERR_RESOURCES ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE,
-                       "%s", text);
+        return hf_fail(failure, passes ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE, "%s%s%s", text,
+                       out ? "; " : "", out ? out : "");
     }
     client->port_open = true;
     client->memory_bytes =
@@ -191,10 +195,22 @@ hf_ms hf_client_tick(hf_client *client) {
     return next;
 }
 
+/* Without a wait there is no news of any connection: no deadline would help, and the loop would spin. What is
+ * written is what counts, as after kill -9. */
+static void wait_until(hf_client *client, hf_ms until) {
+    hf_failure failure;
+    if (hf_linux_wait(&client->port, until) != 0) {
+        hf_fail(&failure, HF_EXIT_INCOMPLETE,
+                "cannot wait for the network: %s; run the same command again", strerror(errno));
+        hf_log_failure(&failure);
+        _exit(HF_EXIT_INCOMPLETE);
+    }
+}
+
 void hf_client_wait(hf_client *client, hf_ms until) {
     hf_ms nap = hf_client_now(client) + HF_NAP_MS;
     if (!hf_signals_caught()) {
-        hf_linux_wait(&client->port, until < nap ? until : nap);
+        wait_until(client, until < nap ? until : nap);
     }
 }
 
@@ -224,7 +240,7 @@ void hf_client_close(hf_client *client) {
             break; /* never seen; the process ends anyway */
         }
         if (!hf_pool_closed(client->pool)) {
-            hf_linux_wait(&client->port, next < now + HF_NAP_MS ? next : now + HF_NAP_MS);
+            wait_until(client, next < now + HF_NAP_MS ? next : now + HF_NAP_MS);
         }
     }
     outage_ends(client, hf_client_now(client), false);

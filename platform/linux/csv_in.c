@@ -10,6 +10,7 @@
 #include "csv_in.h"
 
 #include "bytes.h"
+#include "files.h"
 #include "program.h"
 
 #include <csv.h>
@@ -83,12 +84,17 @@ static bool parser_start(hf_csv_in *in, hf_failure *failure) {
 
 hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure) {
     struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe does not hold us up */
+    int fd = hf_file_open(path, O_RDONLY | O_NONBLOCK); /* a pipe does not hold us up */
     if (fd < 0) {
         hf_fail_file(failure, HF_EXIT_USAGE, path, "read the cost file");
         return NULL;
     }
-    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
+    if (fstat(fd, &file) != 0) {
+        hf_fail_file(failure, HF_EXIT_USAGE, path, "read the cost file");
+        close(fd);
+        return NULL;
+    }
+    if (!S_ISREG(file.st_mode)) {
         close(fd);
         hf_fail(
             failure, HF_EXIT_USAGE,
@@ -212,12 +218,13 @@ static bool feed(hf_csv_in *in, const char *from, size_t bytes, hf_failure *fail
     return true;
 }
 
-/* The part of a line that no line end belongs to. */
+/* The part of a line that no line end belongs to. libcsv passes over a CR before a record. */
 static bool feed_body(hf_csv_in *in, const char *from, size_t bytes, hf_failure *failure) {
-    if (bytes > 0 && !feed(in, from, bytes, failure)) {
+    bool passed_over = bytes > 0 && !in->begun && *from == '\r';
+    if (bytes > 0 && !passed_over && !feed(in, from, bytes, failure)) {
         return false;
     }
-    return !in->row_done ||
+    return !(in->row_done || passed_over) ||
            fail_here(
                in, failure,
                "a carriage return outside quotes that no line feed follows: lines end in LF or CRLF");

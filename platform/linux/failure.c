@@ -17,20 +17,30 @@ bool hf_fail(hf_failure *failure, int status, const char *format, ...) {
     return false;
 }
 
+const char *hf_way_out(int number) {
+    switch (number) {
+    case ENOSPC:
+    case EDQUOT: return "make room, then run the same command again";
+    case EFBIG:
+        return "raise the limit on a file's size (ulimit -f), then run the same command again";
+    case EIO: return "look after the disk, then run the same command again";
+    case EMFILE:
+    case ENFILE: return "raise the limit (ulimit -n), then run the same command again";
+    case ENOMEM:
+    case ENOBUFS: return "make memory free, then run the same command again";
+    case EINTR:
+    case EAGAIN:
+    case ENOLCK:
+    case ESTALE: return "run the same command again";
+    default: return NULL;
+    }
+}
+
 bool hf_fail_file(hf_failure *failure, int status, const char *path, const char *doing) {
     int number = errno;
-    const char *out = "";
-    if (number == ENOSPC || number == EDQUOT) {
-        out = "; make room, then run the same command again";
-        status = HF_EXIT_INCOMPLETE;
-    } else if (number == EIO) {
-        out = "; look after the disk, then run the same command again";
-        status = HF_EXIT_INCOMPLETE;
-    } else if (number == EMFILE || number == ENFILE) {
-        out = "; raise the limit (ulimit -n), then run the same command again";
-        status = HF_EXIT_INCOMPLETE;
-    }
-    return hf_fail(failure, status, "cannot %s %s: %s%s", doing, path, strerror(number), out);
+    const char *out = hf_way_out(number);
+    return hf_fail(failure, out ? HF_EXIT_INCOMPLETE : status, "cannot %s %s: %s%s%s", doing, path,
+                   strerror(number), out ? "; " : "", out ? out : "");
 }
 
 int hf_exit_stronger(int one, int other) {

@@ -16,8 +16,13 @@ typedef struct hf_failure {
 bool hf_fail(hf_failure *failure, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for a file: "PATH: what errno means". ENOSPC, EDQUOT and EIO have a way out of their own. */
+/* The same for a file: "PATH: what errno means". What passes (a full disk, no memory) is status 4, with a way out
+ * of its own, whatever `status` says. */
 bool hf_fail_file(hf_failure *failure, int status, const char *path, const char *doing);
+
+/* The way out of an errno that passes by itself or by an administrator's hand, so that the same command goes on
+ * then; NULL when it is no such errno. */
+const char *hf_way_out(int number);
 
 /* Which of two statuses a run ends with: 1, 3, 4, 5, 2, 0 in that order (SEMANTICS 29). */
 int hf_exit_stronger(int one, int other);

@@ -9,9 +9,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int hf_file_open(const char *path, int flags) {
+    int fd;
+    do {
+        fd = open(path, flags | O_CLOEXEC, 0666);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+bool hf_file_cut(int fd, uint64_t bytes) {
+    int answer;
+    do {
+        answer = ftruncate(fd, (off_t)bytes);
+    } while (answer != 0 && errno == EINTR);
+    return answer == 0;
+}
+
+bool hf_file_sync(int fd) {
+    int answer;
+    do {
+        answer = fdatasync(fd);
+    } while (answer != 0 && errno == EINTR);
+    return answer == 0;
+}
+
+bool hf_file_reserve(int fd, uint64_t from, uint64_t bytes) {
+    int error;
+    do {
+        error = posix_fallocate(fd, (off_t)from, (off_t)bytes);
+    } while (error == EINTR);
+    errno = error ? error : errno;
+    return error == 0;
+}
+
 bool hf_file_read(const char *path, size_t max, hf_bytes *to, hf_failure *failure) {
     bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    int fd = standard ? STDIN_FILENO : hf_file_open(path, O_RDONLY);
     if (fd < 0) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "read");
     }
@@ -36,7 +69,7 @@ bool hf_file_read(const char *path, size_t max, hf_bytes *to, hf_failure *failur
 
 bool hf_file_exists(const char *path) {
     struct stat file;
-    return lstat(path, &file) == 0;
+    return lstat(path, &file) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 char *hf_path_beside(const char *path, const char *ending) {
@@ -58,13 +91,17 @@ char *hf_path_folder(const char *path) {
 
 bool hf_folder_sync(const char *path) {
     char *folder = hf_path_folder(path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = hf_file_open(folder, O_RDONLY | O_DIRECTORY);
     free(folder);
     if (fd < 0) {
         return false;
     }
     /* Some file systems cannot sync a folder and say so by EINVAL: then there is nothing to wait for. */
-    bool good = fsync(fd) == 0 || errno == EINVAL;
+    int answer;
+    do {
+        answer = fsync(fd);
+    } while (answer != 0 && errno == EINTR);
+    bool good = answer == 0 || errno == EINVAL;
     int number = errno;
     close(fd);
     errno = number;
@@ -75,14 +112,13 @@ bool hf_folder_usable(const char *path, hf_failure *failure) {
     char *folder = hf_path_folder(path);
     struct stat file;
     bool good = stat(folder, &file) == 0;
-    if (!good) {
-        hf_fail(failure, HF_EXIT_USAGE, "cannot write %s: the folder %s: %s", path, folder,
-                strerror(errno));
-    } else if (!S_ISDIR(file.st_mode)) {
+    if (good && !S_ISDIR(file.st_mode)) {
         good = hf_fail(failure, HF_EXIT_USAGE, "cannot write %s: %s is no folder", path, folder);
-    } else if (access(folder, W_OK | X_OK) != 0) {
-        good = hf_fail(failure, HF_EXIT_USAGE, "cannot write %s: the folder %s: %s", path, folder,
-                       strerror(errno));
+    } else if (!good || access(folder, W_OK | X_OK) != 0) {
+        const char *out = hf_way_out(errno);
+        good = hf_fail(failure, out ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE,
+                       "cannot write %s: the folder %s: %s%s%s", path, folder, strerror(errno),
+                       out ? "; " : "", out ? out : "");
     }
     free(folder);
     return good;

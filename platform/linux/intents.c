@@ -93,14 +93,14 @@ static bool load(hf_intents *intents, uint64_t from_line,
     }
     free(image);
     intents->used = at;
-    return ftruncate(intents->fd, (off_t)at) == 0;
+    return hf_file_cut(intents->fd, at);
 }
 
 bool hf_intents_open(hf_intents *intents, const char *path, uint64_t from_line,
                      void (*each)(void *user, const hf_intent *intent), void *user,
                      hf_failure *failure) {
     *intents = (hf_intents){ .path = path };
-    intents->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    intents->fd = hf_file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW);
     if (intents->fd < 0 || !load(intents, from_line, each, user) ||
         !hf_intents_reserve(intents, 1)) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
@@ -114,10 +114,8 @@ bool hf_intents_reserve(hf_intents *intents, size_t bytes) {
         return true;
     }
     uint64_t room = (needed / ROOM_STEP + 1) * ROOM_STEP;
-    int error = posix_fallocate(intents->fd, (off_t)intents->used, (off_t)(room - intents->used));
-    if (error != 0) {
-        errno = intents->error = error;
-        return false;
+    if (!hf_file_reserve(intents->fd, intents->used, room - intents->used)) {
+        return false; /* no more lines; how those under way end still has its room */
     }
     intents->room = room;
     return true;
@@ -128,9 +126,11 @@ bool hf_intents_write(hf_intents *intents, bool durable) {
         return false;
     }
     if (!hf_write_all(intents->fd, intents->gathered.data, intents->gathered.used,
-                      (long long)intents->used) ||
-        (durable && fdatasync(intents->fd) != 0)) {
-        intents->error = errno;
+                      (long long)intents->used)) {
+        return false; /* it may be tried again: the same bytes, to the same place */
+    }
+    if (durable && !hf_file_sync(intents->fd)) {
+        intents->error = errno; /* what was written may be gone, whatever a second sync says */
         return false;
     }
     intents->used += intents->gathered.used;
@@ -149,23 +149,29 @@ void hf_intents_compact_begin(hf_intents *intents) {
 bool hf_intents_compact_end(hf_intents *intents) {
     char *fresh_path = hf_path_beside(intents->path, ".new");
     hf_intents fresh = { .path = intents->path, .gathered = intents->gathered };
-    fresh.fd = open(fresh_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    bool good = fresh.fd >= 0 && hf_intents_reserve(&fresh, 1) && hf_intents_write(&fresh, true) &&
-                rename(fresh_path, intents->path) == 0 && hf_folder_sync(intents->path);
-    int error = errno;
-    free(fresh_path);
-    if (good) {
+    fresh.fd = hf_file_open(fresh_path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
+    bool replaced = fresh.fd >= 0 && hf_intents_reserve(&fresh, 1) &&
+                    hf_intents_write(&fresh, true) && rename(fresh_path, intents->path) == 0;
+    if (replaced) {
         close(intents->fd);
         fresh.compacted = fresh.used;
         *intents = fresh;
-        return true;
+    } else { /* the old file holds all the same: later perhaps */
+        if (fresh.fd >= 0) {
+            close(fresh.fd);
+            unlink(fresh_path);
+        }
+        intents->gathered = fresh.gathered;
+        intents->gathered.used = 0;
+        intents->compacted = intents->used;
     }
-    if (fresh.fd >= 0) {
-        close(fresh.fd);
+    free(fresh_path);
+    /* A power cut must not bring the old file back, now that notes go to the new one. */
+    if (replaced && !hf_folder_sync(intents->path)) {
+        intents->error = errno;
+        return false;
     }
-    intents->gathered = fresh.gathered;
-    intents->error = error;
-    return false;
+    return true;
 }
 
 void hf_intents_close(hf_intents *intents) {
@@ -177,6 +183,6 @@ void hf_intents_close(hf_intents *intents) {
 }
 
 bool hf_intents_fail(const hf_intents *intents, hf_failure *failure) {
-    errno = intents->error;
+    errno = intents->error ? intents->error : errno;
     return hf_fail_file(failure, HF_EXIT_INCOMPLETE, intents->path, "write");
 }

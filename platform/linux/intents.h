@@ -34,8 +34,8 @@ typedef struct hf_intent {
 } hf_intent;
 
 typedef struct hf_intents {
-    int fd; /* -1 none */
-    int error;
+    int fd;    /* -1 none */
+    int error; /* a sync failed: nothing is noted any more */
     const char *path;
     uint64_t used;      /* bytes of whole records in the file */
     uint64_t room;      /* bytes that are allocated on the disk */
@@ -48,18 +48,22 @@ typedef struct hf_intents {
 bool hf_intents_open(hf_intents *intents, const char *path, uint64_t from_line,
                      void (*each)(void *user, const hf_intent *intent), void *user,
                      hf_failure *failure);
-/* Room on the disk for what may come, so that a line is not taken on that could not be noted. */
+/* Room on the disk for what may come, so that a line is not taken on that could not be noted. False: errno
+ * says why; what is under way can still be noted. */
 bool hf_intents_reserve(hf_intents *intents, size_t bytes);
 /* Gathers a record. */
 void hf_intents_add(hf_intents *intents, const hf_intent *intent);
-/* Writes what was gathered; `durable`: and syncs it. False: `error` is the errno. */
+/* Writes what was gathered; `durable`: and syncs it. False: errno says why. A write may be tried again, a sync
+ * may not. */
 bool hf_intents_write(hf_intents *intents, bool durable);
 /* Has the file grown so much that the records that still matter should be written afresh? */
 bool hf_intents_worth_compacting(const hf_intents *intents);
-/* Replaces the file by one that holds what was gathered with hf_intents_add() since `begin`. */
+/* Replaces the file by one that holds what was gathered with hf_intents_add() since `begin`, or leaves it as it
+ * is. False: it was replaced, but not durably. */
 void hf_intents_compact_begin(hf_intents *intents);
 bool hf_intents_compact_end(hf_intents *intents);
 void hf_intents_close(hf_intents *intents);
+/* Why the call before failed. */
 bool hf_intents_fail(const hf_intents *intents, hf_failure *failure);
 
 /* Pure: one record from a file's image: its length, 0 when none is whole there. */

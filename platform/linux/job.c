@@ -334,7 +334,11 @@ static void compact_intents(hf_job *job) {
             hf_intents_add(&job->intents, &job->fates.items[i].intent);
         }
     }
-    hf_intents_compact_end(&job->intents);
+    if (!hf_intents_compact_end(&job->intents)) {
+        hf_failure failure;
+        hf_intents_fail(&job->intents, &failure);
+        hf_job_stop(job, &failure);
+    }
 }
 
 static bool uses_intents(const hf_job *job) {

@@ -44,7 +44,7 @@ bool hf_log_open(const hf_options *options, hf_failure *failure) {
     hf_the_log.level = options->log_level;
     hf_the_log.format = options->log_format;
     if (options->log_file) {
-        int fd = open(options->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        int fd = hf_file_open(options->log_file, O_WRONLY | O_CREAT | O_APPEND);
         if (fd < 0) {
             return hf_fail_file(failure, HF_EXIT_USAGE, options->log_file, "write the log to");
         }

@@ -29,28 +29,36 @@ static int run(const hf_options *options) {
     return HF_EXIT_USAGE;
 }
 
-int main(int argc, char **argv) {
-    static hf_options options;
+static int show(const hf_options *options) {
+    if (options->version) {
+        puts("holdfast " HF_VERSION);
+    } else {
+        hf_help(stdout, options->command);
+    }
+    return fflush(stdout) == 0 ? HF_EXIT_DONE : HF_EXIT_INCOMPLETE;
+}
+
+static int start(hf_options *options, int argc, char **argv) {
     hf_failure failure = { 0 };
-    fill_standard_descriptors();
-    if (!hf_options_parse(&options, argc, argv, &failure)) {
+    if (!hf_options_parse(options, argc, argv, &failure)) {
         hf_log_failure(&failure);
         return failure.status;
     }
-    if (options.help || options.version) {
-        if (options.version) {
-            puts("holdfast " HF_VERSION);
-        } else {
-            hf_help(stdout, options.command);
-        }
-        return fflush(stdout) == 0 ? HF_EXIT_DONE : HF_EXIT_INCOMPLETE;
+    if (options->help || options->version) {
+        return show(options);
     }
-    if (!hf_log_open(&options, &failure)) {
+    if (!hf_log_open(options, &failure)) {
         hf_log_failure(&failure);
         return failure.status;
     }
     hf_signals_init();
-    int status = run(&options);
+    return run(options);
+}
+
+int main(int argc, char **argv) {
+    static hf_options options;
+    fill_standard_descriptors();
+    int status = start(&options, argc, argv);
     hf_log_close();
     hf_options_free(&options);
     return status;

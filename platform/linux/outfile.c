@@ -21,7 +21,7 @@ bool hf_outfile_open(hf_outfile *file, const char *path, bool create, uint64_t l
                      hf_failure *failure) {
     struct stat found;
     *file = (hf_outfile){ .path = path, .fd = -1 };
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0666);
+    int fd = hf_file_open(path, O_WRONLY | O_NOFOLLOW | (create ? O_CREAT : 0));
     if (fd < 0 || fstat(fd, &found) != 0) {
         hf_fail_file(failure, status, path, "write");
         if (fd >= 0) {
@@ -37,7 +37,7 @@ bool hf_outfile_open(hf_outfile *file, const char *path, bool create, uint64_t l
             "bring it back, or start over with --restart",
             path, (unsigned long long)found.st_size, (unsigned long long)length);
     }
-    if (ftruncate(fd, (off_t)length) != 0 || lseek(fd, (off_t)length, SEEK_SET) < 0) {
+    if (!hf_file_cut(fd, length) || lseek(fd, (off_t)length, SEEK_SET) < 0) {
         hf_fail_file(failure, status, path, "write");
         close(fd);
         return false;
@@ -90,7 +90,7 @@ bool hf_outfile_cut(hf_outfile *file, uint64_t length) {
     }
     file->buffer.used = 0;
     file->dirty = true;
-    if (ftruncate(file->fd, (off_t)length) != 0) {
+    if (!hf_file_cut(file->fd, length)) {
         return stuck(file);
     }
     file->written = length;
@@ -109,7 +109,7 @@ bool hf_outfile_sync(hf_outfile *file) {
     if (!hf_outfile_flush(file)) {
         return false;
     }
-    if (file->dirty && fdatasync(file->fd) != 0) {
+    if (file->dirty && !hf_file_sync(file->fd)) {
         file->sync_failed = true; /* what was written may be gone, whatever a second sync says */
         return stuck(file);
     }

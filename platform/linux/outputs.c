@@ -14,31 +14,54 @@
 
 /* ---- what is there -------------------------------------------------------------------------------- */
 
-static bool size_is(const char *path, uint64_t bytes) {
+/* 1 there is something, 0 nothing, -1 that cannot be told: failure says why. */
+static int there(const char *path, hf_failure *failure) {
     struct stat file;
-    return stat(path, &file) == 0 && S_ISREG(file.st_mode) && (uint64_t)file.st_size == bytes;
+    if (lstat(path, &file) == 0) {
+        return 1;
+    }
+    if (errno == ENOENT || errno == ENOTDIR) {
+        return 0;
+    }
+    hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "look at");
+    return -1;
+}
+
+/* 1 it is a file of so many bytes, 0 it is not, -1 that cannot be told: failure says why. */
+static int size_is(const char *path, uint64_t bytes, hf_failure *failure) {
+    struct stat file;
+    int found = there(path, failure);
+    if (found > 0 && stat(path, &file) != 0) {
+        hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "look at");
+        return -1;
+    }
+    return found > 0 ? S_ISREG(file.st_mode) && (uint64_t)file.st_size == bytes : found;
 }
 
 /* The end of a function that found a reason to stop. */
 #define FAILED(...) (hf_fail(failure, __VA_ARGS__), HF_OUTPUTS_FAILED)
 
-/* A file of OUTPUT's family that no record of ours speaks of. */
-static const char *stray(const hf_outputs *outputs, bool part_too) {
+/* A file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. */
+static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf_failure *failure) {
     const char *const paths[] = { outputs->rejects_path, outputs->unknown_path,
                                   outputs->intents_path, outputs->part };
-    for (size_t i = 0; i < (part_too ? 4 : 3); i++) {
-        if (hf_file_exists(paths[i])) {
-            return paths[i];
-        }
+    int found = 0;
+    for (size_t i = 0; found == 0 && i < (part_too ? 4 : 3); i++) {
+        *path = paths[i];
+        found = there(paths[i], failure);
     }
-    return NULL;
+    return found;
 }
 
 /* There is a record of a finished job. */
 static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_record *record,
                                       const hf_identity *identity, bool restart, bool writes,
                                       hf_failure *failure) {
-    if (!hf_file_exists(outputs->output)) {
+    int found = there(outputs->output, failure);
+    if (found < 0) {
+        return HF_OUTPUTS_FAILED;
+    }
+    if (found == 0) {
         if (writes && !restart) {
             return FAILED(
                 HF_EXIT_USAGE,
@@ -47,7 +70,11 @@ static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_rec
         }
         return HF_OUTPUTS_FRESH;
     }
-    if (!size_is(outputs->output, record->output_bytes)) {
+    int same = size_is(outputs->output, record->output_bytes, failure);
+    if (same < 0) {
+        return HF_OUTPUTS_FAILED;
+    }
+    if (same == 0) {
         return FAILED(
             HF_EXIT_USAGE,
             "%s is not the file that the finished job left (%s says how long it was): move it away, "
@@ -79,40 +106,81 @@ static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_identity *ide
     case HF_POSITION_LOCKED:
         return FAILED(HF_EXIT_USAGE, "%s is not this program's: move it away", outputs->done);
     }
-    if (hf_file_exists(outputs->output)) {
+    const char *path;
+    int found = there(outputs->output, failure);
+    if (found > 0) {
         return FAILED(
             HF_EXIT_USAGE,
             "%s is there and was not made by this job: move it away, or choose another --output",
             outputs->output);
     }
-    const char *found = stray(outputs, outputs->position.fd < 0);
-    if (found && !restart) {
+    if (found == 0 && !restart) {
+        found = stray(outputs, outputs->position.fd < 0, &path, failure);
+    }
+    if (found > 0) {
         return FAILED(
             HF_EXIT_USAGE,
             "%s is there, but no position that speaks of it (%s): move it away, or start over with "
             "--restart",
-            found, outputs->position_path);
+            path, outputs->position_path);
     }
-    return HF_OUTPUTS_FRESH;
+    return found < 0 ? HF_OUTPUTS_FAILED : HF_OUTPUTS_FRESH;
+}
+
+/* All was done but the last steps: they are taken now, if the report is there. */
+static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *record,
+                                       hf_failure *failure) {
+    int part = there(outputs->part, failure);
+    const char *path = part > 0 ? outputs->part : outputs->output;
+    int same = part < 0 ? part : size_is(path, record->output_bytes, failure);
+    if (same == 0) {
+        return FAILED(
+            HF_EXIT_REFUSED,
+            "the job is done, but %s is not the file that it left (%s says how long it was): bring it "
+            "back, or start over with --restart",
+            path, outputs->position_path);
+    }
+    return same > 0 && hf_outputs_finish(outputs, record, record->exit_status, failure)
+               ? HF_OUTPUTS_FINISHED
+               : HF_OUTPUTS_FAILED;
+}
+
+/* Beside a position: is OUTPUT the report that had its name already when the finish was cut short, or (under
+ * --restart) the finished one before? 1 yes, 0 no, -1 failure. */
+static int output_is_ours(const hf_outputs *outputs, const hf_position_record *record,
+                          hf_failure *failure) {
+    hf_position_record finished;
+    int part = record->finished ? there(outputs->part, failure) : 1;
+    if (part <= 0) {
+        return part < 0 ? part : size_is(outputs->output, record->output_bytes, failure);
+    }
+    switch (hf_position_read(outputs->done, &finished, failure)) {
+    case HF_POSITION_VALID: return size_is(outputs->output, finished.output_bytes, failure);
+    case HF_POSITION_FAILED: return -1;
+    case HF_POSITION_NONE:
+    case HF_POSITION_BROKEN:
+    case HF_POSITION_LOCKED: break;
+    }
+    return 0;
 }
 
 /* A position of an unfinished job, or of one whose finish was cut short. */
 static hf_outputs_found find_position(hf_outputs *outputs, const hf_identity *identity,
                                       bool restart, hf_position_record *record,
                                       hf_failure *failure) {
-    hf_position_record finished;
-    hf_failure unwanted;
-    if (hf_file_exists(outputs->output) && !(record->finished && !hf_file_exists(outputs->part))) {
-        /* Under --restart a finished report may still stand there. */
-        outputs->replaces =
-            hf_position_read(outputs->done, &finished, &unwanted) == HF_POSITION_VALID &&
-            size_is(outputs->output, finished.output_bytes);
-        if (!outputs->replaces) {
+    int found = there(outputs->output, failure);
+    int ours = found > 0 ? output_is_ours(outputs, record, failure) : found;
+    if (ours < 0) {
+        return HF_OUTPUTS_FAILED;
+    }
+    if (found > 0) {
+        if (ours == 0) {
             return FAILED(
                 HF_EXIT_USAGE,
                 "%s is there and was not made by this job: move it away, or choose another --output",
                 outputs->output);
         }
+        outputs->replaces = true;
     }
     const char *changed = hf_identity_difference(&record->identity, identity);
     if (changed && !restart) {
@@ -121,13 +189,10 @@ static hf_outputs_found find_position(hf_outputs *outputs, const hf_identity *id
             "%s has changed since the run that left %s: --restart starts over, or bring back what was",
             changed, outputs->part);
     }
-    if (record->finished && !changed) {
-        if (!hf_outputs_finish(outputs, record, record->exit_status, failure)) {
-            return HF_OUTPUTS_FAILED;
-        }
-        return restart ? HF_OUTPUTS_FRESH : HF_OUTPUTS_FINISHED;
+    if (restart) {
+        return HF_OUTPUTS_FRESH;
     }
-    return restart ? HF_OUTPUTS_FRESH : HF_OUTPUTS_RESUME;
+    return record->finished ? find_cut_short(outputs, record, failure) : HF_OUTPUTS_RESUME;
 }
 
 hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf_identity *identity,
@@ -176,14 +241,21 @@ static bool remove_file(const char *path, hf_failure *failure) {
            hf_fail_file(failure, HF_EXIT_USAGE, path, "remove");
 }
 
+/* And what an interrupted compaction of it left. */
+static bool remove_intents(const hf_outputs *outputs, hf_failure *failure) {
+    char *fresh = hf_path_beside(outputs->intents_path, ".new");
+    bool good = remove_file(outputs->intents_path, failure) && remove_file(fresh, failure);
+    free(fresh);
+    return good;
+}
+
 bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
                       hf_failure *failure) {
     bool good = outputs->position.fd < 0
                     ? hf_position_create(&outputs->position, outputs->position_path, failure)
                     : hf_position_clear(&outputs->position, failure);
     good = good && remove_file(outputs->rejects_path, failure) &&
-           remove_file(outputs->unknown_path, failure) &&
-           remove_file(outputs->intents_path, failure) &&
+           remove_file(outputs->unknown_path, failure) && remove_intents(outputs, failure) &&
            hf_outfile_open(&outputs->out, outputs->part, true, 0, HF_EXIT_USAGE, failure);
     if (!good) {
         return false;
@@ -202,7 +274,8 @@ static bool reopen(hf_outfile *file, const char *path, uint64_t bytes, hf_failur
 }
 
 bool hf_outputs_resume(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure) {
-    return hf_outfile_open(&outputs->out, outputs->part, false, record->output_bytes,
+    return hf_position_resume(&outputs->position, failure) &&
+           hf_outfile_open(&outputs->out, outputs->part, false, record->output_bytes,
                            HF_EXIT_REFUSED, failure) &&
            reopen(&outputs->rejects, outputs->rejects_path, record->rejects_bytes, failure) &&
            reopen(&outputs->unknown, outputs->unknown_path, record->unknown_bytes, failure);
@@ -282,8 +355,9 @@ bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf
 }
 
 static bool give_name(const hf_outputs *outputs, hf_failure *failure) {
-    if (!hf_file_exists(outputs->part)) {
-        return true; /* done before the last finish was cut short */
+    int part = there(outputs->part, failure);
+    if (part <= 0) {
+        return part == 0; /* done before the last finish was cut short */
     }
     int error = 0;
     if (outputs->replaces) {
@@ -315,8 +389,13 @@ bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int stat
     if (!hf_outputs_commit(outputs, record, failure) || !give_name(outputs, failure)) {
         return false;
     }
-    if (!hf_folder_sync(outputs->output) || !remove_file(outputs->intents_path, failure) ||
-        rename(outputs->position_path, outputs->done) != 0 || !hf_folder_sync(outputs->output)) {
+    if (!hf_folder_sync(outputs->output)) {
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "sync the folder of");
+    }
+    if (!remove_intents(outputs, failure)) {
+        return false;
+    }
+    if (rename(outputs->position_path, outputs->done) != 0 || !hf_folder_sync(outputs->output)) {
         return hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "finish");
     }
     return true;
@@ -324,7 +403,6 @@ bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int stat
 
 void hf_outputs_discard(hf_outputs *outputs) {
     unlink(outputs->part);
-    unlink(outputs->intents_path);
     unlink(outputs->position_path);
 }
 

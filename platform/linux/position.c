@@ -16,7 +16,7 @@
 static void boot_id(uint8_t out[HF_BOOT_BYTES]) {
     char text[64] = "";
     memset(out, 0, HF_BOOT_BYTES);
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd = hf_file_open("/proc/sys/kernel/random/boot_id", O_RDONLY);
     if (fd < 0) {
         return;
     }
@@ -68,24 +68,36 @@ static hf_position_found read_image(hf_position *position, hf_position_record *r
     return HF_POSITION_NONE;
 }
 
-/* 1 locked, 0 somebody else has it, -1 the file was renamed or replaced meanwhile: look again. */
-static int lock(const hf_position *position) {
+typedef enum hf_locked {
+    HF_LOCK_OURS,
+    HF_LOCK_TAKEN,  /* somebody else has it */
+    HF_LOCK_MOVED,  /* the file was renamed or replaced meanwhile: look again */
+    HF_LOCK_FAILED, /* errno says why */
+} hf_locked;
+
+static hf_locked lock(const hf_position *position) {
     struct stat ours, there;
-    if (flock(position->fd, LOCK_EX | LOCK_NB) != 0) {
-        return 0;
+    int answer;
+    do {
+        answer = flock(position->fd, LOCK_EX | LOCK_NB);
+    } while (answer != 0 && errno == EINTR);
+    if (answer != 0) {
+        return errno == EWOULDBLOCK ? HF_LOCK_TAKEN : HF_LOCK_FAILED;
     }
-    if (fstat(position->fd, &ours) != 0 || stat(position->path, &there) != 0 ||
-        ours.st_ino != there.st_ino || ours.st_dev != there.st_dev) {
-        return -1;
+    if (fstat(position->fd, &ours) != 0) {
+        return HF_LOCK_FAILED;
     }
-    return 1;
+    if (stat(position->path, &there) != 0) {
+        return errno == ENOENT ? HF_LOCK_MOVED : HF_LOCK_FAILED;
+    }
+    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev ? HF_LOCK_OURS
+                                                                      : HF_LOCK_MOVED;
 }
 
 hf_position_found hf_position_open(hf_position *position, const char *path,
                                    hf_position_record *record, hf_failure *failure) {
     for (;;) {
-        *position =
-            (hf_position){ .fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), .path = path };
+        *position = (hf_position){ .fd = hf_file_open(path, O_RDWR | O_NOFOLLOW), .path = path };
         if (position->fd < 0 && errno == ENOENT) {
             return HF_POSITION_NONE;
         }
@@ -93,13 +105,16 @@ hf_position_found hf_position_open(hf_position *position, const char *path,
             hf_fail_file(failure, HF_EXIT_USAGE, path, "open");
             return HF_POSITION_FAILED;
         }
-        int locked = lock(position);
-        if (locked > 0) {
+        hf_locked locked = lock(position);
+        if (locked == HF_LOCK_OURS) {
             break;
         }
+        if (locked == HF_LOCK_FAILED) {
+            hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "lock");
+        }
         hf_position_close(position);
-        if (locked == 0) {
-            return HF_POSITION_LOCKED;
+        if (locked != HF_LOCK_MOVED) {
+            return locked == HF_LOCK_TAKEN ? HF_POSITION_LOCKED : HF_POSITION_FAILED;
         }
     }
     boot_id(position->boot);
@@ -108,7 +123,7 @@ hf_position_found hf_position_open(hf_position *position, const char *path,
 
 hf_position_found hf_position_read(const char *path, hf_position_record *record,
                                    hf_failure *failure) {
-    hf_position position = { .fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), .path = path };
+    hf_position position = { .fd = hf_file_open(path, O_RDONLY | O_NOFOLLOW), .path = path };
     if (position.fd < 0 && errno == ENOENT) {
         return HF_POSITION_NONE;
     }
@@ -124,11 +139,18 @@ hf_position_found hf_position_read(const char *path, hf_position_record *record,
 
 bool hf_position_create(hf_position *position, const char *path, hf_failure *failure) {
     *position = (hf_position){ .path = path };
-    position->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    position->fd = hf_file_open(path, O_RDWR | O_CREAT | O_EXCL);
     if (position->fd < 0 && errno != EEXIST) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
     }
-    if (position->fd < 0 || lock(position) != 1) {
+    hf_locked locked = position->fd < 0 ? HF_LOCK_TAKEN : lock(position);
+    if (locked == HF_LOCK_FAILED) {
+        hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "lock");
+        unlink(path);
+        hf_position_close(position);
+        return false;
+    }
+    if (locked != HF_LOCK_OURS) {
         hf_position_close(position);
         return hf_fail(
             failure, HF_EXIT_USAGE,
@@ -137,11 +159,10 @@ bool hf_position_create(hf_position *position, const char *path, hf_failure *fai
             path);
     }
     boot_id(position->boot);
-    int error = posix_fallocate(position->fd, 0, HF_POSITION_BYTES);
-    if (error != 0) {
+    if (!hf_file_reserve(position->fd, 0, HF_POSITION_BYTES)) {
+        hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
         unlink(path);
-        errno = error;
-        return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
+        return false;
     }
     return true;
 }
@@ -149,7 +170,7 @@ bool hf_position_create(hf_position *position, const char *path, hf_failure *fai
 bool hf_position_clear(hf_position *position, hf_failure *failure) {
     static const uint8_t nothing[HF_POSITION_BYTES];
     position->sequence = 0;
-    if (!hf_write_all(position->fd, nothing, sizeof nothing, 0) || fdatasync(position->fd) != 0) {
+    if (!hf_write_all(position->fd, nothing, sizeof nothing, 0) || !hf_file_sync(position->fd)) {
         return hf_fail_file(failure, HF_EXIT_INCOMPLETE, position->path, "write");
     }
     return true;
@@ -159,11 +180,21 @@ bool hf_position_write(hf_position *position, const hf_position_record *record, 
                        hf_failure *failure) {
     uint8_t bytes[HF_POSITION_RECORD];
     unsigned slot = (durable ? 0u : 2u) + position->turn[!durable];
-    position->turn[!durable] ^= 1;
     position->sequence++;
     hf_position_encode(record, position->sequence, position->boot, bytes);
     if (!hf_write_all(position->fd, bytes, sizeof bytes, (long long)slot * HF_POSITION_BLOCK) ||
-        (durable && fdatasync(position->fd) != 0)) {
+        (durable && !hf_file_sync(position->fd))) {
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, position->path, "write");
+    }
+    position->turn[!durable] ^= 1; /* one that failed must not cost the slot of the last good one */
+    return true;
+}
+
+bool hf_position_resume(hf_position *position, hf_failure *failure) {
+    static const uint8_t no_boot[HF_BOOT_BYTES], nothing[2 * HF_POSITION_BLOCK];
+    if (memcmp(position->boot, no_boot, sizeof no_boot) == 0 &&
+        (!hf_write_all(position->fd, nothing, sizeof nothing, 2LL * HF_POSITION_BLOCK) ||
+         !hf_file_sync(position->fd))) {
         return hf_fail_file(failure, HF_EXIT_INCOMPLETE, position->path, "write");
     }
     return true;

@@ -71,6 +71,9 @@ bool hf_position_create(hf_position *position, const char *path, hf_failure *fai
 bool hf_position_clear(hf_position *position, hf_failure *failure);
 bool hf_position_write(hf_position *position, const hf_position_record *record, bool durable,
                        hf_failure *failure);
+/* Before the files are cut to the record that was found: when it cannot be told which boot this is, volatile records
+ * were passed over that a later run would believe. They go. */
+bool hf_position_resume(hf_position *position, hf_failure *failure);
 /* Makes the volatile records unbelievable: a sync failed, and what the kernel holds may be lost. */
 void hf_position_distrust(hf_position *position);
 void hf_position_close(hf_position *position);

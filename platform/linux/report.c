@@ -187,9 +187,9 @@ static int run(hf_job *job, hf_failure *failure) {
     job->record.elapsed_ms = before + job->summary.elapsed_ms;
     if (job->stopping) {
         *failure = job->failure;
-        if (failure->status == HF_EXIT_USAGE && hf_job_ended(job) == 0) {
-            hf_outputs_discard(
-                &job->outputs); /* a --write forgotten: nothing was done, nothing stays */
+        /* A --write forgotten: nothing was done, nothing stays. Of writes something may have been. */
+        if (failure->status == HF_EXIT_USAGE && hf_job_ended(job) == 0 && !job->options->write) {
+            hf_outputs_discard(&job->outputs);
         }
         return failure->status;
     }

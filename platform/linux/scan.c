@@ -1,6 +1,7 @@
 #include "scan.h"
 
 #include "bytes.h"
+#include "files.h"
 #include "program.h"
 #include "signals.h"
 
@@ -99,7 +100,7 @@ static bool same_content(const hf_scan *scan, const char *path) {
     uint8_t now[HF_HASH_BYTES];
     hf_sha256 hash;
     size_t size = 256 * 1024;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = hf_file_open(path, O_RDONLY);
     if (fd < 0) {
         return false;
     }

@@ -29,6 +29,7 @@ void hf_signals_init(void) {
     }
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL); /* EFBIG instead of the end (ulimit -f) */
 }
 
 int hf_signals_caught(void) {

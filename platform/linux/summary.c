@@ -174,7 +174,7 @@ bool hf_summary_write(const hf_summary *summary, const hf_client *client, const 
     hf_json *json = as_json(summary, client, options, status, reason);
     char *text = hf_json_print(json, true);
     char *fresh = hf_path_beside(options->summary, ".new");
-    int fd = text ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+    int fd = text ? hf_file_open(fresh, O_WRONLY | O_CREAT | O_TRUNC) : -1;
     bool good =
         fd >= 0 && hf_write_all(fd, text, strlen(text), -1) && hf_write_all(fd, "\n", 1, -1);
     int error = errno;

@@ -149,6 +149,9 @@ int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     if (added == HF_ERR_RESOURCES) {
         return complain(error, HF_ERR_RESOURCES, path, "out of memory");
     }
-    return complain(error, HF_ERR_CONFIG, path,
-                    added == 0 ? "there is no certificate in it (PEM or DER)" : strerror(errno));
+    const int number = added == 0 ? 0 : errno;
+    (void)complain(error, HF_ERR_CONFIG, path,
+                   added == 0 ? "there is no certificate in it (PEM or DER)" : strerror(number));
+    error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
+    return HF_ERR_CONFIG;
 }

@@ -105,6 +105,15 @@ static void a_bare_carriage_return_is_an_error_never_a_new_line(void **state) {
     assert_string_equal(read_text("a\n\"1\r2\"\n"), "1:a 2:1\r2 ");
 }
 
+/* libcsv passes over one there, and the cell would have lost its first byte. */
+static void a_bare_carriage_return_before_a_record_is_an_error(void **state) {
+    (void)state;
+    assert_non_null(strstr(read_text("a\n\r1\n"), "!:2: a carriage return"));
+    assert_non_null(strstr(read_text("\ra\n"), "!:1: a carriage return"));
+    assert_non_null(strstr(read_text("a\n\r\r\n"), "!:2: a carriage return"));
+    assert_string_equal(read_text("a\n\r\n1\n"), "1:a 2:- 3:1 ");
+}
+
 /* Shows fault 48. */
 static void a_nul_byte_is_kept_for_the_line_to_be_refused(void **state) {
     hf_csv_record record;
@@ -240,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_record_has_the_line_it_starts_on),
         cmocka_unit_test(a_quote_in_the_wrong_place_is_an_error_with_its_line),
         cmocka_unit_test(a_bare_carriage_return_is_an_error_never_a_new_line),
+        cmocka_unit_test(a_bare_carriage_return_before_a_record_is_an_error),
         cmocka_unit_test(a_nul_byte_is_kept_for_the_line_to_be_refused),
         cmocka_unit_test(chunks_end_anywhere),
         cmocka_unit_test(what_is_written_is_read_back_and_can_be_resumed_anywhere),

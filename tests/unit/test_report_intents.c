@@ -6,6 +6,8 @@
 
 #include "unit.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +171,82 @@ static void a_torn_record_is_cut_off(void **state) {
     unlink(path);
 }
 
+/* No file may grow beyond that many bytes; 0 lifts it. */
+static void limit(uint64_t bytes) {
+    struct rlimit now;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &now), 0);
+    now.rlim_cur = bytes ? bytes : now.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &now), 0);
+}
+
+/* A full disk: no further lines, but how those under way end is known to the next run. */
+static void want_of_room_does_not_stop_what_is_under_way_from_being_noted(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    add(&intents, 1, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    limit(2 << 20);
+    assert_false(hf_intents_reserve(&intents, 4 << 20));
+    assert_true(hf_intents_fail(&intents, &failure) == false && failure.status == 4);
+    add(&intents, 1, HF_INTENT_OK, "", "one\n");
+    assert_true(hf_intents_write(&intents, true));
+    limit(0);
+    hf_intents_close(&intents);
+    open_at(&intents, &fates, 1);
+    assert_int_equal(fates.count, 1);
+    assert_int_equal(fates.items[0].intent.kind, HF_INTENT_OK);
+    hf_fates_free(&fates);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
+static void a_write_that_failed_may_be_tried_again(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    limit(20); /* less than a record */
+    add(&intents, 1, HF_INTENT_SENT, "", "");
+    assert_false(hf_intents_write(&intents, false));
+    limit(0);
+    add(&intents, 2, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    hf_intents_close(&intents);
+    open_at(&intents, &fates, 1);
+    assert_int_equal(fates.count, 2);
+    hf_fates_free(&fates);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
+/* The file as it was holds all that matters, only at greater length. */
+static void a_compaction_that_fails_loses_nothing(void **state) {
+    hf_intents intents;
+    hf_fates fates;
+    (void)state;
+    open_at(&intents, &fates, 1);
+    add(&intents, 1, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    limit(20);
+    hf_intents_compact_begin(&intents);
+    add(&intents, 1, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_compact_end(&intents));
+    limit(0);
+    add(&intents, 2, HF_INTENT_SENT, "", "");
+    assert_true(hf_intents_write(&intents, true));
+    hf_intents_close(&intents);
+    char *fresh = hf_path_beside(path, ".new");
+    assert_false(hf_file_exists(fresh));
+    free(fresh);
+    open_at(&intents, &fates, 1);
+    assert_int_equal(fates.count, 2);
+    hf_fates_free(&fates);
+    hf_intents_close(&intents);
+    unlink(path);
+}
+
 static void a_changed_byte_ends_the_reading(void **state) {
     hf_intents intents = { .fd = -1 };
     hf_intent back;
@@ -261,9 +339,13 @@ int main(void) {
         cmocka_unit_test(the_last_word_on_a_line_counts),
         cmocka_unit_test(a_line_at_its_commit_is_run_with_its_ticket_and_its_output),
         cmocka_unit_test(a_torn_record_is_cut_off),
+        cmocka_unit_test(want_of_room_does_not_stop_what_is_under_way_from_being_noted),
+        cmocka_unit_test(a_write_that_failed_may_be_tried_again),
+        cmocka_unit_test(a_compaction_that_fails_loses_nothing),
         cmocka_unit_test(a_changed_byte_ends_the_reading),
         cmocka_unit_test(compaction_keeps_what_is_given_and_nothing_else),
         cmocka_unit_test(a_window_gives_lines_back_in_order_and_counts_what_they_hold),
     };
+    signal(SIGXFSZ, SIG_IGN); /* as the program does: a file that is too large is an error */
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -238,6 +238,65 @@ static void a_finish_that_is_cut_short_is_carried_out(void **state) {
     }
 }
 
+/* All done and committed, the last steps not taken. */
+static void finish_all_but_the_name(void) {
+    clear();
+    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
+    begin();
+    append(&outputs.out, "1,x\n");
+    count_lines();
+    record.finished = 1;
+    assert_true(hf_outputs_commit(&outputs, &record, &failure));
+    close_all();
+}
+
+static void a_finish_is_not_carried_out_without_the_report(void **state) {
+    (void)state;
+    for (int gone = 0; gone < 2; gone++) {
+        finish_all_but_the_name();
+        if (gone) {
+            assert_int_equal(unlink(beside(".part")), 0);
+        } else {
+            write_file(".part", "a,b\n");
+        }
+        expect_find(&identity, false, false, HF_OUTPUTS_FAILED, 3);
+        assert_non_null(strstr(failure.text, "--restart"));
+        assert_false(hf_file_exists(beside(".done")));
+        expect_find(&identity, true, false, HF_OUTPUTS_FRESH, 0);
+    }
+}
+
+static void a_restart_of_a_finish_that_was_cut_short_replaces_its_report(void **state) {
+    (void)state;
+    finish_all_but_the_name();
+    char *part = hf_path_beside(output, ".part");
+    assert_int_equal(rename(part, output), 0);
+    free(part);
+    assert_int_equal(find(&identity, true, false), HF_OUTPUTS_FRESH);
+    begin();
+    append(&outputs.out, "9,new\n");
+    count_lines();
+    expect_file("", "a,b\n1,x\n");
+    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
+    close_all();
+    expect_file("", "a,b\n9,new\n");
+    expect_find(&identity, false, false, HF_OUTPUTS_FINISHED, 0);
+}
+
+static void an_interrupted_compaction_leaves_no_file_behind(void **state) {
+    (void)state;
+    clear();
+    assert_int_equal(find(&identity, false, true), HF_OUTPUTS_FRESH);
+    begin();
+    write_file(".intents", "");
+    write_file(".intents.new", "half of it");
+    append(&outputs.out, "1,x\n");
+    count_lines();
+    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
+    close_all();
+    assert_false(hf_file_exists(beside(".intents")) || hf_file_exists(beside(".intents.new")));
+}
+
 static void a_strangers_file_that_appears_meanwhile_is_not_overwritten(void **state) {
     (void)state;
     clear();
@@ -323,6 +382,9 @@ int main(void) {
         cmocka_unit_test(a_resumed_run_cuts_back_to_what_is_known),
         cmocka_unit_test(a_part_that_lost_bytes_is_refused),
         cmocka_unit_test(a_finish_that_is_cut_short_is_carried_out),
+        cmocka_unit_test(a_finish_is_not_carried_out_without_the_report),
+        cmocka_unit_test(a_restart_of_a_finish_that_was_cut_short_replaces_its_report),
+        cmocka_unit_test(an_interrupted_compaction_leaves_no_file_behind),
         cmocka_unit_test(a_strangers_file_that_appears_meanwhile_is_not_overwritten),
         cmocka_unit_test(a_restart_keeps_the_old_report_until_the_new_one_is_complete),
         cmocka_unit_test(after_a_failed_write_the_files_go_back_to_the_position),

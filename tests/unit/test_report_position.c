@@ -160,6 +160,55 @@ static void what_was_written_is_found_again_and_goes_on(void **state) {
     unlink(path);
 }
 
+/* Two torn writes in a row must not cost both durable slots. */
+static void a_write_that_fails_does_not_cost_the_last_good_record(void **state) {
+    hf_position position;
+    hf_position_record record = record_of(1), back;
+    (void)state;
+    assert_true(hf_position_create(&position, path, &failure));
+    assert_true(hf_position_write(&position, &record, true, &failure));
+    const int good = position.fd, bad = open(path, O_RDONLY);
+    const uint8_t turn = position.turn[0];
+    for (int i = 0; i < 3; i++) {
+        position.fd = bad;
+        assert_false(hf_position_write(&position, &record, true, &failure));
+        assert_int_equal(failure.status, 4);
+        assert_int_equal(position.turn[0], turn);
+    }
+    position.fd = good;
+    record = record_of(2);
+    assert_true(hf_position_write(&position, &record, true, &failure));
+    assert_int_not_equal(position.turn[0], turn);
+    close(bad);
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_VALID);
+    assert_int_equal(back.next_line, 2);
+    hf_position_close(&position);
+    unlink(path);
+}
+
+/* They speak of bytes that the resume cuts off; a run that knows its boot again would believe them. */
+static void records_that_could_not_be_judged_go_before_a_resume(void **state) {
+    hf_position position;
+    hf_position_record record = record_of(1), back;
+    (void)state;
+    assert_true(hf_position_create(&position, path, &failure));
+    assert_true(hf_position_write(&position, &record, true, &failure));
+    record = record_of(2);
+    assert_true(hf_position_write(&position, &record, false, &failure));
+    assert_true(hf_position_resume(&position, &failure)); /* the boot is known: it stays */
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_VALID);
+    assert_int_equal(back.next_line, 2);
+    memset(position.boot, 0, sizeof position.boot);
+    assert_true(hf_position_resume(&position, &failure));
+    hf_position_close(&position);
+    assert_int_equal(hf_position_open(&position, path, &back, &failure), HF_POSITION_VALID);
+    assert_int_equal(back.next_line, 1);
+    hf_position_close(&position);
+    unlink(path);
+}
+
 /* Shows fault 45. */
 static void a_second_run_finds_it_locked(void **state) {
     hf_position position, other;
@@ -214,6 +263,8 @@ int main(void) {
         cmocka_unit_test(a_volatile_record_counts_only_under_its_own_boot),
         cmocka_unit_test(a_power_cut_leaves_the_last_commit_whatever_was_dropped),
         cmocka_unit_test(what_was_written_is_found_again_and_goes_on),
+        cmocka_unit_test(a_write_that_fails_does_not_cost_the_last_good_record),
+        cmocka_unit_test(records_that_could_not_be_judged_go_before_a_resume),
         cmocka_unit_test(a_second_run_finds_it_locked),
         cmocka_unit_test(rubbish_is_no_position),
         cmocka_unit_test(the_crc_is_the_one_of_zlib),
