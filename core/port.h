@@ -85,9 +85,9 @@ typedef struct hf_port_api {
     hf_link *(*open)(hf_port *port, const hf_address *address, const char *path, uint32_t tag,
                      int *err);
 
-    /* Puts TLS on a link that is up and from which nothing is left to read. The new link owns the old
-     * one; drive its ready(). host is verified (as sslmode says) and sent as SNI; alpn is NULL or one
-     * protocol name. NULL: *err says why, and `under` is still the caller's. */
+    /* Puts TLS on a link that is up. The new link owns the old one; drive its ready(). host is verified (as
+     * sslmode says) and sent as SNI; alpn is NULL or one protocol name. NULL: *err says why, and `under`
+     * is still the caller's. HF_ERR_TLS_INJECTED: bytes wait on it that came before TLS. */
     hf_link *(*start_tls)(hf_port *port, hf_link *under, const char *host, const char *alpn,
                           int *err);
 

@@ -5,8 +5,7 @@
  * were opened; the functions without a number mean the newest one.
  *
  * It is strict where a real port is forgiving: a link used after it was released, a link that is read
- * before it is up, TLS over bytes that wait, and news that are not acted upon, are failed assertions or
- * tests that hang, not luck.
+ * before it is up, and news that are not acted upon, are failed assertions or tests that hang, not luck.
  *
  * An hf_script takes about 5 MB; let it be static where stacks are small.
  */

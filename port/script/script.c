@@ -261,9 +261,15 @@ static hf_link *script_start_tls(hf_port *port, hf_link *under, const char *host
     hf_script *script = script_of(port);
     hf_script_link *link = of(under);
 
-    HF_ASSERT(link->up && !link->tls && link->to_start == link->to_end);
+    HF_ASSERT(link->up && !link->tls);
     if (injected(script)) {
         *err = HF_ERR_RESOURCES;
+        return NULL;
+    }
+    if (link->fails || link->eof || link->to_start != link->to_end) { /* as a real one looks */
+        *err = link->to_start != link->to_end ? HF_ERR_TLS_INJECTED
+               : link->fails                  ? link->fails
+                                              : HF_ERR_EOF;
         return NULL;
     }
     link->tls = true;

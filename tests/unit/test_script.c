@@ -245,6 +245,22 @@ static void a_released_link_is_never_touched_again(void **state) {
     assert_int_equal(next_tag(), -1);
 }
 
+static void bytes_before_the_handshake_are_refused(void **state) {
+    hf_link *link = open_up(0);
+    char out[1];
+    int err = 0;
+    (void)state;
+    hf_script_reply(&net, "S!", 2);
+    assert_int_equal(link->api->read(link, out, 1), 1);
+    assert_null(port()->api->start_tls(port(), link, "h", NULL, &err));
+    assert_int_equal(err, HF_ERR_TLS_INJECTED);
+    assert_int_equal(link->api->read(link, out, 1), 1);
+    hf_script_eof(&net);
+    assert_null(port()->api->start_tls(port(), link, "h", NULL, &err));
+    assert_int_equal(err, HF_ERR_EOF);
+    link->api->abort(link); /* still the client's */
+}
+
 static void misuse_of_a_link_is_an_assertion(void **state) {
     hf_link *link = open_link(0);
     char out[4];
@@ -255,7 +271,6 @@ static void misuse_of_a_link_is_an_assertion(void **state) {
     hf_script_connect(&net);
     ASSERTS((void)link->api->write(link, "x", 0));
     hf_script_reply(&net, "S!", 2);
-    ASSERTS((void)port()->api->start_tls(port(), link, "h", NULL, &err)); /* bytes wait */
     (void)link->api->read(link, out, 2);
     assert_non_null(port()->api->start_tls(port(), link, "h", NULL, &err));
     ASSERTS((void)port()->api->start_tls(port(), link, "h", NULL, &err)); /* twice */
@@ -440,6 +455,7 @@ int main(void) {
         TEST(a_broken_link_stays_broken),
         TEST(tls_is_a_flag_over_the_same_link),
         TEST(tls_succeeds_by_itself_or_breaks),
+        TEST(bytes_before_the_handshake_are_refused),
         TEST(closing_waits_for_the_servers_end),
         TEST(a_released_link_is_never_touched_again),
         TEST(misuse_of_a_link_is_an_assertion),
