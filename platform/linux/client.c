@@ -258,6 +258,18 @@ void hf_client_free(hf_client *client) {
     *client = (hf_client){ .config = client->config };
 }
 
+/* Of a refusal for good: what to do about it, where that is known. */
+static const char *way_out(const hf_client *client, const hf_error *error) {
+    bool login = error->code == HF_ERR_AUTH_METHOD || error->code == HF_ERR_AUTH_PASSWORD;
+    if (login && !client->config->password) {
+        return "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass";
+    }
+    if (error->code == HF_ERR_TLS_CERT && strstr(error->message, "trusted CA")) {
+        return "; sslrootcert=FILE names the CA that signed it";
+    }
+    return "";
+}
+
 void hf_client_failure(hf_client *client, const hf_request *request, const char *what,
                        hf_failure *failure) {
     char text[HF_MESSAGE_BYTES + 160], why[HF_MESSAGE_BYTES + 160];
@@ -266,14 +278,9 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
     const hf_error *error = &request->error;
     hf_error_text(error, text, sizeof text);
     if (status.refused) {
-        bool no_password =
-            !client->config->password && (status.last_error.code == HF_ERR_AUTH_METHOD ||
-                                          status.last_error.code == HF_ERR_AUTH_PASSWORD);
         hf_error_text(&status.last_error, why, sizeof why);
         hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s%s", what,
-                client->where, why,
-                no_password ? "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass"
-                            : "");
+                client->where, why, way_out(client, &status.last_error));
     } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
                error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
                error->limit == HF_LIMIT_MAX_RETRIES) {
