@@ -159,7 +159,8 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     config->on_transition = on_transition;
     config->on_notice = on_notice;
     client->where = hf_connection_text(config);
-    if (hf_linux_init_error(&client->port, config, &error) != 0) {
+    client->net = hf_net_open(config, &error);
+    if (client->net == NULL) {
         char text[HF_MESSAGE_BYTES + 64];
         const char *out = hf_way_out(error.system);
         bool passes = error.code == HF_ERR_RESOURCES || out;
@@ -167,13 +168,12 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
         return hf_fail(failure, passes ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE, "%s%s%s", text,
                        out ? "; " : "", out ? out : "");
     }
-    client->port_open = true;
     client->memory_bytes =
         HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
     client->memory = hf_private_memory(client->memory_bytes);
     if (client->memory) {
-        client->pool = hf_pool_init(client->memory, client->memory_bytes, config,
-                                    hf_linux_port(&client->port));
+        client->pool =
+            hf_pool_init(client->memory, client->memory_bytes, config, hf_net_port(client->net));
     }
     if (!client->pool) {
         return hf_fail(
@@ -185,7 +185,7 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
 }
 
 hf_ms hf_client_now(hf_client *client) {
-    return hf_linux_now(&client->port);
+    return hf_net_now(client->net);
 }
 
 hf_ms hf_client_tick(hf_client *client) {
@@ -199,7 +199,7 @@ hf_ms hf_client_tick(hf_client *client) {
  * written is what counts, as after kill -9. */
 static void wait_until(hf_client *client, hf_ms until) {
     hf_failure failure;
-    if (hf_linux_wait(&client->port, until) != 0) {
+    if (hf_net_wait(client->net, until) != 0) {
         hf_fail(&failure, HF_EXIT_INCOMPLETE,
                 "cannot wait for the network: %s; run the same command again", strerror(errno));
         hf_log_failure(&failure);
@@ -247,8 +247,8 @@ void hf_client_close(hf_client *client) {
 }
 
 void hf_client_free(hf_client *client) {
-    if (client->port_open) {
-        hf_linux_close(&client->port);
+    if (client->net) {
+        hf_net_close(client->net);
     }
     if (client->memory) {
         munmap(client->memory, client->memory_bytes);

@@ -2,9 +2,8 @@
 #ifndef HF_CLIENT_H
 #define HF_CLIENT_H
 
+#include "net.h"
 #include "options.h"
-
-#include "holdfast_linux.h"
 
 /* The longest sleep, so that a signal that came just before it is noticed soon. */
 #define HF_NAP_MS 250
@@ -21,11 +20,10 @@ typedef struct hf_outage_seen {
 
 typedef struct hf_client {
     hf_config *config;
-    hf_linux port;
+    hf_net *net;
     hf_pool *pool;
     void *memory;
     size_t memory_bytes;
-    bool port_open;
     char *where;                 /* "host:port/database as user" */
     hf_ms lost_at[HF_CONNS_MAX]; /* when each connection was lost; HF_NEVER: it is not */
     hf_ms outage_from;           /* of the outage going on; HF_NEVER none */

@@ -31,6 +31,7 @@
 #include "notes.h"
 
 #include <lwip/netif.h>
+#include <lwip/sys.h>
 
 /* How long sent bytes may stay unacknowledged before their link has failed. lwIP has no such limit (RFC 5482); the
  * core's deadlines are shorter, this ends what nobody waits for. 0: none. */

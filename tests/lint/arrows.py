@@ -40,7 +40,7 @@ CORE_HEADERS = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdalign.h", "
 C_HEADERS = CORE_HEADERS | {"assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "locale.h",
                             "math.h", "setjmp.h", "signal.h", "stdio.h", "stdlib.h", "time.h",
                             "immintrin.h", "cpuid.h", "arm_neon.h", "arm_acle.h"}
-SYSTEM_FOLDERS = ("port/linux", "platform/linux", "boards/linux", "tests")
+SYSTEM_FOLDERS = ("port/linux", "platform/linux", "boards/linux", "boards/linux-lwip", "tests")
 
 CORE_WORDS = re.compile(
     r"\b(malloc|calloc|realloc|free|alloca|v?f?s?n?printf|puts|putchar|time|clock|gettimeofday|"
