@@ -18,7 +18,7 @@ from harness.proxy import Proxy                                          # noqa:
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
-MARKS = ("fault", "security")               # tests/shown.md has what their numbers mean
+MARKS = ("fault", "security", "rule")       # tests/shown.md has what their numbers mean
 
 
 def pytest_addoption(parser):

@@ -1,11 +1,13 @@
-"""Who is believed to be the server: FAULTS.md 17 as far as it is cheap, and the modes of sslmode."""
+"""Who is believed to be the server: FAULTS.md 17, and the modes of sslmode."""
 
+import contextlib
 import re
 import shutil
 
 import pytest
 
 from harness.certificates import Authority
+from harness.network import FAR, Names
 from harness.program import slow_sql
 
 
@@ -90,22 +92,67 @@ def test_report_over_tls_1_2_survives_a_restart(make_job, own_cluster):
     job.complete()
 
 
+def names(text, days=30):
+    return lambda folder: Authority(folder, "ca").issue("other", text, days)
+
+
+FALSE = {
+    "unknown-authority": lambda folder: Authority(folder, "stranger").issue("other"),
+    "wrong-name": names("DNS:elsewhere.example"),
+    "wrong-address": names("DNS:localhost,IP:127.0.0.2"),
+    "address-as-a-name": names("DNS:127.0.0.1"),
+    "wildcard-for-an-address": names("DNS:*.0.0.1,DNS:*"),
+    "expired": names("DNS:localhost,IP:127.0.0.1", days=-1),
+    "missing-chain": lambda folder: Authority(folder, "ca").through_middle("other"),
+}
+NAMED = {
+    "wildcard-over-two-labels": ("a.b.db.test", names("DNS:*.db.test")),
+    "wildcard-for-the-whole-name": ("db.test", names("DNS:*,DNS:*.*")),
+    "wildcard-in-a-part-of-a-label": ("reader.db.test", names("DNS:rea*.db.test")),
+    "name-with-more-behind-it": ("db.test", names("DNS:db.test.evil.example")),
+}
+
+
+@pytest.fixture
+def tls(own_cluster, tmp_path):
+    """A folder with the cluster's authorities, to make more certificates in."""
+    shutil.copytree(own_cluster.tls, tmp_path / "tls")
+    return tmp_path / "tls"
+
+
+@pytest.mark.fault(17)
+@pytest.mark.security(7, 17)
+@pytest.mark.parametrize("make", FALSE.values(), ids=FALSE.keys())
+def test_fault_17_certificate_that_does_not_verify_is_refused_at_the_first_connect(make_job, own_cluster, proxy_to,
+                                                                                  tls, make):
+    own_cluster.use_certificate(*make(tls))
+    proxy = proxy_to(own_cluster)
+    refused_once(make_job(rows=5, dsn=own_cluster.dsn(port=proxy.port), server=own_cluster), proxy, "certificate")
+
+
+@pytest.mark.fault(17)
+@pytest.mark.security(7)
+@pytest.mark.parametrize("name, make", NAMED.values(), ids=NAMED.keys())
+def test_fault_17_certificate_for_almost_that_name_is_refused(holdfast, far_cluster, network, tmp_path, name, make):
+    shutil.copytree(far_cluster.tls, tmp_path / "tls")
+    far_cluster.use_certificate(*make(tmp_path / "tls"))
+    with contextlib.closing(Names(network, {name: [FAR]})):
+        run = holdfast("query", "SELECT 1", dsn=far_cluster.dsn(host=name), network=network, status=3)
+    assert re.search(f"certificate.*{name}|{name}.*certificate", run.stderr)
+
+
 @pytest.mark.fault(17)
 @pytest.mark.security(6, 7)
-@pytest.mark.parametrize("fault", ["stranger", "wrong-name", "expired"])
-def test_fault_17_certificate_is_verified_again_at_every_reconnect(make_job, own_cluster, tmp_path, fault):
+@pytest.mark.parametrize("make", FALSE.values(), ids=FALSE.keys())
+def test_fault_17_certificate_is_verified_again_at_every_reconnect(make_job, own_cluster, tls, make):
     """A server that turned into somebody else during the outage: exit 3, and resumable when it is itself again."""
-    folder = tmp_path / "tls"
-    shutil.copytree(own_cluster.tls, folder)
-    authority = Authority(folder, "stranger" if fault == "stranger" else "ca")
-    names = "DNS:elsewhere.example" if fault == "wrong-name" else "DNS:localhost,IP:127.0.0.1"
-    certificate, key = authority.issue("other", names, days=-1 if fault == "expired" else 30)
-    job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
+    certificate, key = make(tls)
+    job = make_job(rows=200, sql=slow_sql(), server=own_cluster)
     run = job.start()
-    run.await_lines(50)
+    run.await_lines(30)
     own_cluster.use_certificate(certificate, key)
     own_cluster.terminate()
     run.check(3, deadline_s=30)
-    own_cluster.use_certificate(folder / "server.crt", folder / "server.key")
+    own_cluster.use_certificate(tls / "server.crt", tls / "server.key")
     job.run(status=0)
     job.complete()

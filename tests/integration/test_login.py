@@ -190,3 +190,58 @@ def test_error_text_before_login_is_shown_printable_and_cut(plain_job, proxy):
     for text in (run.stderr, run.log):
         assert "\x1b" not in text and "\x07" not in text and "\r" not in text
         assert "x" * 10000 not in text
+
+
+@pytest.mark.security(4)
+def test_security_04_channel_binding_that_is_required_is_used_or_refused(holdfast, cluster, proxy):
+    """CVE-2025-49146: judged by the mechanism in fact used, so a server that asks for less is refused too."""
+    sql = "SELECT 1 AS one"
+    assert holdfast("query", sql, dsn=cluster.dsn(channel_binding="require"), format="csv").stdout == "one\n1\n"
+    for role, method, password in (("md5er", "md5", PASSWORD), ("clear", "password", PASSWORD), ("trusted", "none", None)):
+        weak = {"sslmode": "verify-full", "sslrootcert": str(cluster.tls / "ca.crt"), "require_auth": method,
+                "password": password}
+        assert holdfast("query", sql, dsn=cluster.dsn(role, **weak), format="csv").stdout == "one\n1\n"
+        # Refused by the server's question, or before it is asked: the settings contradict each other.
+        refused = holdfast("query", sql, dsn=cluster.dsn(role, channel_binding="require", **weak), wait=False)
+        assert refused.finish(30) in (1, 3) and "channel_binding" in refused.stderr
+        weak["require_auth"] = None
+        refused = holdfast("query", sql, dsn=cluster.dsn(role, channel_binding="require", **weak), wait=False)
+        assert refused.finish(30) in (1, 3), refused.stderr
+        assert "channel_binding" in refused.stderr or "require_auth" in refused.stderr
+    clear = cluster.dsn("plain", port=proxy.port, channel_binding="require")
+    assert "TLS" in holdfast("query", sql, dsn=clear, status=1).stderr and proxy.count == 0
+
+
+WEAKENED = {
+    "no-tls": (Plan(reply=b"N", then=None), "app"),
+    "clear-text-pushed-before-tls": (Plan(reply=b"S" + wire.authentication(0) + wire.message(b"Z", b"I"), then=None),
+                                     "app"),
+    "no-authentication": (Plan(rewrite=swap(10, lambda body: wire.authentication(0))), "plain"),
+    "cleartext-password": (Plan(rewrite=swap(10, lambda body: wire.authentication(3))), "plain"),
+    "md5-password": (Plan(rewrite=swap(10, lambda body: wire.authentication(5, b"salt"))), "plain"),
+    "wrong-signature": (Plan(rewrite=swap(12, lambda body: wire.authentication(12, b"v=" + b"QUJD" * 10 + b"QUI="))),
+                        "plain"),
+    "more-iterations": (Plan(rewrite=edit(rb"i=\d+", b"i=10000000")), "plain"),
+}
+
+
+@pytest.mark.security(6)
+@pytest.mark.parametrize("weak, role", WEAKENED.values(), ids=WEAKENED.keys())
+@pytest.mark.parametrize("before", ["after a failed attempt", "after a good connection"])
+def test_security_06_what_the_first_attempt_enforced_the_later_ones_do(make_job, proxy, cluster, weak, role, before):
+    """CVE-2020-25694: the reconnect is the one that is attacked. And what was kept of the first login saves no proof."""
+    job = make_job(rows=150, sql=slow_sql(), dsn=cluster.dsn(role, port=proxy.port))
+    good = 3 if before == "after a good connection" else 0
+    if not good:
+        proxy.next(Plan(on_accept="rst"), Plan(cut_down=9))
+    run = job.start(max_outage="2s" if weak.reply else "60s")
+    if good:
+        run.await_lines(40)
+    proxy.default = weak
+    proxy.cut_all()
+    assert run.finish(30) in ((3, 4) if weak.reply else (3,)), run.tail()
+    for link in proxy.links[good or 2:]:
+        assert SECRET.encode() not in bytes(link.up)
+        if weak.reply:
+            assert b"app" not in bytes(link.up), "nothing but SSLRequest, and perhaps a handshake"
+    assert not job.output.exists()

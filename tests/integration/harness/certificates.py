@@ -15,6 +15,9 @@ CN = holdfast test {name}
 basicConstraints = critical, CA:TRUE
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
+[middle]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
 [server]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
@@ -42,14 +45,19 @@ class Authority:
             _openssl("req", "-x509", "-config", config, "-extensions", "ca", *self._new_key(self.key),
                      "-out", self.certificate, "-days", 30)
 
-    def issue(self, name, names=NAMES, days=30):
+    def issue(self, name, names=NAMES, days=30, profile="server"):
         """Write NAME.crt and NAME.key, signed by this CA and good for `names`; return both paths."""
         certificate, key = self.folder / f"{name}.crt", self.folder / f"{name}.key"
         config, request = self._configure(name, names), self.folder / f"{name}.csr"
         _openssl("req", "-new", "-config", config, *self._new_key(key), "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
-                 "-extfile", config, "-extensions", "server", "-days", days, "-out", certificate)
+                 "-extfile", config, "-extensions", profile, "-days", days, "-out", certificate)
         return certificate, key
+
+    def through_middle(self, name):
+        """A certificate signed by an authority that this one signed, without that one's own beside it."""
+        self.issue("middle", profile="middle")
+        return Authority(self.folder, "middle").issue(name)
 
     def _configure(self, name, names):
         config = self.folder / f"{name}.cnf"
