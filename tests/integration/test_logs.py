@@ -2,8 +2,11 @@
 
 import json
 import os
+import pathlib
 import pty
 import re
+import resource
+import signal
 
 import pytest
 
@@ -106,6 +109,33 @@ def test_secret_is_in_no_message_when_everything_goes_wrong(make_job, cluster, p
         run = make_job(rows=3, dsn=dsn).start(max_outage="500ms")
         assert run.finish(30) in (1, 3, 4)
         assert SECRET not in run.stderr + run.stdout + run.log
+
+
+@pytest.mark.security(14)
+@pytest.mark.skipif(not pathlib.Path("/proc/sys/kernel/core_pattern").read_text().startswith("core"),
+                    reason="cores of this machine do not go to the working folder: kernel.core_pattern")
+@pytest.mark.skipif(bool(os.environ.get("TEST_ASAN")), reason="a sanitizer writes no core")
+def test_security_14_core_of_a_crash_has_no_secret_in_it(make_job, holdfast, cluster):
+    """Killed in mid-run, with connections up and one being made: the password, and what is derived from it, stay out."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        job = make_job(rows=300, sql=slow_sql())
+        run = job.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    run.await_lines(30)
+    cluster.terminate()
+    run.await_log("-> RECONNECTING")
+    run.send(signal.SIGABRT)
+    run.finish(30)
+    cores = list(job.folder.glob("core*"))
+    assert cores and cores[0].stat().st_size > 100000, "there is no core to look into"
+    for core in cores:
+        data = core.read_bytes()
+        assert SECRET.encode() not in data
+        assert b"report.sql" in data, "this is not the program's memory"
+        core.unlink()
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(make_job):

@@ -132,6 +132,26 @@ def test_outage_has_one_canary_not_one_per_connection(job, proxy):
     job.complete()
 
 
+@pytest.mark.fault(43)
+@pytest.mark.security(17)
+def test_fault_43_connections_lost_at_once_come_back_spread(make_job, proxy, cluster):
+    """Twelve of them, three times: one dials first, the others follow over the jitter's half of a second."""
+    job = make_job(rows=1500, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
+    run = job.start(max_concurrent=12, retry_delay="1s", max_retry_delay="1s", request_timeout="20s")
+    for at in (100, 500, 900):
+        run.await_lines(at)
+        eventually(lambda: len(proxy.open_links()) == 12, "all twelve are up")
+        before = proxy.count
+        proxy.cut_all()
+        eventually(lambda n=before: proxy.count == n + 12, "all twelve are back")
+        times = [link.opened for link in proxy.links[before:]]
+        assert times[-1] - times[0] >= 0.15, "they came in one burst"
+        assert all(later - sooner >= 0.02 for sooner, later in zip(times, times[6:])), "six within 20 ms"
+    run.check(0)
+    job.complete()
+    assert proxy.count == 4 * 12, "one dial each"
+
+
 @pytest.mark.fault(7)
 def test_fault_07_full_slots_shrink_the_run_and_it_grows_back(make_job, cluster):
     job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn("limited"))

@@ -98,6 +98,17 @@ def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, ds
     assert any(link.kind == "cancel" for link in proxy.links)
 
 
+@pytest.mark.security(13)
+def test_security_13_cancel_goes_over_tls_when_the_session_does(make_job, proxy, cluster):
+    """In the clear the key of the session would be there to be read, and to cancel anything with."""
+    job = make_job(rows=3, dsn=cluster.dsn(port=proxy.port),
+                   sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 100 ELSE 0 END)::text AS s")
+    run = job.start(request_timeout="700ms", max_concurrent=1, max_retries=1, close_timeout="2s")
+    assert run.finish() in (2, 4)
+    assert not cluster.sessions("app", "active"), "it was cancelled"
+    assert proxy.count >= 2 and [link.kind for link in proxy.links] == ["ssl"] * proxy.count
+
+
 @pytest.mark.fault(28)
 @pytest.mark.parametrize("path", ["unanswered", "refused"])
 def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, proxy, dsn, path):
@@ -219,19 +230,40 @@ def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, prox
     assert proxy.count <= IN_FLIGHT and run.summary["retries"] == 0
 
 
-@pytest.mark.fault(27)
-def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_job, cluster, proxy):
-    """Line 1 takes long, the window behind it is full: the other connections idle when they are killed."""
-    job = make_job(rows=100, dsn=cluster.dsn("plain", port=proxy.port),
-                   sql="SELECT pg_sleep(CASE WHEN $1::int = 1 THEN 8 ELSE 0 END)::text AS s, $1::int AS n")
-    run = job.start(request_timeout="60s", window=8)
+def idle_behind_line_1(make_job, cluster, dsn, sleep, **options):
+    """Start a job whose line 1 takes long and whose window is full behind it, and wait until a connection idles."""
+    job = make_job(rows=100, dsn=dsn,
+                   sql=f"SELECT pg_sleep(CASE WHEN $1::int = 1 THEN {sleep} ELSE 0 END)::text AS s, $1::int AS n")
+    run = job.start(request_timeout="60s", window=8, **options)
     eventually(lambda: cluster.value(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'idle' AND query LIKE '%sleep%'"
         " AND now() - state_change > interval '300 ms'") >= 1, "a connection idles behind the first line", 5)
-    cluster.terminate("plain", "idle")
-    run.await_log("57P01", deadline_s=3)
-    assert run.running and cluster.sessions("plain", "active"), "it was noticed while line 1 still ran"
+    return job, run
+
+
+def finish_behind_line_1(job, run):
     run.check(0)
     job.sql = "SELECT ''::text AS s, $1::int AS n"
     job.complete()
     assert run.summary["retries"] == 0
+
+
+@pytest.mark.fault(26)
+def test_fault_26_notices_parameters_and_notifications_while_idle_are_no_reason_to_leave(make_job, cluster, proxy, dsn):
+    job, run = idle_behind_line_1(make_job, cluster, dsn, sleep=3)
+    for _ in range(20):
+        proxy.say(wire.notice("01000", "a word to whom it may concern") + wire.message(b"S", b"TimeZone\0UTC\0")
+                  + wire.message(b"A", b"\0\0\0\x07channel\0payload\0"))
+    run.await_log("a word to whom", 2)
+    assert run.running and cluster.sessions("plain", "active"), "they were read while line 1 still ran"
+    finish_behind_line_1(job, run)
+    assert proxy.count <= IN_FLIGHT and not run.logged("BACKOFF")
+
+
+@pytest.mark.fault(27)
+def test_fault_27_idle_session_that_is_ended_is_noticed_and_costs_no_try(make_job, cluster, dsn):
+    job, run = idle_behind_line_1(make_job, cluster, dsn, sleep=8)
+    cluster.terminate("plain", "idle")
+    run.await_log("57P01", deadline_s=3)
+    assert run.running and cluster.sessions("plain", "active"), "it was noticed while line 1 still ran"
+    finish_behind_line_1(job, run)

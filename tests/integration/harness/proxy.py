@@ -126,6 +126,10 @@ class Proxy:
         """Let everything through again; what was held arrives, as TCP would resend it."""
         self._call(self._set_dark(False, False, False))
 
+    def say(self, data):
+        """The server says something by itself, on all connections there are."""
+        self._call(self._say(data))
+
     def cut_all(self, cut="rst"):
         """Cut every connection there is."""
         self._call(self._cut_all(cut))
@@ -194,6 +198,11 @@ class Proxy:
                     gate.clear()
                 else:
                     gate.set()
+
+    async def _say(self, data):
+        for link in self.links:
+            if link.closed is None and link.client is not None:
+                link.client.write(data)
 
     async def _cut_all(self, cut):
         for link in self.links:
