@@ -377,6 +377,10 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
     if (whole && hf_resolve_begin(pool, request)) {
         return true;
     }
+    if (request->stage == HF_STAGE_ROLLBACK) { /* its end was decided already: request->error */
+        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+        return false;
+    }
     /* A COMMIT that was not handed over whole has no effect, but what it was to commit did run. */
     const bool uncommitted = request->held && (request->stage != HF_STAGE_COMMIT || !whole);
     const bool sent = whole || request->stage != HF_STAGE_RUN;

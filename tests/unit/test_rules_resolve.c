@@ -114,6 +114,51 @@ static void r15_asking_voids_no_rows_and_running_again_does(void **state) {
     hf_world_end(world);
 }
 
+static void r13_r15_a_batch_is_resolved_as_one(void **state) {
+    static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
+    (void)state;
+    for (unsigned committed = 0; committed < 2; committed++) {
+        hf_world *world = one_up();
+        strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST, NULL);
+        hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "batch");
+        job->request.batch = batch;
+        job->request.n_batch = 2;
+        hf_world_resubmit(job);
+        hf_world_finish(world, 300000);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_int_equal(job->request.attempts, committed ? 1 : 2);
+        assert_int_equal(world->peer->committed[1], 1);
+        assert_int_equal(world->peer->committed[2], 1);
+        hf_world_end(world);
+    }
+}
+
+/* A row that does not fit: what it wrote is rolled back, also when the answer to that is lost. */
+static void r15_a_row_too_large_is_failed_and_not_committed(void **state) {
+    (void)state;
+    for (unsigned lost = 0; lost < 2; lost++) {
+        hf_world *world = hf_world_new();
+        world->config.rx_bytes = 1024;
+        hf_world_open(world, 1000);
+        hf_world_up(world, 1);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "big 4000");
+        if (lost)
+            strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
+        hf_world_settle(world);
+        if (lost) {
+            hf_peer_release(world->peer);
+            hf_peer_pump(world->peer);
+            hf_tick(world->pool, world->now); /* reads HELD, writes ROLLBACK */
+            hf_peer_drop(world->peer, HF_ERR_RESET);
+            hf_world_finish(world, 300000);
+        }
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        assert_int_equal(job->request.error.code, HF_ERR_TOO_LARGE);
+        assert_int_equal(job->request.attempts, 1);
+        hf_world_end(world);
+    }
+}
+
 static void r15_another_incarnation_is_not_believed(void **state) {
     (void)state;
     for (unsigned committed = 0; committed < 2; committed++) {
@@ -441,6 +486,8 @@ int main(void) {
         hf_test(r15_a_loss_before_the_commit_leaves_no_doubt),
         hf_test(r15_without_retries_a_loss_before_the_commit_is_failed),
         hf_test(r15_asking_voids_no_rows_and_running_again_does),
+        hf_test(r13_r15_a_batch_is_resolved_as_one),
+        hf_test(r15_a_row_too_large_is_failed_and_not_committed),
         hf_test(r15_another_incarnation_is_not_believed),
         hf_test(r15_what_the_server_has_forgotten_is_unknown),
         hf_test(r15_a_number_in_the_future_was_not_committed),
