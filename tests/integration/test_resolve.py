@@ -176,6 +176,22 @@ def test_number_that_was_given_out_again_after_a_crash_is_not_believed(job, serv
     assert not server.value("SELECT count(*) FROM ledger WHERE line = 12")
 
 
+def test_another_server_behind_the_same_address_is_not_believed(job, server, cluster):
+    """A pooler or a failover to other data: whatever that server says, it is not about our transaction."""
+    run = start(job)
+    committing(server)
+    job.proxy.black_hole(up=False, down=True, only_existing=True)
+    written(server)
+    cluster.sql("TRUNCATE ledger")
+    job.proxy.target_port = cluster.port
+    job.proxy.cut_all()
+    job.proxy.heal()
+    run.check(5)
+    assert [row[1] for row in rows_of(job.unknown)[1:]] == ["12"]
+    assert server.value("SELECT count(*) FROM ledger") == 12
+    assert cluster.value("SELECT count(*) FROM ledger") == 18
+
+
 def test_where_no_tickets_are_given_a_write_is_as_unsent(job, server):
     """A role that may not ask who the server is: every line is done, a lost answer is UNKNOWN."""
     server.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
