@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+#define TICK_US_MAX 50000 /* what a tick may take of the processor (port/linux, hf_port.spent) */
 
 /* ---- transitions ---------------------------------------------------------------------------------- */
 
@@ -188,9 +191,21 @@ hf_ms hf_client_now(hf_client *client) {
     return hf_net_now(client->net);
 }
 
+static uint64_t processor_us(void) {
+    struct timespec time = { 0 };
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
 hf_ms hf_client_tick(hf_client *client) {
+    const bool measure = hf_log_wants(HF_LOG_DEBUG); /* it costs two system calls */
+    const uint64_t before = measure ? processor_us() : 0;
     hf_ms now = hf_client_now(client);
     hf_ms next = hf_tick(client->pool, now);
+    const uint64_t spent = measure ? processor_us() - before : 0;
+    if (spent > TICK_US_MAX) {
+        hf_log(HF_LOG_DEBUG, "a tick took %u ms of processor time", (unsigned)(spent / 1000));
+    }
     follow_outage(client, now);
     return next;
 }

@@ -77,7 +77,7 @@ def network():
     """Two machines and a cable: harness/network.py."""
     if missing():
         pytest.skip(missing())
-    with Network(os.environ[ROOT]) as made:
+    with Network(run_folder.path()) as made:
         yield made
 
 

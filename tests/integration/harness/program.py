@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 
-from . import expect
+from . import expect, held
 from .cluster import SECRET
 from .waiting import eventually
 
@@ -120,9 +120,15 @@ class Run:
 class ReportRun(Run):
     """A run of `report`, with the files of its job."""
 
-    def __init__(self, job, program, words, name, env=None):
-        self.job = job
+    def __init__(self, job, program, words, name, env=None, options=None):
+        self.job, self.options = job, options or {}
         super().__init__(program, words, job.folder, name, env)
+
+    def finish(self, deadline_s=90):
+        status = super().finish(deadline_s)
+        if self is self.job.runs[-1]:       # the log is the last run's
+            held.hold(self)
+        return status
 
     @property
     def log(self):
@@ -192,7 +198,7 @@ class Job:
         given = {"dsn": self.dsn, "cost_file": self.cost_file, "query": self.query, "params": self.params,
                  "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS, **options}
         self.log.unlink(missing_ok=True)
-        run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env)
+        run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env, given)
         self.runs.append(run)
         return run
 
