@@ -210,7 +210,7 @@ void hf_conn_fail(hf_conn *conn, const hf_error *error) {
         return;
     }
     hf_conn_step(conn, HF_EV_REFUSED, &why);
-    hf_pool_refused(conn->pool, conn, &why);
+    hf_pool_refused(conn->pool, &why);
 }
 
 void hf_conn_close(hf_conn *conn) {

@@ -52,7 +52,6 @@ struct hf_conn {
     uint16_t exposed;     /* so many of the oldest in flight may be hit by a cancel that is over */
     uint8_t cancel_code;  /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
     uint8_t cancel_limit; /* the hf_limit that fired */
-    bool refused;         /* an extra dial was refused for good: it is not repeated */
     bool active;          /* on the pool's list of those with something to do */
     bool resumed;         /* hf_resume() was called */
     bool spared;          /* the clock jumped over the end of this attempt: it was given more */

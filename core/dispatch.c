@@ -61,7 +61,7 @@ uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
 }
 
 bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
-    if (conn->refused || pool->refused || pool->closing) {
+    if (pool->refused || pool->closing) {
         return false;
     }
     if (!in_outage(pool)) {
@@ -169,9 +169,8 @@ static void give_up(hf_pool *pool, const hf_error *error) {
     hf_pool_drop_all(pool, &why);
 }
 
-void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error) {
+void hf_pool_refused(hf_pool *pool, const hf_error *error) {
     pool->last_error = *error;
-    conn->refused = true;
     pool->extra_refused = true;
     if (in_outage(pool)) {
         pool->refused = true;

@@ -75,8 +75,8 @@ hf_ms hf_pool_ask_again(const hf_pool *pool);
 void hf_pool_up(hf_pool *pool, hf_conn *conn);
 /* This connection has proved itself: the outage, if there is one, is over. */
 void hf_pool_proved(hf_pool *pool, hf_conn *conn);
-/* A dial was refused for good. */
-void hf_pool_refused(hf_pool *pool, hf_conn *conn, const hf_error *error);
+/* A dial was refused for good: no other is tried with the same credentials. */
+void hf_pool_refused(hf_pool *pool, const hf_error *error);
 /* Gives up if the policy says so. */
 void hf_pool_judge(hf_pool *pool);
 /* Hands queued requests to connections, and wakes further connections for what is left. */

@@ -290,9 +290,6 @@ bool hf_pool_closed(const hf_pool *pool) {
 void hf_pool_reset(hf_pool *pool) {
     hf_endpoints_wipe(&pool->endpoints);
     pool->refused = pool->extra_refused = false;
-    for (unsigned i = 0; i < pool->n_conns; i++) {
-        pool->conns[i].refused = false;
-    }
 }
 
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
