@@ -110,12 +110,10 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
     }
     for (unsigned i = 0; i < pool->n_conns; i++) {
         hf_conn *other = &pool->conns[i];
+        /* Sooner than it would have asked, or later: those that waited for this one ask all at once. */
         if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
-            hf_ms follow = pool->now + spread(pool);
-            if (follow < other->fsm.deadline) {
-                hf_fsm_defer(&other->fsm, follow);
-                hf_conn_settle(other);
-            }
+            hf_fsm_defer(&other->fsm, pool->now + spread(pool));
+            hf_conn_settle(other);
         }
     }
 }

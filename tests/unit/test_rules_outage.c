@@ -46,6 +46,29 @@ static void r6_followers_are_spread_by_jitter(void **state) {
     hf_world_end(world);
 }
 
+static void r6_followers_of_an_outage_are_spread_by_jitter(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 8;
+    world->config.jitter_percent = 50;
+    hf_world_open(world, 0);
+    hf_pool_open(world->pool, 8);
+    hf_world_wait(world, 20000);
+    const unsigned before = hf_world_dials(world);
+    hf_world_refuse(world, 3);
+    hf_peer_drop(world->peer, 0);
+    hf_world_wait(world, 60000);
+    assert_int_equal(hf_world_dials(world), before + 3 + 8); /* the canary's, then each once */
+    const hf_ms canary = hf_world_dial(world, before + 3);
+    unsigned apart = 0;
+    for (unsigned i = before + 4; i < before + 11; i++) {
+        apart += hf_world_dial(world, i) > hf_world_dial(world, i - 1);
+        assert_in_range(hf_world_dial(world, i) - canary, 0, 1000); /* retry_delay x jitter */
+    }
+    assert_true(apart >= 5);
+    hf_world_end(world);
+}
+
 static void r6_after_an_outage_one_dials_alone_again(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -293,6 +316,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r6_one_dials_alone_the_others_follow),
         hf_test(r6_followers_are_spread_by_jitter),
+        hf_test(r6_followers_of_an_outage_are_spread_by_jitter),
         hf_test(r6_after_an_outage_one_dials_alone_again),
         hf_test(r7_after_an_exhausted_outage_the_next_submit_starts_afresh),
         hf_test(r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit),
