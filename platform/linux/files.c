@@ -89,6 +89,32 @@ char *hf_path_folder(const char *path) {
     return folder;
 }
 
+static bool same(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool hf_same_file(const char *a, const char *b) {
+    struct stat one, other;
+    bool there = stat(a, &one) == 0, there_too = stat(b, &other) == 0;
+    if (there || there_too) {
+        return there && there_too && S_ISREG(one.st_mode) && same(&one, &other);
+    }
+    const char *name = strrchr(a, '/'), *name_too = strrchr(b, '/');
+    if (strcmp(name ? name + 1 : a, name_too ? name_too + 1 : b) != 0) {
+        return false;
+    }
+    char *folder = hf_path_folder(a), *folder_too = hf_path_folder(b);
+    bool answer = stat(folder, &one) == 0 && stat(folder_too, &other) == 0 && same(&one, &other);
+    free(folder);
+    free(folder_too);
+    return answer;
+}
+
+bool hf_file_special(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode);
+}
+
 bool hf_folder_sync(const char *path) {
     char *folder = hf_path_folder(path);
     int fd = hf_file_open(folder, O_RDONLY | O_DIRECTORY);

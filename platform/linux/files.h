@@ -18,6 +18,10 @@ bool hf_file_sync(int fd);
 bool hf_file_reserve(int fd, uint64_t from, uint64_t bytes);
 /* Is there something at path, of whatever kind? Yes, too, when it cannot be told. */
 bool hf_file_exists(const char *path);
+/* Do both paths name one regular file, be it there or still to be made? */
+bool hf_same_file(const char *a, const char *b);
+/* Is it there and neither file nor folder: a device, a pipe? */
+bool hf_file_special(const char *path);
 /* path + ending, from the heap. */
 char *hf_path_beside(const char *path, const char *ending);
 /* The folder a path lies in, from the heap. */

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "bytes.h"
+#include "files.h"
 #include "program.h"
 
 #include <stdlib.h>
@@ -271,6 +272,34 @@ static void wipe_dsns(int argc, char **argv) {
     }
 }
 
+/* The log and the summary, which are written whatever is there, are nobody else's file. */
+static bool apart(const hf_options *options, hf_failure *failure) {
+    static const char *const endings[] = { "",         ".part",        ".position",   ".done",
+                                           ".intents", ".rejects.csv", ".unknown.csv" };
+    const struct {
+        const char *option, *path;
+    } written[] = { { "--log-file", options->log_file }, { "--summary", options->summary } };
+    const char *const others[] = { options->cost_file, options->query, options->log_file };
+    for (size_t i = 0; i < 2; i++) {
+        const char *path = written[i].path;
+        bool taken = false;
+        for (size_t j = 0; path && j < 2 + i; j++) {
+            taken = taken || (others[j] && hf_same_file(path, others[j]));
+        }
+        for (size_t j = 0; path && j < sizeof endings / sizeof endings[0]; j++) {
+            char *output = hf_path_beside(options->output, endings[j]);
+            taken = taken || hf_same_file(path, output);
+            free(output);
+        }
+        if (taken) {
+            return hf_fail(failure, HF_EXIT_USAGE,
+                           "%s: %s is another file of this report: choose another name",
+                           written[i].option, path);
+        }
+    }
+    return true;
+}
+
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
@@ -290,6 +319,7 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
             return hf_fail(failure, HF_EXIT_USAGE, "report needs %s; see 'holdfast report --help'",
                            missing);
         }
+        return apart(options, failure);
     }
     return true;
 }

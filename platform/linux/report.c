@@ -209,14 +209,23 @@ static const char *reason_of(int status, bool already) {
                                         : "all done";
 }
 
+/* What cannot be written is said once: it is not tried again at the end. */
+static bool summary_usable(hf_options *options, hf_failure *failure) {
+    const char *path = options->summary;
+    if (!path || hf_file_special(path) || hf_folder_usable(path, failure)) {
+        return true;
+    }
+    options->summary = NULL;
+    return false;
+}
+
 /* Everything up to the job; false: failure. *found says what an earlier run left. */
 static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
                       hf_failure *failure) {
     *found = HF_OUTPUTS_FAILED;
     if (!hf_file_read(options->query, QUERY_BYTES_MAX, &job->sql, failure) ||
         !hf_statement_take(&job->sql, options->query, failure) ||
-        !hf_connection_settings(config, options, failure) ||
-        (options->summary && !hf_folder_usable(options->summary, failure)) ||
+        !hf_connection_settings(config, options, failure) || !summary_usable(options, failure) ||
         !hf_folder_usable(options->output, failure)) {
         return false;
     }

@@ -173,7 +173,8 @@ bool hf_summary_write(const hf_summary *summary, const hf_client *client, const 
                       int status, const char *reason, hf_failure *failure) {
     hf_json *json = as_json(summary, client, options, status, reason);
     char *text = hf_json_print(json, true);
-    char *fresh = hf_path_beside(options->summary, ".new");
+    const bool special = hf_file_special(options->summary); /* written to, never replaced */
+    char *fresh = hf_path_beside(options->summary, special ? "" : ".new");
     int fd = text ? hf_file_open(fresh, O_WRONLY | O_CREAT | O_TRUNC) : -1;
     bool good =
         fd >= 0 && hf_write_all(fd, text, strlen(text), -1) && hf_write_all(fd, "\n", 1, -1);
@@ -181,12 +182,14 @@ bool hf_summary_write(const hf_summary *summary, const hf_client *client, const 
     if (fd >= 0) {
         close(fd);
     }
-    if (good && rename(fresh, options->summary) != 0) {
+    if (good && !special && rename(fresh, options->summary) != 0) {
         error = errno;
         good = false;
     }
-    if (!good) {
+    if (!good && !special) {
         unlink(fresh);
+    }
+    if (!good) {
         errno = error;
         hf_fail_file(failure, HF_EXIT_USAGE, options->summary, "write the summary to");
     }

@@ -1,6 +1,7 @@
 """Bad input: exit 1, one clear message that names the place and the way out, before anything is written."""
 
 import os
+import pathlib
 import re
 
 import pytest
@@ -117,6 +118,28 @@ def test_unwritable_output_folder_is_refused(job, tmp_path):
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     refused(job, "locked", "permission", output=folder / "report.csv")
+
+
+@pytest.mark.parametrize("option, name", [("log_file", "cost.csv"), ("log_file", "report.csv"), ("log_file", "report.sql"),
+                                          ("summary", "report.csv"), ("summary", "./report.csv.rejects.csv"),
+                                          ("summary", "cost.csv")])
+def test_log_and_summary_never_take_another_file_of_the_report(job, option, name):
+    before = job.cost_file.read_bytes(), job.query.read_text()
+    run = job.run(status=1, **{"log_file": None, "summary": None, option: job.folder / name})
+    assert name.split("/")[-1] in run.stderr and "choose another name" in run.stderr
+    assert (job.cost_file.read_bytes(), job.query.read_text()) == before
+    job.nothing_written()
+
+
+def test_summary_that_cannot_be_written_is_said_once(job):
+    run = job.run(status=1, summary=job.folder / "nowhere" / "s.json", log_file=None)
+    assert run.stderr.count("nowhere/s.json") == 1
+    job.nothing_written()
+
+
+def test_summary_to_a_device_leaves_the_device(job):
+    job.run(status=0, summary="/dev/null")
+    assert pathlib.Path("/dev/null").is_char_device() and not pathlib.Path("/dev/null.new").exists()
 
 
 @pytest.mark.parametrize("sql", ["SELECT $1::int; SELECT 2", "SELECT 1; DROP TABLE item"])
