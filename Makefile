@@ -20,11 +20,16 @@ PYTHON      := /usr/bin/python3# Debian's: it has the packages installed for it;
 PREFIX      ?= /usr/local
 REPEAT       = to repeat:
 
-# SANITIZE=1 builds everything of ours a second time, beside the first.
+# SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third.
 ifdef SANITIZE
 BUILD  := build/$(BOARD)-asan
 CC     := clang
 CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifdef FUZZ
+BUILD  := build/$(BOARD)-fuzz
+CC     := clang
+CFLAGS := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer \
+          -DHF_SCRIPT_LINKS=24# fewer to look through: inputs are run so much faster
 else
 BUILD  := build/$(BOARD)
 endif
@@ -58,13 +63,14 @@ board    := $(call objects,$(or $(BOARD_FROM),boards/$(BOARD)))
 unit     := $(call objects,$(UNIT))
 bench    := $(call objects,tests/bench)
 sim      := $(call objects,tests/sim)
+fuzz     := $(call objects,tests/fuzz)
 
 library      := $(BUILD)/libholdfast.a
 library_test := $(BUILD)/libholdfast_test.a
 program      := $(if $(main),$(BUILD)/$(or $(PROGRAM),holdfast))
 third        := $(THIRD_PARTY:%=$(THIRD)/$(BOARD)/lib%.a)
 
-.PHONY: all help images run demo test check sim sim-mutants lint bench size install clean distclean format FORCE \
+.PHONY: all help images run demo test check sim sim-mutants fuzz fuzzers torture lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
 
 all: $(program) $(if $(CROSS),,$(library) $(library_test)) ## build the program and the libraries into build/linux
@@ -167,10 +173,25 @@ $(benches): %: %.o $(program_links) $(third)
 
 simulator := $(BUILD)/tests/sim/sim
 
+# Put between the program and libc by the tests that make its calls fail.
+interposer := $(BUILD)/tests/torture/interpose.so
+
+$(interposer): tests/torture/interpose.c $(BUILD)/.flags
+	mkdir -p $(@D)
+	gcc $(filter-out -ffunction-sections -fdata-sections,$(COMMON)) -O1 -g -shared -fPIC -o $@ $< -ldl
+
 $(simulator): $(core) $(sim)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
-groups := test-unit test-sanitize test-integration test-integration-sanitize test-readme test-boards
+# Linked from the objects themselves: where no name is local, every line is counted.
+fuzzers := $(patsubst %.o,%,$(filter $(BUILD)/tests/fuzz/fuzz_%,$(fuzz)))
+$(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $(BUILD)/tests/unit/peer.o \
+            $(core) $(ports) $(script) $(filter-out $(main),$(platform)) $(third)
+	@echo 'link $@'
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
+fuzzers: $(fuzzers)
+
+groups := test-unit test-sanitize test-fuzz test-integration test-integration-sanitize test-readme test-boards
 BOARDS := mps2-an386 mps2-an385
 .PHONY: $(groups)
 
@@ -185,11 +206,11 @@ test-sanitize: packages-test ## the unit tests with address and undefined-behavi
 	$(MAKE) SANITIZE=1 all test-unit
 
 test-integration: packages-test ## the program against real servers (pytest)
-	$(MAKE) all
+	$(MAKE) all $(interposer)
 	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: packages-test ## the same, with the program built with sanitizers
-	$(MAKE) SANITIZE=1 all
+	$(MAKE) SANITIZE=1 all build/$(BOARD)-asan/tests/torture/interpose.so
 	TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
 
 test-boards: packages-test ## firmware images under QEMU against a real server (pytest)
@@ -201,6 +222,18 @@ images: $(program) $(images)
 test-readme: packages-test ## compile the C programs in README.md
 	$(MAKE) all
 	CC='$(CC)' LIBS='$(LDLIBS)' tests/readme.sh $(BUILD)
+
+test-fuzz: packages-test ## the fuzz targets: all that is known replayed, then a few seconds each
+	$(MAKE) FUZZ=1 fuzzers
+	tests/fuzz/run.sh build/$(BOARD)-fuzz $(or $(SECONDS),5)
+
+fuzz: packages-test ## fuzz for SECONDS= (60) a target; TARGET= one (wire, pool, csv …)
+	$(MAKE) FUZZ=1 fuzzers
+	tests/fuzz/run.sh build/$(BOARD)-fuzz $(or $(SECONDS),60) $(TARGET)
+
+torture: packages-test ## every allocation, socket and file call of a report failing in turn (some of them: make test)
+	$(MAKE) all $(interposer)
+	TORTURE=all tests/run.sh integration $(BUILD)/holdfast -k torture
 
 sim: packages-build ## the simulator: N= seeds FROM= one, or SEED= alone
 	$(MAKE) $(simulator)
@@ -276,9 +309,9 @@ install: all ## install program, libraries and headers below PREFIX (/usr/local)
 	CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove what was built (but the third-party part: distclean)
-	rm -rf build/$(BOARD) build/$(BOARD)-asan
+	rm -rf build/$(BOARD) build/$(BOARD)-asan build/$(BOARD)-fuzz
 
 distclean: ## remove build/ whole
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim))
+-include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim) $(fuzz))

@@ -17,6 +17,7 @@ use_platform/linux := -D_GNU_SOURCE -Iplatform/linux $(PORTS:%=-Iport/%)
 use_boards/linux   := $(use_platform/linux)
 use_tests/unit     := $(use_platform/linux) -Iport -Iport/script -Itests -I. \
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
+use_tests/fuzz     := $(use_platform/linux) -Iport/script
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 

@@ -14,7 +14,12 @@ typedef struct sim_rng {
     uint64_t state;
 } sim_rng;
 
-uint64_t sim_random(sim_rng *rng);
+static inline uint64_t sim_random(sim_rng *rng) {
+    uint64_t z = rng->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
 /* 0 … n-1; 0 for n 0. */
 uint32_t sim_below(sim_rng *rng, uint32_t n);
 /* Evenly low … high, both included. */
