@@ -2,7 +2,7 @@
 # Runs tests and says how they went; each failure comes with the command that repeats it.
 #
 #   tests/run.sh programs FILE…       unit test programs, two at a time
-#   tests/run.sh integration PROGRAM  pytest with the program under test
+#   tests/run.sh integration PROGRAM [ARGUMENT…]   pytest with the program under test
 #   tests/run.sh boards               pytest with the firmware images, which are built
 #   tests/run.sh groups TARGET…       the Makefile's test targets one after the other, all of them
 set -eu
@@ -39,11 +39,12 @@ programs() {
 }
 
 integration() {
-    set -- "$(realpath "$1")"
+    program=$(realpath "$1")
+    shift
     # Python of Debian: its pytest is not another's. Servers are bound to their tests, not to order.
     ls tests/integration/test_*.py >/dev/null 2>&1 || { echo "no integration tests"; return; }
-    HOLDFAST=$1 /usr/bin/python3 -m pytest -q -n 4 --dist loadgroup tests/integration || {
-        echo "to repeat one: HOLDFAST=$1 /usr/bin/python3 -m pytest -q tests/integration -k NAME"
+    HOLDFAST=$program /usr/bin/python3 -m pytest -q -n 4 --dist loadgroup tests/integration "$@" || {
+        echo "to repeat one: HOLDFAST=$program /usr/bin/python3 -m pytest -q tests/integration -k NAME"
         return 1
     }
 }

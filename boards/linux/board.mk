@@ -5,7 +5,8 @@ UNIT        := tests/unit
 THIRD_PARTY := mbedtls cjson
 INSTALLER   := boards/linux/packages.sh
 # What clang-tidy reads for this board.
-LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim
+LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim \
+               tests/fuzz tests/torture
 
 # What each folder is compiled with beside -Icore. Third-party headers are -isystem, and only for
 # the one folder that adapts them.

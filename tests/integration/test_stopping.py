@@ -8,7 +8,12 @@ import subprocess
 import pytest
 
 from harness import expect
+from harness.killing import KILLS, killed, seed_of
 from harness.program import slow_sql
+
+# 0 to 2 rows a line, and one line that is refused.
+REFUSING_SQL = """SELECT i.name, i.note, s.day FROM item i LEFT JOIN sale s ON s.item_id = i.id AND s.qty > 1
+WHERE i.id = refuse($1::int, 700, '22012') ORDER BY s.day"""
 
 
 @pytest.mark.fault(47)
@@ -37,6 +42,24 @@ def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, clus
     proxy.heal()
     job.run(status=0)
     job.complete()
+
+
+def test_kill_9_at_random_moments_leaves_a_file_that_resumes_to_the_identical_bytes(make_job, cluster):
+    seed = seed_of("kill_9_at_random_moments_leaves")
+    rows = [(str(1 + line % 1000), f"line {line}") for line in range(2500)]
+    job = make_job(rows=rows, header=("id", "what"), sql=REFUSING_SQL)
+    job.run(status=2)
+    expected, rejects = job.output.read_bytes(), job.rejects.read_bytes()
+    refused = [row for row in rows if row[0] == "700"]
+    assert expected == job.expected([row for row in rows if row not in refused]) and rejects.count(b"\n") == 3
+    for path in job.folder.glob("report.csv*"):
+        path.unlink()
+    for run in killed(job, KILLS, seed, len(expected), log_level="info"):
+        assert run.status == 2, f"KILL_SEED={seed}: exit {run.status}\n{run.tail()}"
+        assert job.output.read_bytes() == expected, f"KILL_SEED={seed}"
+        assert job.rejects.read_bytes() == rejects, f"KILL_SEED={seed}"
+        left = {path.name for path in job.folder.glob("report.csv*")}
+        assert left == {"report.csv", "report.csv.done", "report.csv.rejects.csv"}, f"KILL_SEED={seed}"
 
 
 @pytest.mark.fault(45)
