@@ -57,7 +57,7 @@ def submits(flight):
                 steps += bytes([2, 8 | 32])                             # prepare_only
             else:
                 how = 32 | (4 | (statements % 3) << 6 if statements > 2 else 1)
-                steps += bytes([2 | known << 4 & 0xf0, how])
+                steps += bytes([2 | known << 3 & 0x78, how])
             known += types.count("P") > 0
             types = ""
     return steps

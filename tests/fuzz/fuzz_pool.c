@@ -93,6 +93,8 @@ static void new_job(hf_fuzz *fuzz) {
     static const char *const sqls[] = { "rows 3",  "rows 40",  "write 1", "write 2",
                                         "nothing", "big 3000", "BEGIN",   "CALL f()" };
     static const hf_statement batch[] = { { .sql = "write 3" }, { .sql = "rows 2" } };
+    static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE,
+                                         HF_REPLAY_RESOLVE };
     uint8_t what = hf_fuzz_byte(fuzz), how = hf_fuzz_byte(fuzz);
     hf_job *job = &jobs[n_jobs];
     if (n_jobs == JOBS)
@@ -102,7 +104,7 @@ static void new_job(hf_fuzz *fuzz) {
     job->pause_at = how & 1 ? how >> 4 : 0;
     job->on_done = (uint8_t)(what >> 6);
     job->request = (hf_request){ .sql = job->sql,
-                                 .replay = what & 8 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT,
+                                 .replay = replays[(what >> 3 & 1) | (how >> 2 & 2)],
                                  .n_batch = (what & 0x30) == 0x10 ? 2 : 0,
                                  .batch = batch,
                                  .prepare_only = (what & 0x30) == 0x20,

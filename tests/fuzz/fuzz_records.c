@@ -94,7 +94,7 @@ static void intents_there_and_back(hf_fuzz *fuzz) {
     hf_intent intent;
     while (!hf_fuzz_over(fuzz) && n < 50) {
         const uint8_t *text;
-        hf_intent added = { .kind = (hf_intent_kind)(1 + hf_fuzz_byte(fuzz) % 5),
+        hf_intent added = { .kind = (hf_intent_kind)(1 + hf_fuzz_byte(fuzz) % HF_INTENT_COMMIT),
                             .line = hf_fuzz_word(fuzz) };
         added.code[0] = (char)hf_fuzz_byte(fuzz);
         added.text_bytes = hf_fuzz_take(fuzz, hf_fuzz_byte(fuzz), &text);

@@ -95,6 +95,18 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     (void)request, (void)columns;
 }
 
+/* All of the request is done but its COMMIT, which now goes out, or a ROLLBACK instead. */
+static void held(void) {
+    hf_request *request = the.n_flight > 0 ? the.flight[0] : NULL;
+    HF_FUZZ_CHECK(request && request->held && request->stage == HF_STAGE_RUN);
+    HF_FUZZ_CHECK(memchr(request->ticket, 0, sizeof request->ticket));
+    request->stage = request->n_params == 2 ? HF_STAGE_ROLLBACK : HF_STAGE_COMMIT;
+    if (the.io.tx.start == the.io.tx.end)
+        the.io.tx.start = the.io.tx.end = 0; /* as conn has it: what was sent makes room */
+    int answer = hf_driver_pg.submit(&the.session, &the.io, request);
+    HF_FUZZ_CHECK(answer == 1);
+}
+
 /* As conn acts on it; false: read no more now. */
 static bool act(hf_news news) {
     switch (news) {
@@ -115,6 +127,7 @@ static bool act(hf_news news) {
         HF_FUZZ_CHECK(the.n_flight > 0);
         look_at_error(false, true);
         return true;
+    case HF_NEWS_HELD: held(); return true;
     case HF_NEWS_SKIPPED:
         HF_FUZZ_CHECK(the.n_flight > 0 && the.io.error.code == HF_ERR_TOO_LARGE);
         return true;
@@ -205,13 +218,17 @@ static const char *const sqls[] = {
     "CREATE INDEX CONCURRENTLY i ON t(a)",
 };
 
-/* what: 4 bits choose the SQL, the rest is how. */
+/* what: 5 bits choose the SQL and the replay, the rest is how. */
 static void submit(uint8_t what, uint8_t how) {
     static const hf_value params[] = { { .data = "1", .bytes = 1 }, { .data = NULL } };
     static const hf_statement batch[] = { { .sql = "SELECT 1" },
                                           { .sql = "SELECT $1", .params = params, .n_params = 1 },
                                           { .sql = "SELECT 3" } };
-    if (!the.up || the.n_flight == FLIGHT || the.n_requests == REQUESTS)
+    static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE,
+                                         HF_REPLAY_RESOLVE };
+    /* New work waits for the answer to a probe. */
+    if (!the.up || the.n_flight == FLIGHT || the.n_requests == REQUESTS ||
+        hf_pg_of(&the.session)->probing)
         return;
     hf_request *request = &the.requests[the.n_requests++];
     *request = (hf_request){ .sql = sqls[what % (sizeof sqls / sizeof sqls[0])],
@@ -220,11 +237,20 @@ static void submit(uint8_t what, uint8_t how) {
                              .n_batch = how & 4 ? 1 + (how >> 6) % 3 : 0,
                              .batch = batch,
                              .prepare_only = (how & 12) == 8,
-                             .replay = how & 16 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT,
+                             .replay = replays[(how >> 4 & 1) | (what >> 3 & 2)],
                              .on_columns = how & 32 ? on_columns : NULL };
     request->n_params = request->n_params > 2 ? 2 : request->n_params;
     if (request->n_batch)
         request->sql = NULL;
+    /* It runs alone on its connection; a question is one of a request that ran before. */
+    if (request->replay == HF_REPLAY_RESOLVE && (the.n_flight > 0 || request->prepare_only))
+        return;
+    if (request->replay == HF_REPLAY_RESOLVE && (how & 16)) {
+        request->stage = HF_STAGE_ASK;
+        request->held = true;
+        snprintf(request->ticket, sizeof request->ticket, "%s",
+                 "7 7123456789012345678 1 2026-01-01 00:00:00+00 -");
+    }
     uint32_t before = the.io.tx.end - the.io.tx.start;
     int answer = hf_driver_pg.submit(&the.session, &the.io, request);
     check_buffers();
@@ -271,7 +297,7 @@ static void step(hf_fuzz *fuzz) {
         size = hf_fuzz_take(fuzz, hf_fuzz_word(fuzz), &bytes);
         message(type, bytes, size);
         break;
-    case 2: submit(what >> 4, hf_fuzz_byte(fuzz)); break;
+    case 2: submit(what >> 3, hf_fuzz_byte(fuzz)); break;
     case 3:
         if (the.up && the.n_flight == 0 && !hf_pg_of(&the.session)->probing)
             hf_driver_pg.probe(&the.session, &the.io);

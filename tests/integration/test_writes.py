@@ -136,7 +136,7 @@ def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger
 
 
 @pytest.mark.rule(25)
-@pytest.mark.parametrize("replay", ["unsent"])
+@pytest.mark.parametrize("replay", ["unsent", "resolve"])
 def test_kill_9_at_random_moments_never_doubles_a_write(make_job, ledger, cluster, replay):
     """The line in flight may be unknown; no line is written twice or lost, and the others' output is exact."""
     lines = 1500
