@@ -44,6 +44,7 @@ def test_fault_47_signal_stops_within_5_s_during_an_outage(make_job, proxy, clus
     job.complete()
 
 
+@pytest.mark.rule(24)
 @pytest.mark.fault(44)
 def test_kill_9_at_random_moments_leaves_a_file_that_resumes_to_the_identical_bytes(make_job, cluster):
     seed = seed_of("kill_9_at_random_moments_leaves")
