@@ -187,7 +187,7 @@ $(simulator): $(core) $(sim)
 fuzzers := $(patsubst %.o,%,$(filter $(BUILD)/tests/fuzz/fuzz_%,$(fuzz)))
 $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $(BUILD)/tests/unit/peer.o \
             $(BUILD)/tests/unit/peer_fate.o \
-            $(core) $(ports) $(script) $(filter-out $(main),$(platform)) $(third)
+            $(core) $(ports) $(script) $(board) $(filter-out $(main),$(platform)) $(third)
 	@echo 'link $@'
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 fuzzers: $(fuzzers)

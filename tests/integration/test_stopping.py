@@ -142,6 +142,19 @@ def test_full_disk_is_exit_4_and_the_same_command_goes_on(make_job, tmp_path):
 
 
 @pytest.mark.rule(19)
+def test_file_size_limit_is_exit_4_and_the_same_command_goes_on(make_job):
+    """ulimit -f: an error that says so, not a signal that ends the program."""
+    job = make_job(rows=1000, sql="SELECT repeat('x', 500) AS filler, $1::int AS n")
+    free = job.program
+    job.program = ["bash", "-c", 'ulimit -f 200; exec "$@"', "bash", *free]
+    run = job.run(status=4)
+    assert "File too large" in run.stderr and "ulimit -f" in run.stderr
+    assert not job.output.exists()
+    job.program = free
+    job.run(status=0)
+    job.complete()
+
+
 def test_deadline_of_the_job_stops_it_to_be_resumed(make_job):
     job = make_job(rows=400, sql=slow_sql(0.02))
     run = job.run(status=4, deadline="1500ms")

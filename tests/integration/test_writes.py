@@ -153,6 +153,31 @@ def test_kill_9_at_random_moments_never_doubles_a_write(make_job, ledger, cluste
         cluster.sql("TRUNCATE ledger")
 
 
+@pytest.mark.rule(25)
+@pytest.mark.parametrize("replay", ["unsent", "resolve"])
+def test_stop_before_the_first_line_forgets_no_write(make_job, ledger, cluster, replay):
+    """The input breaks while line 1 still runs and others are done: nothing is in the output, and yet they count."""
+    lines = 200
+    rows = [(str(line), "x" * 4000) for line in range(1, lines + 1)]     # more than is read at once
+    job = make_job(rows=rows, header=("id", "filler"), sql=INSERT, dsn=cluster.dsn("plain"))
+    whole = job.cost_file.read_bytes()
+    cluster.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(CASE NEW.line WHEN 1 THEN 60 ELSE 0.05 END); RETURN NEW; END $$;
+        CREATE OR REPLACE TRIGGER pause BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION pause()""")
+    try:
+        run = job.start(write=True, replay=replay, request_timeout="90s", max_concurrent=2)
+        eventually(lambda: len(ledger()) >= 5, "some lines are written")
+        job.cost_file.write_bytes(whole[:150000] + b'"\nno end of "a quote\n')
+        assert run.finish() == 1, run.tail()
+    finally:
+        cluster.sql("DROP TRIGGER pause ON ledger")
+    assert 1 not in ledger()
+    job.cost_file.write_bytes(whole)
+    job.run(status=0, write=True, replay=replay)
+    assert ledger() == {line: 1 for line in range(1, lines + 1)}
+    assert done_lines(job) == [str(line) for line in range(1, lines + 1)]
+
+
 def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
     own_cluster.sql("ALTER SYSTEM SET fsync = on")
     own_cluster.reload()
