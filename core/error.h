@@ -124,8 +124,7 @@ typedef struct hf_error {
     char sqlstate[6];  /* "" when the server did not say */
     char severity;     /* 'W' warning, 'E' error, 'F' FATAL, 'P' PANIC, 0 not the server's */
     bool from_server;  /* message is the server's text: printable characters only */
-    char message
-        [HF_MESSAGE_BYTES]; /* more words: a host, a file, the server's message; "" when none */
+    char message[HF_MESSAGE_BYTES]; /* a host, a file, the server's words; "" none */
 } hf_error;
 
 /* "HF_ERR_TIMEOUT"; never NULL. */

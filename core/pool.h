@@ -1,8 +1,7 @@
 /* A fixed set of connections, a queue of requests, one call that moves everything: hf_tick().
  *
- * One thread. Callbacks run inside hf_tick() (on_done of a request that can never be sent also inside
- * hf_submit(), never: it is queued to the next tick) and may call hf_submit(), hf_cancel() and hf_resume(),
- * never hf_tick().
+ * One thread. Callbacks run inside hf_tick() and nowhere else: hf_submit() calls none, even of a request that can
+ * never be sent. They may call hf_submit(), hf_cancel() and hf_resume(), never hf_tick().
  */
 #ifndef HF_POOL_H
 #define HF_POOL_H
