@@ -7,7 +7,8 @@
 /* From the port's random source; see lwip.c. */
 uint32_t hf_lwip_rand(void);
 
-#define LWIP_PLATFORM_ASSERT(what) hf_assert_failed(what, __FILE__, __LINE__)
+/* The place says which: lwIP's texts for it are 5 KB of flash. */
+#define LWIP_PLATFORM_ASSERT(what) hf_assert_failed("lwIP", __FILE__, __LINE__)
 /* Debug output is off; nothing prints. */
 #define LWIP_PLATFORM_DIAG(what) \
     do {                         \
