@@ -136,7 +136,7 @@ merged := $(foreach p,mbedtls cjson,$(if $(filter $(BUILD)/port/$p/%,$(ports)),$
 $(library): $(core) $(filter-out $(BUILD)/port/mbedtls/% $(BUILD)/port/cjson/%,$(ports)) $(merged)
 $(library_test): $(core) $(script)
 $(BUILD)/libplatform.a: $(filter-out $(main),$(platform))
-$(BUILD)/libunit.a: $(filter-out $(BUILD)/$(UNIT)/test_%,$(unit))
+$(BUILD)/libunit.a: $(filter-out $(BUILD)/$(UNIT)/test_%,$(unit)) $(UNIT_WITH:%=$(BUILD)/%.o)
 $(BUILD)/lib%.a: | $(BUILD)/.flags
 	printf '!<arch>\n' >$@
 	$(if $^,$(CROSS)ar rcsD $@ $^)
@@ -256,9 +256,14 @@ bench: packages-bench packages-test ## libpq and holdfast side by side
 	$(MAKE) all $(benches)
 	HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
 
+run: packages-test ## with BOARD=mps2-…: the image under QEMU, through a stopped server and a cut cable
+	$(MAKE) $(program)
+	$(PYTHON) tests/boards/run.py $(program)
+
 size: ## what the code weighs, beside the sizes to reach
-	$(MAKE) $(library) $(program) $(third)
-	$(PYTHON) tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS)
+	$(MAKE) $(if $(CROSS),packages-test,$(library)) $(program) $(third)
+	$(PYTHON) $(if $(CROSS),tests/boards/size.py $(program) $(if $(WRITE),--write),\
+	    tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS))
 
 # ---- lint ---------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 PORTS       := linux mbedtls cjson
 PLATFORM    := linux
 UNIT        := tests/unit
+# Of an image what is the same everywhere.
+UNIT_WITH   := $(addprefix platform/logger/,memory readings settings store)
 THIRD_PARTY := mbedtls cjson
 INSTALLER   := boards/linux/packages.sh
 # What clang-tidy reads for this board.
@@ -15,8 +17,9 @@ use_port/mbedtls   := -Iport/mbedtls $(MBEDTLS_USE)
 use_port/cjson     := -Iport/cjson -isystem $(THIRD)/cjson
 use_port/script    := -Iport/script
 use_platform/linux := -D_GNU_SOURCE -Iplatform/linux $(PORTS:%=-Iport/%)
+use_platform/logger := -Iplatform/logger -Iport/cjson
 use_boards/linux   := $(use_platform/linux)
-use_tests/unit     := $(use_platform/linux) -Iport -Iport/script -Itests -I. \
+use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/script -Itests -I. \
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
 use_tests/fuzz     := $(use_platform/linux) -Iport/script
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
