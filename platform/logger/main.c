@@ -28,7 +28,7 @@ enum {
 enum { CLOSE_MS = 2000, NETWORK_MS = 15000, SETTLE_MS = 15000 };
 
 #ifndef HF_TLS_HEAP_BYTES
-#define HF_TLS_HEAP_BYTES (36 * 1024)
+#define HF_TLS_HEAP_BYTES (56 * 1024)
 #endif
 #ifndef HF_JSON_HEAP_BYTES
 #define HF_JSON_HEAP_BYTES (6 * 1024)

@@ -58,6 +58,10 @@ void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick
     count(&it, "retries", status.retries);
     count(&it, "tick_ms", tick_ms_max);
     end(&it);
+    begin(&it, "sizes:");
+    count(&it, "conn", sizeof(hf_conn));
+    count(&it, "pool", sizeof(hf_pool));
+    end(&it);
     begin(&it, "stack:");
     count(&it, "most", hf_hw_stack_used());
     count(&it, "size", hf_hw_stack_size());

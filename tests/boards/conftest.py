@@ -1,6 +1,5 @@
 """Fixtures: a server for each test, and images under QEMU that log readings into it."""
 
-import os
 import pathlib
 import sys
 
@@ -11,8 +10,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
 from harness import run_folder                                           # noqa: E402
-from harness.board import HOST, Image, make_table                        # noqa: E402
-from harness.certificates import Authority                               # noqa: E402
+from harness.board import Image, make_server                             # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 
 
@@ -40,9 +38,7 @@ def clusters():
 @pytest.fixture
 def server(clusters, request):
     """A server of this test alone, with the table of readings and a certificate for the address that QEMU gives it."""
-    cluster = clusters.new(f"board{abs(hash(request.node.name)) % 10**6}")
-    cluster.use_certificate(*Authority(clusters.tls, "ca").issue(f"board{os.getpid()}", names=f"IP:{HOST}"))
-    make_table(cluster)
+    cluster = make_server(clusters, f"board{abs(hash(request.node.name)) % 10**6}")
     yield cluster
     cluster.destroy()
 

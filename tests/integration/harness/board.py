@@ -1,5 +1,6 @@
 """A firmware image under QEMU: its flash block, its serial line, its network cable."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "platform" 
 
 import flash_block                                                       # noqa: E402
 
+from .certificates import Authority                                      # noqa: E402
 from .cluster import PASSWORD, SECRET                                    # noqa: E402
 from .waiting import eventually                                          # noqa: E402
 
@@ -27,9 +29,26 @@ TABLE = """CREATE TABLE reading (device text, boot text, number bigint, at_ms bi
                      PRIMARY KEY (device, boot, number))"""
 
 
-def make_table(cluster):
-    """What readings go into."""
+def make_server(clusters, name):
+    """A server with the table of readings and a certificate for the address that QEMU gives it."""
+    cluster = clusters.new(name)
+    cluster.use_certificate(*Authority(clusters.tls, "ca").issue(f"{name}-{cluster.port}", names=f"IP:{HOST}"))
     cluster.sql(f"{TABLE}; GRANT ALL ON reading TO app")
+    return cluster
+
+
+def stored(cluster):
+    """The numbers of the readings in the table, in order."""
+    return [row[0] for row in cluster.sql("SELECT number FROM reading ORDER BY number")]
+
+
+@contextlib.contextmanager
+def held_table(cluster):
+    """Nobody can write into the table meanwhile: a statement that tries hangs."""
+    with contextlib.closing(cluster.connect()) as other:
+        other.autocommit = False
+        other.cursor().execute("LOCK TABLE reading IN ACCESS EXCLUSIVE MODE")
+        yield
 
 
 def machine(image):
@@ -73,9 +92,10 @@ class Image:
     def said(self, pattern):
         return re.findall(pattern, self.text)
 
-    def await_text(self, pattern, count=1, deadline_s=30):
+    def await_text(self, pattern, count=1, deadline_s=30, meanwhile=lambda: None):
         """Wait until the serial line has said that so often."""
         def seen():
+            meanwhile()
             found = len(self.said(pattern)) >= count
             assert found or self.running, f"ended with {self.process.poll()} before {pattern!r}:\n{self.tail()}"
             return found
