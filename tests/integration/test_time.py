@@ -3,7 +3,6 @@
 import os
 import pathlib
 import signal
-import subprocess
 
 import pytest
 
@@ -15,11 +14,7 @@ DAY = 86400
 
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory):
-    """harness/wall_clock.c, built."""
-    built = tmp_path_factory.mktemp("clock") / "wall_clock.so"
-    source = pathlib.Path(program.__file__).with_name("wall_clock.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", built, source], check=True)
-    return built
+    return program.shim(tmp_path_factory.mktemp("clock"), "wall_clock")
 
 
 class WallClock:

@@ -55,6 +55,14 @@ def clean_environment(folder, **extra):
     return {**kept, "HOME": str(folder), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **extra}
 
 
+def shim(folder, name):
+    """Build harness/NAME.c to be put between the program and libc (LD_PRELOAD); its path."""
+    built = pathlib.Path(folder) / f"{name}.so"
+    source = pathlib.Path(__file__).with_name(f"{name}.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", built, source], check=True)
+    return built
+
+
 class Run:
     """One process of the program: started, watched, ended. Output goes to files, so nothing can block it."""
 
