@@ -12,14 +12,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void note(const char *call, const char *path, long long offset, const void *data, size_t bytes) {
+static void note(const char *call, const char *path, long long offset, const void *data,
+                 size_t bytes) {
     static int log = -1;
     const char *folder = getenv("HF_DISK"), *name = getenv("HF_DISK_LOG");
     if (!folder || !name || strncmp(path, folder, strlen(folder)) != 0) {
         return;
     }
     if (log < 0) {
-        int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                              0600);
         log = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 200); /* out of the program's way */
         syscall(SYS_close, fd);
     }
