@@ -75,6 +75,7 @@ static void again(hf_conn *conn, hf_request *request, const char *why) {
 static void aborted(hf_pool *pool, hf_request *request) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
+    request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
     request->flags &= (uint8_t)~HF_REQUEST_MAYBE_RAN;
     hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
                  "the connection was lost at its COMMIT, which was rolled back");

@@ -237,6 +237,35 @@ static void r15_in_progress_becomes_committed(void **state) {
     hf_world_end(world);
 }
 
+/* … of each COMMIT: the time for questions about the second does not begin with those about the first. */
+static void r15_each_commit_has_its_own_time_for_questions(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.request_timeout_ms = 5000;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 1);
+    world->peer->hangs = true;
+    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_settle(world);
+    strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_wait(world, 6000); /* it is asked about after 2 s, and runs again for 4 */
+    assert_int_equal(job->request.asks, 1);
+    hf_peer_release(world->peer);
+    hf_world_settle(world);
+    hf_script_link_fail(hf_script_link_at(world->script, 1), HF_ERR_RESET);
+    hf_world_wait(world, 4000);
+    assert_int_equal(job->done, 0);
+    assert_true(job->request.asks > 2);
+    world->peer->committed[1]++; /* as the old session ends */
+    world->peer->fates[2] = HF_PEER_COMMITTED;
+    hf_world_finish(world, 1000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
 static void r15_a_standby_is_left_for_a_primary(void **state) {
     (void)state;
     hf_world *world = one_up();
@@ -493,6 +522,7 @@ int main(void) {
         hf_test(r15_a_number_in_the_future_was_not_committed),
         hf_test(r15_in_progress_is_asked_again_until_request_timeout),
         hf_test(r15_in_progress_becomes_committed),
+        hf_test(r15_each_commit_has_its_own_time_for_questions),
         hf_test(r15_a_standby_is_left_for_a_primary),
         hf_test(r15_without_tickets_it_runs_as_unsent),
         hf_test(r15_an_error_at_the_commit_is_failed_and_asks_nothing),
