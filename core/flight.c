@@ -107,6 +107,7 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     } else if ((hf_cancel_pending(conn) || conn->exposed > 0) &&
                !hf_flight_must_end(pool, request)) {
         /* Meant for one that was answered just before: no fault of this one. */
+        request->flags |= HF_REQUEST_UNDONE;
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
         bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;

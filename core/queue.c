@@ -119,7 +119,8 @@ hf_outcome hf_request_unsent(const hf_request *request) {
     if (request->flags & HF_REQUEST_MAYBE_RAN) {
         return HF_OUTCOME_UNKNOWN;
     }
-    return request->retries > 0 ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT;
+    const bool ran = request->retries > 0 || (request->flags & HF_REQUEST_UNDONE);
+    return ran ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT;
 }
 
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) {

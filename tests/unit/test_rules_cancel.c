@@ -256,20 +256,29 @@ static void r16_a_cancel_that_was_never_sent_does_not_hold_the_connection(void *
     }
 }
 
-static void r16_57014_on_another_is_requeued(void **state) {
-    (void)state;
-    hf_world *world = holding(4);
+/* The first of two is cancelled, ends well, and the second begins while the cancel is still on its way. */
+static hf_job *behind_a_cancelled_one(hf_world *world, unsigned n, uint32_t timeout_ms) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
+    hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "write 2");
+    second->request.timeout_ms = timeout_ms;
+    hf_world_resubmit(second);
+    while (n-- > 2)
+        hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
     hf_cancel(world->pool, &first->request);
     hf_world_settle(world);
-    world->peer->links[0].held = false; /* the first ends well, the second begins … */
+    world->peer->links[0].held = false;
     hf_world_settle(world);
     assert_outcome(first, HF_OUTCOME_OK);
-    assert_int_equal(second->done, 0);
+    return second;
+}
+
+static void r16_57014_on_another_is_requeued(void **state) {
+    (void)state;
+    hf_world *world = holding(4);
+    hf_job *second = behind_a_cancelled_one(world, 2, 0);
     world->peer->links[1].held = false; /* … and is hit */
     hf_world_settle(world);
     assert_outcome(second, HF_OUTCOME_OK);
@@ -278,24 +287,30 @@ static void r16_57014_on_another_is_requeued(void **state) {
     hf_world_end(world);
 }
 
+/* It ran, so it is not NOT_SENT, whatever becomes of it later. */
+static void r16_57014_on_another_is_no_not_sent(void **state) {
+    (void)state;
+    hf_world *world = holding(8);
+    hf_job *second = behind_a_cancelled_one(world, 7, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    world->peer->links[1].held = false;
+    hf_world_settle(world); /* the third runs, with too many behind it for one more */
+    hf_cancel(world->pool, &second->request);
+    hf_world_settle(world);
+    assert_outcome(second, HF_OUTCOME_FAILED);
+    hf_peer_heal(world->peer);
+    hf_world_end(world);
+}
+
 static void r16_57014_on_another_while_closing_ends_it(void **state) {
     (void)state;
     hf_world *world = holding(4);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
-    hf_world_settle(world);
-    hf_cancel(world->pool, &first->request);
-    hf_world_settle(world);
-    world->peer->links[0].held = false;
-    hf_world_settle(world);
-    assert_outcome(first, HF_OUTCOME_OK);
+    hf_job *second = behind_a_cancelled_one(world, 2, 0);
     hf_pool_close(world->pool, 60000);
     hf_world_settle(world);
     world->peer->links[1].held = false;
-    hf_peer_pump(world->peer);
-    hf_peer_pump(world->peer); /* 57014 and ReadyForQuery in one tick */
+    for (unsigned i = 0; i < 2; i++)
+        hf_peer_pump(world->peer); /* 57014 and ReadyForQuery in one tick */
     hf_world_settle(world);
     assert_outcome(second, HF_OUTCOME_FAILED);
     hf_world_end(world);
@@ -304,16 +319,7 @@ static void r16_57014_on_another_while_closing_ends_it(void **state) {
 static void r16_a_time_out_during_anothers_cancel_is_not_forgotten(void **state) {
     (void)state;
     hf_world *world = holding(4);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-    hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "write 2");
-    second->request.timeout_ms = 2000;
-    hf_world_resubmit(second);
-    hf_world_settle(world);
-    hf_cancel(world->pool, &first->request);
-    hf_world_settle(world);
-    world->peer->links[0].held = false;
+    hf_job *second = behind_a_cancelled_one(world, 2, 2000);
     world->peer->deaf_to_cancels = true;
     hf_world_go(world, 4000); /* its time is over, but another's cancel is on its way */
     assert_int_equal(second->done, 0);
@@ -574,6 +580,7 @@ int main(void) {
         hf_test(r16_a_cancel_on_its_way_for_ever_costs_the_link),
         hf_test(r16_a_cancel_that_was_never_sent_does_not_hold_the_connection),
         hf_test(r16_57014_on_another_is_requeued),
+        hf_test(r16_57014_on_another_is_no_not_sent),
         hf_test(r16_57014_on_another_while_closing_ends_it),
         hf_test(r16_a_time_out_during_anothers_cancel_is_not_forgotten),
         hf_test(r16_hf_cancel_during_a_time_outs_cancel_ends_the_request),
