@@ -28,7 +28,7 @@ enum {
     HF_REQUEST_COMPLETE = 16,   /* its last command is complete, its commit not yet known */
     HF_REQUEST_REPREPARED = 32, /* the one re-prepare it is allowed was spent */
     HF_REQUEST_ROWS_LOST = 64,  /* a cancel in mid-pause: rows of this attempt were not told */
-    HF_REQUEST_UNDONE = 128     /* an attempt ran and was undone, and no re-send was counted for it */
+    HF_REQUEST_UNDONE = 128 /* an attempt ran and was undone, and no re-send was counted for it */
 };
 
 /* hf_dial.step within TLS. */

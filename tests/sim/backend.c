@@ -63,7 +63,7 @@ void sim_backend_flush(sim_backend *backend) {
 
 /* Its transaction is undone, its place is free. */
 static void gone(sim_backend *backend) {
-    sim_table_abort(backend->xid);
+    sim_table_abort(backend->cluster, backend->xid);
     backend->used = false;
     backend->link->backend = NULL;
     backend->life++;
@@ -100,13 +100,16 @@ void sim_backend_warn(sim_backend *backend, const char *sqlstate) {
     polite_end(backend);
 }
 
-void sim_backend_interrupt(sim_backend *backend) {
+void sim_backend_interrupt(sim_backend *backend, bool late) {
     if (!sim_backend_running(backend) || backend->applies_now) {
         sim_hit(SIM_PG_CANCEL_LATE);
         return;
     }
     const uint32_t flight = sim_tap_oldest(&backend->link->tap);
-    sim_hit(sim_flights[flight].is & SIM_CANCELLED ? SIM_PG_CANCELLED : SIM_PG_CANCEL_OTHER);
+    const bool other = !(sim_flights[flight].is & SIM_CANCELLED);
+    sim_hit(other ? SIM_PG_CANCEL_OTHER : SIM_PG_CANCELLED);
+    if (other && !late)
+        sim_flights[flight].is |= SIM_HIT_BY_OTHER;
     backend->fails_with = "57014";
     backend->life++; /* what it was busy with is over */
     backend->busy = false;

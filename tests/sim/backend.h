@@ -4,7 +4,7 @@
 
 #include "server.h"
 
-enum { SIM_BACKENDS = 1024, SIM_WRITES = 8 };
+enum { SIM_BACKENDS = 1024, SIM_WRITES = 8, SIM_TICKET_BYTES = 112 };
 
 typedef enum sim_phase {
     SIM_PHASE_FIRST, /* the start-up message, or SSLRequest, or CancelRequest */
@@ -26,7 +26,9 @@ typedef enum sim_then {
 typedef struct sim_portal {
     char sql[SIM_SQL_BYTES];
     char word[8];
+    char text[SIM_TICKET_BYTES]; /* of a question: the incarnation */
     uint32_t token, number;
+    uint8_t kind, parts; /* ticket.h, ticket.c */
     bool bound;
 } sim_portal;
 
@@ -38,6 +40,9 @@ struct sim_backend {
     bool read_only;     /* the session */
     bool only_reads;    /* the transaction: BEGIN READ ONLY */
     bool applies_now;   /* the statement under way takes effect by itself */
+    bool ticketed;      /* its transaction has given its ticket */
+    uint8_t cluster;    /* whose data it works on */
+    unsigned told;      /* what the answer at hand tells, once it is whole */
     char status;        /* 'I', 'T', 'E' */
     uint8_t phase, then, node;
     uint32_t life, pid, key;
@@ -76,8 +81,8 @@ void sim_backend_warn(sim_backend *backend, const char *sqlstate);
 static inline bool sim_backend_running(const sim_backend *backend) {
     return backend->busy && backend->then == SIM_THEN_EXECUTED;
 }
-/* SIGINT: what runs ends with 57014. */
-void sim_backend_interrupt(sim_backend *backend);
+/* SIGINT: what runs ends with 57014. late: the client has given up the cancel. */
+void sim_backend_interrupt(sim_backend *backend, bool late);
 
 /* --- login.c --- */
 /* Acts on one message of the opening: bytes taken, 0 more are needed. */

@@ -14,6 +14,8 @@ static unsigned spins;
 static uint64_t moves_before;
 static hf_ms tick_before;
 static uint32_t probes_before[HF_CONNS_MAX];
+static hf_ms promised;              /* by the last tick */
+static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and not to be trusted since; HF_NEVER it is */
 
 void sim_check_reset_ticks(void) {
     back_by = healed_at = HF_NEVER;
@@ -21,6 +23,51 @@ void sim_check_reset_ticks(void) {
     moves_before = 0;
     tick_before = HF_NEVER;
     memset(probes_before, 0, sizeof probes_before);
+    promised = HF_NEVER;
+    for (unsigned i = 0; i < HF_CONNS_MAX; i++)
+        suspect[i] = HF_NEVER;
+}
+
+/* --- links that are suspect ---------------------------------------------------------------------------- */
+
+static bool is_idle(const hf_conn *conn) {
+    return conn->fsm.state == HF_HEALTHY && conn->n_flight == 0 && !hf_cancel_pending(conn);
+}
+
+void sim_check_suspects(unsigned lost) {
+    for (unsigned i = 0; i < sim_pool->n_conns; i++)
+        if (i != lost && is_idle(&sim_pool->conns[i]))
+            suspect[i] = sim.now;
+}
+
+/* When the clock has jumped nobody knows whether anybody is there. */
+void sim_check_before(void) {
+    const hf_ms at = sim_pool->promised;
+    const bool jumped = at != HF_NEVER && sim.now >= at + HF_JUMP_MS;
+    for (unsigned i = 0; jumped && i < sim_pool->n_conns; i++)
+        if (is_idle(&sim_pool->conns[i]))
+            suspect[i] = sim.now;
+}
+
+static void check_suspect(const hf_conn *conn) {
+    const hf_ms since = suspect[conn->index];
+    suspect[conn->index] = HF_NEVER;
+    SIM_CHECK(since == HF_NEVER || conn->fsm.state != HF_HEALTHY || conn->fsm.since >= since ||
+                  sim_pool->closing,
+              "a suspect connection is probed before use", "connection #, suspect since #",
+              conn->index, since, 0);
+}
+
+/* Each of several addresses has an equal share of what is left of the attempt's time. */
+static void check_share(const hf_conn *conn) {
+    const sim_link *link = (const sim_link *)(const void *)conn->dial.link;
+    const unsigned left = (unsigned)conn->n_addresses - conn->address;
+    if (!link || link->connected || conn->dial.phase != HF_PHASE_TCP || left < 2 ||
+        conn->io.degraded > 0)
+        return;
+    SIM_CHECK(sim.now < link->opened_at + (conn->fsm.deadline - link->opened_at) / left + 1,
+              "each address has its share of the time", "connection #, address # since #",
+              conn->index, conn->address, link->opened_at);
 }
 
 static bool none(uint32_t ms) {
@@ -74,6 +121,8 @@ static void check_links(void) {
 static void check_timer(const hf_conn *conn, hf_ms at, const char *invariant) {
     SIM_CHECK(conn->timer.armed && conn->timer.at <= at, invariant,
               "connection # in state #, to be looked at by #", conn->index, conn->fsm.state, at);
+    SIM_CHECK(promised <= at, "hf_tick() says when it must be called", "not by #, connection #", at,
+              conn->index, 0);
 }
 
 static void check_healthy(const hf_conn *conn) {
@@ -86,6 +135,8 @@ static void check_healthy(const hf_conn *conn) {
                   conn->cancel_deadline, 0);
         check_timer(conn, conn->cancel_deadline, "every state has a deadline");
     } else if (conn->n_flight > 0) {
+        SIM_CHECK(!sim_pool->closing || sim_pool->close_begins, "closing cancels what runs",
+                  "connection # has # in flight", conn->index, conn->n_flight, 0);
         if (conn->paused_at == HF_NEVER && !none(sim_config.request_timeout_ms)) {
             SIM_CHECK(conn->attempt_deadline > sim.now &&
                           conn->attempt_deadline <= sim.now + longer(sim_config.request_timeout_ms,
@@ -107,13 +158,16 @@ static void check_conn(hf_conn *conn) {
     const hf_ms age = sim.now - fsm->since;
     const uint32_t again = fsm->lost_from == HF_PROBING ? sim_config.probe_reconnect_timeout_ms
                                                         : sim_config.reconnect_timeout_ms;
+    check_suspect(conn);
     switch ((hf_state)fsm->state) {
     case HF_CONNECTING:
+        check_share(conn);
         SIM_CHECK(age < sim_config.connect_timeout_ms, "connect_timeout holds",
                   "connection # has been CONNECTING for # ms", conn->index, age, 0);
         check_timer(conn, fsm->since + sim_config.connect_timeout_ms, "every state has a deadline");
         break;
     case HF_RECONNECTING:
+        check_share(conn);
         SIM_CHECK(age < again, "reconnect_timeout holds",
                   "connection # has been RECONNECTING for # ms", conn->index, age, 0);
         check_timer(conn, fsm->since + again, "every state has a deadline");
@@ -165,6 +219,9 @@ static void check_requests(void) {
         SIM_CHECK(job->late == HF_NEVER || sim.now < job->late + sim_config.close_timeout_ms,
                   "every request ends by its deadline and close_timeout",
                   "request # is not over, due at #, seen at #", token, job->deadline, job->late);
+        SIM_CHECK(promised <= job->deadline || job->late != HF_NEVER,
+                  "hf_tick() says when it must be called", "not by #, request #", job->deadline,
+                  token, 0);
     }
 }
 
@@ -227,6 +284,7 @@ static void check_back(void) {
 }
 
 void sim_check_tick(hf_ms promise) {
+    promised = promise;
     SIM_CHECK(sim_guards_intact(), "the pool stays within its memory", "a guard byte changed", 0, 0,
               0);
     for (unsigned i = 0; i < sim_pool->n_conns; i++)
@@ -235,4 +293,5 @@ void sim_check_tick(hf_ms promise) {
     check_requests();
     check_progress(promise);
     check_back();
+    sim_check_outage();
 }

@@ -11,10 +11,19 @@
 extern hf_pool *sim_pool;
 extern hf_config sim_config;
 
+extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* as the transitions tell */
+
 void sim_check_reset(void);
 void sim_check_reset_ticks(void);
 /* A flight is about to become effective: has the request any other that may have been? */
 void sim_check_handed(uint32_t flight);
+/* The COMMIT of what this flight holds is about to be sent. */
+void sim_check_commit(uint32_t flight, const sim_link *link);
+/* It is asked what became of this flight. */
+void sim_check_ask(uint32_t flight, const sim_link *link);
+/* on_commit was called; on_restart was. */
+void sim_check_on_commit(sim_job *job, const hf_request *request);
+void sim_check_restart(const sim_job *job);
 /* A request's flight begins on this link; before: its last one, 0 none. */
 void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
@@ -27,10 +36,20 @@ void sim_check_login(const sim_link *link);
 void sim_check_transition(const hf_transition *transition);
 /* A request has ended: is what it was told true, as far as can be known now? */
 void sim_check_done(sim_job *job, const hf_request *request);
+/* … and was it told why, and not too early? */
+void sim_check_why(const sim_job *job, const hf_request *request);
 /* Something was answered on a connection that is up. sure: it has proved itself. */
 void sim_check_answered(bool sure);
+/* Has the outage, if there is one, lasted too long? */
+void sim_check_outage(void);
+/* A request is told that it was given up. */
+void sim_check_given_up(const hf_error *error);
+/* This connection was lost: the idle others must be looked at before they are used. */
+void sim_check_suspects(unsigned lost);
 /* hf_pool_reset() was called. */
 void sim_check_forgive(void);
+/* Before a tick. */
+void sim_check_before(void);
 /* After a tick that answered `promise`. */
 void sim_check_tick(hf_ms promise);
 /* Everything has settled: was what was told true in the end? */

@@ -64,6 +64,10 @@
     X(PG_KILL_AFTER_DONE, "killed between CommandComplete and the commit")               \
     X(PG_COMMIT_LOST, "killed between the commit and its answer")                        \
     X(PG_SYNCREP, "committed, WARNING 57P01, then the end")                              \
+    X(PG_COMMIT_SLOW, "a commit takes seconds")                                          \
+    X(PG_COMMIT_UNHEARD, "the link is cut while the commit goes on")                     \
+    X(PG_CRASH_AT_COMMIT, "the server crashes just before the commit")                   \
+    X(PG_COMMIT_FORGOTTEN, "synchronous_commit = off: a crash forgets a commit")         \
     /* statements */                                                                     \
     X(PG_LATE, "an answer after seconds")                                                \
     X(PG_40001, "serialization failure")                                                 \
@@ -83,6 +87,17 @@
     X(PG_PARAMETER, "a ParameterStatus")                                                 \
     X(PG_NOTIFY, "a notification")                                                       \
     X(PG_JUNK, "bytes that are no protocol")                                             \
+    /* tickets */                                                                        \
+    X(PG_NO_TICKETS, "a server that gives no tickets")                                   \
+    X(PG_FOREIGN, "a pooler leads to another cluster")                                   \
+    X(PG_XID_AGAIN, "asked about an xid that is somebody else's now")                    \
+    X(ASK_COMMITTED, "asked: committed")                                                 \
+    X(ASK_ABORTED, "asked: aborted")                                                     \
+    X(ASK_RUNNING, "asked: in progress")                                                 \
+    X(ASK_STANDBY, "asked of a standby")                                                 \
+    X(ASK_OTHER, "asked of another incarnation")                                         \
+    X(ASK_FORGOTTEN, "asked too late: NULL")                                             \
+    X(ASK_FAILS, "the question fails")                                                   \
     /* time */                                                                           \
     X(TIME_WRAP, "the clock passes 2^32 ms")                                             \
     X(TIME_JUMP, "the clock jumps: suspend")                                             \
@@ -97,6 +112,7 @@
     X(APP_RESUBMIT, "submits within a callback")                                            \
     X(APP_CANCEL_WITHIN, "cancels within a callback")                                    \
     X(APP_PIPELINE, "several in flight on one connection")                               \
+    X(APP_ASKS_FIRST, "submits again what is UNKNOWN, with its ticket")                  \
     X(APP_RESET, "hf_pool_reset() after a refusal")                                      \
     X(APP_CLOSE_BUSY, "closes the pool with work in it")                                 \
     X(OUTAGE_GIVEN_UP, "the outage outlasts the policy")                                 \

@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "port.h"
+#include "table.h"
 
 /* From the first byte to ReadyForQuery (PostgreSQL docs 55.2.1, 55.2.9, 55.2.10, 55.3). */
 
@@ -22,7 +23,8 @@ static void pass_on(void *who, uint32_t life) {
         sim_backend *backend = &sim_backends[i];
         if (backend->used && backend->node == self->node && backend->pid == self->pid &&
             backend->key == self->key && backend != self)
-            sim_backend_interrupt(backend);
+            sim_backend_interrupt(backend, link->client_gone || link->pipe[SIM_WAY_DOWN].rst ||
+                                               link->pipe[SIM_WAY_DOWN].fin);
     }
     self->used = false;
     self->life++;
@@ -67,6 +69,8 @@ static void let_in(sim_backend *backend) {
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, 'I');
     sim_out_end(&backend->out);
+    if (sim_strikes(SIM_PG_FOREIGN))
+        backend->cluster = SIM_FOREIGN;
     sim_tell(backend, SIM_TOLD_IN);
     sim_backend_flush(backend);
     backend->phase = SIM_PHASE_RUN;

@@ -26,24 +26,47 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* A run that does not end by itself: a tick that loops for ever, most likely. */
-static char last_words[160];
+/* A run that does not end by itself (a tick that loops for ever, most likely), or ends the process. */
+enum { ENDLESS, CRASH, WAYS };
+static char last_words[WAYS][160];
 
-static void too_long(int signal_number) {
-    (void)signal_number;
-    if (write(STDOUT_FILENO, last_words, sizeof last_words) < 0)
+static void die(const char *words) {
+    if (write(STDOUT_FILENO, words, strlen(words)) < 0)
         _exit(3);
     _exit(1);
 }
 
+static void on_signal(int number) {
+    die(last_words[number == SIGALRM ? ENDLESS : CRASH]);
+}
+
+/* Sanitizers report first and call this before they end the process; without them it is never called. */
+__attribute__((weak)) void __sanitizer_set_death_callback(
+    void (*callback)(void)); // NOLINT: its name
+
+static void on_death(void) {
+    die(last_words[CRASH]);
+}
+
 static void watch(uint64_t seed) {
-    memset(last_words, '\n', sizeof last_words);
-    snprintf(last_words, sizeof last_words,
-             "make sim SEED=%" PRIu64 "\nsim: seed %" PRIu64
-             " breaks the invariant 'a tick ends'\n",
-             seed, seed);
+    static const char *const names[WAYS] = { "a tick ends", "nothing crashes" };
+    for (unsigned way = 0; way < WAYS; way++)
+        snprintf(last_words[way], sizeof last_words[way],
+                 "make %ssim SEED=%" PRIu64 "\nsim: seed %" PRIu64 " breaks the invariant '%s'\n",
+                 SIM_SANITIZED, seed, seed, names[way]);
     fflush(stdout);
     alarm(SECONDS_MAX);
+}
+
+static void catch_signals(void) {
+    static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    signal(SIGALRM, on_signal);
+    if (__sanitizer_set_death_callback) {
+        __sanitizer_set_death_callback(on_death);
+        return; /* they see to the others, and say more of them */
+    }
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+        signal(crashes[i], on_signal);
 }
 
 static int usage(void) {
@@ -78,7 +101,7 @@ int main(int argc, char **argv) {
         }
     }
 
-    signal(SIGALRM, too_long);
+    catch_signals();
     sim_totals totals = { 0 };
     const double began = seconds();
     uint64_t seed = from;

@@ -70,8 +70,12 @@ void sim_link_over(sim_link *link) {
         return;
     link->used = false;
     const unsigned is = (link->tainted ? SIM_TAINTED : 0u) | (link->paused ? SIM_PAUSED : 0u);
-    for (size_t i = 0; is && i < link->tap.n_flights; i++)
-        sim_flights[link->tap.flights[i]].is |= (uint16_t)is;
+    for (size_t i = 0; is && i < link->tap.n_flights; i++) {
+        sim_flight *flight = &sim_flights[link->tap.flights[i]];
+        flight->is |= is;
+        if (flight->is & SIM_ASKS)
+            sim_flights[flight->about].is |= is & SIM_TAINTED;
+    }
 }
 
 /* --- pipes ------------------------------------------------------------------------------------------ */
@@ -110,7 +114,7 @@ static void flip(sim_link *link, sim_way way, size_t from, size_t bytes) {
         if (!sim_strikes(SIM_NET_FLIP))
             return;
         pipe->data[from + place] ^= (uint8_t)(1u << sim_below(&sim.rng, 8));
-        link->tainted = true;
+        link->tainted = sim.tainted = true;
         sim_note("link # has a bit flipped, way #", link->number, way, 0);
     } else if (pipe->broken_at == UINT64_MAX && sim_strikes(SIM_NET_FLIP_TLS)) {
         pipe->broken_at = pipe->n_written - bytes + place;
@@ -257,8 +261,7 @@ void sim_link_mark(sim_link *link, uint64_t at, uint32_t flight, unsigned told) 
     if (link->first_mark == link->last_mark)
         link->first_mark = link->last_mark = 0;
     link->marks = sim_grow(link->marks, &link->mark_room, link->last_mark + 1, sizeof *link->marks);
-    link->marks[link->last_mark++] =
-        (sim_mark){ .at = at, .flight = flight, .told = (uint16_t)told };
+    link->marks[link->last_mark++] = (sim_mark){ .at = at, .flight = flight, .told = told };
 }
 
 static void server_leaves(sim_link *link, sim_kind kind) {

@@ -40,7 +40,7 @@ typedef enum sim_tls { SIM_TLS_OFF, SIM_TLS_SHAKING, SIM_TLS_ON } sim_tls;
 typedef struct sim_mark {
     uint64_t at;
     uint32_t flight; /* whom it is about */
-    uint16_t told;   /* SIM_TOLD_* */
+    uint32_t told;   /* SIM_TOLD_* */
 } sim_mark;
 
 typedef struct sim_backend sim_backend;
@@ -61,6 +61,7 @@ typedef struct sim_link {
     uint16_t latency; /* ms one way */
     bool drips;
     uint32_t window;
+    hf_ms opened_at;
     hf_ms heard_at; /* when the client last took bytes from it */
     hf_ms left_at;  /* when the client let it go, or began to close it */
     sim_pipe pipe[SIM_WAYS];

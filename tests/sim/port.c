@@ -163,6 +163,12 @@ static int link_close(hf_link *link) {
     sim_link *self = of(link);
     sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     if (!self->closing) {
+        const sim_tap *tap = &self->tap;
+        const bool in_order = sim_pool->closing && sim.now < sim_pool->close_deadline &&
+                              sim_pool->conns[self->link.tag].fsm.state == HF_IDLE;
+        SIM_CHECK(!in_order || !tap->in || tap->bye || tap->n_told < tap->n_flights ||
+                      self->blocked || ending(self) != 0 || self->tainted,
+                  "who leaves in order says so", "link #", self->number, 0, 0);
         self->closing = true;
         self->left_at = sim.now;
         sim_link_end_up(self, false);
@@ -238,7 +244,7 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     link->latency = (uint16_t)sim_server_latency();
     link->window = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 64, 2000) : 65536;
     link->drips = sim_strikes(SIM_NET_DRIP);
-    link->heard_at = sim.now;
+    link->heard_at = link->opened_at = sim.now;
     sim_note("conn # opens link # to node #", tag, n_links, (uint64_t)node);
     if (node == -1) {
         sim_hit(SIM_NET_UNREACHABLE);

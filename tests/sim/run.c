@@ -8,6 +8,7 @@
 #include "port.h"
 #include "server.h"
 #include "table.h"
+#include "ticket.h"
 
 /* One run: settings, chaos, healing, closing, and what is left on its way. The loop is an application's: it ticks
  * when the pool asked for it or the port has news, sometimes too late, sometimes for nothing. */
@@ -93,6 +94,10 @@ static void choose_settings(void) {
     config->password = sim_access_now.scram ? "secret" : NULL;
     sim_access_now.pooler = sim_chance(&sim.rng, 80);
     sim_access_now.old = sim_chance(&sim.rng, 80);
+    static const char *const whys[] = { "42883", "0A000", "42501" };
+    sim_access_now.ticketless = sim_chance(&sim.rng, 60) ? whys[sim_below(&sim.rng, 3)] : NULL;
+    sim_access_now.lazy = sim_chance(&sim.rng, 200);
+    sim_table_reset(sim_access_now.lazy);
     config->sslmode = sim_chance(&sim.rng, 350) ? HF_SSL_REQUIRE : HF_SSL_DISABLE;
     config->read_only = sim_chance(&sim.rng, 100);
     if (sim_chance(&sim.rng, 700)) {
@@ -163,6 +168,7 @@ static void make_pool(void) {
 
 static void tick(void) {
     sim.ticks++;
+    sim_check_before();
     promise = hf_tick(sim_pool, sim.now);
     moves = sim.moves;
     sim_check_tick(promise);
@@ -227,6 +233,25 @@ static void converge(void) {
     }
 }
 
+/* What the pool says of itself at the end. */
+static void check_status(void) {
+    hf_pool_status status;
+    uint32_t done[HF_OUTCOME_UNKNOWN + 1] = { 0 };
+    hf_pool_status_get(sim_pool, &status);
+    for (uint32_t token = 1; token <= sim_n_jobs; token++)
+        done[sim_jobs[token].outcome]++;
+    for (unsigned i = HF_OUTCOME_OK; i <= HF_OUTCOME_UNKNOWN; i++)
+        SIM_CHECK(status.done[i] == done[i] + (i == HF_OUTCOME_UNKNOWN ? sim_n_asked_first : 0),
+                  "hf_pool_status() tells the truth", "# of outcome #, not #", done[i], i,
+                  status.done[i]);
+    SIM_CHECK(status.queued == 0 && status.in_flight == 0, "hf_pool_status() tells the truth",
+              "# queued, # in flight", status.queued, status.in_flight, 0);
+    SIM_CHECK(status.dials == sim_n_dials && status.ups == sim_n_ups &&
+                  status.losses == sim_n_losses,
+              "hf_pool_status() tells the truth", "# dials, # ups, # losses", sim_n_dials,
+              sim_n_ups, sim_n_losses);
+}
+
 static void close_pool(void) {
     const hf_ms deadline = sim.now + some(0, 10000);
     if (sim_chance(&sim.rng, 400)) {
@@ -244,6 +269,7 @@ static void close_pool(void) {
     }
     SIM_CHECK(sim_work_pending() == 0, "every request ends", "# are left in a closed pool",
               sim_work_pending(), 0, 0);
+    check_status();
     for (unsigned i = 0; i < sim_links_top; i++)
         SIM_CHECK(!sim_links[i].used || sim_links[i].client_gone, "no link leaks",
                   "link # outlives the pool", sim_links[i].number, 0, 0);
@@ -257,7 +283,8 @@ bool sim_run(uint64_t seed, sim_totals *totals) {
         sim_port_reset();
         sim_dns_reset();
         sim_server_reset();
-        sim_table_reset();
+        sim_table_reset(false);
+        sim_ticket_reset();
         sim_work_reset();
         sim_chaos_reset();
         sim_flights_reset();

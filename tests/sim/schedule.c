@@ -13,12 +13,23 @@ static hf_ms earliest[HF_CONNS_MAX]; /* it may dial again by itself */
 static hf_ms up_since[HF_CONNS_MAX];
 static bool alone[HF_CONNS_MAX]; /* dials, and began to while nothing was usable */
 static bool refused, told_refused;
+/* The outage under way began in [out_from, out_until]; HF_NEVER: there is none. */
+static hf_ms out_from, out_until;
+static hf_ms gave_up_from; /* the one that was given up last */
+static uint32_t gave_up_tries;
+static uint32_t tries; /* dials that failed before it was ever up */
+static bool ever_up;
+static hf_ms dialled_at[HF_CONNS_MAX];
+static unsigned dials_at_once[HF_CONNS_MAX];
+uint32_t sim_n_dials, sim_n_ups, sim_n_losses;
 
 void sim_check_reset(void) {
     least = most = 0;
-    refused = told_refused = false;
+    refused = told_refused = ever_up = false;
+    out_from = out_until = HF_NEVER;
+    tries = sim_n_dials = sim_n_ups = sim_n_losses = 0;
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
-        up_since[i] = HF_NEVER;
+        up_since[i] = dialled_at[i] = HF_NEVER;
         alone[i] = false;
         earliest[i] = 0;
     }
@@ -50,8 +61,51 @@ void sim_check_login(const sim_link *link) {
 
 void sim_check_answered(bool sure) {
     least = 0;
-    if (sure)
+    out_until = HF_NEVER;
+    if (sure) {
         most = 0;
+        out_from = HF_NEVER;
+    }
+}
+
+/* --- how long an outage is borne (SEMANTICS 2, 4, 7) --------------------------------------------------- */
+
+static void out(void) {
+    if (sim_pool->n_up > 0)
+        return;
+    out_from = out_from == HF_NEVER ? sim.now : out_from;
+    out_until = out_until == HF_NEVER ? sim.now : out_until;
+}
+
+/* Its limit in ms; HF_FOREVER none, or dials are counted instead. */
+static uint32_t longest_outage(void) {
+    if (sim_config.max_outage_ms != 0)
+        return sim_config.max_outage_ms;
+    return ever_up ? 300000 : HF_FOREVER;
+}
+
+void sim_check_outage(void) {
+    const uint32_t limit = longest_outage();
+    if (sim_pool->n_up > 0 || sim_pool->closing || sim_pool->n_idle == sim_pool->n_conns)
+        return;
+    SIM_CHECK(out_until == HF_NEVER || limit == HF_FOREVER || sim.now < out_until + limit,
+              "an outage is given up after max_outage", "# ms after #", sim.now - out_until,
+              out_until, 0);
+    SIM_CHECK(sim_config.max_outage_ms != 0 || ever_up ||
+                  sim_config.connect_retries == HF_FOREVER || tries <= sim_config.connect_retries,
+              "given up after connect_retries", "# dials have failed", tries, 0, 0);
+}
+
+void sim_check_given_up(const hf_error *error) {
+    const uint32_t limit = longest_outage();
+    if (error->limit == HF_LIMIT_MAX_OUTAGE)
+        SIM_CHECK(gave_up_from != HF_NEVER && limit != HF_FOREVER &&
+                      sim.now >= gave_up_from + limit,
+                  "an outage is given up after max_outage", "already after # ms",
+                  sim.now - gave_up_from, 0, 0);
+    if (error->limit == HF_LIMIT_CONNECT_RETRIES)
+        SIM_CHECK(!ever_up && gave_up_tries > sim_config.connect_retries,
+                  "given up after connect_retries", "already after # dials", gave_up_tries, 0, 0);
 }
 
 /* The n-th delay of the schedule, without jitter. */
@@ -77,8 +131,25 @@ static bool dials(unsigned state) {
     return state == HF_CONNECTING || state == HF_RECONNECTING;
 }
 
+/* From IDLE: is it wanted? Then so many are awake, this one among them. */
+static void check_wanted(unsigned conn) {
+    const unsigned awake = (unsigned)(sim_pool->n_conns - sim_pool->n_idle);
+    SIM_CHECK(awake <= sim_pool->keep_open ||
+                  sim_pool->n_queued > (uint32_t)(awake - 1 - sim_pool->n_up),
+              "nobody dials without need", "connection #: # are awake for # requests", conn, awake,
+              sim_pool->n_queued);
+}
+
 static void dial_begins(const hf_transition *transition) {
     const unsigned conn = transition->conn;
+    sim_n_dials++;
+    if (transition->from == HF_IDLE)
+        check_wanted(conn);
+    dials_at_once[conn] = dialled_at[conn] == sim.now ? dials_at_once[conn] + 1 : 1;
+    dialled_at[conn] = sim.now;
+    SIM_CHECK(dials_at_once[conn] <= 2, "attempts match the schedule",
+              "connection # dials # times at one moment", conn, dials_at_once[conn], 0);
+    out();
     SIM_CHECK(!refused, "a permanent refusal is tried once", "connection # dials again", conn, 0,
               0);
     alone[conn] = sim_pool->n_up == 0;
@@ -91,15 +162,40 @@ static void dial_begins(const hf_transition *transition) {
               "connection # dials # ms too early", conn, earliest[conn] - sim.now, 0);
 }
 
+/* Why was it lost, and could that be? */
+static void check_reason(const hf_transition *transition, const hf_conn *conn, bool was_up) {
+    const hf_error *error = transition->error;
+    SIM_CHECK(transition->wait_ms == conn->fsm.deadline - sim.now, "the journal tells the truth",
+              "connection # waits # ms, not #", conn->index, conn->fsm.deadline - sim.now,
+              transition->wait_ms);
+    SIM_CHECK(error, "who is lost is told why", "connection #", conn->index, 0, 0);
+    SIM_CHECK(!was_up || sim.tainted || error->code != HF_ERR_SERVER || error->severity != 'E' ||
+                  strcmp(error->sqlstate, "25006") == 0,
+              "an ERROR costs no connection", "connection #", conn->index, 0, 0);
+    const bool unreachable = !was_up && transition->event == HF_EV_LOST &&
+                             (error->phase == HF_PHASE_TCP || error->phase == HF_PHASE_TLS);
+    SIM_CHECK(!unreachable || conn->address + 1 >= conn->n_addresses || conn->io.degraded > 0,
+              "every address of a name is tried", "connection # leaves it at # of #", conn->index,
+              conn->address + 1, conn->n_addresses);
+}
+
 static void lost(const hf_transition *transition) {
     const unsigned conn = transition->conn;
     const bool was_up = transition->from == HF_HEALTHY || transition->from == HF_PROBING;
+    check_reason(transition, &sim_pool->conns[conn], was_up);
+    sim_n_losses += was_up;
+    tries += !ever_up && sim_pool->n_up == 0 && alone[conn];
+    if (was_up)
+        sim_check_suspects(conn);
     /* Of several that are lost together only the one that dials for all counts: which one that will be is
      * holdfast's choice. */
     const bool counts = alone[conn] || (was_up && sim_pool->n_conns == 1);
     if (was_up && up_since[conn] != HF_NEVER &&
-        sim.now - up_since[conn] >= sim_config.stable_after_ms)
+        sim.now - up_since[conn] >= sim_config.stable_after_ms) {
         least = 0;
+        out_until = HF_NEVER;
+    }
+    out();
     earliest[conn] = 0;
     if (sim_pool->n_up > 0)
         return;
@@ -124,8 +220,12 @@ void sim_check_transition(const hf_transition *transition) {
     case HF_RECONNECTING: dial_begins(transition); break;
     case HF_BACKOFF: lost(transition); break;
     case HF_HEALTHY:
-        if (dials(transition->from))
+        if (dials(transition->from)) {
             up_since[conn] = sim.now;
+            dials_at_once[conn] = 0;
+            ever_up = true;
+            sim_n_ups++;
+        }
         for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
             alone[i] = false;
             earliest[i] = 0; /* they follow */
@@ -138,7 +238,10 @@ void sim_check_transition(const hf_transition *transition) {
         if (transition->event == HF_EV_REFUSED)
             refused = true;
         if (sim_pool->n_up == 0 && sim_pool->n_idle == sim_pool->n_conns) { /* given up */
-            least = most = 0;
+            gave_up_from = out_from;
+            gave_up_tries = tries;
+            least = most = tries = 0;
+            out_from = out_until = HF_NEVER;
             memset(earliest, 0, sizeof earliest);
         }
         break;

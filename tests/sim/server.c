@@ -4,19 +4,27 @@
 
 #include "chaos.h"
 #include "port.h"
+#include "table.h"
 
 /* Machines: who is up, who is the primary, what becomes of their sessions when they go. */
 
 sim_node sim_nodes[SIM_NODES];
 sim_access sim_access_now;
+uint32_t sim_timeline;
+static uint32_t began; /* counts what begins: no two of them at one time */
 static uint8_t primary, known_primary;
 
 void sim_server_reset(void) {
     memset(sim_nodes, 0, sizeof sim_nodes);
     sim_access_now = (sim_access){ 0 };
     primary = known_primary = 0;
-    for (unsigned i = 0; i < SIM_NODES; i++)
+    sim_timeline = 1;
+    began = 0;
+    for (unsigned i = 0; i < SIM_NODES; i++) {
         sim_nodes[i].slots = 1000;
+        sim_nodes[i].started = ++began;
+        sim_nodes[i].statistics = ++began;
+    }
     sim_backend_reset();
 }
 
@@ -105,6 +113,8 @@ static void node_up(void *who, uint32_t what) {
     node->state = SIM_NODE_UP;
     node->generation++;
     sim_note("node # is up", (uint64_t)(node - sim_nodes), 0, 0);
+    if (node == &sim_nodes[primary] && sim_chance(&sim.rng, 500)) /* others are quicker than we */
+        sim_table_others(SIM_OURS, sim_between(&sim.rng, 1, 12));
 }
 
 static void node_starting(void *who, uint32_t what) {
@@ -128,6 +138,21 @@ static sim_node *goes_down(unsigned number, sim_node_state state, uint32_t ms) {
          backend++)                                                                      \
         if (backend->used && sim_nodes + backend->node == sim_nodes + (number))
 
+/* All its sessions are gone. in_order: it has written down what it did; else it recovers. */
+static void stops(unsigned number, bool in_order, bool postmaster) {
+    sim_node *node = &sim_nodes[number];
+    if (postmaster)
+        node->started = ++began;
+    if (!in_order)
+        node->statistics = ++began;
+    if (number != primary)
+        return;
+    if (in_order)
+        sim_table_flush(SIM_OURS);
+    else
+        sim_table_crash(SIM_OURS);
+}
+
 void sim_node_restart(unsigned number, bool immediate, uint32_t down_ms) {
     sim_note(immediate ? "node # stops, immediately" : "node # stops, fast", number, 0, 0);
     goes_down(number, SIM_NODE_DOWN, down_ms);
@@ -138,6 +163,7 @@ void sim_node_restart(unsigned number, bool immediate, uint32_t down_ms) {
         else
             sim_backend_fatal(backend, "57P01");
     }
+    stops(number, !immediate, true);
 }
 
 void sim_node_crash(unsigned number, uint32_t down_ms) {
@@ -153,6 +179,7 @@ void sim_node_crash(unsigned number, uint32_t down_ms) {
         else
             sim_backend_warn(backend, "57P02");
     }
+    stops(number, false, false);
 }
 
 void sim_node_vanish(unsigned number, uint32_t down_ms) {
@@ -165,6 +192,7 @@ void sim_node_vanish(unsigned number, uint32_t down_ms) {
         link->pipe[SIM_WAY_DOWN].hole_until = UINT64_MAX / 2;
         sim_backend_end(backend, false);
     }
+    stops(number, false, true);
 }
 
 static void node_continues(void *who, uint32_t what) {
@@ -214,20 +242,24 @@ static void dns_learns(void *who, uint32_t what) {
 
 void sim_failover(void) {
     const unsigned old = primary;
-    primary = (uint8_t)((old + 1 + sim_below(&sim.rng, SIM_NODES - 1)) % SIM_NODES);
-    sim_note("node # takes over from node #", primary, old, 0);
-    sim_hit(SIM_PG_FAILOVER);
     const bool immediate = sim_chance(&sim.rng, 500);
     if (sim_chance(&sim.rng, 500))
         sim_node_vanish(old, sim_scaled(&sim.rng, 1000, 120000));
     else
         sim_node_restart(old, immediate, sim_scaled(&sim.rng, 10, 60000));
+    primary = (uint8_t)((old + 1 + sim_below(&sim.rng, SIM_NODES - 1)) % SIM_NODES);
+    sim_note("node # takes over from node #", primary, old, 0);
+    sim_hit(SIM_PG_FAILOVER);
+    sim_timeline++;
+    sim_table_crash(SIM_OURS); /* what the old one has not flushed was not sent on either */
     sim_plan_in(sim_scaled(&sim.rng, 1, 20000), dns_learns, NULL, primary);
 }
 
 void sim_server_heal(unsigned known) {
-    if (primary >= known)
+    if (primary >= known) {
         primary = 0;
+        sim_timeline++;
+    }
     known_primary = primary;
     for (unsigned i = 0; i < SIM_NODES; i++) {
         sim_node *node = &sim_nodes[i];

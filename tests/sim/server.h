@@ -19,22 +19,26 @@ typedef enum sim_node_state {
 
 typedef struct sim_node {
     uint8_t state;
-    hf_ms hole_until[SIM_WAYS]; /* nothing gets through to it, or from it */
-    unsigned slots;             /* sessions at most */
-    bool bad_certificate;       /* its certificate does not verify */
-    uint32_t generation;        /* counts its lives: what was planned for an earlier one is void */
+    hf_ms hole_until[SIM_WAYS];   /* nothing gets through to it, or from it */
+    unsigned slots;               /* sessions at most */
+    bool bad_certificate;         /* its certificate does not verify */
+    uint32_t started, statistics; /* when its postmaster and its statistics began */
+    uint32_t generation; /* counts its lives: what was planned for an earlier one is void */
 } sim_node;
 
 extern sim_node sim_nodes[SIM_NODES];
+extern uint32_t sim_timeline;
 
 /* Who clients are, and how they are let in. */
 typedef struct sim_access {
-    bool wrong_password; /* what the client has is not the password (any more) */
-    bool wrong_database; /* its database is gone */
-    bool scram;          /* else anybody is let in */
-    bool pooler;         /* knows no start-up parameters */
-    bool old;            /* knows no client_connection_check_interval */
-    uint32_t refusals;   /* logins refused for good, since the last hf_pool_reset() */
+    bool wrong_password;    /* what the client has is not the password (any more) */
+    bool wrong_database;    /* its database is gone */
+    bool scram;             /* else anybody is let in */
+    bool pooler;            /* knows no start-up parameters */
+    bool old;               /* knows no client_connection_check_interval */
+    bool lazy;              /* synchronous_commit is off */
+    const char *ticketless; /* why it gives no tickets; NULL it does */
+    uint32_t refusals;      /* logins refused for good, since the last hf_pool_reset() */
 } sim_access;
 
 extern sim_access sim_access_now;

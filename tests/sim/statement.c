@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "table.h"
+#include "ticket.h"
 #include "work.h"
 
 /* The extended protocol (PostgreSQL docs 55.2.3) and what the statements of work.c do. A statement runs for a
@@ -75,9 +76,10 @@ static void done(sim_backend *backend, const char *tag, bool counts) {
 }
 
 static void undo(sim_backend *backend) {
-    sim_table_abort(backend->xid);
+    sim_table_abort(backend->cluster, backend->xid);
     backend->xid = 0;
     backend->n_writes = 0;
+    backend->ticketed = false;
 }
 
 static void fail(sim_backend *backend, const char *sqlstate) {
@@ -164,6 +166,10 @@ static const char *fate(const sim_backend *backend) {
         return "25006";
     if (starts(sql, "SELECT error"))
         return backend->portal.word;
+    if (backend->portal.kind == SIM_TICKET_GIVES)
+        return NULL;
+    if (backend->portal.kind == SIM_TICKET_ASKS)
+        return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
     return sim_strikes(SIM_PG_40001)                  ? "40001"
            : sim_strikes(SIM_PG_40P01)                ? "40P01"
            : sim_strikes(SIM_PG_40003)                ? "40003"
@@ -172,20 +178,37 @@ static const char *fate(const sim_backend *backend) {
                                                       : NULL;
 }
 
+/* Nothing of it is durable yet: what happens to its session or its client now? */
 static void commit(sim_backend *backend, bool by_portal) {
+    uint32_t ms = sim_below(&sim.rng, 10);
     backend->commit_portal = by_portal;
-    if (backend->n_writes == 0)
+    if (backend->n_writes == 0 && !backend->xid) {
         sim_statement_committed(backend);
-    else if (sim_strikes(SIM_PG_KILL_AFTER_DONE))
+        return;
+    }
+    if (sim_strikes(SIM_PG_KILL_AFTER_DONE)) {
         sim_backend_fatal(backend, "57P01");
-    else
-        sim_backend_busy(backend, sim_below(&sim.rng, 10), SIM_THEN_COMMITTED);
+        return;
+    }
+    if (sim_node_is_primary(backend->node) && sim_strikes(SIM_PG_CRASH_AT_COMMIT)) {
+        sim_node_crash(backend->node, sim_scaled(&sim.rng, 20, 2000));
+        return;
+    }
+    if (sim_strikes(SIM_PG_COMMIT_SLOW))
+        ms += sim_scaled(&sim.rng, 200, 60000);
+    if (sim_strikes(SIM_PG_COMMIT_UNHEARD))
+        sim_link_cut(backend->link, sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN, false);
+    sim_backend_busy(backend, ms, SIM_THEN_COMMITTED);
 }
 
 static void execute(sim_backend *backend) {
     const char *sql = backend->portal.sql;
     if (!backend->portal.bound) {
         fail(backend, "34000");
+    } else if (strcmp(sql, "ROLLBACK") == 0) {
+        undo(backend);
+        backend->status = 'I';
+        done(backend, "ROLLBACK", false);
     } else if (starts(sql, "COMMIT")) {
         if (backend->status == 'E') {
             backend->status = 'I';
@@ -207,11 +230,14 @@ static void execute(sim_backend *backend) {
             ms = backend->portal.number;
         if (sim_strikes(SIM_PG_LATE))
             ms += sim_scaled(&sim.rng, 1000, 100000);
+        if (backend->portal.kind == SIM_TICKET_GIVES)
+            ms = 0;
         backend->fails_with = fate(backend);
         backend->applies_now = starts(sql, "CALL") && !backend->fails_with;
         if (backend->applies_now) { /* it commits in its middle */
-            uint32_t xid = sim_table_begin();
-            sim_table_commit(xid, &backend->portal.token, 1, backend->link->tainted);
+            uint32_t xid = sim_table_begin(backend->cluster);
+            sim_table_commit(backend->cluster, xid, &backend->portal.token, 1,
+                             backend->link->tainted);
         }
         sim_backend_busy(backend, ms, SIM_THEN_EXECUTED);
     }
@@ -235,6 +261,25 @@ static void answer_rows(sim_backend *backend) {
     done(backend, tag, true);
 }
 
+/* A ticket, or what became of one: one row of one text. */
+static void answer_ticket(sim_backend *backend) {
+    sim_out *out = &backend->out;
+    const char *text = NULL;
+    const char *sqlstate = backend->portal.kind == SIM_TICKET_GIVES
+                               ? sim_ticket_give(backend, &text)
+                               : sim_ticket_answer(backend, &text);
+    if (sqlstate) {
+        fail(backend, sqlstate);
+        return;
+    }
+    sim_out_begin(out, 'D');
+    sim_out16(out, 1);
+    sim_out32(out, text ? (uint32_t)strlen(text) : UINT32_MAX);
+    sim_out_bytes(out, text, text ? strlen(text) : 0);
+    sim_out_end(out);
+    done(backend, "SELECT 1", false);
+}
+
 void sim_statement_executed(sim_backend *backend) {
     const char *sql = backend->portal.sql;
     const char *sqlstate = backend->fails_with;
@@ -247,10 +292,12 @@ void sim_statement_executed(sim_backend *backend) {
         fail(backend, sqlstate);
     } else if (sim_strikes(SIM_PG_KILL_BUSY)) {
         sim_backend_fatal(backend, "57P01");
+    } else if (backend->portal.kind) {
+        answer_ticket(backend);
     } else {
         if ((starts(sql, "INSERT") || starts(sql, "UPDATE")) && backend->n_writes < SIM_WRITES) {
             if (!backend->xid)
-                backend->xid = sim_table_begin();
+                backend->xid = sim_table_begin(backend->cluster);
             backend->write_flights[backend->n_writes] = sim_tap_oldest(&link->tap);
             backend->writes[backend->n_writes++] = backend->portal.token;
         }
@@ -275,7 +322,7 @@ static void say_junk(sim_backend *backend) {
     const unsigned which = sim_below(&sim.rng, sizeof junk / sizeof junk[0]);
     static const uint8_t bytes[] = { 4, 5, 7, 5, 6, 12 };
     sim_out_bytes(&backend->out, junk[which], bytes[which]);
-    backend->link->tainted = true;
+    backend->link->tainted = sim.tainted = true;
 }
 
 static void ready(sim_backend *backend) {
@@ -284,7 +331,11 @@ static void ready(sim_backend *backend) {
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, (unsigned char)backend->status);
     sim_out_end(&backend->out);
-    sim_tell(backend, backend->status == 'I' ? SIM_TOLD_READY : SIM_TOLD_OPEN);
+    sim_tell(backend,
+             backend->told | (backend->status == 'I'                        ? SIM_TOLD_READY
+                              : backend->status == 'T' && backend->ticketed ? SIM_TOLD_HELD
+                                                                            : SIM_TOLD_OPEN));
+    backend->told = 0;
     tap->n_answered++;
     backend->only_reads = backend->only_reads && backend->status != 'I';
     backend->n_done = 0;
@@ -296,7 +347,8 @@ static void ready(sim_backend *backend) {
 }
 
 void sim_statement_committed(sim_backend *backend) {
-    if (backend->n_writes > 0 && sim_strikes(SIM_PG_COMMIT_FAILS)) {
+    const bool wrote = backend->n_writes > 0 || backend->xid;
+    if (wrote && sim_strikes(SIM_PG_COMMIT_FAILS)) {
         const bool by_portal = backend->commit_portal;
         backend->status = 'I';
         fail(backend, sim_chance(&sim.rng, 500) ? "40001" : "23505");
@@ -304,14 +356,15 @@ void sim_statement_committed(sim_backend *backend) {
             ready(backend);
         return;
     }
-    const bool wrote = backend->n_writes > 0;
     if (wrote) {
         for (unsigned i = 0; i < backend->n_writes; i++)
             sim_flight_applied(backend->write_flights[i], backend->link);
-        sim_table_commit(backend->xid, backend->writes, backend->n_writes, backend->link->tainted);
+        sim_table_commit(backend->cluster, backend->xid, backend->writes, backend->n_writes,
+                         backend->link->tainted);
     }
     backend->xid = 0;
     backend->n_writes = 0;
+    backend->ticketed = false;
     if (wrote && sim_strikes(SIM_PG_COMMIT_LOST)) {
         if (sim_chance(&sim.rng, 500))
             sim_backend_flush(backend);
@@ -325,6 +378,8 @@ void sim_statement_committed(sim_backend *backend) {
     if (backend->commit_portal) {
         backend->status = 'I';
         done(backend, "COMMIT", false);
+        if (sim_flights[sim_tap_oldest(&backend->link->tap)].is & SIM_COMMITS)
+            sim_tell(backend, SIM_TOLD_DONE);
     } else {
         ready(backend);
     }
@@ -361,6 +416,9 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     portal->token = sim_token_of(sql, &bind);
     portal->number = bind.second;
     portal->bound = true;
+    portal->kind = 0;
+    if (!bind.statement[0] && sim_ticket_kind(backend->names.unnamed))
+        sim_ticket_bind(portal, backend->names.unnamed, &bind);
     say(backend, '2');
 }
 

@@ -1,19 +1,38 @@
 /* What the database holds, as far as a run cares: how often each request's writes were applied. A transaction
- * that writes has an xid, and the log says what became of each (pg_xact_status).
+ * that writes has an xid, and a log says what became of each (pg_xact_status). An xid lasts only once it is
+ * flushed: the crash before that gives its number to somebody else's transaction.
+ *
+ * There are two databases, each with its own numbers: ours, and the one that a pooler leads to by mistake.
  */
 #ifndef SIM_TABLE_H
 #define SIM_TABLE_H
 
 #include "world.h"
 
-typedef enum sim_xact { SIM_XACT_RUNNING, SIM_XACT_COMMITTED, SIM_XACT_ABORTED } sim_xact;
+enum { SIM_OURS, SIM_FOREIGN, SIM_CLUSTERS };
 
-void sim_table_reset(void);
-uint32_t sim_table_begin(void);
+typedef enum sim_xact {
+    SIM_XACT_RUNNING,
+    SIM_XACT_COMMITTED,
+    SIM_XACT_ABORTED,
+    SIM_XACT_FUTURE /* there is none of this number yet */
+} sim_xact;
+
+/* lazy: commits are answered before they are flushed (synchronous_commit = off). */
+void sim_table_reset(bool lazy);
+uint32_t sim_table_begin(unsigned cluster);
 /* All of the transaction's writes take effect at once. tainted: who knows what was sent. */
-void sim_table_commit(uint32_t xid, const uint32_t *tokens, unsigned n, bool tainted);
-void sim_table_abort(uint32_t xid);
-/* SIM_XACT_ABORTED for one that never was. */
-sim_xact sim_table_status(uint32_t xid);
+void sim_table_commit(unsigned cluster, uint32_t xid, const uint32_t *tokens, unsigned n,
+                      bool tainted);
+void sim_table_abort(unsigned cluster, uint32_t xid);
+sim_xact sim_table_status(unsigned cluster, uint32_t xid);
+/* Was this number given out before a crash, and again behind it? */
+bool sim_table_given_again(unsigned cluster, uint32_t xid);
+/* The database stops in good order: all is flushed. */
+void sim_table_flush(unsigned cluster);
+/* It does not: what was not flushed never was. No session of its may be left. */
+void sim_table_crash(unsigned cluster);
+/* Somebody else's transactions come and go. */
+void sim_table_others(unsigned cluster, unsigned n);
 
 #endif

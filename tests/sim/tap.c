@@ -1,5 +1,6 @@
 #include "check.h"
 #include "net.h"
+#include "ticket.h"
 #include "work.h"
 
 #include <string.h>
@@ -29,6 +30,10 @@ void sim_tap_reset(sim_tap *tap) {
         tap->names.list[i].used = false;
 }
 
+bool sim_flight_own(const sim_flight *flight) {
+    return flight->token == SIM_NO_TOKEN && !(flight->is & (SIM_COMMITS | SIM_ASKS));
+}
+
 uint32_t sim_tap_oldest(const sim_tap *tap) {
     return tap->n_answered < tap->n_flights ? tap->flights[tap->n_answered] : 0;
 }
@@ -46,6 +51,13 @@ void sim_flight_applied(uint32_t flight, const sim_link *link) {
     check_undone(flight, link);
 }
 
+/* The client learns what became of a transaction. */
+static void told_of(sim_flight *flight, unsigned told) {
+    flight->is |= told & (SIM_TOLD_COMMITTED | SIM_TOLD_ABORTED | SIM_TOLD_NOTHING | SIM_TAINTED);
+    if (told & SIM_TOLD_RUNNING)
+        flight->running_at = sim.now;
+}
+
 void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     sim_tap *tap = &link->tap;
     tap->in = tap->in || told == SIM_TOLD_IN;
@@ -58,20 +70,27 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     }
     if (told & SIM_TOLD_FATAL) {
         size_t oldest = tap->n_told; /* past probes and ROLLBACKs: nobody's */
-        while (oldest < tap->n_flights && sim_flights[tap->flights[oldest]].token == SIM_NO_TOKEN)
+        while (oldest < tap->n_flights && sim_flight_own(&sim_flights[tap->flights[oldest]]))
             oldest++;
         tap->ended = oldest == tap->n_flights;
         flight = tap->ended ? 0 : tap->flights[oldest];
         if (!tap->ended && oldest > tap->n_told) /* whose ROLLBACK it was may count as the oldest */
             told |= SIM_PAUSED;
     }
-    sim_flights[flight].is |= (uint16_t)told;
+    sim_flights[flight].is |= told;
+    if (sim_flights[flight].is & SIM_ASKS) {
+        told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
+        if (told & SIM_TOLD_READY)
+            sim_check_answered(false);
+    }
     check_undone(flight, link);
-    tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)) != 0;
+    tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
 }
 
 bool sim_flight_open(const sim_flight *flight) {
-    const unsigned is = flight->is;
+    const unsigned is = flight->commit ? sim_flights[flight->commit].is | SIM_HANDED : flight->is;
+    if (flight->is & (SIM_TOLD_ABORTED | SIM_TOLD_COMMITTED)) /* it was asked about */
+        return false;
     if (!(is & SIM_HANDED) || (is & SIM_TOLD_ERROR))
         return false;
     if (is & SIM_TOLD_AMBIGUOUS)
@@ -86,8 +105,9 @@ static sim_flight *flight_of(sim_link *link) {
     if (tap->flight == 0) {
         sim_flights = sim_grow(sim_flights, &flights_room, sim_n_flights + 2, sizeof *sim_flights);
         tap->flight = ++sim_n_flights;
-        sim_flights[tap->flight] =
-            (sim_flight){ .link = (uint16_t)(link - sim_links), .link_life = link->life };
+        sim_flights[tap->flight] = (sim_flight){ .link = (uint16_t)(link - sim_links),
+                                                 .link_life = link->life,
+                                                 .asked_at = HF_NEVER };
         tap->flights =
             sim_grow(tap->flights, &tap->flight_room, tap->n_flights + 1, sizeof *tap->flights);
         tap->flights[tap->n_flights++] = tap->flight;
@@ -101,10 +121,19 @@ static void bound(sim_link *link) {
     const char *sql = sim_names_get(&tap->names, bind.statement);
     SIM_CHECK(sql && !bind.bad, "the client keeps to the protocol",
               "link # binds what it never prepared", link->number, 0, 0);
+    const unsigned kind = bind.statement[0] ? 0 : sim_ticket_kind(tap->names.unnamed);
     tap->commits = strcmp(sql, "COMMIT") == 0;
-    tap->executable = !tap->commits && strncmp(sql, "BEGIN", 5) != 0;
-    if (strstr(sql, "/* "))
-        tap->executable = true;
+    tap->tickets = kind == SIM_TICKET_GIVES;
+    tap->asks = 0;
+    if (kind == SIM_TICKET_ASKS) {
+        tap->asks = sim_ticket_find(&bind);
+        SIM_CHECK(tap->asks || sim.tainted, "only about its own tickets a client asks", "link #",
+                  link->number, 0, 0);
+    }
+    const bool begins = strncmp(sql, "BEGIN", 5) == 0 && !strstr(sql, "/* ");
+    tap->began = tap->began || begins;
+    tap->undoes = strcmp(sql, "ROLLBACK") == 0;
+    tap->executable = !tap->commits && !tap->undoes && !begins && !kind;
     if (tap->executable) {
         sim_flight *flight = flight_of(link);
         uint32_t token = sim_token_of(sql, &bind);
@@ -119,11 +148,42 @@ static void bound(sim_link *link) {
     }
 }
 
+/* A COMMIT in a flight of its own. */
+static void commits_held(sim_link *link) {
+    sim_tap *tap = &link->tap;
+    SIM_CHECK(tap->held || link->tainted, "the client keeps to the protocol",
+              "link # commits what it never began", link->number, 0, 0);
+    if (!tap->held)
+        return;
+    sim_flight *flight = &sim_flights[tap->flight], *run = &sim_flights[tap->held];
+    flight->about = tap->held;
+    flight->is |= SIM_COMMITS;
+    sim_check_commit(tap->held, link);
+    sim_check_handed(tap->held);
+    run->commit = tap->flight;
+    run->committed_at = sim.now;
+    run->is |= SIM_HANDED;
+    tap->held = 0;
+}
+
 static void executed(sim_link *link) {
     sim_tap *tap = &link->tap;
     sim_flight *flight = flight_of(link);
-    const bool batch = flight->token && sim_jobs[flight->token].batch;
-    if ((batch ? tap->commits : tap->executable) && !(flight->is & SIM_HANDED)) {
+    const sim_job *job = &sim_jobs[flight->token];
+    /* Its effect is its COMMIT's: that of its own flight, or of another. */
+    const bool waits = job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began);
+    if (tap->tickets && flight->token) {
+        tap->held = tap->flight;
+    } else if (tap->undoes) {
+        tap->held = 0;
+    } else if (tap->asks) {
+        flight->about = tap->asks;
+        flight->is |= SIM_ASKS;
+        sim_check_ask(tap->asks, link);
+    } else if (tap->commits && !flight->token) {
+        commits_held(link);
+    } else if (flight->token && (waits ? tap->commits : tap->executable) &&
+               !(flight->is & SIM_HANDED)) {
         sim_check_handed(tap->flight);
         flight->is |= SIM_HANDED;
     }
@@ -153,14 +213,17 @@ static void message(sim_link *link) {
     case 'Q':
         flight_of(link);
         tap->flight = 0;
+        tap->held = 0;
         break;
     case 'S':
         if (tap->flight == 0)
             tap->probes++;
         flight_of(link);
         tap->flight = 0;
+        tap->began = false;
         break;
-    default: break; /* 'p', 'X' */
+    case 'X': tap->bye = true; break;
+    default: break; /* 'p' */
     }
 }
 

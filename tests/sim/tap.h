@@ -21,16 +21,32 @@ enum {
     SIM_TOLD_OPEN = 1 << 9,      /* … its ReadyForQuery, within a transaction: not committed */
     SIM_PAUSED = 1 << 10, /* holdfast may not have looked at an answer, or not know whose it is */
     SIM_TOLD_REFUSED = 1 << 11, /* (of a login) … that it is refused for good */
-    SIM_TOLD_IN = 1 << 12       /* (of a login) … that it is complete */
+    SIM_TOLD_IN = 1 << 12,      /* (of a login) … that it is complete */
+    /* of a transaction that is held: its COMMIT is a flight of its own, and so is each question about it */
+    SIM_TOLD_HELD = 1 << 13,      /* … its ReadyForQuery, with its ticket: all but the COMMIT */
+    SIM_COMMITS = 1 << 14,        /* this flight is the COMMIT of `about` */
+    SIM_ASKS = 1 << 15,           /* this flight asks what became of `about` */
+    SIM_TOLD_COMMITTED = 1 << 16, /* … that it was committed */
+    SIM_TOLD_ABORTED = 1 << 17,   /* … that it was not */
+    SIM_TOLD_RUNNING = 1 << 18,   /* … that it is still in progress */
+    SIM_TOLD_NOTHING = 1 << 19,   /* … that nobody can say any more */
+    SIM_TOLD_STANDBY = 1 << 20,   /* … that the primary can */
+    SIM_HIT_BY_OTHER = 1 << 21    /* a cancel that was sent for another one hit it */
 };
 
 typedef struct sim_flight {
-    uint32_t token; /* of the request; SIM_NO_TOKEN: a probe or a ROLLBACK */
-    uint32_t next;  /* the request's next flight; 0 none */
-    uint16_t link, is;
+    uint32_t token;  /* of the request; SIM_NO_TOKEN: a probe or a ROLLBACK */
+    uint32_t next;   /* the request's next flight; 0 none */
+    uint32_t about;  /* SIM_COMMITS, SIM_ASKS: the flight of the transaction */
+    uint32_t commit; /* of such a one: the flight of its COMMIT; 0 none was sent */
+    uint32_t is;
+    uint16_t link;
     uint32_t link_life;
-    uint32_t n_rows; /* that the server sent */
-    uint64_t hash;   /* of those rows */
+    uint32_t n_rows;    /* that the server sent */
+    uint64_t hash;      /* of those rows */
+    hf_ms committed_at; /* when its COMMIT was handed over */
+    hf_ms asked_at;     /* when it was first asked about; HF_NEVER */
+    hf_ms running_at;   /* when the client last read that it is in progress; 0 */
 } sim_flight;
 
 extern sim_flight *sim_flights; /* from 1 on */
@@ -38,14 +54,20 @@ extern uint32_t sim_n_flights;
 
 typedef struct sim_tap {
     uint8_t head[8];
-    uint8_t body[600];
+    uint8_t body[1024];
     uint32_t n_head, n_body, body_size;
     char type;
     bool started;    /* the start-up message was sent: a session */
     bool in;         /* its first ReadyForQuery was read */
     bool cancels;    /* a CancelRequest was sent */
+    bool bye;        /* Terminate was sent */
     bool executable; /* the portal bound last is the request's own */
     bool commits;    /* … is COMMIT */
+    bool undoes;     /* … is ROLLBACK */
+    bool tickets;    /* … asks for a ticket */
+    bool began;      /* the flight that is being sent has a BEGIN before */
+    uint32_t asks;   /* … asks what became of this flight; 0 it does not */
+    uint32_t held;   /* the transaction that waits for its COMMIT; 0 none */
     bool ended;      /* a FATAL was read with nothing in flight: what is sent now never runs */
     uint32_t flight; /* being sent; 0 none has begun */
     uint32_t probes; /* Syncs without anything before them */
@@ -64,6 +86,8 @@ uint32_t sim_tap_oldest(const sim_tap *tap);
 void sim_tap_told(struct sim_link *link, uint32_t flight, unsigned told);
 /* The server commits what this flight wrote. */
 void sim_flight_applied(uint32_t flight, const struct sim_link *link);
+/* Is it the session's own: a probe or a ROLLBACK? */
+bool sim_flight_own(const sim_flight *flight);
 /* May this flight have had an effect, as far as the client can know? */
 bool sim_flight_open(const sim_flight *flight);
 

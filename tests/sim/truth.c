@@ -1,6 +1,9 @@
 #include "check.h"
 
+#include <string.h>
+
 #include "engine.h"
+#include "ticket.h"
 
 /* What requests are told (SEMANTICS 9 to 17), against what was put on the wire, what was read from it, and what
  * the server did. Where a bit was flipped in clear text nothing can be known but that every request ends. */
@@ -43,6 +46,11 @@ static uint32_t open_flight(const sim_job *job, uint32_t but) {
     return 0;
 }
 
+uint32_t sim_job_unresolved(const sim_job *job) {
+    const uint32_t open = open_flight(job, 0);
+    return open && sim_flights[open].commit && !sim_job_tainted(job) ? open : 0;
+}
+
 /* Is it on a connection that has not put it on the wire yet? */
 static bool buffered(uint32_t token) {
     for (unsigned i = 0; i < SIM_SLOTS; i++)
@@ -60,7 +68,8 @@ static void check_order(uint32_t token, uint32_t before) {
         const sim_job *job = &sim_jobs[flight->token];
         if (flight->link != last->link || flight->link_life != last->link_life)
             continue;
-        const unsigned told = SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_AMBIGUOUS;
+        const unsigned told =
+            SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD | SIM_TOLD_AMBIGUOUS;
         SIM_CHECK(flight->token == 0 || job->last != n || job->outcome != HF_OUTCOME_PENDING ||
                       (flight->is & told) || (last->is & told) || buffered(flight->token),
                   "what was lost goes out again in its order",
@@ -74,6 +83,8 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
     const sim_tap *tap = &link->tap;
     if (link->tainted || sim_job_tainted(&sim_jobs[token]))
         return;
+    SIM_CHECK(!tap->held, "nothing comes between a transaction and its COMMIT",
+              "request # behind request #", token, sim_flights[tap->held].token, 0);
     for (size_t i = tap->n_told; i < tap->n_flights; i++) {
         const sim_flight *other = &sim_flights[tap->flights[i]];
         SIM_CHECK(tap->flights[i] == number || other->token == 0 ||
@@ -82,6 +93,9 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
                   "only replay-safe statements are pipelined", "request # behind request #", token,
                   other->token, 0);
     }
+    const uint32_t open = open_flight(&sim_jobs[token], number);
+    SIM_CHECK(!open || !sim_flights[open].commit, "what may have been committed is not run again",
+              "request # goes out in flight #, flight # may have been", token, number, open);
     if (before)
         check_order(token, before);
 }
@@ -89,11 +103,90 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
 void sim_check_handed(uint32_t flight) {
     const uint32_t token = sim_flights[flight].token;
     const sim_job *job = &sim_jobs[token];
-    if (job->replay != HF_REPLAY_UNSENT || sim_job_tainted(job))
+    if (job->replay == HF_REPLAY_SAFE || sim_job_tainted(job))
         return;
     const uint32_t other = open_flight(job, flight);
     SIM_CHECK(!other, "what may have run is not run again",
               "request # goes out in flight #, flight # may have run", token, flight, other);
+}
+
+/* --- what is held until its COMMIT (SEMANTICS 15) ----------------------------------------------------- */
+
+void sim_check_on_commit(sim_job *job, const hf_request *request) {
+    const uint32_t token = (uint32_t)(job - sim_jobs);
+    const sim_flight *last = &sim_flights[job->last];
+    const char *given = sim_ticket_of(job->last);
+    const bool again = job->committing == job->last;
+    job->committing = job->last;
+    if (sim_job_tainted(job))
+        return;
+    SIM_CHECK(job->last && (last->is & SIM_TOLD_HELD) && !last->commit,
+              "on_commit comes when all but the COMMIT is done", "request # in flight #", token,
+              job->last, 0);
+    SIM_CHECK(given && strcmp(given, request->ticket) == 0, "a ticket is the server's",
+              "request # in flight #", token, job->last, 0);
+    SIM_CHECK(job->n_rows == last->n_rows && job->hash == last->hash,
+              "on_commit comes when all rows were told", "request # got # rows of #", token,
+              job->n_rows, last->n_rows);
+    SIM_CHECK(!again, "on_commit comes once for each attempt", "request # in flight #", token,
+              job->last, 0);
+}
+
+void sim_check_commit(uint32_t flight, const sim_link *link) {
+    const sim_job *job = &sim_jobs[sim_flights[flight].token];
+    if (link->tainted)
+        return;
+    SIM_CHECK(job->committing == flight, "no COMMIT before on_commit", "request # in flight #",
+              sim_flights[flight].token, flight, 0);
+    SIM_CHECK(job->outcome == HF_OUTCOME_PENDING, "what is over is not committed",
+              "request # in flight #", sim_flights[flight].token, flight, 0);
+}
+
+/* Were there questions for request_timeout at that moment, from `first` on? */
+static bool out_of_time(hf_ms first, hf_ms at) {
+    const hf_ms most = sim_config.request_timeout_ms;
+    return first != HF_NEVER && most != 0 && most != HF_FOREVER && at >= first + most;
+}
+
+void sim_check_ask(uint32_t number, const sim_link *link) {
+    sim_flight *flight = &sim_flights[number];
+    const sim_job *job = &sim_jobs[flight->token];
+    if (link->tainted || sim_job_tainted(job))
+        return;
+    SIM_CHECK(job->outcome == HF_OUTCOME_PENDING, "only what is not over is asked about",
+              "request # in flight #", flight->token, number, 0);
+    SIM_CHECK(sim_flight_open(flight) || (sim_flights[flight->commit].is & SIM_TOLD_FATAL),
+              "only what may have been committed is asked about", "request # in flight #",
+              flight->token, number, 0);
+    SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at),
+              "a COMMIT is asked about for request_timeout at most",
+              "request # in flight #, first asked at #", flight->token, number, flight->asked_at);
+    if (flight->asked_at == HF_NEVER)
+        flight->asked_at = sim.now;
+}
+
+void sim_check_restart(const sim_job *job) {
+    const sim_flight *last = &sim_flights[job->last];
+    if (sim_job_tainted(job) || !last->commit)
+        return;
+    SIM_CHECK(!sim_flight_open(last), "asking voids no rows", "request # in flight #",
+              (uint64_t)(job - sim_jobs), job->last, 0);
+}
+
+/* Was a commit left in the dark for want of an answer that there could have been? */
+static void check_given_up(const sim_job *job, const hf_request *request, uint32_t token,
+                           uint32_t open) {
+    const sim_flight *flight = &sim_flights[open];
+    if (!open || !flight->commit)
+        return; /* it ran as if it was UNSENT */
+    /* A question may be on its way that the link has not taken yet. */
+    const bool late =
+        request->asked_at >= flight->committed_at && out_of_time(request->asked_at, sim.now);
+    SIM_CHECK(job->cancelled || sim.now >= job->deadline || sim_pool->closing || late ||
+                  (flight->is & SIM_TOLD_NOTHING) || request->error.code == HF_ERR_OUTAGE ||
+                  sim_pool->refused,
+              "a lost COMMIT is asked about", "request # in flight # is UNKNOWN, error #", token,
+              open, (uint64_t)-request->error.code);
 }
 
 void sim_check_cancel(const sim_link *link, uint32_t pid) {
@@ -106,7 +199,7 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
                   "a cancel is for its own session", "connection # cancels process #", i, pid, 0);
         for (size_t n = 0; n < session->tap.n_flights; n++) {
             sim_flight *flight = &sim_flights[session->tap.flights[n]];
-            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN))
+            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD))
                 continue;
             SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
                       "connection # cancels request # again", i, flight->token, 0);
@@ -120,17 +213,21 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
 
 static void check_ok(const sim_job *job, const hf_request *request, uint32_t token) {
     const sim_flight *last = &sim_flights[job->last];
-    SIM_CHECK(job->last && (last->is & SIM_TOLD_READY), "OK only at ReadyForQuery", "request #",
+    /* Of one that was held its COMMIT tells, or an answer to the question what became of it. */
+    const sim_flight *end = last->commit ? &sim_flights[last->commit] : last;
+    SIM_CHECK(job->last && ((end->is & SIM_TOLD_READY) || (last->is & SIM_TOLD_COMMITTED)),
+              "OK only at ReadyForQuery", "request #", token, 0, 0);
+    SIM_CHECK(!((last->is | end->is) & (SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS)),
+              "what failed is not OK", "request #", token, 0, 0);
+    SIM_CHECK(!job->writes || job->applied > 0, "an acknowledged write is not missing", "request #",
               token, 0, 0);
-    SIM_CHECK(!(last->is & (SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS)), "what failed is not OK",
-              "request #", token, 0, 0);
+    if (job->unresolved == job->last) /* it had its rows when it ran */
+        return;
     SIM_CHECK(request->n_rows == last->n_rows && job->n_rows == last->n_rows,
               "OK means the server's rows", "request # got # rows of #", token, job->n_rows,
               last->n_rows);
     SIM_CHECK(job->hash == last->hash, "OK means the server's rows",
               "request # got other values than the server sent in flight #", token, job->last, 0);
-    SIM_CHECK(!job->writes || job->applied > 0, "an acknowledged write is not missing", "request #",
-              token, 0, 0);
 }
 
 void sim_check_done(sim_job *job, const hf_request *request) {
@@ -141,7 +238,10 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     job->outcome = (uint8_t)outcome;
     SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",
               "request # was sent again # times", token, request->retries, 0);
-    if (sim_job_tainted(job) || job->prepares)
+    if (sim_job_tainted(job))
+        return;
+    sim_check_why(job, request);
+    if (job->prepares)
         return;
     const uint32_t open = open_flight(job, 0);
     switch (outcome) {
@@ -152,11 +252,15 @@ void sim_check_done(sim_job *job, const hf_request *request) {
                   "FAILED and NOT_SENT only of what certainly had no effect",
                   "request # in flight # may have run (outcome #)", token, open, outcome);
         break;
-    case HF_OUTCOME_UNKNOWN:
-        SIM_CHECK(open || paused(job) || left_open(job) || job->too_large,
-                  "UNKNOWN only of what may have run", "request #, last flight #", token, job->last,
-                  0);
+    case HF_OUTCOME_UNKNOWN: {
+        /* A COMMIT that a FATAL ended is asked about all the same. */
+        const sim_flight *end = &sim_flights[sim_flights[job->last].commit];
+        SIM_CHECK(
+            open || paused(job) || left_open(job) || job->too_large || (end->is & SIM_TOLD_FATAL),
+            "UNKNOWN only of what may have run", "request #, last flight #", token, job->last, 0);
+        check_given_up(job, request, token, open);
         break;
+    }
     case HF_OUTCOME_PENDING: break;
     }
 }

@@ -19,6 +19,8 @@ const char *sim_names_get(const sim_names *names, const char *name) {
 }
 
 void sim_names_put(sim_names *names, const char *name, const char *sql) {
+    if (!name[0])
+        snprintf(names->unnamed, sizeof names->unnamed, "%s", sql);
     int place = find(names, name);
     for (int i = 0; place < 0 && i < SIM_NAMES; i++)
         if (!names->list[i].used)
@@ -101,6 +103,8 @@ sim_bind sim_read_bind(const uint8_t *at, size_t bytes) {
             bind.first = number_of(text, text + length);
         if (i == 1) {
             bind.second = number_of(text, text + length);
+            bind.text = text;
+            bind.text_bytes = length;
             snprintf(bind.word, sizeof bind.word, "%.*s", (int)length, text);
         }
     }

@@ -6,7 +6,13 @@
 
 #include "world.h"
 
-enum { SIM_SQL_BYTES = 80, SIM_NAME_BYTES = 28, SIM_NAMES = 48, SIM_NO_TOKEN = 0 };
+enum {
+    SIM_UNNAMED_BYTES = 640,
+    SIM_SQL_BYTES = 80,
+    SIM_NAME_BYTES = 28,
+    SIM_NAMES = 48,
+    SIM_NO_TOKEN = 0
+};
 
 /* Prepared statements: the text of each name. */
 typedef struct sim_names {
@@ -14,6 +20,7 @@ typedef struct sim_names {
         char name[SIM_NAME_BYTES], sql[SIM_SQL_BYTES];
         bool used;
     } list[SIM_NAMES];
+    char unnamed[SIM_UNNAMED_BYTES]; /* the unnamed one, whole */
 } sim_names;
 
 /* NULL: there is none of this name. */
@@ -37,6 +44,8 @@ typedef struct sim_bind {
     const char *statement;
     uint32_t first, second;
     char word[8];
+    const char *text; /* the second one, as long as text_bytes; NULL none */
+    size_t text_bytes;
     unsigned n_params;
     bool bad;
 } sim_bind;

@@ -11,7 +11,7 @@
 
 sim_slot sim_slots[SIM_SLOTS];
 sim_job *sim_jobs;
-uint32_t sim_n_jobs;
+uint32_t sim_n_jobs, sim_n_asked_first;
 static size_t jobs_room;
 static hf_ms until;
 static uint32_t every; /* ms between submissions, on average */
@@ -36,7 +36,7 @@ typedef enum kind {
 
 void sim_work_reset(void) {
     memset(sim_slots, 0, sizeof sim_slots);
-    sim_n_jobs = 0;
+    sim_n_jobs = sim_n_asked_first = 0;
     sim_jobs = sim_grow(sim_jobs, &jobs_room, 1, sizeof *sim_jobs);
     sim_jobs[0] = (sim_job){ 0 };
     pending = to_prove = 0;
@@ -72,6 +72,10 @@ void sim_job_applied(uint32_t token, bool tainted) {
         sim_jobs[token].applied++;
 }
 
+void sim_job_forgotten(uint32_t token) {
+    sim_note("the server forgets request #", token, 0, 0);
+}
+
 /* --- what requests call ------------------------------------------------------------------------------ */
 
 static sim_slot *slot_of(hf_request *request) {
@@ -100,6 +104,7 @@ static void resume(void *who, uint32_t what) {
 }
 
 static void submit_one(void);
+static void submit(sim_slot *slot);
 
 /* What an application may do within any callback: cancel somebody (itself, too), submit another. */
 static void meddle(void) {
@@ -134,8 +139,14 @@ static int on_row(hf_request *request, hf_row *row) {
     return HF_PAUSE;
 }
 
+static void on_commit(hf_request *request) {
+    sim_check_on_commit(job_of(request), request);
+    meddle();
+}
+
 static void on_restart(hf_request *request) {
     sim_job *job = job_of(request);
+    sim_check_restart(job);
     job->hash = 0;
     job->n_rows = 0;
     meddle();
@@ -151,10 +162,39 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
     sim_check_answered(false);
+    if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0)
+        job_of(request)->forgotten++;
     meddle();
     if (strcmp(error->sqlstate, "25006") ==
         0) /* the link is given up, whatever else was read from it */
         ((sim_link *)(void *)request->conn->dial.link)->paused = true;
+}
+
+/* One whose outcome is UNKNOWN though it has a ticket is submitted again, as after a restart of the application: the
+ * same request in the same place. */
+static bool again(sim_slot *slot, uint32_t token) {
+    sim_job *job = &sim_jobs[token];
+    hf_request *request = &slot->request;
+    const uint32_t open = sim_job_unresolved(job);
+    if (job->outcome != HF_OUTCOME_UNKNOWN || !open || sim_pool->closing || sim.healed || stopped ||
+        !sim_chance(&sim.rng, 700))
+        return false;
+    sim_hit(SIM_APP_ASKS_FIRST);
+    sim_n_asked_first++;
+    job->outcome = HF_OUTCOME_PENDING;
+    job->unresolved = open;
+    sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
+    sim_flights[open].running_at = 0;
+    job->cancelled = job->paused = false;
+    job->late = job->deadline = HF_NEVER;
+    job->n_rows = 0;
+    job->hash = 0;
+    slot->token = token;
+    request->unresolved = request->ticket;
+    if (sim_chance(&sim.rng, 500))
+        request->unresolved = memcpy(slot->ticket, request->ticket, sizeof slot->ticket);
+    submit(slot);
+    return true;
 }
 
 static void on_done(hf_request *request) {
@@ -182,10 +222,12 @@ static void on_done(hf_request *request) {
         sim_hit(SIM_APP_CANCEL_PAUSED);
     if (job->healed && request->outcome == HF_OUTCOME_OK)
         to_prove--;
+    const uint32_t token = slot->token;
     slot->token = 0;
     pending--;
     sim.moves++;
-    meddle();
+    if (!again(slot, token))
+        meddle();
 }
 
 static void cancel(void *who, uint32_t what) {
@@ -214,6 +256,11 @@ static hf_statement statement(sim_slot *slot, unsigned i, const char *sql, uint3
                            .n_params = (uint16_t)n_params };
 }
 
+/* How a write that must not run twice asks for that. */
+static uint8_t careful(void) {
+    return sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
+}
+
 static void make_batch(sim_slot *slot, sim_job *job) {
     job->batch = job->writes = true;
     job->n_statements = (uint8_t)sim_between(&sim.rng, 1, 4);
@@ -225,7 +272,7 @@ static void make_batch(sim_slot *slot, sim_job *job) {
                       0);
     slot->request.batch = slot->batch;
     slot->request.n_batch = job->n_statements;
-    job->replay = sim_chance(&sim.rng, 300) ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+    job->replay = sim_chance(&sim.rng, 300) ? HF_REPLAY_SAFE : careful();
 }
 
 static void make(sim_slot *slot, sim_job *job, kind what) {
@@ -234,21 +281,21 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
     hf_statement one = { 0 };
     char text[40];
     const bool safe = sim_chance(&sim.rng, 850);
-    job->replay = HF_REPLAY_UNSENT;
+    job->replay = careful();
     switch (what) {
     case ROWS:
         one = statement(slot, 0, "SELECT gen($1, $2)", sim_scaled(&sim.rng, 0, 200));
-        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
     case SLOW:
         one = statement(slot, 0, "SELECT slow($1, $2)", sim_scaled(&sim.rng, 10, 30000));
-        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
     case INSERT: one = statement(slot, 0, "INSERT INTO log VALUES ($1)", 0); break;
     case RETURNING: one = statement(slot, 0, "INSERT INTO log VALUES ($1) RETURNING id", 0); break;
     case UPDATE:
         one = statement(slot, 0, "UPDATE log SET seen = true WHERE id = $1", 0);
-        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
     case CALL:
         one = statement(slot, 0, "CALL append($1)", 0);
@@ -264,7 +311,7 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
     case BIG:
         one = statement(slot, 0, "SELECT big($1, $2)", sim_between(&sim.rng, 500, 30000));
         job->too_large = true;
-        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
     case BEGIN:
         snprintf(text, sizeof text, "BEGIN /* %u */", slot->token);
@@ -274,7 +321,7 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
     case NOTHING:
         snprintf(text, sizeof text, "/* %u */", slot->token);
         one = statement(slot, 0, text, 0);
-        job->replay = safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT;
+        job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
     case PREPARE:
     case KINDS: one = statement(slot, 0, "SELECT gen($1, $2)", 1); break;
@@ -300,6 +347,7 @@ static sim_slot *new_job(kind what) {
     *job = (sim_job){ .n_statements = 1, .late = HF_NEVER, .deadline = HF_NEVER };
     slot->request = (hf_request){ .on_row = on_row,
                                   .on_restart = on_restart,
+                                  .on_commit = on_commit,
                                   .on_done = on_done,
                                   .on_error = on_error,
                                   .user = slot };

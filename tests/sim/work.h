@@ -21,7 +21,10 @@ typedef struct sim_job {
     uint32_t applied;     /* how often its writes took effect */
     uint32_t tainted;     /* … through a link on which a bit was flipped */
     uint32_t first, last; /* flights; 0 none */
+    uint32_t committing;  /* the flight of which on_commit was told; 0 none */
+    uint32_t unresolved;  /* the flight with whose ticket it was submitted again; 0 it was not */
     uint32_t n_rows;
+    uint32_t forgotten; /* how often it was told to prepare anew */
     uint64_t hash;
     hf_ms submitted, deadline;
     uint32_t timeout_ms;
@@ -34,12 +37,13 @@ typedef struct sim_slot {
     hf_statement batch[4];
     hf_value values[4][2];
     char texts[4][2][12], sql[4][SIM_SQL_BYTES];
-    uint32_t token; /* of the job in it; 0 it is free */
+    char ticket[HF_TICKET_BYTES]; /* of an earlier run */
+    uint32_t token;               /* of the job in it; 0 it is free */
 } sim_slot;
 
 extern sim_slot sim_slots[SIM_SLOTS];
 extern sim_job *sim_jobs; /* from 1 on; 0 is nobody's */
-extern uint32_t sim_n_jobs;
+extern uint32_t sim_n_jobs, sim_n_asked_first;
 
 void sim_work_reset(void);
 /* Submits now and then until `end`, about n requests. */
@@ -57,6 +61,10 @@ void sim_work_more(unsigned n);
 /* A flight of this job begins. */
 void sim_job_flight(uint32_t token, uint32_t flight);
 void sim_job_applied(uint32_t token, bool tainted);
+/* The server has forgotten that: nobody's fault but its own. */
+void sim_job_forgotten(uint32_t token);
+/* Its flight whose COMMIT is in the dark; 0 none. */
+uint32_t sim_job_unresolved(const sim_job *job);
 /* Was one of its attempts on a link with a flipped bit, or with junk? */
 bool sim_job_tainted(const sim_job *job);
 

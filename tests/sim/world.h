@@ -47,6 +47,7 @@ typedef struct sim_world {
     sim_rng port_rng; /* what the port's random() says */
     bool healed;      /* no more faults */
     bool failed;
+    bool tainted;   /* a bit was flipped in clear text, somewhere */
     uint64_t moves; /* counts whatever is progress: bytes, links, transitions, requests */
     uint64_t ticks;
     sim_event *events; /* a heap */
@@ -74,6 +75,16 @@ void sim_note(const char *words, uint64_t a, uint64_t b, uint64_t c);
 void sim_note_transition(const hf_transition *transition);
 /* The last lines of the log to stdout. */
 void sim_print_log(unsigned lines);
+
+/* What repeats a run that was built with sanitizers is built with them too. */
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SIM_SANITIZED "SANITIZE=1 "
+#endif
+#endif
+#ifndef SIM_SANITIZED
+#define SIM_SANITIZED ""
+#endif
 
 /* The run has failed: the command that repeats it, the invariant, the log. Does not return. */
 _Noreturn void sim_fail(const char *invariant, const char *words, uint64_t a, uint64_t b,

@@ -1,0 +1,97 @@
+#include "check.h"
+
+#include <string.h>
+
+#include "engine.h"
+
+/* Why a request ended as it did: the error it is told, and whether it was given up too early. */
+
+static bool is_one_of(const char *sqlstate, const char *list) {
+    return sqlstate[0] && strstr(list, sqlstate);
+}
+
+/* The client, its time or its pool wanted its end. */
+static bool was_to_end(const sim_job *job, const hf_request *request) {
+    return job->cancelled || sim.now >= job->deadline || sim_pool->closing || sim_pool->refused ||
+           request->error.code == HF_ERR_OUTAGE || request->error.code == HF_ERR_CLOSED;
+}
+
+static void check_error(const sim_job *job, const hf_request *request, uint32_t token) {
+    const hf_error *error = &request->error;
+    /* What was lost with a link is told why the link went, be it for another request's sake. */
+    const bool own = request->outcome == HF_OUTCOME_FAILED || error->phase == HF_PHASE_QUEUE;
+    const uint32_t attempt = sim_config.request_timeout_ms;
+    SIM_CHECK((error->code == HF_OK) == (request->outcome == HF_OUTCOME_OK),
+              "who does not end OK is told why", "request #, outcome #", token, request->outcome,
+              0);
+    SIM_CHECK(error->code != HF_ERR_CANCELLED || !own || job->cancelled || sim_pool->closing,
+              "an error names what happened", "request # was not cancelled", token, 0, 0);
+    SIM_CHECK(error->limit != HF_LIMIT_TIMEOUT || !own || job->cancelled ||
+                  (sim.now >= job->deadline && error->limit_ms == job->timeout_ms),
+              "an error names the deadline that fired", "request #, its own of # ms", token,
+              error->limit_ms, 0);
+    SIM_CHECK(error->limit != HF_LIMIT_REQUEST ||
+                  (attempt != 0 && attempt != HF_FOREVER && error->limit_ms == attempt),
+              "an error names the deadline that fired", "request #, request_timeout of # ms", token,
+              error->limit_ms, 0);
+    SIM_CHECK(error->limit != HF_LIMIT_MAX_RETRIES || request->retries >= sim_config.max_retries,
+              "an error names the deadline that fired", "request #, max_retries after #", token,
+              request->retries, 0);
+    SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0,
+              "given up only when no connection is usable", "request #, # are up", token,
+              sim_pool->n_up, 0);
+    if (error->code == HF_ERR_OUTAGE)
+        sim_check_given_up(error);
+    SIM_CHECK(error->code != HF_ERR_TOO_LARGE || job->too_large, "an error names what happened",
+              "request # is not too large", token, 0, 0);
+}
+
+/* What certainly had no effect, or may run twice, is tried again while there are retries. */
+static void check_retried(const sim_job *job, const hf_request *request, uint32_t token) {
+    const hf_error *error = &request->error;
+    const sim_flight *last = &sim_flights[job->last];
+    if (was_to_end(job, request) || request->retries >= sim_config.max_retries || job->prepares)
+        return;
+    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || !job->last || job->too_large,
+              "what can be tried again is tried again", "request # was undone in flight #", token,
+              job->last, 0);
+    SIM_CHECK(!is_one_of(error->sqlstate, "40001 40P01 57P01 57P05") ||
+                  (last->is & SIM_TOLD_AMBIGUOUS) || request->outcome == HF_OUTCOME_UNKNOWN,
+              "what can be tried again is tried again", "request # after # re-sends", token,
+              request->retries, 0);
+    SIM_CHECK(!is_one_of(error->sqlstate, "26000 0A000") || job->forgotten > 1,
+              "what the server forgot is prepared again", "request # after # times", token,
+              job->forgotten, 0);
+    SIM_CHECK(request->outcome != HF_OUTCOME_FAILED || error->code == HF_ERR_SERVER ||
+                  error->code == HF_ERR_READ_ONLY || error->code == HF_ERR_OPEN_TRANSACTION ||
+                  job->too_large || job->paused,
+              "what can be tried again is tried again", "request # is FAILED, error #", token,
+              (uint64_t)-error->code, 0);
+    SIM_CHECK(request->outcome != HF_OUTCOME_UNKNOWN || job->replay != HF_REPLAY_SAFE ||
+                  error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY ||
+                  error->code == HF_ERR_OPEN_TRANSACTION || job->too_large || job->paused,
+              "what may run twice is tried again", "request # is UNKNOWN, error #", token,
+              (uint64_t)-error->code, 0);
+}
+
+void sim_check_why(const sim_job *job, const hf_request *request) {
+    const uint32_t token = (uint32_t)(job - sim_jobs);
+    const sim_flight *last = &sim_flights[job->last];
+    uint32_t handed = 0, times = 0;
+    for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
+        if (sim_flights[flight].is & SIM_HANDED) {
+            handed = flight;
+            times++;
+        }
+    check_error(job, request, token);
+    if (request->outcome == HF_OUTCOME_OK)
+        return;
+    /* What had to be prepared anew did not run. */
+    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times <= job->forgotten || job->prepares ||
+                  job->too_large,
+              "NOT_SENT only of what never ran", "request # in flight #", token, handed, 0);
+    SIM_CHECK(strcmp(request->error.sqlstate, "57014") != 0 || !(last->is & SIM_HIT_BY_OTHER) ||
+                  was_to_end(job, request) || request->retries >= sim_config.max_retries,
+              "a cancel fails nobody else", "request # in flight #", token, job->last, 0);
+    check_retried(job, request, token);
+}
