@@ -260,8 +260,8 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
                  : "the statement may or may not have been done: %s; look before you run it again",
             text);
     } else if (request->error.code == HF_ERR_TOO_LARGE) {
-        hf_fail(failure, HF_EXIT_USAGE,
-                "a row, or the statement with its values, is longer than --max-row allows");
+        hf_fail(failure, HF_EXIT_USAGE, "%s: a larger --max-row makes room",
+                request->error.message);
     } else if (failure->status == HF_EXIT_USAGE) {
         if (strcmp(request->error.sqlstate, "08P01") == 0) {
             hf_bytes_format(&more,

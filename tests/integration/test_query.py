@@ -90,6 +90,13 @@ def test_large_result_arrives_whole(query):
     assert run.stdout.count("\n") == 100001 and run.stdout.endswith("100000," + "x" * 100 + "\n")
 
 
+def test_row_that_is_too_large_says_how_large_and_what_helps(query):
+    sql = "SELECT repeat('x', 3000000) AS wide"
+    said = query(sql, status=1).stderr
+    assert "a row of 30000" in said and "--max-row" in said
+    assert len(query(sql, max_row="4MiB", format="csv").stdout) == len("wide\n") + 3000000 + 1
+
+
 def test_write_needs_its_option_and_then_works(query, cluster):
     cluster.sql("TRUNCATE single")
     insert = "INSERT INTO single VALUES (1, 'q') RETURNING line"
