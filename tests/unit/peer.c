@@ -390,9 +390,10 @@ static int first_message(hf_peer *peer, hf_peer_link *self) {
     bool waits = false;
     if (code == 80877103) {
         hf_script_link *link = link_of(peer, self);
-        bool refuse = strikes(peer, self, HF_PEER_TLS) != NULL;
+        const hf_peer_fault *fault = strikes(peer, self, HF_PEER_TLS);
+        bool more = fault && fault->deed == HF_PEER_NOTICE;
         if (hears(peer, self))
-            hf_script_link_reply(link, refuse ? "N" : "S", 1);
+            hf_script_link_reply(link, fault && !more ? "N" : "S!", more ? 2 : 1);
     } else if (code == 80877102) {
         cancel(peer, self, get32(self->in + 8), get32(self->in + 12));
         waits = self->held;

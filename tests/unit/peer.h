@@ -44,7 +44,7 @@ typedef enum hf_peer_deed {
     HF_PEER_ERROR,   /* ErrorResponse; at CONNECT, TLS: connection refused, 'N' */
     HF_PEER_FATAL,   /* ErrorResponse FATAL, then the end of the stream */
     HF_PEER_WARNING, /* NoticeResponse WARNING, then the end of the stream */
-    HF_PEER_NOTICE,  /* NoticeResponse; goes on */
+    HF_PEER_NOTICE,  /* NoticeResponse; goes on. At TLS: a byte more behind the 'S' */
     HF_PEER_EOF,
     HF_PEER_RST,
     HF_PEER_SILENCE, /* the network swallows all further answers; at CONNECT: never accepted */

@@ -434,6 +434,23 @@ static void f10_f11_tls(void **state) {
     hf_world_end(world);
 }
 
+/* Shows security 1. */
+static void bytes_behind_the_answer_to_sslrequest_end_the_attempt(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.sslmode = HF_SSL_REQUIRE;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_TLS, .deed = HF_PEER_NOTICE });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_state(world, 0, HF_BACKOFF);
+    assert_int_equal(hf_world_step(world, 0)->code, HF_ERR_TLS_INJECTED);
+    assert_int_equal(world->peer->logins, 0);
+    hf_world_finish(world, 3000); /* the next attempt starts afresh */
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
 /* Shows security 13. */
 static void r16_the_cancel_is_encrypted_if_the_session_is(void **state) {
     (void)state;
@@ -472,6 +489,7 @@ int main(void) {
         hf_test(f5_all_addresses_dead_is_one_failed_attempt),
         hf_test(f6_the_name_is_resolved_afresh_each_attempt),
         hf_test(f10_f11_tls),
+        hf_test(bytes_behind_the_answer_to_sslrequest_end_the_attempt),
         hf_test(r16_the_cancel_is_encrypted_if_the_session_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -309,6 +309,46 @@ static void r5_retry_delay_0_does_not_spin(void **state) {
     hf_world_end(world);
 }
 
+/* Beside a usable connection another goes by its own schedule. */
+static hf_world *one_up_and_one_refused(uint32_t retry_delay_ms, uint32_t times) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 2;
+    world->config.retry_delay_ms = retry_delay_ms;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 1);
+    hf_world_refuse(world, times);
+    hf_pool_open(world->pool, 2);
+    return world;
+}
+
+static void r5_an_own_schedule_starts_anew_once_the_connection_proved_itself(void **state) {
+    (void)state;
+    hf_world *world = one_up_and_one_refused(2000, 3);
+    hf_world_go(world, 1000 + 2000 + 4000 + 8000);
+    assert_state(world, 1, HF_HEALTHY);
+    hf_world_wait(world, 10000); /* stable_after */
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_RST, .skip = 1 });
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_settle(world);
+    assert_state(world, 0, HF_HEALTHY);
+    assert_state(world, 1, HF_BACKOFF);
+    assert_int_equal(hf_world_step(world, 1)->wait_ms, 2000);
+    hf_peer_release(world->peer);
+    hf_world_finish(world, 10000);
+    hf_world_end(world);
+}
+
+static void r5_retry_delay_0_does_not_spin_beside_a_usable_connection(void **state) {
+    (void)state;
+    hf_world *world = one_up_and_one_refused(0, HF_FOREVER);
+    hf_world_wait(world, 20);
+    assert_in_range(hf_world_dials(world), 10, 24);
+    hf_world_end(world);
+}
+
 static void r5_requeued_statement_takes_the_next_healthy_connection_at_once(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -383,6 +423,8 @@ int main(void) {
         hf_test(r5_first_delay_stands_in_for_the_first_only),
         hf_test(r5_first_delay_0_is_at_once_by_way_of_backoff),
         hf_test(r5_retry_delay_0_does_not_spin),
+        hf_test(r5_an_own_schedule_starts_anew_once_the_connection_proved_itself),
+        hf_test(r5_retry_delay_0_does_not_spin_beside_a_usable_connection),
         hf_test(r5_requeued_statement_takes_the_next_healthy_connection_at_once),
         hf_test(r5_40001_and_40p01_wait_by_themselves),
         hf_test(r5_40001_out_of_retries_is_failed),
