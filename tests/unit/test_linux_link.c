@@ -1,5 +1,6 @@
 /* Sockets as links, against peers that the test plays itself. */
 #include "loopback.h"
+#include "port/linux/insides.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -63,6 +66,29 @@ static void bytes_go_both_ways(void **state) {
     assert_string_equal(bytes, "answer");
     uint8_t binding[HF_BINDING_BYTES];
     assert_int_equal(link->api->binding(link, binding), 0);
+    close(peer);
+    assert_true(hf_test_close(port, link));
+}
+
+static int option(const hf_link *link, int level, int name) {
+    const hf_linux_link *self = (const hf_linux_link *)(const void *)link;
+    int value = -1;
+    socklen_t size = sizeof value;
+    assert_int_equal(getsockopt(self->fd, level, name, &value, &size), 0);
+    return value;
+}
+
+static void the_kernel_sends_at_once_and_lets_go_of_dead_peers(void **state) {
+    hf_linux *port = port_of(state);
+    int peer;
+    hf_link *link = hf_test_pair(port, &peer, 7);
+    assert_true(option(link, IPPROTO_TCP, TCP_NODELAY) != 0);
+    assert_true(option(link, SOL_SOCKET, SO_KEEPALIVE) != 0);
+    const int idle = option(link, IPPROTO_TCP, TCP_KEEPIDLE);
+    const int interval = option(link, IPPROTO_TCP, TCP_KEEPINTVL);
+    const int count = option(link, IPPROTO_TCP, TCP_KEEPCNT);
+    assert_int_equal(idle, 30);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_USER_TIMEOUT), (idle + interval * count) * 1000);
     close(peer);
     assert_true(hf_test_close(port, link));
 }
@@ -457,6 +483,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(bytes_go_both_ways),
+        TEST(the_kernel_sends_at_once_and_lets_go_of_dead_peers),
         TEST(a_refused_connection_is_told_by_ready),
         TEST(a_network_without_route_is_unreachable),
         TEST(a_reset_is_an_error_of_its_own),

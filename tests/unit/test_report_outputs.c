@@ -4,7 +4,22 @@
 
 #include "unit.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* Stands in front of the C library: which descriptors were synced, in what order. */
+static struct {
+    int fds[32];
+    unsigned n;
+} synced;
+int hf_test_libc_fdatasync(int fd) __asm__("fdatasync");
+
+int hf_test_libc_fdatasync(int fd) {
+    if (synced.n < COUNT(synced.fds)) {
+        synced.fds[synced.n++] = fd;
+    }
+    return (int)syscall(SYS_fdatasync, fd);
+}
 
 static char folder[] = "/tmp/hf-test-XXXXXX";
 static char *output;
@@ -182,6 +197,26 @@ static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
 }
 
 /* Shows fault 44. */
+/* Shows rule 24. */
+static void a_commit_syncs_the_files_and_then_the_position_that_speaks_of_them(void **state) {
+    (void)state;
+    clear();
+    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
+    begin();
+    for (int round = 0; round < 2; round++) {
+        append(&outputs.out, "1,x\n");
+        reject("2\n");
+        count_lines();
+        synced.n = 0;
+        assert_true(hf_outputs_commit(&outputs, &record, &failure));
+        assert_int_equal(synced.n, 3);
+        assert_int_equal(synced.fds[0], outputs.out.fd);
+        assert_int_equal(synced.fds[1], outputs.rejects.fd);
+        assert_int_equal(synced.fds[2], outputs.position.fd);
+    }
+    close_all();
+}
+
 static void a_part_that_lost_bytes_is_refused(void **state) {
     (void)state;
     clear();
@@ -380,6 +415,7 @@ int main(void) {
         cmocka_unit_test(a_report_that_was_removed_is_made_again_but_writes_are_not),
         cmocka_unit_test(what_is_not_ours_is_never_touched),
         cmocka_unit_test(a_resumed_run_cuts_back_to_what_is_known),
+        cmocka_unit_test(a_commit_syncs_the_files_and_then_the_position_that_speaks_of_them),
         cmocka_unit_test(a_part_that_lost_bytes_is_refused),
         cmocka_unit_test(a_finish_that_is_cut_short_is_carried_out),
         cmocka_unit_test(a_finish_is_not_carried_out_without_the_report),
