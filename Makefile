@@ -192,7 +192,7 @@ $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 fuzzers: $(fuzzers)
 
-groups := test-unit test-sanitize test-fuzz test-integration test-integration-sanitize test-readme test-boards
+groups := test-unit test-sanitize test-fuzz test-integration test-integration-sanitize test-lwip test-readme test-boards
 BOARDS := mps2-an386 mps2-an385
 .PHONY: $(groups)
 
@@ -219,6 +219,11 @@ test-boards: packages-test ## firmware images under QEMU against a real server (
 	tests/run.sh boards
 
 images: $(program) $(images)
+
+test-lwip: packages-test ## the lwIP port: unit tests, sanitized, and the fault tests over a TAP device (as root)
+	$(MAKE) BOARD=linux-lwip SANITIZE=1 test-unit
+	$(MAKE) BOARD=linux-lwip all
+	HOLDFAST_PORT=lwip tests/run.sh integration build/linux-lwip/holdfast -m fault
 
 test-readme: packages-test ## compile the C programs in README.md
 	$(MAKE) all

@@ -21,6 +21,7 @@
 
 #define LWIP_TCP           1
 #define LWIP_UDP           1
+#define LWIP_IPV4          1
 #define LWIP_DNS           1
 #define DNS_MAX_TTL        0 /* no cache: each attempt asks afresh */
 #define LWIP_TCP_KEEPALIVE 1

@@ -47,6 +47,11 @@
 #define HF_LWIP_QUERIES 4
 #endif
 
+/* Addresses of a name that are told. */
+#ifndef HF_LWIP_FOUND
+#define HF_LWIP_FOUND 4
+#endif
+
 typedef struct hf_lwip_link {
     hf_link link;
     hf_note note;
@@ -76,7 +81,8 @@ typedef struct hf_lwip_lookup {
     uint8_t step;
     int16_t failed;
     uint16_t port_number;
-    hf_address found;
+    uint8_t n_found;
+    hf_address found[HF_LWIP_FOUND];
     hf_lwip_query queries[HF_LWIP_QUERIES];
 } hf_lwip_lookup;
 

@@ -32,8 +32,7 @@ int hf_lwip_resolve(hf_port *port, unsigned slot, const char *host, uint16_t por
 int hf_lwip_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max);
 void hf_lwip_resolve_cancel(hf_port *port, unsigned slot);
 
-/* Between core's addresses and lwIP's. False: a kind that this lwIP was built without. */
+/* core's address as lwIP's. False: a kind that this lwIP was built without. */
 bool hf_lwip_ip_from(ip_addr_t *to, const hf_address *from);
-bool hf_lwip_ip_to(hf_address *to, const ip_addr_t *from, uint16_t port_number);
 
 #endif

@@ -1,14 +1,19 @@
 /* Names to addresses, by lwIP's own DNS.
  *
  * lwIP cannot be told to forget a question: it calls back when its own tries are over. So each question has a place
- * of its own until then; one that was given up is only marked, and its answer falls on the floor. lwIP keeps
- * one address of an answer, and (DNS_MAX_TTL 0) no answer after it was given: each attempt asks afresh.
+ * of its own until then; one that was given up is only marked, and its answer falls on the floor. With DNS_MAX_TTL 0
+ * lwIP keeps no answer after it was given: each attempt asks afresh.
+ *
+ * Of an answer's addresses lwIP tells the first. So every packet from a name server is read on its way to lwIP; when
+ * lwIP has judged it to be the answer it waits for, it calls back, from within the same packet, and the addresses
+ * beside the first are there.
  */
 #include "insides.h"
 
 #include <string.h>
 
 #include <lwip/dns.h>
+#include <lwip/pbuf.h>
 
 #if !defined DNS_MAX_TTL || DNS_MAX_TTL > 0
 #error "lwipopts.h should start with #include \"hf_lwipopts.h\""
@@ -36,34 +41,86 @@ bool hf_lwip_ip_from(ip_addr_t *to, const hf_address *from) {
     return false;
 }
 
-bool hf_lwip_ip_to(hf_address *to, const ip_addr_t *from, uint16_t port_number) {
-    *to = (hf_address){ .port = port_number };
-#if LWIP_IPV4
-    if (IP_IS_V4(from)) {
-        to->kind = HF_ADDRESS_IP4;
-        memcpy(to->ip, &ip_2_ip4(from)->addr, 4);
-        return true;
+/* ---- a name server's answer --------------------------------------------------------------------- */
+
+/* Of the packet that lwIP is looking at: nothing has been verified. */
+static struct {
+    uint8_t n;
+    uint8_t ip[HF_LWIP_FOUND][4];
+} overheard;
+
+static unsigned get16(const struct pbuf *p, size_t at) {
+    return (unsigned)pbuf_get_at(p, (u16_t)at) << 8 | pbuf_get_at(p, (u16_t)(at + 1));
+}
+
+/* Behind a name (RFC 1035, 4.1.4); behind the packet if it does not end. */
+static size_t skip_name(const struct pbuf *p, size_t at) {
+    while (at < p->tot_len) {
+        uint8_t length = pbuf_get_at(p, (u16_t)at);
+        if (length == 0) {
+            return at + 1;
+        }
+        if (length >= 0xc0) {
+            return at + 2;
+        }
+        at += 1u + length;
     }
-#endif
-#if LWIP_IPV6
-    if (IP_IS_V6(from)) {
-        to->kind = HF_ADDRESS_IP6;
-        memcpy(to->ip, ip_2_ip6(from)->addr, 16);
-        to->scope = ip6_addr_zone(ip_2_ip6(from));
-        return true;
+    return at;
+}
+
+/* Packets of other kinds and fragments leave nothing; beyond a packet's end there are zeros. */
+int hf_lwip_overhear(const struct pbuf *p) {
+    enum { UDP = 17, DNS_HEADER = 12, QUESTION = 4, RECORD = 10, A = 1, IN = 1 };
+    size_t at = (pbuf_get_at(p, 0) & 15u) * 4u;
+    overheard.n = 0;
+    if (pbuf_get_at(p, 9) != UDP || (get16(p, 6) & 0x3fff) != 0 || get16(p, at) != 53) {
+        return 0;
     }
-#endif
-    return false;
+    at += 8;
+    unsigned answers = get16(p, at + 6);
+    at = skip_name(p, at + DNS_HEADER) + QUESTION;
+    for (; answers > 0 && overheard.n < HF_LWIP_FOUND; answers--) {
+        at = skip_name(p, at);
+        if (at + RECORD + 4 > p->tot_len) {
+            break;
+        }
+        unsigned length = get16(p, at + 8);
+        if (get16(p, at) == A && get16(p, at + 2) == IN && length == 4) {
+            (void)pbuf_copy_partial(p, overheard.ip[overheard.n++], 4, (u16_t)(at + RECORD));
+        }
+        at += RECORD + length;
+    }
+    return 0; /* lwIP goes on with it */
+}
+
+static void add(hf_lwip_lookup *lookup, uint8_t kind, const void *ip, size_t bytes) {
+    hf_address *to = &lookup->found[lookup->n_found++];
+    *to = (hf_address){ .kind = kind, .port = lookup->port_number };
+    memcpy(to->ip, ip, bytes);
 }
 
 static void done(hf_lwip_lookup *lookup, const ip_addr_t *found) {
     lookup->step = HF_LOOKUP_DONE;
-    lookup->failed = HF_ERR_RESOLVE;
-    if (found != NULL && hf_lwip_ip_to(&lookup->found, found, lookup->port_number)) {
-        lookup->failed = 0;
+    lookup->failed = 0;
+    lookup->n_found = 0;
+    if (found == NULL) {
+        lookup->failed = HF_ERR_RESOLVE;
+#if LWIP_IPV6
+    } else if (IP_IS_V6(found)) {
+        add(lookup, HF_ADDRESS_IP6, ip_2_ip6(found)->addr, 16);
+        lookup->found[0].scope = ip6_addr_zone(ip_2_ip6(found));
+#endif
+    } else {
+        add(lookup, HF_ADDRESS_IP4, &ip_2_ip4(found)->addr, 4);
+        bool same = overheard.n > 0 && memcmp(overheard.ip[0], lookup->found[0].ip, 4) == 0;
+        for (uint8_t i = 1; same && i < overheard.n; i++) {
+            add(lookup, HF_ADDRESS_IP4, overheard.ip[i], 4);
+        }
     }
     (void)hf_notes_add(&lookup->port->notes, &lookup->note);
 }
+
+/* ---- questions ---------------------------------------------------------------------------------- */
 
 static void on_found(const char *name, const ip_addr_t *found, void *at) {
     hf_lwip_query *query = at;
@@ -117,6 +174,7 @@ int hf_lwip_resolve(hf_port *port, unsigned slot, const char *host, uint16_t por
     if (error == ERR_INPROGRESS) {
         lookup->step = HF_LOOKUP_BUSY;
     } else if (error == ERR_OK) { /* numeric, or in lwIP's list of local hosts */
+        overheard.n = 0;
         done(lookup, &found);
     } else {
         return error == ERR_MEM ? HF_ERR_RESOURCES : HF_ERR_RESOLVE;
@@ -134,8 +192,9 @@ int hf_lwip_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max) 
     if (lookup->failed != 0) {
         return lookup->failed;
     }
-    *out = lookup->found;
-    return 1;
+    size_t n = lookup->n_found < max ? lookup->n_found : max;
+    memcpy(out, lookup->found, n * sizeof *out);
+    return (int)n;
 }
 
 void hf_lwip_resolve_cancel(hf_port *port, unsigned slot) {

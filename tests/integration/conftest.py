@@ -9,7 +9,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import run_folder                                           # noqa: E402
+from harness import lwip, run_folder                                     # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
@@ -32,9 +32,15 @@ def pytest_collection_modifyitems(config, items):
         if number is not None:
             items[:] = [item for item in items
                         if any(number in shown.args for shown in item.iter_markers(mark))]
+    for item in items if lwip.WANTED else ():
+        reason = lwip.unavailable() or next((mark.args[0] for mark in item.iter_markers("sockets")), None)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_configure(config):
+    if lwip.WANTED and not lwip.unavailable() and not hasattr(config, "workerinput"):
+        lwip.enter()
     run_folder.make(config)
 
 
@@ -45,7 +51,8 @@ def pytest_unconfigure(config):
 @pytest.fixture(scope="session")
 def program():
     """The program under test: $HOLDFAST, else the one that `make` builds."""
-    path = os.environ.get("HOLDFAST") or str(REPOSITORY / "build" / "linux" / "holdfast")
+    board = "linux-lwip" if lwip.WANTED else "linux"
+    path = os.environ.get("HOLDFAST") or str(REPOSITORY / "build" / board / "holdfast")
     if not os.access(path, os.X_OK):
         pytest.exit(f"{path} is not there: run `make`, or name the program in HOLDFAST", returncode=1)
     return path
@@ -77,7 +84,7 @@ def network():
     """Two machines and a cable: harness/network.py."""
     if missing():
         pytest.skip(missing())
-    with Network(run_folder.path()) as made:
+    with Network(run_folder.path(), tap=lwip.WANTED) as made:
         yield made
 
 
@@ -134,7 +141,7 @@ def holdfast(program, tmp_path):
         folder = tmp_path / "home"
         folder.mkdir(exist_ok=True)
         environment = clean_environment(folder, **(env or {}))
-        command = network.on_near(program) if network else [program]
+        command = lwip.command(program, network)
         runs.append(Run(command, [*words, *arguments(options)], folder, f"run{len(runs) + 1}", environment))
         if wait:
             seen = runs[-1].finish(deadline_s)

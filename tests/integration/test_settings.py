@@ -122,6 +122,7 @@ def test_trust_is_refused_when_a_password_was_given(holdfast, cluster):
 
 
 @pytest.mark.fault(5)
+@pytest.mark.sockets("localhost is in the system's list of hosts; the second address of a name is in test_network.py")
 def test_second_address_is_used_when_the_first_is_dead(holdfast, cluster):
     """FAULTS.md 5: localhost is ::1 and 127.0.0.1, and the server listens on the second alone."""
     assert holdfast("query", WHO, dsn=cluster.dsn(host="localhost"), format="csv").stdout == "who\napp\n"

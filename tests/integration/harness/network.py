@@ -35,16 +35,18 @@ def missing():
     return None
 
 
-def _ip(*words):
+def ip(*words):
     done = subprocess.run(["ip", *words], capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
 
 
 class Network:
-    """`near` and `far`, each with one end of the cable; the near one asks the far one for names."""
+    """`near` and `far`, each with one end of the cable; the near one asks the far one for names. With `tap` the near
+    machine is the program on lwIP itself (harness/lwip.py), and its end of the cable a TAP device."""
 
-    def __init__(self, root):
+    def __init__(self, root, tap=False):
+        self.tap = tap
         name = f"holdfast-{os.getpid()}-{next(_numbers)}"
         self.near, self.far = name + "n", name + "f"
         self.root = pathlib.Path(root)
@@ -52,20 +54,26 @@ class Network:
 
     def __enter__(self):
         self._resolv_conf.write_text(f"nameserver {RESOLVER}\n")
-        for namespace in (self.near, self.far):
+        for namespace in self._namespaces():
             (self.root / f"{namespace}.netns").touch()              # for harness/reaper.py
-            _ip("netns", "add", namespace)
-            _ip("-n", namespace, "link", "set", "lo", "up")
-        _ip("-n", self.near, "link", "add", "name", "wire", "type", "veth", "peer", "name", "wire", "netns", self.far)
-        for namespace, address in ((self.near, NEAR), (self.far, RESOLVER)):
-            _ip("-n", namespace, "address", "add", address + "/24", "dev", "wire")
-            _ip("-n", namespace, "link", "set", "wire", "up")
+            ip("netns", "add", namespace)
+            ip("-n", namespace, "link", "set", "lo", "up")
+        if self.tap:
+            ip("-n", self.far, "tuntap", "add", "dev", "wire", "mode", "tap")
+        else:
+            ip("-n", self.near, "link", "add", "name", "wire", "type", "veth", "peer", "name", "wire", "netns", self.far)
+        for namespace, address in ((self.far, RESOLVER), (self.near, NEAR))[:len(self._namespaces())]:
+            ip("-n", namespace, "address", "add", address + "/24", "dev", "wire")
+            ip("-n", namespace, "link", "set", "wire", "up")
         self.give(FAR)
         self.give(OTHER)
         return self
 
+    def _namespaces(self):
+        return [self.far] if self.tap else [self.far, self.near]
+
     def __exit__(self, *_exception):
-        for namespace in (self.near, self.far):
+        for namespace in self._namespaces():
             subprocess.run(["ip", "netns", "del", namespace], check=False)
             (self.root / f"{namespace}.netns").unlink()
 
@@ -97,17 +105,17 @@ class Network:
 
     def pull(self):
         """Pull the cable at the far end. No reset, no end: what is sent is lost."""
-        _ip("-n", self.far, "link", "set", "wire", "down")
+        ip("-n", self.far, "link", "set", "wire", "down")
 
     def plug(self):
-        _ip("-n", self.far, "link", "set", "wire", "up")
+        ip("-n", self.far, "link", "set", "wire", "up")
 
     def take(self, address):
         """The far machine no longer has that address: what is sent there is lost."""
-        _ip("-n", self.far, "address", "del", address + "/32", "dev", "wire")
+        ip("-n", self.far, "address", "del", address + "/32", "dev", "wire")
 
     def give(self, address):
-        _ip("-n", self.far, "address", "add", address + "/32", "dev", "wire")
+        ip("-n", self.far, "address", "add", address + "/32", "dev", "wire")
 
 
 class Names:

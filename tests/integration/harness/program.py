@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 
-from . import expect, held
+from . import expect, held, lwip
 from .cluster import SECRET
 from .waiting import eventually
 
@@ -180,7 +180,7 @@ class Job:
     """An input, a query and an output: what a user would run, and run again."""
 
     def __init__(self, program, folder, cluster, rows, header=("id",), sql=SQL, params="id", dsn=None):
-        self.program = cluster.network.on_near(program) if cluster.network else [program]
+        self.program = lwip.command(program, cluster.network)
         self.folder, self.cluster = pathlib.Path(folder), cluster
         self.folder.mkdir(parents=True, exist_ok=True)
         self.header, self.rows, self.sql, self.params = list(header), [tuple(row) for row in rows], sql, params
