@@ -44,7 +44,7 @@ integration() {
     # Python of Debian: its pytest is not another's. Servers are bound to their tests, not to order.
     ls tests/integration/test_*.py >/dev/null 2>&1 || { echo "no integration tests"; return; }
     HOLDFAST=$program /usr/bin/python3 -m pytest -q -n 4 --dist loadgroup tests/integration "$@" || {
-        echo "to repeat one: HOLDFAST=$program /usr/bin/python3 -m pytest -q tests/integration -k NAME"
+        echo "to repeat one: ${HOLDFAST_PORT:+HOLDFAST_PORT=$HOLDFAST_PORT }HOLDFAST=$program /usr/bin/python3 -m pytest -q tests/integration -k NAME"
         return 1
     }
 }
