@@ -254,6 +254,11 @@ static void nothing_of_the_login_stays_in_memory(void **state) {
     PG_NEWS(&peer, "UP\n");
     for (size_t i = 0; i + 6 < sizeof peer.tx; i++)
         assert_memory_not_equal(peer.tx + i, "secret", 6);
+    with_password(HF_AUTH_MD5);
+    peer.config.password = "longer than what is put over it, and at its end a secret";
+    AUTH(&peer, "\x05", "salt");
+    for (size_t i = 0; i + 6 < sizeof peer.store; i++)
+        assert_memory_not_equal(peer.store + i, "secret", 6);
     with_password(0);
     SASL(&peer);
     FIRST(&peer);

@@ -64,6 +64,36 @@ static void the_ninth_statement_closes_the_least_recently_used(void **state) {
     run("SELECT 7", "CBES");
 }
 
+/* Eight of them, before a request that fits with them, or only without, or not at all. */
+static void closes_stay_within_the_transmit_buffer(void **state) {
+    static char large[HF_STATEMENT_BYTES - 8];
+    bool closed = false, put_off = false;
+    char sql[16];
+    (void)state;
+    memset(large, ' ', sizeof large - 1);
+    memcpy(large, "SELECT 9", 8);
+    for (uint32_t size = 16; size < 600; size++) {
+        pg_peer_up(&peer);
+        peer.io.tx.size = 8192;
+        for (int i = 0; i < 8; i++) {
+            snprintf(sql, sizeof sql, "SELECT %d", i);
+            run(sql, "PDBES");
+        }
+        run(large, "PDBES"); /* takes the room of all others */
+        peer.io.tx.size = size;
+        memset(peer.tx + size, 0x5a, 600);
+        hf_request again = { .sql = large };
+        if (pg_peer_submit(&peer, &again) == 1) {
+            const char *types = sent();
+            closed = closed || strcmp(types, "CCCCCCCCBES") == 0;
+            put_off = put_off || strcmp(types, "BES") == 0;
+        }
+        for (size_t i = 0; i < 600; i++)
+            assert_int_equal(peer.tx[size + i], 0x5a);
+    }
+    assert_true(closed && put_off);
+}
+
 static void many_texts_go_through_the_cache_and_nothing_leaks_on_the_server(void **state) {
     char sql[24];
     unsigned parses = 0, closes = 0;
@@ -504,6 +534,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statement_is_prepared_once_and_then_only_bound),
         cmocka_unit_test(the_ninth_statement_closes_the_least_recently_used),
+        cmocka_unit_test(closes_stay_within_the_transmit_buffer),
         cmocka_unit_test(many_texts_go_through_the_cache_and_nothing_leaks_on_the_server),
         cmocka_unit_test(a_text_that_does_not_fit_the_store_is_prepared_each_time),
         cmocka_unit_test(columns_are_told_before_the_rows_of_every_attempt),

@@ -370,6 +370,28 @@ static void f5_a_refused_address_is_passed_at_once(void **state) {
     }
 }
 
+/* It waits for another one's login to end, not for the network. */
+static void f5_a_good_address_is_kept_while_it_waits_to_log_in(void **state) {
+    (void)state;
+    hf_world *world = many_addresses(2);
+    world->config.max_concurrent = 3;
+    hf_world_open(world, 0);
+    hf_world_up(world, 1);
+    hf_peer_fault *slow = hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_pool_open(world->pool, 3);
+    hf_world_settle(world);
+    assert_int_equal(world->script->opened, 3);
+    hf_world_wait(world, 14000); /* half of connect_timeout is an address's share of it */
+    assert_int_equal(world->script->opened, 3);
+    slow->over = true;
+    hf_peer_release(world->peer);
+    hf_world_settle(world);
+    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 3);
+    hf_world_end(world);
+}
+
 /* Shows fault 5. */
 static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
     (void)state;
@@ -486,6 +508,7 @@ int main(void) {
         hf_test(f50_hosts_are_tried_in_turn_and_the_good_one_is_kept),
         hf_test(f5_a_dead_address_leaves_time_for_the_next),
         hf_test(f5_a_refused_address_is_passed_at_once),
+        hf_test(f5_a_good_address_is_kept_while_it_waits_to_log_in),
         hf_test(f5_all_addresses_dead_is_one_failed_attempt),
         hf_test(f6_the_name_is_resolved_afresh_each_attempt),
         hf_test(f10_f11_tls),

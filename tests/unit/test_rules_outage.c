@@ -293,6 +293,22 @@ static void f7_53300_shrinks_and_grows_back(void **state) {
     hf_world_end(world);
 }
 
+static void r16_queued_too_long_in_an_outage_says_why_it_had_to_wait(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_outage_ms = HF_FOREVER;
+    hf_world_refuse(world, HF_FOREVER);
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "write 1");
+    job->request.timeout_ms = 5000;
+    hf_world_resubmit(job);
+    hf_world_go(world, 5000);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_text(&job->request.error,
+                "timed out after 5.0 s in queue (timeout): connection refused in tcp");
+    hf_world_end(world);
+}
+
 static void r8_an_idle_connection_is_kept_and_probed(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
@@ -326,6 +342,7 @@ int main(void) {
         hf_test(f14_logging_in_is_left_to_the_next_when_one_fails),
         hf_test(f43_connections_that_are_lost_at_once_come_back_spread),
         hf_test(f7_53300_shrinks_and_grows_back),
+        hf_test(r16_queued_too_long_in_an_outage_says_why_it_had_to_wait),
         hf_test(r8_an_idle_connection_is_kept_and_probed),
         hf_test(r8_a_lost_idle_connection_comes_back),
     };
