@@ -9,7 +9,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import lwip, run_folder                                     # noqa: E402
+from harness import held, lwip, run_folder                               # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
@@ -107,6 +107,7 @@ def proxy_to():
     yield make
     for proxy in made:
         proxy.close()
+        held.hold_links(proxy)
 
 
 @pytest.fixture

@@ -53,3 +53,8 @@ def hold(run):
         since[conn] = at
     slow = [int(ms) for ms in TICK.findall(run.log) if int(ms) > TICK_MS]
     assert not slow, f"ticks took {slow} ms of processor time"
+
+
+def hold_links(proxy):
+    """O3: never more links of ours than max_concurrent, but for cancels and as many that are still being closed."""
+    assert proxy.peak() <= 2 * proxy.limit, f"{proxy.peak()} links at a time, of {proxy.limit} allowed"
