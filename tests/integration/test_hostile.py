@@ -218,9 +218,9 @@ def test_security_08_more_parameters_than_the_protocol_counts_are_refused_before
 @pytest.mark.security(8)
 def test_security_08_statement_over_the_limit_fails_its_line_and_no_other(make_job, proxy, dsn):
     """A value that no longer fits the transmit buffer, whatever its length does to a sum: nothing of it is sent."""
-    lines = [("1",), ("x" * (80 * MB),), ("3",)]
+    lines = [("1",), ("x" * 2 * MB,), ("3",)]
     job = make_job(rows=lines, header=("v",), params="v", dsn=dsn, sql="SELECT length($1::text) AS size")
-    run = job.run(status=2, max_concurrent=1)
+    run = job.run(status=2, max_concurrent=1, max_row="256KiB")
     assert "HF_ERR_TOO_LARGE" in run.log
     assert job.output.read_bytes() == b"v,size\n1,1\n3,1\n"
     assert proxy.count == 1 and proxy.links[0].up_count < MB

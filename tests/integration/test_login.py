@@ -1,5 +1,8 @@
 """FAULTS.md 10-16 and SECURITY.md 1, 2, 4, 5: what goes wrong, or is played false, before the first statement."""
 
+import base64
+import hashlib
+import hmac
 import re
 
 import pytest
@@ -210,6 +213,33 @@ def test_security_04_channel_binding_that_is_required_is_used_or_refused(holdfas
         assert "channel_binding" in refused.stderr or "require_auth" in refused.stderr
     clear = cluster.dsn("plain", port=proxy.port, channel_binding="require")
     assert "TLS" in holdfast("query", sql, dsn=clear, status=1).stderr and proxy.count == 0
+
+
+def verifier(password, rounds, salt=b"sixteen bytes of"):
+    """What pg_authid keeps of a password (RFC 5802), with as many rounds as we like."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    client, server = (hmac.digest(salted, word, "sha256") for word in (b"Client Key", b"Server Key"))
+    kept = (base64.b64encode(part).decode() for part in (salt, hashlib.sha256(client).digest(), server))
+    return "SCRAM-SHA-256${}:{}${}:{}".format(rounds, *kept)
+
+
+@pytest.mark.fault(16)
+@pytest.mark.security(5)
+def test_security_05_many_rounds_are_hashed_in_slices_or_refused_above_the_limit(make_job, own_cluster, proxy_to):
+    """300,000 rounds are a tenth of a second and more of processor time: no tick may take it at once (held.py)."""
+    own_cluster.sql("ALTER ROLE plain PASSWORD %s", verifier(PASSWORD, 300000))
+    proxy = proxy_to(own_cluster)
+    dsn = own_cluster.dsn("plain", port=proxy.port)
+    job = make_job(rows=60, sql=slow_sql(), server=own_cluster, dsn=dsn)
+    run = job.start(connect_timeout="60s", reconnect_timeout="60s")
+    run.await_lines(20)
+    own_cluster.terminate("plain")
+    run.check(0)
+    job.complete()
+    before = proxy.count
+    refused = make_job(rows=5, dsn=dsn).run(status=3, scram_iterations_max=299999)
+    assert proxy.count == before + 1 and b"p=" not in bytes(proxy.links[-1].up)
+    assert "scram_iterations_max" in refused.log
 
 
 WEAKENED = {

@@ -3,7 +3,6 @@
 import contextlib
 import re
 import signal
-import time
 
 import pytest
 
@@ -12,7 +11,6 @@ from harness.program import RECONNECTED, slow_sql
 from harness.waiting import eventually
 
 IN_FLIGHT = 3
-SLACK_S = 4.0                   # of a loaded machine; the deadlines themselves are read in the log
 
 
 @pytest.fixture
@@ -101,9 +99,7 @@ def test_fault_19_pulled_cable_is_found_by_our_own_deadline_and_healing_in_time(
     run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
     run.await_log(r"-> RECONNECTING", 2)
     network.plug()
-    healed = time.monotonic()
-    run.await_log(RECONNECTED)
-    assert time.monotonic() - healed < 1 + 1 + SLACK_S         # one backoff cap and one connect
+    run.comes_back()
     run.check(0)
     job.complete()
     far_cluster.no_sessions()

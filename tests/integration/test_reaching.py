@@ -24,6 +24,7 @@ def test_fault_01_refused_connections_are_retried_and_cost_no_try(job, proxy):
     proxy.cut_all()
     run.await_log("(?i)refused", 5)
     proxy.accept()
+    run.comes_back()
     run.check(0)
     job.complete()
     assert run.logged(RECONNECTED) >= 1
@@ -72,6 +73,7 @@ def test_fault_02_reconnect_that_hangs_ends_at_its_own_deadline(job, proxy):
     proxy.cut_all()
     run.await_log(r"timed out after 0\.5\d* s in tcp \(reconnect_timeout\)", 2)
     proxy.accept()
+    run.comes_back()
     run.check(0)
     job.complete()
 
@@ -88,6 +90,7 @@ def test_fault_03_accepted_and_closed_at_once_backs_off(job, proxy, cut):
     eventually(lambda: proxy.count >= before + 6, "six dials during the outage")
     during = proxy.count
     proxy.default = Plan()
+    run.comes_back()
     run.check(0)
     job.complete()
     times = [link.opened for link in proxy.links[before:during]]
@@ -182,6 +185,7 @@ def test_fault_08_server_that_starts_up_is_waited_out(job, proxy):
     proxy.cut_all()
     eventually(lambda: proxy.count >= before + 5, "five answers of 57P03")
     proxy.default = Plan()
+    run.comes_back()
     run.check(0)
     job.complete()
     assert run.logged("57P03") >= 4

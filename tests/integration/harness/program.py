@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 from . import expect, held, lwip
 from .cluster import SECRET
@@ -160,6 +161,14 @@ class ReportRun(Run):
                 f"ended with {self.status} before the log had {pattern!r} {count} times:\n{self.tail()}"
             return self.logged(pattern) >= count
         eventually(seen, f"{pattern!r} {count} times in the log of run {self.name}", deadline_s)
+
+    def comes_back(self):
+        """O5: called at the moment of healing; back within one backoff cap and one connect, with slack for a slow run."""
+        most = held.seconds(self.options["max_retry_delay"]) + held.seconds(self.options["reconnect_timeout"])
+        healed = time.monotonic()
+        self.await_log(RECONNECTED, self.logged(RECONNECTED) + 1)
+        took = time.monotonic() - healed
+        assert took <= most + held.LATE_S, f"back {took:.1f} s after healing, {most:.1f} s are allowed"
 
     def await_lines(self, count, deadline_s=60):
         """Wait until that many lines of the output are written: the run is in its middle, whatever its speed."""
