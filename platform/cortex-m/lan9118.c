@@ -23,8 +23,7 @@ enum { /* offsets in bytes */
        AFC_CFG = 0xac,
        E2P_CMD = 0xb0
 };
-enum { MAC_CR = 1, MAC_ADDRH = 2, MAC_ADDRL = 3, MAC_MII_ACC = 6, MAC_MII_DATA = 7 };
-enum { PHY = 1, PHY_STATUS = 1, PHY_LINKED = 1 << 2 };
+enum { MAC_CR = 1, MAC_ADDRH = 2, MAC_ADDRL = 3 };
 
 #define BYTE_ORDER_MARK 0x87654321u
 #define BUSY            0x80000000u
@@ -58,13 +57,6 @@ static void mac_write(uint32_t which, uint32_t value) {
     *reg(MAC_CSR_DATA) = value;
     *reg(MAC_CSR_CMD) = BUSY | which;
     (void)await(MAC_CSR_CMD, BUSY, 0);
-}
-
-static uint32_t phy_read(uint32_t which) {
-    mac_write(MAC_MII_ACC, PHY << 11 | which << 6 | 1);
-    for (uint32_t i = 0; i < PATIENCE && mac_read(MAC_MII_ACC) & 1; i++) {
-    }
-    return mac_read(MAC_MII_DATA);
 }
 
 /* The condition stays up while frames wait, so the line is let go until the loop has drained them. */
@@ -103,11 +95,6 @@ bool hf_lan9118_start(uintptr_t base, uint8_t irq, uint8_t mac[6]) {
     *reg(IRQ_CFG) = 0x111;
     hf_hw_irq(irq, on_interrupt);
     return true;
-}
-
-bool hf_lan9118_linked(void) {
-    (void)phy_read(PHY_STATUS); /* it remembers that the link was down until it is read */
-    return (phy_read(PHY_STATUS) & PHY_LINKED) != 0;
 }
 
 bool hf_lan9118_send(void *unused, const void *frame, size_t bytes) {

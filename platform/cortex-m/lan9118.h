@@ -15,7 +15,5 @@ bool hf_lan9118_start(uintptr_t base, uint8_t irq, uint8_t mac[6]);
 bool hf_lan9118_send(void *unused, const void *frame, size_t bytes);
 /* The next frame's length without its checksum, at most 1514; 0: none. Bad ones are skipped. */
 size_t hf_lan9118_receive(void *unused, void *frame);
-/* Is there a cable with somebody at its other end? */
-bool hf_lan9118_linked(void);
 
 #endif

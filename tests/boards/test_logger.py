@@ -33,6 +33,7 @@ def all_there(image, server):
 def pools_as_before(image):
     pools = image.pools()
     assert {"mbedtls", "json", "heap", "TCP_PCB", "TCP_SEG", "PBUF", "PBUF_POOL", "UDP_PCB"} <= set(pools)
+    assert pools["json"]["after"] == 0
     for name, pool in pools.items():
         assert pool["after"] == pool["before"], f"pool {name}: {pool}"
         assert pool["refused"] == 0, f"pool {name}: {pool}"
