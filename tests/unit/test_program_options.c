@@ -109,6 +109,15 @@ static void what_is_unknown_is_named_with_its_nearest(void **state) {
     refused(REPORT "--write=yes", "takes no value");
 }
 
+static void no_file_is_named_twice_where_it_would_be_written_over(void **state) {
+    (void)state;
+    refused(REPORT "--summary ./o", "--summary: ./o is another file of this report");
+    refused(REPORT "--summary o.rejects.csv", "another file of this report");
+    refused(REPORT "--log-file c", "--log-file: c is another file of this report");
+    refused(REPORT "--log-file x --summary x", "--summary: x is another file of this report");
+    assert_true(parse(REPORT "--log-file l --summary s"));
+}
+
 static void what_is_missing_is_named(void **state) {
     (void)state;
     refused("holdfast report", "--cost-file FILE");
@@ -275,6 +284,7 @@ int main(void) {
         cmocka_unit_test(reconnect_and_close_timeout_set_both_in_any_order),
         cmocka_unit_test(durations_and_sizes_have_units),
         cmocka_unit_test(what_is_unknown_is_named_with_its_nearest),
+        cmocka_unit_test(no_file_is_named_twice_where_it_would_be_written_over),
         cmocka_unit_test(what_is_missing_is_named),
         cmocka_unit_test(reads_are_safe_and_writes_are_resolved_unless_said),
         cmocka_unit_test(a_statement_and_its_values_are_taken),

@@ -350,6 +350,20 @@ static void a_strangers_file_that_appears_meanwhile_is_not_overwritten(void **st
     expect_file("", "a,b\n1,x\n");
 }
 
+static void a_restart_replaces_a_finished_report_and_its_rejects(void **state) {
+    (void)state;
+    finish_one();
+    assert_int_equal(find(&identity, true, false), HF_OUTPUTS_FRESH);
+    begin();
+    append(&outputs.out, "9,new\n");
+    count_lines();
+    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
+    close_all();
+    expect_file("", "a,b\n9,new\n");
+    assert_false(hf_file_exists(beside(".rejects.csv")));
+    expect_find(&identity, false, false, HF_OUTPUTS_FINISHED, 0);
+}
+
 static void a_restart_keeps_the_old_report_until_the_new_one_is_complete(void **state) {
     (void)state;
     finish_one();
@@ -422,6 +436,7 @@ int main(void) {
         cmocka_unit_test(a_restart_of_a_finish_that_was_cut_short_replaces_its_report),
         cmocka_unit_test(an_interrupted_compaction_leaves_no_file_behind),
         cmocka_unit_test(a_strangers_file_that_appears_meanwhile_is_not_overwritten),
+        cmocka_unit_test(a_restart_replaces_a_finished_report_and_its_rejects),
         cmocka_unit_test(a_restart_keeps_the_old_report_until_the_new_one_is_complete),
         cmocka_unit_test(after_a_failed_write_the_files_go_back_to_the_position),
     };
