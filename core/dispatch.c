@@ -198,9 +198,11 @@ void hf_pool_judge(hf_pool *pool) {
     }
     /* What was last seen, and that it was the last try. */
     hf_error error = pool->last_error;
+    static const char trying[] = "the connection was still being made";
     char why[HF_MESSAGE_BYTES];
     size_t length = hf_error_text(&error, why, sizeof why);
-    hf_error_message(&error, why, length);
+    bool failed = error.code != HF_OK; /* else the first try outlasted the outage's limit */
+    hf_error_message(&error, failed ? why : trying, failed ? length : sizeof trying - 1);
     error.code = HF_ERR_OUTAGE;
     error.from_server = false;
     error.system = 0; /* the message has it */

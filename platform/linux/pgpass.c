@@ -4,6 +4,7 @@
 #include "log.h"
 #include "program.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -47,7 +48,10 @@ bool hf_pgpass_line(const char *line, const char *host, const char *port, const 
 static bool trustworthy(const char *path) {
     struct stat file;
     if (stat(path, &file) != 0) {
-        return false; /* no such file: nothing to say */
+        if (errno != ENOENT && errno != ENOTDIR) { /* no such file: nothing to say */
+            hf_log(HF_LOG_WARN, "password file %s: %s: ignored", path, strerror(errno));
+        }
+        return false;
     }
     if (!S_ISREG(file.st_mode)) {
         hf_log(HF_LOG_WARN, "password file %s is no plain file: ignored", path);

@@ -319,6 +319,22 @@ static void r8_an_idle_connection_is_kept_and_probed(void **state) {
     hf_world_end(world);
 }
 
+static void r7_a_first_try_that_outlasts_the_limit_says_so(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_outage_ms = 700;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_go(world, 700);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_text(&job->request.error,
+                "given up after 0.7 s (max_outage): the connection was still being made");
+    hf_world_end(world);
+}
+
 static void r8_a_lost_idle_connection_comes_back(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
@@ -342,6 +358,7 @@ int main(void) {
         hf_test(f14_logging_in_is_left_to_the_next_when_one_fails),
         hf_test(f43_connections_that_are_lost_at_once_come_back_spread),
         hf_test(f7_53300_shrinks_and_grows_back),
+        hf_test(r7_a_first_try_that_outlasts_the_limit_says_so),
         hf_test(r16_queued_too_long_in_an_outage_says_why_it_had_to_wait),
         hf_test(r8_an_idle_connection_is_kept_and_probed),
         hf_test(r8_a_lost_idle_connection_comes_back),
