@@ -38,8 +38,7 @@ struct hf_store {
     hf_readings readings;
     hf_store_slot slots[HF_STORE_SLOTS];
     uint32_t taken, stored, refused;
-    uint32_t
-        known; /* of the stored: they were in the table already, their first answer having been lost */
+    uint32_t known; /* of the stored: in the table already, their first answer was lost */
 };
 
 /* device and boot stay the caller's. */

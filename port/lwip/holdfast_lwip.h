@@ -58,8 +58,7 @@ typedef struct hf_lwip_link {
     struct hf_lwip *port;
     struct tcp_pcb *pcb; /* NULL: lwIP has let go of it */
     struct pbuf *rx;     /* received, from the first byte that was not read */
-    hf_ms
-        waiting_since; /* bytes are unacknowledged, and none was acknowledged since; HF_NEVER: none are */
+    hf_ms waiting_since; /* bytes are unacknowledged, all of them since then; HF_NEVER: none */
     uint8_t step;
     int8_t error;   /* lwIP's err_t of the last failure */
     int16_t failed; /* this hf_err */

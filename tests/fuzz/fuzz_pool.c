@@ -18,8 +18,7 @@ typedef struct hf_job {
     hf_request request;
     char sql[24];
     bool taken;
-    uint8_t
-        on_done; /* what is done when it ends: 1 submit it again, 2 submit the next, 3 cancel another */
+    uint8_t on_done; /* then: 1 submit it again, 2 submit the next, 3 cancel another */
     uint8_t pause_at;
     unsigned done, rows, ends;
 } hf_job;

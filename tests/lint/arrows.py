@@ -46,6 +46,9 @@ CORE_WORDS = re.compile(
     r"\b(malloc|calloc|realloc|free|alloca|v?f?s?n?printf|puts|putchar|time|clock|gettimeofday|"
     r"clock_gettime|errno|assert|abort|exit|rand|getenv|strtol|strtoul|atoi|setlocale)\s*\(")
 
+# A field, or a constant's value, on a line of its own for the sake of the comment behind it.
+TORN = re.compile(r"^ +(?:const |struct )*\w+(?: \w+| =)?\n +(?:\*?\w+(?:\[\w+\])?;|\[\w+\];|\d+,) +/\*", re.M)
+
 TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
 EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
 LINES_MAX, README_LINES_MAX = 600, 60
@@ -150,6 +153,9 @@ def check_c(root, path, source):
     for number, line in enumerate(source.splitlines(), 1):
         if len(line) > COLUMNS_MAX:
             breach(path, number, f"{len(line)} columns; {COLUMNS_MAX} is the most")
+    for torn in TORN.finditer(source):
+        breach(path, source.count("\n", 0, torn.start()) + 1,
+               "torn by the formatter to make room for its comment: shorten that")
     for number, line in enumerate(bare(source).splitlines(), 1):
         word = CORE_WORDS.search(line) if within(path, "core") else None
         if word and "->" not in line[max(0, word.start() - 2):word.start()]:

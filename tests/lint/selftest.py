@@ -21,6 +21,7 @@ WRONG = {
     "its own header not first": ("core/x.c", '#include <string.h>\n#include "x.h"\n', "but not first"),
     "a platform chosen by #ifdef": ("port/linux/a.c", "#ifdef __linux__\n#endif\n", "not an #ifdef"),
     "a file with two ideas": ("core/a.c", "int a;\n" * 601, "two ideas"),
+    "a field torn from its type": ("core/x.h", "struct x {\n    uint8_t\n        kind; /* … */\n};\n", "torn by"),
     "a line too wide": ("core/a.c", "// " + "x" * 130 + "\n", "columns"),
     "a stranger at the top": ("stuff/a.c", "int a;\n", "no place at the top"),
     "a folder without README": ("core/new/a.c", "int a;\n", "opens with a README.md"),

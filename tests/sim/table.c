@@ -7,8 +7,7 @@
  * flush. */
 
 typedef struct cluster {
-    uint8_t
-        *log; /* by xid, from 1 on: a sim_xact, SIM_GIVEN if it was given out before a crash too */
+    uint8_t *log; /* by xid, from 1: a sim_xact, SIM_GIVEN if given out before a crash too */
     size_t room;
     uint32_t next, flushed, top;
     bool flush_planned;
