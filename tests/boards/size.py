@@ -120,16 +120,23 @@ def numbers(markdown):
     return [(name, [int(figure or 0) for figure in figures]) for name, *figures in rows]
 
 
+def place(text, board):
+    """From where to where README.md's text shows this board's table: between the markers, the line ends included."""
+    begin = text.index(BEGIN.format(board)) + len(BEGIN.format(board))
+    return begin, text.index(END, begin)
+
+
 def shown(board):
     """What README.md shows for this board."""
     text = README.read_text(encoding="utf-8")
-    begin = text.index(BEGIN.format(board)) + len(BEGIN.format(board))
-    return text[begin:text.index(END, begin)]
+    begin, end = place(text, board)
+    return text[begin:end]
 
 
 def write(board, markdown):
     text = README.read_text(encoding="utf-8")
-    README.write_text(text.replace(shown(board), f"\n{markdown}\n"), encoding="utf-8")
+    begin, end = place(text, board)
+    README.write_text(f"{text[:begin]}\n{markdown}\n{text[end:]}", encoding="utf-8")
 
 
 def main(image, *options):
