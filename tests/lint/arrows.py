@@ -51,7 +51,7 @@ TORN = re.compile(r"^ +(?:const |struct )*\w+(?: \w+| =)?\n +(?:\*?\w+(?:\[\w+\]
 
 TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
 EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
-LINES_MAX, README_LINES_MAX = 600, 60
+LINES_MAX, README_LINES_MAX, PAGE_LINES_MAX = 600, 60, 400  # the page is the README at the top
 COLUMNS_MAX = 120  # of comments and tables laid out by hand; the formatter keeps code within 100
 
 # Written so that this file does not match its own rules.
@@ -174,6 +174,8 @@ def check_text(root, path):
         breach(path, 0, f"{len(lines)} lines: above {LINES_MAX} a file has two ideas")
     if path.endswith("/README.md") and len(lines) > README_LINES_MAX:
         breach(path, 0, f"{len(lines)} lines: a folder's README is a screen")
+    if path == "README.md" and len(lines) > PAGE_LINES_MAX:
+        breach(path, 0, f"{len(lines)} lines: a newcomer reads no more than {PAGE_LINES_MAX}")
     if path.endswith((".c", ".h", ".inc", ".def")):
         check_c(root, path, source)
     for number, line in enumerate(lines, 1):
