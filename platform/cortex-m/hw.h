@@ -40,7 +40,8 @@ void hf_hw_sleep(uint32_t until);
 void hf_hw_wake(void);
 
 /* --- uart.c --- */
-void hf_hw_uart_start(uintptr_t base);
+/* 115200 baud. */
+void hf_hw_uart_start(uintptr_t base, uint32_t clock_hz);
 void hf_hw_uart_write(const char *text, size_t bytes);
 
 /* --- hooks. The defaults (hooks.c) are what no board can go wrong with: no entropy, no date, no sensor, an

@@ -5,9 +5,9 @@ enum { DATA = 0, STATE = 1, CTRL = 2, BAUDDIV = 4, TX_FULL = 1, TX_ON = 1 };
 
 static volatile uint32_t *uart;
 
-void hf_hw_uart_start(uintptr_t base) {
+void hf_hw_uart_start(uintptr_t base, uint32_t clock_hz) {
     uart = (volatile uint32_t *)base;
-    uart[BAUDDIV] = 217; /* 115200 at 25 MHz */
+    uart[BAUDDIV] = clock_hz / 115200;
     uart[CTRL] = TX_ON;
 }
 

@@ -270,7 +270,7 @@ static int finish(int status, const hf_report_pools *before) {
 int main(void) {
     const hf_hw_board *board = &hf_hw_board_here;
     hf_report_pools before;
-    hf_hw_uart_start(board->uart);
+    hf_hw_uart_start(board->uart, board->clock_hz);
     hf_hw_clock_start(board->clock_hz);
     hf_report_line("holdfast " HF_VERSION, board->name);
     hf_memory_init(&tls_heap, tls_bytes, sizeof tls_bytes);

@@ -26,7 +26,7 @@ int main(void) {
     const hf_hw_board *board = &hf_hw_board_here;
     volatile int *volatile null = NULL;
     void *(*volatile allocate)(size_t) = malloc; /* or the compiler leaves it out */
-    hf_hw_uart_start(board->uart);
+    hf_hw_uart_start(board->uart, board->clock_hz);
     say("before\n", 7);
     switch (*(const volatile char *)board->config) {
     case 'e': return 42;
