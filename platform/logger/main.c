@@ -27,6 +27,8 @@ enum {
 
 /* What a tick may take, and PBKDF2's rounds between two looks at the clock: 30 ms of a Cortex-M3 at 25 MHz. */
 enum { TICK_MS = 20, ROUNDS = 128 };
+/* However long nothing is due: the clock is looked at before it wraps. */
+enum { SLEEP_MS = 60000 };
 enum { CLOSE_MS = 2000, NETWORK_MS = 15000, SETTLE_MS = 15000 };
 
 #ifndef HF_TLS_HEAP_BYTES
@@ -204,7 +206,7 @@ static void turn(hf_ms until) {
     }
     uint32_t sleep_ms = hf_lwip_sleep_ms(&port, until);
     if (!more && sleep_ms > 0) {
-        hf_hw_sleep(hf_hw_ms() + sleep_ms);
+        hf_hw_sleep(hf_hw_ms() + (sleep_ms < SLEEP_MS ? sleep_ms : SLEEP_MS));
     }
 }
 
