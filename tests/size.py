@@ -18,8 +18,9 @@ KINDS = ("text", "rodata", "data", "bss")
 
 build, third, compiler, *libraries = sys.argv[1:]
 archives = {"mbedTLS": f"{third}/libmbedtls.a", "cJSON": f"{third}/libcjson.a"}
-folders = sorted({os.path.dirname(path)[len(build) + 1:] for top in ("core", "port", "platform")
-                  for path in glob.glob(f"{build}/{top}/**/*.o", recursive=True)})
+folders = sorted({os.path.dirname(path)[len(build) + 1:] for top in ("core", "port", "platform", "boards")
+                  for path in glob.glob(f"{build}/{top}/**/*.o", recursive=True)} -
+                 {"platform/logger"})          # an image's, built here for its unit tests
 
 
 def kind_of(section):
