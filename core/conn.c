@@ -60,10 +60,6 @@ void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int
     }
 }
 
-bool hf_conn_serving(const hf_conn *conn) {
-    return conn->fsm.state == HF_HEALTHY && !hf_cancel_pending(conn);
-}
-
 /* --- links that end ------------------------------------------------------------------------------ */
 
 static void close_advance(hf_conn *conn) {
@@ -243,25 +239,27 @@ void hf_conn_wipe(hf_conn *conn) {
 
 /* --- bytes --------------------------------------------------------------------------------------- */
 
+/* What the server said last may lie unread: that is the better reason. */
+static HF_RARE bool write_failed(hf_conn *conn, int code) {
+    hf_link *link = conn->dial.link;
+    hf_error error;
+    hf_conn_link_error(conn, &error, link, code, (hf_phase)conn->dial.phase);
+    conn->io.tx.start = conn->io.tx.end;
+    hf_conn_read(conn);
+    if (conn->dial.link == link) {
+        hf_conn_fail(conn, &error);
+    }
+    return false;
+}
+
 bool hf_conn_flush(hf_conn *conn) {
     hf_buffer *tx = &conn->io.tx;
     while (tx->start < tx->end) {
         hf_link *link = conn->dial.link;
         int n = link->api->write(link, tx->data + tx->start, tx->end - tx->start);
-        if (n < 0) {
-            /* What the server said last may lie unread: that is the better reason. */
-            hf_error error;
-            hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
-            tx->start = tx->end;
-            hf_conn_read(conn);
-            if (conn->dial.link == link) {
-                hf_conn_fail(conn, &error);
-            }
-            return false;
-        }
         conn->tx_blocked = n == 0;
-        if (n == 0) {
-            return true;
+        if (n <= 0) {
+            return n == 0 || write_failed(conn, n);
         }
         tx->start += (uint32_t)n;
         conn->tx_sent += (uint64_t)n;
@@ -270,31 +268,11 @@ bool hf_conn_flush(hf_conn *conn) {
     return true;
 }
 
-/* Gives the driver what is in rx. False: feed and read no more now. */
-static bool feed(hf_conn *conn) {
-    const hf_driver *driver = conn->pool->config->driver;
-    hf_port *port = conn->pool->port;
-    for (;;) {
-        hf_news news = driver->feed(&conn->session, &conn->io, conn->flight.head);
-        if (news == HF_NEWS_MORE) {
-            return true;
-        }
-        if (news == HF_NEWS_SLICE) {
-            if (port->api->spent(port)) {
-                hf_pool_activate(conn->pool, conn);
-                return false;
-            }
-        } else if (!hf_flight_news(conn, news)) {
-            return false;
-        }
-    }
-}
-
+/* How many bytes may be read to the end of rx, which was fed. */
 static uint32_t make_room(hf_buffer *rx) {
     if (rx->start == rx->end) {
         rx->start = rx->end = 0;
-    }
-    if (rx->start > 0 && rx->size - rx->end < rx->size / 2) {
+    } else if (rx->start > 0 && rx->size - rx->end < rx->size / 2) {
         memmove(rx->data, rx->data + rx->start, rx->end - rx->start);
         rx->end -= rx->start;
         rx->start = 0;
@@ -303,8 +281,14 @@ static uint32_t make_room(hf_buffer *rx) {
     return room < HF_READ_BYTES ? room : HF_READ_BYTES;
 }
 
+static HF_RARE void read_failed(hf_conn *conn, int code) {
+    hf_error error;
+    hf_conn_link_error(conn, &error, conn->dial.link, code, (hf_phase)conn->dial.phase);
+    hf_conn_fail(conn, &error);
+}
+
 /* Once for each millisecond is enough: it only moves the deadline. */
-static void heard_now(hf_conn *conn) {
+static void heard(hf_conn *conn) {
     if (conn->heard_at != conn->pool->now) {
         conn->heard_at = conn->pool->now;
         hf_conn_step(conn, HF_EV_HEARD, NULL);
@@ -313,40 +297,32 @@ static void heard_now(hf_conn *conn) {
 
 void hf_conn_read(hf_conn *conn) {
     hf_link *link = conn->dial.link;
-    bool heard = false, drained = false;
+    hf_buffer *rx = &conn->io.rx;
     unsigned reads = 0;
+    uint32_t room = 0;
     int n = 0;
-    while (conn->dial.link == link && conn->paused_at == HF_NEVER && feed(conn)) {
-        if (drained) {
-            break;
-        }
+    /* What is left in rx first; and less than was asked for is all there is. */
+    while (conn->dial.link == link && conn->paused_at == HF_NEVER &&
+           (!hf_flight_any(conn) || hf_flight_feed(conn)) && (uint32_t)n == room) {
         if (++reads > HF_READS_PER_TICK) {
             hf_pool_activate(conn->pool, conn);
             break;
         }
-        uint32_t room = make_room(&conn->io.rx);
+        room = make_room(rx);
         HF_ASSERT(room > 0); /* the driver skips what is larger than the buffer */
-        n = link->api->read(link, conn->io.rx.data + conn->io.rx.end, room);
+        n = link->api->read(link, rx->data + rx->end, room);
         if (n <= 0) {
             break;
         }
-        conn->io.rx.end += (uint32_t)n;
-        drained = (uint32_t)n < room;
-        heard = true;
+        rx->end += (uint32_t)n;
+        heard(conn);
     }
     if (conn->dial.link != link) {
         return;
     }
-    if (heard) {
-        heard_now(conn);
-    }
     if (n < 0) {
-        hf_error error;
-        hf_conn_link_error(conn, &error, link, n, (hf_phase)conn->dial.phase);
-        hf_conn_fail(conn, &error);
-        return;
-    }
-    if (!conn->tx_blocked && conn->io.tx.start < conn->io.tx.end) {
+        read_failed(conn, n);
+    } else if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
         hf_conn_flush(conn);
     }
 }
@@ -463,28 +439,31 @@ static hf_ms earlier(hf_ms a, hf_ms b) {
 void hf_conn_settle(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const uint64_t bit = (uint64_t)1 << conn->index;
-    const bool serving = hf_conn_serving(conn);
-    /* A running statement has its own clock; a pending cancel has another. */
+    const bool healthy = conn->fsm.state == HF_HEALTHY;
+    const bool serving = hf_conn_serving(conn), paused = conn->paused_at != HF_NEVER;
     hf_ms at = conn->fsm.deadline;
-    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) {
-        at = conn->paused_at == HF_NEVER && serving ? conn->attempt_deadline : HF_NEVER;
-    } else if (conn->fsm.state == HF_HEALTHY && !serving) {
-        at = HF_NEVER;
-    }
-    if (conn->fsm.state == HF_HEALTHY) {
+    if (healthy) {
+        /* A running statement has its own clock; a pending cancel has another. */
+        if (!serving || (paused && conn->n_flight > 0)) {
+            at = HF_NEVER;
+        } else if (conn->n_flight > 0) {
+            at = conn->attempt_deadline;
+        }
         at = earlier(at, conn->stable_at);
     }
     at = earlier(at, conn->cancel_deadline);
     at = earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
     hf_heap_set(&pool->heap, &conn->timer, at);
 
-    const uint32_t most = pool->config->max_pipelined;
-    const bool takes = serving && !conn->tx_blocked && conn->paused_at == HF_NEVER;
-    pool->free &= ~bit;
-    pool->room &= ~bit;
-    if (takes && conn->n_flight == 0) {
-        pool->free |= bit;
-    } else if (takes && conn->n_flight <= most / 2 && conn->flight.tail->replay == HF_REPLAY_SAFE) {
-        pool->room |= bit;
+    uint64_t free = pool->free & ~bit, room = pool->room & ~bit;
+    if (serving && !paused && !conn->tx_blocked) {
+        if (conn->n_flight == 0) {
+            free |= bit;
+        } else if (conn->n_flight <= pool->config->max_pipelined / 2 &&
+                   conn->flight.tail->replay == HF_REPLAY_SAFE) {
+            room |= bit;
+        }
     }
+    pool->free = free;
+    pool->room = room;
 }

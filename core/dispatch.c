@@ -245,15 +245,14 @@ static bool may_follow(const hf_request *request) {
 
 /* The requests at the head of the queue to this connection: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
-    uint32_t most = pool->config->max_pipelined;
-    hf_request *request = pool->queue.head;
+    const hf_request *request = pool->queue.head;
     while (request && hf_conn_serving(conn)) {
         bool safe = request->replay == HF_REPLAY_SAFE;
-        if (conn->n_flight > 0 && (conn->n_flight >= most || !may_follow(request))) {
+        if (conn->n_flight > 0 &&
+            (conn->n_flight >= pool->config->max_pipelined || !may_follow(request))) {
             break;
         }
-        int sent = hf_flight_send(conn, request);
-        if (sent == 0 || (sent > 0 && !safe)) {
+        if (hf_flight_send(conn) <= 0 || !safe) {
             break;
         }
         request = pool->queue.head;
@@ -266,10 +265,13 @@ static void fill(hf_pool *pool, hf_conn *conn) {
 
 /* Is there work, or a wish, for more connections than are awake, and may one more be woken now? */
 static bool wanted(const hf_pool *pool) {
+    if (pool->n_idle == 0) {
+        return false;
+    }
     unsigned awake = (unsigned)pool->n_conns - pool->n_idle;
     unsigned dialling = awake - pool->n_up;
     bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > dialling);
-    if (!needed || pool->n_idle == 0 || pool->refused || pool->closing) {
+    if (!needed || pool->refused || pool->closing) {
         return false;
     }
     return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
@@ -302,9 +304,10 @@ static void hand_out(hf_pool *pool) {
 void hf_pool_dispatch(hf_pool *pool) {
     hand_out(pool);
     if (pool->queue.head && pool->refused) {
-        hf_error why = pool->last_error;
-        hf_pool_drop_all(pool, &why);
+        hf_pool_drop_all(pool, &pool->last_error);
     }
-    wake(pool);
-    hand_out(pool); /* to what came up at once */
+    if (wanted(pool)) {
+        wake(pool);
+        hand_out(pool); /* to what came up at once */
+    }
 }

@@ -84,8 +84,9 @@ typedef struct hf_io {
     uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
 } hf_io;
 
-/* What feed() found. One at a time: conn acts on it and calls again until MORE or SLICE. Only at MORE may it
- * move or overwrite what rx holds: rx.start may have passed the bytes that other news are about. */
+/* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login
+ * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other news
+ * are about. */
 typedef enum hf_news {
     HF_NEWS_MORE,  /* nothing whole is left in rx: read more bytes, if any */
     HF_NEWS_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */
@@ -94,8 +95,7 @@ typedef enum hf_news {
     HF_NEWS_COLUMNS, /* io->columns, of the oldest request */
     HF_NEWS_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
     HF_NEWS_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
-    HF_NEWS_DONE, /* a statement's command is complete, its transaction perhaps not: request->affected */
-    HF_NEWS_ERROR, /* the server refused the oldest request (io->error); its READY follows */
+    HF_NEWS_ERROR,   /* the server refused the oldest request (io->error); its READY follows */
     HF_NEWS_HELD, /* the oldest request, which is held, is done but for its COMMIT: request->ticket */
     HF_NEWS_READY,  /* the oldest request is over: every part of its answer was read. io->error is
                         HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */

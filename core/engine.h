@@ -25,10 +25,9 @@ enum {
     HF_REQUEST_WAITING = 2,     /* in pool->waiting, not in pool->queue */
     HF_REQUEST_CANCEL = 4,      /* hf_cancel() was called */
     HF_REQUEST_MAYBE_RAN = 8,   /* an attempt was lost that may have run */
-    HF_REQUEST_COMPLETE = 16,   /* its last command is complete, its commit not yet known */
-    HF_REQUEST_REPREPARED = 32, /* the one re-prepare it is allowed was spent */
-    HF_REQUEST_ROWS_LOST = 64,  /* a cancel in mid-pause: rows of this attempt were not told */
-    HF_REQUEST_UNDONE = 128 /* an attempt ran and was undone, and no re-send was counted for it */
+    HF_REQUEST_REPREPARED = 16, /* the one re-prepare it is allowed was spent */
+    HF_REQUEST_ROWS_LOST = 32,  /* a cancel in mid-pause: rows of this attempt were not told */
+    HF_REQUEST_UNDONE = 64 /* an attempt ran and was undone, and no re-send was counted for it */
 };
 
 /* hf_dial.step within TLS. */
@@ -38,6 +37,18 @@ enum { HF_TLS_ASK, HF_TLS_ANSWER, HF_TLS_HANDSHAKE };
 void hf_queue_push(hf_queue *queue, hf_request *request);
 void hf_queue_push_front(hf_queue *queue, hf_request *request);
 void hf_queue_remove(hf_queue *queue, hf_request *request);
+/* Takes the head out; there is one. */
+static inline hf_request *hf_queue_take(hf_queue *queue) {
+    hf_request *request = queue->head;
+    queue->head = request->next;
+    if (queue->head) {
+        queue->head->prev = NULL;
+    } else {
+        queue->tail = NULL;
+    }
+    request->next = NULL;
+    return request;
+}
 
 /* --- requests (queue.c) --- */
 /* Back to the head of the queue; tells on_restart if rows were delivered. */
@@ -109,8 +120,6 @@ void hf_conn_fail(hf_conn *conn, const hf_error *error);
 void hf_conn_settle(hf_conn *conn);
 /* Sends what waits in tx. False: the link failed, and the connection was lost. */
 bool hf_conn_flush(hf_conn *conn);
-/* Is it HEALTHY with nothing in the way of new work? */
-bool hf_conn_serving(const hf_conn *conn);
 /* Reads the link until it is drained, paused or out of its share. */
 void hf_conn_read(hf_conn *conn);
 /* Fills error with what the link says of its failure `code`. */
@@ -157,15 +166,25 @@ void hf_cancel_answered(hf_conn *conn);
 /* Fills error with why this request is being cancelled. */
 void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error);
 
+/* Is it HEALTHY with nothing in the way of new work? */
+static inline bool hf_conn_serving(const hf_conn *conn) {
+    return conn->fsm.state == HF_HEALTHY && !hf_cancel_pending(conn);
+}
+
 /* --- requests in flight (flight.c) --- */
-/* Encodes a request on this connection: 1 in flight, 0 no room now, -1 it ended (could never be sent). */
-int hf_flight_send(hf_conn *conn, hf_request *request);
+/* Encodes the request at the head of the queue on this connection: 1 in flight, 0 no room now, -1 it ended (could
+ * never be sent). */
+int hf_flight_send(hf_conn *conn);
 /* Not again, whatever happened: cancelled, out of time, or the pool is closing. */
 bool hf_flight_must_end(const hf_pool *pool, const hf_request *request);
 /* Certainly without effect, and another try may help: again, if it may, else FAILED. */
 void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error);
-/* Acts on one piece of news of a logged-in session. False: feed no more now. */
-bool hf_flight_news(hf_conn *conn, hf_news news);
+/* Has the driver anything to do? Of a login also without bytes: it may be hashing. */
+static inline bool hf_flight_any(const hf_conn *conn) {
+    return conn->io.rx.start < conn->io.rx.end || conn->dial.phase == HF_PHASE_LOGIN;
+}
+/* Gives the driver what is in rx, and acts on its news. False: feed and read no more now. */
+bool hf_flight_feed(hf_conn *conn);
 /* The connection is lost: each request in flight is requeued or ends, by SEMANTICS 10-12. */
 void hf_flight_lost(hf_conn *conn, const hf_error *error);
 /* Starts the clock of the oldest in flight. */

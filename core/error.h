@@ -127,6 +127,14 @@ typedef struct hf_error {
     char message[HF_MESSAGE_BYTES]; /* a host, a file, the server's words; "" none */
 } hf_error;
 
+/* A function for what is rare, kept out of those that call it: what it needs (an hf_error is large) costs them
+ * nothing. */
+#if defined(__GNUC__)
+#define HF_RARE __attribute__((cold, noinline))
+#else
+#define HF_RARE
+#endif
+
 /* "HF_ERR_TIMEOUT"; never NULL. */
 const char *hf_err_name(int code);
 /* "timed out"; never NULL. */

@@ -36,24 +36,30 @@ void hf_flight_clock(hf_conn *conn) {
     conn->spared = false;
 }
 
-int hf_flight_send(hf_conn *conn, hf_request *request) {
-    hf_pool *pool = conn->pool;
-    hf_io *io = &conn->io;
-    if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
-        pool->config->driver->forget(&conn->session, io, request);
+/* It can never be sent. */
+static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
+    hf_error error = conn->io.error;
+    if (error.code == HF_OK) {
+        hf_error_set(&error, code, HF_PHASE_QUERY, NULL);
     }
-    int r = pool->config->driver->submit(&conn->session, io, request);
+    hf_request_end(conn->pool, request, hf_request_unsent(request), &error);
+}
+
+int hf_flight_send(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_driver *driver = pool->config->driver;
+    hf_request *request = pool->queue.head;
+    if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
+        driver->forget(&conn->session, &conn->io, request);
+    }
+    int r = driver->submit(&conn->session, &conn->io, request);
     if (r == 0) {
         return 0;
     }
-    hf_queue_remove(&pool->queue, request);
+    hf_queue_take(&pool->queue);
     pool->n_queued--;
     if (r < 0) {
-        hf_error error = io->error;
-        if (error.code == HF_OK) {
-            hf_error_set(&error, (hf_err)r, HF_PHASE_QUERY, NULL);
-        }
-        hf_request_end(pool, request, hf_request_unsent(request), &error);
+        unsendable(conn, request, (hf_err)r);
         return -1;
     }
     request->conn = conn;
@@ -78,8 +84,7 @@ int hf_flight_send(hf_conn *conn, hf_request *request) {
 
 /* Takes the oldest out of flight. */
 static hf_request *pop(hf_conn *conn) {
-    hf_request *request = conn->flight.head;
-    hf_queue_remove(&conn->flight, request);
+    hf_request *request = hf_queue_take(&conn->flight);
     conn->n_flight--;
     conn->pool->n_in_flight--;
     hf_flight_clock(conn);
@@ -181,7 +186,7 @@ static hf_outcome ran(const hf_pool *pool) {
 }
 
 /* The answer is whole, and it is not a plain OK. False: the connection is gone. */
-static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
+static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     bool give_up = false;
     if (conn->io.error.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK) {
@@ -228,15 +233,16 @@ static bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
 /* The server has said all it has to say of the oldest request. False: the connection is gone. */
 static bool ready(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    hf_request *request = conn->flight.head;
-    bool ours = request == conn->cancelled;
-    bool fine = request->error.code == HF_OK && conn->io.error.code == HF_OK &&
-                !(request->flags & HF_REQUEST_ROWS_LOST) && request->stage != HF_STAGE_ASK &&
-                request->fate == HF_FATE_NONE;
-    pop(conn);
-    hf_pool_proved(pool, conn);
-    if (!fine || ours) {
-        return ready_but(conn, request, ours);
+    const hf_request *cancelled = conn->cancelled;
+    hf_request *request = pop(conn);
+    bool plain = request != cancelled && request->error.code == HF_OK &&
+                 conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
+                 request->stage != HF_STAGE_ASK && request->fate == HF_FATE_NONE;
+    if (conn->stable_at != HF_NEVER) {
+        hf_pool_proved(pool, conn);
+    }
+    if (!plain) {
+        return ready_but(conn, request, request == cancelled);
     }
     if (conn->exposed > 0) {
         conn->exposed--;
@@ -319,7 +325,8 @@ static void dial_again(hf_conn *conn) {
     hf_pool_activate(pool, conn);
 }
 
-bool hf_flight_news(hf_conn *conn, hf_news news) {
+/* Acts on one piece of news. False: feed no more now. */
+static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
     hf_request *request = conn->flight.head;
@@ -333,11 +340,6 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
     case HF_NEWS_ROW: return row(conn, request);
     case HF_NEWS_READY: return ready(conn);
     case HF_NEWS_HELD: hf_resolve_held(conn, request); return true;
-    case HF_NEWS_DONE:
-        if (request->statement >= request->n_batch) { /* the last, or the only one */
-            request->flags |= HF_REQUEST_COMPLETE;
-        }
-        return true;
     case HF_NEWS_COLUMNS:
         if (request->on_columns) {
             request->on_columns(request, &io->columns);
@@ -361,9 +363,32 @@ bool hf_flight_news(hf_conn *conn, hf_news news) {
     case HF_NEWS_AGAIN: dial_again(conn); return false;
     case HF_NEWS_FATAL:
     case HF_NEWS_BROKEN: hf_conn_fail(conn, &io->error); return false;
-    case HF_NEWS_MORE:
-    case HF_NEWS_SLICE: break;
+    case HF_NEWS_SLICE:
+        if (conn->io.port->api->spent(conn->io.port)) {
+            hf_pool_activate(conn->pool, conn);
+            return false;
+        }
+        return true;
+    case HF_NEWS_MORE: break;
     }
+    return true;
+}
+
+bool hf_flight_feed(hf_conn *conn) {
+    const hf_driver *driver = conn->pool->config->driver;
+    do {
+        hf_request *request = conn->flight.head;
+        hf_news news = driver->feed(&conn->session, &conn->io, request);
+        if (news == HF_NEWS_MORE) {
+            return true;
+        }
+        bool on = news == HF_NEWS_ROW && request     ? row(conn, request)
+                  : news == HF_NEWS_READY && request ? ready(conn)
+                                                     : other_news(conn, news);
+        if (!on) {
+            return false;
+        }
+    } while (hf_flight_any(conn));
     return true;
 }
 
@@ -389,9 +414,8 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
      * not know what its server did.) */
     const bool fatal =
         (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
-    const bool undone =
-        uncommitted || (oldest && fatal && request->stage == HF_STAGE_RUN &&
-                        !(request->flags & HF_REQUEST_COMPLETE) && !driver->self_commits(request));
+    const bool undone = uncommitted || (oldest && fatal && request->stage == HF_STAGE_RUN &&
+                                        !request->complete && !driver->self_commits(request));
 
     if (sent && !undone) {
         if (hf_flight_must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {

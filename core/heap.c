@@ -73,8 +73,15 @@ void hf_heap_remove(hf_heap *heap, hf_timer *timer) {
     timer->armed = false;
 }
 
+/* May it take another time where it is? It has nobody below it that would be due earlier, or nobody above. */
+static bool stays(const hf_heap *heap, const hf_timer *timer, hf_ms at) {
+    return at >= timer->at ? !timer->child : timer == heap->root;
+}
+
 void hf_heap_set(hf_heap *heap, hf_timer *timer, hf_ms at) {
-    if (timer->armed && timer->at == at) {
+    if (timer->armed ? at != HF_NEVER && (at == timer->at || stays(heap, timer, at))
+                     : at == HF_NEVER) {
+        timer->at = at;
         return;
     }
     hf_heap_remove(heap, timer);

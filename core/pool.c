@@ -262,7 +262,9 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     }
     hf_pool_arm(pool);
     pool->in_tick = false;
-    pool->promised = pool->active ? pool->now : hf_heap_next(&pool->heap);
+    /* Or work was left in the queue by the limit of a tick, or by what its end brought. */
+    const bool left = pool->active || (pool->queue.head && (pool->free || pool->refused));
+    pool->promised = left ? pool->now : hf_heap_next(&pool->heap);
     /* A request ended and no other took its place: whoever waits for it looks before sleeping again. */
     return pool->n_queued + pool->n_in_flight < before ? pool->now : pool->promised;
 }

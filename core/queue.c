@@ -66,7 +66,7 @@ static void start_over(hf_request *request) {
         request->held = false;
     }
     request->fate = HF_FATE_NONE;
-    request->flags &= (uint8_t) ~(HF_REQUEST_COMPLETE | HF_REQUEST_ROWS_LOST);
+    request->flags &= (uint8_t)~HF_REQUEST_ROWS_LOST;
     request->error = (hf_error){ 0 };
 }
 
@@ -91,7 +91,9 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     HF_ASSERT(request->flags & HF_REQUEST_IN);
     HF_ASSERT(outcome != HF_OUTCOME_PENDING);
-    hf_heap_remove(&pool->heap, &request->timer);
+    if (request->timer.armed) {
+        hf_heap_remove(&pool->heap, &request->timer);
+    }
     if (error && error != &request->error) {
         request->error = *error;
     }

@@ -188,7 +188,8 @@ struct hf_request {
     uint8_t flags;           /* HF_REQUEST_*, engine.h */
     uint8_t stage;           /* an hf_stage, driver.h */
     uint8_t fate;            /* an hf_fate, driver.h */
-    bool held; /* the driver's: nothing of it takes effect before its COMMIT is sent */
+    bool held;     /* the driver's: nothing of it takes effect before its COMMIT is sent */
+    bool complete; /* the driver's: its last command is complete, its commit not yet known */
 };
 
 /* Requests in order. */

@@ -209,7 +209,8 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, cons
         return out_of_place(io, 'C');
     }
     if (due == HF_PG_ROWS) {
-        return hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
+        hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
+        return HF_NEWS_MORE;
     }
     session->todo &= ~due;
     if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
@@ -413,8 +414,11 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case 'C': return done(session, io, request, message->body, message->bytes);
     case 'I':
         hf_pg_skip_maybe(session);
-        return hf_pg_is_due(session, HF_PG_ROWS) ? hf_pg_statement_done(session, request, 0)
-                                                 : out_of_place(io, 'I');
+        if (!hf_pg_is_due(session, HF_PG_ROWS)) {
+            return out_of_place(io, 'I');
+        }
+        hf_pg_statement_done(session, request, 0);
+        return HF_NEWS_MORE;
     default: return out_of_place(io, message->type);
     }
 }

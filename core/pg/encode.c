@@ -307,6 +307,7 @@ static inline void commit_flight(hf_pg_session *session, hf_io *io, hf_request *
                                  size_t bytes, size_t executed, uint32_t todo, uint16_t n_columns) {
     request->sent_at = io->tx_total + executed;
     request->statement = 0;
+    request->complete = false;
     hf_pg_plan_put(request, (uint16_t)todo, n_columns);
     io->tx_total += bytes;
     io->tx.end += (uint32_t)bytes;

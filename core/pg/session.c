@@ -35,7 +35,8 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
             if (*at == 'C' && length > HF_PG_LENGTH_MIN && length <= HF_PG_TAG_LENGTH_MAX &&
                 at[length] == 0) {
                 rx->start += 1 + length;
-                return hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
+                hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
+                continue;
             }
         } else if (todo == (HF_PG_RUN | HF_PG_SYNC)) {
             if (*at == '2' && length == HF_PG_LENGTH_MIN && !oldest->on_columns &&

@@ -183,19 +183,20 @@ static inline void hf_pg_over(hf_pg_session *session, const hf_request *request)
 }
 
 /* Of the statement in hand all is answered: on to the next, or to COMMIT, or to Sync. */
-static inline hf_news hf_pg_statement_done(hf_pg_session *session, hf_request *request,
-                                           uint64_t affected) {
+static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *request,
+                                        uint64_t affected) {
     request->affected = affected;
     if (request->n_batch == 0) {
+        request->complete = true;
         session->todo &= ~(uint32_t)HF_PG_ROWS;
-        return HF_NEWS_DONE;
+        return;
     }
+    request->complete = ++request->statement == request->n_batch;
     session->n_columns = HF_PG_COLUMNS_UNKNOWN;
     session->said &= (uint8_t)~HF_PG_SAID_COLUMNS;
-    session->todo = ++request->statement == request->n_batch ? HF_PG_COMMIT | HF_PG_SYNC
-                    : request->on_columns                    ? HF_PG_NEXT | HF_PG_PORTAL
-                                                             : HF_PG_NEXT;
-    return HF_NEWS_DONE;
+    session->todo = request->complete     ? HF_PG_COMMIT | HF_PG_SYNC
+                    : request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL
+                                          : HF_PG_NEXT;
 }
 
 /* Of a batch: a portal that was not described. */

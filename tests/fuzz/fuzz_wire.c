@@ -122,7 +122,6 @@ static bool act(hf_news news) {
         return false;
     case HF_NEWS_COLUMNS: look_at_columns(); return true;
     case HF_NEWS_ROW: look_at_row(); return true;
-    case HF_NEWS_DONE: HF_FUZZ_CHECK(the.n_flight > 0); return true;
     case HF_NEWS_ERROR:
         HF_FUZZ_CHECK(the.n_flight > 0);
         look_at_error(false, true);

@@ -122,7 +122,6 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
     case HF_NEWS_COLUMNS: note_columns(peer); break;
     case HF_NEWS_ROW: note_values(peer); break;
     case HF_NEWS_SKIPPED: note_error(peer, "SKIPPED"); break;
-    case HF_NEWS_DONE: note(peer, "DONE %u\n", (unsigned)oldest->affected); break;
     case HF_NEWS_ERROR: note_error(peer, "ERROR"); break;
     case HF_NEWS_HELD: note(peer, "HELD %s\n", oldest->ticket); break;
     case HF_NEWS_READY:
@@ -143,10 +142,19 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
     return true;
 }
 
+/* How many of its statements are complete. */
+static unsigned complete(const hf_request *request) {
+    return !request ? 0 : request->n_batch > 0 ? request->statement : request->complete;
+}
+
 static void digest(pg_peer *peer) {
     for (;;) {
         hf_request *oldest = peer->n_flight > 0 ? peer->flight[0] : NULL;
-        if (!act(peer, hf_driver_pg.feed(&peer->session, &peer->io, oldest), oldest))
+        unsigned were = complete(oldest);
+        hf_news news = hf_driver_pg.feed(&peer->session, &peer->io, oldest);
+        for (; were < complete(oldest); were++)
+            note(peer, "DONE %u\n", (unsigned)oldest->affected);
+        if (!act(peer, news, oldest))
             return;
     }
 }

@@ -284,7 +284,6 @@ static void act(hf_news news, job *j) {
             peer.flight[i] = peer.flight[i + 1];
         finish(j);
         break;
-    case HF_NEWS_DONE: break;
     default: fail_msg("news %d: %s", news, peer.io.error.message);
     }
     peer.io.error.code = HF_OK;

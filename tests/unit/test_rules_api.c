@@ -93,6 +93,49 @@ static void r31_callbacks_may_submit_also_when_all_is_given_up(void **state) {
     hf_world_end(world);
 }
 
+/* A parameter that cannot be sent. */
+static void submit_unsendable(hf_job *job) {
+    static const hf_value nul = { .data = "\0", .bytes = 1 };
+    if (job->world->n_jobs < 20) {
+        hf_job *next = hf_world_job(job->world, HF_REPLAY_SAFE, "rows 1");
+        next->request.params = &nul;
+        next->request.n_params = 1;
+        next->then = submit_unsendable;
+        hf_world_resubmit(next);
+    }
+}
+
+static void r31_one_unsendable_request_after_the_other_is_not_waited_for(void **state) {
+    (void)state;
+    hf_world *world = hf_world_one_up(0);
+    submit_unsendable(&(hf_job){ .world = world });
+    hf_world_settle(world);
+    assert_at(world->now, 0);
+    assert_int_equal(world->n_jobs, 20);
+    assert_outcome(&world->jobs[19], HF_OUTCOME_NOT_SENT);
+    hf_world_end(world);
+}
+
+static void submit_in_vain(hf_job *job) {
+    if (job->world->n_jobs < 20)
+        hf_world_submit(job->world, HF_REPLAY_SAFE, "rows 1")->then = submit_in_vain;
+}
+
+static void r7_one_request_after_the_other_fails_at_once_when_refused(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = "28P01",
+                                              .times = 1 });
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1")->then = submit_in_vain;
+    hf_world_settle(world);
+    assert_at(world->now, 0);
+    assert_int_equal(world->n_done, 20);
+    hf_world_end(world);
+}
+
 static void r31_status_counts(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -496,6 +539,8 @@ int main(void) {
         hf_test(r31_a_request_may_be_submitted_again_in_its_own_on_done),
         hf_test(r31_callbacks_may_cancel),
         hf_test(r31_callbacks_may_submit_also_when_all_is_given_up),
+        hf_test(r31_one_unsendable_request_after_the_other_is_not_waited_for),
+        hf_test(r7_one_request_after_the_other_fails_at_once_when_refused),
         hf_test(r31_status_counts),
         hf_test(r31_a_full_network_gets_no_more_work),
         hf_test(r31_a_pool_without_work_holds_nothing),
