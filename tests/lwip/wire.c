@@ -188,16 +188,18 @@ static hf_wire_conn *conn_of(unsigned client_port) {
 }
 
 static void on_syn(const uint8_t *tcp) {
-    hf_wire_conn *conn = NULL;
-    for (unsigned i = 0; i < CONNS && conn == NULL; i++) {
-        conn = self.conns[i].open ? NULL : &self.conns[i];
+    /* A closed one, or the oldest: an end may have been lost. */
+    hf_wire_conn *conn = &self.conns[0];
+    for (unsigned i = 1; i < CONNS && conn->open; i++) {
+        bool better = !self.conns[i].open || self.conns[i].number < conn->number;
+        conn = better ? &self.conns[i] : conn;
     }
-    assert_non_null(conn);
     conn->client_port = (uint16_t)get16(tcp);
     conn->heard = get32(tcp + 4) + 1;
-    conn->sent = 1000 * ++hf_wire_here.accepted;
+    conn->number = ++hf_wire_here.accepted;
+    conn->sent = 1000 * conn->number;
     conn->fin = conn->rst = conn->ended = false;
-    conn->got = 0;
+    conn->got = conn->parsed = 0;
     if (hf_wire_here.answer == HF_WIRE_REFUSE) {
         conn->sent = 0;
         segment(conn, RST | ACK, NULL, 0);

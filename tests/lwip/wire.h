@@ -14,7 +14,8 @@
 #define HF_WIRE_SERVER  5432
 
 typedef struct hf_wire_conn {
-    bool open; /* neither reset nor ended by both */
+    bool open;       /* neither reset nor ended by both */
+    unsigned number; /* 1 for the first */
     uint16_t client_port;
     uint32_t sent, heard;          /* the next sequence number of each side */
     uint32_t told;                 /* what was acknowledged of heard */
@@ -23,6 +24,7 @@ typedef struct hf_wire_conn {
     bool ended;                    /* by us */
     size_t got;
     uint8_t bytes[256 * 1024]; /* from the client */
+    size_t parsed;             /* of them, by a test that is a server */
 } hf_wire_conn;
 
 enum { HF_WIRE_ACCEPT, HF_WIRE_REFUSE, HF_WIRE_SILENT };
