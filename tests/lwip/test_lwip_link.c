@@ -228,6 +228,25 @@ static void close_sends_all_ends_the_stream_and_waits_for_the_peers_end(void **s
     assert_int_equal(wire->resets, 0);
 }
 
+/* A peer that has much left to say must be let to say it, or its end never comes. */
+static void a_closing_link_takes_more_than_a_window_and_throws_it_away(void **state) {
+    (void)state;
+    hf_link *link = hf_wire_up(1);
+    assert_int_equal(link->api->close(link), 0);
+    for (int i = 0; i < 3; i++) {
+        hf_wire_send(wire->conn, pattern, TCP_WND);
+        hf_wire_run(500);
+        assert_true(hf_wire_news(1));
+        assert_int_equal(link->api->close(link), 0);
+        hf_wire_run(500);
+        assert_int_equal(wire->conn->window, TCP_WND);
+    }
+    hf_wire_fin(wire->conn);
+    hf_wire_run(0);
+    assert_int_equal(link->api->close(link), 1);
+    assert_int_equal(wire->resets, 0);
+}
+
 /* lwIP may take a pcb in TIME_WAIT for a new connection, without a word. */
 static void a_pcb_in_time_wait_is_not_touched(void **state) {
     (void)state;
@@ -426,6 +445,7 @@ int main(void) {
         TEST(after_the_peers_end_there_is_still_a_way_to_it),
         TEST(a_reset_is_told_after_what_was_received_before_it),
         TEST(close_sends_all_ends_the_stream_and_waits_for_the_peers_end),
+        TEST(a_closing_link_takes_more_than_a_window_and_throws_it_away),
         TEST(a_pcb_in_time_wait_is_not_touched),
         TEST(close_is_over_when_the_peer_resets),
         TEST(abort_takes_back_what_was_not_received),

@@ -1,8 +1,8 @@
 /* A pool that is cut off again and again, in every way a server or a network has, and what lwIP holds meanwhile.
  *
- * The server speaks as much of the protocol as a login and a statement take (PostgreSQL docs 55.2). Each connection meets
- * one fault, drawn from a seed. After 10,000 of them every pcb, pbuf, segment and timer must be back, and at no moment
- * may lwIP know a link that has let go of it.
+ * The server speaks as much of the protocol as a login and a statement take (PostgreSQL docs 55.2). Each connection
+ * meets one fault, drawn from a seed. After 10,000 of them every pcb, pbuf, segment and timer must be back, and at no
+ * moment may lwIP know a link that has let go of it.
  */
 #include "wire.h"
 
