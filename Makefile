@@ -325,4 +325,4 @@ clean: ## remove what was built (but the third-party part: distclean)
 distclean: ## remove build/ whole
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim) $(fuzz))
+-include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim) $(fuzz)) $(UNIT_WITH:%=$(BUILD)/%.d)
