@@ -17,7 +17,13 @@ MARKS = ("fault", "security", "rule")
 # The simulator knows its faults by names of its own; it draws them all, so a test is not a function there.
 SIMULATED = {
     "fault": {
-        5: ["DNS_SEVERAL"], 6: ["DNS_MOVED"], 19: ["NET_HOLE_BOTH"], 39: ["NET_FLIP"], 41: ["TIME_WRAP"],
+        2: ["NET_SYN_LOST"], 3: ["NET_ACCEPT_RST"], 4: ["DNS_FAILS", "DNS_NEVER"], 5: ["DNS_SEVERAL"], 6: ["DNS_MOVED"],
+        7: ["PG_SLOTS"], 8: ["PG_STARTING"], 9: ["PG_STOPPED"], 11: ["TLS_REFUSED"], 12: ["TLS_CUT"],
+        13: ["TLS_TRUNCATED"], 14: ["PG_PASSWORD"], 15: ["PG_EARLY_OK"], 17: ["TLS_CERT"], 18: ["NET_RST", "NET_FIN"],
+        19: ["NET_HOLE_BOTH"], 20: ["PG_LATE"], 21: ["PG_KILL_BUSY"], 22: ["PG_57014"],
+        23: ["PG_40001", "PG_40P01", "PG_23505"], 24: ["NET_DRIP"], 26: ["PG_NOTICE", "PG_PARAMETER", "PG_NOTIFY"],
+        27: ["PG_KILL_IDLE"], 29: ["PG_RESTART_FAST"], 30: ["PG_CRASH"], 34: ["PG_FORGETS"], 39: ["NET_FLIP"],
+        41: ["TIME_WRAP"],
     },
     "security": {1: ["TLS_INJECTED"], 4: ["PG_EARLY_OK"], 17: ["PG_PASSWORD"]},
 }
