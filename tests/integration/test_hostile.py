@@ -7,7 +7,6 @@ import struct
 import pytest
 
 from harness import expect, wire
-from harness.program import Run, arguments, clean_environment
 from harness.proxy import Plan
 from harness.waiting import eventually
 
@@ -169,29 +168,29 @@ def resident(run):
     return int(found.group(1)) * 1024 if found else 0
 
 
-def drowned(program, folder, dsn, sql, path="/dev/null"):
-    """Run the query for two seconds of its own deadline; how much its memory grew behind the first half second."""
-    options = {"dsn": dsn, "format": "csv", "request_timeout": "2s", "max_retries": 0, "close_timeout": "300ms"}
-    with open(path, "wb") as sink:
-        run = Run([program], ["query", sql, *arguments(options)], folder, env=clean_environment(folder), stdout=sink)
-    sizes = []
-    try:
+@pytest.fixture
+def drowned(holdfast):
+    """Run a query for two seconds of its own deadline; how much its memory grew behind the first half second."""
+    def measure(dsn, sql):
+        with open("/dev/null", "wb") as sink:
+            run = holdfast("query", sql, dsn=dsn, format="csv", request_timeout="2s", max_retries=0,
+                           close_timeout="300ms", stdout=sink, wait=False)
+        sizes = []
         eventually(lambda: sizes.append(resident(run) if run.running else 0) or not run.running, "the end", 20)
         assert run.finish(20) == 4, run.stderr
-    finally:
-        run.end()
-    assert "request_timeout" in run.stderr, run.stderr
-    assert len(sizes) > 40
-    return max(sizes) - max(sizes[:25])
+        assert "request_timeout" in run.stderr, run.stderr
+        assert len(sizes) > 40
+        return max(sizes) - max(sizes[:25])
+    return measure
 
 
 @pytest.mark.security(10)
 @pytest.mark.parametrize("sql", [
     "SELECT chatter()", "SELECT repeat('x', 1000) FROM generate_series(1, 1000000000) g"], ids=["notices", "rows"])
-def test_security_10_server_that_never_ends_meets_the_time_out_in_flat_memory(program, tmp_path, cluster, sql):
+def test_security_10_server_that_never_ends_meets_the_time_out_in_flat_memory(drowned, cluster, sql):
     cluster.sql("""CREATE OR REPLACE FUNCTION chatter() RETURNS void LANGUAGE plpgsql AS $$
         BEGIN LOOP RAISE NOTICE '%', repeat('all the time', 20); END LOOP; END $$""")
-    assert drowned(program, tmp_path, cluster.dsn(), sql) <= GROWTH
+    assert drowned(cluster.dsn(), sql) <= GROWTH
 
 
 FLOODS = {
@@ -203,9 +202,9 @@ FLOODS = {
 
 @pytest.mark.security(10)
 @pytest.mark.parametrize("message", FLOODS.values(), ids=FLOODS.keys())
-def test_security_10_flood_of_messages_meets_the_time_out_in_flat_memory(program, tmp_path, proxy, dsn, message):
+def test_security_10_flood_of_messages_meets_the_time_out_in_flat_memory(drowned, proxy, dsn, message):
     proxy.default = Plan(flood=message * (60000 // len(message)), after_login=True)
-    assert drowned(program, tmp_path, dsn, "SELECT 1") <= GROWTH
+    assert drowned(dsn, "SELECT 1") <= GROWTH
 
 
 @pytest.mark.security(8)
