@@ -232,7 +232,7 @@ def test_security_11_values_never_become_statements(make_job, proxy, dsn):
     job = make_job(rows=[(cell,) for cell in cells], header=("v",), params="v", dsn=dsn, sql="SELECT $1::text AS echo")
     job.run(status=0)
     assert job.output.read_bytes() == expect.csv_file(["v", "echo"], [(cell, cell) for cell in cells])
-    for link in proxy.links:
+    for link in filter(lambda link: link.up, proxy.links):      # one may have been opened for nothing, at the end
         startup = struct.unpack_from("!I", link.up)[0]
         sent = list(wire.Messages().feed(bytes(link.up[startup:])))
         assert {kind for kind, _ in sent} <= set(map(bytes, zip(b"pPDBESCX"))), "no simple Query, no function call"
