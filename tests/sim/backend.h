@@ -40,6 +40,7 @@ struct sim_backend {
     bool read_only;     /* the session */
     bool only_reads;    /* the transaction: BEGIN READ ONLY */
     bool applies_now;   /* the statement under way takes effect by itself */
+    bool liar;          /* it has not proved that it knows the password */
     bool ticketed;      /* its transaction has given its ticket */
     uint8_t cluster;    /* whose data it works on */
     unsigned told;      /* what the answer at hand tells, once it is whole */

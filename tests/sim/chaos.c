@@ -11,6 +11,7 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_NET_DRIP] = 100,
     [SIM_NET_RST] = 500,
     [SIM_NET_FIN] = 500,
+    [SIM_NET_CUT_SHORT] = 300,
     [SIM_NET_HOLE_UP] = 300,
     [SIM_NET_HOLE_DOWN] = 300,
     [SIM_NET_HOLE_BOTH] = 500,
@@ -36,14 +37,18 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_SLOTS] = 300,
     [SIM_PG_DIES_YOUNG] = 300,
     [SIM_PG_EARLY_OK] = 100,
-    [SIM_PG_KILL_BUSY] = 30,
+    [SIM_PG_CLEARTEXT] = 100,
+    [SIM_PG_SIGNATURE] = 100,
+    [SIM_PG_KILL_BUSY] = 150,
+    [SIM_PG_KILL_AGAIN] = 500,
     [SIM_PG_KILL_IDLE] = 500,
     [SIM_PG_KILL_AFTER_DONE] = 100,
     [SIM_PG_COMMIT_LOST] = 100,
     [SIM_PG_SYNCREP] = 60,
+    [SIM_PG_POOLER_LOST] = 60,
     [SIM_PG_COMMIT_SLOW] = 100,
     [SIM_PG_COMMIT_UNHEARD] = 100,
-    [SIM_PG_CRASH_AT_COMMIT] = 60,
+    [SIM_PG_CRASH_AT_COMMIT] = 400,
     [SIM_PG_FOREIGN] = 300,
     [SIM_ASK_FORGOTTEN] = 600,
     [SIM_ASK_FAILS] = 600,
@@ -53,15 +58,17 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_40003] = 30,
     [SIM_PG_23505] = 60,
     [SIM_PG_57014] = 60,
-    [SIM_PG_COMMIT_FAILS] = 100,
+    [SIM_PG_COMMIT_FAILS] = 400,
+    [SIM_PG_ROLLS_BACK] = 60,
     [SIM_PG_FORGETS] = 100,
     [SIM_PG_PLAN] = 60,
     [SIM_PG_NOTICE] = 100,
     [SIM_PG_PARAMETER] = 100,
     [SIM_PG_NOTIFY] = 100,
+    [SIM_PG_ASIDE_IDLE] = 500,
     [SIM_PG_JUNK] = 20,
     [SIM_TIME_LATE] = 100,
-    [SIM_TIME_JUMP] = 100,
+    [SIM_TIME_JUMP] = 500,
     [SIM_TIME_EARLY] = 200,
     [SIM_APP_PAUSE] = 40,
     [SIM_APP_RESUBMIT] = 300,
@@ -81,6 +88,8 @@ void sim_chaos_reset(void) {
     }
     if (sim_chance(&sim.rng, 850)) /* it hides so much */
         chance[SIM_NET_FLIP] = chance[SIM_PG_JUNK] = 0;
+    if (chance[SIM_PG_COMMIT_FAILS] > 0 && sim_chance(&sim.rng, 500)) /* what belongs together */
+        chance[SIM_PG_KILL_AGAIN] = 300;
     great = calm ? 0 : (uint16_t)sim_scaled(&sim.rng, 20, 3000);
     sim_suspended_until = 0;
 }

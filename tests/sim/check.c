@@ -14,7 +14,8 @@ static unsigned spins;
 static uint64_t moves_before;
 static hf_ms tick_before;
 static uint32_t probes_before[HF_CONNS_MAX];
-static hf_ms promised;              /* by the last tick */
+static hf_ms promised;                           /* by the last tick */
+static const hf_request *unblamed[HF_CONNS_MAX]; /* the oldest, when the clock had jumped */
 static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and not to be trusted since; HF_NEVER it is */
 
 void sim_check_reset_ticks(void) {
@@ -26,6 +27,7 @@ void sim_check_reset_ticks(void) {
     promised = HF_NEVER;
     for (unsigned i = 0; i < HF_CONNS_MAX; i++)
         suspect[i] = HF_NEVER;
+    memset(unblamed, 0, sizeof unblamed);
 }
 
 /* --- links that are suspect ---------------------------------------------------------------------------- */
@@ -40,13 +42,35 @@ void sim_check_suspects(unsigned lost) {
             suspect[i] = sim.now;
 }
 
+/* Nobody looked, so no statement is to blame. */
+static void check_unblamed(const hf_conn *conn) {
+    const hf_request *request = unblamed[conn->index];
+    unblamed[conn->index] = NULL;
+    SIM_CHECK(!request || conn->cancelled != request || conn->cancel_limit != HF_LIMIT_REQUEST,
+              "a suspend is no statement's fault", "connection #", conn->index, 0, 0);
+}
+
 /* When the clock has jumped nobody knows whether anybody is there. */
 void sim_check_before(void) {
     const hf_ms at = sim_pool->promised;
     const bool jumped = at != HF_NEVER && sim.now >= at + HF_JUMP_MS;
-    for (unsigned i = 0; jumped && i < sim_pool->n_conns; i++)
-        if (is_idle(&sim_pool->conns[i]))
+    for (unsigned i = 0; jumped && i < sim_pool->n_conns; i++) {
+        const hf_conn *conn = &sim_pool->conns[i];
+        if (is_idle(conn))
             suspect[i] = sim.now;
+        if (!hf_cancel_pending(conn) && conn->n_flight > 0 && conn->paused_at == HF_NEVER &&
+            conn->attempt_deadline != HF_NEVER && conn->attempt_deadline > at && !conn->spared)
+            unblamed[i] = conn->flight.head;
+    }
+}
+
+void sim_check_read(const sim_link *link) {
+    const sim_pipe *down = &link->pipe[SIM_WAY_DOWN];
+    const hf_conn *conn = &sim_pool->conns[link->link.tag];
+    SIM_CHECK(down->there == down->start || link->cut_read || link->paused || conn->active ||
+                  link->tls == SIM_TLS_SHAKING || link->tainted,
+              "what has arrived is read before a deadline is judged", "connection #, link #",
+              link->link.tag, link->number, 0);
 }
 
 static void check_suspect(const hf_conn *conn) {
@@ -56,6 +80,26 @@ static void check_suspect(const hf_conn *conn) {
                   sim_pool->closing,
               "a suspect connection is probed before use", "connection #, suspect since #",
               conn->index, since, 0);
+}
+
+/* What ended is given up, and who has waited for another's login goes on. */
+static void check_link_news(const hf_conn *conn) {
+    const sim_link *link = (const sim_link *)(const void *)conn->dial.link;
+    if (!link || link->noted || link->blocked || conn->active || conn->paused_at != HF_NEVER)
+        return;
+    const sim_pipe *down = &link->pipe[SIM_WAY_DOWN];
+    const bool early = conn->dial.phase == HF_PHASE_TCP || conn->dial.phase == HF_PHASE_TLS;
+    const bool open = link->connected && !link->fails && early &&
+                      (conn->dial.phase == HF_PHASE_TCP || link->tls == SIM_TLS_ON);
+    const bool ended = link->connected &&
+                       (link->fails || ((down->rst || down->fin) && down->there == down->start));
+    SIM_CHECK(!ended || open, "a link that has ended is given up", "connection #, link #",
+              conn->index, link->number, 0);
+    bool other = false;
+    for (unsigned i = 0; i < sim_pool->n_conns; i++)
+        other = other || sim_pool->conns[i].dial.phase == HF_PHASE_LOGIN;
+    SIM_CHECK(!open || other, "who may log in does", "connection #, link #", conn->index,
+              link->number, 0);
 }
 
 /* Each of several addresses has an equal share of what is left of the attempt's time. */
@@ -159,6 +203,8 @@ static void check_conn(hf_conn *conn) {
     const uint32_t again = fsm->lost_from == HF_PROBING ? sim_config.probe_reconnect_timeout_ms
                                                         : sim_config.reconnect_timeout_ms;
     check_suspect(conn);
+    check_unblamed(conn);
+    check_link_news(conn);
     switch ((hf_state)fsm->state) {
     case HF_CONNECTING:
         check_share(conn);
@@ -216,7 +262,8 @@ static void check_requests(void) {
             job->deadline = sim.now + job->timeout_ms;
         if (job->late == HF_NEVER && (job->cancelled || sim.now >= job->deadline))
             job->late = sim.now;
-        SIM_CHECK(job->late == HF_NEVER || sim.now < job->late + sim_config.close_timeout_ms,
+        SIM_CHECK(job->late == HF_NEVER || job->cancelled_in == sim.ticks ||
+                      sim.now < job->late + sim_config.close_timeout_ms,
                   "every request ends by its deadline and close_timeout",
                   "request # is not over, due at #, seen at #", token, job->deadline, job->late);
         SIM_CHECK(promised <= job->deadline || job->late != HF_NEVER,

@@ -15,8 +15,9 @@ extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* as the transitions tell
 
 void sim_check_reset(void);
 void sim_check_reset_ticks(void);
-/* A flight is about to become effective: has the request any other that may have been? */
-void sim_check_handed(uint32_t flight);
+/* A flight is about to become effective: has the request any other that may have been? held: by a COMMIT in a flight
+ * of its own. */
+void sim_check_handed(uint32_t flight, bool held);
 /* The COMMIT of what this flight holds is about to be sent. */
 void sim_check_commit(uint32_t flight, const sim_link *link);
 /* It is asked what became of this flight. */
@@ -38,6 +39,8 @@ void sim_check_transition(const hf_transition *transition);
 void sim_check_done(sim_job *job, const hf_request *request);
 /* … and was it told why, and not too early? */
 void sim_check_why(const sim_job *job, const hf_request *request);
+/* A connection asks for the address of its endpoint. */
+void sim_check_resolve(unsigned conn);
 /* Something was answered on a connection that is up. sure: it has proved itself. */
 void sim_check_answered(bool sure);
 /* Has the outage, if there is one, lasted too long? */
@@ -46,6 +49,10 @@ void sim_check_outage(void);
 void sim_check_given_up(const hf_error *error);
 /* This connection was lost: the idle others must be looked at before they are used. */
 void sim_check_suspects(unsigned lost);
+/* A deadline is judged: has the client read what has arrived on this link? */
+void sim_check_read(const sim_link *link);
+/* Of a session's link that was let go: bytes had arrived and were not read. */
+extern bool sim_left_unread[];
 /* hf_pool_reset() was called. */
 void sim_check_forgive(void);
 /* Before a tick. */

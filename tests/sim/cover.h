@@ -11,9 +11,12 @@
     /* the network */                                                                    \
     X(NET_SLOW, "a byte on its way for more than 200 ms")                                \
     X(NET_SPLIT, "a message in pieces")                                                  \
+    X(NET_COALESCE, "what was sent apart arrives together")                              \
+    X(NET_OVERTAKES, "what was sent later on another link arrives earlier")              \
     X(NET_DRIP, "a few bytes at a time")                                                 \
     X(NET_RST, "a link reset in mid-life")                                               \
     X(NET_FIN, "a link ended in mid-life")                                               \
+    X(NET_CUT_SHORT, "takes a part of what is sent, then ends")                          \
     X(NET_HOLE_UP, "nothing gets to the server")                                         \
     X(NET_HOLE_DOWN, "nothing gets back")                                                \
     X(NET_HOLE_BOTH, "nothing gets through")                                             \
@@ -51,6 +54,8 @@
     X(PG_DIES_YOUNG, "ends right after the login")                                       \
     X(PG_POOLER, "refuses start-up parameters")                                          \
     X(PG_EARLY_OK, "AuthenticationOk before the proof")                                  \
+    X(PG_CLEARTEXT, "the password is asked for in clear")                                \
+    X(PG_SIGNATURE, "a server that does not know the password")                          \
     /* the server's life */                                                              \
     X(PG_RESTART_FAST, "57P01 to all, then down")                                        \
     X(PG_RESTART_IMMEDIATE, "WARNING 57P01, then the end")                               \
@@ -60,10 +65,12 @@
     X(PG_FAILOVER, "another node is the primary")                                        \
     X(PG_STANDBY, "25006: a standby is asked to write")                                  \
     X(PG_KILL_BUSY, "57P01 in mid-statement")                                            \
+    X(PG_KILL_AGAIN, "57P01 in mid-statement, of one that ran before")                   \
     X(PG_KILL_IDLE, "57P01 or 57P05 while idle")                                         \
     X(PG_KILL_AFTER_DONE, "killed between CommandComplete and the commit")               \
     X(PG_COMMIT_LOST, "killed between the commit and its answer")                        \
     X(PG_SYNCREP, "committed, WARNING 57P01, then the end")                              \
+    X(PG_POOLER_LOST, "committed, then a pooler's FATAL 08006")                          \
     X(PG_COMMIT_SLOW, "a commit takes seconds")                                          \
     X(PG_COMMIT_UNHEARD, "the link is cut while the commit goes on")                     \
     X(PG_CRASH_AT_COMMIT, "the server crashes just before the commit")                   \
@@ -76,6 +83,7 @@
     X(PG_23505, "unique violation")                                                      \
     X(PG_57014, "the server's own time-out")                                             \
     X(PG_COMMIT_FAILS, "an error at the commit")                                         \
+    X(PG_ROLLS_BACK, "COMMIT is answered by ROLLBACK")                                   \
     X(PG_FORGETS, "26000: a prepared statement is gone")                                 \
     X(PG_PLAN, "0A000: cached plan must not change result type")                         \
     X(PG_CANCELLED, "57014 by our cancel")                                               \
@@ -86,6 +94,7 @@
     X(PG_NOTICE, "a notice")                                                             \
     X(PG_PARAMETER, "a ParameterStatus")                                                 \
     X(PG_NOTIFY, "a notification")                                                       \
+    X(PG_ASIDE_IDLE, "one of these while idle")                                          \
     X(PG_JUNK, "bytes that are no protocol")                                             \
     /* tickets */                                                                        \
     X(PG_NO_TICKETS, "a server that gives no tickets")                                   \
@@ -109,6 +118,7 @@
     X(APP_DEADLINE, "a request's deadline passes")                                       \
     X(APP_PAUSE, "pauses in mid-result")                                                 \
     X(APP_CANCEL_PAUSED, "cancels while paused")                                         \
+    X(APP_PADDING, "a parameter of many bytes")                                          \
     X(APP_RESUBMIT, "submits within a callback")                                            \
     X(APP_CANCEL_WITHIN, "cancels within a callback")                                    \
     X(APP_PIPELINE, "several in flight on one connection")                               \

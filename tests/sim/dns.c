@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "chaos.h"
+#include "check.h"
 #include "server.h"
 
 /* Names: "db" is the primary, wherever it is, as DNS last heard of it; "db0", "db1" … are the nodes. Addresses
@@ -84,6 +85,7 @@ int sim_resolve(hf_port *port, unsigned slot, const char *host, uint16_t number)
     *self = (lookup){ .busy = true, .life = life, .port = number };
     self->node = host[2] ? (uint8_t)(host[2] - '0') : sim_known_primary();
     sim.moves++;
+    sim_check_resolve(slot);
     if (sim_strikes(SIM_PORT_NO_LINK)) {
         self->busy = false;
         return HF_ERR_RESOURCES;

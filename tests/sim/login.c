@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chaos.h"
+#include "check.h"
 #include "port.h"
 #include "table.h"
 
@@ -100,15 +101,18 @@ static unsigned sessions_on(unsigned node) {
 static void start_up(sim_backend *backend, const uint8_t *at, size_t n) {
     const sim_node *node = &sim_nodes[backend->node];
     sim_body body = { .at = at, .end = at + n };
-    bool plain = true, modern = false;
+    bool plain = true, modern = false, encoding = false;
 
     while (!body.bad && body.at < body.end && *body.at) {
         const char *name = sim_read_text(&body), *value = sim_read_text(&body);
         plain = plain && strncmp(name, "tcp_", 4) != 0;
         modern = modern || strncmp(name, "client_connection", 17) == 0;
+        encoding = encoding || (strcmp(name, "client_encoding") == 0 && strcmp(value, "UTF8") == 0);
         if (strcmp(name, "default_transaction_read_only") == 0 && strcmp(value, "on") == 0)
             backend->read_only = true;
     }
+    SIM_CHECK(encoding || backend->link->tainted, "a session speaks UTF-8", "link #",
+              backend->link->number, 0, 0);
     if (body.bad) {
         refuse(backend, "08P01", "invalid startup packet layout");
     } else if (node->state == SIM_NODE_STARTING || sim_strikes(SIM_PG_STARTING)) {
@@ -131,8 +135,14 @@ static void start_up(sim_backend *backend, const uint8_t *at, size_t n) {
     } else if (sim_access_now.scram) {
         backend->taken = true;
         backend->phase = SIM_PHASE_SASL;
+        backend->liar = true;
         if (sim_strikes(SIM_PG_EARLY_OK)) {
             let_in(backend);
+            return;
+        }
+        if (sim_strikes(SIM_PG_CLEARTEXT)) {
+            authentication(backend, 3, NULL, 0);
+            sim_backend_flush(backend);
             return;
         }
         const bool plus = backend->tls;
@@ -223,12 +233,26 @@ static void first_message(sim_backend *backend, const uint8_t *at, size_t n) {
     backend->phase = SIM_PHASE_PROOF;
 }
 
+/* Is the proof bound to this very TLS link? */
+static void check_binding(const sim_backend *backend, const char *text) {
+    uint8_t bound[24 + 32];
+    char expected[80] = "c=biws,"; /* "n,," */
+    if (backend->tls) {
+        memcpy(bound, "p=tls-server-end-point,,", 24);
+        memset(bound + 24, 0x5a, 32);
+        base64(bound, sizeof bound, expected + 2);
+    }
+    SIM_CHECK(backend->link->tainted || strncmp(text, expected, strlen(expected)) == 0,
+              "a login is bound to its link", "link #", backend->link->number, 0, 0);
+}
+
 static void proof(sim_backend *backend, const uint8_t *at, size_t n) {
     char text[400], first[192], whole[700], expected[64], final[64];
     uint8_t key[32], stored[32], signature[32];
     hf_sha256 hash;
     snprintf(text, sizeof text, "%.*s", (int)n, (const char *)at);
     char *claim = strstr(text, ",p=");
+    check_binding(backend, text);
     server_first(backend, first, sizeof first);
     if (!claim || !strstr(text, backend->nonce)) {
         refuse(backend, "08P01", "malformed SCRAM message");
@@ -251,6 +275,14 @@ static void proof(sim_backend *backend, const uint8_t *at, size_t n) {
     }
     hmac(salted_password(), 32, "Server Key", 10, key);
     hmac(key, sizeof key, whole, strlen(whole), signature);
+    if (sim_strikes(SIM_PG_EARLY_OK)) { /* and no signature at all */
+        let_in(backend);
+        return;
+    }
+    if (sim_strikes(SIM_PG_SIGNATURE))
+        signature[sim_below(&sim.rng, sizeof signature)] ^= 1;
+    else
+        backend->liar = false;
     memcpy(final, "v=", 2);
     base64(signature, sizeof signature, final + 2);
     authentication(backend, 12, final, strlen(final));

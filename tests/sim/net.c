@@ -12,6 +12,8 @@
 
 sim_link sim_links[SIM_LINKS];
 unsigned sim_links_top;
+static hf_ms latest_at; /* what arrives last of all that was sent, and on which link */
+static uint32_t latest_link;
 
 static void arrive(void *who, uint32_t what);
 
@@ -63,6 +65,8 @@ void sim_net_reset(void) {
     for (unsigned i = 0; i < sim_links_top; i++)
         sim_links[i].used = false;
     sim_links_top = 0;
+    latest_at = 0;
+    latest_link = 0;
 }
 
 void sim_link_over(sim_link *link) {
@@ -123,7 +127,7 @@ static void flip(sim_link *link, sim_way way, size_t from, size_t bytes) {
 
 static void put(sim_link *link, sim_way way, const void *bytes, size_t n) {
     sim_pipe *pipe = &link->pipe[way];
-    if (n == 0)
+    if (n == 0 || pipe->cut)
         return;
     if (pipe->start == pipe->end)
         pipe->start = pipe->there = pipe->end = 0;
@@ -133,6 +137,7 @@ static void put(sim_link *link, sim_way way, const void *bytes, size_t n) {
         pipe->end -= pipe->start;
         pipe->start = 0;
     }
+    pipe->sent_from = pipe->n_written;
     pipe->data = sim_grow(pipe->data, &pipe->room, pipe->end + n, 1);
     memcpy(pipe->data + pipe->end, bytes, n);
     pipe->end += n;
@@ -140,6 +145,12 @@ static void put(sim_link *link, sim_way way, const void *bytes, size_t n) {
     flip(link, way, pipe->end - n, n);
 
     hf_ms at = arrival(link, way);
+    if (at < latest_at && link->number != latest_link && latest_at > sim.now)
+        sim_hit(SIM_NET_OVERTAKES);
+    if (at >= latest_at) {
+        latest_at = at;
+        latest_link = link->number;
+    }
     if (link->drips) {
         for (unsigned i = 0; i < 40 && n > 3; i++) {
             uint32_t drop = sim_between(&sim.rng, 1, 3);
@@ -294,6 +305,8 @@ void sim_link_end_up(sim_link *link, bool reset) {
 
 void sim_link_take_down(sim_link *link, size_t bytes) {
     sim_pipe *pipe = &link->pipe[SIM_WAY_DOWN];
+    if (pipe->n_read < pipe->sent_from && pipe->n_read + bytes > pipe->sent_from)
+        sim_hit(SIM_NET_COALESCE);
     pipe->start += bytes;
     pipe->n_read += bytes;
     link->heard_at = sim.now;
@@ -315,6 +328,7 @@ void sim_link_cut(sim_link *link, sim_kind kind, bool server_too) {
     down->first = down->last;
     down->last_at = sim.now;
     add_segment(link, SIM_WAY_DOWN, sim.now, 0, kind);
+    down->cut = true;
     if (server_too && !link->server_gone)
         add_segment(link, SIM_WAY_UP, arrival(link, SIM_WAY_UP), 0, kind);
 }
@@ -336,6 +350,7 @@ void sim_net_heal(void) {
             sim_link_cut(link, SIM_RST, true);
         link->latency = (uint16_t)sim_between(&sim.rng, 0, 10);
         link->drips = false;
+        link->window = 65536;
         for (int way = 0; way < SIM_WAYS; way++) {
             sim_pipe *pipe = &link->pipe[way];
             pipe->hole_until = pipe->last_at = 0;

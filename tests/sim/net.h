@@ -29,8 +29,10 @@ typedef struct sim_pipe {
     hf_ms hole_until;   /* what is sent before then waits until then */
     uint64_t n_read;    /* bytes of the stream taken out at the other end, ever */
     uint64_t n_written; /* and put in */
+    uint64_t sent_from; /* … before what was put in last */
     uint64_t broken_at; /* under TLS: the byte that was flipped; UINT64_MAX none */
     bool fin, rst;      /* has arrived */
+    bool cut;           /* nothing gets through any more */
     bool clean;         /* with close_notify */
 } sim_pipe;
 
@@ -54,6 +56,7 @@ typedef struct sim_link {
     bool vanished; /* the server's machine is gone: nobody answers */
     bool blocked;  /* the client waits for room */
     bool tainted;  /* a bit was flipped in clear text */
+    bool cut_read; /* the client's last read gave less than there was, as if that were all */
     bool paused;   /* a request on it said HF_PAUSE */
     int fails;     /* an hf_err that everything answers */
     uint8_t tls;   /* a sim_tls */

@@ -126,6 +126,7 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     sim_link_take_down(self, bytes);
     if (sim_pool->conns[self->link.tag].fsm.state == HF_HEALTHY)
         sim_hit_heard();
+    self->cut_read = bytes < there;
     if (bytes < asked && (bytes < there || ending(self) != 0))
         sim_port_note(self);
     return (int)bytes;
@@ -145,10 +146,27 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
         return 0;
     }
     bytes = bytes < self->window - used ? bytes : self->window - used;
+    const bool short_cut = bytes > 1 && sim_strikes(SIM_NET_CUT_SHORT);
+    if (short_cut)
+        bytes = 1 + sim_below(&sim.rng, (uint32_t)bytes - 1);
     sim.moves++;
     sim_tap_heard(self, from, bytes);
     sim_link_put_up(self, from, bytes);
+    if (short_cut) {
+        self->window = 0; /* and no more */
+        sim_link_cut(self, sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN,
+                     sim_chance(&sim.rng, 500));
+    }
     return (int)bytes;
+}
+
+/* What did the client leave unread of its session? */
+static void note_unread(const sim_link *self) {
+    const sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
+    const hf_conn *conn = &sim_pool->conns[self->link.tag];
+    if (self->tap.started)
+        sim_left_unread[self->link.tag] =
+            down->there > down->start && !self->cut_read && !self->paused && !conn->active;
 }
 
 static void release(sim_link *self) {
@@ -161,6 +179,8 @@ static void release(sim_link *self) {
 
 static int link_close(hf_link *link) {
     sim_link *self = of(link);
+    if (!self->closing)
+        note_unread(self);
     sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     if (!self->closing) {
         const sim_tap *tap = &self->tap;
@@ -182,6 +202,8 @@ static int link_close(hf_link *link) {
 
 static void link_abort(hf_link *link) {
     sim_link *self = of(link);
+    if (!self->closing)
+        note_unread(self);
     sim_pipe *up = &self->pipe[SIM_WAY_UP];
     if (self->connected && !self->fails && !self->pipe[SIM_WAY_DOWN].rst)
         sim_link_end_up(self, true);
@@ -232,6 +254,9 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     if (sim_strikes(SIM_PORT_NO_LINK))
         return NULL;
     const int node = sim_node_at(address);
+    const hf_conn *conn = &sim_pool->conns[tag];
+    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) /* a cancel's */
+        sim_check_read((const sim_link *)(const void *)conn->dial.link);
     if (node == -1 && sim_chance(&sim.rng, 300)) {
         *err = HF_ERR_UNREACHABLE;
         sim_hit(SIM_NET_UNREACHABLE);
@@ -242,7 +267,10 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     link->number = ++n_links;
     link->node = (uint8_t)(node < 0 ? 0 : node);
     link->latency = (uint16_t)sim_server_latency();
-    link->window = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 64, 2000) : 65536;
+    link->window = sim.healed                  ? 65536
+                   : sim_chance(&sim.rng, 150) ? sim_between(&sim.rng, 64, 2000)
+                   : sim_chance(&sim.rng, 30)  ? sim_scaled(&sim.rng, 1, 64)
+                                               : 65536;
     link->drips = sim_strikes(SIM_NET_DRIP);
     link->heard_at = link->opened_at = sim.now;
     sim_note("conn # opens link # to node #", tag, n_links, (uint64_t)node);

@@ -83,7 +83,8 @@ static void choose_settings(void) {
     *config = (hf_config)HF_CONFIG_DEFAULT;
     config->user = "app";
     config->database = "app";
-    config->max_concurrent = sizes[sim_below(&sim.rng, 8)];
+    config->max_concurrent =
+        sim_chance(&sim.rng, 50) ? sim_between(&sim.rng, 1, 64) : sizes[sim_below(&sim.rng, 8)];
     config->max_pipelined = sim_chance(&sim.rng, 500) ? 1 : sim_between(&sim.rng, 2, 16);
     config->max_retries = sim_chance(&sim.rng, 100) ? 0 : sim_between(&sim.rng, 1, 8);
     config->connect_retries = sim_chance(&sim.rng, 200) ? HF_FOREVER : sim_between(&sim.rng, 0, 5);
@@ -252,6 +253,17 @@ static void check_status(void) {
               sim_n_ups, sim_n_losses);
 }
 
+/* Nothing of the login is left in the memory of a pool that is closed. */
+static void check_wiped(void) {
+    static const hf_keys none;
+    for (size_t i = 0; i + 6 <= pool_bytes; i++)
+        SIM_CHECK(memcmp(memory + GUARD + i, "secret", 6) != 0, "secrets are wiped",
+                  "the password is left at #", i, 0, 0);
+    for (unsigned i = 0; i < sim_config.n_hosts; i++)
+        SIM_CHECK(memcmp(&sim_pool->endpoints.list[i].keys, &none, sizeof none) == 0,
+                  "secrets are wiped", "keys of endpoint #", i, 0, 0);
+}
+
 static void close_pool(void) {
     const hf_ms deadline = sim.now + some(0, 10000);
     if (sim_chance(&sim.rng, 400)) {
@@ -270,6 +282,8 @@ static void close_pool(void) {
     SIM_CHECK(sim_work_pending() == 0, "every request ends", "# are left in a closed pool",
               sim_work_pending(), 0, 0);
     check_status();
+    if (sim_access_now.scram)
+        check_wiped();
     for (unsigned i = 0; i < sim_links_top; i++)
         SIM_CHECK(!sim_links[i].used || sim_links[i].client_gone, "no link leaks",
                   "link # outlives the pool", sim_links[i].number, 0, 0);

@@ -19,17 +19,26 @@ static hf_ms gave_up_from; /* the one that was given up last */
 static uint32_t gave_up_tries;
 static uint32_t tries; /* dials that failed before it was ever up */
 static bool ever_up;
+static int failed_endpoint; /* the one that was dialled last in vain; -1 none */
+static hf_ms back_at;       /* when an outage ended in this tick; HF_NEVER */
+static bool gave_up;
+static bool was_ever_up[HF_CONNS_MAX];
 static hf_ms dialled_at[HF_CONNS_MAX];
 static unsigned dials_at_once[HF_CONNS_MAX];
 uint32_t sim_n_dials, sim_n_ups, sim_n_losses;
+bool sim_left_unread[HF_CONNS_MAX];
 
 void sim_check_reset(void) {
     least = most = 0;
     refused = told_refused = ever_up = false;
     out_from = out_until = HF_NEVER;
+    failed_endpoint = -1;
+    back_at = HF_NEVER;
+    gave_up = false;
     tries = sim_n_dials = sim_n_ups = sim_n_losses = 0;
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
         up_since[i] = dialled_at[i] = HF_NEVER;
+        sim_left_unread[i] = was_ever_up[i] = false;
         alone[i] = false;
         earliest[i] = 0;
     }
@@ -59,6 +68,13 @@ void sim_check_login(const sim_link *link) {
     }
 }
 
+void sim_check_resolve(unsigned conn) {
+    const int endpoint = sim_pool->conns[conn].endpoint;
+    SIM_CHECK(!alone[conn] || sim_config.n_hosts < 2 || endpoint != failed_endpoint,
+              "each endpoint has its turn", "connection # asks for endpoint # again", conn,
+              endpoint, 0);
+}
+
 void sim_check_answered(bool sure) {
     least = 0;
     out_until = HF_NEVER;
@@ -84,8 +100,31 @@ static uint32_t longest_outage(void) {
     return ever_up ? 300000 : HF_FOREVER;
 }
 
+/* Those who have waited for the one that is up now come soon. */
+static void check_followers(void) {
+    const hf_ms by = back_at + sim_config.retry_delay_ms;
+    for (unsigned i = 0; back_at != HF_NEVER && sim_pool->n_up > 0 && i < sim_pool->n_conns; i++) {
+        const hf_fsm *fsm = &sim_pool->conns[i].fsm;
+        SIM_CHECK(fsm->state != HF_BACKOFF || fsm->since >= back_at || fsm->deadline <= by,
+                  "the others follow", "connection # at #, not by #", i, fsm->deadline, by);
+    }
+    back_at = HF_NEVER;
+}
+
+/* Who waited for a connection that nobody will try for has been told. */
+static void check_nothing_waits(void) {
+    for (unsigned i = 0; gave_up && i < SIM_SLOTS; i++) {
+        const uint32_t token = sim_slots[i].token;
+        SIM_CHECK(token == 0 || sim_jobs[token].submitted == sim.now || sim_jobs[token].unresolved,
+                  "when it is given up nothing waits", "request # does", token, 0, 0);
+    }
+    gave_up = false;
+}
+
 void sim_check_outage(void) {
     const uint32_t limit = longest_outage();
+    check_followers();
+    check_nothing_waits();
     if (sim_pool->n_up > 0 || sim_pool->closing || sim_pool->n_idle == sim_pool->n_conns)
         return;
     SIM_CHECK(out_until == HF_NEVER || limit == HF_FOREVER || sim.now < out_until + limit,
@@ -143,8 +182,12 @@ static void check_wanted(unsigned conn) {
 static void dial_begins(const hf_transition *transition) {
     const unsigned conn = transition->conn;
     sim_n_dials++;
+    sim_left_unread[conn] = false;
     if (transition->from == HF_IDLE)
         check_wanted(conn);
+    SIM_CHECK(transition->from == HF_IDLE ||
+                  was_ever_up[conn] == (transition->to == HF_RECONNECTING),
+              "CONNECTING until it was up", "connection #", conn, 0, 0);
     dials_at_once[conn] = dialled_at[conn] == sim.now ? dials_at_once[conn] + 1 : 1;
     dialled_at[conn] = sim.now;
     SIM_CHECK(dials_at_once[conn] <= 2, "attempts match the schedule",
@@ -181,12 +224,16 @@ static void check_reason(const hf_transition *transition, const hf_conn *conn, b
 
 static void lost(const hf_transition *transition) {
     const unsigned conn = transition->conn;
+    SIM_CHECK(transition->event != HF_EV_DUE || !sim_left_unread[conn] || sim.tainted,
+              "what has arrived is read before a deadline is judged", "connection #", conn, 0, 0);
     const bool was_up = transition->from == HF_HEALTHY || transition->from == HF_PROBING;
     check_reason(transition, &sim_pool->conns[conn], was_up);
     sim_n_losses += was_up;
     tries += !ever_up && sim_pool->n_up == 0 && alone[conn];
     if (was_up)
         sim_check_suspects(conn);
+    else /* another one's failure may have moved on the turn */
+        failed_endpoint = alone[conn] ? sim_pool->conns[conn].endpoint : -1;
     /* Of several that are lost together only the one that dials for all counts: which one that will be is
      * holdfast's choice. */
     const bool counts = alone[conn] || (was_up && sim_pool->n_conns == 1);
@@ -203,7 +250,7 @@ static void lost(const hf_transition *transition) {
         uint32_t longest = 0;
         for (uint32_t n = least; n <= most && n < least + 40; n++)
             longest = delay_of(n) > longest ? delay_of(n) : longest;
-        SIM_CHECK(!alone[conn] || transition->wait_ms <= (longest ? longest : 1),
+        SIM_CHECK(!alone[conn] || transition->wait_ms <= (longest || most == 0 ? longest : 1),
                   "attempts match the schedule", "the delay is # ms, # ms at most",
                   transition->wait_ms, longest, 0);
         earliest[conn] = sim.now + shortest_delay(least, most);
@@ -223,7 +270,10 @@ void sim_check_transition(const hf_transition *transition) {
         if (dials(transition->from)) {
             up_since[conn] = sim.now;
             dials_at_once[conn] = 0;
-            ever_up = true;
+            failed_endpoint = -1;
+            if (sim_pool->n_up == 1)
+                back_at = sim.now;
+            ever_up = was_ever_up[conn] = true;
             sim_n_ups++;
         }
         for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
@@ -238,6 +288,8 @@ void sim_check_transition(const hf_transition *transition) {
         if (transition->event == HF_EV_REFUSED)
             refused = true;
         if (sim_pool->n_up == 0 && sim_pool->n_idle == sim_pool->n_conns) { /* given up */
+            gave_up = !sim_pool->closing;
+            failed_endpoint = -1;
             gave_up_from = out_from;
             gave_up_tries = tries;
             least = most = tries = 0;

@@ -98,6 +98,10 @@ void sim_server_trouble(sim_link *link) {
     } else if (sim_strikes(SIM_NET_HOLE_BOTH)) {
         sim_note("link # goes silent", link->number, 0, 0);
         sim_link_hole(link, true, true, until);
+    } else if (link->backend && link->backend->phase == SIM_PHASE_RUN && !link->backend->busy &&
+               sim_strikes(SIM_PG_ASIDE_IDLE)) {
+        sim_say_asides(link->backend);
+        sim_backend_flush(link->backend);
     } else if (sim_strikes(SIM_PG_KILL_IDLE) && link->backend) {
         if (!link->backend->busy && link->backend->phase == SIM_PHASE_RUN)
             sim_backend_fatal(link->backend, sim_chance(&sim.rng, 500) ? "57P01" : "57P05");

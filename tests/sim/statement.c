@@ -1,9 +1,11 @@
 #include "backend.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chaos.h"
+#include "check.h"
 #include "table.h"
 #include "ticket.h"
 #include "work.h"
@@ -42,25 +44,31 @@ void sim_say_error(sim_backend *backend, char severity, const char *sqlstate, co
 }
 
 void sim_say_asides(sim_backend *backend) {
+    static char many[3000];
     sim_out *out = &backend->out;
+    memset(many, 'x', sizeof many - 1);
+    /* One that is larger than the receive buffer, perhaps. */
+    const char *words =
+        sim_chance(&sim.rng, 30) ? many + sim_below(&sim.rng, sizeof many) : "words";
     if (sim_strikes(SIM_PG_NOTICE))
-        sim_say_error(backend, 'W', "01000", "a warning");
+        sim_say_error(backend, 'W', "01000", words);
     if (sim_strikes(SIM_PG_PARAMETER)) {
         sim_out_begin(out, 'S');
         sim_out_text(out, "TimeZone");
-        sim_out_text(out, "Europe/Berlin");
+        sim_out_text(out, words);
         sim_out_end(out);
     }
     if (backend->phase == SIM_PHASE_RUN && sim_strikes(SIM_PG_NOTIFY)) {
         sim_out_begin(out, 'A');
         sim_out32(out, 42);
         sim_out_text(out, "channel");
-        sim_out_text(out, "payload");
+        sim_out_text(out, words);
         sim_out_end(out);
     }
 }
 
 static void say(sim_backend *backend, char type) {
+    sim_say_asides(backend);
     sim_out_begin(&backend->out, type);
     sim_out_end(&backend->out);
 }
@@ -70,6 +78,9 @@ static void done(sim_backend *backend, const char *tag, bool counts) {
     sim_out_text(&backend->out, tag);
     sim_out_end(&backend->out);
     const uint32_t flight = sim_tap_oldest(&backend->link->tap);
+    const char *number = strrchr(tag, ' ');
+    if (counts)
+        sim_flights[flight].affected = number ? (uint32_t)strtoul(number, NULL, 10) : 0;
     if (counts && ++backend->n_done >= sim_jobs[sim_flights[flight].token].n_statements)
         sim_tell(backend, SIM_TOLD_DONE);
     sim_say_asides(backend);
@@ -83,7 +94,7 @@ static void undo(sim_backend *backend) {
 }
 
 static void fail(sim_backend *backend, const char *sqlstate) {
-    const bool ambiguous = strcmp(sqlstate, "40003") == 0;
+    const bool ambiguous = strcmp(sqlstate, "40003") == 0 || strcmp(sqlstate, "08007") == 0;
     const bool plan = strcmp(sqlstate, "0A000") == 0;
     sim_say_error(backend, 'E', sqlstate,
                   plan ? "cached plan must not change result type" : "an error of the model");
@@ -96,14 +107,10 @@ static void fail(sim_backend *backend, const char *sqlstate) {
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
-static bool gives_rows(const char *sql) {
-    return starts(sql, "SELECT") || strstr(sql, "RETURNING");
-}
-
 static void describe(sim_backend *backend, const char *sql) {
     static const char *const columns[] = { "token", "flight", "i", "filler" };
     sim_out *out = &backend->out;
-    if (!gives_rows(sql)) {
+    if (!sim_gives_rows(sql)) {
         say(backend, 'n');
         return;
     }
@@ -134,6 +141,8 @@ static void row(sim_backend *backend, uint32_t number, uint32_t i, uint32_t fill
     sim_out *out = &backend->out;
     sim_flight *flight = &sim_flights[number];
     const uint32_t numbers[3] = { backend->portal.token, number, i };
+    if (sim_chance(&sim.rng, 100))
+        sim_say_asides(backend);
     sim_out_begin(out, 'D');
     sim_out16(out, 4);
     for (unsigned c = 0; c < 3; c++) {
@@ -170,10 +179,10 @@ static const char *fate(const sim_backend *backend) {
         return NULL;
     if (backend->portal.kind == SIM_TICKET_ASKS)
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
-    return sim_strikes(SIM_PG_40001)                  ? "40001"
-           : sim_strikes(SIM_PG_40P01)                ? "40P01"
-           : sim_strikes(SIM_PG_40003)                ? "40003"
-           : sim_strikes(SIM_PG_57014)                ? "57014"
+    return sim_strikes(SIM_PG_40001)   ? "40001"
+           : sim_strikes(SIM_PG_40P01) ? "40P01"
+           : sim_strikes(SIM_PG_40003) ? (sim_chance(&sim.rng, 500) ? "40003" : "08007")
+           : sim_strikes(SIM_PG_57014) ? "57014"
            : writes(sql) && sim_strikes(SIM_PG_23505) ? "23505"
                                                       : NULL;
 }
@@ -190,6 +199,13 @@ static void commit(sim_backend *backend, bool by_portal) {
         sim_backend_fatal(backend, "57P01");
         return;
     }
+    if (by_portal && sim_strikes(SIM_PG_ROLLS_BACK)) {
+        undo(backend);
+        backend->status = 'I';
+        done(backend, "ROLLBACK", false);
+        sim_tell(backend, SIM_TOLD_ERROR);
+        return;
+    }
     if (sim_node_is_primary(backend->node) && sim_strikes(SIM_PG_CRASH_AT_COMMIT)) {
         sim_node_crash(backend->node, sim_scaled(&sim.rng, 20, 2000));
         return;
@@ -201,8 +217,20 @@ static void commit(sim_backend *backend, bool by_portal) {
     sim_backend_busy(backend, ms, SIM_THEN_COMMITTED);
 }
 
+/* Statements of the application's own: where may they run? */
+static void check_session(const sim_backend *backend) {
+    if (backend->link->tainted)
+        return;
+    SIM_CHECK(!backend->liar, "who has not proved itself is told nothing", "link #",
+              backend->link->number, 0, 0);
+    SIM_CHECK(!sim_config.read_only || backend->read_only || backend->only_reads,
+              "reads run in a read-only session", "link #", backend->link->number, 0, 0);
+}
+
 static void execute(sim_backend *backend) {
     const char *sql = backend->portal.sql;
+    if (backend->portal.token && !backend->portal.kind)
+        check_session(backend);
     if (!backend->portal.bound) {
         fail(backend, "34000");
     } else if (strcmp(sql, "ROLLBACK") == 0) {
@@ -261,6 +289,13 @@ static void answer_rows(sim_backend *backend) {
     done(backend, tag, true);
 }
 
+/* Is this not the first attempt of its request? */
+static bool ran_before(const sim_backend *backend) {
+    const uint32_t flight = sim_tap_oldest(&backend->link->tap);
+    const uint32_t token = sim_flights[flight].token;
+    return token && sim_jobs[token].first != flight;
+}
+
 /* A ticket, or what became of one: one row of one text. */
 static void answer_ticket(sim_backend *backend) {
     sim_out *out = &backend->out;
@@ -290,7 +325,8 @@ void sim_statement_executed(sim_backend *backend) {
     sim_say_asides(backend);
     if (sqlstate) {
         fail(backend, sqlstate);
-    } else if (sim_strikes(SIM_PG_KILL_BUSY)) {
+    } else if (sim_strikes(SIM_PG_KILL_BUSY) ||
+               (ran_before(backend) && sim_strikes(SIM_PG_KILL_AGAIN))) {
         sim_backend_fatal(backend, "57P01");
     } else if (backend->portal.kind) {
         answer_ticket(backend);
@@ -301,7 +337,7 @@ void sim_statement_executed(sim_backend *backend) {
             backend->write_flights[backend->n_writes] = sim_tap_oldest(&link->tap);
             backend->writes[backend->n_writes++] = backend->portal.token;
         }
-        if (gives_rows(sql))
+        if (sim_gives_rows(sql))
             answer_rows(backend);
         else if (sql[0] == '/')
             say(backend, 'I');
@@ -351,7 +387,7 @@ void sim_statement_committed(sim_backend *backend) {
     if (wrote && sim_strikes(SIM_PG_COMMIT_FAILS)) {
         const bool by_portal = backend->commit_portal;
         backend->status = 'I';
-        fail(backend, sim_chance(&sim.rng, 500) ? "40001" : "23505");
+        fail(backend, sim_chance(&sim.rng, 700) ? "40001" : "23505");
         if (!by_portal)
             ready(backend);
         return;
@@ -369,6 +405,13 @@ void sim_statement_committed(sim_backend *backend) {
         if (sim_chance(&sim.rng, 500))
             sim_backend_flush(backend);
         sim_backend_end(backend, sim_chance(&sim.rng, 500));
+        return;
+    }
+    if (wrote && sim_strikes(SIM_PG_POOLER_LOST)) {
+        sim_say_error(backend, 'F', "08006", "server conn crashed?");
+        sim_tell(backend, SIM_TOLD_AMBIGUOUS);
+        sim_backend_flush(backend);
+        sim_backend_end(backend, false);
         return;
     }
     if (wrote && sim_strikes(SIM_PG_SYNCREP)) {
@@ -394,6 +437,18 @@ static void sync(sim_backend *backend) {
 
 /* --- messages ----------------------------------------------------------------------------------------- */
 
+static void check_padding(const sim_backend *backend, const char *sql, const sim_bind *bind) {
+    if (!starts(sql, "INSERT INTO log VALUES ($1, $2)") || backend->link->tainted ||
+        bind->first > sim_n_jobs)
+        return;
+    const uint16_t bytes = sim_jobs[bind->first].padding;
+    bool right = bytes == SIM_PADDING_NULL ? !bind->text : bind->text && bind->text_bytes == bytes;
+    for (size_t i = 0; right && bind->text && i < bytes; i++)
+        right = bind->text[i] == sim_padding(bind->first, i);
+    SIM_CHECK(right, "parameters arrive as they were", "request #, # bytes of #", bind->first,
+              bind->text_bytes, bytes);
+}
+
 static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     const sim_bind bind = sim_read_bind(at, n);
     const char *sql = sim_names_get(&backend->names, bind.statement);
@@ -411,6 +466,7 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
         fail(backend, "0A000");
         return;
     }
+    check_padding(backend, sql, &bind);
     snprintf(portal->sql, sizeof portal->sql, "%s", sql);
     snprintf(portal->word, sizeof portal->word, "%s", bind.word);
     portal->token = sim_token_of(sql, &bind);

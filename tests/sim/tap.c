@@ -78,11 +78,10 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
             told |= SIM_PAUSED;
     }
     sim_flights[flight].is |= told;
-    if (sim_flights[flight].is & SIM_ASKS) {
+    if (sim_flights[flight].is & SIM_ASKS)
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
-        if (told & SIM_TOLD_READY)
-            sim_check_answered(false);
-    }
+    if (!sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)))
+        sim_check_answered(false);
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
 }
@@ -119,7 +118,7 @@ static void bound(sim_link *link) {
     sim_tap *tap = &link->tap;
     sim_bind bind = sim_read_bind(tap->body, tap->n_body);
     const char *sql = sim_names_get(&tap->names, bind.statement);
-    SIM_CHECK(sql && !bind.bad, "the client keeps to the protocol",
+    SIM_CHECK(sql && (!bind.bad || tap->cut), "the client keeps to the protocol",
               "link # binds what it never prepared", link->number, 0, 0);
     const unsigned kind = bind.statement[0] ? 0 : sim_ticket_kind(tap->names.unnamed);
     tap->commits = strcmp(sql, "COMMIT") == 0;
@@ -159,7 +158,7 @@ static void commits_held(sim_link *link) {
     flight->about = tap->held;
     flight->is |= SIM_COMMITS;
     sim_check_commit(tap->held, link);
-    sim_check_handed(tap->held);
+    sim_check_handed(tap->held, true);
     run->commit = tap->flight;
     run->committed_at = sim.now;
     run->is |= SIM_HANDED;
@@ -184,7 +183,7 @@ static void executed(sim_link *link) {
         commits_held(link);
     } else if (flight->token && (waits ? tap->commits : tap->executable) &&
                !(flight->is & SIM_HANDED)) {
-        sim_check_handed(tap->flight);
+        sim_check_handed(tap->flight, false);
         flight->is |= SIM_HANDED;
     }
 }
@@ -223,7 +222,12 @@ static void message(sim_link *link) {
         tap->began = false;
         break;
     case 'X': tap->bye = true; break;
-    default: break; /* 'p' */
+    case 'p':
+        for (uint32_t i = 0; i + 6 <= tap->n_body; i++)
+            SIM_CHECK(memcmp(tap->body + i, "secret", 6) != 0, "no password is sent in clear",
+                      "link #", link->number, 0, 0);
+        break;
+    default: break;
     }
 }
 
@@ -252,6 +256,7 @@ void sim_tap_heard(sim_link *link, const uint8_t *bytes, size_t n) {
             tap->type = tap->started ? (char)tap->head[0] : 0;
             tap->body_size = sim_get32(tap->head + head - 4) - 4;
             tap->n_body = 0;
+            tap->cut = tap->body_size > sizeof tap->body;
         }
         size_t take = tap->body_size < n ? tap->body_size : n;
         for (size_t i = 0; i < take && tap->n_body < sizeof tap->body; i++)

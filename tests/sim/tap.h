@@ -42,6 +42,7 @@ typedef struct sim_flight {
     uint32_t is;
     uint16_t link;
     uint32_t link_life;
+    uint32_t affected;  /* as its last CommandComplete says */
     uint32_t n_rows;    /* that the server sent */
     uint64_t hash;      /* of those rows */
     hf_ms committed_at; /* when its COMMIT was handed over */
@@ -61,6 +62,7 @@ typedef struct sim_tap {
     bool in;         /* its first ReadyForQuery was read */
     bool cancels;    /* a CancelRequest was sent */
     bool bye;        /* Terminate was sent */
+    bool cut;        /* the message at hand is longer than body */
     bool executable; /* the portal bound last is the request's own */
     bool commits;    /* … is COMMIT */
     bool undoes;     /* … is ROLLBACK */

@@ -111,7 +111,8 @@ const char *sim_ticket_give(sim_backend *backend, const char **text) {
     if (!backend->xid)
         backend->xid = sim_table_begin(backend->cluster);
     tickets = sim_grow(tickets, &room, n_tickets + 1, sizeof *tickets);
-    ticket *self = &tickets[n_tickets++];
+    ticket *self = &tickets[n_tickets];
+    n_tickets += sim_flights[flight].token != SIM_NO_TOKEN; /* else a flipped bit made it so */
     incarnation(backend, of, sizeof of);
     self->flight = flight;
     self->xid = backend->xid;

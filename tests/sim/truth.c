@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "server.h"
 #include "ticket.h"
 
 /* What requests are told (SEMANTICS 9 to 17), against what was put on the wire, what was read from it, and what
@@ -100,9 +101,13 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
         check_order(token, before);
 }
 
-void sim_check_handed(uint32_t flight) {
+void sim_check_handed(uint32_t flight, bool held) {
     const uint32_t token = sim_flights[flight].token;
     const sim_job *job = &sim_jobs[token];
+    SIM_CHECK(held || job->replay != HF_REPLAY_RESOLVE || job->self_commits || job->prepares ||
+                  sim_access_now.ticketless || sim.tainted,
+              "a resolvable write is held until its COMMIT", "request # in flight #", token, flight,
+              0);
     if (job->replay == HF_REPLAY_SAFE || sim_job_tainted(job))
         return;
     const uint32_t other = open_flight(job, flight);
@@ -161,6 +166,9 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
     SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at),
               "a COMMIT is asked about for request_timeout at most",
               "request # in flight #, first asked at #", flight->token, number, flight->asked_at);
+    SIM_CHECK(flight->running_at == 0 || sim.now > flight->running_at,
+              "a question is repeated after a wait", "request # in flight #", flight->token, number,
+              0);
     if (flight->asked_at == HF_NEVER)
         flight->asked_at = sim.now;
 }
@@ -217,8 +225,9 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
     const sim_flight *end = last->commit ? &sim_flights[last->commit] : last;
     SIM_CHECK(job->last && ((end->is & SIM_TOLD_READY) || (last->is & SIM_TOLD_COMMITTED)),
               "OK only at ReadyForQuery", "request #", token, 0, 0);
-    SIM_CHECK(!((last->is | end->is) & (SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS)),
-              "what failed is not OK", "request #", token, 0, 0);
+    const unsigned refused =
+        last->is & SIM_TOLD_COMMITTED ? SIM_TOLD_ERROR : SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS;
+    SIM_CHECK(!((last->is | end->is) & refused), "what failed is not OK", "request #", token, 0, 0);
     SIM_CHECK(!job->writes || job->applied > 0, "an acknowledged write is not missing", "request #",
               token, 0, 0);
     if (job->unresolved == job->last) /* it had its rows when it ran */
@@ -226,6 +235,8 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
     SIM_CHECK(request->n_rows == last->n_rows && job->n_rows == last->n_rows,
               "OK means the server's rows", "request # got # rows of #", token, job->n_rows,
               last->n_rows);
+    SIM_CHECK(request->affected == last->affected, "OK means the server's count",
+              "request # was told # of #", token, request->affected, last->affected);
     SIM_CHECK(job->hash == last->hash, "OK means the server's rows",
               "request # got other values than the server sent in flight #", token, job->last, 0);
 }

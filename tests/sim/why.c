@@ -37,6 +37,10 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     SIM_CHECK(error->limit != HF_LIMIT_MAX_RETRIES || request->retries >= sim_config.max_retries,
               "an error names the deadline that fired", "request #, max_retries after #", token,
               request->retries, 0);
+    SIM_CHECK(request->outcome != HF_OUTCOME_FAILED || error->limit == HF_LIMIT_MAX_RETRIES ||
+                  !is_one_of(error->sqlstate, "40001 40P01") || was_to_end(job, request),
+              "an error names the limit that was spent", "request #, after # re-sends", token,
+              request->retries, 0);
     SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);
@@ -90,6 +94,8 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times <= job->forgotten || job->prepares ||
                   job->too_large,
               "NOT_SENT only of what never ran", "request # in flight #", token, handed, 0);
+    SIM_CHECK(request->outcome != HF_OUTCOME_FAILED || job->last, "what never ran is NOT_SENT",
+              "request #", token, 0, 0);
     SIM_CHECK(strcmp(request->error.sqlstate, "57014") != 0 || !(last->is & SIM_HIT_BY_OTHER) ||
                   was_to_end(job, request) || request->retries >= sim_config.max_retries,
               "a cancel fails nobody else", "request # in flight #", token, job->last, 0);

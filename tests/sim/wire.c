@@ -93,11 +93,11 @@ sim_bind sim_read_bind(const uint8_t *at, size_t bytes) {
         uint32_t length = sim_read32(&body);
         if (length == UINT32_MAX)
             continue;
+        const char *text = (const char *)body.at;
         if (length > (size_t)(body.end - body.at)) {
             body.bad = true;
             break;
         }
-        const char *text = (const char *)body.at;
         body.at += length;
         if (i == 0)
             bind.first = number_of(text, text + length);
@@ -110,6 +110,10 @@ sim_bind sim_read_bind(const uint8_t *at, size_t bytes) {
     }
     bind.bad = body.bad;
     return bind;
+}
+
+bool sim_gives_rows(const char *sql) {
+    return strncmp(sql, "SELECT", 6) == 0 || strstr(sql, "RETURNING");
 }
 
 uint32_t sim_token_of(const char *sql, const sim_bind *bind) {

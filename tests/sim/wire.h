@@ -51,6 +51,8 @@ typedef struct sim_bind {
 } sim_bind;
 
 sim_bind sim_read_bind(const uint8_t *at, size_t bytes);
+/* Does this statement give rows (of four columns)? */
+bool sim_gives_rows(const char *sql);
 /* The request that a statement is of: its first parameter, or the number in its first comment. */
 uint32_t sim_token_of(const char *sql, const sim_bind *bind);
 

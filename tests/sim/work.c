@@ -99,8 +99,10 @@ static void resume(void *who, uint32_t what) {
     if (asleep(resume, who, what))
         return;
     sim.moves++;
-    if (slot->token == what)
-        hf_resume(sim_pool, &slot->request);
+    if (slot->token != what)
+        return;
+    sim_jobs[what].waits = false;
+    hf_resume(sim_pool, &slot->request);
 }
 
 static void submit_one(void);
@@ -114,6 +116,7 @@ static void meddle(void) {
     if (sim_strikes(SIM_APP_CANCEL_WITHIN) && slot->token) {
         sim_note("request # is cancelled within a callback", slot->token, 0, 0);
         sim_jobs[slot->token].cancelled = true;
+        sim_jobs[slot->token].cancelled_in = sim.ticks;
         hf_cancel(sim_pool, &slot->request);
     }
     if (sim_strikes(SIM_APP_RESUBMIT))
@@ -123,17 +126,22 @@ static void meddle(void) {
 static int on_row(hf_request *request, hf_row *row) {
     sim_job *job = job_of(request);
     hf_value value;
+    SIM_CHECK(!job->waits, "no row comes before hf_resume()", "request #", slot_of(request)->token,
+              0, 0);
     while (hf_row_next(row, &value))
         job->hash = sim_row_hash(job->hash, value.data, value.bytes);
     job->n_rows++;
     sim.moves++;
+    SIM_CHECK(!request->on_columns || job->described == job->last || sim_job_tainted(job),
+              "columns are told before rows", "request # in flight #", slot_of(request)->token,
+              job->last, 0);
     if (job->n_rows == 1) {
         meddle();
         job = job_of(request); /* there may be more of them now */
     }
     if (sim.healed || job->cancelled || !sim_strikes(SIM_APP_PAUSE))
         return HF_CONTINUE;
-    job->paused = true;
+    job->paused = job->waits = true;
     ((sim_link *)(void *)request->conn->dial.link)->paused = true;
     sim_plan_in(sim_scaled(&sim.rng, 0, 30000), resume, request->user, slot_of(request)->token);
     return HF_PAUSE;
@@ -149,21 +157,35 @@ static void on_restart(hf_request *request) {
     sim_check_restart(job);
     job->hash = 0;
     job->n_rows = 0;
+    job->waits = false;
     meddle();
 }
 
 static void on_columns(hf_request *request, hf_columns *columns) {
+    static const char *const names[] = { "token", "flight", "i", "filler" };
+    sim_job *job = job_of(request);
+    const char *sql = request->n_batch > 0 ? request->batch[columns->statement].sql : request->sql;
+    const unsigned there = columns->n_columns;
+    bool right = there == (sim_gives_rows(sql) ? 4 : 0);
+    unsigned n = 0;
     hf_column column;
-    (void)request;
-    while (hf_columns_next(columns, &column))
-        sim.moves++;
+    for (; hf_columns_next(columns, &column); n++)
+        right = right && n < 4 && column.type == 25 && column.name.bytes == strlen(names[n]) &&
+                memcmp(column.name.data, names[n], column.name.bytes) == 0;
+    job->described = job->last;
+    sim.moves++;
+    const bool tainted = ((const sim_link *)(void *)request->conn->dial.link)->tainted;
+    SIM_CHECK((right && n == there) || tainted || sim_job_tainted(job), "columns are the server's",
+              "request #: # columns", slot_of(request)->token, n, 0);
 }
 
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
     sim_check_answered(false);
     if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0)
-        job_of(request)->forgotten++;
+        SIM_CHECK(++job_of(request)->forgotten <= 2 || sim_job_tainted(job_of(request)),
+                  "what the server forgot is prepared again once", "request #",
+                  slot_of(request)->token, 0, 0);
     meddle();
     if (strcmp(error->sqlstate, "25006") ==
         0) /* the link is given up, whatever else was read from it */
@@ -261,6 +283,24 @@ static uint8_t careful(void) {
     return sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
 }
 
+/* A long parameter: what has to fit the transmit buffer, or not. */
+static hf_statement padded(sim_slot *slot, sim_job *job) {
+    hf_statement one = statement(slot, 0, "INSERT INTO log VALUES ($1, $2)", 0);
+    const uint32_t bytes = sim_scaled(&sim.rng, 0, sim_config.tx_bytes + 100);
+    job->padding = (uint16_t)(bytes < SIM_PADDING_MAX ? bytes : SIM_PADDING_MAX);
+    for (uint32_t i = 0; i < job->padding; i++)
+        slot->padding[i] = sim_padding(slot->token, i);
+    slot->values[0][1] = (hf_value){ .data = slot->padding, .bytes = job->padding };
+    if (sim_chance(&sim.rng, 200)) {
+        slot->values[0][1] = (hf_value){ 0 };
+        job->padding = SIM_PADDING_NULL;
+    } else if (job->padding + 900u > sim_config.tx_bytes) {
+        job->too_large = true;
+    }
+    sim_hit(SIM_APP_PADDING);
+    return one;
+}
+
 static void make_batch(sim_slot *slot, sim_job *job) {
     job->batch = job->writes = true;
     job->n_statements = (uint8_t)sim_between(&sim.rng, 1, 4);
@@ -291,7 +331,10 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
         one = statement(slot, 0, "SELECT slow($1, $2)", sim_scaled(&sim.rng, 10, 30000));
         job->replay = safe ? HF_REPLAY_SAFE : careful();
         break;
-    case INSERT: one = statement(slot, 0, "INSERT INTO log VALUES ($1)", 0); break;
+    case INSERT:
+        one = sim_chance(&sim.rng, 700) ? statement(slot, 0, "INSERT INTO log VALUES ($1)", 0)
+                                        : padded(slot, job);
+        break;
     case RETURNING: one = statement(slot, 0, "INSERT INTO log VALUES ($1) RETURNING id", 0); break;
     case UPDATE:
         one = statement(slot, 0, "UPDATE log SET seen = true WHERE id = $1", 0);
@@ -369,7 +412,7 @@ static void submit(sim_slot *slot) {
 
 static void submit_one(void) {
     static const uint16_t shares[KINDS] = {
-        [ROWS] = 320, [SLOW] = 80,  [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
+        [ROWS] = 240, [SLOW] = 160, [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
         [BATCH] = 90, [ERROR] = 30, [BIG] = 20,     [BEGIN] = 30,     [NOTHING] = 20, [PREPARE] = 30
     };
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
@@ -401,7 +444,7 @@ static void next(void *who, uint32_t what) {
     if (stopped || sim.now >= until || asleep(next, who, what))
         return;
     /* In bursts, so that connections are both busy and idle. */
-    for (unsigned n = sim_chance(&sim.rng, 200) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
+    for (unsigned n = sim_chance(&sim.rng, 300) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
         submit_one();
     if (sim_strikes(SIM_TIME_JUMP)) { /* with all this under way */
         const uint32_t ms = sim_scaled(&sim.rng, 1000, 100000);
@@ -419,8 +462,10 @@ void sim_work_start(hf_ms end, unsigned n) {
 void sim_work_stop(void) {
     stopped = true;
     for (unsigned i = 0; i < SIM_SLOTS; i++)
-        if (sim_slots[i].token)
+        if (sim_slots[i].token) {
+            sim_jobs[sim_slots[i].token].waits = false;
             hf_resume(sim_pool, &sim_slots[i].request);
+        }
 }
 
 unsigned sim_work_unproved(void) {

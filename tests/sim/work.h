@@ -6,21 +6,24 @@
 
 #include "net.h"
 
-enum { SIM_SLOTS = 96 };
+enum { SIM_SLOTS = 96, SIM_PADDING_MAX = 12000, SIM_PADDING_NULL = UINT16_MAX };
 
 typedef struct sim_job {
     uint8_t replay; /* an hf_replay */
     uint8_t outcome;
     bool writes, self_commits, batch;
+    bool waits;     /* it said so last, and was not resumed */
     bool paused;    /* on_row said HF_PAUSE at least once */
     bool cancelled; /* hf_cancel() was called */
     bool too_large; /* its row does not fit */
     bool prepares;  /* is described, not run */
     bool healed;    /* one of those that must succeed */
     uint8_t n_statements;
+    uint16_t padding;     /* bytes of its second parameter, SIM_PADDING_NULL */
     uint32_t applied;     /* how often its writes took effect */
     uint32_t tainted;     /* … through a link on which a bit was flipped */
     uint32_t first, last; /* flights; 0 none */
+    uint32_t described;   /* the flight of which on_columns was told last */
     uint32_t committing;  /* the flight of which on_commit was told; 0 none */
     uint32_t unresolved;  /* the flight with whose ticket it was submitted again; 0 it was not */
     uint32_t n_rows;
@@ -28,6 +31,7 @@ typedef struct sim_job {
     uint64_t hash;
     hf_ms submitted, deadline;
     uint32_t timeout_ms;
+    uint64_t cancelled_in; /* the tick in which it was; the next one acts on it */
     hf_ms late; /* the first tick at or after its deadline or its cancel; HF_NEVER not yet */
 } sim_job;
 
@@ -38,7 +42,8 @@ typedef struct sim_slot {
     hf_value values[4][2];
     char texts[4][2][12], sql[4][SIM_SQL_BYTES];
     char ticket[HF_TICKET_BYTES]; /* of an earlier run */
-    uint32_t token;               /* of the job in it; 0 it is free */
+    char padding[SIM_PADDING_MAX];
+    uint32_t token; /* of the job in it; 0 it is free */
 } sim_slot;
 
 extern sim_slot sim_slots[SIM_SLOTS];
@@ -67,6 +72,11 @@ void sim_job_forgotten(uint32_t token);
 uint32_t sim_job_unresolved(const sim_job *job);
 /* Was one of its attempts on a link with a flipped bit, or with junk? */
 bool sim_job_tainted(const sim_job *job);
+
+/* What byte i of a request's long parameter is. */
+static inline char sim_padding(uint32_t token, size_t i) {
+    return (char)(' ' + (token * 31 + i * 7) % 90);
+}
 
 static inline uint64_t sim_row_hash(uint64_t hash, const char *text, size_t n) {
     hash = (hash ^ n) * 0x100000001b3u;
