@@ -192,7 +192,7 @@ $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $
 	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 fuzzers: $(fuzzers)
 
-groups := test-unit test-sanitize test-fuzz test-integration test-integration-sanitize test-lwip test-readme test-boards
+groups := test-unit test-sanitize test-sim test-fuzz test-integration test-integration-sanitize test-lwip test-readme test-boards
 BOARDS := mps2-an386 mps2-an385
 .PHONY: $(groups)
 
@@ -240,6 +240,13 @@ fuzz: packages-test ## fuzz for SECONDS= (60) a target; TARGET= one (wire, pool,
 torture: packages-test ## every allocation, socket and file call of a report failing in turn (some of them: make test)
 	$(MAKE) all $(interposer)
 	TORTURE=all tests/run.sh integration $(BUILD)/holdfast -k torture
+
+# The range is fixed, so that what passes here passes everywhere. More: make sim N=100000, or FROM= elsewhere.
+test-sim: packages-build ## the simulator: many seeds, fewer with sanitizers, and the mutants
+	$(MAKE) sim N=20000
+	$(MAKE) SANITIZE=1 sim N=1500
+	$(MAKE) sim-mutants
+	@echo 'for more: make sim N=100000; make SANITIZE=1 sim N=10000'
 
 sim: packages-build ## the simulator: N= seeds FROM= one, or SEED= alone
 	$(MAKE) $(simulator)
