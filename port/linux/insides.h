@@ -44,9 +44,11 @@ typedef struct hf_linux_lookup hf_linux_lookup; /* lookup.c */
 struct hf_linux_state {
     const hf_config *config;
     int epoll;
-    int wake;   /* eventfd: a note was made outside hf_linux_wait() */
-    int timer;  /* timerfd: the resolver wants to be called */
-    int resume; /* timerfd: the machine slept, or its clock was set */
+    int wake;       /* eventfd: a note was made outside hf_linux_wait() */
+    int timer;      /* timerfd: the resolver wants to be called */
+    int resume;     /* timerfd: the machine slept, or its clock was set */
+    int alarm;      /* timerfd: ends a long sleep, at … */
+    hf_ms alarm_at; /* … this moment; HF_NEVER: it is not set */
     bool waiting;
     hf_notes notes;
     hf_linux_link *links, *free_link;
@@ -68,7 +70,8 @@ enum {
     HF_LINUX_ON_LOOKUP,
     HF_LINUX_ON_WAKE,
     HF_LINUX_ON_TIMER,
-    HF_LINUX_ON_RESUME
+    HF_LINUX_ON_RESUME,
+    HF_LINUX_ON_ALARM
 };
 
 static inline uint64_t hf_linux_event(unsigned on, uint32_t index, uint32_t detail) {

@@ -71,7 +71,12 @@ static int open_descriptors(hf_linux_state *state, hf_error *error) {
     state->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     state->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     state->resume = open_resume();
+    state->alarm = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    state->alarm_at = HF_NEVER;
     if (state->epoll < 0 || state->wake < 0 || state->timer < 0 || state->resume < 0 ||
+        state->alarm < 0 ||
+        hf_linux_watch(state, state->alarm, EPOLLIN | EPOLLET,
+                       hf_linux_event(HF_LINUX_ON_ALARM, 0, 0)) != 0 ||
         hf_linux_watch(state, state->wake, EPOLLIN | EPOLLET,
                        hf_linux_event(HF_LINUX_ON_WAKE, 0, 0)) != 0 ||
         hf_linux_watch(state, state->timer, EPOLLIN, hf_linux_event(HF_LINUX_ON_TIMER, 0, 0)) !=
@@ -127,7 +132,7 @@ int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error
     }
     hf_linux_state *state = port->state;
     state->config = config;
-    state->epoll = state->wake = state->timer = state->resume = -1;
+    state->epoll = state->wake = state->timer = state->resume = state->alarm = -1;
     hf_notes_init(&state->notes);
     int err = open_all(state, error);
     if (err != 0) {
@@ -158,7 +163,7 @@ void hf_linux_close(hf_linux *port) {
         hf_mbedtls_free(&state->tls);
     }
     free(state->tls_links);
-    const int fds[] = { state->wake, state->timer, state->resume, state->epoll };
+    const int fds[] = { state->wake, state->timer, state->resume, state->alarm, state->epoll };
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {
             (void)close(fds[i]);

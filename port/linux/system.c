@@ -61,12 +61,11 @@ int hf_linux_timeout_until(hf_ms until) {
     if (until == HF_NEVER) {
         return -1;
     }
-    uint64_t now = hf_linux_clock_ns();
-    if (until > (now + (uint64_t)INT_MAX * 1000000u) / 1000000u) {
-        return INT_MAX;
+    const uint64_t now = hf_linux_clock_ns() / 1000000u; /* what is cut off is waited for too */
+    if (until <= now) {
+        return 0;
     }
-    uint64_t then = until * 1000000u;
-    return then <= now ? 0 : (int)((then - now + 999999u) / 1000000u);
+    return until - now > INT_MAX ? INT_MAX : (int)(until - now);
 }
 
 bool hf_linux_wants_tls(const hf_config *config) {

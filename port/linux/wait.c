@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define HF_EVENTS_AT_A_TIME 64
+/* A sleep that is as long as this may be ended by the alarm. */
+#define HF_LONG_SLEEP_MS 100
 
 hf_ms hf_linux_now(hf_linux *port) {
     (void)port;
@@ -52,8 +54,29 @@ static bool dispatch(hf_linux_state *state, const struct epoll_event *event) {
         /* ECANCELED, and it goes on watching: what the clock says may have jumped. */
         (void)!read(state->resume, &count, sizeof count);
         return true;
+    case HF_LINUX_ON_ALARM: state->alarm_at = HF_NEVER; return false; /* edge-triggered too */
     default: return false; /* wake: edge-triggered, so its count need not be read */
     }
+}
+
+/* epoll's time-out for a sleep that the alarm, as it is set, does not end in time. */
+static HF_RARE int set_alarm(hf_linux_state *state, hf_ms until) {
+    const int ms = hf_linux_timeout_until(until);
+    const struct itimerspec at = { .it_value = { .tv_sec = (time_t)(until / 1000),
+                                                 .tv_nsec = (long)(until % 1000) * 1000000 } };
+    if (ms < HF_LONG_SLEEP_MS || timerfd_settime(state->alarm, TFD_TIMER_ABSTIME, &at, NULL) != 0) {
+        return ms;
+    }
+    state->alarm_at = until;
+    return -1;
+}
+
+/* Deadlines that are far away mostly move on before they come: an alarm is left as it is as long as it is early
+ * enough, and costs the next statement neither a look at the clock nor the kernel another timer. */
+static inline int timeout(hf_linux_state *state, hf_ms until) {
+    return hf_notes_any(&state->notes) ? 0
+           : until >= state->alarm_at  ? -1
+                                       : set_alarm(state, until);
 }
 
 int hf_linux_wait(hf_linux *port, hf_ms until) {
@@ -63,8 +86,7 @@ int hf_linux_wait(hf_linux *port, hf_ms until) {
     int n;
     state->waiting = true;
     do {
-        n = epoll_wait(state->epoll, events, HF_EVENTS_AT_A_TIME,
-                       hf_notes_any(&state->notes) ? 0 : hf_linux_timeout_until(until));
+        n = epoll_wait(state->epoll, events, HF_EVENTS_AT_A_TIME, timeout(state, until));
         for (int i = 0; i < n; i++) {
             look = dispatch(state, &events[i]) || look;
         }

@@ -158,6 +158,30 @@ static void wait_ends_not_before_its_time(void **state) {
     assert_true(calls.epoll_wait <= 21); /* and sleeps: it does not ask again and again */
 }
 
+static void a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at(void **state) {
+    const struct {
+        hf_ms cut_short, until;
+    } waits[] = { { 150, 300 },
+                  { 60000, 450 } }; /* the second ends later than the first, or earlier */
+    hf_linux *port = port_of(state);
+    int peer;
+    uint32_t tag;
+    hf_link *link = hf_test_pair(port, &peer, 7);
+    const hf_ms start = hf_linux_now(port);
+    for (unsigned i = 0; i < 2; i++) {
+        hf_test_send(peer, "x");
+        assert_int_equal(hf_linux_wait(port, start + waits[i].cut_short), 0);
+        while (port->port.api->next(&port->port, &tag)) {
+        }
+        assert_int_equal(hf_linux_wait(port, start + waits[i].until), 0);
+        assert_true(hf_linux_now(port) >= start + waits[i].until);
+    }
+    assert_true(hf_linux_now(port) < start + 30000);
+    assert_true(calls.epoll_wait <= 8);
+    close(peer);
+    link->api->abort(link);
+}
+
 static void wait_in_the_past_returns_at_once(void **state) {
     hf_linux *port = port_of(state);
     hf_ms before = hf_linux_now(port);
@@ -400,6 +424,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(wait_ends_not_before_its_time),
+        TEST(a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at),
         TEST(wait_in_the_past_returns_at_once),
         TEST(wait_returns_at_once_when_there_is_news),
         TEST(a_signal_ends_the_sleep_and_is_no_error),
