@@ -436,15 +436,12 @@ static hf_ms earlier(hf_ms a, hf_ms b) {
     return a < b ? a : b;
 }
 
-void hf_conn_settle(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
-    const uint64_t bit = (uint64_t)1 << conn->index;
-    const bool healthy = conn->fsm.state == HF_HEALTHY;
-    const bool serving = hf_conn_serving(conn), paused = conn->paused_at != HF_NEVER;
+/* When anything of it is due. */
+static hf_ms due(const hf_conn *conn) {
     hf_ms at = conn->fsm.deadline;
-    if (healthy) {
+    if (conn->fsm.state == HF_HEALTHY) {
         /* A running statement has its own clock; a pending cancel has another. */
-        if (!serving || (paused && conn->n_flight > 0)) {
+        if (!hf_conn_serving(conn) || (conn->paused_at != HF_NEVER && conn->n_flight > 0)) {
             at = HF_NEVER;
         } else if (conn->n_flight > 0) {
             at = conn->attempt_deadline;
@@ -452,18 +449,33 @@ void hf_conn_settle(hf_conn *conn) {
         at = earlier(at, conn->stable_at);
     }
     at = earlier(at, conn->cancel_deadline);
-    at = earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
+    return earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
+}
+
+/* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. */
+static inline bool quiet(const hf_conn *conn) {
+    return conn->fsm.state == HF_HEALTHY &&
+           (conn->stable_at & conn->paused_at & conn->cancel_deadline & conn->closing_deadline &
+            conn->tcp_deadline) == HF_NEVER;
+}
+
+void hf_conn_settle(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const uint64_t bit = (uint64_t)1 << conn->index;
+    const bool usual = quiet(conn);
+    const hf_ms at = !usual               ? due(conn)
+                     : conn->n_flight > 0 ? conn->attempt_deadline
+                                          : conn->fsm.deadline;
     hf_heap_set(&pool->heap, &conn->timer, at);
 
-    uint64_t free = pool->free & ~bit, room = pool->room & ~bit;
-    if (serving && !paused && !conn->tx_blocked) {
+    pool->free &= ~bit;
+    pool->room &= ~bit;
+    if ((usual || (hf_conn_serving(conn) && conn->paused_at == HF_NEVER)) && !conn->tx_blocked) {
         if (conn->n_flight == 0) {
-            free |= bit;
+            pool->free |= bit;
         } else if (conn->n_flight <= pool->config->max_pipelined / 2 &&
                    conn->flight.tail->replay == HF_REPLAY_SAFE) {
-            room |= bit;
+            pool->room |= bit;
         }
     }
-    pool->free = free;
-    pool->room = room;
 }

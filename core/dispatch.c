@@ -277,15 +277,19 @@ static bool wanted(const hf_pool *pool) {
     return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
 }
 
-static void wake(hf_pool *pool) {
+/* Wakes them. True: some were. */
+static bool wake(hf_pool *pool) {
+    bool woken = false;
     for (unsigned i = 0; i < pool->n_conns && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(pool, conn)) {
             pool->extra_at = pool->now + spread(pool) / pool->n_conns;
             hf_conn_step(conn, HF_EV_WANT, NULL);
             hf_conn_settle(conn);
+            woken = true;
         }
     }
+    return woken;
 }
 
 static void hand_out(hf_pool *pool) {
@@ -306,8 +310,7 @@ void hf_pool_dispatch(hf_pool *pool) {
     if (pool->queue.head && pool->refused) {
         hf_pool_drop_all(pool, &pool->last_error);
     }
-    if (wanted(pool)) {
-        wake(pool);
+    if (wake(pool)) {
         hand_out(pool); /* to what came up at once */
     }
 }

@@ -231,7 +231,7 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
 }
 
 /* The server has said all it has to say of the oldest request. False: the connection is gone. */
-static bool ready(hf_conn *conn) {
+static inline bool ready(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = pop(conn);
@@ -251,7 +251,7 @@ static bool ready(hf_conn *conn) {
     return true;
 }
 
-static bool row(hf_conn *conn, hf_request *request) {
+static inline bool row(hf_conn *conn, hf_request *request) {
     if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST)) {
         return true;
     }

@@ -206,7 +206,7 @@ static void serve_deadlines(hf_pool *pool) {
 }
 
 /* What hf_pool_close() asked for, in the first tick after it. */
-static void begin_close(hf_pool *pool) {
+static HF_RARE void begin_close(hf_pool *pool) {
     hf_error error;
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_QUEUE, NULL);
     hf_pool_drop_all(pool, &error);

@@ -59,6 +59,7 @@ static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
     memmove(store + gone->at, store + after, session->stored - after);
     session->stored = (uint16_t)(session->stored - bytes);
     gone->number = 0;
+    gone->flags = 0;
     for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
         if (entry->number != 0 && entry->at >= after) {
             entry->at = (uint16_t)(entry->at - bytes);

@@ -42,6 +42,8 @@ typedef struct encoder {
     uint64_t wanted;   /* when it does not fit: bytes that were asked for, at least */
     uint32_t sequence; /* of the statement being written */
     uint32_t todo;     /* its answers */
+    const char *sql;   /* of the one before it, if that is in the cache: it stays there, in use */
+    uint8_t slot;      /* where */
 } encoder;
 
 bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
@@ -168,8 +170,12 @@ static void put_run(encoder *out, const hf_statement *statement, uint32_t number
 
     for (uint32_t i = 0; i < statement->n_params; i++) {
         const hf_value *value = &statement->params[i];
-        at = hf_pg_put32(at, value->data ? (uint32_t)value->bytes : UINT32_MAX);
-        if (value->data && value->bytes > 0) {
+        if (!value->data) {
+            at = hf_pg_put32(at, UINT32_MAX);
+            continue;
+        }
+        at = hf_pg_put32(at, (uint32_t)value->bytes);
+        if (value->bytes > 0) {
             at = hf_pg_put(at, value->data, value->bytes);
         }
     }
@@ -197,7 +203,7 @@ static int put_statement(encoder *out, const hf_statement *statement) {
                       "a statement without text, or without its parameters");
     }
     out->todo = 0;
-    uint8_t slot = hf_pg_cache_find(session, out->io->store, sql);
+    uint8_t slot = sql == out->sql ? out->slot : hf_pg_cache_find(session, out->io->store, sql);
     if (slot == HF_PG_NO_SLOT) {
         const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0 ||
                                                      out->request->replay == HF_REPLAY_RESOLVE);
@@ -228,6 +234,8 @@ static int put_statement(encoder *out, const hf_statement *statement) {
         entry->used_by = out->sequence;
         number = entry->number;
         kept = entry->flags & HF_PG_KEPT;
+        out->sql = sql;
+        out->slot = slot;
     }
     if (out->todo & HF_PG_PARSE) {
         put_prepare(out, sql, sql_bytes, number);
@@ -454,7 +462,7 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
     const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
     if (room < least || request->n_batch > 0 || request->prepare_only || session->wrap ||
         request->replay == HF_REPLAY_RESOLVE || session->n_closing > 0 || !request->sql ||
-        (request->n_params > 0 && !request->params) || entry->number == 0 ||
+        (request->n_params > 0 && !request->params) ||
         (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
         strcmp((const char *)io->store + entry->at, request->sql) != 0) {
@@ -466,13 +474,19 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
     size_t left = room - least; /* for values */
     for (uint32_t i = 0; i < request->n_params; i++) {
         const hf_value *value = &request->params[i];
-        const size_t bytes = value->data ? value->bytes : 0;
-        if (left < 4 || bytes > left - 4 || !put_text(at + 4, value->data, bytes)) {
+        if (left < 4) {
             return submit_any(session, io, request);
         }
-        hf_pg_put32(at, value->data ? (uint32_t)bytes : UINT32_MAX);
-        at += 4 + bytes;
-        left -= 4 + bytes;
+        left -= 4;
+        if (!value->data) {
+            at = hf_pg_put32(at, UINT32_MAX);
+            continue;
+        }
+        if (value->bytes > left || !put_text(at + 4, value->data, value->bytes)) {
+            return submit_any(session, io, request);
+        }
+        left -= value->bytes;
+        at = hf_pg_put32(at, (uint32_t)value->bytes) + value->bytes;
     }
     hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);

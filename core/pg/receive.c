@@ -1,8 +1,8 @@
 #include "session.h"
 
-/* The long way from bytes to news, on which every message can come, whole or not: framing and its limits, what
- * may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The bytes of a piece of
- * news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
+/* From bytes to news: first the usual answers, then the long way, on which every message can come, whole or not:
+ * framing and its limits, what may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The
+ * bytes of a piece of news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
  */
 
 static int broken(hf_io *io, hf_phase phase, const char *format, uint8_t type, uint64_t number) {
@@ -172,7 +172,7 @@ static void take_up(hf_pg_session *session, const hf_request *oldest) {
 }
 
 /* Whatever comes, whole or not, usual or not. */
-static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+static hf_news any_message(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     const hf_phase phase = oldest             ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
@@ -201,9 +201,72 @@ static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     return news;
 }
 
-hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
-    hf_news news = feed_all(session, io, oldest);
+static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    hf_news news = any_message(session, io, oldest);
 
     hf_pg_settle(session);
     return news;
+}
+
+/* What lies before `at` has been dealt with. */
+static inline hf_news passed(hf_buffer *rx, const uint8_t *at, hf_news news) {
+    rx->start = (uint32_t)(at - rx->data);
+    return news;
+}
+
+/* The usual answers, to statements that were prepared before, are recognised one behind the other; from the first
+ * that is not usual, not whole or not right, on, it is feed_all() that judges. */
+static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    static const uint8_t bound[5] = { '2', 0, 0, 0, 4 }, idle[6] = { 'Z', 0, 0, 0, 5, 'I' };
+    hf_buffer *rx = &io->rx;
+    const uint8_t *at = rx->data + rx->start, *const end = rx->data + rx->end;
+
+    if (session->todo == 0 && end - at >= HF_PG_HEADER_BYTES) {
+        hf_pg_answer_begin(session, oldest);
+    }
+    for (uint32_t todo = session->todo;;) {
+        const uint32_t there = (uint32_t)(end - at);
+        if (there < HF_PG_HEADER_BYTES) {
+            return passed(rx, at, HF_NEWS_MORE);
+        }
+        if (todo == HF_PG_SYNC) {
+            if (there < sizeof idle || memcmp(at, idle, sizeof idle) != 0) {
+                break;
+            }
+            hf_pg_over(session, oldest);
+            return passed(rx, at + sizeof idle, HF_NEWS_READY);
+        }
+        if (todo == HF_PG_NEXT || (todo == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
+                                   session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
+            if (memcmp(at, bound, sizeof bound) != 0) {
+                break;
+            }
+            session->todo = todo = HF_PG_ROWS | HF_PG_SYNC;
+            at += sizeof bound;
+            continue;
+        }
+        const uint32_t length = hf_pg_get32(at + 1);
+        const uint8_t *body = at + HF_PG_HEADER_BYTES;
+        if (todo != (HF_PG_ROWS | HF_PG_SYNC) || length >= there) {
+            break;
+        }
+        if (*at == 'D' && hf_pg_row_is_good(session, body, length)) {
+            hf_pg_row(session, io, oldest, body);
+            return passed(rx, at + 1 + length, HF_NEWS_ROW);
+        }
+        if (*at != 'C' || length <= HF_PG_LENGTH_MIN || length > HF_PG_TAG_LENGTH_MAX ||
+            at[length] != 0) {
+            break;
+        }
+        hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
+        todo = session->todo;
+        at += 1 + length;
+    }
+    passed(rx, at, HF_NEWS_MORE);
+    return feed_all(session, io, oldest);
+}
+
+hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    return session->unusual || !oldest ? feed_all(session, io, oldest)
+                                       : feed_usual(session, io, oldest);
 }

@@ -1,62 +1,26 @@
 #include "session.h"
 #include "sql.h"
 
-/* The driver's table, and feed(): what most messages are (rows, and the answers to a statement that was prepared
- * before) is dealt with here in a few instructions, when the message is whole in rx; everything else goes
- * through hf_pg_feed_any(). A row is checked once, column by column, when it comes: whoever reads its values
- * then needs no checks.
+/* The driver's table, and feed() for what most messages are, rows; everything else goes through
+ * hf_pg_feed_any(). A row is checked once, column by column, when it comes: whoever reads its values then needs
+ * no checks.
  */
 
 /* --- feed ------------------------------------------------------------------------------------------ */
 
-/* The usual answers to a single statement that was prepared before, whole in rx, are recognised here without
- * a call; the first thing that is not usual, or not right, is left to hf_pg_feed_any(). */
+/* Most of all there is comes here: one more row, whole in rx. */
 static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     hf_pg_session *session = hf_pg_of(opaque);
-    hf_buffer *rx = &io->rx;
+    const uint8_t *at = io->rx.data + io->rx.start;
+    const uint32_t there = io->rx.end - io->rx.start;
 
-    while (!session->unusual) {
-        const uint8_t *at = rx->data + rx->start;
-        const uint32_t there = rx->end - rx->start;
-        if (there < HF_PG_HEADER_BYTES) {
-            return HF_NEWS_MORE;
-        }
+    if (session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual && oldest &&
+        there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
-        if (length >= there || !oldest) {
-            break;
+        if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {
+            io->rx.start += 1 + length;
+            return hf_pg_row(session, io, oldest, at + HF_PG_HEADER_BYTES);
         }
-        const uint32_t todo = session->todo ? session->todo : hf_pg_answer_begin(session, oldest);
-        const uint8_t *body = at + HF_PG_HEADER_BYTES;
-        if (todo == (HF_PG_ROWS | HF_PG_SYNC)) {
-            if (*at == 'D' && hf_pg_row_is_good(session, body, length)) {
-                rx->start += 1 + length;
-                return hf_pg_row(session, io, oldest, body);
-            }
-            if (*at == 'C' && length > HF_PG_LENGTH_MIN && length <= HF_PG_TAG_LENGTH_MAX &&
-                at[length] == 0) {
-                rx->start += 1 + length;
-                hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
-                continue;
-            }
-        } else if (todo == (HF_PG_RUN | HF_PG_SYNC)) {
-            if (*at == '2' && length == HF_PG_LENGTH_MIN && !oldest->on_columns &&
-                session->n_columns != HF_PG_COLUMNS_UNKNOWN) {
-                session->todo = HF_PG_ROWS | HF_PG_SYNC;
-                rx->start += 1 + HF_PG_LENGTH_MIN;
-                continue;
-            }
-        } else if (todo == HF_PG_SYNC) {
-            if (*at == 'Z' && length == 5 && *body == 'I') {
-                rx->start += 1 + length;
-                hf_pg_over(session, oldest);
-                return HF_NEWS_READY;
-            }
-        } else if (todo == HF_PG_NEXT && *at == '2' && length == HF_PG_LENGTH_MIN) {
-            session->todo = HF_PG_ROWS | HF_PG_SYNC;
-            rx->start += 1 + HF_PG_LENGTH_MIN;
-            continue;
-        }
-        break;
     }
     return hf_pg_feed_any(session, io, oldest);
 }

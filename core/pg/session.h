@@ -149,14 +149,13 @@ static inline bool hf_pg_is_due(const hf_pg_session *session, uint32_t bit) {
 }
 
 /* Takes up the answer to the oldest request. */
-static inline uint32_t hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
+static inline void hf_pg_answer_begin(hf_pg_session *session, const hf_request *request) {
     uint16_t todo;
 
     memcpy(&todo, request->driver_state + HF_PG_PLAN_TODO, sizeof todo);
     memcpy(&session->n_columns, request->driver_state + HF_PG_PLAN_COLUMNS,
            sizeof session->n_columns);
     session->todo = todo;
-    return todo;
 }
 
 /* "INSERT 0 5": 5. "CREATE TABLE": 0. */
