@@ -6,7 +6,7 @@ bytes of an undisturbed run. `make test` takes a spread of the calls, `make tort
 
     TORTURE=all python3 -m pytest tests/integration -k torture
     TORTURE=read:fresh:file:12:0:once python3 -m pytest tests/integration -k torture       one, as a failure prints it
-    TORTURE_SEED=7 …                                                                another spread
+    TORTURE_SEED=7 TORTURE_EACH=100 …                                               another spread, and a denser one
 """
 
 import os
@@ -18,7 +18,7 @@ import pytest
 
 from harness.program import clean_environment, rows_of
 
-EACH = 7                    # calls of each kind and start that `make test` lets fail
+EACH = int(os.environ.get("TORTURE_EACH", 7))       # calls of each kind and start that `make test` lets fail
 STARTS = ("fresh", "middle", "end")     # with nothing there; after a run that ended in its work, or in its last steps
 ONE = os.environ.get("TORTURE", "")
 SEED = int(os.environ.get("TORTURE_SEED") or random.randrange(10**6))
@@ -79,7 +79,7 @@ class Torture:
         for nth in range(total // 2, total) if start == "middle" else range(total, 0, -1):
             self.clean()
             run = self.job.start(env=self.environment(f"file:{nth}:0:ever"), **self.options)
-            status, done = run.finish(deadline_s=30), self.job.output.exists()
+            status, done = run.finish(deadline_s=60), self.job.output.exists()
             if status == 4 and self.job.position.exists() and self.job.lines_written() > 1 and \
                     (start == "end" or not done):
                 break
@@ -112,7 +112,7 @@ class Torture:
         hasty = HASTY if spec.endswith("ever") else {}
         run = self.job.start(env=self.environment(spec), **{**self.options, **hasty})
         again = f"TORTURE={self.kind}:{self.start}:{spec}"
-        status = run.finish(deadline_s=30)
+        status = run.finish(deadline_s=60)
         log = self.log.read_text() if self.log.exists() else ""
         context = f"{again}: {log}exit {status}\n{run.tail()}"
         if "failed" not in log and not hasty:
@@ -130,7 +130,7 @@ class Torture:
             assert end["fds"] <= self.left[1], f"descriptors are left: {context}"
         self.nothing_torn(context)
         final = self.job.start(**self.options)
-        seen = final.finish(deadline_s=30)
+        seen = final.finish(deadline_s=60)
         context += f"\n--- again: exit {seen}\n{final.tail()}"
         self.complete(seen, context)
 
