@@ -37,6 +37,9 @@ READ = f"SELECT i.name, i.note, refuse($1::int, {REFUSED}, '22012') AS n FROM it
 WRITE = f"INSERT INTO ledger (line) VALUES (refuse($1::int, {REFUSED}, '22012')) RETURNING note IS NULL AS done"
 
 
+pytestmark = pytest.mark.sockets("the calls that fail here are the system's; lwIP makes none of them")
+
+
 class Torture:
     """One job, run again and again; each time another call fails."""
 

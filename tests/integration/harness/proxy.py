@@ -255,10 +255,14 @@ class Proxy:
 
     @staticmethod
     async def _drink(link, reader, for_s):
-        with contextlib.suppress(asyncio.TimeoutError):
-            while data := await asyncio.wait_for(reader.read(65536), for_s):
-                link.up += data
+        try:
+            with contextlib.suppress(asyncio.TimeoutError):
+                while data := await asyncio.wait_for(reader.read(65536), for_s):
+                    link.up += data
+                link.close_seen()
+        except ConnectionError:                     # a reset is an end, too
             link.close_seen()
+            raise
 
     async def _pass(self, link, reader):
         for gate in link.gates.values():
