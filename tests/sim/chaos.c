@@ -60,8 +60,8 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_57014] = 60,
     [SIM_PG_COMMIT_FAILS] = 400,
     [SIM_PG_ROLLS_BACK] = 60,
-    [SIM_PG_FORGETS] = 100,
-    [SIM_PG_PLAN] = 60,
+    [SIM_PG_FORGETS] = 500,
+    [SIM_PG_PLAN] = 300,
     [SIM_PG_NOTICE] = 100,
     [SIM_PG_PARAMETER] = 100,
     [SIM_PG_NOTIFY] = 100,
@@ -89,7 +89,9 @@ void sim_chaos_reset(void) {
     if (sim_chance(&sim.rng, 850)) /* it hides so much */
         chance[SIM_NET_FLIP] = chance[SIM_PG_JUNK] = 0;
     if (chance[SIM_PG_COMMIT_FAILS] > 0 && sim_chance(&sim.rng, 500)) /* what belongs together */
-        chance[SIM_PG_KILL_AGAIN] = 300;
+        chance[SIM_PG_KILL_AGAIN] = 600;
+    if (!calm && sim_chance(&sim.rng, 250))
+        chance[SIM_NET_CUT_SHORT] = 100;
     great = calm ? 0 : (uint16_t)sim_scaled(&sim.rng, 20, 3000);
     sim_suspended_until = 0;
 }

@@ -412,7 +412,7 @@ static void submit(sim_slot *slot) {
 
 static void submit_one(void) {
     static const uint16_t shares[KINDS] = {
-        [ROWS] = 240, [SLOW] = 160, [INSERT] = 200, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 40,
+        [ROWS] = 240, [SLOW] = 160, [INSERT] = 160, [RETURNING] = 60, [UPDATE] = 80,  [CALL] = 80,
         [BATCH] = 90, [ERROR] = 30, [BIG] = 20,     [BEGIN] = 30,     [NOTHING] = 20, [PREPARE] = 30
     };
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
