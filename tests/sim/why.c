@@ -83,7 +83,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
     const sim_flight *last = &sim_flights[job->last];
     uint32_t handed = 0, times = 0;
     for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
-        if (sim_flights[flight].is & SIM_HANDED) {
+        if (sim_flights[flight].is & (SIM_HANDED | SIM_TOLD_HELD)) {
             handed = flight;
             times++;
         }
