@@ -170,7 +170,8 @@ static void executed(sim_link *link) {
     sim_flight *flight = flight_of(link);
     const sim_job *job = &sim_jobs[flight->token];
     /* Its effect is its COMMIT's: that of its own flight, or of another. */
-    const bool waits = job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began);
+    const bool waits =
+        job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began && !job->self_commits);
     if (tap->tickets && flight->token) {
         tap->held = tap->flight;
     } else if (tap->undoes) {

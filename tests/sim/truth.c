@@ -205,6 +205,8 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
         const sim_link *session = (const sim_link *)(const void *)conn->dial.link;
         SIM_CHECK(session && (conn->io.backend == pid || session->tainted),
                   "a cancel is for its own session", "connection # cancels process #", i, pid, 0);
+        if (!conn->cancelled) /* answered since, but a part of the cancel was sent already */
+            return;
         for (size_t n = 0; n < session->tap.n_flights; n++) {
             sim_flight *flight = &sim_flights[session->tap.flights[n]];
             if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD))
