@@ -92,6 +92,8 @@ void sim_chaos_reset(void) {
         chance[SIM_PG_KILL_AGAIN] = 600;
     if (!calm && sim_chance(&sim.rng, 250))
         chance[SIM_NET_CUT_SHORT] = 100;
+    if (!calm && sim_chance(&sim.rng, 300))
+        chance[SIM_TIME_JUMP] = 400;
     great = calm ? 0 : (uint16_t)sim_scaled(&sim.rng, 20, 3000);
     sim_suspended_until = 0;
 }
