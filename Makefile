@@ -204,7 +204,8 @@ test-unit: packages-test ## unit tests on a virtual clock (cmocka)
 	tests/run.sh programs $(tests)
 
 test-sanitize: packages-test ## the unit tests with address and undefined-behaviour sanitizers
-	$(MAKE) SANITIZE=1 all test-unit
+	$(MAKE) SANITIZE=1 all
+	$(MAKE) SANITIZE=1 test-unit
 
 test-integration: packages-test ## the program against real servers (pytest)
 	$(MAKE) all $(interposer)
