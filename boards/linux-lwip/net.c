@@ -2,6 +2,7 @@
 #include "net.h"
 
 #include "holdfast_lwip.h"
+#include "pools.h"
 #include "system.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ struct hf_net {
     bool has_tls, has_nic;
     int tap;
     hf_linux_share share;
+    uint32_t used[32]; /* of lwIP's pools at the start */
     hf_lwip_lookup lookups[HF_CONNS_MAX];
     hf_lwip_link links[HF_LWIP_LINKS(HF_CONNS_MAX)];
     hf_mbedtls_link tls_links[HF_LWIP_LINKS(HF_CONNS_MAX)];
@@ -126,6 +128,16 @@ static bool open_nic(hf_net *net, hf_error *error) {
     return net->has_nic = true;
 }
 
+/* What lwIP has in use at the end, for who wants to know that it is what it was at the start. */
+static void tell_pools(const hf_net *net) {
+    hf_lwip_pool pool;
+    for (unsigned i = 0; i < 32 && hf_lwip_pool_get(i, &pool); i++) {
+        (void)fprintf(stderr, "lwIP: %s: %u in use, %u at first, %u at most, of %u; %u refused\n",
+                      pool.name, (unsigned)pool.used, (unsigned)net->used[i], (unsigned)pool.most,
+                      (unsigned)pool.size, (unsigned)pool.refused);
+    }
+}
+
 /* ---- the port ----------------------------------------------------------------------------------- */
 
 static bool spent(void *user) {
@@ -171,6 +183,10 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
         hf_net_close(net);
         return NULL;
     }
+    hf_lwip_pool pool;
+    for (unsigned i = 0; i < 32 && hf_lwip_pool_get(i, &pool); i++) {
+        net->used[i] = pool.used;
+    }
     return net;
 }
 
@@ -200,6 +216,9 @@ int hf_net_wait(hf_net *net, hf_ms until) {
 
 void hf_net_close(hf_net *net) {
     hf_lwip_close(&net->port);
+    if (net->has_nic && getenv("HF_TAP_POOLS") != NULL) {
+        tell_pools(net);
+    }
     if (net->has_nic) {
         hf_lwip_nic_close(&net->nic);
     }

@@ -32,8 +32,11 @@ def pytest_collection_modifyitems(config, items):
         if number is not None:
             items[:] = [item for item in items
                         if any(number in shown.args for shown in item.iter_markers(mark))]
-    for item in items if lwip.WANTED else ():
-        reason = lwip.unavailable() or next((mark.args[0] for mark in item.iter_markers("sockets")), None)
+    for item in items:
+        if lwip.WANTED:
+            reason = lwip.unavailable() or next((mark.args[0] for mark in item.iter_markers("sockets")), None)
+        else:
+            reason = "only for the program on lwIP" if item.get_closest_marker("lwip") else None
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
 
