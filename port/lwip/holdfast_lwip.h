@@ -100,7 +100,7 @@ typedef struct hf_lwip_setup {
     const hf_hash *hash; /* NULL: hf_mbedtls_hash */
 } hf_lwip_setup;
 
-/* One for each pool. */
+/* One for each pool. The first one's random source is lwIP's own too: it is closed last. */
 typedef struct hf_lwip {
     hf_port port;
     hf_port_api api;
