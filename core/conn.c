@@ -163,6 +163,7 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     }
     if (step.to == HF_IDLE) {
         pool->n_idle++;
+        hf_outage_leave(&pool->outage, conn->index);
     }
     if (step.actions & (HF_DO_DROP | HF_DO_CLOSE)) {
         end_link(conn, closing_time(conn, &step, error));

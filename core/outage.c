@@ -72,6 +72,12 @@ bool hf_outage_may_dial(hf_outage *outage, uint16_t conn) {
     return outage->canary == conn;
 }
 
+void hf_outage_leave(hf_outage *outage, uint16_t conn) {
+    if (outage->canary == conn) {
+        outage->canary = HF_NOBODY;
+    }
+}
+
 /* The limit of an outage's length; HF_FOREVER: none, or connect_retries counts instead. */
 static uint32_t longest(const hf_outage *outage, const hf_config *config) {
     if (config->max_outage_ms != 0) {

@@ -39,6 +39,8 @@ uint32_t hf_outage_lost(hf_outage *outage, const hf_config *config, uint32_t ran
 /* May this connection dial now? The first to ask in an outage becomes the canary. Not for asking while a
  * connection is usable: the others then follow freely, though the clock may still run. */
 bool hf_outage_may_dial(hf_outage *outage, uint16_t conn);
+/* This connection dials no more: somebody else may be the canary. */
+void hf_outage_leave(hf_outage *outage, uint16_t conn);
 /* Is it time to give up (HF_LIMIT_MAX_OUTAGE or _CONNECT_RETRIES), or HF_LIMIT_NONE? */
 hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf_ms now);
 /* When max_outage will have passed; HF_NEVER when that does not apply. */

@@ -208,6 +208,7 @@ static bool again(sim_slot *slot, uint32_t token) {
     sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
     sim_flights[open].running_at = 0;
     job->cancelled = job->paused = false;
+    job->forgotten = 0;
     job->late = job->deadline = HF_NEVER;
     job->n_rows = 0;
     job->hash = 0;

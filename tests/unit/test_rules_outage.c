@@ -196,6 +196,29 @@ static void r7_a_refused_extra_dial_is_not_repeated(void **state) {
     hf_world_end(world);
 }
 
+/* The canary of an outage that is not over yet goes idle, for it was refused: another one dials in its place. */
+static void r6_a_canary_that_was_refused_holds_nobody_up(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 2;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 2);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_FATAL, .sqlstate = "28P01" });
+    hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
+    hf_world_wait(world, 3000);
+    assert_state(world, 0, HF_IDLE);
+    assert_state(world, 1, HF_HEALTHY);
+    hf_pool_reset(world->pool); /* the password was put right */
+    hf_pool_open(world->pool, 1);
+    hf_peer_drop(world->peer, 0);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
 /* Shows fault 14, security 17. */
 static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(void **state) {
     (void)state;
@@ -354,6 +377,7 @@ int main(void) {
         hf_test(r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit),
         hf_test(r7_a_permanent_refusal_fails_submits_until_reset),
         hf_test(r7_a_refused_extra_dial_is_not_repeated),
+        hf_test(r6_a_canary_that_was_refused_holds_nobody_up),
         hf_test(f14_one_failed_login_when_the_password_changes_and_all_are_killed),
         hf_test(f14_logging_in_is_left_to_the_next_when_one_fails),
         hf_test(f43_connections_that_are_lost_at_once_come_back_spread),
