@@ -139,7 +139,7 @@ def test_outage_has_one_canary_not_one_per_connection(job, proxy):
 @pytest.mark.security(17)
 def test_fault_43_connections_lost_at_once_come_back_spread(make_job, proxy, cluster):
     """Twelve of them, three times: one dials first, the others follow over the jitter's half of a second."""
-    job = make_job(rows=1500, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
+    job = make_job(rows=4000, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
     proxy.limit = 12
     run = job.start(max_concurrent=12, retry_delay="1s", max_retry_delay="1s", request_timeout="20s")
     for at in (100, 500, 900):
