@@ -46,6 +46,14 @@ def written(server, line=12):
     eventually(lambda: server.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is committed")
 
 
+def lose_answer(job, server):
+    """The commit takes place, its answer does not arrive, and then the link is reset."""
+    job.proxy.black_hole(up=False, down=True, only_existing=True)
+    written(server)
+    job.proxy.cut_all()
+    job.proxy.heal()
+
+
 def all_done_once(job, server):
     assert dict(server.sql("SELECT line, count(*)::int FROM ledger GROUP BY line")) == {n: 1 for n in range(1, 31)}
     assert rows_of(job.output)[1:] == [[str(n), str(2 * n)] for n in range(1, 31)]
@@ -55,10 +63,7 @@ def all_done_once(job, server):
 def test_commit_whose_answer_was_cut_by_a_proxy_is_resolved_with_the_row_there_once(job, server):
     run = start(job)
     committing(server)
-    job.proxy.black_hole(up=False, down=True, only_existing=True)
-    written(server)
-    job.proxy.cut_all()
-    job.proxy.heal()
+    lose_answer(job, server)
     run.check(0)
     all_done_once(job, server)
     assert run.logged(ASKED.format(13, "ok"))
@@ -180,12 +185,9 @@ def test_another_server_behind_the_same_address_is_not_believed(job, server, clu
     """A pooler or a failover to other data: whatever that server says, it is not about our transaction."""
     run = start(job)
     committing(server)
-    job.proxy.black_hole(up=False, down=True, only_existing=True)
-    written(server)
     cluster.sql("TRUNCATE ledger")
-    job.proxy.target_port = cluster.port
-    job.proxy.cut_all()
-    job.proxy.heal()
+    job.proxy.target_port = cluster.port  # of the links to come
+    lose_answer(job, server)
     run.check(5)
     assert [row[1] for row in rows_of(job.unknown)[1:]] == ["12"]
     assert server.value("SELECT count(*) FROM ledger") == 12
@@ -200,10 +202,7 @@ def test_where_no_tickets_are_given_a_write_is_as_unsent(job, server):
     run = start(job)
     eventually(lambda: server.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'plain' AND wait_event = 'PgSleep'"),
                "line 12 is under way")
-    job.proxy.black_hole(up=False, down=True, only_existing=True)
-    written(server)
-    job.proxy.cut_all()
-    job.proxy.heal()
+    lose_answer(job, server)
     run.check(5)
     assert [row[1] for row in rows_of(job.unknown)[1:]] == ["12"]
     assert server.value("SELECT count(*) FROM ledger") == 30
