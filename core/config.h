@@ -6,15 +6,6 @@
 
 #include "error.h"
 
-#define HF_CONNS_MAX 64 /* connections in one pool */
-
-#ifndef HF_HOSTS_MAX
-#define HF_HOSTS_MAX 4 /* endpoints in one DSN */
-#endif
-#ifndef HF_DSN_BYTES
-#define HF_DSN_BYTES 1024 /* the decoded text of a DSN, all its strings together */
-#endif
-
 /* X(name, option, default, unit, (minimum, maximum), what 0 means, what it is)
  * name: the key in a DSN and in the JSON file; the field of hf_config has the unit's suffix behind it:
  * retry_delay -> retry_delay_ms, jitter -> jitter_percent.

@@ -14,10 +14,6 @@
 #include "endpoint.h"
 #include "fsm.h"
 
-#ifndef HF_ADDRESSES_MAX
-#define HF_ADDRESSES_MAX 4 /* addresses of one name that are tried */
-#endif
-
 /* A link on its way up: the session's, or a cancel's. */
 typedef struct hf_dial {
     hf_link *link; /* NULL none */

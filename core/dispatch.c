@@ -240,7 +240,7 @@ static hf_conn *lowest(hf_pool *pool, uint64_t mask) {
 /* May it be sent behind others? Not a batch: if one of them leaves a transaction open, the batch's COMMIT would
  * commit what is taken for undone. */
 static bool may_follow(const hf_request *request) {
-    return request->replay == HF_REPLAY_SAFE && request->n_batch == 0;
+    return request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
 }
 
 /* The requests at the head of the queue to this connection: one, or as many as may be pipelined. */

@@ -12,16 +12,6 @@
 #include "port.h"
 #include "request.h"
 
-/* A session's room. Each driver asserts that it fits. */
-#ifndef HF_SESSION_BYTES
-#define HF_SESSION_BYTES 448
-#endif
-
-/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns. */
-#ifndef HF_STATEMENT_BYTES
-#define HF_STATEMENT_BYTES 4096
-#endif
-
 /* A linear buffer: bytes [start, end) are in use. Consumed from the front, filled at the end. */
 typedef struct hf_buffer {
     uint8_t *data;
@@ -50,6 +40,20 @@ typedef enum hf_stage {
     HF_STAGE_ASK       /* the question what became of request->ticket, on any session */
 } hf_stage;
 
+/* What a request is, to code that may have been built without it. */
+static inline bool hf_is_batch(const hf_request *request) {
+    return HF_WITH_BATCH && request->n_batch > 0;
+}
+static inline bool hf_is_held(const hf_request *request) {
+    return HF_WITH_RESOLVE && request->held;
+}
+static inline bool hf_resolves(const hf_request *request) {
+    return HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE;
+}
+static inline hf_stage hf_stage_of(const hf_request *request) {
+    return HF_WITH_RESOLVE ? (hf_stage)request->stage : HF_STAGE_RUN;
+}
+
 /* What is known of a transaction; the driver sets it before READY. */
 typedef enum hf_fate {
     HF_FATE_NONE,      /* nothing was asked, or nothing was said */
@@ -61,6 +65,10 @@ typedef enum hf_fate {
     HF_FATE_OTHER,    /* another server, or another life of it: what it says would not be true */
     HF_FATE_FORGOTTEN /* the server does not know any more */
 } hf_fate;
+
+static inline hf_fate hf_fate_of(const hf_request *request) {
+    return HF_WITH_RESOLVE ? (hf_fate)request->fate : HF_FATE_NONE;
+}
 
 /* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
 typedef struct hf_io {

@@ -9,6 +9,8 @@
 #ifndef HF_ERROR_H
 #define HF_ERROR_H
 
+#include "build.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +20,6 @@ typedef uint64_t hf_ms;
 #define HF_NEVER UINT64_MAX
 /* For counts and durations: no limit. */
 #define HF_FOREVER UINT32_MAX
-
-/* Bytes kept of a message, its NUL included. Longer text is cut. */
-#ifndef HF_MESSAGE_BYTES
-#define HF_MESSAGE_BYTES 192
-#endif
 
 /* Called when holdfast itself is wrong. The port or the application defines it; it does not return. */
 _Noreturn void hf_assert_failed(const char *what, const char *file, int line);

@@ -63,7 +63,7 @@ int hf_flight_send(hf_conn *conn) {
         return -1;
     }
     request->conn = conn;
-    if (request->stage == HF_STAGE_ASK) {
+    if (hf_stage_of(request) == HF_STAGE_ASK) {
         hf_resolve_asking(pool, request);
     } else {
         if (request->on_send) { /* nothing of it has left tx yet */
@@ -89,6 +89,11 @@ static hf_request *pop(hf_conn *conn) {
     conn->pool->n_in_flight--;
     hf_flight_clock(conn);
     return request;
+}
+
+/* Was it lost at its COMMIT, so that its fate is asked for? */
+static bool ask_then(const hf_pool *pool, hf_request *request) {
+    return HF_WITH_RESOLVE && hf_resolve_begin(pool, request);
 }
 
 void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
@@ -137,7 +142,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
         return false;
     case HF_CLASS_RECONNECT:
     case HF_CLASS_ROLE:
-        if (hf_resolve_begin(pool, request)) {
+        if (ask_then(pool, request)) {
             hf_request_requeue(pool, request);
         } else {
             hf_flight_again(pool, request, &request->error);
@@ -154,9 +159,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
         }
         break;
     case HF_CLASS_AMBIGUOUS:
-        if (request->held && request->stage != HF_STAGE_COMMIT) {
+        if (hf_is_held(request) && hf_stage_of(request) != HF_STAGE_COMMIT) {
             hf_flight_again(pool, request, &request->error); /* it was not committed */
-        } else if (hf_resolve_begin(pool, request)) {
+        } else if (ask_then(pool, request)) {
             hf_request_requeue(pool, request);
         } else if (again && request->replay == HF_REPLAY_SAFE && may_retry(pool, request)) {
             request->flags |= HF_REQUEST_MAYBE_RAN;
@@ -194,11 +199,12 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     }
     conn->io.error.code = HF_OK;
     hf_error why = request->error;
-    if (request->stage == HF_STAGE_ROLLBACK) {
+    if (hf_stage_of(request) == HF_STAGE_ROLLBACK) {
         hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
-    } else if (request->stage == HF_STAGE_ASK) {
+    } else if (hf_stage_of(request) == HF_STAGE_ASK) {
         give_up = hf_resolve_asked(conn, request, &why);
-    } else if (request->fate == HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
+    } else if (hf_fate_of(request) ==
+               HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
         pool->endpoints.list[conn->endpoint].ticketless = conn->io.ticketless;
         if (hf_flight_must_end(pool, request)) {
             hf_cancel_error(conn, request, &why);
@@ -237,7 +243,7 @@ static inline bool ready(hf_conn *conn) {
     hf_request *request = pop(conn);
     bool plain = request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
-                 request->stage != HF_STAGE_ASK && request->fate == HF_FATE_NONE;
+                 hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
     if (conn->stable_at != HF_NEVER) {
         hf_pool_proved(pool, conn);
     }
@@ -339,7 +345,11 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
     switch (news) {
     case HF_NEWS_ROW: return row(conn, request);
     case HF_NEWS_READY: return ready(conn);
-    case HF_NEWS_HELD: hf_resolve_held(conn, request); return true;
+    case HF_NEWS_HELD:
+        if (HF_WITH_RESOLVE) {
+            hf_resolve_held(conn, request);
+        }
+        return true;
     case HF_NEWS_COLUMNS:
         if (request->on_columns) {
             request->on_columns(request, &io->columns);
@@ -396,25 +406,27 @@ bool hf_flight_feed(hf_conn *conn) {
 static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
-    if (request->stage == HF_STAGE_ASK) {
+    if (hf_stage_of(request) == HF_STAGE_ASK) {
         return hf_resolve_lost(pool, request, error);
     }
     const bool whole = request->sent_at <= conn->tx_sent;
-    if (whole && hf_resolve_begin(pool, request)) {
+    if (whole && ask_then(pool, request)) {
         return true;
     }
-    if (request->stage == HF_STAGE_ROLLBACK) { /* its end was decided already: request->error */
+    if (hf_stage_of(request) ==
+        HF_STAGE_ROLLBACK) { /* its end was decided already: request->error */
         hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
         return false;
     }
     /* A COMMIT that was not handed over whole has no effect, but what it was to commit did run. */
-    const bool uncommitted = request->held && (request->stage != HF_STAGE_COMMIT || !whole);
-    const bool sent = whole || request->stage != HF_STAGE_RUN;
+    const bool uncommitted =
+        hf_is_held(request) && (hf_stage_of(request) != HF_STAGE_COMMIT || !whole);
+    const bool sent = whole || hf_stage_of(request) != HF_STAGE_RUN;
     /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
      * not know what its server did.) */
     const bool fatal =
         (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
-    const bool undone = uncommitted || (oldest && fatal && request->stage == HF_STAGE_RUN &&
+    const bool undone = uncommitted || (oldest && fatal && hf_stage_of(request) == HF_STAGE_RUN &&
                                         !request->complete && !driver->self_commits(request));
 
     if (sent && !undone) {
@@ -455,7 +467,7 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     while (flight.head) {
         hf_request *request = flight.head;
         hf_queue_remove(&flight, request);
-        if (oldest && request->error.severity == 'E' && request->stage != HF_STAGE_ASK) {
+        if (oldest && request->error.severity == 'E' && hf_stage_of(request) != HF_STAGE_ASK) {
             refused(conn, request, false, false); /* only its ReadyForQuery is missing */
         } else if (survives(conn, request, oldest, error)) {
             hf_queue_push(&again, request);

@@ -4,10 +4,6 @@
 
 #include "fsm.h"
 
-#ifndef HF_JOURNAL_ENTRIES
-#define HF_JOURNAL_ENTRIES 32 /* a power of two */
-#endif
-
 typedef struct hf_transition {
     hf_ms at;
     uint16_t conn;

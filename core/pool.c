@@ -61,17 +61,22 @@ static void start_clock(hf_pool *pool, hf_request *request) {
     }
 }
 
+/* Does it need what this build has not got? */
+static bool left_out(const hf_request *request) {
+    return (!HF_WITH_BATCH && request->n_batch > 0) ||
+           (!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE);
+}
+
 int hf_submit(hf_pool *pool, hf_request *request) {
-    bool batch = request->n_batch > 0;
-    if (batch ? !request->batch : !request->sql) {
+    bool batch = hf_is_batch(request);
+    if (left_out(request) || (batch ? !request->batch : !request->sql)) {
         return HF_ERR_ARGUMENT;
     }
     if (!batch && request->n_params > 0 && !request->params) {
         return HF_ERR_ARGUMENT;
     }
     bool unresolved = request->unresolved && request->unresolved[0];
-    if (unresolved &&
-        (request->replay != HF_REPLAY_RESOLVE || strlen(request->unresolved) >= HF_TICKET_BYTES)) {
+    if (unresolved && (!hf_resolves(request) || strlen(request->unresolved) >= HF_TICKET_BYTES)) {
         return HF_ERR_ARGUMENT;
     }
     if (request->flags & HF_REQUEST_IN) {

@@ -56,7 +56,7 @@ void hf_request_arm(hf_pool *pool, hf_request *request) {
 
 /* The rows of the attempt that is over count no longer, unless what is asked next is whether they do. */
 static void start_over(hf_request *request) {
-    if (request->stage != HF_STAGE_ASK) {
+    if (hf_stage_of(request) != HF_STAGE_ASK) {
         if (request->n_rows > 0 && request->on_restart) {
             request->on_restart(request);
         }

@@ -14,7 +14,7 @@
 #include <string.h>
 
 bool hf_resolve_begin(const hf_pool *pool, hf_request *request) {
-    if (request->stage != HF_STAGE_COMMIT || hf_flight_must_end(pool, request)) {
+    if (hf_stage_of(request) != HF_STAGE_COMMIT || hf_flight_must_end(pool, request)) {
         return false;
     }
     request->stage = HF_STAGE_ASK;

@@ -9,7 +9,7 @@ static hf_news out_of_place(hf_io *io, uint8_t type) {
 
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
 static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
-    const char *sql = request->n_batch > 0 ? request->batch[request->statement].sql : request->sql;
+    const char *sql = hf_is_batch(request) ? request->batch[request->statement].sql : request->sql;
 
     return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
 }
@@ -196,7 +196,8 @@ static hf_news own_error(hf_pg_session *session, hf_io *io, const char *sqlstate
 
 /* Is COMMIT_DONE that of a COMMIT, and not of another statement of the session's own? */
 static bool commits(const hf_request *request) {
-    return request->stage == HF_STAGE_COMMIT || (request->stage == HF_STAGE_RUN && !request->held);
+    return hf_stage_of(request) == HF_STAGE_COMMIT ||
+           (hf_stage_of(request) == HF_STAGE_RUN && !hf_is_held(request));
 }
 
 /* CommandComplete: a NUL-terminated tag. */
@@ -213,7 +214,7 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, cons
         return HF_NEWS_MORE;
     }
     session->todo &= ~due;
-    if (due == HF_PG_BEGIN_DONE && request->n_batch > 0) {
+    if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
         session->todo = request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
     }
     if (due == HF_PG_COMMIT_DONE && commits(request) &&
@@ -236,7 +237,8 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     const bool one = hf_pg_read16(&body) == 1;
     const uint32_t bytes = hf_pg_read32(&body);
 
-    if (request->stage == HF_STAGE_ASK && one && bytes == UINT32_MAX && hf_pg_read_whole(&body)) {
+    if (hf_stage_of(request) == HF_STAGE_ASK && one && bytes == UINT32_MAX &&
+        hf_pg_read_whole(&body)) {
         request->fate = HF_FATE_FORGOTTEN;
         return HF_NEWS_MORE;
     }
@@ -245,7 +247,7 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
         return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed ticket of %u bytes", message->bytes,
                             0);
     }
-    if (request->stage == HF_STAGE_RUN) {
+    if (hf_stage_of(request) == HF_STAGE_RUN) {
         memcpy(request->ticket, body.at, bytes);
         request->ticket[bytes] = 0;
         return HF_NEWS_MORE;
@@ -328,7 +330,8 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
     if (!request) {
         return out_of_place(io, 'Z');
     }
-    if (request->held && request->stage == HF_STAGE_RUN && !(session->said & HF_PG_SAID_ERROR)) {
+    if (hf_is_held(request) && hf_stage_of(request) == HF_STAGE_RUN &&
+        !(session->said & HF_PG_SAID_ERROR)) {
         return held(session, io, request, status);
     }
     if (idle) {
@@ -358,13 +361,14 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         !request) {
         return HF_NEWS_FATAL;
     }
-    if (request->held && request->stage == HF_STAGE_RUN && hf_pg_due(session, HF_PG_OWN) &&
-        !(session->said & HF_PG_SAID_ERROR) && gives_no_tickets(&io->error)) {
+    if (hf_is_held(request) && hf_stage_of(request) == HF_STAGE_RUN &&
+        hf_pg_due(session, HF_PG_OWN) && !(session->said & HF_PG_SAID_ERROR) &&
+        gives_no_tickets(&io->error)) {
         io->ticketless = true;
         request->fate = HF_FATE_ABORTED; /* it is rolled back, and runs again without */
         session->said |= HF_PG_SAID_ERROR;
     }
-    if (request->stage == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
+    if (hf_stage_of(request) == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
         request->fate = HF_FATE_ABORTED; /* "in the future": it was never given out */
         session->said |= HF_PG_SAID_ERROR;
     }

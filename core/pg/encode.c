@@ -205,8 +205,8 @@ static int put_statement(encoder *out, const hf_statement *statement) {
     out->todo = 0;
     uint8_t slot = sql == out->sql ? out->slot : hf_pg_cache_find(session, out->io->store, sql);
     if (slot == HF_PG_NO_SLOT) {
-        const char *why = hf_pg_sql_refused(sql, out->request->n_batch > 0 ||
-                                                     out->request->replay == HF_REPLAY_RESOLVE);
+        const char *why =
+            hf_pg_sql_refused(sql, hf_is_batch(out->request) || hf_resolves(out->request));
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
@@ -257,7 +257,7 @@ static int put_statement(encoder *out, const hf_statement *statement) {
 static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8_t **executed) {
     const hf_request *request = out->request;
     hf_pg_session *session = out->session;
-    const bool batch = request->n_batch > 0, held = request->held;
+    const bool batch = hf_is_batch(request), held = hf_is_held(request);
     const bool around = batch || held || (session->wrap && !request->prepare_only);
     const uint32_t end_bytes = held ? OWN_BYTES_MAX(HF_PG_SQL_TICKET) : sizeof commit;
     int done;
@@ -369,7 +369,7 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
     static const char rollback[] = "ROLLBACK", asking[] = HF_PG_SQL_ASK;
     enum { ASK_BYTES_MAX = OWN_BYTES_MAX(asking) + 2 * 4 + HF_TICKET_BYTES };
     hf_buffer *tx = &io->tx;
-    const bool ask = request->stage == HF_STAGE_ASK;
+    const bool ask = hf_stage_of(request) == HF_STAGE_ASK;
     const uint32_t need = (ask ? ASK_BYTES_MAX : OWN_BYTES_MAX(rollback)) + SYNC_BYTES;
     uint8_t *start = tx->data + tx->end, *at = start;
 
@@ -391,7 +391,7 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
         at = put_own(at, asking, sizeof asking, values, 2);
         session->sent += hf_pg_statements_of(request);
         session->in_flight++;
-    } else if (request->stage == HF_STAGE_COMMIT) {
+    } else if (hf_stage_of(request) == HF_STAGE_COMMIT) {
         at = hf_pg_put(at, commit, sizeof commit - 1);
     } else {
         at = put_own(at, rollback, sizeof rollback, NULL, 0);
@@ -411,14 +411,14 @@ static int submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     const uint8_t closes = session->n_closing;
     uint64_t wanted = 0;
 
-    if (request->stage != HF_STAGE_RUN) {
+    if (hf_stage_of(request) != HF_STAGE_RUN) {
         return submit_own(session, io, request);
     }
-    request->held = request->replay == HF_REPLAY_RESOLVE && !request->prepare_only &&
-                    !io->ticketless && !hf_pg_self_commits(request);
+    request->held = hf_resolves(request) && !request->prepare_only && !io->ticketless &&
+                    !hf_pg_self_commits(request);
     request->ticket[0] = 0;
 
-    if (request->n_batch > 0 && (request->prepare_only || !request->batch)) {
+    if (hf_is_batch(request) && (request->prepare_only || !request->batch)) {
         return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
     }
     int done = encode(session, io, request, closes, &wanted);
@@ -460,8 +460,8 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
         tx->start = tx->end = 0;
     }
     const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
-    if (room < least || request->n_batch > 0 || request->prepare_only || session->wrap ||
-        request->replay == HF_REPLAY_RESOLVE || session->n_closing > 0 || !request->sql ||
+    if (room < least || hf_is_batch(request) || request->prepare_only || session->wrap ||
+        hf_resolves(request) || session->n_closing > 0 || !request->sql ||
         (request->n_params > 0 && !request->params) ||
         (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
@@ -503,7 +503,7 @@ void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     bool known = false;
 
     for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
-        const char *sql = request->n_batch > 0 ? request->batch[i].sql : request->sql;
+        const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* One that is being prepared anew already is not the one that was gone. */
         if (slot != HF_PG_NO_SLOT && (session->entries[slot].flags & HF_PG_PARSED)) {

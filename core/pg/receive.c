@@ -123,9 +123,9 @@ static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
 
 /* Is one row to come of the session's own statement? */
 static bool awaits_own(const hf_request *request) {
-    return request->stage == HF_STAGE_RUN
-               ? request->held && request->ticket[0] == 0
-               : request->stage == HF_STAGE_ASK && request->fate == HF_FATE_NONE;
+    return hf_stage_of(request) == HF_STAGE_RUN
+               ? hf_is_held(request) && request->ticket[0] == 0
+               : hf_stage_of(request) == HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
 }
 
 static hf_news any_row(hf_pg_session *session, hf_io *io, hf_request *request,

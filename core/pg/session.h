@@ -15,10 +15,6 @@
 
 #include "wire.h"
 
-#ifndef HF_STATEMENTS
-#define HF_STATEMENTS 8 /* prepared statements that a session remembers, at most 200 */
-#endif
-
 /* Answers that are still to come; PostgreSQL docs 55.2.3. */
 enum {
     HF_PG_CLOSE = 1 << 0,       /* CloseComplete, session.closes of them */
@@ -170,7 +166,7 @@ static inline uint64_t hf_pg_count_in(const uint8_t *tag, uint32_t bytes) {
 }
 
 static inline uint32_t hf_pg_statements_of(const hf_request *request) {
-    return request->n_batch > 0 ? request->n_batch : 1;
+    return hf_is_batch(request) ? request->n_batch : 1;
 }
 
 /* What ends with the oldest request. */
@@ -185,7 +181,7 @@ static inline void hf_pg_over(hf_pg_session *session, const hf_request *request)
 static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *request,
                                         uint64_t affected) {
     request->affected = affected;
-    if (request->n_batch == 0) {
+    if (!hf_is_batch(request)) {
         request->complete = true;
         session->todo &= ~(uint32_t)HF_PG_ROWS;
         return;

@@ -1,5 +1,7 @@
 #include "sql.h"
 
+#include "driver.h"
+
 #include <string.h>
 
 /* A scanner of words, not a parser: what it does not understand it passes over, and the server judges. */
@@ -108,7 +110,7 @@ bool hf_pg_self_commits(const hf_request *request) {
                                           NULL };
     char word[WORD_BYTES];
 
-    if (request->n_batch > 0 || !request->sql) {
+    if (hf_is_batch(request) || !request->sql) {
         return false; /* within BEGIN and COMMIT the server refuses all of these */
     }
     const char *after = next_word(request->sql, word);

@@ -1,0 +1,87 @@
+/* What holdfast is built with: sizes, and what may be left out where flash is short. Each is given to the
+ * compiler (-DHF_SMALL=1), the same to all of a program: structures differ with them.
+ *
+ * What is left out is refused, never silently missing: hf_submit() answers HF_ERR_ARGUMENT.
+ */
+#ifndef HF_BUILD_H
+#define HF_BUILD_H
+
+/* 1: without all that can be left out below, unless it is asked for by name. boards/README.md says what each is
+ * worth. */
+#ifndef HF_SMALL
+#define HF_SMALL 0
+#endif
+
+/* Messages in words: what broke the protocol, which setting does not fit which. Without them an error has its code,
+ * phase, limit, SQLSTATE and the words of the server, the system and the TLS library. */
+#ifndef HF_WITH_WORDS
+#define HF_WITH_WORDS !HF_SMALL
+#endif
+
+/* HF_REPLAY_RESOLVE. */
+#ifndef HF_WITH_RESOLVE
+#define HF_WITH_RESOLVE !HF_SMALL
+#endif
+
+/* hf_request.batch. */
+#ifndef HF_WITH_BATCH
+#define HF_WITH_BATCH !HF_SMALL
+#endif
+
+/* Passwords in clear text and by MD5, where require_auth allows them; without: SCRAM only. */
+#ifndef HF_WITH_OLD_AUTH
+#define HF_WITH_OLD_AUTH !HF_SMALL
+#endif
+
+#if HF_WITH_WORDS
+#define HF_WORDS(text) (text)
+#else
+#define HF_WORDS(text) ""
+#endif
+
+/* Bytes kept of a message, its NUL included; longer text is cut. */
+#ifndef HF_MESSAGE_BYTES
+#define HF_MESSAGE_BYTES 192
+#endif
+
+/* Connections in one pool, at most. */
+#ifndef HF_CONNS_MAX
+#define HF_CONNS_MAX 64
+#endif
+
+/* Endpoints in one DSN. */
+#ifndef HF_HOSTS_MAX
+#define HF_HOSTS_MAX 4
+#endif
+
+/* Addresses of one name that are tried. */
+#ifndef HF_ADDRESSES_MAX
+#define HF_ADDRESSES_MAX 4
+#endif
+
+/* The decoded text of a DSN, all its strings together. */
+#ifndef HF_DSN_BYTES
+#define HF_DSN_BYTES 1024
+#endif
+
+/* Transitions that the flight recorder keeps: a power of two. */
+#ifndef HF_JOURNAL_ENTRIES
+#define HF_JOURNAL_ENTRIES 32
+#endif
+
+/* Prepared statements that a session remembers, at most 200. */
+#ifndef HF_STATEMENTS
+#define HF_STATEMENTS 8
+#endif
+
+/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns. */
+#ifndef HF_STATEMENT_BYTES
+#define HF_STATEMENT_BYTES 4096
+#endif
+
+/* A session's room in its connection. Each driver asserts that it fits. */
+#ifndef HF_SESSION_BYTES
+#define HF_SESSION_BYTES 448
+#endif
+
+#endif
