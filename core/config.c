@@ -9,12 +9,13 @@
 /* The settings' table as data, how a value of each unit is written, and whether the settings fit each other.
  * Invariant: what hf_config_check() let pass, no other part has to doubt. */
 
-#define X(name, option, value, unit, bounds, zero, text)                            \
-    {                                                                               \
-        #name,          option,         zero,                                       \
-        text,           value,          HF_LEAST bounds,                            \
-        HF_MOST bounds, HF_UNIT_##unit, offsetof(hf_config, HF_FIELD_##unit(name)), \
-    },
+#define X(name, option, value, unit, bounds, zero, text) \
+    { #name,                                             \
+      (value),                                           \
+      HF_LEAST bounds,                                   \
+      HF_MOST bounds,                                    \
+      offsetof(hf_config, HF_FIELD_##unit(name)),        \
+      HF_UNIT_##unit },
 const hf_setting hf_settings[] = { HF_SETTINGS(X) };
 #undef X
 
@@ -38,9 +39,18 @@ HF_SETTINGS(X)
 
 /* ---- one setting ------------------------------------------------------------------------------- */
 
+/* An option is the setting's name with dashes. */
+static bool same(const char *name, const char *given) {
+    while (*name && (*given == *name || (*given == '-' && *name == '_'))) {
+        name++;
+        given++;
+    }
+    return *name == *given;
+}
+
 const hf_setting *hf_setting_named(const char *name) {
     for (size_t i = 0; i < hf_settings_count; i++) {
-        if (strcmp(name, hf_settings[i].name) == 0 || strcmp(name, hf_settings[i].option) == 0) {
+        if (same(hf_settings[i].name, name)) {
             return &hf_settings[i];
         }
     }
@@ -57,7 +67,7 @@ static void write_value(hf_writer *writer, const hf_setting *setting, uint32_t v
         hf_write_text(writer, "unset");
         return;
     }
-    switch (setting->unit) {
+    switch ((hf_unit)setting->unit) {
     case HF_UNIT_MS: hf_write_seconds(writer, value); return;
     case HF_UNIT_COUNT: hf_write_unsigned(writer, value); return;
     case HF_UNIT_PERCENT:
@@ -92,7 +102,11 @@ bool hf_setting_check(const hf_setting *setting, uint32_t value, hf_error *error
     if ((!low && !high) || (value == HF_UNSET && setting->value == HF_UNSET)) {
         return true;
     }
-    writer = complain_of(error ? error : &unwanted, setting, value);
+    error = error ? error : &unwanted;
+    if (!HF_WITH_WORDS) {
+        return hf_complain(error, setting->name, "");
+    }
+    writer = complain_of(error, setting, value);
     hf_write_text(&writer, low ? "at least " : "at most ");
     write_value(&writer, setting, low ? setting->minimum : setting->maximum);
     return false;
@@ -207,7 +221,7 @@ bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *val
     bool good = false;
 
     error = error ? error : &unwanted;
-    switch (setting->unit) {
+    switch ((hf_unit)setting->unit) {
     case HF_UNIT_MS:
         good = hf_duration_parse(text, &parsed);
         what = "not a duration: 500ms, 2s, 15m, 1h, plain seconds or forever";
@@ -238,8 +252,6 @@ bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *val
 /* ---- whether they fit each other ----------------------------------------------------------------- */
 
 static bool check_settings(const hf_config *config, hf_error *error) {
-    const hf_setting *delay = hf_setting_named("retry_delay");
-
     for (size_t i = 0; i < hf_settings_count; i++) {
         uint32_t value;
         memcpy(&value, (const char *)config + hf_settings[i].offset, sizeof value);
@@ -247,7 +259,11 @@ static bool check_settings(const hf_config *config, hf_error *error) {
             return false;
         }
     }
+    if (config->retry_delay_ms > config->max_retry_delay_ms && !HF_WITH_WORDS) {
+        return hf_complain(error, "retry_delay", "");
+    }
     if (config->retry_delay_ms > config->max_retry_delay_ms) {
+        const hf_setting *delay = hf_setting_named("retry_delay");
         hf_writer writer = complain_of(error, delay, config->retry_delay_ms);
         hf_write_text(&writer, "longer than max_retry_delay (");
         hf_write_seconds(&writer, config->max_retry_delay_ms);
@@ -276,11 +292,11 @@ static bool check_strings(const hf_config *config, hf_error *error) {
 
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         if (!clean(strings[i].text)) {
-            return hf_complain(error, strings[i].key, "holds a line end; remove it");
+            return hf_complain(error, strings[i].key, HF_WORDS("holds a line end; remove it"));
         }
     }
     if (!config->user || !config->user[0]) {
-        return hf_complain(error, "user", "none given; say user=NAME");
+        return hf_complain(error, "user", HF_WORDS("none given; say user=NAME"));
     }
     return true;
 }
@@ -296,25 +312,26 @@ static bool local(const hf_config *config) {
 
 static bool check_hosts(const hf_config *config, hf_error *error) {
     if (config->n_hosts == 0) {
-        return hf_complain(error, "host", "none given; say host=NAME");
+        return hf_complain(error, "host", HF_WORDS("none given; say host=NAME"));
     }
     if (config->n_hosts > HF_HOSTS_MAX) {
-        return hf_complain(error, "host", "more hosts than HF_HOSTS_MAX; name fewer");
+        return hf_complain(error, "host", HF_WORDS("more hosts than HF_HOSTS_MAX; name fewer"));
     }
     for (size_t i = 0; i < config->n_hosts; i++) {
         const char *name = config->hosts[i].name;
         if (!name || !name[0]) {
-            return hf_complain(error, "host", "one of the list is empty; name it");
+            return hf_complain(error, "host", HF_WORDS("one of the list is empty; name it"));
         }
         for (; *name; name++) {
             if ((unsigned char)*name <= ' ' || *name == 0x7f) {
                 return hf_complain(error, "host",
-                                   "holds a space or a control character; remove it");
+                                   HF_WORDS("holds a space or a control character; remove it"));
             }
         }
     }
     if (config->n_ports > 1 && config->n_ports != config->n_hosts) {
-        return hf_complain(error, "port", "give one for all hosts, or as many as there are hosts");
+        return hf_complain(error, "port",
+                           HF_WORDS("give one for all hosts, or as many as there are hosts"));
     }
     return true;
 }
@@ -329,40 +346,43 @@ static bool check_security(const hf_config *config, hf_error *error) {
     bool disabled = config->sslmode == HF_SSL_DISABLE;
 
     if (config->sslmode > HF_SSL_DISABLE) {
-        return hf_complain(error, "sslmode", "not an hf_sslmode; start from HF_CONFIG_DEFAULT");
+        return hf_complain(error, "sslmode",
+                           HF_WORDS("not an hf_sslmode; start from HF_CONFIG_DEFAULT"));
     }
     if (config->sslnegotiation > HF_SSLNEGOTIATION_DIRECT) {
-        return hf_complain(error, "sslnegotiation", "not an hf_sslnegotiation");
+        return hf_complain(error, "sslnegotiation", HF_WORDS("not an hf_sslnegotiation"));
     }
     if (config->channel_binding > HF_BINDING_DISABLE) {
-        return hf_complain(error, "channel_binding", "not an hf_channel_binding");
+        return hf_complain(error, "channel_binding", HF_WORDS("not an hf_channel_binding"));
     }
     if (config->require_auth > (HF_AUTH_NONE | HF_AUTH_PASSWORD | HF_AUTH_MD5 | HF_AUTH_SCRAM)) {
-        return hf_complain(error, "require_auth", "holds a bit that is no HF_AUTH_*");
+        return hf_complain(error, "require_auth", HF_WORDS("holds a bit that is no HF_AUTH_*"));
     }
     if (config->require_auth != 0 && !(config->require_auth & HF_AUTH_NONE) && !config->password) {
         return hf_complain(error, "require_auth",
-                           "needs a password and none is given; give one, or allow none");
+                           HF_WORDS("needs a password and none is given; give one, or allow none"));
     }
     if (config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT && disabled) {
-        return hf_complain(error, "sslnegotiation", "direct needs TLS; sslmode=disable forbids it");
+        return hf_complain(error, "sslnegotiation",
+                           HF_WORDS("direct needs TLS; sslmode=disable forbids it"));
     }
     if (config->sslrootcert && strcmp(config->sslrootcert, "system") == 0 && !disabled &&
         config->sslmode != HF_SSL_VERIFY_FULL) {
-        return hf_complain(error, "sslrootcert",
-                           "system vouches for any site; use it with sslmode=verify-full");
+        return hf_complain(
+            error, "sslrootcert",
+            HF_WORDS("system vouches for any site; use it with sslmode=verify-full"));
     }
     if (config->channel_binding != HF_BINDING_REQUIRE) {
         return true;
     }
     if (disabled || local(config)) {
         return hf_complain(error, "channel_binding",
-                           disabled ? "require needs TLS; sslmode=disable forbids it"
-                                    : "require needs TLS; a Unix socket has none");
+                           disabled ? HF_WORDS("require needs TLS; sslmode=disable forbids it")
+                                    : HF_WORDS("require needs TLS; a Unix socket has none"));
     }
     if (!scram(config)) {
         return hf_complain(error, "channel_binding",
-                           "require needs a password and require_auth=scram-sha-256");
+                           HF_WORDS("require needs a password and require_auth=scram-sha-256"));
     }
     return true;
 }
@@ -372,7 +392,7 @@ bool hf_config_check(const hf_config *config, hf_error *error) {
 
     error = error ? error : &unwanted;
     if (!config->driver) {
-        return hf_complain(error, "driver", "none; start from HF_CONFIG_DEFAULT");
+        return hf_complain(error, "driver", HF_WORDS("none; start from HF_CONFIG_DEFAULT"));
     }
     return check_settings(config, error) && check_hosts(config, error) &&
            check_strings(config, error) && check_security(config, error);

@@ -175,16 +175,22 @@ bool hf_duration_parse(const char *text, uint32_t *ms);
 /* Overwrites the password that hf_config_dsn() or hf_config_set() stored. */
 void hf_config_wipe(hf_config *config);
 
-/* One row of the table, for options and documentation. */
+/* One row of the table. */
 typedef enum hf_unit { HF_UNIT_MS, HF_UNIT_COUNT, HF_UNIT_PERCENT, HF_UNIT_BYTES } hf_unit;
 typedef struct hf_setting {
-    const char *name, *option, *zero, *text;
-    uint32_t value, minimum, maximum;
-    hf_unit unit;
-    size_t offset; /* of the uint32_t in hf_config */
+    const char *name;
+    uint32_t value, minimum, maximum; /* value: the default */
+    uint16_t offset;                  /* of the uint32_t in hf_config */
+    uint8_t unit;                     /* an hf_unit */
 } hf_setting;
 extern const hf_setting hf_settings[];
 extern const size_t hf_settings_count;
+
+/* The same row's words, for options and documentation: an image that does not ask for them has not got them. */
+typedef struct hf_setting_words {
+    const char *option, *zero, *text;
+} hf_setting_words;
+extern const hf_setting_words hf_settings_words[];
 
 /* Is the value within the setting's bounds? False: *error (may be NULL) says which. */
 bool hf_setting_check(const hf_setting *setting, uint32_t value, hf_error *error);

@@ -7,20 +7,27 @@
 /* The error tables, and the one line that a person reads. Whatever comes from a server passes
  * hf_write_printable() on its way in, and once more on its way out where somebody else may have put it in. */
 
-static const struct {
-    int code;
-    const char *name, *text;
-} hf_errs[] = {
-#define X(name, number, text) { number, "HF_" #name, text },
+static const int8_t hf_codes[] = {
+#define X(name, number, text) number,
     HF_ERRORS(X)
 #undef X
 };
 
-static const char *const hf_phases[] = {
-#define X(name, text) text,
-    HF_PHASES(X)
+/* Words for hf_nth_word(): behind the codes, one for what is none of them. */
+static const char hf_names[] =
+#define X(name, number, text) "HF_" #name "\0"
+    HF_ERRORS(X) "HF_ERR_?\0";
 #undef X
-};
+
+static const char hf_texts[] =
+#define X(name, number, text) text "\0"
+    HF_ERRORS(X) "unknown error\0";
+#undef X
+
+static const char hf_phases[] =
+#define X(name, text) text "\0"
+    HF_PHASES(X) "?\0";
+#undef X
 
 static const char *const hf_limits[] = {
 #define X(name, text) text,
@@ -30,26 +37,26 @@ static const char *const hf_limits[] = {
 
 #define HF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-const char *hf_err_name(int code) {
-    for (size_t i = 0; i < HF_COUNT(hf_errs); i++) {
-        if (hf_errs[i].code == code) {
-            return hf_errs[i].name;
-        }
+/* Its place among the codes; behind them when it is none. */
+static size_t place_of(int code) {
+    size_t place = 0;
+
+    while (place < HF_COUNT(hf_codes) && hf_codes[place] != code) {
+        place++;
     }
-    return "HF_ERR_?";
+    return place;
+}
+
+const char *hf_err_name(int code) {
+    return hf_nth_word(hf_names, place_of(code));
 }
 
 const char *hf_err_text(int code) {
-    for (size_t i = 0; i < HF_COUNT(hf_errs); i++) {
-        if (hf_errs[i].code == code) {
-            return hf_errs[i].text;
-        }
-    }
-    return "unknown error";
+    return hf_nth_word(HF_WITH_WORDS ? hf_texts : hf_names, place_of(code));
 }
 
 const char *hf_phase_name(hf_phase phase) {
-    return (size_t)phase < HF_COUNT(hf_phases) ? hf_phases[phase] : "?";
+    return hf_nth_word(hf_phases, phase);
 }
 
 const char *hf_limit_name(hf_limit limit) {
@@ -70,21 +77,19 @@ void hf_error_message(hf_error *error, const char *text, size_t bytes) {
 
 /* "57P01", from what should be five letters and digits but may be anything. */
 static void write_sqlstate(hf_writer *writer, const char *sqlstate) {
-    for (size_t i = 0; i < 5 && sqlstate[i]; i++) {
-        char letter[2] = { sqlstate[i], 0 };
-        bool good =
-            (letter[0] >= '0' && letter[0] <= '9') || (letter[0] >= 'A' && letter[0] <= 'Z');
-        hf_write_text(writer, good ? letter : "?");
-    }
+    const char *end = memchr(sqlstate, 0, 5);
+
+    hf_write_printable(writer, sqlstate, end ? (size_t)(end - sqlstate) : 5);
 }
 
 static const char *severity_word(char severity) {
-    switch (severity) {
-    case 'W': return "WARNING ";
-    case 'F': return "FATAL ";
-    case 'P': return "PANIC ";
-    default: return ""; /* ERROR is the usual case, and goes without saying */
+    const char *word =
+        "FATAL \0PANIC \0WARNING \0"; /* ERROR, the usual case, goes without saying */
+
+    while (*word && *word != severity) {
+        word += strlen(word) + 1;
     }
+    return word;
 }
 
 static bool counts(const hf_error *error) {
@@ -105,8 +110,9 @@ static void write_limit(hf_writer *writer, const hf_error *error) {
 static void write_failure(hf_writer *writer, const hf_error *error) {
     bool limited = error->limit != HF_LIMIT_NONE;
 
-    hf_write_text(writer,
-                  limited && error->code == HF_ERR_OUTAGE ? "given up" : hf_err_text(error->code));
+    hf_write_text(writer, HF_WITH_WORDS && limited && error->code == HF_ERR_OUTAGE
+                              ? "given up"
+                              : hf_err_text(error->code));
     if (limited) {
         hf_write_text(writer, " after ");
         write_limit(writer, error);
@@ -171,7 +177,8 @@ static void write_server_place(hf_writer *writer, const hf_error *error) {
 size_t hf_error_text(const hf_error *error, char *out, size_t size) {
     hf_writer writer = hf_writer_on(out, size);
 
-    if (error->code == HF_ERR_SERVER || (error->code == HF_OK && error->from_server)) {
+    if (HF_WITH_WORDS &&
+        (error->code == HF_ERR_SERVER || (error->code == HF_OK && error->from_server))) {
         hf_write_text(&writer, error->code == HF_OK ? "the server says: " : "the server refused: ");
         write_server(&writer, error);
         write_server_place(&writer, error);
@@ -179,14 +186,14 @@ size_t hf_error_text(const hf_error *error, char *out, size_t size) {
     }
     write_failure(&writer, error);
     if (error->from_server) {
-        hf_write_text(&writer, "; the server says: ");
+        hf_write_text(&writer, HF_WITH_WORDS ? "; the server says: " : ": ");
         write_server(&writer, error);
     } else if (error->message[0]) {
         hf_write_text(&writer, ": ");
         write_message(&writer, error);
     }
     if (error->system != 0) {
-        hf_write_text(&writer, " [system error ");
+        hf_write_text(&writer, HF_WITH_WORDS ? " [system error " : " [");
         hf_write_signed(&writer, error->system);
         hf_write_text(&writer, "]");
     }

@@ -24,7 +24,7 @@ typedef uint64_t hf_ms;
 /* Called when holdfast itself is wrong. The port or the application defines it; it does not return. */
 _Noreturn void hf_assert_failed(const char *what, const char *file, int line);
 #define HF_ASSERT(condition) \
-    ((condition) ? (void)0 : hf_assert_failed(#condition, __FILE__, __LINE__))
+    ((condition) ? (void)0 : hf_assert_failed(HF_WORDS(#condition), __FILE__, __LINE__))
 
 #define HF_ERRORS(X)                                                                             \
     X(OK, 0, "no error")                                                                         \
@@ -134,7 +134,7 @@ typedef struct hf_error {
 
 /* "HF_ERR_TIMEOUT"; never NULL. */
 const char *hf_err_name(int code);
-/* "timed out"; never NULL. */
+/* "timed out"; never NULL. The name again in a build without words. */
 const char *hf_err_text(int code);
 const char *hf_phase_name(hf_phase phase);
 const char *hf_limit_name(hf_limit limit);

@@ -32,8 +32,11 @@ static void write_why(hf_writer *writer, const hf_transition *transition) {
         hf_write_text(writer, hf_event_name((hf_event)transition->event));
         return;
     }
-    hf_write_text(writer, hf_err_text(transition->code));
-    hf_write_text(writer, " (");
+    if (HF_WITH_WORDS) {
+        hf_write_text(writer, hf_err_text(transition->code));
+        hf_write_text(writer, " ");
+    }
+    hf_write_text(writer, "(");
     if (transition->phase != HF_PHASE_NONE) {
         hf_write_text(writer, hf_phase_name((hf_phase)transition->phase));
         hf_write_text(writer, ": ");

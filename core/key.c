@@ -7,14 +7,21 @@
 /* What each key of a DSN means. Invariants: strings are copied to config->text, one behind the other, each
  * with its NUL; a password that is replaced is overwritten first; no message holds a value. */
 
+/* Here, for their strings weigh on whoever links the file that they stand in. */
+#define X(name, option, value, unit, bounds, zero, text) { option, zero, text },
+const hf_setting_words hf_settings_words[] = { HF_SETTINGS(X) };
+#undef X
+
 bool hf_complain(hf_error *error, const char *key, const char *text) {
     hf_writer writer;
 
     hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, NULL);
     writer = hf_writer_on(error->message, sizeof error->message);
     hf_write_printable(&writer, key, strlen(key));
-    hf_write_text(&writer, ": ");
-    hf_write_text(&writer, text);
+    if (HF_WITH_WORDS) {
+        hf_write_text(&writer, ": ");
+        hf_write_text(&writer, text);
+    }
     return false;
 }
 

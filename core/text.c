@@ -28,7 +28,6 @@ static void put(hf_writer *writer, const char *text, size_t bytes) {
 /* How many bytes the UTF-8 character at text has, 0 if it is not one (RFC 3629): no overlong form, no
  * surrogate, nothing above U+10FFFF. */
 static size_t character(const char *text, size_t bytes, uint32_t *code) {
-    static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
     const uint8_t *at = (const uint8_t *)text;
     size_t length;
 
@@ -50,7 +49,9 @@ static size_t character(const char *text, size_t bytes, uint32_t *code) {
         }
         *code = *code << 6 | (at[i] & 0x3fu);
     }
-    if (*code < least[length] || *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff)) {
+    /* Of two bytes 0xc2 is the least; three begin at 1 << 11, four at 1 << 16. */
+    if (*code < 1u << (5 * length - 4) || *code > 0x10ffff ||
+        (*code >= 0xd800 && *code <= 0xdfff)) {
         return 0;
     }
     return length;
@@ -59,20 +60,19 @@ static size_t character(const char *text, size_t bytes, uint32_t *code) {
 /* Not a control character, and not one of those that turn, hide or end a line of text on a terminal. */
 static bool printable(uint32_t code) {
     static const struct {
-        uint32_t first, last;
-    } hidden[] = { { 0x00, 0x1f },       { 0x7f, 0x9f },     /* C0, DEL, C1 */
-                   { 0xad, 0xad },       { 0x061c, 0x061c }, /* soft hyphen, Arabic letter mark */
-                   { 0x200b, 0x200f },   { 0x2028, 0x202e }, /* zero width, line ends, reordering */
-                   { 0x2060, 0x206f },   { 0xfeff, 0xfeff }, /* invisible, reordering, BOM */
-                   { 0xfff0, 0xfffb },   { 0xfffe, 0xffff }, /* specials, not characters */
-                   { 0xe0000, 0xe0fff }, { 0xf0000, 0x10ffff } }; /* tags, private use */
+        uint16_t first, last;
+    } hidden[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },       /* C0, DEL, C1 */
+                   { 0xad, 0xad },     { 0x061c, 0x061c },   /* soft hyphen, Arabic letter mark */
+                   { 0x200b, 0x200f }, { 0x2028, 0x202e },   /* zero width, line ends, reordering */
+                   { 0x2060, 0x206f }, { 0xfeff, 0xfeff },   /* invisible, reordering, BOM */
+                   { 0xfff0, 0xfffb }, { 0xfffe, 0xffff } }; /* specials, not characters */
 
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
         if (code >= hidden[i].first && code <= hidden[i].last) {
             return false;
         }
     }
-    return true;
+    return code < 0xe0000; /* behind: tags, private use */
 }
 
 void hf_write_text(hf_writer *writer, const char *text) {
@@ -127,15 +127,22 @@ void hf_write_signed(hf_writer *writer, int64_t value) {
 }
 
 void hf_write_seconds(hf_writer *writer, uint64_t ms) {
-    char decimals[5] = { '.', (char)('0' + ms / 100 % 10), (char)('0' + ms / 10 % 10),
-                         (char)('0' + ms % 10), 0 };
+    uint32_t rest = (uint32_t)(ms % 1000);
 
-    for (size_t last = 3; last > 1 && decimals[last] == '0'; last--) {
-        decimals[last] = 0;
-    }
     hf_write_unsigned(writer, ms / 1000);
-    hf_write_text(writer, decimals);
+    hf_write_text(writer, ".");
+    for (uint32_t unit = 100; unit == 100 || rest > 0; unit /= 10) {
+        hf_write_unsigned(writer, rest / unit);
+        rest %= unit;
+    }
     hf_write_text(writer, " s");
+}
+
+const char *hf_nth_word(const char *words, size_t n) {
+    for (const char *next; n > 0 && *(next = words + strlen(words) + 1); n--) {
+        words = next;
+    }
+    return words;
 }
 
 void hf_wipe(void *what, size_t bytes) {

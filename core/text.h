@@ -28,6 +28,10 @@ void hf_write_signed(hf_writer *writer, int64_t value);
 /* "15.0 s", "0.25 s", "2.125 s": at least one decimal, no more than it needs. */
 void hf_write_seconds(hf_writer *writer, uint64_t ms);
 
+/* The n-th, from 0, of words that stand one behind the other, each with its NUL, the last with two; of fewer
+ * the last. */
+const char *hf_nth_word(const char *words, size_t n);
+
 /* Overwrites with zeros what a compiler would think dead. */
 void hf_wipe(void *what, size_t bytes);
 

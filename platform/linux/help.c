@@ -96,7 +96,8 @@ static void setting_row(FILE *to, const hf_setting *setting) {
     } else {
         snprintf(fallback, sizeof fallback, "%u", setting->value);
     }
-    row(to, setting->option, values[setting->unit], fallback, setting->zero, setting->text);
+    const hf_setting_words *words = &hf_settings_words[setting - hf_settings];
+    row(to, words->option, values[setting->unit], fallback, words->zero, words->text);
 }
 
 void hf_help(FILE *to, hf_command command) {

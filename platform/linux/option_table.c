@@ -187,7 +187,7 @@ const char *hf_option_nearest(const char *name, hf_command command) {
         }
     }
     for (size_t i = 0; i < hf_settings_count; i++) {
-        nearer(name, hf_settings[i].option, &best, &limit);
+        nearer(name, hf_settings_words[i].option, &best, &limit);
     }
     return best;
 }

@@ -58,27 +58,26 @@ static bool bad(hf_failure *failure, const char *place, const char *name, const 
 }
 
 /* A value of any unit, read as the library reads its settings'. */
-static bool measure(const hf_setting *row, const char *value, const char *place, uint32_t *to,
-                    hf_failure *failure) {
+static bool measure(const hf_setting *row, const char *option, const char *value, const char *place,
+                    uint32_t *to, hf_failure *failure) {
     hf_error error;
     if (hf_setting_parse(row, value, to, &error)) {
         return true;
     }
     /* The library names the setting; the option is what was typed. */
     const char *why = strstr(error.message, ": ");
-    return bad(failure, place, row->option, value, why ? why + 2 : error.message);
+    return bad(failure, place, option, value, why ? why + 2 : error.message);
 }
 
 static bool set_number(const hf_option *option, const char *value, const char *place, uint32_t *to,
                        hf_failure *failure) {
     hf_setting row = { .name = option->name,
-                       .option = option->name,
                        .minimum = option->minimum,
                        .maximum = option->maximum,
                        .unit = option->kind == HF_OPTION_MS      ? HF_UNIT_MS
                                : option->kind == HF_OPTION_COUNT ? HF_UNIT_COUNT
                                                                  : HF_UNIT_BYTES };
-    return measure(&row, value, place, to, failure);
+    return measure(&row, option->name, value, place, to, failure);
 }
 
 static bool set_choice(const hf_option *option, int *to, const char *value, const char *place,
@@ -120,7 +119,7 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
     if (setting) {
         uint32_t unused;
         options->settings[setting - hf_settings] = keep(options, value);
-        return measure(setting, value, place, &unused, failure);
+        return measure(setting, dashed, value, place, &unused, failure);
     }
     const hf_option *option = hf_option_find(name);
     void *to = (char *)options + option->offset;

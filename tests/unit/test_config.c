@@ -61,8 +61,9 @@ static void every_row_of_the_table_is_a_field_with_its_default(void **state) {
         assert_int_equal(value_of(&config, setting), setting->value);
         assert_null(strchr(setting->name, '-'));
         assert_ptr_equal(hf_setting_named(setting->name), setting);
-        assert_ptr_equal(hf_setting_named(setting->option), setting);
-        snprintf(name, sizeof name, "%s", setting->option); /* the option is the name with dashes */
+        assert_ptr_equal(hf_setting_named(hf_settings_words[i].option), setting);
+        snprintf(name, sizeof name, "%s",
+                 hf_settings_words[i].option); /* the option is the name with dashes */
         for (char *at = name; *at; at++) {
             *at = *at == '-' ? '_' : *at;
         }

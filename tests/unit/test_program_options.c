@@ -51,14 +51,14 @@ static void every_setting_is_an_option_with_either_spelling(void **state) {
         const hf_setting *row = &hf_settings[i];
         unsigned value = row->minimum + 7 <= row->maximum ? row->minimum + 7 : row->minimum;
         char line[200];
-        snprintf(line, sizeof line, REPORT "--%s %u%s", row->option, value,
+        snprintf(line, sizeof line, REPORT "--%s %u%s", hf_settings_words[i].option, value,
                  row->unit == HF_UNIT_MS ? "ms" : "");
         assert_true(parse(line));
-        assert_int_equal(setting(row->option), value);
-        snprintf(line, sizeof line, REPORT "--%s=%u%s", row->option, value,
+        assert_int_equal(setting(hf_settings_words[i].option), value);
+        snprintf(line, sizeof line, REPORT "--%s=%u%s", hf_settings_words[i].option, value,
                  row->unit == HF_UNIT_MS ? "ms" : "");
         assert_true(parse(line));
-        assert_int_equal(setting(row->option), value);
+        assert_int_equal(setting(hf_settings_words[i].option), value);
     }
 }
 
@@ -254,7 +254,7 @@ static void help_has_every_option(void **state) {
     hf_help(to, HF_COMMAND_REPORT);
     fclose(to);
     for (size_t i = 0; i < hf_settings_count; i++) {
-        assert_non_null(strstr(help, hf_settings[i].option));
+        assert_non_null(strstr(help, hf_settings_words[i].option));
     }
     for (size_t i = 0; i < hf_option_count; i++) {
         if (hf_option_table[i].commands & HF_COMMAND_REPORT) {
