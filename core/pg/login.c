@@ -45,7 +45,7 @@ static unsigned allowed(const hf_config *config) {
 }
 
 static hf_news refuse(hf_io *io, hf_err code, const char *why) {
-    hf_error_set(&io->error, code, HF_PHASE_LOGIN, why);
+    hf_error_set(&io->error, code, HF_PHASE_LOGIN, HF_WITH_WORDS ? why : NULL);
     return HF_NEWS_BROKEN;
 }
 

@@ -5,7 +5,7 @@
  * bytes of a piece of news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
  */
 
-static int broken(hf_io *io, hf_phase phase, const char *format, uint8_t type, uint64_t number) {
+static int broken(hf_io *io, hf_phase phase, const char *format, uint8_t type, uint32_t number) {
     hf_pg_broken(io, phase, format, type, number);
     return -1;
 }

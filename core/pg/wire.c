@@ -182,8 +182,8 @@ bool hf_pg_read_error(hf_io *io, const uint8_t *body, uint32_t bytes, bool cut, 
 
 /* --- our own words -------------------------------------------------------------------------------- */
 
-void hf_pg_say(hf_io *io, hf_err code, hf_phase phase, const char *format, uint64_t first,
-               uint64_t second) {
+void hf_pg_say_in_words(hf_io *io, hf_err code, hf_phase phase, const char *format, uint64_t first,
+                        uint64_t second) {
     char text[HF_MESSAGE_BYTES];
     hf_writer out = hf_writer_on(text, sizeof text);
     uint64_t number = first;
@@ -207,8 +207,13 @@ void hf_pg_say(hf_io *io, hf_err code, hf_phase phase, const char *format, uint6
     hf_error_set(&io->error, code, phase, text);
 }
 
-hf_news hf_pg_broken(hf_io *io, hf_phase phase, const char *format, uint64_t first,
-                     uint64_t second) {
-    hf_pg_say(io, HF_ERR_PROTOCOL, phase, format, first, second);
+hf_news hf_pg_broken_in_words(hf_io *io, hf_phase phase, const char *format, uint32_t first,
+                              uint32_t second) {
+    hf_pg_say_in_words(io, HF_ERR_PROTOCOL, phase, format, first, second);
+    return HF_NEWS_BROKEN;
+}
+
+hf_news hf_pg_broken_in_silence(hf_io *io, hf_phase phase) {
+    hf_error_set(&io->error, HF_ERR_PROTOCOL, phase, NULL);
     return HF_NEWS_BROKEN;
 }
