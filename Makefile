@@ -20,7 +20,8 @@ PYTHON      := /usr/bin/python3# Debian's: it has the packages installed for it;
 PREFIX      ?= /usr/local
 REPEAT       = to repeat:
 
-# SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third.
+# SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third;
+# SMALL=1 without what core/build.h says may be left out.
 ifdef SANITIZE
 BUILD  := build/$(BOARD)-asan
 CC     := clang
@@ -34,7 +35,14 @@ else
 BUILD  := build/$(BOARD)
 endif
 
+ifdef SMALL
+BUILD  := $(BUILD)-small
+endif
+
 include boards/$(BOARD)/board.mk
+ifdef SMALL
+CFLAGS += -DHF_SMALL=1
+endif
 ifdef CROSS
 CC := $(CROSS)gcc
 endif
@@ -245,6 +253,7 @@ torture: packages-test ## every allocation, socket and file call of a report fai
 # The range is fixed, so that what passes here passes everywhere. More: make sim N=100000, or FROM= elsewhere.
 test-sim: packages-build ## the simulator: many seeds, fewer with sanitizers, and the mutants
 	$(MAKE) sim N=20000
+	$(MAKE) SMALL=1 sim N=5000
 	$(MAKE) SANITIZE=1 sim N=1500
 	$(MAKE) sim-mutants
 	@echo 'for more: make sim N=100000; make SANITIZE=1 sim N=10000'

@@ -53,7 +53,7 @@ static void watch(uint64_t seed) {
     for (unsigned way = 0; way < WAYS; way++)
         snprintf(last_words[way], sizeof last_words[way],
                  "make %ssim SEED=%" PRIu64 "\nsim: seed %" PRIu64 " breaks the invariant '%s'\n",
-                 SIM_SANITIZED, seed, seed, names[way]);
+                 SIM_BUILD, seed, seed, names[way]);
     fflush(stdout);
     alarm(SECONDS_MAX);
 }
@@ -126,7 +126,7 @@ int main(int argc, char **argv) {
            (double)totals.ms / 3.6e6 / took);
     if (failures > 0)
         return 1;
-    if (count >= ENOUGH && !all) {
+    if (count >= ENOUGH && !all && !HF_SMALL) { /* a small build meets no batch, for one */
         printf("sim: a fault or an edge was never met\n");
         return 2;
     }

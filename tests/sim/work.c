@@ -281,7 +281,7 @@ static hf_statement statement(sim_slot *slot, unsigned i, const char *sql, uint3
 
 /* How a write that must not run twice asks for that. */
 static uint8_t careful(void) {
-    return sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
+    return HF_WITH_RESOLVE && sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
 }
 
 /* A long parameter: what has to fit the transmit buffer, or not. */
@@ -419,6 +419,8 @@ static void submit_one(void) {
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
     while (share >= shares[what])
         share -= shares[what++];
+    if (what == BATCH && !HF_WITH_BATCH)
+        what = INSERT;
     sim_slot *slot = new_job((kind)what);
     if (!slot)
         return;

@@ -179,7 +179,7 @@ void sim_world_reset(uint64_t seed, hf_ms start) {
 _Noreturn void sim_fail(const char *invariant, const char *words, uint64_t a, uint64_t b,
                         uint64_t c) {
     const uint64_t numbers[3] = { a, b, c };
-    printf("make " SIM_SANITIZED "sim SEED=%" PRIu64 "\n", sim.seed);
+    printf("make " SIM_BUILD "sim SEED=%" PRIu64 "\n", sim.seed);
     printf("sim: seed %" PRIu64 " breaks the invariant '%s': ", sim.seed, invariant);
     print_words(words, numbers);
     putchar('\n');

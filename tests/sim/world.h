@@ -76,7 +76,7 @@ void sim_note_transition(const hf_transition *transition);
 /* The last lines of the log to stdout. */
 void sim_print_log(unsigned lines);
 
-/* What repeats a run that was built with sanitizers is built with them too. */
+/* What repeats a run is built as it was: with sanitizers, or small. */
 #if defined __has_feature
 #if __has_feature(address_sanitizer)
 #define SIM_SANITIZED "SANITIZE=1 "
@@ -84,6 +84,11 @@ void sim_print_log(unsigned lines);
 #endif
 #ifndef SIM_SANITIZED
 #define SIM_SANITIZED ""
+#endif
+#if HF_SMALL
+#define SIM_BUILD SIM_SANITIZED "SMALL=1 "
+#else
+#define SIM_BUILD SIM_SANITIZED
 #endif
 
 /* The run has failed: the command that repeats it, the invariant, the log. Does not return. */
