@@ -279,19 +279,22 @@ static bool clean(const char *text) {
 }
 
 static bool check_strings(const hf_config *config, hf_error *error) {
-    const struct {
-        const char *key, *text;
+    static const struct {
+        const char *key;
+        size_t offset;
     } strings[] = {
-        { "user", config->user },
-        { "password", config->password },
-        { "dbname", config->database },
-        { "application_name", config->application_name },
-        { "sslrootcert", config->sslrootcert },
-        { "options", config->options },
+        { "user", offsetof(hf_config, user) },
+        { "password", offsetof(hf_config, password) },
+        { "dbname", offsetof(hf_config, database) },
+        { "application_name", offsetof(hf_config, application_name) },
+        { "sslrootcert", offsetof(hf_config, sslrootcert) },
+        { "options", offsetof(hf_config, options) },
     };
 
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        if (!clean(strings[i].text)) {
+        const char *text;
+        memcpy(&text, (const char *)config + strings[i].offset, sizeof text);
+        if (!clean(text)) {
             return hf_complain(error, strings[i].key, HF_WORDS("holds a line end; remove it"));
         }
     }

@@ -75,36 +75,26 @@ static bool printable(uint32_t code) {
     return code < 0xe0000; /* behind: tags, private use */
 }
 
-void hf_write_text(hf_writer *writer, const char *text) {
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        uint32_t code;
-        size_t bytes = character(text, left, &code);
-        bytes = bytes > 0 ? bytes : 1;
-        put(writer, text, bytes);
-        text += bytes;
-        left -= bytes;
-    }
-}
-
-void hf_write_printable(hf_writer *writer, const char *text, size_t bytes) {
+/* Character by character; only those that are printable, or all as they are. */
+static void write(hf_writer *writer, const char *text, size_t bytes, bool all) {
     while (bytes > 0 && !writer->cut) {
         uint32_t code = 0;
         size_t used = character(text, bytes, &code);
-        if (used == 0) {
-            put(writer, "?", 1);
-            used = 1;
-        } else if (code == '\n' || code == '\r' || code == '\t') {
-            put(writer, " ", 1);
-        } else if (printable(code)) {
-            put(writer, text, used);
-        } else {
-            put(writer, "?", 1);
-        }
+        const bool good = all || (used > 0 && printable(code));
+        const bool space = code == '\n' || code == '\r' || code == '\t';
+        used = used > 0 ? used : 1;
+        put(writer, good ? text : space ? " " : "?", good ? used : 1);
         text += used;
         bytes -= used;
     }
+}
+
+void hf_write_text(hf_writer *writer, const char *text) {
+    write(writer, text, strlen(text), true);
+}
+
+void hf_write_printable(hf_writer *writer, const char *text, size_t bytes) {
+    write(writer, text, bytes, false);
 }
 
 void hf_write_unsigned(hf_writer *writer, uint64_t value) {
