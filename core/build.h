@@ -69,19 +69,19 @@
 #define HF_JOURNAL_ENTRIES 32
 #endif
 
-/* Prepared statements that a session remembers, at most 200. */
+/* Prepared statements that a session remembers, at most 200. 0: none, each statement is sent with its text. */
 #ifndef HF_STATEMENTS
-#define HF_STATEMENTS 8
+#define HF_STATEMENTS (HF_SMALL ? 0 : 8)
 #endif
 
-/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns. */
+/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns, if any. */
 #ifndef HF_STATEMENT_BYTES
 #define HF_STATEMENT_BYTES 4096
 #endif
 
 /* A session's room in its connection. Each driver asserts that it fits. */
 #ifndef HF_SESSION_BYTES
-#define HF_SESSION_BYTES 448
+#define HF_SESSION_BYTES (HF_STATEMENTS > 0 ? 448 : 128)
 #endif
 
 #endif

@@ -9,6 +9,9 @@ static hf_news out_of_place(hf_io *io, uint8_t type) {
 
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
 static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    if (HF_STATEMENTS == 0) {
+        return HF_PG_NO_SLOT;
+    }
     const char *sql = hf_is_batch(request) ? request->batch[request->statement].sql : request->sql;
 
     return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
@@ -373,8 +376,10 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         session->said |= HF_PG_SAID_ERROR;
     }
     /* What follows in the flight is passed over by the server, up to its Sync. */
-    const uint32_t left = hf_pg_statements_of(request) - request->statement;
-    hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
+    if (HF_STATEMENTS > 0) {
+        const uint32_t left = hf_pg_statements_of(request) - request->statement;
+        hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
+    }
     session->todo = HF_PG_SYNC;
     if (session->said & HF_PG_SAID_ERROR) {
         return HF_NEWS_MORE; /* the first one is the reason */
@@ -411,7 +416,8 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     switch (message->type) {
     case '1': return parsed(session, io, request);
     case '2': return bound(session, io, request);
-    case '3': return closed(session, io, request);
+    case '3':
+        return HF_STATEMENTS > 0 ? closed(session, io, request) : out_of_place(io, message->type);
     case 't': return params(session, io, message);
     case 'T': return described(session, io, request, message);
     case 'n': return described(session, io, request, NULL);

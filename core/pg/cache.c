@@ -8,6 +8,21 @@
  * goes leaves its number in session->closing, for the next request to close it on the server.
  */
 
+/* Statements of two sessions that share a server behind a pooler must not have the same name. */
+bool hf_pg_cache_start(hf_pg_session *session, hf_port *port) {
+    uint8_t random[sizeof session->name];
+
+    if (port->api->random(port, random, sizeof random) != 0) {
+        return false;
+    }
+    memcpy(session->name, "hf_", 3);
+    for (size_t i = 3; i < sizeof session->name - 1; i++) {
+        session->name[i] = "abcdefghijklmnopqrstuvwxyz234567"[random[i] & 31];
+    }
+    session->name[sizeof session->name - 1] = '_';
+    return true;
+}
+
 static bool in_use(const hf_pg_session *session, const hf_pg_entry *entry) {
     return (int32_t)(entry->used_by - session->answered) >= 0;
 }
@@ -22,11 +37,11 @@ uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const cha
     if (is(last, store, sql) && !(last->flags & HF_PG_DOOMED)) {
         return session->slot;
     }
-    for (uint8_t slot = 0; slot < HF_STATEMENTS; slot++) {
+    for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
         if (is(entry, store, sql) && !(entry->flags & HF_PG_DOOMED)) {
-            session->slot = slot;
-            return slot;
+            session->slot = (uint8_t)slot;
+            return session->slot;
         }
     }
     return HF_PG_NO_SLOT;
@@ -34,18 +49,18 @@ uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const cha
 
 uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
                               uint32_t sequence) {
-    uint8_t slot = hf_pg_cache_find(session, store, sql);
+    const uint8_t known = hf_pg_cache_find(session, store, sql);
 
-    if (slot != HF_PG_NO_SLOT) {
-        const hf_pg_entry *entry = &session->entries[slot];
+    if (known != HF_PG_NO_SLOT) {
+        const hf_pg_entry *entry = &session->entries[known];
         if ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0) {
-            return slot; /* not one that a later statement is to prepare */
+            return known; /* not one that a later statement is to prepare */
         }
     }
-    for (slot = 0; slot < HF_STATEMENTS; slot++) {
+    for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
         if ((entry->flags & HF_PG_DOOMED) && in_use(session, entry) && is(entry, store, sql)) {
-            return slot;
+            return (uint8_t)slot;
         }
     }
     return HF_PG_NO_SLOT;
@@ -60,7 +75,7 @@ static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
     session->stored = (uint16_t)(session->stored - bytes);
     gone->number = 0;
     gone->flags = 0;
-    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
         if (entry->number != 0 && entry->at >= after) {
             entry->at = (uint16_t)(entry->at - bytes);
         }
@@ -68,7 +83,7 @@ static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
 }
 
 static void drop_and_close(hf_pg_session *session, uint8_t *store, hf_pg_entry *entry) {
-    if (session->n_closing < HF_STATEMENTS) {
+    if (session->n_closing < HF_PG_SLOTS) {
         session->closing[session->n_closing++] = entry->number;
     }
     drop(session, store, entry);
@@ -79,10 +94,10 @@ static bool evict(hf_pg_session *session, uint8_t *store, const hf_pg_entry *spa
     hf_pg_entry *oldest = NULL;
     uint32_t age_max = 0;
 
-    if (session->n_closing == HF_STATEMENTS) {
+    if (session->n_closing == HF_PG_SLOTS) {
         return false;
     }
-    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
         if (entry->number == 0 || entry == spare || in_use(session, entry)) {
             continue;
         }
@@ -114,7 +129,7 @@ static bool make_room(hf_pg_session *session, uint8_t *store, size_t bytes,
 }
 
 static hf_pg_entry *free_entry(hf_pg_session *session) {
-    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
         if (entry->number == 0) {
             return entry;
         }
@@ -161,7 +176,7 @@ void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, cons
     if (bytes > 0) {
         memcpy(store + at, columns, bytes);
     }
-    for (hf_pg_entry *other = session->entries; other < session->entries + HF_STATEMENTS; other++) {
+    for (hf_pg_entry *other = session->entries; other < session->entries + HF_PG_SLOTS; other++) {
         if (other->number != 0 && other->at >= at) {
             other->at = (uint16_t)(other->at + bytes);
         }
@@ -172,7 +187,7 @@ void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, cons
 }
 
 void hf_pg_cache_undo(hf_pg_session *session, uint8_t *store, uint32_t from, uint32_t count) {
-    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_STATEMENTS; entry++) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
         if (entry->number != 0 && !(entry->flags & HF_PG_PARSED) &&
             entry->parsed_by - from < count) {
             drop(session, store, entry);

@@ -188,7 +188,7 @@ static void put_run(encoder *out, const hf_statement *statement, uint32_t number
 
 /* Behind a pooler that mixes sessions, prepared statements are often gone: then each flight brings its own. */
 static bool caching(const hf_pg_session *session) {
-    return session->forgotten < 4 + session->sent / 16;
+    return HF_STATEMENTS > 0 && session->forgotten < 4 + session->sent / 16;
 }
 
 /* One statement: what it takes is measured first. 1 written, 0 does not fit, < 0 an hf_err. */
@@ -203,7 +203,9 @@ static int put_statement(encoder *out, const hf_statement *statement) {
                       "a statement without text, or without its parameters");
     }
     out->todo = 0;
-    uint8_t slot = sql == out->sql ? out->slot : hf_pg_cache_find(session, out->io->store, sql);
+    uint8_t slot = HF_STATEMENTS == 0 ? HF_PG_NO_SLOT
+                   : sql == out->sql  ? out->slot
+                                      : hf_pg_cache_find(session, out->io->store, sql);
     if (slot == HF_PG_NO_SLOT) {
         const char *why =
             hf_pg_sql_refused(sql, hf_is_batch(out->request) || hf_resolves(out->request));
@@ -343,7 +345,9 @@ static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_
                     .sequence = session->sent };
     int done = put_flight(&out, closes, &first, &executed);
     if (done <= 0) {
-        hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
+        if (HF_STATEMENTS > 0) {
+            hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
+        }
         *wanted = out.wanted + HF_PG_TX_RESERVE + SYNC_BYTES;
         return done;
     }
@@ -408,7 +412,7 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
 
 /* Any request at all. */
 static int submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
-    const uint8_t closes = session->n_closing;
+    const uint8_t closes = HF_STATEMENTS > 0 ? session->n_closing : 0;
     uint64_t wanted = 0;
 
     if (hf_stage_of(request) != HF_STAGE_RUN) {
@@ -460,8 +464,8 @@ int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
         tx->start = tx->end = 0;
     }
     const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
-    if (room < least || hf_is_batch(request) || request->prepare_only || session->wrap ||
-        hf_resolves(request) || session->n_closing > 0 || !request->sql ||
+    if (HF_STATEMENTS == 0 || room < least || hf_is_batch(request) || request->prepare_only ||
+        session->wrap || hf_resolves(request) || session->n_closing > 0 || !request->sql ||
         (request->n_params > 0 && !request->params) ||
         (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
@@ -502,7 +506,7 @@ void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
     bool known = false;
 
-    for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
+    for (uint32_t i = 0; HF_STATEMENTS > 0 && i < hf_pg_statements_of(request); i++) {
         const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* One that is being prepared anew already is not the one that was gone. */

@@ -85,7 +85,6 @@ static size_t put_parameters(uint8_t **at, const hf_io *io) {
 int hf_pg_start(hf_session *opaque, hf_io *io) {
     hf_pg_session *session = hf_pg_of(opaque);
     hf_buffer *tx = &io->tx;
-    uint8_t random[sizeof session->name];
 
     memset(session, 0, sizeof *session);
     memset(io->store, 0, sizeof(hf_pg_scram));
@@ -94,17 +93,11 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     session->unusual = true;
     session->wrap = io->config->read_only && io->degraded >= DEGRADED_POOLER;
 
-    /* Statements of two sessions that share a server behind a pooler must not have the same name. */
-    if (io->port->api->random(io->port, random, sizeof random) != 0) {
+    if (HF_STATEMENTS > 0 && !hf_pg_cache_start(session, io->port)) {
         hf_error_set(&io->error, HF_ERR_RESOURCES, HF_PHASE_LOGIN,
                      "the port has no random numbers");
         return HF_ERR_RESOURCES;
     }
-    memcpy(session->name, "hf_", 3);
-    for (size_t i = 3; i < sizeof session->name - 1; i++) {
-        session->name[i] = "abcdefghijklmnopqrstuvwxyz234567"[random[i] & 31];
-    }
-    session->name[sizeof session->name - 1] = '_';
 
     size_t bytes = 4 + 4 + put_parameters(NULL, io) + 1;
     if (bytes > tx->size - tx->end) {

@@ -70,6 +70,9 @@ static inline void hf_pg_plan_put(hf_request *request, uint16_t todo, uint16_t n
 
 enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
 
+/* An array has at least one element, used or not. */
+enum { HF_PG_SLOTS = HF_STATEMENTS > 0 ? HF_STATEMENTS : 1 };
+
 /* Room that submit() leaves in tx for the session's own words: ROLLBACK, Sync, Terminate. */
 enum { HF_PG_ROLLBACK_BYTES = 14, HF_PG_TX_RESERVE = HF_PG_ROLLBACK_BYTES + 5 + 5 };
 
@@ -120,9 +123,9 @@ typedef struct hf_pg_session {
     uint32_t numbers;        /* names given so far */
     uint32_t forgotten;      /* how often a prepared statement was gone */
     uint32_t pid, key;
-    char name[12];                   /* how names of its statements begin: no other session's do */
-    uint32_t closing[HF_STATEMENTS]; /* their numbers */
-    hf_pg_entry entries[HF_STATEMENTS];
+    char name[12];                 /* how names of its statements begin: no other session's do */
+    uint32_t closing[HF_PG_SLOTS]; /* their numbers */
+    hf_pg_entry entries[HF_PG_SLOTS];
 } hf_pg_session;
 
 _Static_assert(sizeof(hf_pg_session) <= HF_SESSION_BYTES,
@@ -268,8 +271,10 @@ static inline hf_news hf_pg_row(hf_pg_session *session, hf_io *io, const hf_requ
 /* feed() for any message, usual or not. */
 hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest);
 
-/* --- cache.c: prepared statements ----------------------------------------------------------------- */
+/* --- cache.c: prepared statements; not called when HF_STATEMENTS is 0 ------------------------------ */
 
+/* Gives the session's statements a name of their own. False: the port has no random numbers. */
+bool hf_pg_cache_start(hf_pg_session *session, hf_port *port);
 /* The slot whose statement has this text, HF_PG_NO_SLOT if there is none. */
 uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const char *sql);
 /* The same for a statement in flight: it may be doomed since. */
