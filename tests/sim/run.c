@@ -153,6 +153,17 @@ static hf_ms choose_start(sim_rng *rng) {
     return sim_random(rng) >> 22;
 }
 
+/* What was left out of the build is refused. */
+static void ask_for_what_is_left_out(void) {
+    const hf_statement one = { .sql = "SELECT 1" };
+    hf_request batch = { .sql = "SELECT 1", .batch = &one, .n_batch = 1 };
+    hf_request resolve = { .sql = "SELECT 1", .replay = HF_REPLAY_RESOLVE };
+    SIM_CHECK(HF_WITH_BATCH || hf_submit(sim_pool, &batch) == HF_ERR_ARGUMENT,
+              "a build without batches takes none", "", 0, 0, 0);
+    SIM_CHECK(HF_WITH_RESOLVE || hf_submit(sim_pool, &resolve) == HF_ERR_ARGUMENT,
+              "a build without RESOLVE takes none", "", 0, 0, 0);
+}
+
 static void make_pool(void) {
     hf_error error;
     choose_settings();
@@ -163,6 +174,7 @@ static void make_pool(void) {
     memset(memory, 0xa5, pool_bytes + 2 * GUARD);
     sim_pool = hf_pool_init(memory + GUARD, pool_bytes, &sim_config, sim_net_port());
     SIM_CHECK(sim_pool == (void *)(memory + GUARD), "a pool lies where it was put", "", 0, 0, 0);
+    ask_for_what_is_left_out();
     if (sim_chance(&sim.rng, 300))
         hf_pool_open(sim_pool, sim_between(&sim.rng, 1, sim_config.max_concurrent));
 }
