@@ -278,7 +278,8 @@ bench: packages-bench packages-test ## libpq and holdfast side by side
 	$(MAKE) all $(benches)
 	HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
 
-run: packages-test ## with BOARD=mps2-…: the image under QEMU, through a stopped server and a cut cable
+run: $(if $(CROSS),packages-test) ## with BOARD=mps2-…: the image under QEMU, through a stopped server and a cut cable
+	$(if $(CROSS),:,echo 'make run is for an image: say BOARD=mps2-an386' >&2; exit 1)
 	$(MAKE) $(program)
 	$(PYTHON) tests/boards/run.py $(program)
 
@@ -333,7 +334,8 @@ lint-tidy-images: # what is compiled for a Cortex-M alone
 
 # ---- install ------------------------------------------------------------------------------------
 
-install: all ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
+install: $(if $(wildcard boards/$(BOARD)/install.sh),all) ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
+	[ -e boards/$(BOARD)/install.sh ] || { echo 'boards/$(BOARD) has no install.sh: nothing of it is installed' >&2; exit 1; }
 	CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove what was built (but the third-party part: distclean)

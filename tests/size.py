@@ -17,7 +17,8 @@ TLS = ("port/mbedtls", "mbedTLS")
 KINDS = ("text", "rodata", "data", "bss")
 
 build, third, compiler, *libraries = sys.argv[1:]
-archives = {"mbedTLS": f"{third}/libmbedtls.a", "cJSON": f"{third}/libcjson.a"}
+archives = {name: f"{third}/lib{name.lower()}.a" for name in ("mbedTLS", "cJSON", "lwIP")
+            if os.path.exists(f"{third}/lib{name.lower()}.a")}
 folders = sorted({os.path.dirname(path)[len(build) + 1:] for top in ("core", "port", "platform", "boards")
                   for path in glob.glob(f"{build}/{top}/**/*.o", recursive=True)} -
                  {"platform/logger"})          # an image's, built here for its unit tests

@@ -4,10 +4,10 @@ CPU ?= cortex-m4
 PORTS      := lwip mbedtls cjson
 # hooks.c of cortex-m fails closed; qemu is what tests bring instead of a random source, a clock and a sensor.
 PLATFORM   := cortex-m logger qemu
-BOARD_FROM := boards/mps2-an386
+BOARD_FROM := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))# this folder, also where another board includes it
 PROGRAM    := logger.elf
 THIRD_PARTY := $(PORTS)
-LINT        := platform/cortex-m platform/logger platform/qemu boards/mps2-an386 tests/boards
+LINT        := platform/cortex-m platform/logger platform/qemu $(BOARD_FROM) tests/boards
 INSTALLER  := boards/linux/packages.sh board
 
 CROSS          := arm-none-eabi-

@@ -11,10 +11,14 @@ import sys
 import zlib
 
 
+def pack(text):
+    """The block's bytes around a text, whatever it is."""
+    return b"HFC1" + struct.pack("<II", len(text), zlib.crc32(text)) + text
+
+
 def block(settings):
     """The block's bytes for an object."""
-    text = json.dumps(settings, separators=(",", ":")).encode()
-    return b"HFC1" + struct.pack("<II", len(text), zlib.crc32(text)) + text
+    return pack(json.dumps(settings, separators=(",", ":")).encode())
 
 
 def main(config, ca=None):

@@ -111,15 +111,17 @@ static int configure(void) {
     }
     hf_json *json = hf_json_read(block, bytes, &error);
     if (!json) {
-        return fail(EXIT_CONFIG, "configuration", error.text);
+        return fail(EXIT_CONFIG, "configuration",
+                    json_heap.failures ? "more than this image has memory for" : error.text);
     }
     int status = EXIT_DONE;
     if (!hf_settings_fill(&settings, json, &why)) {
         status = fail(EXIT_CONFIG, "configuration", text);
-    } else if (hf_hw_date() == 0) {
-        status = fail(EXIT_CONFIG, "clock", "the date is not known: no certificate can be judged");
-    } else {
+    } else { /* a new board hears of all that it lacks */
         status = trust(json);
+        if (hf_hw_date() == 0) {
+            status = fail(EXIT_CONFIG, "clock", "the date is not known: no certificate can be judged");
+        }
     }
     hf_json_free(json);
     return status;

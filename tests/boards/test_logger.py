@@ -149,28 +149,44 @@ def test_readings_left_at_the_end_are_not_waited_for_for_ever(start, server):
     assert readings["left"] > 0 and readings["taken"] == 30 == readings["stored"] + readings["left"]
 
 
-@pytest.mark.parametrize("block, words", [
+D, H, U = {"device": "d"}, {"host": "h"}, {"user": "u"}
+BAD_BLOCKS = [
     (b"", "there is none in flash"),
     (b"HFC1" + struct.pack("<II", 2, 1) + b"{}", "or it was damaged"),
     (b"HFC1" + struct.pack("<II", 2**32 - 1, 1) + b"{}", "or it was damaged"),
+    (flash_block.pack(b""), "not JSON"),
+    (flash_block.pack(b'{"host":"x"'), "not JSON"),
+    (flash_block.pack(b'{"device":"d","device":"e"}'), "a name is given twice"),
+    (flash_block.pack(b'{"device":"d"}\0'), "a NUL byte"),
     (flash_block.block([1]), "not an object"),
+    (flash_block.block({"ca": "x" * 7000}), "more than this image has memory for"),
     (flash_block.block({"hots": "x"}), "hots: unknown"),
+    (flash_block.block({"host": 5}), "host: not a text"),
     (flash_block.block({"host": "x" * 64}), "host: too long"),
     (flash_block.block({"readings": 1.5}), "readings: not a whole number"),
     (flash_block.block({"settings": {"retries": 1}}), "retries: no setting has this name"),
-    (flash_block.block({"device": "d", "host": "h", "user": "u", "settings": {"jitter": 101}}), "jitter is 101 %"),
-    (flash_block.block({"device": "d", "host": "h", "user": "u", "ca": "none"}), "ca: no certificate in it"),
-])
-def test_bad_configuration_is_named_and_nothing_is_sent(start, server, block, words):
-    image = start(block=block)
-    ends(image, status=1)
-    assert words in image.text
+    (flash_block.block(D | H | U | {"settings": {"jitter": 101}}), "jitter is 101 %"),
+    (flash_block.block(H | U), "port, interval_ms or device: missing or out of bounds"),
+    (flash_block.block(D | U), "host: one of the list is empty"),
+    (flash_block.block(D | H), "user: none given"),
+    (flash_block.block(D | H | U), "ca: no certificate in it"),
+    (flash_block.block(D | H | U | {"ca": ["x"]}), "ca: no certificate in it"),
+    (flash_block.block(D | H | U | {"ca": "none"}), "ca: no certificate in it"),
+]
+
+
+def test_bad_configuration_is_named_and_nothing_is_sent(start, server):
+    for block, words in BAD_BLOCKS:
+        image = start(block=block)
+        ends(image, status=1)
+        assert words in image.text, block
     assert "connection received: host=127.0.0.1" not in server.log.read_text()
 
 
 def test_without_entropy_and_date_nothing_is_sent(start, server):
     """The image as a board has it that brings no hooks of its own; it does not even end."""
     image = start(name="closed")
+    image.await_text("TLS: no entropy, or no memory: nothing is sent without it")
     image.await_text("clock: the date is not known: no certificate can be judged")
     assert image.running and "connection received: host=127.0.0.1" not in server.log.read_text()
 
