@@ -23,11 +23,15 @@ enum { /* offsets in bytes */
        AFC_CFG = 0xac,
        E2P_CMD = 0xb0
 };
-enum { MAC_CR = 1, MAC_ADDRH = 2, MAC_ADDRL = 3 };
+enum { MAC_CR = 1, MAC_ADDRH = 2, MAC_ADDRL = 3, MII_ACC = 6, MII_DATA = 7 };
 
 #define BYTE_ORDER_MARK 0x87654321u
 #define BUSY            0x80000000u
 #define CSR_READ        0x40000000u
+#define MII_BUSY        1u
+/* For MII_ACC: the PHY inside, its Basic Status register. */
+#define PHY_STATUS (1u << 11 | 1u << 6)
+#define PHY_LINK   (1u << 2) /* stays 0 until it was read */
 /* Longer than any of these waits takes. */
 #define PATIENCE 100000u
 
@@ -135,4 +139,11 @@ size_t hf_lan9118_receive(void *unused, void *frame) {
     }
     *reg(INT_EN) = 1u << 3; /* drained: the next one is news again */
     return 0;
+}
+
+bool hf_lan9118_plugged(void) {
+    mac_write(MII_ACC, PHY_STATUS | MII_BUSY);
+    for (uint32_t i = 0; i < PATIENCE && (mac_read(MII_ACC) & MII_BUSY); i++) {
+    }
+    return (mac_read(MII_DATA) & PHY_LINK) != 0;
 }

@@ -120,7 +120,8 @@ static int configure(void) {
     } else { /* a new board hears of all that it lacks */
         status = trust(json);
         if (hf_hw_date() == 0) {
-            status = fail(EXIT_CONFIG, "clock", "the date is not known: no certificate can be judged");
+            status =
+                fail(EXIT_CONFIG, "clock", "the date is not known: no certificate can be judged");
         }
     }
     hf_json_free(json);
@@ -195,8 +196,25 @@ static int connect_network(void) {
 
 /* ---- the loop ------------------------------------------------------------------------------------- */
 
+/* lwIP is told when the cable is back: it may lead to another network, so it asks for its address anew and forgets
+ * its neighbours. That it is out is for the deadlines to find, which see a cable further away too; meanwhile what
+ * is sent again and again gets through as soon as it can. */
+static void watch_cable(void) {
+    static bool out;
+    bool was_out = out;
+    out = !hf_lan9118_plugged();
+    if (was_out && !out) {
+        hf_lwip_nic_link(&nic, false);
+        hf_lwip_nic_link(&nic, true);
+    }
+    if (out != was_out) {
+        hf_report_line("cable", out ? "out" : "in");
+    }
+}
+
 /* Frames, lwIP's timers, then the pool; `until` is when somebody else wants to be called. */
 static void turn(hf_ms until) {
+    watch_cable();
     bool more = hf_lwip_nic_poll(&nic);
     hf_lwip_poll(&port);
     if (pool) {

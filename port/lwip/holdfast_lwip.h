@@ -161,7 +161,8 @@ int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
                      const hf_lwip_addresses *addresses);
 /* Hands lwIP frames that have come, a bounded number. True: there may be more. */
 bool hf_lwip_nic_poll(hf_lwip_nic *nic);
-/* The cable was plugged in or out; it starts plugged in. */
+/* The cable was plugged in or out; it starts plugged in. Out, no host can be reached; in again, lwIP asks anew for its
+ * neighbours' addresses, and for its own if that is by DHCP. */
 void hf_lwip_nic_link(hf_lwip_nic *nic, bool up);
 /* It has an address and a cable. */
 bool hf_lwip_nic_ready(const hf_lwip_nic *nic);

@@ -110,6 +110,7 @@ void hf_lwip_nic_link(hf_lwip_nic *nic, bool up) {
         netif_set_link_up(&nic->netif);
     } else {
         netif_set_link_down(&nic->netif);
+        etharp_cleanup_netif(&nic->netif); /* whoever is there when it is back */
     }
 }
 

@@ -52,8 +52,9 @@ def test_readings_are_stored_over_tls_13_with_scram(start, server, board):
     pools_as_before(image)
 
 
-def test_server_stop_and_cut_cable_cost_no_reading(start, server):
-    image = start(readings=80, interval_ms=250, settings={"jitter": 0})
+@pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385"])
+def test_server_stop_and_cut_cable_cost_no_reading(start, server, board):
+    image = start(board, readings=80, interval_ms=250, keep_frames=True, settings={"jitter": 0})
     image.await_text("connecting -> healthy")
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
 
@@ -63,12 +64,14 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server):
     server.start()
     image.await_text("reconnecting -> healthy")
 
-    before, said = len(image.steps()), len(image.text)
+    before, said, asked = len(image.steps()), len(image.text), image.asked_for_its_address()
     image.cable(plugged=False)
+    image.await_text("cable: out")
     image.await_text(r"-> backoff  timed out \((query|probe)", deadline_s=20)
     image.await_text(r"reconnecting -> backoff  timed out \(tcp", deadline_s=20)
     image.cable(plugged=True)
     image.await_text("reconnecting -> healthy", 2)
+    assert image.said("cable: in") and image.asked_for_its_address() > asked
     ends(image)
 
     readings, numbers = all_there(image, server)

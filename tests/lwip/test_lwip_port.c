@@ -155,6 +155,24 @@ static void a_flood_does_not_keep_the_loop(void **state) {
     link->api->abort(link);
 }
 
+/* Another router, say; what is up stays up. */
+static void behind_a_cable_that_was_out_neighbours_are_sought_anew(void **state) {
+    (void)state;
+    hf_link *link = hf_wire_up(1);
+    unsigned sought = wire->sought;
+    assert_int_equal(link->api->write(link, "before", 6), 6);
+    hf_wire_run(0);
+    assert_int_equal(wire->sought, sought);
+    hf_lwip_nic_link(&wire->nic, false);
+    hf_lwip_nic_link(&wire->nic, true);
+    assert_int_equal(link->api->write(link, "after", 5), 5);
+    hf_wire_run(0);
+    assert_int_equal(wire->sought, sought + 1);
+    assert_int_equal(wire->conn->got, 11);
+    assert_memory_equal(wire->conn->bytes, "beforeafter", 11);
+    link->api->abort(link);
+}
+
 static uint32_t soon_over = UINT32_MAX - 2000;
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, hf_wire_open, hf_wire_close)
@@ -173,6 +191,7 @@ int main(void) {
         TEST(addresses_that_are_none_are_refused),
         TEST(frames_that_find_no_memory_are_dropped_and_counted),
         TEST(a_flood_does_not_keep_the_loop),
+        TEST(behind_a_cable_that_was_out_neighbours_are_sought_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

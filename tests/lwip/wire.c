@@ -144,6 +144,7 @@ static void on_arp(const uint8_t *frame) {
     if (get16(frame + 20) != 1 || memcmp(frame + 38, client_ip, 4) == 0) {
         return; /* an announcement of its own */
     }
+    hf_wire_here.sought++;
     memcpy(out, frame + 6, 6);
     memcpy(out + 6, our_mac, 6);
     memcpy(out + 12, frame + 12, 8);

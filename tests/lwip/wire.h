@@ -42,6 +42,7 @@ typedef struct hf_wire {
     uint32_t names[6]; /* the addresses that any name has, up to a 0; none: there are no names */
     bool mute;         /* the name server says nothing */
     unsigned questions;
+    unsigned sought;    /* how often a neighbour's Ethernet address was asked for */
     hf_wire_conn *conn; /* the newest */
     unsigned accepted;
     unsigned resets; /* from the client, to any connection */

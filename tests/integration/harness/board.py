@@ -18,6 +18,8 @@ from .waiting import eventually                                          # noqa:
 
 HOST = "10.0.2.2"                   # the host's loopback, as the guest sees it
 CONFIG_AT = 0x40000                 # boards/*/board.c
+FRAME_HEAD = 300                    # of each frame that is kept: so much that a DHCP message shows what it is
+DHCP_REQUEST = b"\x63\x82\x53\x63\x35\x01\x03"      # RFC 2131, 3; RFC 2132, 9.6
 
 # Everything happens in seconds, nothing differs in kind.
 SETTINGS = {
@@ -57,13 +59,14 @@ def machine(image):
 
 
 class Image:
-    """One run of an image. The monitor's socket and the serial line's file are in `folder`."""
+    """One run of an image. The monitor's socket, the serial line's file and, if they are kept, the frames on its cable
+    are in `folder`."""
 
-    def __init__(self, image, folder, block=None, **members):
+    def __init__(self, image, folder, block=None, keep_frames=False, **members):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.serial, self.block = self.folder / "serial", self.folder / "block"
-        self.monitor_path = self.folder / "monitor"
+        self.monitor_path, self.frames_path = self.folder / "monitor", self.folder / "frames"
         settings = {**SETTINGS, **members.pop("settings", {})}
         given = {"host": HOST, "user": "app", "password": PASSWORD, "dbname": "db", "device": "board-1",
                  "interval_ms": 100, "readings": 50, "drain_ms": 30000, "settings": settings, **members}
@@ -71,10 +74,12 @@ class Image:
         self.block.write_bytes(flash_block.block(given) if block is None else block)
         self.serial.touch()
         self.errors = self.folder / "qemu.log"
+        dump = f"filter-dump,id=dump,netdev=n0,maxlen={FRAME_HEAD},file={self.frames_path}"
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(
                 ["qemu-system-arm", "-M", machine(image), "-display", "none", "-nodefaults",
                  "-serial", f"file:{self.serial}", "-nic", "user,id=n0",
+                 *(["-object", dump] if keep_frames else []),
                  "-monitor", f"unix:{self.monitor_path},server=on,wait=off",
                  "-semihosting-config", "enable=on,target=native", "-kernel", str(image),
                  "-device", f"loader,file={self.block},addr={CONFIG_AT:#x},force-raw=on"],
@@ -131,6 +136,10 @@ class Image:
             piece = monitor.recv(4096)
             assert piece, f"the monitor has closed: {answer}"
             answer += piece
+
+    def asked_for_its_address(self):
+        """How often it has asked DHCP for the address that it was offered, or has."""
+        return self.frames_path.read_bytes().count(DHCP_REQUEST)
 
     def tail(self):
         return self.text[-3000:] + self.errors.read_text(errors="replace")[-1000:]
