@@ -12,8 +12,8 @@
 typedef struct hf_hw_board {
     const char *name;
     uint32_t clock_hz;
-    uintptr_t uart;        /* CMSDK APB UART */
-    uintptr_t lan9118;     /* SMSC LAN9118, 32 bits wide */
+    uintptr_t uart;        /* CMSDK APB UART, if that is its serial line */
+    uintptr_t lan9118;     /* SMSC LAN9118, 32 bits wide, if that is its Ethernet controller */
     uint8_t lan9118_irq;   /* its line at the NVIC, below HF_HW_IRQS */
     uintptr_t config;      /* the flash block with the configuration, */
     uint32_t config_bytes; /* and its room */
@@ -39,10 +39,20 @@ void hf_hw_sleep(uint32_t until);
 /* For interrupt handlers: hf_hw_sleep() returns at once, once. */
 void hf_hw_wake(void);
 
-/* --- uart.c --- */
+/* --- uart.c, or what a board brings in its place --- */
 /* 115200 baud. */
 void hf_hw_uart_start(uintptr_t base, uint32_t clock_hz);
 void hf_hw_uart_write(const char *text, size_t bytes);
+
+/* --- lan9118.c, or what a board brings in its place: an Ethernet controller, whose interrupt calls hf_hw_wake() --- */
+/* Starts the board's; its own address goes to mac. False: there is none, or it does not answer. */
+bool hf_hw_ethernet_start(uint8_t mac[6]);
+/* Frames start at a multiple of 4 and are read and written up to the next one. False: no room now. */
+bool hf_hw_ethernet_send(void *unused, const void *frame, size_t bytes);
+/* The next frame's length without its checksum, at most 1514; 0: none. Bad ones are skipped. */
+size_t hf_hw_ethernet_receive(void *unused, void *frame);
+/* The cable is plugged in, and was all the time since the last call. */
+bool hf_hw_ethernet_plugged(void);
 
 /* --- hooks. The defaults (hooks.c) are what no board can go wrong with: no entropy, no date, no sensor, an
  * endless sleep. With them nothing is encrypted and so nothing is sent. --- */

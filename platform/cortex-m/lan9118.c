@@ -1,5 +1,8 @@
-#include "lan9118.h"
-
+/* SMSC LAN9118 Ethernet controller, 32 bits wide, by polling its FIFOs; its interrupt only ends a sleep. A board with
+ * another one brings functions of these names, which take the place of the weak ones here.
+ * (SMSC LAN9118 datasheet, revision 1.5: 3.6 the FIFOs, 3.12 and 3.13 frames, 5.3 registers, 5.4 MAC registers,
+ * 5.5 PHY registers)
+ */
 #include "hw.h"
 
 enum { /* offsets in bytes */
@@ -70,8 +73,8 @@ static void on_interrupt(void) {
     hf_hw_wake();
 }
 
-bool hf_lan9118_start(uintptr_t base, uint8_t irq, uint8_t mac[6]) {
-    base_at = (volatile uint32_t *)base;
+__attribute__((weak)) bool hf_hw_ethernet_start(uint8_t mac[6]) {
+    base_at = (volatile uint32_t *)hf_hw_board_here.lan9118;
     if (*reg(BYTE_TEST) != BYTE_ORDER_MARK) {
         return false;
     }
@@ -97,11 +100,11 @@ bool hf_lan9118_start(uintptr_t base, uint8_t irq, uint8_t mac[6]) {
     *reg(FIFO_INT) = 0x48000000; /* one waiting frame is an interrupt */
     *reg(INT_EN) = 1u << 3;
     *reg(IRQ_CFG) = 0x111;
-    hf_hw_irq(irq, on_interrupt);
+    hf_hw_irq(hf_hw_board_here.lan9118_irq, on_interrupt);
     return true;
 }
 
-bool hf_lan9118_send(void *unused, const void *frame, size_t bytes) {
+__attribute__((weak)) bool hf_hw_ethernet_send(void *unused, const void *frame, size_t bytes) {
     (void)unused;
     const uint32_t *words = frame;
     size_t n = (bytes + 3) / 4;
@@ -119,7 +122,7 @@ bool hf_lan9118_send(void *unused, const void *frame, size_t bytes) {
     return true;
 }
 
-size_t hf_lan9118_receive(void *unused, void *frame) {
+__attribute__((weak)) size_t hf_hw_ethernet_receive(void *unused, void *frame) {
     (void)unused;
     uint32_t *words = frame;
     while (*reg(RX_FIFO_INF) & 0x00ff0000) {
@@ -141,7 +144,7 @@ size_t hf_lan9118_receive(void *unused, void *frame) {
     return 0;
 }
 
-bool hf_lan9118_plugged(void) {
+__attribute__((weak)) bool hf_hw_ethernet_plugged(void) {
     mac_write(MII_ACC, PHY_STATUS | MII_BUSY);
     for (uint32_t i = 0; i < PATIENCE && (mac_read(MII_ACC) & MII_BUSY); i++) {
     }

@@ -8,7 +8,6 @@
 #include "hf_mbedtls.h"
 #include "holdfast_lwip.h"
 #include "hw.h"
-#include "lan9118.h"
 #include "memory.h"
 #include "report.h"
 #include "settings.h"
@@ -169,7 +168,6 @@ static bool spent(void *unused) {
 }
 
 static int connect_network(void) {
-    const hf_hw_board *board = &hf_hw_board_here;
     hash = hf_mbedtls_hash;
     hash.rounds_per_slice = ROUNDS;
     const hf_lwip_setup setup = { .links = links,
@@ -184,9 +182,9 @@ static int connect_network(void) {
                                           given(settings.mask),
                                           given(settings.gateway),
                                           { given(settings.dns), NULL } };
-    hf_lwip_driver driver = { .send = hf_lan9118_send, .receive = hf_lan9118_receive };
-    if (!hf_lan9118_start(board->lan9118, board->lan9118_irq, driver.mac)) {
-        return fail(EXIT_CONFIG, "ethernet", "no LAN9118 answers");
+    hf_lwip_driver driver = { .send = hf_hw_ethernet_send, .receive = hf_hw_ethernet_receive };
+    if (!hf_hw_ethernet_start(driver.mac)) {
+        return fail(EXIT_CONFIG, "ethernet", "no controller answers");
     }
     if (hf_lwip_init(&port, &setup) != 0 || hf_lwip_nic_open(&nic, &driver, &addresses) != 0) {
         return fail(EXIT_CONFIG, "lwIP", "does not start");
@@ -202,7 +200,7 @@ static int connect_network(void) {
 static void watch_cable(void) {
     static bool out;
     bool was_out = out;
-    out = !hf_lan9118_plugged();
+    out = !hf_hw_ethernet_plugged();
     if (was_out && !out) {
         hf_lwip_nic_link(&nic, false);
         hf_lwip_nic_link(&nic, true);
