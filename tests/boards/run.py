@@ -48,7 +48,7 @@ def outages(server, image, echo):
     echo.until("reconnecting -> healthy")
     say("the cable is cut (set_link n0 off)")
     image.cable(plugged=False)
-    echo.until(r"reconnecting -> backoff  timed out")
+    echo.until(r"reconnecting -> backoff .*HF_ERR_TIMEOUT")
     say("the cable is plugged in")
     image.cable(plugged=True)
     echo.until("reconnecting -> healthy", 2)

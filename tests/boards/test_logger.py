@@ -60,15 +60,15 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server, board):
 
     server.stop("immediate")
     image.await_text(r"healthy -> backoff ")
-    image.await_text(r"reconnecting -> backoff  connection refused", 2)
+    image.await_text(r"reconnecting -> backoff .*HF_ERR_REFUSED", 2)
     server.start()
     image.await_text("reconnecting -> healthy")
 
     before, said, asked = len(image.steps()), len(image.text), image.asked_for_its_address()
     image.cable(plugged=False)
     image.await_text("cable: out")
-    image.await_text(r"-> backoff  timed out \((query|probe)", deadline_s=20)
-    image.await_text(r"reconnecting -> backoff  timed out \(tcp", deadline_s=20)
+    image.await_text(r"-> backoff .*\((query|probe): HF_ERR_TIMEOUT", deadline_s=20)
+    image.await_text(r"reconnecting -> backoff .*\(tcp: HF_ERR_TIMEOUT", deadline_s=20)
     image.cable(plugged=True)
     image.await_text("reconnecting -> healthy", 2)
     assert image.said("cable: in") and image.asked_for_its_address() > asked
@@ -77,7 +77,7 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server, board):
     readings, numbers = all_there(image, server)
     assert readings["dropped"] == 0 and numbers == list(range(1, 81))
     # What ended it was a limit of the machine's own, and the attempt to get back had one too.
-    limits = re.findall(r"timed out after ([\d.]+) s in (\w+) \((\w+)\)", image.text[said:])
+    limits = re.findall(r"^why: .* after ([\d.]+) s in (\w+) \((\w+)\)", image.text[said:], re.M)
     assert limits[0] in [("2.0", "query", "request_timeout"), ("1.0", "probe", "probe_timeout")]
     assert ("4.0", "tcp", "reconnect_timeout") in limits or ("4.0", "tcp", "probe_reconnect_timeout") in limits
     states = [to for _, to, _ in image.steps()[before:]]
@@ -201,7 +201,7 @@ def test_without_entropy_and_date_nothing_is_sent(start, server):
     ("s", 98, r"fault 00000004 cfsr 000000[89][02] .* address 1fffff"),
     ("x", 98, r"fault 00000004 cfsr 00000001"),
     ("h", 97, "this must hold: nobody asks for heap"),
-    ("a", 97, r"tests/boards/traps.c:\d+: this must hold: argument == 0"),
+    ("a", 97, r"tests/boards/traps.c:\d+: this must hold: (argument == 0)?\n"),     # the small build: without words
 ])
 @pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385"])
 def test_traps(start, board, case, status, words):
