@@ -1,5 +1,6 @@
 """Fixtures: a server for each test, and images under QEMU that log readings into it."""
 
+import functools
 import pathlib
 import sys
 
@@ -12,6 +13,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 from harness import run_folder                                           # noqa: E402
 from harness.board import Image, make_server                             # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
+from harness.network import Network, missing                             # noqa: E402
 
 
 def pytest_configure(config):
@@ -44,14 +46,37 @@ def server(clusters, request):
 
 
 @pytest.fixture
-def start(server, tmp_path):
-    """Start an image against the server: start('mps2-an386', readings=10, …) -> the running Image."""
+def network():
+    """Two machines and a cable: harness/network.py."""
+    if missing():
+        pytest.skip(missing())
+    with Network(run_folder.path()) as made:
+        yield made
+
+
+@pytest.fixture
+def far_server(clusters, network):
+    """A server on the network's far machine."""
+    cluster = make_server(clusters, f"far{network.far.rpartition('-')[2]}", network)
+    yield cluster
+    cluster.destroy()
+
+
+@pytest.fixture
+def start_against(tmp_path):
+    """Start an image against a server: start_against(server, 'mps2-an386', readings=10, …) -> the running Image."""
     images = []
 
-    def run(board="mps2-an386", name="logger", **members):
-        given = {"port": server.port, "ca": (server.tls / "ca.crt").read_text(), **members}
+    def run(server, board="mps2-an386", name="logger", **members):
+        given = {"port": server.port, "ca": (server.tls / "ca.crt").read_text(), "network": server.network, **members}
         images.append(Image(image_path(board, name), tmp_path / f"image{len(images) + 1}", **given))
         return images[-1]
     yield run
     for image in images:
         image.end()
+
+
+@pytest.fixture
+def start(server, start_against):
+    """The same against the server of this test alone."""
+    return functools.partial(start_against, server)

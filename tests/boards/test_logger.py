@@ -1,5 +1,6 @@
 """The sensor logger under QEMU against a real PostgreSQL: SCRAM over verified TLS 1.3, outages, and nothing lost unseen."""
 
+import contextlib
 import os
 import re
 import struct
@@ -12,6 +13,7 @@ from conftest import image_path
 from harness import run_folder
 from harness.board import HOST, flash_block, held_table, stored
 from harness.certificates import Authority
+from harness.network import FAR, OTHER, Names
 from harness.waiting import eventually
 
 
@@ -83,6 +85,24 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server, board):
     states = [to for _, to, _ in image.steps()[before:]]
     assert states[:2] in (["backoff", "reconnecting"], ["probing", "backoff"])
     assert "healthy" in states[2:]
+    pools_as_before(image)
+
+
+def test_name_that_moves_during_an_outage_is_followed(start_against, far_server, network):
+    """The image asks QEMU's name server, which asks the network's: each attempt anew."""
+    with contextlib.closing(Names(network, {"db.test": [FAR]})) as names:
+        image = start_against(far_server, host="db.test", readings=40, settings={
+            "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500})
+        eventually(lambda: len(stored(far_server)) >= 5, "the first readings")
+        network.take(FAR)
+        image.await_text("reconnecting -> backoff")
+        asked = len(names.asked)
+        names.answers["db.test"] = [OTHER]
+        image.await_text("reconnecting -> healthy")
+        ends(image)
+    assert len(names.asked) > asked and set(names.asked) == {"db.test"}
+    readings, numbers = all_there(image, far_server)
+    assert readings["dropped"] == 0 and numbers == list(range(1, 41))
     pools_as_before(image)
 
 

@@ -31,10 +31,12 @@ TABLE = """CREATE TABLE reading (device text, boot text, number bigint, at_ms bi
                      PRIMARY KEY (device, boot, number))"""
 
 
-def make_server(clusters, name):
-    """A server with the table of readings and a certificate for the address that QEMU gives it."""
-    cluster = clusters.new(name)
-    cluster.use_certificate(*Authority(clusters.tls, "ca").issue(f"{name}-{cluster.port}", names=f"IP:{HOST}"))
+def make_server(clusters, name, network=None):
+    """A server with the table of readings and a certificate for the address that QEMU gives it; on a network's far machine
+    for db.test, as every server has."""
+    cluster = clusters.new(name, network)
+    if not network:
+        cluster.use_certificate(*Authority(clusters.tls, "ca").issue(f"{name}-{cluster.port}", names=f"IP:{HOST}"))
     cluster.sql(f"{TABLE}; GRANT ALL ON reading TO app")
     return cluster
 
@@ -60,9 +62,9 @@ def machine(image):
 
 class Image:
     """One run of an image. The monitor's socket, the serial line's file and, if they are kept, the frames on its cable
-    are in `folder`."""
+    are in `folder`. With a network, QEMU is on its near machine."""
 
-    def __init__(self, image, folder, block=None, keep_frames=False, **members):
+    def __init__(self, image, folder, block=None, network=None, keep_frames=False, **members):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.serial, self.block = self.folder / "serial", self.folder / "block"
@@ -75,15 +77,15 @@ class Image:
         self.serial.touch()
         self.errors = self.folder / "qemu.log"
         dump = f"filter-dump,id=dump,netdev=n0,maxlen={FRAME_HEAD},file={self.frames_path}"
-        with open(self.errors, "wb") as errors:
-            self.process = subprocess.Popen(
-                ["qemu-system-arm", "-M", machine(image), "-display", "none", "-nodefaults",
+        words = ["qemu-system-arm", "-M", machine(image), "-display", "none", "-nodefaults",
                  "-serial", f"file:{self.serial}", "-nic", "user,id=n0",
                  *(["-object", dump] if keep_frames else []),
                  "-monitor", f"unix:{self.monitor_path},server=on,wait=off",
                  "-semihosting-config", "enable=on,target=native", "-kernel", str(image),
-                 "-device", f"loader,file={self.block},addr={CONFIG_AT:#x},force-raw=on"],
-                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+                 "-device", f"loader,file={self.block},addr={CONFIG_AT:#x},force-raw=on"]
+        with open(self.errors, "wb") as errors:
+            self.process = subprocess.Popen(network.on_near(*words) if network else words,
+                                            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
     @property
     def text(self):
