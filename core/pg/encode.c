@@ -4,44 +4,25 @@
 /* Requests into messages (PostgreSQL docs 55.2.3, 55.7): a request is one flight with one Sync at its end; one
  * that is held (session.h) has its COMMIT in a second flight.
  *
- * Parameters travel beside the text, never in it. All of a request is measured before its first byte is
- * written, or taken back whole: tx never holds half a request.
+ * Parameters travel beside the text, never in it. A flight is written behind what is in tx, and counts only when all
+ * of it was: tx never holds half a request.
  */
 
-enum {
-    NAME_BYTES_MAX = 12 + 8 + 1, /* how names begin, a 32-bit number, NUL */
-    CLOSE_BYTES_MAX = 1 + 4 + 1 + NAME_BYTES_MAX,
-    DESCRIBE_BYTES_MAX = 1 + 4 + 1 + NAME_BYTES_MAX,
-    PREPARE_BYTES_MAX = 1 + 4 + NAME_BYTES_MAX + 2 + DESCRIBE_BYTES_MAX, /* and the text */
-    RUN_BYTES_MAX = (1 + 4 + 1 + NAME_BYTES_MAX + 2 + 2 + 2) + 7 + 10,   /* and the values */
-    SYNC_BYTES = 5
-};
-
-/* Of put_own(), beside its values. */
-#define OWN_BYTES_MAX(sql) (uint32_t)((1 + 4 + 1 + sizeof(sql) + 2) + (1 + 4 + 2 + 2 + 2 + 2) + 10)
-
-#define BIND_EXECUTE_UNNAMED "B\0\0\0\x0c\0\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0"
-static const char begin_any[] = "P\0\0\0\x0d\0"
-                                "BEGIN\0\0\0" BIND_EXECUTE_UNNAMED;
-static const char begin_read[] = "P\0\0\0\x17\0"
-                                 "BEGIN READ ONLY\0\0\0" BIND_EXECUTE_UNNAMED;
-static const char commit[] = "P\0\0\0\x0e\0"
-                             "COMMIT\0\0\0" BIND_EXECUTE_UNNAMED;
-static const char describe_portal[] = "D\0\0\0\x06P";
 static const char sync[] = "S\0\0\0\x04";
-static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
-static const char execute[] = "E\0\0\0\x09\0\0\0\0\0";
+static const char describe_portal[] = "D\0\0\0\x06P";
+static const char execute[] = "E\0\0\0\x09\0\0\0\0";
 
-/* What is being written. at and limit lie in tx; nothing counts until submit() says so. */
+/* What is being written. What has no room any more is only counted. */
 typedef struct encoder {
     hf_pg_session *session;
     hf_io *io;
-    const hf_request *request;
-    uint8_t *at;
-    const uint8_t *limit;
-    uint64_t wanted;   /* when it does not fit: bytes that were asked for, at least */
+    uint8_t *start;    /* in tx */
+    uint32_t room;     /* bytes that may be written */
+    uint32_t bytes;    /* that it takes, so far; at most UINT32_MAX */
+    uint32_t message;  /* where the message that is being written begins */
+    uint32_t executed; /* where the byte ends that can have an effect */
+    uint32_t todo;     /* the answers that come first: HF_PG_* */
     uint32_t sequence; /* of the statement being written */
-    uint32_t todo;     /* its answers */
     const char *sql;   /* of the one before it, if that is in the cache: it stays there, in use */
     uint8_t slot;      /* where */
 } encoder;
@@ -58,179 +39,148 @@ bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
     return true;
 }
 
-static int refuse(hf_io *io, hf_err code, const char *why) {
-    hf_error_set(&io->error, code, HF_PHASE_QUERY, why);
+HF_RARE static int refuse(hf_io *io, hf_err code, const char *why) {
+    hf_error_set(&io->error, code, HF_PHASE_QUERY, HF_WITH_WORDS ? why : NULL);
     return code;
 }
 
-/* 1: so many bytes more can be written. */
-static int fits(encoder *out, uint64_t bytes) {
-    if (bytes <= (uint64_t)(out->limit - out->at)) {
-        return 1;
+/* --- messages -------------------------------------------------------------------------------------- */
+
+/* reserve: bytes of tx that are left for others. */
+static void encoder_start(encoder *out, hf_pg_session *session, hf_io *io, uint32_t reserve) {
+    const hf_buffer *tx = &io->tx;
+    const uint32_t room = tx->size - tx->end;
+
+    *out = (encoder){ .session = session,
+                      .io = io,
+                      .start = tx->data + tx->end,
+                      .room = room > reserve ? room - reserve : 0,
+                      .sequence = session->sent };
+}
+
+static bool fits(const encoder *out, size_t more) {
+    return out->bytes <= out->room && more <= out->room - out->bytes;
+}
+
+static inline void put(encoder *out, const void *from, size_t bytes) {
+    const uint32_t at = out->bytes;
+
+    out->bytes = bytes > UINT32_MAX - at ? UINT32_MAX : at + (uint32_t)bytes;
+    if (out->bytes <= out->room) {
+        memcpy(out->start + at, from, bytes);
     }
-    out->wanted = bytes + (uint64_t)(out->at - (out->io->tx.data + out->io->tx.end));
-    return 0;
 }
 
-static uint8_t *put_name(uint8_t *at, const hf_pg_session *session, uint32_t number) {
-    if (number != 0) {
-        at = hf_pg_put(at, session->name, sizeof session->name);
-        for (; number != 0; number >>= 4) {
-            *at++ = (uint8_t) "0123456789abcdef"[number & 15];
-        }
+/* Starts a message: its first bytes, of which the last ends an empty name, that of the unnamed statement; number: of
+ * the prepared one whose name takes its place. end() fills the length in. */
+static inline void begin(encoder *out, const char *first, size_t bytes, uint32_t number) {
+    out->message = out->bytes;
+    if (HF_STATEMENTS > 0 && number != 0) {
+        uint8_t head[6 + HF_PG_NAME_BYTES_MAX];
+        uint8_t *at = hf_pg_put(head, first, bytes - 1);
+        put(out, head, (size_t)(hf_pg_write_name(at, out->session, number) - head));
+    } else {
+        put(out, first, bytes);
     }
-    *at++ = 0;
-    return at;
 }
 
-/* Starts a message; end_message() fills its length in. */
-static uint8_t *begin_message(uint8_t *at, char type) {
-    *at = (uint8_t)type;
-    return at + 5;
+static inline void end(encoder *out) {
+    if (out->bytes <= out->room) {
+        hf_pg_put32(out->start + out->message + 1, out->bytes - out->message - 1);
+    }
 }
 
-static uint8_t *end_message(uint8_t *start, uint8_t *end) {
-    hf_pg_put32(start + 1, (uint32_t)(end - start - 1));
-    return end;
+static void put_parse(encoder *out, uint32_t number, const char *sql, size_t sql_bytes) {
+    begin(out, "P\0\0\0\0", 6, number);
+    put(out, sql, sql_bytes);
+    put(out, "\0", 2); /* the server finds the parameters' types */
+    end(out);
 }
 
-static uint8_t *put_named(uint8_t *at, char type, char kind, const hf_pg_session *session,
-                          uint32_t number) {
-    uint8_t *end = begin_message(at, type);
-
-    *end++ = (uint8_t)kind;
-    return end_message(at, put_name(end, session, number));
+/* Close or Describe, of a statement: begins with `first`, of 7 bytes. */
+static void put_named(encoder *out, const char *first, uint32_t number) {
+    begin(out, first, 7, number);
+    end(out);
 }
 
-/* Bytes of all values in a Bind, < 0 when one can never be sent. */
-static int64_t values_bytes(hf_io *io, const hf_value *values, uint16_t n_values) {
-    uint64_t sum = 4 * (uint64_t)n_values;
+/* 0, or an hf_err: a value that can never be sent. */
+static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint16_t n_values) {
+    uint8_t counts[4] = { 0 }; /* all parameters are text */
 
+    begin(out, "B\0\0\0\0\0", 7, number); /* the unnamed portal's name comes first */
+    hf_pg_put16(counts + 2, n_values);
+    put(out, counts, sizeof counts);
     for (uint32_t i = 0; i < n_values; i++) {
         const hf_value *value = &values[i];
+        uint8_t length[4];
+        hf_pg_put32(length, value->data ? (uint32_t)value->bytes : UINT32_MAX);
+        put(out, length, sizeof length);
         if (!value->data) {
             continue;
         }
         if (value->bytes > INT32_MAX) {
-            return refuse(io, HF_ERR_TOO_LARGE, "a parameter is larger than PostgreSQL takes");
+            return refuse(out->io, HF_ERR_TOO_LARGE,
+                          HF_WORDS("a parameter is larger than PostgreSQL takes"));
         }
-        if (value->bytes > 0 && memchr(value->data, 0, value->bytes)) {
-            return refuse(io, HF_ERR_ARGUMENT,
-                          "a parameter has a NUL character in it: PostgreSQL has no such text");
+        if (memchr(value->data, 0, value->bytes)) {
+            return refuse(
+                out->io, HF_ERR_ARGUMENT,
+                HF_WORDS("a parameter has a NUL character in it: PostgreSQL has no such text"));
         }
-        sum += value->bytes;
+        put(out, value->data, value->bytes);
     }
-    return (int64_t)sum; /* at most 65535 values of 2 GB */
+    put(out, "\0", 2); /* results are text too */
+    end(out);
+    return HF_OK;
 }
 
-/* A statement of the session's own, unnamed, its parameters NUL-free texts: Parse, Bind, Execute. */
-static uint8_t *put_own(uint8_t *start, const char *sql, size_t sql_bytes, const hf_value *values,
-                        uint16_t n_values) {
-    uint8_t *at = begin_message(start, 'P');
-
-    *at++ = 0;
-    at = hf_pg_put(at, sql, sql_bytes);
-    at = start = end_message(start, hf_pg_put16(at, 0));
-    at = begin_message(at, 'B');
-    *at++ = 0; /* the unnamed portal */
-    *at++ = 0; /* of the unnamed statement */
-    at = hf_pg_put16(at, 0);
-    at = hf_pg_put16(at, n_values);
-    for (uint16_t i = 0; i < n_values; i++) {
-        at = hf_pg_put32(at, (uint32_t)values[i].bytes);
-        at = hf_pg_put(at, values[i].data, values[i].bytes);
-    }
-    at = end_message(start, hf_pg_put16(at, 0));
-    return hf_pg_put(at, execute, sizeof execute - 1);
+static void put_execute(encoder *out) {
+    put(out, execute, sizeof execute);
+    out->executed = out->bytes;
 }
 
-static void put_prepare(encoder *out, const char *sql, size_t sql_bytes, uint32_t number) {
-    uint8_t *start = out->at;
-    uint8_t *at = put_name(begin_message(start, 'P'), out->session, number);
-
-    at = hf_pg_put(at, sql, sql_bytes);
-    at = end_message(start, hf_pg_put16(at, 0)); /* the server finds the parameters' types */
-    out->at = put_named(at, 'D', 'S', out->session, number);
+/* A statement of the session's own, unnamed. */
+static void put_own(encoder *out, const char *sql, const hf_value *values, uint16_t n_values) {
+    put_parse(out, 0, sql, strlen(sql) + 1);
+    put_bind(out, 0, values, n_values);
+    put_execute(out);
 }
 
-/* Bind, up to its values. */
-static inline uint8_t *begin_bind(uint8_t *start, const hf_pg_session *session, uint32_t number,
-                                  uint16_t n_values) {
-    uint8_t *at = begin_message(start, 'B');
-
-    *at++ = 0; /* the unnamed portal */
-    at = put_name(at, session, number);
-    at = hf_pg_put16(at, 0); /* all parameters are text */
-    return hf_pg_put16(at, n_values);
-}
-
-static void put_run(encoder *out, const hf_statement *statement, uint32_t number) {
-    uint8_t *start = out->at;
-    uint8_t *at = begin_bind(start, out->session, number, statement->n_params);
-
-    for (uint32_t i = 0; i < statement->n_params; i++) {
-        const hf_value *value = &statement->params[i];
-        if (!value->data) {
-            at = hf_pg_put32(at, UINT32_MAX);
-            continue;
-        }
-        at = hf_pg_put32(at, (uint32_t)value->bytes);
-        if (value->bytes > 0) {
-            at = hf_pg_put(at, value->data, value->bytes);
-        }
-    }
-    at = end_message(start, hf_pg_put16(at, 0)); /* results are text too */
-    if (out->todo & HF_PG_PORTAL) {
-        at = hf_pg_put(at, describe_portal, sizeof describe_portal);
-    }
-    out->at = hf_pg_put(at, execute, sizeof execute - 1);
-}
+/* --- flights --------------------------------------------------------------------------------------- */
 
 /* Behind a pooler that mixes sessions, prepared statements are often gone: then each flight brings its own. */
 static bool caching(const hf_pg_session *session) {
     return HF_STATEMENTS > 0 && session->forgotten < 4 + session->sent / 16;
 }
 
-/* One statement: what it takes is measured first. 1 written, 0 does not fit, < 0 an hf_err. */
-static int put_statement(encoder *out, const hf_statement *statement) {
+/* One statement. What it answers is added to *todo. 0 or an hf_err. */
+static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
+                         uint32_t *todo) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
-    size_t sql_bytes = 0;
-    uint64_t need = RUN_BYTES_MAX;
+    uint32_t number = 0, asked = 0;
+    bool kept = false;
 
     if (!sql || (statement->n_params > 0 && !statement->params)) {
         return refuse(out->io, HF_ERR_ARGUMENT,
-                      "a statement without text, or without its parameters");
+                      HF_WORDS("a statement without text, or without its parameters"));
     }
-    out->todo = 0;
     uint8_t slot = HF_STATEMENTS == 0 ? HF_PG_NO_SLOT
                    : sql == out->sql  ? out->slot
                                       : hf_pg_cache_find(session, out->io->store, sql);
+    const size_t sql_bytes = slot == HF_PG_NO_SLOT ? strlen(sql) + 1 : 0;
     if (slot == HF_PG_NO_SLOT) {
-        const char *why =
-            hf_pg_sql_refused(sql, hf_is_batch(out->request) || hf_resolves(out->request));
+        const char *why = hf_pg_sql_refused(sql, hf_is_batch(request) || hf_resolves(request));
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
-        out->todo = HF_PG_PREPARE;
-        sql_bytes = strlen(sql) + 1;
-        need += PREPARE_BYTES_MAX + (uint64_t)sql_bytes;
-    } else if (out->request->prepare_only) {
-        out->todo = HF_PG_PARAMS | HF_PG_DESCRIBE;
+        asked = HF_PG_PREPARE;
+        if (caching(session) && fits(out, sql_bytes)) {
+            slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
+        }
+    } else if (request->prepare_only) {
+        asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
     }
-    int64_t values = values_bytes(out->io, statement->params, statement->n_params);
-    if (values < 0) {
-        return (int)values;
-    }
-    if (!fits(out, need + (uint64_t)values)) {
-        return 0;
-    }
-
-    if (out->todo & HF_PG_PARSE && caching(session)) {
-        slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
-    }
-    uint32_t number = 0;
-    bool kept = false;
     if (slot != HF_PG_NO_SLOT) {
         hf_pg_entry *entry = &session->entries[slot];
         entry->used_by = out->sequence;
@@ -239,266 +189,149 @@ static int put_statement(encoder *out, const hf_statement *statement) {
         out->sql = sql;
         out->slot = slot;
     }
-    if (out->todo & HF_PG_PARSE) {
-        put_prepare(out, sql, sql_bytes, number);
-    } else if (out->todo & HF_PG_DESCRIBE) {
-        out->at = put_named(out->at, 'D', 'S', session, number);
+    if (asked & HF_PG_PARSE) {
+        put_parse(out, number, sql, sql_bytes);
     }
-    if (!out->request->prepare_only) {
-        if (out->request->on_columns && !kept && !(out->todo & HF_PG_DESCRIBE)) {
-            out->todo |= HF_PG_PORTAL;
-        }
-        out->todo |= HF_PG_RUN;
-        put_run(out, statement, number);
+    if (asked & HF_PG_DESCRIBE) {
+        put_named(out, "D\0\0\0\0S", number);
     }
-    return 1;
+    out->sequence++;
+    *todo |= asked;
+    if (request->prepare_only) {
+        return HF_OK;
+    }
+    int err = put_bind(out, number, statement->params, statement->n_params);
+    if (request->on_columns && !kept && !(asked & HF_PG_DESCRIBE)) {
+        put(out, describe_portal, sizeof describe_portal);
+        *todo |= HF_PG_PORTAL;
+    }
+    *todo |= HF_PG_RUN;
+    put_execute(out);
+    return err;
 }
 
-/* A flight in full but its Sync. *first: the answers that come first; *executed: where the byte ends that
- * can have an effect. */
-static int put_flight(encoder *out, uint8_t closes, uint32_t *first, const uint8_t **executed) {
-    const hf_request *request = out->request;
-    hf_pg_session *session = out->session;
-    const bool batch = hf_is_batch(request), held = hf_is_held(request);
-    const bool around = batch || held || (session->wrap && !request->prepare_only);
-    const uint32_t end_bytes = held ? OWN_BYTES_MAX(HF_PG_SQL_TICKET) : sizeof commit;
-    int done;
+/* A flight in full. 0 or an hf_err. */
+static int put_flight(encoder *out, const hf_request *request, uint8_t closes) {
+    const hf_statement only = { .sql = request->sql,
+                                .params = request->params,
+                                .n_params = request->n_params };
+    const bool batch = hf_is_batch(request), held = hf_is_held(request), wrap = out->session->wrap;
+    const bool around = batch || held || (wrap && !request->prepare_only);
+    uint32_t todo = 0;
 
     for (uint8_t i = 0; i < closes; i++) {
-        out->at = put_named(out->at, 'C', 'S', session, session->closing[i]);
-    }
-    *first = HF_PG_SYNC | (closes > 0 ? HF_PG_CLOSE : 0);
-    if (around) {
-        const bool read = session->wrap;
-        if (!fits(out, sizeof begin_read + end_bytes)) {
-            return 0;
-        }
-        out->at = read ? hf_pg_put(out->at, begin_read, sizeof begin_read - 1)
-                       : hf_pg_put(out->at, begin_any, sizeof begin_any - 1);
-        out->limit -= end_bytes;
-        *first |= HF_PG_BEGIN | HF_PG_COMMIT;
-    }
-    if (batch) {
-        for (uint16_t i = 0; i < request->n_batch; i++, out->sequence++) {
-            done = put_statement(out, &request->batch[i]);
-            if (done <= 0) {
-                return done;
-            }
-        }
-    } else {
-        const hf_statement only = { .sql = request->sql,
-                                    .params = request->params,
-                                    .n_params = request->n_params };
-        done = put_statement(out, &only);
-        if (done <= 0) {
-            return done;
-        }
-        out->sequence++;
-        *first |= out->todo;
-    }
-    *executed = out->at;
-    if (held) { /* its effect waits for another flight */
-        out->at = put_own(out->at, HF_PG_SQL_TICKET, sizeof HF_PG_SQL_TICKET, NULL, 0);
-        return 1;
+        put_named(out, "C\0\0\0\0S", out->session->closing[i]);
     }
     if (around) {
-        out->at = hf_pg_put(out->at, commit, sizeof commit - 1);
+        put_own(out, wrap ? "BEGIN READ ONLY" : "BEGIN", NULL, 0);
     }
+    for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
+        int err = put_statement(out, request, batch ? &request->batch[i] : &only, &todo);
+        if (err) {
+            return err;
+        }
+    }
+    const uint32_t executed = out->executed;
+    if (around) {
+        put_own(out, held ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
+    }
+    put(out, sync, sizeof sync - 1);
     /* A batch takes effect by its COMMIT's Execute; what was executed before is undone when that does not
-     * arrive. A single statement may take effect by its own (VACUUM, CALL). */
-    if (batch) {
-        *executed = out->at;
+     * arrive. A single statement may take effect by its own (VACUUM, CALL), one that is held not in this flight. */
+    if (!batch || held) {
+        out->executed = executed;
     }
-    return 1;
+    out->todo = (batch ? 0 : todo) | (closes > 0 ? HF_PG_CLOSE : 0) |
+                (around ? HF_PG_BEGIN | HF_PG_COMMIT : 0) | HF_PG_SYNC;
+    return HF_OK;
 }
 
-/* A flight is written: from here on it counts. executed: bytes up to the end of what can have an effect. */
-static inline void commit_flight(hf_pg_session *session, hf_io *io, hf_request *request,
-                                 size_t bytes, size_t executed, uint32_t todo, uint16_t n_columns) {
-    request->sent_at = io->tx_total + executed;
-    request->statement = 0;
-    request->complete = false;
-    hf_pg_plan_put(request, (uint16_t)todo, n_columns);
-    io->tx_total += bytes;
-    io->tx.end += (uint32_t)bytes;
-    session->in_flight++;
-}
+/* 0: there will be, when what is in tx has been sent. */
+static int no_room(const encoder *out) {
+    hf_io *io = out->io;
 
-/* Writes the flight behind what is in tx, closing so many old statements on the way. */
-static int encode(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t closes,
-                  uint64_t *wanted) {
-    hf_buffer *tx = &io->tx;
-    uint8_t *start = tx->data + tx->end;
-    const uint32_t fixed = HF_PG_TX_RESERVE + SYNC_BYTES + (uint32_t)closes * CLOSE_BYTES_MAX;
-    const uint8_t *executed = NULL;
-    uint32_t first = 0;
-
-    *wanted = fixed;
-    if (tx->size - tx->end < fixed) {
+    if (out->bytes <= out->room + io->tx.end) {
         return 0;
     }
-    encoder out = { .session = session,
-                    .io = io,
-                    .request = request,
-                    .at = start,
-                    .limit = tx->data + tx->size - HF_PG_TX_RESERVE - SYNC_BYTES,
-                    .sequence = session->sent };
-    int done = put_flight(&out, closes, &first, &executed);
-    if (done <= 0) {
-        if (HF_STATEMENTS > 0) {
-            hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
-        }
-        *wanted = out.wanted + HF_PG_TX_RESERVE + SYNC_BYTES;
-        return done;
-    }
-    out.at = hf_pg_put(out.at, sync, SYNC_BYTES);
-    commit_flight(session, io, request, (size_t)(out.at - start), (size_t)(executed - start), first,
-                  HF_PG_COLUMNS_UNKNOWN);
-    request->driver_state[HF_PG_PLAN_CLOSES] = closes;
-    if (request->prepare_only) {
-        request->sent_at = UINT64_MAX; /* nothing of it has an effect */
-    }
-    session->sent = out.sequence;
-    if (closes > 0) { /* others may have been added behind them */
-        session->n_closing = (uint8_t)(session->n_closing - closes);
-        memmove(session->closing, session->closing + closes,
-                session->n_closing * sizeof session->closing[0]);
-    }
-    return 1;
+    hf_pg_say(
+        io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+        HF_WORDS("the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u"),
+        (uint64_t)out->bytes + HF_PG_TX_RESERVE, io->tx.size);
+    return HF_ERR_TOO_LARGE;
 }
 
 /* A flight that is one statement of the session's own: its COMMIT or ROLLBACK (of a request that is in flight
  * already), or the question what became of it. */
 static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
-    static const char rollback[] = "ROLLBACK", asking[] = HF_PG_SQL_ASK;
-    enum { ASK_BYTES_MAX = OWN_BYTES_MAX(asking) + 2 * 4 + HF_TICKET_BYTES };
-    hf_buffer *tx = &io->tx;
     const bool ask = hf_stage_of(request) == HF_STAGE_ASK;
-    const uint32_t need = (ask ? ASK_BYTES_MAX : OWN_BYTES_MAX(rollback)) + SYNC_BYTES;
-    uint8_t *start = tx->data + tx->end, *at = start;
+    encoder out;
 
-    if (tx->size - tx->end < need + (ask ? HF_PG_TX_RESERVE : 0)) {
-        if (tx->end > 0) {
-            return 0;
-        }
-        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-                  "the question takes %u bytes, the transmit buffer (tx_bytes) has %u", need,
-                  tx->size);
-        return HF_ERR_TOO_LARGE;
-    }
+    encoder_start(&out, session, io, ask ? HF_PG_TX_RESERVE : 0);
     if (ask) {
         const char *space = strchr(request->ticket, ' '), *rest = space ? space + 1 : "";
         const hf_value values[] = {
             { .data = request->ticket, .bytes = space ? (size_t)(space - request->ticket) : 0 },
             { .data = rest, .bytes = strlen(rest) },
         };
-        at = put_own(at, asking, sizeof asking, values, 2);
+        put_own(&out, HF_PG_SQL_ASK, values, 2);
+    } else {
+        put_own(&out, hf_stage_of(request) == HF_STAGE_COMMIT ? "COMMIT" : "ROLLBACK", NULL, 0);
+    }
+    put(&out, sync, sizeof sync - 1);
+    if (!fits(&out, 0)) {
+        return no_room(&out);
+    }
+    if (ask) {
         session->sent += hf_pg_statements_of(request);
         session->in_flight++;
-    } else if (hf_stage_of(request) == HF_STAGE_COMMIT) {
-        at = hf_pg_put(at, commit, sizeof commit - 1);
-    } else {
-        at = put_own(at, rollback, sizeof rollback, NULL, 0);
     }
     session->said = 0;
     request->fate = HF_FATE_NONE;
-    request->sent_at = io->tx_total + (uint64_t)(at - start);
-    at = hf_pg_put(at, sync, SYNC_BYTES);
-    hf_pg_plan_put(request, HF_PG_OWN | HF_PG_SYNC, HF_PG_COLUMNS_UNKNOWN);
-    io->tx_total += (uint64_t)(at - start);
-    tx->end += (uint32_t)(at - start);
+    hf_pg_append_flight(io, request, out.bytes, out.executed, HF_PG_OWN | HF_PG_SYNC,
+                        HF_PG_COLUMNS_UNKNOWN);
     return 1;
 }
 
-/* Any request at all. */
-static int submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
-    const uint8_t closes = HF_STATEMENTS > 0 ? session->n_closing : 0;
-    uint64_t wanted = 0;
+int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
+    uint8_t closes = HF_STATEMENTS > 0 ? session->n_closing : 0;
+    encoder out;
 
     if (hf_stage_of(request) != HF_STAGE_RUN) {
         return submit_own(session, io, request);
     }
-    request->held = hf_resolves(request) && !request->prepare_only && !io->ticketless &&
-                    !hf_pg_self_commits(request);
-    request->ticket[0] = 0;
-
+    if (HF_WITH_RESOLVE) {
+        request->held = hf_resolves(request) && !request->prepare_only && !io->ticketless &&
+                        !hf_pg_self_commits(request);
+        request->ticket[0] = 0;
+    }
     if (hf_is_batch(request) && (request->prepare_only || !request->batch)) {
-        return refuse(io, HF_ERR_ARGUMENT, "a batch cannot be prepared only");
+        return refuse(io, HF_ERR_ARGUMENT, HF_WORDS("a batch cannot be prepared only"));
     }
-    int done = encode(session, io, request, closes, &wanted);
-    if (done == 0 && closes > 0) {
-        done = encode(session, io, request, 0, &wanted); /* they can wait, it cannot */
-    }
-    if (done == 0 && (io->tx.end == 0 || wanted > io->tx.size)) {
-        hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-                  "the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u",
-                  wanted, io->tx.size);
-        return HF_ERR_TOO_LARGE;
-    }
-    return done;
-}
-
-/* Copies a value. False: it has a NUL in it. Most are too short for a call. */
-static inline bool put_text(uint8_t *at, const char *from, size_t bytes) {
-    if (bytes > 16) {
-        memcpy(at, from, bytes);
-        return !memchr(from, 0, bytes);
-    }
-    for (size_t i = 0; i < bytes; i++) {
-        if (from[i] == 0) {
-            return false;
+    for (;; closes = 0) {
+        encoder_start(&out, session, io, HF_PG_TX_RESERVE);
+        int err = put_flight(&out, request, closes);
+        if (!err && fits(&out, 0)) {
+            break;
         }
-        at[i] = (uint8_t)from[i];
-    }
-    return true;
-}
-
-/* A single statement that was prepared before is the usual case: without the detours of the others, and without
- * their judgement, for whatever is not as it should be is left to submit_any(). */
-int hf_pg_submit(hf_session *opaque, hf_io *io, hf_request *request) {
-    hf_pg_session *session = hf_pg_of(opaque);
-    hf_buffer *tx = &io->tx;
-    hf_pg_entry *entry = &session->entries[session->slot];
-
-    if (tx->start == tx->end) {
-        tx->start = tx->end = 0;
-    }
-    const uint32_t room = tx->size - tx->end, least = RUN_BYTES_MAX + SYNC_BYTES + HF_PG_TX_RESERVE;
-    if (HF_STATEMENTS == 0 || room < least || hf_is_batch(request) || request->prepare_only ||
-        session->wrap || hf_resolves(request) || session->n_closing > 0 || !request->sql ||
-        (request->n_params > 0 && !request->params) ||
-        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
-        (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
-        strcmp((const char *)io->store + entry->at, request->sql) != 0) {
-        return submit_any(session, io, request);
-    }
-
-    uint8_t *start = tx->data + tx->end,
-            *at = begin_bind(start, session, entry->number, request->n_params);
-    size_t left = room - least; /* for values */
-    for (uint32_t i = 0; i < request->n_params; i++) {
-        const hf_value *value = &request->params[i];
-        if (left < 4) {
-            return submit_any(session, io, request);
+        if (HF_STATEMENTS > 0) {
+            hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
         }
-        left -= 4;
-        if (!value->data) {
-            at = hf_pg_put32(at, UINT32_MAX);
-            continue;
+        if (err || closes == 0) { /* old statements can wait to be closed, it cannot */
+            return err ? err : no_room(&out);
         }
-        if (value->bytes > left || !put_text(at + 4, value->data, value->bytes)) {
-            return submit_any(session, io, request);
-        }
-        left -= value->bytes;
-        at = hf_pg_put32(at, (uint32_t)value->bytes) + value->bytes;
     }
-    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
-    at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
-
-    entry->used_by = session->sent++;
-    const size_t bytes = (size_t)(at - start);
-    commit_flight(session, io, request, bytes, bytes - SYNC_BYTES, HF_PG_RUN | HF_PG_SYNC,
-                  entry->n_columns);
+    hf_pg_begin_request(session, request);
+    hf_pg_append_flight(io, request, out.bytes, out.executed, out.todo, HF_PG_COLUMNS_UNKNOWN);
+    if (request->prepare_only) {
+        request->sent_at = UINT64_MAX; /* nothing of it has an effect */
+    }
+    session->sent = out.sequence;
+    if (closes > 0) { /* others may have been added behind them */
+        request->driver_state[HF_PG_PLAN_CLOSES] = closes;
+        session->n_closing = (uint8_t)(session->n_closing - closes);
+        memmove(session->closing, session->closing + closes,
+                session->n_closing * sizeof session->closing[0]);
+    }
     return 1;
 }
 

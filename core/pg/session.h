@@ -70,6 +70,11 @@ static inline void hf_pg_plan_put(hf_request *request, uint16_t todo, uint16_t n
 
 enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
 
+enum {
+    HF_PG_PREFIX_BYTES = 12,
+    HF_PG_NAME_BYTES_MAX = HF_PG_PREFIX_BYTES + 8 + 1 /* a 32-bit number, NUL */
+};
+
 /* An array has at least one element, used or not. */
 enum { HF_PG_SLOTS = HF_STATEMENTS > 0 ? HF_STATEMENTS : 1 };
 
@@ -123,7 +128,7 @@ typedef struct hf_pg_session {
     uint32_t numbers;        /* names given so far */
     uint32_t forgotten;      /* how often a prepared statement was gone */
     uint32_t pid, key;
-    char name[12];                 /* how names of its statements begin: no other session's do */
+    char name[HF_PG_PREFIX_BYTES]; /* how names of its statements begin: no other session's do */
     uint32_t closing[HF_PG_SLOTS]; /* their numbers */
     hf_pg_entry entries[HF_PG_SLOTS];
 } hf_pg_session;
@@ -208,6 +213,33 @@ static inline void hf_pg_skip_maybe(hf_pg_session *session) {
 static inline void hf_pg_settle(hf_pg_session *session) {
     session->unusual = session->mode != HF_PG_RUNNING || session->skip > 0 || session->probing ||
                        session->rolling_back;
+}
+
+/* Writes the name of a prepared statement, and its NUL. */
+static inline uint8_t *hf_pg_write_name(uint8_t *at, const hf_pg_session *session,
+                                        uint32_t number) {
+    at = hf_pg_put(at, session->name, sizeof session->name);
+    for (; number != 0; number >>= 4) {
+        *at++ = (uint8_t) "0123456789abcdef"[number & 15];
+    }
+    *at++ = 0;
+    return at;
+}
+
+static inline void hf_pg_begin_request(hf_pg_session *session, hf_request *request) {
+    request->statement = 0;
+    request->complete = false;
+    session->in_flight++;
+}
+
+/* So many bytes behind what is in tx are a flight: from here on it counts. executed: up to where the byte ends that
+ * can have an effect. */
+static inline void hf_pg_append_flight(hf_io *io, hf_request *request, uint32_t bytes,
+                                       uint32_t executed, uint32_t todo, uint16_t n_columns) {
+    request->sent_at = io->tx_total + executed;
+    hf_pg_plan_put(request, (uint16_t)todo, n_columns);
+    io->tx_total += bytes;
+    io->tx.end += bytes;
 }
 
 /* A message in rx, whole unless cut. */
@@ -299,7 +331,8 @@ hf_news hf_pg_login(hf_pg_session *session, hf_io *io);
 
 /* --- encode.c ------------------------------------------------------------------------------------- */
 
-int hf_pg_submit(hf_session *session, hf_io *io, hf_request *request);
+/* submit() for any request. */
+int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request);
 void hf_pg_forget(hf_session *session, hf_io *io, hf_request *request);
 /* Appends to tx what fits there for certain (HF_PG_TX_RESERVE). False: it did not. */
 bool hf_pg_append(hf_io *io, const void *bytes, size_t size);
