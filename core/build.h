@@ -46,7 +46,7 @@
 
 /* Connections in one pool, at most. */
 #ifndef HF_CONNS_MAX
-#define HF_CONNS_MAX 64
+#define HF_CONNS_MAX (HF_SMALL ? 1 : 64)
 #endif
 
 /* Endpoints in one DSN. */

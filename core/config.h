@@ -13,7 +13,7 @@
  * itself means no limit. */
 // clang-format off
 #define HF_SETTINGS(X)                                                                              \
-    X(max_concurrent, "max-concurrent", 3, COUNT, (1, HF_CONNS_MAX), "not allowed",                 \
+    X(max_concurrent, "max-concurrent", HF_CONNS_USUAL, COUNT, (1, HF_CONNS_MAX), "not allowed",    \
       "connections at most")                                                                        \
     X(max_retries, "max-retries", 5, COUNT, (0, HF_FOREVER), "never re-sent",                       \
       "re-sends of one statement")                                                                  \
@@ -58,6 +58,9 @@
     X(tx_bytes, "tx-bytes", 4096, BYTES, (512, 1 << 30), "not allowed",                             \
       "transmit buffer of a connection: the longest statement")
 // clang-format on
+
+/* As max_concurrent. */
+#define HF_CONNS_USUAL (HF_CONNS_MAX < 3 ? HF_CONNS_MAX : 3)
 
 /* HF_LEAST (1, 64) is 1. */
 #define HF_LEAST(minimum, maximum) (minimum)

@@ -35,28 +35,35 @@ void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t 
     error->limit_ms = limit_ms;
 }
 
-void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
-                        hf_phase phase) {
+/* `db.example: connection reset`, or what the server had said of its end. */
+static void link_error_words(const hf_conn *conn, hf_error *error, const char *why) {
     char words[HF_MESSAGE_BYTES];
-    int32_t system = 0;
-    const char *why = link ? link->api->why(link, &system) : NULL;
     hf_writer out = hf_writer_on(words, sizeof words);
     hf_write_text(&out, conn->pool->config->hosts[conn->endpoint].name);
-    bool ended = code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED;
-    bool warned = ended && conn->warned[0]; /* the server said why before it went */
-    if (warned) {
+    if (error->sqlstate[0]) {
         hf_write_text(&out, ": the server had announced ");
-        hf_write_text(&out, conn->warned);
-        hf_write_text(&out, memcmp(conn->warned, "57P01", 5) == 0 ? ", shutting down"
-                                                                  : ", after a crash");
+        hf_write_text(&out, error->sqlstate);
+        hf_write_text(&out, memcmp(error->sqlstate, "57P01", 5) == 0 ? ", shutting down"
+                                                                     : ", after a crash");
     } else if (why) {
         hf_write_text(&out, ": ");
         hf_write_text(&out, why);
     }
-    hf_error_set(error, (hf_err)code, phase, words);
+    hf_error_message(error, words, strlen(words));
+}
+
+void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
+                        hf_phase phase) {
+    int32_t system = 0;
+    const char *why = link ? link->api->why(link, &system) : NULL;
+    hf_error_set(error, (hf_err)code, phase, HF_WITH_WORDS ? NULL : why);
     error->system = system;
-    if (warned) {
+    if (code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED) {
+        /* The server may have said why before it went. */
         memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
+    }
+    if (HF_WITH_WORDS) {
+        link_error_words(conn, error, why);
     }
 }
 
@@ -85,7 +92,7 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     if (conn->dial.phase == HF_PHASE_RESOLVE) {
         port->api->resolve_cancel(port, conn->index);
     }
-    if (conn->dial.phase == HF_PHASE_LOGIN) {
+    if (HF_CONNS_MAX > 1 && conn->dial.phase == HF_PHASE_LOGIN) {
         hf_pool_logged_in(conn->pool);
     }
     conn->dial = (hf_dial){ 0 };
@@ -181,33 +188,31 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
 /* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline says so. */
 static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    hf_error why = *error; /* it may lie in what is about to be wiped */
     bool was_up = hf_conn_up(conn);
-    if (!pool->extra_refused) { /* a refusal is what a person has to hear of */
-        pool->last_error = why;
+    if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person has to hear of */
+        pool->last_error = *error;
     }
     if (was_up) {
         pool->losses++;
-    } else {
+    } else if (HF_HOSTS_MAX > 1) {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
     }
     pool->policy.backoff_ms = hf_pool_lost(pool, conn);
-    hf_conn_step(conn, event, &why);
-    hf_flight_lost(conn, &why);
-    if (was_up) {
+    hf_conn_step(conn, event, error);
+    hf_flight_lost(conn, error);
+    if (HF_CONNS_MAX > 1 && was_up) {
         hf_pool_suspect(pool, conn);
     }
     hf_pool_judge(pool);
 }
 
 void hf_conn_fail(hf_conn *conn, const hf_error *error) {
-    hf_error why = *error;
-    if (hf_conn_up(conn) || hf_classify(&why, false) != HF_CLASS_PERMANENT) {
-        lose(conn, HF_EV_LOST, &why);
+    if (hf_conn_up(conn) || hf_classify(error, false) != HF_CLASS_PERMANENT) {
+        lose(conn, HF_EV_LOST, error);
         return;
     }
-    hf_conn_step(conn, HF_EV_REFUSED, &why);
-    hf_pool_refused(conn->pool, &why);
+    hf_conn_step(conn, HF_EV_REFUSED, error);
+    hf_pool_refused(conn->pool, error);
 }
 
 void hf_conn_close(hf_conn *conn) {
@@ -372,40 +377,43 @@ void hf_conn_serve(hf_conn *conn) {
 static void state_due(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
+    hf_phase phase = (hf_phase)conn->dial.phase;
+    hf_limit limit = HF_LIMIT_CONNECT;
+    uint32_t ms = config->connect_timeout_ms;
     hf_error error;
     switch ((hf_state)conn->fsm.state) {
-    case HF_CONNECTING:
-        hf_timeout_error(&error, (hf_phase)conn->dial.phase, HF_LIMIT_CONNECT,
-                         config->connect_timeout_ms);
-        lose(conn, HF_EV_DUE, &error);
+    case HF_CONNECTING: break;
+    case HF_RECONNECTING:
+        if (conn->fsm.lost_from == HF_PROBING) {
+            limit = HF_LIMIT_PROBE_RECONNECT;
+            ms = config->probe_reconnect_timeout_ms;
+        } else {
+            limit = HF_LIMIT_RECONNECT;
+            ms = config->reconnect_timeout_ms;
+        }
         break;
-    case HF_RECONNECTING: {
-        bool probe = conn->fsm.lost_from == HF_PROBING;
-        hf_timeout_error(&error, (hf_phase)conn->dial.phase,
-                         probe ? HF_LIMIT_PROBE_RECONNECT : HF_LIMIT_RECONNECT,
-                         probe ? config->probe_reconnect_timeout_ms : config->reconnect_timeout_ms);
-        lose(conn, HF_EV_DUE, &error);
-        break;
-    }
     case HF_PROBING:
-        hf_timeout_error(&error, HF_PHASE_PROBE, HF_LIMIT_PROBE, config->probe_timeout_ms);
-        lose(conn, HF_EV_DUE, &error);
+        phase = HF_PHASE_PROBE;
+        limit = HF_LIMIT_PROBE;
+        ms = config->probe_timeout_ms;
         break;
     case HF_HEALTHY:
         if (conn->n_flight == 0 && !hf_cancel_pending(conn)) {
             hf_conn_step(conn, HF_EV_DUE, NULL);
         }
-        break;
+        return;
     case HF_BACKOFF:
         if (hf_pool_may_dial(pool, conn)) {
             hf_conn_step(conn, HF_EV_DUE, NULL);
         } else {
             hf_fsm_defer(&conn->fsm, hf_pool_ask_again(pool));
         }
-        break;
+        return;
     case HF_IDLE:
-    case HF_STATE_COUNT: break;
+    case HF_STATE_COUNT: return;
     }
+    hf_timeout_error(&error, phase, limit, ms);
+    lose(conn, HF_EV_DUE, &error);
 }
 
 void hf_conn_due(hf_conn *conn) {
@@ -462,7 +470,7 @@ static inline bool quiet(const hf_conn *conn) {
 
 void hf_conn_settle(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    const uint64_t bit = (uint64_t)1 << conn->index;
+    const hf_set bit = (hf_set)1 << conn->index;
     const bool usual = quiet(conn);
     const hf_ms at = !usual               ? due(conn)
                      : conn->n_flight > 0 ? conn->attempt_deadline

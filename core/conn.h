@@ -22,20 +22,33 @@ typedef struct hf_dial {
     uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
 } hf_dial;
 
+/* In the order of what it costs to reach a field: on a Cortex-M an instruction is short for bytes within 32 of the
+ * beginning, halfwords within 64 and words within 128. */
 struct hf_conn {
     hf_pool *pool;
-    hf_timer timer; /* the next moment anything of this connection is due */
-    hf_fsm fsm;
+    hf_dial dial; /* the session's link */
     uint16_t index;
     uint16_t n_flight;
+    uint8_t n_addresses, address; /* how many, and which is being tried or in use */
+    uint8_t endpoint;
+    bool active;          /* on the pool's list of those with something to do */
+    bool resumed;         /* hf_resume() was called */
+    bool spared;          /* the clock jumped over the end of this attempt: it was given more */
+    bool tx_blocked;      /* the link took less than was offered: wait for news */
+    uint8_t cancel_limit; /* the hf_limit that fired */
+    hf_fsm fsm;
+    uint8_t cancel_code; /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
+    char warned[6];      /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
+    uint16_t exposed;    /* so many of the oldest in flight may be hit by a cancel that is over */
+    hf_queue flight;     /* in the order of their answers */
+    hf_request *cancelled; /* whom the cancel is for; NULL when that one is over already */
+    hf_link *closing;      /* an old link being closed */
+    hf_dial cancel;        /* the cancel's link */
+    hf_conn *next_active;
     uint32_t attempt; /* own failed dials in a row while others are usable */
-    hf_dial dial;     /* the session's link */
-    hf_dial cancel;   /* the cancel's link */
-    hf_link *closing; /* an old link being closed */
+    hf_timer timer;   /* the next moment anything of this connection is due */
     hf_ms closing_deadline;
     hf_ms cancel_deadline;  /* cancel and grace; HF_NEVER: no cancel is pending */
-    hf_request *cancelled;  /* whom the cancel is for; NULL when that one is over already */
-    hf_queue flight;        /* in the order of their answers */
     hf_ms attempt_deadline; /* of the oldest in flight; HF_NEVER none */
     hf_ms paused_at;        /* on_row said HF_PAUSE then; HF_NEVER: not paused */
     hf_ms tcp_deadline;     /* of the address being tried; HF_NEVER: the state's rules */
@@ -43,17 +56,6 @@ struct hf_conn {
     hf_ms heard_at;         /* bytes last came then */
     uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
-    uint8_t n_addresses, address; /* how many, and which is being tried or in use */
-    uint8_t endpoint;
-    uint16_t exposed;     /* so many of the oldest in flight may be hit by a cancel that is over */
-    uint8_t cancel_code;  /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
-    uint8_t cancel_limit; /* the hf_limit that fired */
-    bool active;          /* on the pool's list of those with something to do */
-    bool resumed;         /* hf_resume() was called */
-    bool spared;          /* the clock jumped over the end of this attempt: it was given more */
-    bool tx_blocked;      /* the link took less than was offered: wait for news */
-    char warned[6];       /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
-    hf_conn *next_active;
     hf_session session;
     hf_io io;
 };

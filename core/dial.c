@@ -226,11 +226,10 @@ static void login(hf_conn *conn) {
     conn->tcp_deadline = HF_NEVER;
     int err = pool->config->driver->start(&conn->session, io);
     if (err < 0) {
-        hf_error error = io->error;
-        if (error.code == HF_OK) {
-            hf_error_set(&error, (hf_err)err, HF_PHASE_LOGIN, NULL);
+        if (io->error.code == HF_OK) {
+            hf_error_set(&io->error, (hf_err)err, HF_PHASE_LOGIN, NULL);
         }
-        hf_conn_fail(conn, &error);
+        hf_conn_fail(conn, &io->error);
     }
 }
 
@@ -244,7 +243,7 @@ void hf_dial_advance(hf_conn *conn) {
         if (r == 0) {
             return;
         }
-        if (r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
+        if (HF_CONNS_MAX > 1 && r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
             conn->tcp_deadline = HF_NEVER; /* this address is good */
             return;
         }

@@ -44,11 +44,11 @@ static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
 uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
     hf_outage *outage = &pool->outage;
     unsigned left = pool->n_up - (hf_conn_up(conn) ? 1u : 0u);
-    if (left > 0) {
+    if (HF_CONNS_MAX > 1 && left > 0) {
         return own_delay(pool, conn);
     }
     hf_outage_begin(outage, pool->now);
-    if (outage->canary != HF_NOBODY && outage->canary != conn->index) {
+    if (HF_CONNS_MAX > 1 && outage->canary != HF_NOBODY && outage->canary != conn->index) {
         hf_ms again = hf_pool_ask_again(pool);
         return (uint32_t)(again - pool->now);
     }
@@ -64,7 +64,7 @@ bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
     if (pool->refused || pool->closing) {
         return false;
     }
-    if (!in_outage(pool)) {
+    if (HF_CONNS_MAX > 1 && !in_outage(pool)) {
         return !pool->extra_refused;
     }
     hf_outage_begin(&pool->outage, pool->now);
@@ -72,7 +72,7 @@ bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN) {
             return false;
         }
@@ -81,7 +81,7 @@ bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
 }
 
 void hf_pool_logged_in(hf_pool *pool) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (pool->conns[i].dial.phase == HF_PHASE_TCP ||
             pool->conns[i].dial.phase == HF_PHASE_TLS) {
             hf_pool_activate(pool, &pool->conns[i]);
@@ -91,7 +91,7 @@ void hf_pool_logged_in(hf_pool *pool) {
 
 hf_ms hf_pool_ask_again(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
-    if (pool->outage.canary != HF_NOBODY) {
+    if (HF_CONNS_MAX > 1 && pool->outage.canary != HF_NOBODY) {
         hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
         if (canary != HF_NEVER && canary >= pool->now) {
             at = canary;
@@ -104,11 +104,14 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
     (void)conn;
     hf_outage_up(&pool->outage);
     pool->outage.next_dial = HF_NEVER;
+    if (HF_CONNS_MAX == 1) {
+        return;
+    }
     pool->extra_at = pool->now + spread(pool);
     if (pool->n_up > 1) {
         return;
     }
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *other = &pool->conns[i];
         /* Sooner than it would have asked, or later: those that waited for this one ask all at once. */
         if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
@@ -128,7 +131,7 @@ void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
 }
 
 void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn != except && conn->fsm.state == HF_HEALTHY && conn->n_flight == 0 &&
             !hf_cancel_pending(conn)) {
@@ -139,57 +142,65 @@ void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
 }
 
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
-    hf_error why = *error;
     const hf_request *last = pool->queue.tail, *dropped = NULL;
     while (pool->waiting.head) {
-        hf_request_drop(pool, pool->waiting.head, &why);
+        hf_request_drop(pool, pool->waiting.head, error);
     }
     while (last && dropped != last) { /* what a callback submits meanwhile is not among them */
         dropped = pool->queue.head;
-        hf_request_drop(pool, pool->queue.head, &why);
+        hf_request_drop(pool, pool->queue.head, error);
     }
 }
 
 static void all_idle(hf_pool *pool) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (pool->conns[i].fsm.state != HF_IDLE) {
             hf_conn_close(&pool->conns[i]);
         }
     }
 }
 
-/* No connection is usable, and none will be tried for: everything that waits ends with `error`. */
-static void give_up(hf_pool *pool, const hf_error *error) {
-    hf_error why = *error;
+/* No connection is usable, and none will be tried for: everything that waits ends with last_error. */
+static void give_up(hf_pool *pool) {
     all_idle(pool);
     hf_outage_reset(&pool->outage);
     pool->keep_open = 0;
-    hf_pool_drop_all(pool, &why);
+    hf_pool_drop_all(pool, &pool->last_error);
 }
 
 void hf_pool_refused(hf_pool *pool, const hf_error *error) {
     pool->last_error = *error;
     pool->extra_refused = true;
-    if (in_outage(pool)) {
+    if (HF_CONNS_MAX == 1 || in_outage(pool)) {
         pool->refused = true;
-        give_up(pool, error);
+        give_up(pool);
         return;
     }
-    for (unsigned i = 0; i < pool->n_conns; i++) { /* none of the others asks the same again */
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* none of the others asks the same again */
         if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE) {
             hf_conn_close(&pool->conns[i]);
         }
     }
 }
 
+/* Its whole text becomes its message. */
+static void reason_as_message(hf_error *error) {
+    static const char trying[] = "the connection was still being made";
+    char why[HF_MESSAGE_BYTES];
+    size_t length = hf_error_text(error, why, sizeof why);
+    bool failed = error->code != HF_OK; /* else the first try outlasted the outage's limit */
+    hf_error_message(error, failed ? why : trying, failed ? length : sizeof trying - 1);
+    error->from_server = false;
+    error->system = 0;
+}
+
 void hf_pool_judge(hf_pool *pool) {
     if (!in_outage(pool) || pool->outage.since == HF_NEVER || pool->closing) {
         return;
     }
-    if (pool->extra_refused) { /* the same credentials again? no: once is enough */
-        hf_error why = pool->last_error;
+    if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the same credentials again? once is enough */
         pool->refused = true;
-        give_up(pool, &why);
+        give_up(pool);
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
@@ -197,22 +208,17 @@ void hf_pool_judge(hf_pool *pool) {
         return;
     }
     /* What was last seen, and that it was the last try. */
-    hf_error error = pool->last_error;
-    static const char trying[] = "the connection was still being made";
-    char why[HF_MESSAGE_BYTES];
-    size_t length = hf_error_text(&error, why, sizeof why);
-    bool failed = error.code != HF_OK; /* else the first try outlasted the outage's limit */
-    hf_error_message(&error, failed ? why : trying, failed ? length : sizeof trying - 1);
-    error.code = HF_ERR_OUTAGE;
-    error.from_server = false;
-    error.system = 0; /* the message has it */
-    error.limit = (uint8_t)limit;
-    error.limit_ms =
+    hf_error *error = &pool->last_error;
+    if (HF_WITH_WORDS) {
+        reason_as_message(error);
+    }
+    error->code = HF_ERR_OUTAGE;
+    error->limit = (uint8_t)limit;
+    error->limit_ms =
         limit == HF_LIMIT_CONNECT_RETRIES
             ? pool->config->connect_retries
             : (uint32_t)(hf_outage_deadline(&pool->outage, pool->config) - pool->outage.since);
-    pool->last_error = error;
-    give_up(pool, &error);
+    give_up(pool);
 }
 
 void hf_pool_arm(hf_pool *pool) {
@@ -221,17 +227,17 @@ void hf_pool_arm(hf_pool *pool) {
         at = hf_pool_closed(pool) ? HF_NEVER : pool->close_deadline;
     } else if (in_outage(pool)) {
         at = hf_outage_deadline(&pool->outage, pool->config);
-    } else if (pool->n_idle > 0 && pool->extra_at > pool->now &&
-               (pool->queue.head || pool->n_conns - pool->n_idle < pool->keep_open)) {
+    } else if (HF_CONNS_MAX > 1 && pool->n_idle > 0 && pool->extra_at > pool->now &&
+               (pool->queue.head || hf_pool_size(pool) - pool->n_idle < pool->keep_open)) {
         at = pool->extra_at;
     }
     hf_heap_set(&pool->heap, &pool->timer, at);
 }
 
-static hf_conn *lowest(hf_pool *pool, uint64_t mask) {
+static hf_conn *lowest(hf_pool *pool, hf_set set) {
     unsigned index = 0;
-    while (!(mask & 1)) {
-        mask >>= 1;
+    while (HF_CONNS_MAX > 1 && !(set & 1)) {
+        set >>= 1;
         index++;
     }
     return &pool->conns[index];
@@ -268,22 +274,24 @@ static bool wanted(const hf_pool *pool) {
     if (pool->n_idle == 0) {
         return false;
     }
-    unsigned awake = (unsigned)pool->n_conns - pool->n_idle;
+    unsigned awake = hf_pool_size(pool) - pool->n_idle;
     unsigned dialling = awake - pool->n_up;
     bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > dialling);
     if (!needed || pool->refused || pool->closing) {
         return false;
     }
-    return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
+    return HF_CONNS_MAX == 1 || in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
 }
 
 /* Wakes them. True: some were. */
 static bool wake(hf_pool *pool) {
     bool woken = false;
-    for (unsigned i = 0; i < pool->n_conns && wanted(pool); i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(pool, conn)) {
-            pool->extra_at = pool->now + spread(pool) / pool->n_conns;
+            if (HF_CONNS_MAX > 1) {
+                pool->extra_at = pool->now + spread(pool) / pool->n_conns;
+            }
             hf_conn_step(conn, HF_EV_WANT, NULL);
             hf_conn_settle(conn);
             woken = true;
@@ -294,7 +302,7 @@ static bool wake(hf_pool *pool) {
 
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
-    for (uint32_t turns = pool->n_queued + pool->n_conns; pool->queue.head && turns > 0; turns--) {
+    for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0; turns--) {
         if (pool->free) {
             fill(pool, lowest(pool, pool->free));
         } else if (pool->room && may_follow(pool->queue.head)) {

@@ -229,7 +229,9 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         hf_cancel_answered(conn);
     }
     if (give_up) {
-        hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+        if (HF_HOSTS_MAX > 1) {
+            hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+        }
         hf_conn_fail(conn, &why);
         return false;
     }
@@ -277,10 +279,14 @@ static inline bool row(hf_conn *conn, hf_request *request) {
 static void up(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     conn->dial.phase = HF_PHASE_QUERY;
-    hf_pool_logged_in(pool);
+    if (HF_CONNS_MAX > 1) {
+        hf_pool_logged_in(pool);
+    }
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
-    hf_endpoints_good(&pool->endpoints, conn->endpoint);
+    if (HF_HOSTS_MAX > 1) {
+        hf_endpoints_good(&pool->endpoints, conn->endpoint);
+    }
     if (conn->io.tx.start == conn->io.tx.end) { /* a password may have gone through it */
         uint64_t used = conn->io.tx_total;
         hf_wipe(conn->io.tx.data, used < conn->io.tx.size ? (size_t)used : conn->io.tx.size);
@@ -320,7 +326,9 @@ static void dial_again(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     pool->endpoints.list[conn->endpoint].degraded = conn->io.degraded;
     hf_dial_drop(&conn->dial);
-    hf_pool_logged_in(pool);
+    if (HF_CONNS_MAX > 1) {
+        hf_pool_logged_in(pool);
+    }
     int err = hf_dial_open(conn, &conn->dial);
     if (err != HF_OK) {
         hf_error error;

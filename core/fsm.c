@@ -42,28 +42,6 @@ const char *hf_event_name(hf_event event) {
     return (size_t)event < HF_EVENT_COUNT ? hf_events[event] : "?";
 }
 
-/* now + ms, HF_NEVER for HF_FOREVER and for what lies beyond the end of time. */
-static hf_ms later(hf_ms now, uint32_t ms) {
-    return ms == HF_FOREVER || now > HF_NEVER - ms ? HF_NEVER : now + ms;
-}
-
-static hf_ms deadline(hf_state state, hf_state lost_from, hf_ms now, const hf_policy *policy) {
-    switch (state) {
-    case HF_IDLE: return HF_NEVER;
-    case HF_CONNECTING: return later(now, policy->connect_timeout_ms);
-    case HF_HEALTHY:
-        return policy->probe_interval_ms == 0 ? HF_NEVER : later(now, policy->probe_interval_ms);
-    case HF_PROBING: return later(now, policy->probe_timeout_ms);
-    case HF_BACKOFF: return later(now, policy->backoff_ms);
-    case HF_RECONNECTING:
-        return later(now, lost_from == HF_PROBING ? policy->probe_reconnect_timeout_ms
-                                                  : policy->reconnect_timeout_ms);
-    case HF_STATE_COUNT: break;
-    }
-    HF_ASSERT(state < HF_STATE_COUNT);
-    return HF_NEVER;
-}
-
 static bool dialling(hf_state state) {
     return state == HF_CONNECTING || state == HF_RECONNECTING;
 }
@@ -72,27 +50,18 @@ static bool up(hf_state state) {
     return state == HF_HEALTHY || state == HF_PROBING;
 }
 
-static unsigned actions(hf_state from, hf_event event, hf_state to) {
-    switch (to) {
-    case HF_CONNECTING:
-    case HF_RECONNECTING: return HF_DO_DIAL;
-    case HF_PROBING: return HF_DO_PROBE;
-    case HF_HEALTHY: return from == HF_HEALTHY ? 0 : HF_DO_SERVE;
-    case HF_BACKOFF:
-    case HF_IDLE:
-        if (up(from)) {
-            return event == HF_EV_CLOSE ? HF_DO_CLOSE : HF_DO_DROP;
-        }
-        return dialling(from) ? HF_DO_DROP : 0;
-    case HF_STATE_COUNT: break;
+/* What becomes of the link of a state that is left for one without. */
+static uint8_t leaving(hf_state from, hf_event event) {
+    if (up(from)) {
+        return event == HF_EV_CLOSE ? HF_DO_CLOSE : HF_DO_DROP;
     }
-    HF_ASSERT(to < HF_STATE_COUNT);
-    return 0;
+    return dialling(from) ? HF_DO_DROP : 0;
 }
 
 hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *policy) {
     hf_state from = (hf_state)fsm->state, to;
     hf_step step = { .from = from, .to = from };
+    uint32_t ms = HF_FOREVER; /* how long it may stay there */
 
     HF_ASSERT((size_t)from < HF_STATE_COUNT && (size_t)event < HF_EVENT_COUNT);
     if (hf_edges[from][event] == 0) {
@@ -102,21 +71,48 @@ hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *pol
     if (to == HF_RECONNECTING && fsm->ups == 0) {
         to = HF_CONNECTING;
     }
-    if (to == HF_HEALTHY && dialling(from) && fsm->ups < UINT32_MAX) {
-        fsm->ups++;
-    }
-    if (to == HF_BACKOFF && up(from)) {
-        fsm->lost_from = (uint8_t)from;
-    } else if (to == HF_IDLE) {
+    switch (to) {
+    case HF_IDLE:
         fsm->lost_from = HF_IDLE;
+        step.actions = leaving(from, event);
+        break;
+    case HF_CONNECTING:
+        ms = policy->connect_timeout_ms;
+        step.actions = HF_DO_DIAL;
+        break;
+    case HF_HEALTHY:
+        if (dialling(from) && fsm->ups < UINT32_MAX) {
+            fsm->ups++;
+        }
+        if (policy->probe_interval_ms != 0) {
+            ms = policy->probe_interval_ms;
+        }
+        step.actions = from == HF_HEALTHY ? 0 : HF_DO_SERVE;
+        break;
+    case HF_PROBING:
+        ms = policy->probe_timeout_ms;
+        step.actions = HF_DO_PROBE;
+        break;
+    case HF_BACKOFF:
+        if (up(from)) {
+            fsm->lost_from = (uint8_t)from;
+        }
+        ms = policy->backoff_ms;
+        step.actions = leaving(from, event);
+        break;
+    case HF_RECONNECTING:
+        ms = fsm->lost_from == HF_PROBING ? policy->probe_reconnect_timeout_ms
+                                          : policy->reconnect_timeout_ms;
+        step.actions = HF_DO_DIAL;
+        break;
+    case HF_STATE_COUNT: break;
     }
-    fsm->deadline = deadline(to, (hf_state)fsm->lost_from, now, policy);
+    fsm->deadline = ms == HF_FOREVER || now > HF_NEVER - ms ? HF_NEVER : now + ms;
     if (to != from) {
         fsm->state = (uint8_t)to;
         fsm->since = now;
     }
     step.to = to;
-    step.actions = actions(from, event, to);
     step.legal = true;
     return step;
 }

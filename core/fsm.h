@@ -86,17 +86,17 @@ typedef struct hf_policy {
 
 /* One connection's machine. All zero is IDLE and never up. Read it freely; only hf_fsm_step() writes. */
 typedef struct hf_fsm {
+    uint8_t state;     /* an hf_state */
+    uint8_t lost_from; /* the hf_state in which it was last lost: PROBING has other time-outs */
+    uint32_t ups;      /* how often it came up: 0 never */
     hf_ms deadline; /* of this state; HF_NEVER in IDLE (and in HEALTHY with probe_interval_ms 0) */
     hf_ms since;    /* when this state began */
-    uint32_t ups;   /* how often it came up: 0 never */
-    uint8_t state;  /* an hf_state */
-    uint8_t lost_from; /* the hf_state in which it was last lost: PROBING has other time-outs */
 } hf_fsm;
 
 typedef struct hf_step {
     hf_state from, to;
-    unsigned actions; /* HF_DO_* */
-    bool legal;       /* false: the event means nothing in that state and changed nothing */
+    uint8_t actions; /* HF_DO_* */
+    bool legal;      /* false: the event means nothing in that state and changed nothing */
 } hf_step;
 
 /* One step. Never fails; an event that the state does not know changes nothing (legal is false). DUE

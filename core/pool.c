@@ -41,7 +41,7 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     at += pool->n_conns * HF_ROUND(sizeof(hf_conn));
     size_t each =
         HF_ROUND(config->rx_bytes) + HF_ROUND(config->tx_bytes) + HF_ROUND(HF_STATEMENT_BYTES);
-    for (uint16_t i = 0; i < pool->n_conns; i++, at += each) {
+    for (uint16_t i = 0; i < hf_pool_size(pool); i++, at += each) {
         hf_conn_init(&pool->conns[i], pool, i, at);
     }
     return pool;
@@ -151,7 +151,7 @@ static void serve_news(hf_pool *pool) {
     uint32_t tag;
     while (api->next(pool->port, &tag)) {
         uint32_t index = tag & ~HF_TAG_RESOLVE;
-        if (index < pool->n_conns) {
+        if (index < hf_pool_size(pool)) {
             hf_pool_activate(pool, &pool->conns[index]);
         }
     }
@@ -168,7 +168,7 @@ static void serve_news(hf_pool *pool) {
 /* The clock jumped: nobody looked, so no statement is to blame, and every link is suspect. An idle one is
  * probed. An attempt whose time ran out meanwhile has as long as a probe to show that its link lives, once. */
 static void jumped(hf_pool *pool, hf_ms gap) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER) {
             continue;
@@ -189,7 +189,7 @@ static void jumped(hf_pool *pool, hf_ms gap) {
 static void pool_due(hf_pool *pool) {
     hf_heap_remove(&pool->heap, &pool->timer);
     if (pool->closing && pool->now >= pool->close_deadline) {
-        for (unsigned i = 0; i < pool->n_conns; i++) {
+        for (unsigned i = 0; i < hf_pool_size(pool); i++) {
             hf_conn_abort(&pool->conns[i]);
         }
         return;
@@ -199,7 +199,7 @@ static void pool_due(hf_pool *pool) {
 
 static void serve_deadlines(hf_pool *pool) {
     /* Each timer once or twice: what a callback arms for now waits for the next tick in the worst case. */
-    uint32_t turns = 4u * pool->n_conns + 2u * (pool->n_queued + pool->n_in_flight) + 4u;
+    uint32_t turns = 4u * hf_pool_size(pool) + 2u * (pool->n_queued + pool->n_in_flight) + 4u;
     while (hf_heap_next(&pool->heap) <= pool->now && turns-- > 0) {
         hf_timer *timer = pool->heap.root;
         switch (timer->kind) {
@@ -219,7 +219,7 @@ static HF_RARE void begin_close(hf_pool *pool) {
 
 /* Closing: what runs is cancelled, one after the other; connections that have become free of work go. */
 static void close_free(hf_pool *pool) {
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->n_flight > 0) {
             hf_cancel_begin(conn, HF_ERR_CANCELLED, HF_LIMIT_NONE);
@@ -233,7 +233,7 @@ static void close_free(hf_pool *pool) {
         return;
     }
     hf_endpoints_wipe(&pool->endpoints);
-    for (unsigned i = 0; i < pool->n_conns; i++) { /* of a login that was not finished */
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* of a login that was not finished */
         hf_conn_wipe(&pool->conns[i]);
     }
 }
@@ -286,7 +286,7 @@ bool hf_pool_closed(const hf_pool *pool) {
     if (!pool->closing || pool->n_queued > 0 || pool->n_in_flight > 0) {
         return false;
     }
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (pool->conns[i].fsm.state != HF_IDLE || pool->conns[i].closing) {
             return false;
         }
@@ -314,7 +314,7 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
         .last_error = pool->last_error,
     };
     memcpy(status->done, pool->done, sizeof status->done);
-    for (unsigned i = 0; i < pool->n_conns; i++) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         status->conns[pool->conns[i].fsm.state]++;
     }
 }

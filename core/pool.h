@@ -11,37 +11,44 @@
 #include "journal.h"
 #include "outage.h"
 
-/* Complete so that its size is known; the fields are holdfast's own. */
+/* A set of connections: bit i is connection i. */
+#if HF_CONNS_MAX > 32
+typedef uint64_t hf_set;
+#else
+typedef uint32_t hf_set;
+#endif
+
+/* Complete so that its size is known; the fields are holdfast's own. What is used most comes first (conn.h). */
 struct hf_pool {
     const hf_config *config;
     hf_port *port;
     hf_conn *conns;
-    hf_heap heap;      /* a timer per connection, per request with a deadline, and the pool's own */
-    hf_timer timer;    /* the outage's end, or the next extra dial */
-    hf_queue queue;    /* for the next free connection */
-    hf_queue waiting;  /* waiting by themselves (40001), in no order */
-    hf_request *fresh; /* the first in the queue whose clock has not started */
-    hf_conn *active;   /* connections with something to do */
-    hf_policy policy;  /* the settings, for fsm */
-    hf_endpoints endpoints;
-    hf_outage outage;
-    hf_journal journal;
-    hf_error last_error;
-    hf_ms now, promised;  /* of the last tick: its time, and the deadline it returned */
-    hf_ms close_deadline; /* HF_NEVER: not closing */
-    hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
-    uint64_t free;        /* bit i: connection i is HEALTHY and has nothing in flight */
-    uint64_t room;        /* bit i: … has replay-safe requests in flight and takes more */
-    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
-    uint32_t n_queued, n_in_flight;
-    uint32_t dials, ups, losses, retries;
+    hf_heap heap;       /* a timer per connection, per request with a deadline, and the pool's own */
+    bool refused;       /* for good: last_error */
+    bool extra_refused; /* a dial beside healthy connections was: no more of them */
+    bool closing, close_begins, in_tick;
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */
     uint16_t n_idle;    /* IDLE */
     uint16_t keep_open; /* hf_pool_open()'s n */
-    bool refused;       /* for good: last_error */
-    bool extra_refused; /* a dial beside healthy connections was: no more of them */
-    bool closing, close_begins, in_tick;
+    uint32_t n_queued, n_in_flight;
+    hf_ms now, promised; /* of the last tick: its time, and the deadline it returned */
+    hf_queue queue;      /* for the next free connection */
+    hf_queue waiting;    /* waiting by themselves (40001), in no order */
+    hf_request *fresh;   /* the first in the queue whose clock has not started */
+    hf_conn *active;     /* connections with something to do */
+    uint32_t dials, ups, losses, retries;
+    hf_set free;          /* connections that are HEALTHY and have nothing in flight */
+    hf_set room;          /* … that have replay-safe requests in flight and take more */
+    hf_ms close_deadline; /* HF_NEVER: not closing */
+    hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
+    hf_timer timer;       /* the outage's end, or the next extra dial */
+    hf_outage outage;
+    hf_policy policy; /* the settings, for fsm */
+    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
+    hf_error last_error;
+    hf_endpoints endpoints;
+    hf_journal journal;
 };
 
 /* Memory for a pool, aligned, with static or automatic storage as where it stands:
@@ -53,6 +60,11 @@ struct hf_pool {
                                                     HF_ROUND(tx) + HF_ROUND(HF_STATEMENT_BYTES)))
 #define HF_POOL_MEMORY(name, conns, rx, tx) \
     _Alignas(16) unsigned char name[HF_POOL_BYTES(conns, rx, tx)]
+
+/* How many connections it has: one, to code that was built for no more. */
+static inline unsigned hf_pool_size(const hf_pool *pool) {
+    return HF_CONNS_MAX > 1 ? pool->n_conns : 1;
+}
 
 /* What a pool is doing, in numbers. */
 typedef struct hf_pool_status {

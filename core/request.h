@@ -128,21 +128,36 @@ typedef struct hf_statement {
 /* What on_row answers. */
 enum { HF_CONTINUE = 0, HF_PAUSE = 1 };
 
+/* Set what is the caller's by name: zero is a good default for all but sql (or batch). What is used most comes first,
+ * whoever's it is (conn.h). */
 struct hf_request {
-    /* The caller's. Zero is a good default for all but sql (or batch). */
+    /* The caller's. */
     const char *sql;        /* one statement; $1 … $n for parameters */
     const hf_value *params; /* text format */
     uint16_t n_params;      /* at most 65535 */
     uint16_t n_batch;       /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
     const hf_statement *batch;
-    hf_replay replay;
     uint32_t timeout_ms; /* the whole request, queue included; 0 none */
-    bool prepare_only;   /* check and describe it (on_columns), do not run it */
+    hf_replay replay;
+    bool prepare_only; /* check and describe it (on_columns), do not run it */
+
+    /* holdfast's own. */
+    uint8_t flags; /* HF_REQUEST_*, engine.h */
+    uint8_t stage; /* an hf_stage, driver.h */
+    uint8_t fate;  /* an hf_fate, driver.h */
+    bool held;     /* the driver's: nothing of it takes effect before its COMMIT is sent */
+    bool complete; /* the driver's: its last command is complete, its commit not yet known */
+    uint8_t driver_state[6]; /* the driver's own, per attempt */
+    uint16_t statement;      /* the batch's statement whose answer is awaited */
+    uint32_t retries;        /* re-sends so far */
+    hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */
+    hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
+
+    /* The caller's. */
     /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
      * process was killed, say); NULL: there was none. It is asked about first: if it was committed the
      * request ends OK without rows, if it was not the request runs. */
     const char *unresolved;
-
     /* Before the first row of each attempt: what the columns are. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
     /* A row. HF_PAUSE: no more until hf_resume(); the attempt's clock stands still meanwhile. */
@@ -165,31 +180,23 @@ struct hf_request {
 
     /* The answer. */
     hf_outcome outcome;
-    hf_error error;    /* why, unless OK; of an OK after retries: zero */
-    uint64_t n_rows;   /* delivered in the last attempt */
-    uint64_t affected; /* rows the command says it touched; the last statement's of a batch */
-    uint32_t attempts; /* how often it was sent */
-    uint32_t asks;     /* how often the server was asked what became of it */
-    char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
-    uint32_t duration_ms;         /* from hf_submit() to on_done */
+    uint32_t attempts;    /* how often it was sent */
+    uint32_t asks;        /* how often the server was asked what became of it */
+    uint32_t duration_ms; /* from hf_submit() to on_done */
+    uint64_t n_rows;      /* delivered in the last attempt */
+    uint64_t affected;    /* rows the command says it touched; the last statement's of a batch */
 
     /* holdfast's own. */
-    hf_timer timer;          /* timeout_ms, or when its own wait (40001) is over */
-    hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */
-    hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
+    hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */
     hf_ms submitted_at;
-    hf_ms not_before;        /* waits by itself until then; 0 no */
-    hf_ms deadline;          /* submitted_at + timeout_ms, or HF_NEVER */
-    hf_ms asked_at;          /* its fate was first asked for then */
-    uint64_t sent_at;        /* place in the connection's stream where the last Execute ends */
-    uint32_t retries;        /* re-sends so far */
-    uint16_t statement;      /* the batch's statement whose answer is awaited */
-    uint8_t driver_state[6]; /* the driver's own, per attempt */
-    uint8_t flags;           /* HF_REQUEST_*, engine.h */
-    uint8_t stage;           /* an hf_stage, driver.h */
-    uint8_t fate;            /* an hf_fate, driver.h */
-    bool held;     /* the driver's: nothing of it takes effect before its COMMIT is sent */
-    bool complete; /* the driver's: its last command is complete, its commit not yet known */
+    hf_ms not_before; /* waits by itself until then; 0 no */
+    hf_ms deadline;   /* submitted_at + timeout_ms, or HF_NEVER */
+    hf_ms asked_at;   /* its fate was first asked for then */
+    uint64_t sent_at; /* place in the connection's stream where the last Execute ends */
+
+    /* The answer. */
+    hf_error error;               /* why, unless OK; of an OK after retries: zero */
+    char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
 };
 
 /* Requests in order. */
