@@ -58,7 +58,7 @@ void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
         return;
     }
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
-    if (conn->paused_at != HF_NEVER) { /* its answer is read to the end, its rows are not told */
+    if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
         request->flags |= HF_REQUEST_ROWS_LOST;
         hf_pool_activate(pool, conn);

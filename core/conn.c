@@ -131,7 +131,7 @@ static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase ph
     if (step->to == HF_BACKOFF) {
         transition.wait_ms = pool->policy.backoff_ms;
     }
-    uint32_t attempt = pool->outage.since != HF_NEVER ? pool->outage.attempt : conn->attempt;
+    uint32_t attempt = !hf_is_never(pool->outage.since) ? pool->outage.attempt : conn->attempt;
     transition.attempt = attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)attempt;
     hf_journal_add(&pool->journal, &transition);
     if (pool->config->on_transition) {
@@ -308,7 +308,7 @@ void hf_conn_read(hf_conn *conn) {
     uint32_t room = 0;
     int n = 0;
     /* What is left in rx first; and less than was asked for is all there is. */
-    while (conn->dial.link == link && conn->paused_at == HF_NEVER &&
+    while (conn->dial.link == link && hf_is_never(conn->paused_at) &&
            (!hf_flight_any(conn) || hf_flight_feed(conn)) && (uint32_t)n == room) {
         if (++reads > HF_READS_PER_TICK) {
             hf_pool_activate(conn->pool, conn);
@@ -337,7 +337,7 @@ void hf_conn_read(hf_conn *conn) {
 
 static void resume(hf_conn *conn) {
     conn->resumed = false;
-    if (conn->paused_at != HF_NEVER && conn->attempt_deadline != HF_NEVER) {
+    if (!hf_is_never(conn->paused_at) && !hf_is_never(conn->attempt_deadline)) {
         conn->attempt_deadline += conn->pool->now - conn->paused_at;
     }
     conn->paused_at = HF_NEVER;
@@ -431,7 +431,7 @@ void hf_conn_due(hf_conn *conn) {
     if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY) {
         hf_pool_proved(pool, conn);
     }
-    if (conn->attempt_deadline <= pool->now && conn->paused_at == HF_NEVER &&
+    if (conn->attempt_deadline <= pool->now && hf_is_never(conn->paused_at) &&
         !hf_cancel_pending(conn)) {
         hf_cancel_begin(conn, HF_ERR_TIMEOUT, HF_LIMIT_REQUEST);
     }
@@ -450,7 +450,7 @@ static hf_ms due(const hf_conn *conn) {
     hf_ms at = conn->fsm.deadline;
     if (conn->fsm.state == HF_HEALTHY) {
         /* A running statement has its own clock; a pending cancel has another. */
-        if (!hf_conn_serving(conn) || (conn->paused_at != HF_NEVER && conn->n_flight > 0)) {
+        if (!hf_conn_serving(conn) || (!hf_is_never(conn->paused_at) && conn->n_flight > 0)) {
             at = HF_NEVER;
         } else if (conn->n_flight > 0) {
             at = conn->attempt_deadline;
@@ -479,7 +479,7 @@ void hf_conn_settle(hf_conn *conn) {
 
     pool->free &= ~bit;
     pool->room &= ~bit;
-    if ((usual || (hf_conn_serving(conn) && conn->paused_at == HF_NEVER)) && !conn->tx_blocked) {
+    if ((usual || (hf_conn_serving(conn) && hf_is_never(conn->paused_at))) && !conn->tx_blocked) {
         if (conn->n_flight == 0) {
             pool->free |= bit;
         } else if (conn->n_flight <= pool->config->max_pipelined / 2 &&

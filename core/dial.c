@@ -125,7 +125,7 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
 static void share_time(hf_conn *conn) {
     unsigned left = (unsigned)conn->n_addresses - conn->address;
     conn->tcp_deadline = HF_NEVER;
-    if (left > 1 && conn->fsm.deadline != HF_NEVER && conn->fsm.deadline > conn->pool->now) {
+    if (left > 1 && !hf_is_never(conn->fsm.deadline) && conn->fsm.deadline > conn->pool->now) {
         conn->tcp_deadline = conn->pool->now + (conn->fsm.deadline - conn->pool->now) / left;
     }
 }

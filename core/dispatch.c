@@ -93,7 +93,7 @@ hf_ms hf_pool_ask_again(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
     if (HF_CONNS_MAX > 1 && pool->outage.canary != HF_NOBODY) {
         hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
-        if (canary != HF_NEVER && canary >= pool->now) {
+        if (!hf_is_never(canary) && canary >= pool->now) {
             at = canary;
         }
     }
@@ -122,7 +122,7 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
 }
 
 void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
-    if (conn->stable_at == HF_NEVER) {
+    if (hf_is_never(conn->stable_at)) {
         return;
     }
     conn->stable_at = HF_NEVER;
@@ -195,7 +195,7 @@ static void reason_as_message(hf_error *error) {
 }
 
 void hf_pool_judge(hf_pool *pool) {
-    if (!in_outage(pool) || pool->outage.since == HF_NEVER || pool->closing) {
+    if (!in_outage(pool) || hf_is_never(pool->outage.since) || pool->closing) {
         return;
     }
     if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the same credentials again? once is enough */

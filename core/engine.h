@@ -151,7 +151,7 @@ void hf_dial_drop(hf_dial *dial);
 
 /* --- cancelling (cancel.c; SEMANTICS 16) --- */
 static inline bool hf_cancel_pending(const hf_conn *conn) {
-    return conn->cancel_deadline != HF_NEVER;
+    return !hf_is_never(conn->cancel_deadline);
 }
 /* Cancels the oldest in flight, because of code and limit. Of one whose attempt is being cancelled already, it
  * is from then on the whole request that ends. */

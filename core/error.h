@@ -18,6 +18,10 @@
 /* Absolute monotonic milliseconds; the port says since when. A duration is a uint32_t named *_ms. */
 typedef uint64_t hf_ms;
 #define HF_NEVER UINT64_MAX
+/* Where words have 32 bits a look at the upper half is enough, and half the work: no other time is that far off. */
+static inline bool hf_is_never(hf_ms at) {
+    return sizeof(void *) > 4 ? at == HF_NEVER : at >> 32 == UINT32_MAX;
+}
 /* For counts and durations: no limit. */
 #define HF_FOREVER UINT32_MAX
 

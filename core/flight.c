@@ -246,7 +246,7 @@ static inline bool ready(hf_conn *conn) {
     bool plain = request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                  hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
-    if (conn->stable_at != HF_NEVER) {
+    if (!hf_is_never(conn->stable_at)) {
         hf_pool_proved(pool, conn);
     }
     if (!plain) {

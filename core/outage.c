@@ -19,7 +19,7 @@ void hf_outage_init(hf_outage *outage) {
 }
 
 void hf_outage_begin(hf_outage *outage, hf_ms now) {
-    if (outage->since == HF_NEVER) {
+    if (hf_is_never(outage->since)) {
         outage->since = now;
         outage->canary = HF_NOBODY;
         outage->next_dial = HF_NEVER;
@@ -39,7 +39,7 @@ void hf_outage_up(hf_outage *outage) {
 
 hf_ms hf_outage_end(hf_outage *outage, hf_ms now) {
     /* Without a failed try it was no outage, only a first connection on its way. */
-    bool was = outage->since != HF_NEVER && outage->attempt > 0 && now > outage->since;
+    bool was = !hf_is_never(outage->since) && outage->attempt > 0 && now > outage->since;
     hf_ms length = was ? now - outage->since : 0;
 
     hf_outage_reset(outage);
@@ -63,7 +63,7 @@ uint32_t hf_outage_lost(hf_outage *outage, const hf_config *config, uint32_t ran
 }
 
 bool hf_outage_may_dial(hf_outage *outage, uint16_t conn) {
-    if (outage->since == HF_NEVER) {
+    if (hf_is_never(outage->since)) {
         return true;
     }
     if (outage->canary == HF_NOBODY) {
@@ -89,7 +89,7 @@ static uint32_t longest(const hf_outage *outage, const hf_config *config) {
 hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config) {
     uint32_t ms = longest(outage, config);
 
-    if (outage->since == HF_NEVER || ms == HF_FOREVER || outage->since > HF_NEVER - ms) {
+    if (hf_is_never(outage->since) || ms == HF_FOREVER || outage->since > HF_NEVER - ms) {
         return HF_NEVER;
     }
     return outage->since + ms;
@@ -98,7 +98,7 @@ hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config) {
 hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf_ms now) {
     hf_ms deadline = hf_outage_deadline(outage, config);
 
-    if (deadline != HF_NEVER && now >= deadline) {
+    if (!hf_is_never(deadline) && now >= deadline) {
         return HF_LIMIT_MAX_OUTAGE;
     }
     if (config->max_outage_ms == 0 && !outage->up && !outage->proved &&

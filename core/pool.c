@@ -129,7 +129,7 @@ void hf_cancel(hf_pool *pool, hf_request *request) {
 
 void hf_resume(hf_pool *pool, hf_request *request) {
     hf_conn *conn = request->conn;
-    if (!conn || conn->flight.head != request || conn->paused_at == HF_NEVER) {
+    if (!conn || conn->flight.head != request || hf_is_never(conn->paused_at)) {
         return;
     }
     conn->resumed = true; /* in its turn, when the time is known */
@@ -170,7 +170,7 @@ static void serve_news(hf_pool *pool) {
 static void jumped(hf_pool *pool, hf_ms gap) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
-        if (conn->attempt_deadline == HF_NEVER || conn->paused_at != HF_NEVER) {
+        if (hf_is_never(conn->attempt_deadline) || !hf_is_never(conn->paused_at)) {
             continue;
         }
         /* One that began in this very tick loses nothing. */
@@ -253,7 +253,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
         begin_close(pool);
     }
     serve_news(pool);
-    if (pool->promised != HF_NEVER && pool->now > pool->promised &&
+    if (!hf_is_never(pool->promised) && pool->now > pool->promised &&
         pool->now - pool->promised >= HF_JUMP_MS) {
         jumped(pool, pool->now - pool->promised);
     }

@@ -24,7 +24,7 @@ bool hf_resolve_begin(const hf_pool *pool, hf_request *request) {
 
 void hf_resolve_asking(const hf_pool *pool, hf_request *request) {
     request->asks++;
-    if (request->asked_at == HF_NEVER) {
+    if (hf_is_never(request->asked_at)) {
         request->asked_at = pool->now;
     }
 }
