@@ -75,9 +75,8 @@ void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
 void hf_cancel_advance(hf_conn *conn) {
     hf_dial *dial = &conn->cancel;
     uint8_t bytes[64];
-    hf_error error;
     if (dial->phase != HF_PHASE_CANCEL) {
-        int r = hf_dial_link(conn, dial, &error);
+        int r = hf_dial_link(conn, dial);
         if (r == 0) {
             return;
         }

@@ -52,11 +52,11 @@ static void link_error_words(const hf_conn *conn, hf_error *error, const char *w
     hf_error_message(error, words, strlen(words));
 }
 
-void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
-                        hf_phase phase) {
+void hf_conn_link_error(const hf_conn *conn, hf_error *error, int code) {
+    hf_link *link = conn->dial.link;
     int32_t system = 0;
     const char *why = link ? link->api->why(link, &system) : NULL;
-    hf_error_set(error, (hf_err)code, phase, HF_WITH_WORDS ? NULL : why);
+    hf_error_set(error, (hf_err)code, (hf_phase)conn->dial.phase, HF_WITH_WORDS ? NULL : why);
     error->system = system;
     if (code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED) {
         /* The server may have said why before it went. */
@@ -65,6 +65,12 @@ void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int
     if (HF_WITH_WORDS) {
         link_error_words(conn, error, why);
     }
+}
+
+HF_RARE void hf_conn_link_failed(hf_conn *conn, int code) {
+    hf_error error;
+    hf_conn_link_error(conn, &error, code);
+    hf_conn_fail(conn, &error);
 }
 
 /* --- links that end ------------------------------------------------------------------------------ */
@@ -159,17 +165,9 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
         return;
     }
     bool is_up = hf_conn_up(conn);
-    if (was_up && !is_up) {
-        pool->n_up--;
-    }
-    if (!was_up && is_up) {
-        pool->n_up++;
-    }
-    if (step.from == HF_IDLE) {
-        pool->n_idle--;
-    }
-    if (step.to == HF_IDLE) {
-        pool->n_idle++;
+    pool->n_up = (uint16_t)(pool->n_up + is_up - was_up);
+    pool->n_idle = (uint16_t)(pool->n_idle + (step.to == HF_IDLE) - (step.from == HF_IDLE));
+    if (HF_CONNS_MAX > 1 && step.to == HF_IDLE) {
         hf_outage_leave(&pool->outage, conn->index);
     }
     if (step.actions & (HF_DO_DROP | HF_DO_CLOSE)) {
@@ -215,26 +213,28 @@ void hf_conn_fail(hf_conn *conn, const hf_error *error) {
     hf_pool_refused(conn->pool, error);
 }
 
-void hf_conn_close(hf_conn *conn) {
+/* Everything it holds ends: its links within their time, or at once. */
+static void leave(hf_conn *conn, bool at_once) {
     hf_error error;
-    if (hf_conn_up(conn) && conn->n_flight == 0) {
-        conn->pool->config->driver->bye(&conn->session, &conn->io);
-        hf_conn_flush(conn);
-    }
     hf_conn_step(conn, HF_EV_CLOSE, NULL);
+    if (at_once) {
+        close_now(conn);
+    }
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
     hf_flight_lost(conn, &error);
     hf_conn_settle(conn);
 }
 
+void hf_conn_close(hf_conn *conn) {
+    if (hf_conn_up(conn) && conn->n_flight == 0) {
+        conn->pool->config->driver->bye(&conn->session, &conn->io);
+        hf_conn_flush(conn);
+    }
+    leave(conn, false);
+}
+
 void hf_conn_abort(hf_conn *conn) {
-    hf_error error;
-    hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
-    hf_cancel_stop(conn);
-    hf_conn_step(conn, HF_EV_CLOSE, NULL);
-    close_now(conn);
-    hf_flight_lost(conn, &error);
-    hf_conn_settle(conn);
+    leave(conn, true);
 }
 
 void hf_conn_wipe(hf_conn *conn) {
@@ -249,7 +249,7 @@ void hf_conn_wipe(hf_conn *conn) {
 static HF_RARE bool write_failed(hf_conn *conn, int code) {
     hf_link *link = conn->dial.link;
     hf_error error;
-    hf_conn_link_error(conn, &error, link, code, (hf_phase)conn->dial.phase);
+    hf_conn_link_error(conn, &error, code);
     conn->io.tx.start = conn->io.tx.end;
     hf_conn_read(conn);
     if (conn->dial.link == link) {
@@ -287,12 +287,6 @@ static uint32_t make_room(hf_buffer *rx) {
     return room < HF_READ_BYTES ? room : HF_READ_BYTES;
 }
 
-static HF_RARE void read_failed(hf_conn *conn, int code) {
-    hf_error error;
-    hf_conn_link_error(conn, &error, conn->dial.link, code, (hf_phase)conn->dial.phase);
-    hf_conn_fail(conn, &error);
-}
-
 /* Once for each millisecond is enough: it only moves the deadline. */
 static void heard(hf_conn *conn) {
     if (conn->heard_at != conn->pool->now) {
@@ -327,7 +321,7 @@ void hf_conn_read(hf_conn *conn) {
         return;
     }
     if (n < 0) {
-        read_failed(conn, n);
+        hf_conn_link_failed(conn, n);
     } else if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
         hf_conn_flush(conn);
     }
@@ -441,7 +435,8 @@ void hf_conn_due(hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
-static hf_ms earlier(hf_ms a, hf_ms b) {
+/* A call is shorter than what it does, and it is not often that anything but what quiet() says is to be seen. */
+static HF_RARE hf_ms earlier(hf_ms a, hf_ms b) {
     return a < b ? a : b;
 }
 
@@ -461,9 +456,9 @@ static hf_ms due(const hf_conn *conn) {
     return earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
 }
 
-/* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. */
+/* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. Saves time only. */
 static inline bool quiet(const hf_conn *conn) {
-    return conn->fsm.state == HF_HEALTHY &&
+    return !HF_SMALL && conn->fsm.state == HF_HEALTHY &&
            (conn->stable_at & conn->paused_at & conn->cancel_deadline & conn->closing_deadline &
             conn->tcp_deadline) == HF_NEVER;
 }

@@ -37,10 +37,10 @@ struct hf_conn {
     bool tx_blocked;      /* the link took less than was offered: wait for news */
     uint8_t cancel_limit; /* the hf_limit that fired */
     hf_fsm fsm;
-    uint8_t cancel_code; /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
-    char warned[6];      /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
-    uint16_t exposed;    /* so many of the oldest in flight may be hit by a cancel that is over */
-    hf_queue flight;     /* in the order of their answers */
+    uint8_t cancel_code;   /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
+    char warned[6];        /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
+    uint16_t exposed;      /* so many of the oldest in flight may be hit by a cancel that is over */
+    hf_queue flight;       /* in the order of their answers */
     hf_request *cancelled; /* whom the cancel is for; NULL when that one is over already */
     hf_link *closing;      /* an old link being closed */
     hf_dial cancel;        /* the cancel's link */

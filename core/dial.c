@@ -86,7 +86,7 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
     return 1;
 }
 
-int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
+int hf_dial_link(hf_conn *conn, hf_dial *dial) {
     hf_port *port = conn->pool->port;
     for (;;) {
         bool more = false;
@@ -107,12 +107,8 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error) {
                 return 1;
             }
         }
-        if (r < 0) {
-            hf_conn_link_error(conn, error, dial->link, r, (hf_phase)dial->phase);
+        if (r < 0 || !more) {
             return r;
-        }
-        if (!more) {
-            return 0;
         }
         if (port->api->spent(port)) {
             hf_pool_activate(conn->pool, conn);
@@ -131,37 +127,31 @@ static void share_time(hf_conn *conn) {
 }
 
 /* Connects to the present address, or to the first after it that can be tried at all. */
-static bool open_address(hf_conn *conn, hf_error *error) {
+static void open_address(hf_conn *conn) {
+    int err = HF_OK;
     for (; conn->address < conn->n_addresses; conn->address++) {
-        int err = hf_dial_open(conn, &conn->dial);
+        err = hf_dial_open(conn, &conn->dial);
         if (err == HF_OK) {
             share_time(conn);
-            return true;
+            return;
         }
-        hf_conn_link_error(conn, error, NULL, err, HF_PHASE_TCP);
     }
-    return false;
+    hf_conn_link_failed(conn, err);
 }
 
-static void next_address(hf_conn *conn, const hf_error *error) {
-    hf_error last = *error;
+/* There is one. */
+static void next_address(hf_conn *conn) {
     hf_dial_drop(&conn->dial);
     conn->address++;
-    if (!open_address(conn, &last)) {
-        hf_conn_fail(conn, &last);
-    }
+    open_address(conn);
 }
 
 void hf_dial_due(hf_conn *conn) {
-    hf_error error;
-    hf_timeout_error(&error, (hf_phase)conn->dial.phase, HF_LIMIT_CONNECT,
-                     conn->pool->config->connect_timeout_ms);
-    next_address(conn, &error);
+    next_address(conn);
 }
 
 void hf_dial_start(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    hf_error error;
     pool->dials++;
     conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
     conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
@@ -172,16 +162,11 @@ void hf_dial_start(hf_conn *conn) {
     if (host_is_local(host)) {
         conn->addresses[0] = (hf_address){ .kind = HF_ADDRESS_LOCAL, .port = number };
         conn->n_addresses = 1;
-        if (!open_address(conn, &error)) {
-            hf_conn_fail(conn, &error);
-            return;
-        }
+        open_address(conn);
     } else {
         int err = pool->port->api->resolve(pool->port, conn->index, host->name, number);
         if (err < 0) {
-            hf_conn_link_error(conn, &error, NULL, err, HF_PHASE_RESOLVE);
-            hf_conn_fail(conn, &error);
-            return;
+            hf_conn_link_failed(conn, err);
         }
     }
     hf_dial_advance(conn); /* a numeric address, or loopback, is often there at once */
@@ -189,19 +174,12 @@ void hf_dial_start(hf_conn *conn) {
 
 static void resolved(hf_conn *conn) {
     hf_port *port = conn->pool->port;
-    hf_error error;
     int n = port->api->resolved(port, conn->index, conn->addresses, HF_ADDRESSES_MAX);
-    if (n == 0) {
-        return;
-    }
     if (n < 0) {
-        hf_conn_link_error(conn, &error, NULL, n, HF_PHASE_RESOLVE);
-        hf_conn_fail(conn, &error);
-        return;
-    }
-    conn->n_addresses = (uint8_t)n;
-    if (!open_address(conn, &error)) {
-        hf_conn_fail(conn, &error);
+        hf_conn_link_failed(conn, n);
+    } else if (n > 0) {
+        conn->n_addresses = (uint8_t)n;
+        open_address(conn);
     }
 }
 
@@ -239,7 +217,7 @@ void hf_dial_advance(hf_conn *conn) {
         resolved(conn);
     }
     while (conn->dial.phase == HF_PHASE_TCP || conn->dial.phase == HF_PHASE_TLS) {
-        int r = hf_dial_link(conn, &conn->dial, &error);
+        int r = hf_dial_link(conn, &conn->dial);
         if (r == 0) {
             return;
         }
@@ -253,11 +231,12 @@ void hf_dial_advance(hf_conn *conn) {
         }
         /* Another address may do better, unless this one said no for good. */
         bool last = conn->address + 1 >= conn->n_addresses;
+        hf_conn_link_error(conn, &error, r);
         if (last || hf_classify(&error, false) == HF_CLASS_PERMANENT) {
             hf_conn_fail(conn, &error);
             return;
         }
-        next_address(conn, &error);
+        next_address(conn);
     }
     if (conn->dial.phase == HF_PHASE_LOGIN && hf_conn_flush(conn)) {
         hf_conn_read(conn);

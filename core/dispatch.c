@@ -280,7 +280,9 @@ static bool wanted(const hf_pool *pool) {
     if (!needed || pool->refused || pool->closing) {
         return false;
     }
-    return HF_CONNS_MAX == 1 || in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
+    return HF_CONNS_MAX == 1 || in_outage(pool)
+               ? awake == 0
+               : !pool->extra_refused && pool->now >= pool->extra_at;
 }
 
 /* Wakes them. True: some were. */
@@ -302,7 +304,8 @@ static bool wake(hf_pool *pool) {
 
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
-    for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0; turns--) {
+    for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0;
+         turns--) {
         if (pool->free) {
             fill(pool, lowest(pool, pool->free));
         } else if (pool->room && may_follow(pool->queue.head)) {

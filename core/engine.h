@@ -114,7 +114,7 @@ void hf_conn_close(hf_conn *conn);
 void hf_conn_abort(hf_conn *conn);
 /* Overwrites what a session may have left of its secrets. */
 void hf_conn_wipe(hf_conn *conn);
-/* The attempt or the connection failed: classified, then LOST or REFUSED. */
+/* The attempt or the connection failed: classified, then LOST or REFUSED. error may be conn->io.error. */
 void hf_conn_fail(hf_conn *conn, const hf_error *error);
 /* Arms the timer anew and says whether it can take work; after every change. */
 void hf_conn_settle(hf_conn *conn);
@@ -122,9 +122,10 @@ void hf_conn_settle(hf_conn *conn);
 bool hf_conn_flush(hf_conn *conn);
 /* Reads the link until it is drained, paused or out of its share. */
 void hf_conn_read(hf_conn *conn);
-/* Fills error with what the link says of its failure `code`. */
-void hf_conn_link_error(const hf_conn *conn, hf_error *error, hf_link *link, int code,
-                        hf_phase phase);
+/* Fills error with what the session's link, if there is one, says of its failure `code`. */
+void hf_conn_link_error(const hf_conn *conn, hf_error *error, int code);
+/* The same, and hf_conn_fail(). */
+HF_RARE void hf_conn_link_failed(hf_conn *conn, int code);
 /* Fills error for a deadline. */
 void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t limit_ms);
 static inline bool hf_conn_up(const hf_conn *conn) {
@@ -139,8 +140,8 @@ void hf_dial_advance(hf_conn *conn);
 /* The address's share of the time is over: the next one, if there is one. */
 void hf_dial_due(hf_conn *conn);
 /* From TCP to the end of the TLS handshake, for a session or a cancel: 1 ready for the driver's bytes, 0 not
- * yet, < 0 failed with *error filled. */
-int hf_dial_link(hf_conn *conn, hf_dial *dial, hf_error *error);
+ * yet, < 0 an hf_err. */
+int hf_dial_link(hf_conn *conn, hf_dial *dial);
 /* Opens the link of a dial to the connection's present address. 0 or an hf_err. */
 int hf_dial_open(hf_conn *conn, hf_dial *dial);
 /* Hands a small message to the link, which may take it in pieces: 1 all of it, 0 not yet, < 0 an hf_err. */

@@ -20,7 +20,7 @@ typedef uint64_t hf_ms;
 #define HF_NEVER UINT64_MAX
 /* Where words have 32 bits a look at the upper half is enough, and half the work: no other time is that far off. */
 static inline bool hf_is_never(hf_ms at) {
-    return sizeof(void *) > 4 ? at == HF_NEVER : at >> 32 == UINT32_MAX;
+    return sizeof(void *) > 4 ? at == HF_NEVER : (uint32_t)(at >> 32) == UINT32_MAX;
 }
 /* For counts and durations: no limit. */
 #define HF_FOREVER UINT32_MAX

@@ -21,12 +21,20 @@ bool hf_flight_must_end(const hf_pool *pool, const hf_request *request) {
 
 /* Ends a request because of error; was the last of its retries spent? Then that is said too. */
 static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
-    hf_error why = *error;
-    if (!hf_flight_must_end(pool, request) && why.limit == HF_LIMIT_NONE) {
-        why.limit = HF_LIMIT_MAX_RETRIES;
-        why.limit_ms = pool->config->max_retries;
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
     }
-    hf_request_end(pool, request, outcome, &why);
+    if (!hf_flight_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
+        why->limit = HF_LIMIT_MAX_RETRIES;
+        why->limit_ms = pool->config->max_retries;
+    }
+    hf_request_end(pool, request, outcome, NULL);
+}
+
+/* What is told of an attempt that certainly had no effect: an earlier one may have had. */
+static hf_outcome failed(const hf_request *request) {
+    return request->flags & HF_REQUEST_MAYBE_RAN ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED;
 }
 
 void hf_flight_clock(hf_conn *conn) {
@@ -38,11 +46,12 @@ void hf_flight_clock(hf_conn *conn) {
 
 /* It can never be sent. */
 static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
-    hf_error error = conn->io.error;
-    if (error.code == HF_OK) {
-        hf_error_set(&error, code, HF_PHASE_QUERY, NULL);
+    hf_error *error = &conn->io.error;
+    if (error->code == HF_OK) {
+        hf_error_set(error, code, HF_PHASE_QUERY, NULL);
     }
-    hf_request_end(conn->pool, request, hf_request_unsent(request), &error);
+    hf_request_end(conn->pool, request, hf_request_unsent(request), error);
+    error->code = HF_OK;
 }
 
 int hf_flight_send(hf_conn *conn) {
@@ -98,8 +107,7 @@ static bool ask_then(const hf_pool *pool, hf_request *request) {
 
 void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
     if (hf_flight_must_end(pool, request) || !may_retry(pool, request)) {
-        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
-        end_for(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, error);
+        end_for(pool, request, failed(request), error);
         return;
     }
     request->retries++;
@@ -109,19 +117,20 @@ void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) 
 /* 57014: ours if our cancel is pending or has only just ended, whichever statement it hit. */
 static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
-    hf_error error = request->error;
+    hf_error *error = &request->error;
     if (ours) {
-        hf_cancel_error(conn, request, &error);
-        memcpy(error.sqlstate, request->error.sqlstate, sizeof error.sqlstate);
-        hf_flight_again(pool, request, &error);
+        char sqlstate[sizeof error->sqlstate];
+        memcpy(sqlstate, error->sqlstate, sizeof sqlstate);
+        hf_cancel_error(conn, request, error);
+        memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
+        hf_flight_again(pool, request, error);
     } else if ((hf_cancel_pending(conn) || conn->exposed > 0) &&
                !hf_flight_must_end(pool, request)) {
         /* Meant for one that was answered just before: no fault of this one. */
         request->flags |= HF_REQUEST_UNDONE;
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
-        bool maybe = request->flags & HF_REQUEST_MAYBE_RAN;
-        hf_request_end(pool, request, maybe ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED, NULL);
+        hf_request_end(pool, request, failed(request), NULL);
     }
 }
 
@@ -179,9 +188,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     if (config->read_only && memcmp(request->error.sqlstate, "25006", 5) == 0) {
         request->error.code = HF_ERR_READ_ONLY;
     }
-    hf_request_end(pool, request,
-                   request->flags & HF_REQUEST_MAYBE_RAN ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED,
-                   NULL);
+    hf_request_end(pool, request, failed(request), NULL);
     return false;
 }
 
@@ -288,8 +295,7 @@ static void up(hf_conn *conn) {
         hf_endpoints_good(&pool->endpoints, conn->endpoint);
     }
     if (conn->io.tx.start == conn->io.tx.end) { /* a password may have gone through it */
-        uint64_t used = conn->io.tx_total;
-        hf_wipe(conn->io.tx.data, used < conn->io.tx.size ? (size_t)used : conn->io.tx.size);
+        hf_wipe(conn->io.tx.data, conn->io.tx.size);
     }
     hf_conn_step(conn, HF_EV_UP, NULL);
     hf_pool_up(pool, conn);
@@ -301,7 +307,7 @@ static void up(hf_conn *conn) {
 static void notice(hf_conn *conn) {
     const hf_config *config = conn->pool->config;
     hf_error *error = &conn->io.error;
-    if (memcmp(error->sqlstate, "57P01", 5) == 0 || memcmp(error->sqlstate, "57P02", 5) == 0) {
+    if (strcmp(error->sqlstate, "57P01") == 0 || strcmp(error->sqlstate, "57P02") == 0) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
     }
     if (config->on_notice) {
@@ -310,12 +316,13 @@ static void notice(hf_conn *conn) {
     error->code = HF_OK;
 }
 
-static void server_error(hf_conn *conn, hf_request *request) {
+/* What goes wrong first with a request is what is said of it. */
+static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     hf_error *error = &conn->io.error;
     if (request->error.code == HF_OK) {
         request->error = *error;
     }
-    if (request->on_error) {
+    if (refused && request->on_error) {
         request->on_error(request, error, &conn->io.fields);
     }
     error->code = HF_OK;
@@ -331,9 +338,7 @@ static void dial_again(hf_conn *conn) {
     }
     int err = hf_dial_open(conn, &conn->dial);
     if (err != HF_OK) {
-        hf_error error;
-        hf_conn_link_error(conn, &error, NULL, err, HF_PHASE_TCP);
-        hf_conn_fail(conn, &error);
+        hf_conn_link_failed(conn, err);
         return;
     }
     hf_pool_activate(pool, conn);
@@ -344,15 +349,12 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
     hf_request *request = conn->flight.head;
-    if (!request && news >= HF_NEWS_COLUMNS && news <= HF_NEWS_READY) { /* an answer to nothing */
-        hf_error error;
-        hf_error_set(&error, HF_ERR_PROTOCOL, HF_PHASE_QUERY, "an answer that nobody asked for");
-        hf_conn_fail(conn, &error);
-        return false;
+    if (!request && news >= HF_NEWS_COLUMNS && news <= HF_NEWS_READY) {
+        hf_error_set(&io->error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
+                     HF_WORDS("an answer that nobody asked for"));
+        news = HF_NEWS_BROKEN;
     }
     switch (news) {
-    case HF_NEWS_ROW: return row(conn, request);
-    case HF_NEWS_READY: return ready(conn);
     case HF_NEWS_HELD:
         if (HF_WITH_RESOLVE) {
             hf_resolve_held(conn, request);
@@ -364,12 +366,7 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
         }
         return true;
     case HF_NEWS_SKIPPED:
-        if (request->error.code == HF_OK) {
-            request->error = io->error;
-        }
-        io->error.code = HF_OK;
-        return true;
-    case HF_NEWS_ERROR: server_error(conn, request); return true;
+    case HF_NEWS_ERROR: request_error(conn, request, news == HF_NEWS_ERROR); return true;
     case HF_NEWS_PROBED: hf_conn_step(conn, HF_EV_UP, NULL); return true;
     case HF_NEWS_NOTICE: notice(conn); return true;
     case HF_NEWS_NOTIFY:
@@ -387,6 +384,8 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
             return false;
         }
         return true;
+    case HF_NEWS_ROW: /* hf_flight_feed() did it */
+    case HF_NEWS_READY:
     case HF_NEWS_MORE: break;
     }
     return true;

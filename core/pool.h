@@ -23,8 +23,8 @@ struct hf_pool {
     const hf_config *config;
     hf_port *port;
     hf_conn *conns;
-    hf_heap heap;       /* a timer per connection, per request with a deadline, and the pool's own */
-    bool refused;       /* for good: last_error */
+    hf_heap heap; /* a timer per connection, per request with a deadline, and the pool's own */
+    bool refused; /* for good: last_error */
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
     uint16_t n_conns;

@@ -134,23 +134,8 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     bool cancel = request->flags & HF_REQUEST_CANCEL;
     bool late = pool->now >= request->deadline;
     hf_conn *conn = request->conn;
-    if (!conn && (cancel || late)) {
-        hf_error error;
-        if (cancel) {
-            hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUEUE, NULL);
-        } else {
-            hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_TIMEOUT, request->timeout_ms);
-        }
-        /* While it waits for a connection, why there is none is the better half of the answer. */
-        if (late && !cancel && pool->n_up == 0 && pool->last_error.code != HF_OK) {
-            char why[HF_MESSAGE_BYTES];
-            hf_error_text(&pool->last_error, why, sizeof why);
-            hf_error_message(&error, why, strlen(why));
-        }
-        hf_request_drop(pool, request, &error);
-        return;
-    }
-    if (!conn) { /* its own wait is over */
+    hf_error error;
+    if (!conn && !cancel && !late) { /* its own wait is over */
         unlink_queued(pool, request);
         hf_queue_push_front(&pool->queue, request);
         pool->n_queued++;
@@ -158,19 +143,29 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
         return;
     }
     hf_heap_remove(&pool->heap, &request->timer);
-    if (conn->flight.head == request) {
+    if (conn && conn->flight.head == request) {
         hf_cancel_begin(conn, cancel ? HF_ERR_CANCELLED : HF_ERR_TIMEOUT, HF_LIMIT_TIMEOUT);
         hf_conn_settle(conn);
         return;
     }
+    const hf_phase phase = conn ? HF_PHASE_QUERY : HF_PHASE_QUEUE;
+    if (cancel) {
+        hf_error_set(&error, HF_ERR_CANCELLED, phase, NULL);
+    } else {
+        hf_timeout_error(&error, phase, HF_LIMIT_TIMEOUT, request->timeout_ms);
+    }
+    if (!conn) {
+        /* While it waits for a connection, why there is none is the better half of the answer. */
+        if (HF_WITH_WORDS && !cancel && pool->n_up == 0 && pool->last_error.code != HF_OK) {
+            char why[HF_MESSAGE_BYTES];
+            hf_error_text(&pool->last_error, why, sizeof why);
+            hf_error_message(&error, why, strlen(why));
+        }
+        hf_request_drop(pool, request, &error);
+        return;
+    }
     /* Behind another one in the pipeline nothing can be cancelled alone. It is replay-safe, as all around it
      * are: the link goes, the others run again. */
-    hf_error error;
-    if (cancel) {
-        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
-    } else {
-        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_TIMEOUT, request->timeout_ms);
-    }
     request->flags |= HF_REQUEST_CANCEL;
     hf_conn_fail(conn, &error);
     hf_conn_settle(conn);
