@@ -39,7 +39,7 @@ void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t 
 static void link_error_words(const hf_conn *conn, hf_error *error, const char *why) {
     char words[HF_MESSAGE_BYTES];
     hf_writer out = hf_writer_on(words, sizeof words);
-    hf_write_text(&out, conn->pool->config->hosts[conn->endpoint].name);
+    hf_write_text(&out, conn->pool->config->hosts[hf_conn_endpoint(conn)].name);
     if (error->sqlstate[0]) {
         hf_write_text(&out, ": the server had announced ");
         hf_write_text(&out, error->sqlstate);
@@ -241,6 +241,15 @@ void hf_conn_wipe(hf_conn *conn) {
     hf_wipe(&conn->session, sizeof conn->session);
     hf_wipe(conn->io.store, HF_STATEMENT_BYTES);
     hf_wipe(conn->io.tx.data, conn->io.tx.size);
+}
+
+bool hf_conn_spent(hf_conn *conn) {
+    hf_port *port = conn->pool->port;
+    const bool spent = port->api->spent(port);
+    if (spent) {
+        hf_pool_activate(conn->pool, conn);
+    }
+    return spent;
 }
 
 /* --- bytes --------------------------------------------------------------------------------------- */
@@ -453,7 +462,8 @@ static hf_ms due(const hf_conn *conn) {
         at = earlier(at, conn->stable_at);
     }
     at = earlier(at, conn->cancel_deadline);
-    return earlier(at, earlier(conn->closing_deadline, conn->tcp_deadline));
+    at = earlier(at, conn->closing_deadline);
+    return earlier(at, conn->tcp_deadline);
 }
 
 /* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. Saves time only. */
@@ -465,7 +475,7 @@ static inline bool quiet(const hf_conn *conn) {
 
 void hf_conn_settle(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    const hf_set bit = (hf_set)1 << conn->index;
+    const hf_set bit = (hf_set)1 << (HF_CONNS_MAX > 1 ? conn->index : 0);
     const bool usual = quiet(conn);
     const hf_ms at = !usual               ? due(conn)
                      : conn->n_flight > 0 ? conn->attempt_deadline

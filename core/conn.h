@@ -46,7 +46,8 @@ struct hf_conn {
     hf_dial cancel;        /* the cancel's link */
     hf_conn *next_active;
     uint32_t attempt; /* own failed dials in a row while others are usable */
-    hf_timer timer;   /* the next moment anything of this connection is due */
+    hf_io io;
+    hf_timer timer; /* the next moment anything of this connection is due */
     hf_ms closing_deadline;
     hf_ms cancel_deadline;  /* cancel and grace; HF_NEVER: no cancel is pending */
     hf_ms attempt_deadline; /* of the oldest in flight; HF_NEVER none */
@@ -57,7 +58,6 @@ struct hf_conn {
     uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
     hf_session session;
-    hf_io io;
 };
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const hf_host *host_of(const hf_conn *conn) {
-    return &conn->pool->config->hosts[conn->endpoint];
+    return &conn->pool->config->hosts[hf_conn_endpoint(conn)];
 }
 
 static bool host_is_local(const hf_host *host) {
@@ -87,7 +87,6 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
 }
 
 int hf_dial_link(hf_conn *conn, hf_dial *dial) {
-    hf_port *port = conn->pool->port;
     for (;;) {
         bool more = false;
         int r;
@@ -110,8 +109,7 @@ int hf_dial_link(hf_conn *conn, hf_dial *dial) {
         if (r < 0 || !more) {
             return r;
         }
-        if (port->api->spent(port)) {
-            hf_pool_activate(conn->pool, conn);
+        if (hf_conn_spent(conn)) {
             return 0;
         }
     }
@@ -122,7 +120,8 @@ static void share_time(hf_conn *conn) {
     unsigned left = (unsigned)conn->n_addresses - conn->address;
     conn->tcp_deadline = HF_NEVER;
     if (left > 1 && !hf_is_never(conn->fsm.deadline) && conn->fsm.deadline > conn->pool->now) {
-        conn->tcp_deadline = conn->pool->now + (conn->fsm.deadline - conn->pool->now) / left;
+        const uint32_t ms = (uint32_t)(conn->fsm.deadline - conn->pool->now);
+        conn->tcp_deadline = conn->pool->now + ms / left;
     }
 }
 
@@ -153,7 +152,9 @@ void hf_dial_due(hf_conn *conn) {
 void hf_dial_start(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     pool->dials++;
-    conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
+    if (HF_HOSTS_MAX > 1) {
+        conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
+    }
     conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
     conn->n_addresses = conn->address = 0;
     conn->tcp_deadline = HF_NEVER;
@@ -186,7 +187,7 @@ static void resolved(hf_conn *conn) {
 /* The driver's login on a fresh session. */
 static void login(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    hf_endpoint *endpoint = &pool->endpoints.list[conn->endpoint];
+    hf_endpoint *endpoint = &pool->endpoints.list[hf_conn_endpoint(conn)];
     hf_io *io = &conn->io;
     memset(&conn->session, 0, sizeof conn->session);
     io->link = conn->dial.link;
@@ -197,7 +198,7 @@ static void login(hf_conn *conn) {
     io->rx.start = io->rx.end = io->tx.start = io->tx.end = 0;
     io->tx_total = conn->tx_sent = 0;
     io->backend = 0;
-    io->error = (hf_error){ 0 };
+    io->error.code = HF_OK;
     conn->tx_blocked = false;
     memset(conn->warned, 0, sizeof conn->warned);
     conn->dial.phase = HF_PHASE_LOGIN;

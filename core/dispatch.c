@@ -274,15 +274,15 @@ static bool wanted(const hf_pool *pool) {
     if (pool->n_idle == 0) {
         return false;
     }
-    unsigned awake = hf_pool_size(pool) - pool->n_idle;
+    if (HF_CONNS_MAX == 1) {
+        return pool->queue.head || pool->keep_open > 0;
+    }
+    unsigned awake = pool->n_conns - (unsigned)pool->n_idle;
     unsigned dialling = awake - pool->n_up;
-    bool needed = awake < pool->keep_open || (pool->queue.head && pool->n_queued > dialling);
-    if (!needed || pool->refused || pool->closing) {
+    if (awake >= pool->keep_open && (!pool->queue.head || pool->n_queued <= dialling)) {
         return false;
     }
-    return HF_CONNS_MAX == 1 || in_outage(pool)
-               ? awake == 0
-               : !pool->extra_refused && pool->now >= pool->extra_at;
+    return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
 }
 
 /* Wakes them. True: some were. */

@@ -120,6 +120,8 @@ void hf_conn_fail(hf_conn *conn, const hf_error *error);
 void hf_conn_settle(hf_conn *conn);
 /* Sends what waits in tx. False: the link failed, and the connection was lost. */
 bool hf_conn_flush(hf_conn *conn);
+/* Has this tick had its share of the processor? Then the connection goes on in the next. */
+bool hf_conn_spent(hf_conn *conn);
 /* Reads the link until it is drained, paused or out of its share. */
 void hf_conn_read(hf_conn *conn);
 /* Fills error with what the session's link, if there is one, says of its failure `code`. */
@@ -128,6 +130,10 @@ void hf_conn_link_error(const hf_conn *conn, hf_error *error, int code);
 HF_RARE void hf_conn_link_failed(hf_conn *conn, int code);
 /* Fills error for a deadline. */
 void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t limit_ms);
+/* Which endpoint it is on: the one there is, to code that was built for no more. */
+static inline unsigned hf_conn_endpoint(const hf_conn *conn) {
+    return HF_HOSTS_MAX > 1 ? conn->endpoint : 0;
+}
 static inline bool hf_conn_up(const hf_conn *conn) {
     return conn->fsm.state == HF_HEALTHY || conn->fsm.state == HF_PROBING;
 }

@@ -58,7 +58,8 @@ int hf_flight_send(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
     hf_request *request = pool->queue.head;
-    if (request->flags & HF_REQUEST_REPREPARED) { /* what was prepared here may be gone too */
+    if (HF_STATEMENTS > 0 &&
+        (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
         driver->forget(&conn->session, &conn->io, request);
     }
     int r = driver->submit(&conn->session, &conn->io, request);
@@ -158,7 +159,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
         }
         return alive;
     case HF_CLASS_REPREPARE:
-        if (again && !(request->flags & HF_REQUEST_REPREPARED)) {
+        if (HF_STATEMENTS > 0 && again && !(request->flags & HF_REQUEST_REPREPARED)) {
             request->flags |= HF_REQUEST_REPREPARED;
             if (alive) {
                 config->driver->forget(&conn->session, &conn->io, request);
@@ -200,31 +201,34 @@ static hf_outcome ran(const hf_pool *pool) {
 /* The answer is whole, and it is not a plain OK. False: the connection is gone. */
 static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
+    hf_error *why = &conn->io.error; /* which lasts when the request runs again */
     bool give_up = false;
-    if (conn->io.error.code == HF_ERR_OPEN_TRANSACTION && request->error.code == HF_OK) {
-        request->error = conn->io.error;
+    if (request->error.code != HF_OK) {
+        *why = request->error;
+    } else if (why->code == HF_ERR_OPEN_TRANSACTION) {
+        request->error = *why;
+    } else {
+        why->code = HF_OK;
     }
-    conn->io.error.code = HF_OK;
-    hf_error why = request->error;
     if (hf_stage_of(request) == HF_STAGE_ROLLBACK) {
         hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
     } else if (hf_stage_of(request) == HF_STAGE_ASK) {
-        give_up = hf_resolve_asked(conn, request, &why);
+        give_up = hf_resolve_asked(conn, request, why);
     } else if (hf_fate_of(request) ==
                HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
-        pool->endpoints.list[conn->endpoint].ticketless = conn->io.ticketless;
+        pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
         if (hf_flight_must_end(pool, request)) {
-            hf_cancel_error(conn, request, &why);
-            hf_request_end(pool, request, HF_OUTCOME_FAILED, &why);
+            hf_cancel_error(conn, request, why);
+            hf_request_end(pool, request, HF_OUTCOME_FAILED, why);
         } else {
             hf_request_requeue(pool, request);
         }
-    } else if (why.code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
-        hf_cancel_error(conn, request, &why);
-        hf_request_end(pool, request, ran(pool), &why);
-    } else if (why.code == HF_OK) {
+    } else if (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
+        hf_cancel_error(conn, request, why);
+        hf_request_end(pool, request, ran(pool), why);
+    } else if (why->code == HF_OK) {
         hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
-    } else if (why.code == HF_ERR_TOO_LARGE) {
+    } else if (why->code == HF_ERR_TOO_LARGE) {
         hf_request_end(pool, request, ran(pool), NULL);
     } else {
         give_up = refused(conn, request, ours, true);
@@ -239,9 +243,10 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         if (HF_HOSTS_MAX > 1) {
             hf_endpoints_bad(&pool->endpoints, conn->endpoint);
         }
-        hf_conn_fail(conn, &why);
+        hf_conn_fail(conn, why);
         return false;
     }
+    why->code = HF_OK;
     return true;
 }
 
@@ -250,7 +255,8 @@ static inline bool ready(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = pop(conn);
-    bool plain = request != cancelled && request->error.code == HF_OK &&
+    /* Most are; nothing hangs on it but time. */
+    bool plain = !HF_SMALL && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                  hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
     if (!hf_is_never(conn->stable_at)) {
@@ -331,7 +337,7 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
 /* The endpoint refused start-up parameters: dialled again with fewer, within the same attempt. */
 static void dial_again(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    pool->endpoints.list[conn->endpoint].degraded = conn->io.degraded;
+    pool->endpoints.list[hf_conn_endpoint(conn)].degraded = conn->io.degraded;
     hf_dial_drop(&conn->dial);
     if (HF_CONNS_MAX > 1) {
         hf_pool_logged_in(pool);
@@ -378,12 +384,7 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
     case HF_NEWS_AGAIN: dial_again(conn); return false;
     case HF_NEWS_FATAL:
     case HF_NEWS_BROKEN: hf_conn_fail(conn, &io->error); return false;
-    case HF_NEWS_SLICE:
-        if (conn->io.port->api->spent(conn->io.port)) {
-            hf_pool_activate(conn->pool, conn);
-            return false;
-        }
-        return true;
+    case HF_NEWS_SLICE: return !hf_conn_spent(conn);
     case HF_NEWS_ROW: /* hf_flight_feed() did it */
     case HF_NEWS_READY:
     case HF_NEWS_MORE: break;

@@ -79,14 +79,14 @@ static bool stays(const hf_heap *heap, const hf_timer *timer, hf_ms at) {
 }
 
 void hf_heap_set(hf_heap *heap, hf_timer *timer, hf_ms at) {
-    if (timer->armed ? !hf_is_never(at) && (at == timer->at || stays(heap, timer, at))
-                     : hf_is_never(at)) {
+    const bool arm = !hf_is_never(at);
+    if (timer->armed && arm && (at == timer->at || stays(heap, timer, at))) {
         timer->at = at;
         return;
     }
     hf_heap_remove(heap, timer);
     timer->at = at;
-    if (!hf_is_never(at)) {
+    if (arm) {
         timer->armed = true;
         heap->root = meld(heap->root, timer);
     }

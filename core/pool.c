@@ -253,13 +253,10 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
         begin_close(pool);
     }
     serve_news(pool);
-    if (!hf_is_never(pool->promised) && pool->now > pool->promised &&
-        pool->now - pool->promised >= HF_JUMP_MS) {
+    if (pool->now > pool->promised && pool->now - pool->promised >= HF_JUMP_MS) {
         jumped(pool, pool->now - pool->promised);
     }
-    if (hf_heap_next(&pool->heap) <= pool->now) {
-        serve_deadlines(pool);
-    }
+    serve_deadlines(pool);
     if (pool->closing) {
         close_free(pool);
     } else {

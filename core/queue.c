@@ -56,6 +56,7 @@ void hf_request_arm(hf_pool *pool, hf_request *request) {
 
 /* The rows of the attempt that is over count no longer, unless what is asked next is whether they do. */
 static void start_over(hf_request *request) {
+    request->conn = NULL;
     if (hf_stage_of(request) != HF_STAGE_ASK) {
         if (request->n_rows > 0 && request->on_restart) {
             request->on_restart(request);
@@ -70,16 +71,18 @@ static void start_over(hf_request *request) {
     request->error = (hf_error){ 0 };
 }
 
-void hf_request_requeue(hf_pool *pool, hf_request *request) {
-    request->conn = NULL;
-    start_over(request);
+static void to_head(hf_pool *pool, hf_request *request) {
     hf_queue_push_front(&pool->queue, request);
     pool->n_queued++;
     hf_request_arm(pool, request);
 }
 
+void hf_request_requeue(hf_pool *pool, hf_request *request) {
+    start_over(request);
+    to_head(pool, request);
+}
+
 void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
-    request->conn = NULL;
     start_over(request);
     request->flags |= HF_REQUEST_WAITING;
     request->not_before = pool->now + delay_ms;
@@ -89,8 +92,7 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
 }
 
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
-    HF_ASSERT(request->flags & HF_REQUEST_IN);
-    HF_ASSERT(outcome != HF_OUTCOME_PENDING);
+    HF_ASSERT((request->flags & HF_REQUEST_IN) && outcome != HF_OUTCOME_PENDING);
     if (request->timer.armed) {
         hf_heap_remove(&pool->heap, &request->timer);
     }
@@ -137,9 +139,7 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     hf_error error;
     if (!conn && !cancel && !late) { /* its own wait is over */
         unlink_queued(pool, request);
-        hf_queue_push_front(&pool->queue, request);
-        pool->n_queued++;
-        hf_request_arm(pool, request);
+        to_head(pool, request);
         return;
     }
     hf_heap_remove(&pool->heap, &request->timer);
