@@ -83,11 +83,11 @@ def own_cluster(clusters, request):
 
 
 @pytest.fixture
-def network():
-    """Two machines and a cable: harness/network.py."""
+def network(request):
+    """Two machines and a cable, which a test may have in hand: harness/network.py."""
     if missing():
         pytest.skip(missing())
-    with Network(run_folder.path(), tap=lwip.WANTED) as made:
+    with Network(run_folder.path(), tap=lwip.WANTED, in_hand=getattr(request, "param", False)) as made:
         yield made
 
 

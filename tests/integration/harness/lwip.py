@@ -50,5 +50,5 @@ def command(program, network=None):
     if not WANTED:
         return network.on_near(program) if network else [program]
     if network:
-        return network.on_far("env", "HF_TAP=wire", f"HF_TAP_ADDRESS={NEAR}/24", f"HF_TAP_DNS={RESOLVER}", program)
+        return network.on_near("env", "HF_TAP=wire", f"HF_TAP_ADDRESS={NEAR}/24", f"HF_TAP_DNS={RESOLVER}", program)
     return ["env", *_cable(), program]
