@@ -1,10 +1,10 @@
 #include "session.h"
 
-/* What the server's answers mean, one message at a time. Each handler first asks whether its message is due
- * (session->todo); then it takes that bit away. MORE says "dealt with, no news of it". */
+/* What the server's answers mean, one message at a time. A message may be one of several answers, whichever is due
+ * (session->todo); that bit is taken away, then the answer is dealt with. MORE says "no news of it". */
 
 static hf_news out_of_place(hf_io *io, uint8_t type) {
-    return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
+    return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("a message of type %c out of place"), type, 0);
 }
 
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
@@ -18,54 +18,45 @@ static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request
 }
 
 /* CloseComplete: of so many old statements as the flight closes, before anything else. */
-static hf_news closed(hf_pg_session *session, hf_io *io, const hf_request *request) {
-    if (!hf_pg_is_due(session, HF_PG_CLOSE)) {
-        return out_of_place(io, '3');
-    }
+static hf_news closed(hf_pg_session *session, const hf_request *request) {
     if (session->closes == 0) {
         session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
     }
-    if (--session->closes == 0) {
-        session->todo &= ~(uint32_t)HF_PG_CLOSE;
+    if (--session->closes > 0) {
+        session->todo |= HF_PG_CLOSE; /* another */
     }
     return HF_NEWS_MORE;
 }
 
 /* --- prepared, described, bound -------------------------------------------------------------------- */
 
-static hf_news parsed(hf_pg_session *session, hf_io *io, const hf_request *request) {
-    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_PARSE | HF_PG_PARSE | HF_PG_COMMIT_PARSE);
+static hf_news parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    const uint8_t slot = slot_of(session, io, request);
 
-    if (due == 0) {
-        return out_of_place(io, '1');
-    }
-    session->todo &= ~due;
-    if (due == HF_PG_PARSE) {
-        uint8_t slot = slot_of(session, io, request);
-        if (slot != HF_PG_NO_SLOT) {
-            session->entries[slot].flags |= HF_PG_PARSED;
-        }
+    if (slot != HF_PG_NO_SLOT) {
+        session->entries[slot].flags |= HF_PG_PARSED;
     }
     return HF_NEWS_MORE;
 }
 
 static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
-                            const uint8_t *at, uint16_t n_params) {
+                            const uint8_t *at) {
     if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
         return HF_NEWS_MORE;
     }
     session->said |= HF_PG_SAID_COLUMNS;
-    io->columns = (hf_columns){ .driver = &hf_driver_pg,
-                                .at = at,
-                                .n_columns = session->n_columns,
-                                .n_params = n_params,
-                                .statement = request->statement };
+    io->columns.driver = &hf_driver_pg;
+    io->columns.at = at;
+    io->columns.n_columns = session->n_columns;
+    io->columns.column = 0;
+    io->columns.n_params = session->n_params;
+    io->columns.statement = request->statement;
     return HF_NEWS_COLUMNS;
 }
 
 /* Squeezes a RowDescription to what hf_columns reads: [name NUL, type's OID]…, in place. Bytes of it, or -1
  * if it is malformed or not in text format. */
-static int64_t squeeze(uint8_t *body, uint32_t bytes) {
+static int32_t squeeze(uint8_t *body, uint32_t bytes) {
     hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
     uint8_t *out = body;
 
@@ -85,7 +76,7 @@ static int64_t squeeze(uint8_t *body, uint32_t bytes) {
         memmove(out, name, name_bytes);
         out = hf_pg_put(out + name_bytes, type, sizeof type);
     }
-    return hf_pg_read_whole(&rest) ? out - body : -1;
+    return hf_pg_read_whole(&rest) ? (int32_t)(out - body) : -1;
 }
 
 bool hf_pg_columns_next(hf_columns *columns, hf_column *column) {
@@ -100,28 +91,26 @@ bool hf_pg_columns_next(hf_columns *columns, hf_column *column) {
     return true;
 }
 
-/* RowDescription, or NoData: message is NULL then. */
+/* RowDescription, or NoData. */
 static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *request,
                          const hf_pg_message *message) {
-    const uint32_t due = hf_pg_due(session, HF_PG_DESCRIBE | HF_PG_PORTAL);
-    const uint8_t *columns = NULL;
-    int64_t bytes = 0;
+    const bool any = message->type == 'T';
+    uint8_t *columns = io->rx.data + (message->body - io->rx.data);
+    int32_t bytes = 0;
 
-    if (due == 0 || (message && message->bytes < 2)) {
-        return out_of_place(io, message ? 'T' : 'n');
+    if (any && message->bytes < 2) {
+        return out_of_place(io, message->type);
     }
-    session->todo &= ~due;
-    session->n_columns = message ? hf_pg_get16(message->body) : 0;
-    if (message && message->cut) {
+    session->n_columns = any ? hf_pg_get16(columns) : 0;
+    if (message->cut) {
         bytes = -1;
-    } else if (message) {
-        uint8_t *body = io->rx.data + (message->body - io->rx.data);
-        bytes = squeeze(body, message->bytes);
+    } else if (any) {
+        bytes = squeeze(columns, message->bytes);
         if (bytes < 0) {
-            return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed RowDescription of %u bytes",
-                                message->bytes, 0);
+            return hf_pg_broken(io, HF_PHASE_QUERY,
+                                HF_WORDS("a malformed RowDescription of %u bytes"), message->bytes,
+                                0);
         }
-        columns = body;
     }
     const uint8_t slot = slot_of(session, io, request);
     if (slot != HF_PG_NO_SLOT) {
@@ -131,44 +120,30 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         }
     }
     if (bytes >= 0) {
-        return tell_columns(session, io, request, columns,
-                            due == HF_PG_DESCRIBE ? session->n_params : 0);
+        return tell_columns(session, io, request, columns);
     }
     if (!request->on_columns || (session->said & HF_PG_SAID_SKIPPED)) {
         return HF_NEWS_MORE;
     }
     session->said |= HF_PG_SAID_SKIPPED;
-    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-              "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
-              session->n_columns, io->rx.size);
+    hf_pg_say(
+        io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+        HF_WORDS("the description of %u columns takes more than the receive buffer (rx_bytes): %u"),
+        session->n_columns, io->rx.size);
     return HF_NEWS_SKIPPED;
 }
 
 /* ParameterDescription: only how many there are is of interest. */
 static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
-    if (!hf_pg_is_due(session, HF_PG_PARAMS) || message->bytes < 2 ||
-        message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
-        return out_of_place(io, 't');
+    if (message->bytes < 2 || message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
+        return out_of_place(io, message->type);
     }
-    session->todo &= ~(uint32_t)HF_PG_PARAMS;
     session->n_params = hf_pg_get16(message->body);
     return HF_NEWS_MORE;
 }
 
 static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
-    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_BIND | HF_PG_COMMIT_BIND);
-
-    if (due != 0) {
-        session->todo &= ~due;
-        return HF_NEWS_MORE;
-    }
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
-        session->todo &= ~(uint32_t)HF_PG_PREPARE;
-    }
-    if (!hf_pg_is_due(session, HF_PG_BIND)) {
-        return out_of_place(io, '2');
-    }
-    session->todo &= ~(uint32_t)HF_PG_BIND;
+    session->n_params = 0; /* told with what it was described for alone */
     if (session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
@@ -181,7 +156,7 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
         session->n_columns = entry->n_columns;
     }
     return entry->flags & HF_PG_KEPT
-               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes, 0)
+               ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
                : HF_NEWS_MORE;
 }
 
@@ -203,26 +178,23 @@ static bool commits(const hf_request *request) {
            (hf_stage_of(request) == HF_STAGE_RUN && !hf_is_held(request));
 }
 
-/* CommandComplete: a NUL-terminated tag. */
-static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request, const uint8_t *tag,
-                    uint32_t bytes) {
-    hf_pg_skip_maybe(session);
-    const uint32_t due = hf_pg_due(session, HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE);
+/* CommandComplete: a NUL-terminated tag. Or, of an empty text, EmptyQueryResponse. */
+static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
+                    const hf_pg_message *message, uint32_t due) {
+    const uint8_t *tag = message->body;
+    uint32_t bytes = message->bytes;
 
-    if (due == 0 || bytes < 1 || tag[bytes - 1] != 0) {
+    if (message->type == 'C' && (bytes == 0 || tag[--bytes] != 0)) {
         return out_of_place(io, 'C');
     }
     if (due == HF_PG_ROWS) {
-        hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes - 1));
-        return HF_NEWS_MORE;
-    }
-    session->todo &= ~due;
-    if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
-        session->todo = request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
-    }
-    if (due == HF_PG_COMMIT_DONE && commits(request) &&
-        (bytes != sizeof "COMMIT" || memcmp(tag, "COMMIT", bytes) != 0)) {
-        return own_error(session, io, "25P02", "COMMIT was answered by ROLLBACK: nothing was done");
+        hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes));
+    } else if (due == HF_PG_COMMIT_DONE && commits(request) &&
+               (bytes != strlen("COMMIT") || memcmp(tag, "COMMIT", bytes) != 0)) {
+        return own_error(session, io, "25P02",
+                         HF_WORDS("COMMIT was answered by ROLLBACK: nothing was done"));
+    } else if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
+        session->todo = hf_pg_next(request);
     }
     return HF_NEWS_MORE;
 }
@@ -247,8 +219,8 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     }
     if (!one || message->cut || bytes != (uint64_t)(body.end - body.at) || bytes == 0 ||
         bytes >= HF_TICKET_BYTES || memchr(body.at, 0, bytes)) {
-        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed ticket of %u bytes", message->bytes,
-                            0);
+        return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("a malformed ticket of %u bytes"),
+                            message->bytes, 0);
     }
     if (hf_stage_of(request) == HF_STAGE_RUN) {
         memcpy(request->ticket, body.at, bytes);
@@ -283,7 +255,7 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
     static const char rollback[HF_PG_ROLLBACK_BYTES] = "Q\0\0\0\x0dROLLBACK";
 
     if (!hf_pg_append(io, rollback, sizeof rollback)) {
-        return hf_pg_broken(io, HF_PHASE_QUERY, "no room in tx for a ROLLBACK", 0, 0);
+        return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("no room in tx for a ROLLBACK"), 0, 0);
     }
     session->rolling_back = true;
     if (session->in_flight > 1) {
@@ -299,15 +271,17 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
 /* It ran inside a transaction that an earlier request left open, and is undone with it: again. */
 static hf_news undone(hf_pg_session *session, hf_io *io) {
     session->todo = HF_PG_SYNC;
-    return own_error(session, io, "40001",
-                     "rolled back with the transaction that an earlier statement left open");
+    return own_error(
+        session, io, "40001",
+        HF_WORDS("rolled back with the transaction that an earlier statement left open"));
 }
 
 /* All but the COMMIT is done. If no transaction is open any more nobody knows what took effect. */
 static hf_news held(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
         request->held = status != 'I';
-        return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
+        return hf_pg_broken(io, HF_PHASE_QUERY,
+                            HF_WORDS("a transaction that ended before its COMMIT"), 0, 0);
     }
     return HF_NEWS_HELD;
 }
@@ -357,7 +331,8 @@ static bool gives_no_tickets(const hf_error *error) {
 static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message, hf_phase phase) {
     if (!hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_ERR_SERVER, phase)) {
-        return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
+        return hf_pg_broken(io, phase, HF_WORDS("a malformed ErrorResponse of %u bytes"),
+                            message->bytes, 0);
     }
     const bool ours = session->todo & HF_PG_ROLLBACK; /* nobody's request */
     if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
@@ -391,44 +366,61 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     return HF_NEWS_ERROR;
 }
 
+/* The answers that a message may be. */
+static uint32_t answers_of(uint8_t type) {
+    static const struct {
+        uint8_t type;
+        uint16_t answers;
+    } known[] = { { '1', HF_PG_BEGIN_PARSE | HF_PG_PARSE | HF_PG_COMMIT_PARSE },
+                  { '2', HF_PG_BEGIN_BIND | HF_PG_BIND | HF_PG_COMMIT_BIND },
+                  { '3', HF_STATEMENTS > 0 ? HF_PG_CLOSE : 0 },
+                  { 't', HF_PG_PARAMS },
+                  { 'T', HF_PG_DESCRIBE | HF_PG_PORTAL },
+                  { 'n', HF_PG_DESCRIBE | HF_PG_PORTAL },
+                  { 'I', HF_PG_ROWS },
+                  { 'C', HF_PG_BEGIN_DONE | HF_PG_ROWS | HF_PG_COMMIT_DONE | HF_PG_ROLLBACK } };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].type == type) {
+            return known[i].answers;
+        }
+    }
+    return 0;
+}
+
 hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message) {
     const hf_phase phase = request            ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
+    const uint8_t type = message->type;
 
-    switch (message->type) {
-    case 'N':
-    case 'A':
-    case 'S': return hf_pg_aside(io, phase, message);
-    case 'E': return error(session, io, request, message, phase);
-    case 'C':
-        if (hf_pg_is_due(session, HF_PG_ROLLBACK)) {
-            session->todo &= ~(uint32_t)HF_PG_ROLLBACK;
-            return HF_NEWS_MORE;
-        }
-        break;
-    default: break;
+    if (type == 'E') {
+        return error(session, io, request, message, phase);
     }
-    if (!request) {
-        return out_of_place(io, message->type); /* the others answer somebody */
+    if (type == 'N' || type == 'A' || type == 'S') {
+        return hf_pg_aside(io, phase, message);
     }
-    switch (message->type) {
-    case '1': return parsed(session, io, request);
-    case '2': return bound(session, io, request);
-    case '3':
-        return HF_STATEMENTS > 0 ? closed(session, io, request) : out_of_place(io, message->type);
-    case 't': return params(session, io, message);
-    case 'T': return described(session, io, request, message);
-    case 'n': return described(session, io, request, NULL);
-    case 'C': return done(session, io, request, message->body, message->bytes);
-    case 'I':
+    if (type == '2') {
+        hf_pg_skip_prepare(session);
+    } else if (type == 'C' || type == 'I') {
         hf_pg_skip_maybe(session);
-        if (!hf_pg_is_due(session, HF_PG_ROWS)) {
-            return out_of_place(io, 'I');
-        }
-        hf_pg_statement_done(session, request, 0);
-        return HF_NEWS_MORE;
-    default: return out_of_place(io, message->type);
+    }
+    const uint32_t due = hf_pg_due(session, answers_of(type));
+    if (due == 0 || (!request && due != HF_PG_ROLLBACK)) { /* the others answer somebody */
+        return out_of_place(io, type);
+    }
+    session->todo &= ~due;
+    switch (due) {
+    case HF_PG_CLOSE: return closed(session, request);
+    case HF_PG_PARSE: return parsed(session, io, request);
+    case HF_PG_PARAMS: return params(session, io, message);
+    case HF_PG_DESCRIBE:
+    case HF_PG_PORTAL: return described(session, io, request, message);
+    case HF_PG_BIND: return bound(session, io, request);
+    case HF_PG_BEGIN_DONE:
+    case HF_PG_ROWS:
+    case HF_PG_COMMIT_DONE: return done(session, io, request, message, due);
+    default: return HF_NEWS_MORE;
     }
 }

@@ -170,7 +170,10 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
                                       : hf_pg_cache_find(session, out->io->store, sql);
     const size_t sql_bytes = slot == HF_PG_NO_SLOT ? strlen(sql) + 1 : 0;
     if (slot == HF_PG_NO_SLOT) {
-        const char *why = hf_pg_sql_refused(sql, hf_is_batch(request) || hf_resolves(request));
+        const char *why = hf_pg_sql_refused(sql);
+        if (!why && (hf_is_batch(request) || hf_resolves(request))) {
+            why = hf_pg_sql_refused_in_batch(sql);
+        }
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
@@ -325,7 +328,9 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     if (request->prepare_only) {
         request->sent_at = UINT64_MAX; /* nothing of it has an effect */
     }
-    session->sent = out.sequence;
+    if (HF_STATEMENTS > 0) {
+        session->sent = out.sequence;
+    }
     if (closes > 0) { /* others may have been added behind them */
         request->driver_state[HF_PG_PLAN_CLOSES] = closes;
         session->n_closing = (uint8_t)(session->n_closing - closes);

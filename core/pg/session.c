@@ -14,7 +14,7 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
 
-    if (session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual && oldest &&
+    if (!HF_SMALL && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual && oldest &&
         there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
         if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {

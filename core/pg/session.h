@@ -121,12 +121,12 @@ typedef struct hf_pg_session {
     uint32_t todo;            /* HF_PG_*: what the answer in hand still lacks; 0: none is in hand */
     uint32_t skip;            /* bytes of a message that are still to be thrown away */
     uint16_t n_columns;       /* of the statement in hand */
-    uint16_t n_params;
-    uint16_t in_flight;      /* requests */
-    uint16_t stored;         /* bytes of io->store in use */
-    uint32_t sent, answered; /* statements ever: their sequence numbers */
-    uint32_t numbers;        /* names given so far */
-    uint32_t forgotten;      /* how often a prepared statement was gone */
+    uint16_t n_params;        /* … that it was described with; 0: it was not */
+    uint16_t in_flight;       /* requests */
+    uint16_t stored;          /* bytes of io->store in use */
+    uint32_t sent, answered;  /* statements ever: their sequence numbers */
+    uint32_t numbers;         /* names given so far */
+    uint32_t forgotten;       /* how often a prepared statement was gone */
     uint32_t pid, key;
     char name[HF_PG_PREFIX_BYTES]; /* how names of its statements begin: no other session's do */
     uint32_t closing[HF_PG_SLOTS]; /* their numbers */
@@ -164,11 +164,14 @@ static inline void hf_pg_answer_begin(hf_pg_session *session, const hf_request *
 
 /* "INSERT 0 5": 5. "CREATE TABLE": 0. */
 static inline uint64_t hf_pg_count_in(const uint8_t *tag, uint32_t bytes) {
-    uint64_t count = 0, place = 1;
+    const uint8_t *const end = tag + bytes, *at = end;
+    uint64_t count = 0;
 
-    for (const uint8_t *at = tag + bytes; at > tag && (uint8_t)(at[-1] - '0') <= 9; at--) {
-        count += (uint64_t)(at[-1] - '0') * place;
-        place *= 10;
+    while (at > tag && (uint8_t)(at[-1] - '0') <= 9) {
+        at--;
+    }
+    for (; at < end; at++) {
+        count = count * 10 + (uint8_t)(*at - '0');
     }
     return count;
 }
@@ -181,8 +184,15 @@ static inline uint32_t hf_pg_statements_of(const hf_request *request) {
 static inline void hf_pg_over(hf_pg_session *session, const hf_request *request) {
     session->todo = 0;
     session->said = 0;
-    session->answered += hf_pg_statements_of(request);
+    if (HF_STATEMENTS > 0) {
+        session->answered += hf_pg_statements_of(request);
+    }
     session->in_flight--;
+}
+
+/* The answers to the next statement of a batch. */
+static inline uint32_t hf_pg_next(const hf_request *request) {
+    return request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
 }
 
 /* Of the statement in hand all is answered: on to the next, or to COMMIT, or to Sync. */
@@ -197,14 +207,19 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
     request->complete = ++request->statement == request->n_batch;
     session->n_columns = HF_PG_COLUMNS_UNKNOWN;
     session->said &= (uint8_t)~HF_PG_SAID_COLUMNS;
-    session->todo = request->complete     ? HF_PG_COMMIT | HF_PG_SYNC
-                    : request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL
-                                          : HF_PG_NEXT;
+    session->todo = request->complete ? HF_PG_COMMIT | HF_PG_SYNC : hf_pg_next(request);
+}
+
+/* Of a batch: a statement that was prepared before. */
+static inline void hf_pg_skip_prepare(hf_pg_session *session) {
+    if (HF_WITH_BATCH && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
+        session->todo &= ~(uint32_t)HF_PG_PREPARE;
+    }
 }
 
 /* Of a batch: a portal that was not described. */
 static inline void hf_pg_skip_maybe(hf_pg_session *session) {
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+    if (HF_WITH_BATCH && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
 }

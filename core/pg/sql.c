@@ -47,40 +47,43 @@ static const char *next_word(const char *at, char *word) {
     return at;
 }
 
-static bool is_one_of(const char *word, const char *const *words) {
-    for (; *words; words++) {
-        if (strcmp(word, *words) == 0) {
+/* words: one behind the other, each with its NUL, an empty one at the end. */
+static bool is_one_of(const char *word, const char *words) {
+    for (; *words; words += strlen(words) + 1) {
+        if (strcmp(word, words) == 0) {
             return true;
         }
     }
     return false;
 }
 
-const char *hf_pg_sql_refused(const char *sql, bool in_batch) {
-    static const char *const control[] = { "BEGIN", "START", "COMMIT", "END", "ABORT", NULL };
+const char *hf_pg_sql_refused(const char *sql) {
+    char word[WORD_BYTES];
+
+    next_word(sql, word);
+    return strcmp(word, "COPY") == 0 ? HF_WORDS("COPY is not supported") : NULL;
+}
+
+const char *hf_pg_sql_refused_in_batch(const char *sql) {
+    static const char control[] = "BEGIN\0START\0COMMIT\0END\0ABORT\0";
     char word[WORD_BYTES];
 
     sql = next_word(sql, word);
-    if (strcmp(word, "COPY") == 0) {
-        return "COPY is not supported";
-    }
-    if (!in_batch) {
-        return NULL;
-    }
     if (is_one_of(word, control)) {
-        return "a transaction is put around it: leave out its own BEGIN and COMMIT";
+        return HF_WORDS("a transaction is put around it: leave out its own BEGIN and COMMIT");
     }
     if (strcmp(word, "PREPARE") == 0) {
         next_word(sql, word);
-        return strcmp(word, "TRANSACTION") == 0 ? "PREPARE TRANSACTION has no place in a batch"
-                                                : NULL;
+        return strcmp(word, "TRANSACTION") == 0
+                   ? HF_WORDS("PREPARE TRANSACTION has no place in a batch")
+                   : NULL;
     }
     if (strcmp(word, "ROLLBACK") == 0) {
         sql = next_word(sql, word);
-        if (strcmp(word, "WORK") == 0 || strcmp(word, "TRANSACTION") == 0) {
+        if (is_one_of(word, "WORK\0TRANSACTION\0")) {
             next_word(sql, word);
         }
-        return strcmp(word, "TO") == 0 ? NULL : "ROLLBACK has no place in a batch";
+        return strcmp(word, "TO") == 0 ? NULL : HF_WORDS("ROLLBACK has no place in a batch");
     }
     return NULL;
 }
@@ -103,23 +106,20 @@ static bool mentions(const char *sql, const char *wanted) {
 }
 
 bool hf_pg_self_commits(const hf_request *request) {
-    static const char *const always[] = { "CALL",   "DO",       "VACUUM", "CLUSTER", "REINDEX",
-                                          "COMMIT", "ROLLBACK", "END",    "PREPARE", NULL };
-    static const char *const defining[] = { "CREATE", "DROP", "ALTER", "REFRESH", NULL };
-    static const char *const global[] = { "DATABASE", "TABLESPACE", "SUBSCRIPTION", "SYSTEM",
-                                          NULL };
     char word[WORD_BYTES];
 
     if (hf_is_batch(request) || !request->sql) {
         return false; /* within BEGIN and COMMIT the server refuses all of these */
     }
     const char *after = next_word(request->sql, word);
-    if (is_one_of(word, always)) {
+    if (is_one_of(word, "CALL\0DO\0VACUUM\0CLUSTER\0REINDEX\0"
+                        "COMMIT\0ROLLBACK\0END\0PREPARE\0")) {
         return true;
     }
-    if (!is_one_of(word, defining)) {
+    if (!is_one_of(word, "CREATE\0DROP\0ALTER\0REFRESH\0")) {
         return false;
     }
     next_word(after, word);
-    return is_one_of(word, global) || mentions(after, "CONCURRENTLY");
+    return is_one_of(word, "DATABASE\0TABLESPACE\0SUBSCRIPTION\0SYSTEM\0") ||
+           mentions(after, "CONCURRENTLY");
 }

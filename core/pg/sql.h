@@ -4,9 +4,11 @@
 
 #include "request.h"
 
-/* Why a statement is not sent at all, or NULL: COPY speaks a protocol of its own, and a batch has BEGIN and COMMIT
- * around it already (SEMANTICS 10 counts on nothing taking effect before that COMMIT). */
-const char *hf_pg_sql_refused(const char *sql, bool in_batch);
+/* Why a statement is not sent at all, or NULL: COPY speaks a protocol of its own. */
+const char *hf_pg_sql_refused(const char *sql);
+/* And why not within a batch, which has BEGIN and COMMIT around it already (SEMANTICS 10 counts on nothing taking
+ * effect before that COMMIT). */
+const char *hf_pg_sql_refused_in_batch(const char *sql);
 
 /* Can it have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY can? */
 bool hf_pg_self_commits(const hf_request *request);
