@@ -228,6 +228,20 @@ static void turn(hf_ms until) {
     }
 }
 
+/* A loss is told when it begins, and how large it was when there is room again. */
+static void add_reading(hf_ms due, int32_t milli) {
+    static uint32_t told;
+    static bool full;
+    bool was_full = full;
+    full = !hf_store_add(&store, due, milli);
+    if (full && !was_full) {
+        hf_report_line("queue", "full, the oldest readings are dropped");
+    } else if (was_full && !full) {
+        hf_report_dropped(store.readings.dropped - told);
+        told = store.readings.dropped;
+    }
+}
+
 /* Is another reading to be taken? */
 static bool goes_on(const hf_pool_status *status) {
     return (settings.readings == 0 || store.taken < settings.readings) &&
@@ -250,7 +264,7 @@ static int log_readings(void) {
                 if (!hf_hw_sensor(&milli)) {
                     return fail(EXIT_CONFIG, "sensor", "there is none");
                 }
-                (void)hf_store_add(&store, due, milli);
+                add_reading(due, milli);
             }
         } else if (hf_store_left(&store) == 0) {
             return store.stored < store.taken ? EXIT_LOST : EXIT_DONE;

@@ -37,6 +37,13 @@ void hf_report_line(const char *what, const char *text) {
     hf_hw_uart_write("\r\n", 2);
 }
 
+void hf_report_dropped(uint32_t readings) {
+    line it;
+    begin(&it, "queue: room again,");
+    count(&it, "dropped", readings);
+    end(&it);
+}
+
 void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick_ms_max) {
     hf_pool_status status;
     line it;

@@ -123,7 +123,7 @@ def test_fault_20_short_loss_within_the_time_out_costs_nothing(job, network):
 @pytest.mark.fault(20)
 @pytest.mark.parametrize("network", [True], indirect=True, ids=["cable in hand"])
 def test_fault_20_frames_lost_here_and_there_cost_time_and_nothing_else(make_job, network, far_cluster):
-    """Of everything that either side sends each ninth frame is lost: TCP's own repeats are on their way all the time."""
+    """Of all that either side sends each ninth frame is lost: TCP's own repeats are on their way all the time."""
     job = make_job(rows=40, sql=slow_sql(), server=far_cluster)
     network.cable.lose_each = 9
     run = job.start(connect_timeout="60s", request_timeout="60s", probe_timeout="60s", close_timeout="10s")
