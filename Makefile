@@ -214,6 +214,13 @@ test-unit: packages-test ## unit tests on a virtual clock (cmocka)
 test-sanitize: packages-test ## the unit tests with address and undefined-behaviour sanitizers
 	$(MAKE) SANITIZE=1 all
 	$(MAKE) SANITIZE=1 test-unit
+	$(MAKE) SANITIZE=1 SMALL=1 test-small
+
+# The other unit tests are of what a small build leaves out, or read its messages.
+small_tests := $(filter %/test_scram %/test_pg_login %/test_pg_hostile,$(tests))
+test-small: packages-test # the unit tests that a small build passes as well (SMALL=1)
+	$(MAKE) $(small_tests)
+	tests/run.sh programs $(small_tests)
 
 test-integration: packages-test ## the program against real servers (pytest)
 	$(MAKE) all $(interposer)

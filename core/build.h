@@ -33,6 +33,12 @@
 #define HF_WITH_OLD_AUTH !HF_SMALL
 #endif
 
+/* The usual answers, rows above all, recognised as they lie there, and only the others taken apart: speed, and
+ * nothing but that. */
+#ifndef HF_WITH_SHORTCUTS
+#define HF_WITH_SHORTCUTS !HF_SMALL
+#endif
+
 #if HF_WITH_WORDS
 #define HF_WORDS(text) (text)
 #else

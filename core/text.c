@@ -135,6 +135,15 @@ const char *hf_nth_word(const char *words, size_t n) {
     return words;
 }
 
+bool hf_word_among(const char *words, const char *word, size_t bytes) {
+    for (size_t length; (length = strlen(words)) > 0; words += length + 1) {
+        if (length == bytes && memcmp(words, word, bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void hf_wipe(void *what, size_t bytes) {
     volatile uint8_t *at = what;
 

@@ -31,6 +31,8 @@ void hf_write_seconds(hf_writer *writer, uint64_t ms);
 /* The n-th, from 0, of words that stand one behind the other, each with its NUL, the last with two; of fewer
  * the last. */
 const char *hf_nth_word(const char *words, size_t n);
+/* Is this one of them? */
+bool hf_word_among(const char *words, const char *word, size_t bytes);
 
 /* Overwrites with zeros what a compiler would think dead. */
 void hf_wipe(void *what, size_t bytes);

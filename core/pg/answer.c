@@ -330,9 +330,8 @@ static bool gives_no_tickets(const hf_error *error) {
 
 static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message, hf_phase phase) {
-    if (!hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_ERR_SERVER, phase)) {
-        return hf_pg_broken(io, phase, HF_WORDS("a malformed ErrorResponse of %u bytes"),
-                            message->bytes, 0);
+    if (!hf_pg_read_error(io, message, HF_ERR_SERVER, phase)) {
+        return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
     }
     const bool ours = session->todo & HF_PG_ROLLBACK; /* nobody's request */
     if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||

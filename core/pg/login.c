@@ -13,25 +13,33 @@
 /* What an orphaned session is to be dropped by (SEMANTICS 20), and other start-up parameters. Which of them an
  * endpoint understands is found out by asking: io->degraded counts the refusals. */
 enum {
-    DEGRADED_NONE,     /* all of them */
-    DEGRADED_OLD,      /* a server before PostgreSQL 14: no client_connection_check_interval */
-    DEGRADED_POOLER,   /* only what every pooler knows */
-    PROTOCOL = 3 << 16 /* 3.0: nothing of 3.2 is needed, and not all poolers know it */
+    DEGRADED_NONE,  /* all of them */
+    DEGRADED_OLD,   /* a server before PostgreSQL 14: no client_connection_check_interval */
+    DEGRADED_POOLER /* only what every pooler knows */
 };
 
-static const struct {
-    char name[36], value[8];
-    uint8_t until; /* sent while io->degraded is below */
-    bool read_only;
-} parameters[] = {
-    { "client_encoding", "UTF8", UINT8_MAX, false },
-    { "default_transaction_read_only", "on", DEGRADED_POOLER, true },
-    { "tcp_keepalives_idle", "30", DEGRADED_POOLER, false },     /* s */
-    { "tcp_keepalives_interval", "10", DEGRADED_POOLER, false }, /* s */
-    { "tcp_keepalives_count", "3", DEGRADED_POOLER, false },
-    { "tcp_user_timeout", "60000", DEGRADED_POOLER, false },              /* ms */
-    { "client_connection_check_interval", "10000", DEGRADED_OLD, false }, /* ms */
-};
+/* What is sent, name and value, each behind a byte of rules: while io->degraded is below UNTIL, and READ_ONLY only by
+ * sessions that are. */
+enum { UNTIL = 3, READ_ONLY = 4 };
+#define ALWAYS    "\3"
+#define NOT_OLD   "\1"
+#define NO_POOLER "\2"
+#define IF_WANTED "\6"
+// clang-format off
+static const char parameters[] =
+    ALWAYS    "client_encoding\0"                  "UTF8\0"
+    IF_WANTED "default_transaction_read_only\0"    "on\0"
+    NO_POOLER "tcp_keepalives_idle\0"              "30\0"    /* s */
+    NO_POOLER "tcp_keepalives_interval\0"          "10\0"    /* s */
+    NO_POOLER "tcp_keepalives_count\0"             "3\0"
+    NO_POOLER "tcp_user_timeout\0"                 "60000\0" /* ms */
+    NOT_OLD   "client_connection_check_interval\0" "10000\0" /* ms */;
+// clang-format on
+
+static const char *next_parameter(const char *at) {
+    at += strlen(at) + 1;
+    return at + strlen(at) + 1;
+}
 
 static const char *password_of(const hf_config *config) {
     return config->password && config->password[0] ? config->password : NULL;
@@ -49,79 +57,98 @@ static hf_news refuse(hf_io *io, hf_err code, const char *why) {
     return HF_NEWS_BROKEN;
 }
 
-/* --- the start-up message -------------------------------------------------------------------------- */
+/* --- what we say ------------------------------------------------------------------------------------ */
 
-/* Writes at *at if at is not NULL; returns the bytes of a parameter. */
-static size_t put_parameter(uint8_t **at, const char *name, const char *value) {
-    size_t name_bytes = strlen(name) + 1, value_bytes = strlen(value) + 1;
+/* A message on its way into tx: its bytes are counted whether they fit or not, and tx has it whole or not at all. */
+typedef struct draft {
+    hf_io *io;
+    size_t bytes; /* at first those of its type and its length, which send() fills in */
+} draft;
 
-    if (at) {
-        *at = hf_pg_put(hf_pg_put(*at, name, name_bytes), value, value_bytes);
+static void put(draft *out, const void *from, size_t bytes) {
+    hf_buffer *tx = &out->io->tx;
+
+    if (out->bytes + bytes <= tx->size - tx->end) {
+        memcpy(tx->data + tx->end + out->bytes, from, bytes);
     }
-    return name_bytes + value_bytes;
+    out->bytes += bytes;
 }
 
-static size_t put_parameters(uint8_t **at, const hf_io *io) {
-    const hf_config *config = io->config;
-    size_t bytes = put_parameter(at, "user", config->user ? config->user : "");
+static void put_text(draft *out, const char *text) {
+    put(out, text, strlen(text) + 1);
+}
 
-    if (config->database && config->database[0]) {
-        bytes += put_parameter(at, "database", config->database);
+static void put_setting(draft *out, const char *name, const char *value) {
+    if (value && value[0]) {
+        put_text(out, name);
+        put_text(out, value);
     }
-    if (config->application_name && config->application_name[0]) {
-        bytes += put_parameter(at, "application_name", config->application_name);
+}
+
+/* type: 0 none. False: it does not fit. */
+static bool send(draft *out, uint8_t type) {
+    hf_io *io = out->io;
+    hf_buffer *tx = &io->tx;
+    uint8_t *at = tx->data + tx->end;
+
+    if (out->bytes > tx->size - tx->end) {
+        return false;
     }
-    if (config->options && config->options[0]) {
-        bytes += put_parameter(at, "options", config->options);
+    tx->end += (uint32_t)out->bytes;
+    io->tx_total += out->bytes;
+    if (type != 0) {
+        *at++ = type;
+        out->bytes--;
     }
-    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
-        if (io->degraded < parameters[i].until && (!parameters[i].read_only || config->read_only)) {
-            bytes += put_parameter(at, parameters[i].name, parameters[i].value);
-        }
-    }
-    return bytes;
+    hf_pg_put32(at, (uint32_t)out->bytes);
+    return true;
 }
 
 int hf_pg_start(hf_session *opaque, hf_io *io) {
+    static const char head[] = "\0\3\0\0user"; /* protocol 3.0: not all poolers know 3.2 */
     hf_pg_session *session = hf_pg_of(opaque);
-    hf_buffer *tx = &io->tx;
+    const hf_config *config = io->config;
+    draft out = { .io = io, .bytes = 4 };
 
     memset(session, 0, sizeof *session);
     memset(io->store, 0, sizeof(hf_pg_scram));
     io->backend = 0;
     session->mode = HF_PG_AUTH;
     session->unusual = true;
-    session->wrap = io->config->read_only && io->degraded >= DEGRADED_POOLER;
-
+    session->wrap = config->read_only && io->degraded >= DEGRADED_POOLER;
     if (HF_STATEMENTS > 0 && !hf_pg_cache_start(session, io->port)) {
-        hf_error_set(&io->error, HF_ERR_RESOURCES, HF_PHASE_LOGIN,
-                     "the port has no random numbers");
+        refuse(io, HF_ERR_RESOURCES, "the port has no random numbers");
         return HF_ERR_RESOURCES;
     }
-
-    size_t bytes = 4 + 4 + put_parameters(NULL, io) + 1;
-    if (bytes > tx->size - tx->end) {
+    put(&out, head, sizeof head);
+    put_text(&out, config->user ? config->user : "");
+    put_setting(&out, "database", config->database);
+    put_setting(&out, "application_name", config->application_name);
+    put_setting(&out, "options", config->options);
+    for (const char *at = parameters, *next; *at; at = next) {
+        next = next_parameter(at);
+        if (io->degraded < (*at & UNTIL) && (!(*at & READ_ONLY) || config->read_only)) {
+            put(&out, at + 1, (size_t)(next - (at + 1)));
+        }
+    }
+    put(&out, "", 1);
+    if (!send(&out, 0)) {
         hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_LOGIN,
                   "the start-up message takes %u bytes, the transmit buffer (tx_bytes) has %u",
-                  bytes, tx->size);
+                  out.bytes, io->tx.size);
         return HF_ERR_TOO_LARGE;
     }
-    uint8_t *at = tx->data + tx->end;
-    at = hf_pg_put32(at, (uint32_t)bytes);
-    at = hf_pg_put32(at, PROTOCOL);
-    put_parameters(&at, io);
-    *at = 0;
-    tx->end += (uint32_t)bytes;
-    io->tx_total += bytes;
     return HF_OK;
 }
 
-/* Does text name word? */
-static bool names(const hf_value *text, const char *word) {
-    size_t bytes = strlen(word);
+/* --- a refused parameter ---------------------------------------------------------------------------- */
 
-    for (size_t i = 0; i + bytes <= text->bytes; i++) {
-        if (memcmp(text->data + i, word, bytes) == 0) {
+/* Is word in text? */
+static bool names(const char *text, size_t text_bytes, const char *word) {
+    const size_t bytes = strlen(word);
+
+    for (; text_bytes >= bytes; text++, text_bytes--) {
+        if (memcmp(text, word, bytes) == 0) {
             return true;
         }
     }
@@ -131,26 +158,29 @@ static bool names(const hf_value *text, const char *word) {
 /* The endpoint refused the login: because of a start-up parameter that it can do without? Then the next
  * attempt sends fewer. */
 static bool degrade(hf_io *io) {
-    static const char codes[][6] = { "42704", "22023", "0A000", "08P01" };
-    hf_value message = { 0 };
-    bool listed = false, ours = false;
+    static const char codes[] = "42704\0"
+                                "22023\0"
+                                "0A000\0"
+                                "08P01\0";
+    const char *sqlstate = io->error.sqlstate;
+    hf_value message;
+    bool ours = false;
 
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        listed = listed || strcmp(io->error.sqlstate, codes[i]) == 0;
-    }
-    if (!listed || io->degraded >= DEGRADED_POOLER) {
+    if (!hf_word_among(codes, sqlstate, strlen(sqlstate)) || io->degraded >= DEGRADED_POOLER ||
+        !hf_pg_field(&io->fields, HF_FIELD_MESSAGE, &message)) {
         return false;
     }
-    hf_pg_field(&io->fields, HF_FIELD_MESSAGE, &message);
-    for (size_t i = 1; i < sizeof parameters / sizeof parameters[0]; i++) {
-        if (names(&message, parameters[i].name) && io->degraded < parameters[i].until) {
-            io->degraded = parameters[i].until;
-            return true;
+    for (const char *at = next_parameter(parameters); *at; at = next_parameter(at)) {
+        if (names(message.data, message.bytes, at + 1)) {
+            if (io->degraded < (*at & UNTIL)) {
+                io->degraded = *at & UNTIL;
+                return true;
+            }
+            ours = true;
         }
-        ours = ours || names(&message, parameters[i].name);
     }
-    if (!ours && names(&message, "startup parameter")) { /* pgbouncer names its own first */
-        io->degraded++;
+    if (!ours && names(message.data, message.bytes, "startup parameter")) {
+        io->degraded++; /* pgbouncer names its own first */
         return true;
     }
     return false;
@@ -158,18 +188,14 @@ static bool degrade(hf_io *io) {
 
 /* --- proving who we are ---------------------------------------------------------------------------- */
 
-static bool append_password(hf_pg_session *session, hf_io *io, const char *text, size_t bytes) {
-    uint8_t header[5] = { 'p' };
-
-    hf_pg_put32(header + 1, (uint32_t)(4 + bytes));
-    session->mode = HF_PG_PROVEN;
-    return bytes < io->tx.size && hf_pg_append(io, header, sizeof header) &&
-           hf_pg_append(io, text, bytes);
-}
-
-static hf_news no_room(hf_io *io) {
-    return refuse(io, HF_ERR_TOO_LARGE,
-                  "a login message does not fit the transmit buffer (tx_bytes)");
+/* A PasswordMessage, whatever it holds (PostgreSQL docs 55.7). */
+static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
+    if (!send(out, 'p')) {
+        return refuse(out->io, HF_ERR_TOO_LARGE,
+                      "a login message does not fit the transmit buffer (tx_bytes)");
+    }
+    session->mode = mode;
+    return HF_NEWS_MORE;
 }
 
 static hf_news unbound(hf_io *io) {
@@ -206,8 +232,9 @@ static hf_news answer_cleartext(hf_pg_session *session, hf_io *io) {
     if (!password) {
         return refuse(io, HF_ERR_AUTH_PASSWORD, NULL);
     }
-    return append_password(session, io, password, strlen(password) + 1) ? HF_NEWS_MORE
-                                                                        : no_room(io);
+    draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
+    put_text(&out, password);
+    return send_password(session, &out, HF_PG_PROVEN);
 }
 
 static size_t put_hex(uint8_t *out, const uint8_t *from, size_t bytes) {
@@ -253,10 +280,11 @@ static hf_news answer_md5(hf_pg_session *session, hf_io *io, const uint8_t salt[
     if (err) {
         return refuse(io, HF_ERR_RESOURCES, "the port's MD5 failed");
     }
-    bool done = append_password(session, io, (const char *)text, 35 + 1);
+    draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
+    put(&out, text, 35 + 1);
     hf_wipe(text, sizeof text);
     hf_wipe(digest, sizeof digest);
-    return done ? HF_NEWS_MORE : no_room(io);
+    return send_password(session, &out, HF_PG_PROVEN);
 }
 
 /* --- SCRAM ----------------------------------------------------------------------------------------- */
@@ -271,8 +299,8 @@ static size_t binding_of(const hf_io *io, uint8_t out[HF_BINDING_BYTES]) {
                : 0;
 }
 
-/* Which mechanism? 0 none that will do. */
-static hf_pg_gs2 choose(hf_io *io, bool offers_plain, bool offers_plus) {
+/* Which GS2 header? NULL: no mechanism that will do. */
+static const char *choose(hf_io *io, bool offers_plain, bool offers_plus) {
     uint8_t binding[HF_BINDING_BYTES];
     const uint8_t wanted = io->config->channel_binding;
     const bool able = wanted != HF_BINDING_DISABLE && binding_of(io, binding) > 0;
@@ -281,7 +309,7 @@ static hf_pg_gs2 choose(hf_io *io, bool offers_plain, bool offers_plus) {
         return HF_PG_GS2_BOUND;
     }
     if (wanted == HF_BINDING_REQUIRE || !offers_plain) {
-        return (hf_pg_gs2)0;
+        return NULL;
     }
     return able ? HF_PG_GS2_UNUSED : HF_PG_GS2_NO;
 }
@@ -289,13 +317,17 @@ static hf_pg_gs2 choose(hf_io *io, bool offers_plain, bool offers_plus) {
 static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) {
     const hf_config *config = io->config;
     hf_pg_scram *scram = scram_of(io);
-    uint8_t random[HF_PG_NONCE_BYTES];
-    char nonce[HF_PG_NONCE_BYTES * 4 / 3 + 1];
+    uint8_t random[HF_PG_NONCE_BYTES], length[4];
     bool plain = false, plus = false;
+    draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
+    const char *name;
 
-    for (const char *name = hf_pg_read_text(body); name && name[0]; name = hf_pg_read_text(body)) {
-        plain = plain || strcmp(name, "SCRAM-SHA-256") == 0;
-        plus = plus || strcmp(name, "SCRAM-SHA-256-PLUS") == 0;
+    while ((name = hf_pg_read_text(body)) && name[0]) {
+        if (strcmp(name, "SCRAM-SHA-256") == 0) {
+            plain = true;
+        } else if (strcmp(name, "SCRAM-SHA-256-PLUS") == 0) {
+            plus = true;
+        }
     }
     if (!hf_pg_read_whole(body)) {
         return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed list of SASL mechanisms", 0, 0);
@@ -304,7 +336,7 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants SASL; require_auth does not list scram-sha-256");
     }
-    hf_pg_gs2 gs2 = choose(io, plain, plus);
+    const char *gs2 = choose(io, plain, plus);
     if (!gs2) {
         return refuse(
             io, HF_ERR_AUTH_METHOD,
@@ -318,66 +350,51 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
     if (!io->port->api->hash || io->port->api->random(io->port, random, sizeof random) != 0) {
         return refuse(io, HF_ERR_RESOURCES, "the port has no hash or no random numbers");
     }
-    nonce[hf_pg_base64(random, sizeof random, nonce)] = 0;
-
-    /* The user's name is the start-up message's, PostgreSQL ignores this one. */
-    char first[HF_PG_BARE_BYTES + 32];
-    const bool fits = hf_pg_scram_start(scram, gs2, "", nonce);
-    const size_t bytes = fits ? hf_pg_scram_client_first(scram, first, sizeof first) : 0;
-    const char *name = gs2 == HF_PG_GS2_BOUND ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
-    const size_t name_bytes = strlen(name) + 1;
-    uint8_t header[5] = { 'p' }, length[4];
-    hf_pg_put32(header + 1, (uint32_t)(4 + name_bytes + sizeof length + bytes));
-    hf_pg_put32(length, (uint32_t)bytes);
-    session->mode = HF_PG_SASL;
-    return bytes > 0 && hf_pg_append(io, header, sizeof header) &&
-                   hf_pg_append(io, name, name_bytes) && hf_pg_append(io, length, sizeof length) &&
-                   hf_pg_append(io, first, bytes)
-               ? HF_NEWS_MORE
-               : no_room(io);
+    hf_pg_scram_start(scram, io->port->api->hash, gs2, random);
+    put_text(&out, scram->bound ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256");
+    hf_pg_put32(length, scram->text_bytes);
+    put(&out, length, sizeof length);
+    put(&out, scram->text, scram->text_bytes);
+    return send_password(session, &out, HF_PG_SASL);
 }
 
 static hf_news answer_sasl_first(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {
-    const char *why = NULL;
-    int err = hf_pg_scram_server_first(scram_of(io), io->port->api->hash, (const char *)body->at,
-                                       (size_t)(body->end - body->at), password_of(io->config),
-                                       io->config->scram_iterations_max, io->keys, &why);
+    const char *why = hf_pg_scram_server_first(scram_of(io), (const char *)body->at,
+                                               (size_t)(body->end - body->at),
+                                               io->config->scram_iterations_max, io->keys);
 
     session->mode = HF_PG_HASHING;
-    return err ? refuse(io, (hf_err)err, why) : HF_NEWS_MORE;
+    return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_NEWS_MORE;
 }
 
 /* One slice of PBKDF2; after the last our proof. */
 static hf_news derive(hf_pg_session *session, hf_io *io) {
     hf_pg_scram *scram = scram_of(io);
-    const hf_hash *hash = io->port->api->hash;
     uint8_t binding[HF_BINDING_BYTES];
-    char text[HF_PG_CLIENT_FINAL];
-    int done = hf_pg_scram_derive(scram, hash);
+    draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
+    int done = hf_pg_scram_derive(scram, password_of(io->config));
 
     if (done == 0) {
         return HF_NEWS_SLICE;
     }
-    int bytes = done < 0
-                    ? done
-                    : hf_pg_scram_client_final(scram, hash, binding, binding_of(io, binding), text);
-    if (bytes < 0) {
-        return refuse(io, (hf_err)bytes, "the port's SHA-256 failed");
+    if (done > 0) {
+        done = hf_pg_scram_client_final(scram, binding, binding_of(io, binding));
     }
-    bool sent = append_password(session, io, text, (size_t)bytes);
-    session->mode = HF_PG_SASL_FINAL;
-    return sent ? HF_NEWS_MORE : no_room(io);
+    if (done < 0) {
+        return refuse(io, HF_ERR_RESOURCES, "the port's SHA-256 failed");
+    }
+    put(&out, scram->final + 1, scram->final_bytes - 1u);
+    return send_password(session, &out, HF_PG_SASL_FINAL);
 }
 
 static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {
-    hf_pg_scram *scram = scram_of(io);
+    const hf_pg_scram *scram = scram_of(io);
 
-    if (hf_pg_scram_server_final(scram, (const char *)body->at, (size_t)(body->end - body->at)) !=
-        0) {
+    if (!hf_pg_scram_server_final(scram, (const char *)body->at, (size_t)(body->end - body->at))) {
         return refuse(io, HF_ERR_AUTH_SERVER, "its SCRAM signature is wrong");
     }
     if (io->keys) {
-        hf_pg_scram_keep(scram, io->keys);
+        *io->keys = scram->keys;
     }
     session->mode = HF_PG_PROVEN;
     return HF_NEWS_MORE;
@@ -387,7 +404,6 @@ static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_bo
 
 static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
-    const bool bound = scram_of(io)->gs2 == HF_PG_GS2_BOUND;
 
     if (session->mode == HF_PG_AUTH && !(allowed(config) & HF_AUTH_NONE)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
@@ -397,7 +413,7 @@ static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
         return refuse(io, HF_ERR_AUTH_SERVER,
                       "it says OK before it has proved that it knows the password");
     }
-    if (config->channel_binding == HF_BINDING_REQUIRE && !bound) {
+    if (config->channel_binding == HF_BINDING_REQUIRE && !scram_of(io)->bound) {
         return unbound(io);
     }
     session->mode = HF_PG_SETUP;
@@ -415,10 +431,10 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (body.good && kind == OK && left == 0) {
         return accept_ok(session, io);
     }
-    if (body.good && kind == CLEARTEXT && left == 0 && mode == HF_PG_AUTH) {
+    if (HF_WITH_OLD_AUTH && kind == CLEARTEXT && left == 0 && mode == HF_PG_AUTH) {
         return answer_cleartext(session, io);
     }
-    if (body.good && kind == MD5 && left == 4 && mode == HF_PG_AUTH) {
+    if (HF_WITH_OLD_AUTH && kind == MD5 && left == 4 && mode == HF_PG_AUTH) {
         return answer_md5(session, io, body.at);
     }
     if (kind == SASL && mode == HF_PG_AUTH) {
@@ -430,8 +446,8 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (kind == SASL_FINAL && mode == HF_PG_SASL_FINAL) {
         return read_sasl_final(session, io, &body);
     }
-    if (kind != OK && kind != CLEARTEXT && kind != MD5 &&
-        kind < SASL) { /* Kerberos, GSSAPI, SSPI */
+    const bool known = kind == OK || (HF_WITH_OLD_AUTH && (kind == CLEARTEXT || kind == MD5));
+    if (!known && kind < SASL) { /* Kerberos, GSSAPI, SSPI */
         hf_pg_say(io, HF_ERR_AUTH_METHOD, HF_PHASE_LOGIN, "it wants authentication of kind %u",
                   kind, 0);
         return HF_NEWS_BROKEN;
@@ -453,17 +469,9 @@ static hf_news read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *
 }
 
 static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
-    const bool setup = session->mode == HF_PG_SETUP;
-
     switch (message->type) {
-    case 'R':
-        if (!setup) {
-            return read_authentication(session, io, message);
-        }
-        break;
     case 'E':
-        if (!hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_ERR_SERVER,
-                              HF_PHASE_LOGIN)) {
+        if (!hf_pg_read_error(io, message, HF_ERR_SERVER, HF_PHASE_LOGIN)) {
             return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed ErrorResponse", 0, 0);
         }
         if (strcmp(io->error.sqlstate, "28P01") == 0 && io->keys) {
@@ -472,22 +480,18 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
         return degrade(io) ? HF_NEWS_AGAIN : HF_NEWS_FATAL;
     case 'v': return HF_NEWS_MORE; /* the server knows less than it was not even asked for */
     case 'N': return hf_pg_aside(io, HF_PHASE_LOGIN, message);
-    case 'S':
-        if (setup) {
-            return hf_pg_aside(io, HF_PHASE_LOGIN, message);
+    }
+    if (session->mode != HF_PG_SETUP) {
+        if (message->type == 'R') {
+            return read_authentication(session, io, message);
         }
-        break;
-    case 'K':
-        if (setup) {
-            return read_key(session, io, message);
-        }
-        break;
-    case 'Z':
-        if (setup && message->bytes == 1 && message->body[0] == 'I') {
-            session->mode = HF_PG_RUNNING;
-            return HF_NEWS_UP;
-        }
-        break;
+    } else if (message->type == 'S') {
+        return hf_pg_aside(io, HF_PHASE_LOGIN, message);
+    } else if (message->type == 'K') {
+        return read_key(session, io, message);
+    } else if (message->type == 'Z' && message->bytes == 1 && message->body[0] == 'I') {
+        session->mode = HF_PG_RUNNING;
+        return HF_NEWS_UP;
     }
     return hf_pg_broken(io, HF_PHASE_LOGIN, "a message of type %c out of place", message->type, 0);
 }
@@ -495,7 +499,7 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
 /* Nothing of the login stays: neither scratch nor, in tx, a password that was sent. */
 static void wipe(hf_io *io) {
     hf_wipe(io->store, sizeof(hf_pg_scram));
-    if (io->tx.start == io->tx.end) {
+    if (HF_WITH_OLD_AUTH && io->tx.start == io->tx.end) {
         hf_wipe(io->tx.data, io->tx_total < io->tx.size ? (size_t)io->tx_total : io->tx.size);
     }
 }

@@ -1,22 +1,18 @@
 #include "session.h"
 
+#include "text.h"
+
 /* From bytes to news: first the usual answers, then the long way, on which every message can come, whole or not:
  * framing and its limits, what may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The
  * bytes of a piece of news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
  */
 
-static int broken(hf_io *io, hf_phase phase, const char *format, uint8_t type, uint32_t number) {
-    hf_pg_broken(io, phase, format, type, number);
-    return -1;
-}
-
 int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_message *message) {
     hf_buffer *rx = &io->rx;
-    const bool login = session->mode != HF_PG_RUNNING;
-
     uint32_t there = rx->end - rx->start;
+
     if (session->skip > 0) {
-        uint32_t bytes = there < session->skip ? there : session->skip;
+        const uint32_t bytes = there < session->skip ? there : session->skip;
         rx->start += bytes;
         session->skip -= bytes;
         there -= bytes;
@@ -25,87 +21,75 @@ int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_messa
         return 0;
     }
     const uint8_t *at = rx->data + rx->start;
-    const uint8_t type = at[0];
-    const uint32_t length = hf_pg_get32(at + 1), max = hf_pg_length_max(type, login);
+    const hf_pg_kind *kind = hf_pg_kind_of(at[0]);
+    const uint32_t length = hf_pg_get32(at + 1);
+    const uint32_t max = session->mode != HF_PG_RUNNING ? kind->login_max : kind->max;
     if (max == 0) {
-        return broken(io, phase, "a message of type %c, which nobody asked for", type, 0);
+        hf_pg_broken(io, phase, "a message of type %c, which nobody asked for", at[0], 0);
+        return -1;
     }
     if (length < HF_PG_LENGTH_MIN || length > max) {
-        return broken(io, phase, "a message of type %c cannot be %u bytes long", type, length);
+        hf_pg_broken(io, phase, "a message of type %c cannot be %u bytes long", at[0], length);
+        return -1;
     }
-    uint32_t size = 1 + length, take = size;
-    bool cut = false;
-    if (size > there) {
-        if (size <= rx->size) {
+    const uint32_t size = 1 + length, take = size < there ? size : there;
+    if (take < size) {
+        if (size <= rx->size || (kind->large == HF_PG_BEGUN && there < rx->size)) {
             return 0;
         }
-        switch (type) {
-        case 'E':
-        case 'N':
-        case 'T':
-        case 't': /* their beginning is what matters */
-            if (there < rx->size) {
-                return 0;
-            }
-            break;
-        case 'D':
-        case 'S':
-        case 'A': break;
-        default:
-            return broken(io, phase, "a message of type %c and %u bytes is larger than rx_bytes",
-                          type, length);
+        if (kind->large == HF_PG_REFUSED) {
+            hf_pg_broken(io, phase, "a message of type %c and %u bytes is larger than rx_bytes",
+                         at[0], length);
+            return -1;
         }
-        take = there;
-        cut = true;
     }
     rx->start += take;
     session->skip = size - take;
-    *message = (hf_pg_message){ .body = at + HF_PG_HEADER_BYTES,
-                                .bytes = take - HF_PG_HEADER_BYTES,
-                                .size = length - 4,
-                                .type = type,
-                                .cut = cut };
+    message->body = at + HF_PG_HEADER_BYTES;
+    message->bytes = take - HF_PG_HEADER_BYTES;
+    message->size = length - HF_PG_LENGTH_MIN;
+    message->type = at[0];
+    message->cut = take < size;
     return 1;
 }
 
 /* Values go to and from the server as they are: they must be UTF-8 there too. */
 static bool is_utf8(const char *encoding) {
-    static const char *const names[] = { "UTF8", "utf8", "UTF-8", "utf-8", "UNICODE" };
+    static const char names[] = "UTF8\0utf8\0UTF-8\0utf-8\0UNICODE\0";
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(encoding, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return hf_word_among(names, encoding, strlen(encoding));
+}
+
+static hf_news malformed(hf_io *io, hf_phase phase, const hf_pg_message *message) {
+    return hf_pg_broken(io, phase, "a malformed message of type %c and %u bytes", message->type,
+                        message->bytes);
 }
 
 hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
 
     if (message->type == 'N') {
-        if (hf_pg_read_error(io, message->body, message->bytes, message->cut, HF_OK, phase)) {
-            return HF_NEWS_NOTICE;
-        }
-    } else if (message->cut) {
-        return HF_NEWS_MORE; /* too large for anybody to have use of */
-    } else if (message->type == 'A') {
-        hf_pg_read32(&body); /* the process that sent it */
-        io->channel = hf_pg_read_text(&body);
-        io->payload = hf_pg_read_text(&body);
-        if (hf_pg_read_whole(&body)) {
-            return HF_NEWS_NOTIFY;
-        }
-    } else {
-        const char *name = hf_pg_read_text(&body), *value = hf_pg_read_text(&body);
-        if (hf_pg_read_whole(&body)) {
-            return strcmp(name, "client_encoding") != 0 || is_utf8(value)
-                       ? HF_NEWS_MORE
-                       : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
-        }
+        return hf_pg_read_error(io, message, HF_OK, phase) ? HF_NEWS_NOTICE
+                                                           : malformed(io, phase, message);
     }
-    return hf_pg_broken(io, phase, "a malformed message of type %c and %u bytes", message->type,
-                        message->bytes);
+    if (message->cut) {
+        return HF_NEWS_MORE; /* too large for anybody to have use of */
+    }
+    if (message->type == 'A') {
+        hf_pg_read32(&body); /* the process that sent it */
+    }
+    const char *name = hf_pg_read_text(&body), *value = hf_pg_read_text(&body);
+    if (!hf_pg_read_whole(&body)) {
+        return malformed(io, phase, message);
+    }
+    if (message->type == 'A') {
+        io->channel = name;
+        io->payload = value;
+        return HF_NEWS_NOTIFY;
+    }
+    return strcmp(name, "client_encoding") != 0 || is_utf8(value)
+               ? HF_NEWS_MORE
+               : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------ */
@@ -267,6 +251,6 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
 }
 
 hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
-    return session->unusual || !oldest ? feed_all(session, io, oldest)
-                                       : feed_usual(session, io, oldest);
+    return !HF_WITH_SHORTCUTS || session->unusual || !oldest ? feed_all(session, io, oldest)
+                                                             : feed_usual(session, io, oldest);
 }

@@ -1,191 +1,194 @@
 #include "scram.h"
 
 #include "text.h"
+#include "wire.h"
 
-#include <string.h>
+#include <stddef.h>
 
 /* HMAC(key, x) = H(outer pad | H(inner pad | x)): the states after both pads are computed once and cloned
  * for every use, which halves PBKDF2's cost. All intermediate secrets on the stack are wiped. */
 
-enum { BLOCK_BYTES = 64, DIGEST_BYTES = 32, BINDING_TEXT = 24, ROUNDS_PER_SLICE = 4096 };
+enum { BLOCK_BYTES = 64, DIGEST_BYTES = 32, DIGEST_TEXT = 44, ROUNDS_PER_SLICE = 4096 };
+
+#define BINDING_TEXT (sizeof HF_PG_GS2_BOUND - 1)
 
 _Static_assert(sizeof(hf_pg_scram) <= HF_STATEMENT_BYTES,
                "a login needs a larger HF_STATEMENT_BYTES as its scratch");
-_Static_assert(HF_PG_CLIENT_FINAL >= 2 + 4 * ((BINDING_TEXT + HF_BINDING_BYTES + 2) / 3) + 3 +
-                                         HF_PG_SERVER_FIRST + 3 + 44,
+_Static_assert(HF_PG_CLIENT_FIRST >= BINDING_TEXT + 5 + HF_PG_NONCE_BYTES * 4 / 3,
+               "client-first-message");
+_Static_assert(HF_PG_CLIENT_FINAL >= 3 + 4 * ((BINDING_TEXT + HF_BINDING_BYTES + 2) / 3) + 3 +
+                                         HF_PG_SERVER_FIRST - 2 + 3 + DIGEST_TEXT,
                "client-final-message");
+_Static_assert(BINDING_TEXT % 3 == 0 && (sizeof HF_PG_GS2_NO - 1) % 3 == 0,
+               "what is behind the header must begin a group of base64");
 
 /* --- base64 (RFC 4648, strict) -------------------------------------------------------------------- */
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static char digit(uint32_t value) {
+    return (char)(value < 26   ? 'A' + value
+                  : value < 52 ? 'a' + (value - 26)
+                  : value < 62 ? '0' + (value - 52)
+                  : value < 63 ? '+'
+                               : '/');
+}
 
-size_t hf_pg_base64(const uint8_t *from, size_t bytes, char *out) {
+size_t hf_pg_base64(const void *from, size_t bytes, char *out) {
+    const uint8_t *at = from, *const end = at + bytes;
+    uint32_t bits = 0;
+    unsigned n_bits = 0; /* of them still to be written */
     size_t length = 0;
 
-    for (size_t i = 0; i < bytes; i += 3) {
-        uint32_t three = (uint32_t)from[i] << 16;
-        three |= i + 1 < bytes ? (uint32_t)from[i + 1] << 8 : 0;
-        three |= i + 2 < bytes ? from[i + 2] : 0;
-        out[length++] = alphabet[three >> 18];
-        out[length++] = alphabet[three >> 12 & 63];
-        out[length++] = i + 1 < bytes ? alphabet[three >> 6 & 63] : '=';
-        out[length++] = i + 2 < bytes ? alphabet[three & 63] : '=';
+    while (at < end) {
+        bits = bits << 8 | *at++;
+        for (n_bits += 8; n_bits >= 6;) {
+            n_bits -= 6;
+            out[length++] = digit(bits >> n_bits & 63);
+        }
+    }
+    if (n_bits > 0) {
+        out[length++] = digit(bits << (6 - n_bits) & 63);
+    }
+    while (length % 4 != 0) {
+        out[length++] = '=';
     }
     return length;
 }
 
-/* Bytes written to out, -1 if it is not base64 or does not fit. */
-static int decode(const char *from, size_t length, uint8_t *out, size_t size) {
+/* Bytes written to out, 0 if it is not base64 or does not fit. */
+static size_t decode(const char *from, size_t length, uint8_t *out, size_t size) {
+    const char *const end = from + length;
+    uint32_t bits = 0;
+    unsigned n_bits = 0; /* of them not yet used */
     size_t bytes = 0;
 
-    if (length % 4 != 0) {
-        return -1;
-    }
-    for (size_t i = 0; i < length; i += 4) {
-        uint32_t four = 0;
-        unsigned padding = 0;
-        for (size_t j = 0; j < 4; j++) {
-            const char *place = from[i + j] ? strchr(alphabet, from[i + j]) : NULL;
-            if (from[i + j] == '=' && i + 4 == length && j >= 2) {
-                padding++;
-            } else if (!place || padding > 0) {
-                return -1;
-            }
-            four = four << 6 | (place ? (uint32_t)(place - alphabet) : 0);
+    for (; from < end; from++) {
+        uint32_t value = 0;
+        while (value < 64 && digit(value) != *from) {
+            value++;
         }
-        if ((four & ((1u << 8 * padding) - 1)) != 0) {
-            return -1; /* bits that say nothing must be zero */
+        if (value == 64) {
+            break;
         }
-        for (unsigned j = 0; j < 3 - padding; j++) {
+        bits = bits << 6 | value;
+        n_bits += 6;
+        if (n_bits >= 8) {
             if (bytes == size) {
-                return -1;
+                return 0;
             }
-            out[bytes++] = (uint8_t)(four >> (16 - 8 * j));
+            n_bits -= 8;
+            out[bytes++] = (uint8_t)(bits >> n_bits);
         }
     }
-    return (int)bytes;
+    /* Of a last group 2 or 4 bits are left, which say nothing and must be zero, and a '=' for each two. */
+    if (n_bits == 6 || (bits & ((1u << n_bits) - 1)) != 0) {
+        return 0;
+    }
+    for (; n_bits > 0 && from < end && *from == '='; from++) {
+        n_bits -= 2;
+    }
+    return n_bits == 0 && from == end ? bytes : 0;
 }
 
 /* --- HMAC ------------------------------------------------------------------------------------------ */
 
-typedef struct hmac {
-    hf_sha256 inner, outer;
-} hmac;
+static int digest(const hf_hash *hash, const void *from, size_t bytes, uint8_t *out) {
+    hf_sha256 running;
+    int err = hash->start(&running);
 
-static int hmac_start(const hf_hash *hash, const void *key, size_t key_bytes, hf_sha256 *inner,
-                      hf_sha256 *outer) {
+    err |= hash->update(&running, from, bytes);
+    err |= hash->finish(&running, out);
+    hf_wipe(&running, sizeof running);
+    return err;
+}
+
+/* The inner hash and the outer one, each after the pad that the key gives it. */
+static int hmac_start(const hf_hash *hash, hf_sha256 states[2], const void *key, size_t key_bytes) {
     uint8_t block[BLOCK_BYTES] = { 0 };
     int err = 0;
 
     if (key_bytes > BLOCK_BYTES) {
-        err |= hash->start(inner);
-        err |= hash->update(inner, key, key_bytes);
-        err |= hash->finish(inner, block);
+        err = digest(hash, key, key_bytes, block);
     } else {
         memcpy(block, key, key_bytes);
     }
-    for (size_t i = 0; i < BLOCK_BYTES; i++) {
-        block[i] ^= 0x36;
+    for (hf_sha256 *state = states; state < states + 2; state++) {
+        for (size_t i = 0; i < BLOCK_BYTES; i++) {
+            block[i] ^= state == states ? 0x36 : 0x36 ^ 0x5c;
+        }
+        err |= hash->start(state);
+        err |= hash->update(state, block, BLOCK_BYTES);
     }
-    err |= hash->start(inner);
-    err |= hash->update(inner, block, BLOCK_BYTES);
-    for (size_t i = 0; i < BLOCK_BYTES; i++) {
-        block[i] ^= 0x36 ^ 0x5c;
-    }
-    err |= hash->start(outer);
-    err |= hash->update(outer, block, BLOCK_BYTES);
     hf_wipe(block, sizeof block);
     return err;
 }
 
 /* running has taken all of the text; what is left is the outer hash. */
 static int hmac_finish(const hf_hash *hash, hf_sha256 *running, const hf_sha256 *outer,
-                       uint8_t out[DIGEST_BYTES]) {
+                       uint8_t *out) {
     int err = hash->finish(running, out);
 
     hash->clone(running, outer);
     err |= hash->update(running, out, DIGEST_BYTES);
-    err |= hash->finish(running, out);
-    return err;
+    return err | hash->finish(running, out);
 }
 
-static int hmac_text(const hf_hash *hash, const uint8_t key[DIGEST_BYTES], const char *text,
-                     uint8_t out[DIGEST_BYTES]) {
-    hmac state;
-    int err = hmac_start(hash, key, DIGEST_BYTES, &state.inner, &state.outer);
+/* HMAC(key, label), or without a label HMAC(key, AuthMessage); out may be where the key was. AuthMessage =
+ * client-first-message-bare "," server-first-message "," client-final-message-without-proof. */
+static int hmac(const hf_pg_scram *scram, const uint8_t *key, const char *label, uint8_t *out) {
+    const hf_hash *hash = scram->hash;
+    hf_sha256 states[2];
+    int err = hmac_start(hash, states, key, DIGEST_BYTES);
 
-    err |= hash->update(&state.inner, text, strlen(text));
-    err |= hmac_finish(hash, &state.inner, &state.outer, out);
-    hf_wipe(&state, sizeof state);
-    return err;
-}
-
-/* HMAC(key, AuthMessage), AuthMessage = client-first-bare "," server-first "," client-final-without-proof. */
-static int hmac_auth(const hf_pg_scram *scram, const hf_hash *hash, const uint8_t key[DIGEST_BYTES],
-                     const char *final, size_t final_bytes, uint8_t out[DIGEST_BYTES]) {
-    hmac state;
-    int err = hmac_start(hash, key, DIGEST_BYTES, &state.inner, &state.outer);
-
-    err |= hash->update(&state.inner, scram->bare, scram->bare_bytes);
-    err |= hash->update(&state.inner, ",", 1);
-    err |= hash->update(&state.inner, scram->server_first, scram->server_first_bytes);
-    err |= hash->update(&state.inner, ",", 1);
-    err |= hash->update(&state.inner, final, final_bytes);
-    err |= hmac_finish(hash, &state.inner, &state.outer, out);
-    hf_wipe(&state, sizeof state);
-    return err;
-}
-
-static int digest(const hf_hash *hash, const uint8_t *from, uint8_t out[DIGEST_BYTES]) {
-    hf_sha256 running;
-    int err = hash->start(&running);
-
-    err |= hash->update(&running, from, DIGEST_BYTES);
-    err |= hash->finish(&running, out);
-    hf_wipe(&running, sizeof running);
+    if (label) {
+        err |= hash->update(states, label, strlen(label));
+    } else {
+        err |= hash->update(states, scram->text + scram->gs2_bytes,
+                            (size_t)(scram->text_bytes - scram->gs2_bytes));
+        err |= hash->update(states, scram->final, scram->final_bytes);
+    }
+    err |= hmac_finish(hash, states, states + 1, out);
+    hf_wipe(states, sizeof states);
     return err;
 }
 
 /* --- the exchange ---------------------------------------------------------------------------------- */
 
-bool hf_pg_scram_start(hf_pg_scram *scram, hf_pg_gs2 gs2, const char *user, const char *nonce) {
-    hf_writer out = hf_writer_on(scram->bare, sizeof scram->bare);
+void hf_pg_scram_start(hf_pg_scram *scram, const hf_hash *hash, const char *gs2,
+                       const uint8_t *random) {
+    static const char name[] =
+        "n=,r="; /* nobody: PostgreSQL takes who the start-up message named */
+    const size_t bytes = strlen(gs2);
+    char *at = scram->text;
 
-    hf_write_text(&out, "n=");
-    hf_write_text(&out, user);
-    hf_write_text(&out, ",r=");
-    hf_write_text(&out, nonce);
-    scram->bare_bytes = (uint8_t)out.length;
-    scram->gs2 = (uint8_t)gs2;
-    return !out.cut;
+    memcpy(at, gs2, bytes);
+    at += bytes;
+    memcpy(at, name, sizeof name - 1);
+    at += sizeof name - 1;
+    scram->hash = hash;
+    scram->bound = gs2[0] == HF_PG_GS2_BOUND[0];
+    scram->gs2_bytes = (uint8_t)bytes;
+    scram->nonce_at = (uint16_t)(at - scram->text);
+    scram->nonce_bytes = (uint16_t)hf_pg_base64(random, HF_PG_NONCE_BYTES, at);
+    scram->text_bytes = (uint16_t)(scram->nonce_at + scram->nonce_bytes);
 }
 
-static const char *header(const hf_pg_scram *scram) {
-    switch ((hf_pg_gs2)scram->gs2) {
-    case HF_PG_GS2_BOUND: return "p=tls-server-end-point,,";
-    case HF_PG_GS2_UNUSED: return "y,,";
-    case HF_PG_GS2_NO: break;
+/* What is left of a message, and the bytes of the value that was read last. */
+typedef struct reader {
+    const char *at, *end;
+    size_t bytes;
+} reader;
+
+/* The value of attribute `name`, which ends at a comma. Another attribute is next: it has no bytes. */
+static const char *attribute(reader *from, char name) {
+    const char *value = from->at;
+
+    from->bytes = 0;
+    if (from->end - value >= 2 && value[0] == name && value[1] == '=') {
+        value += 2;
+        const char *comma = memchr(value, ',', (size_t)(from->end - value));
+        from->bytes = (size_t)((comma ? comma : from->end) - value);
+        from->at = comma ? comma + 1 : from->end;
     }
-    return "n,,";
-}
-
-size_t hf_pg_scram_client_first(const hf_pg_scram *scram, char *out, size_t size) {
-    hf_writer writer = hf_writer_on(out, size);
-
-    hf_write_text(&writer, header(scram));
-    hf_write_text(&writer, scram->bare);
-    return writer.cut ? 0 : writer.length;
-}
-
-/* The value of attribute `name` at *at, up to the next comma; moves *at behind that. NULL: it is another one. */
-static const char *attribute(const char **at, const char *end, char name, size_t *bytes) {
-    if (end - *at < 2 || (*at)[0] != name || (*at)[1] != '=') {
-        return NULL;
-    }
-    const char *value = *at + 2;
-    const char *comma = memchr(value, ',', (size_t)(end - value));
-    *bytes = (size_t)((comma ? comma : end) - value);
-    *at = comma ? comma + 1 : end;
     return value;
 }
 
@@ -199,185 +202,129 @@ static bool is_printable(const char *text, size_t bytes) {
     return true;
 }
 
-static uint32_t read_rounds(const char *text, size_t bytes) {
-    uint32_t rounds = 0;
+const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, size_t bytes,
+                                     uint32_t rounds_max, const hf_keys *keys) {
+    const char *ours = scram->text + scram->nonce_at;
+    char *first = scram->text + scram->text_bytes;
+    hf_keys *wanted = &scram->keys;
 
-    for (size_t i = 0; i < bytes; i++) {
-        if (text[i] < '0' || text[i] > '9' || bytes > 9) {
-            return 0;
-        }
-        rounds = rounds * 10 + (uint32_t)(text[i] - '0');
+    if (bytes > HF_PG_SERVER_FIRST) {
+        return HF_WORDS("the server's SCRAM message is absurdly long");
     }
-    return rounds;
-}
+    *first++ = ',';
+    memcpy(first, message, bytes);
+    scram->text_bytes = (uint16_t)(scram->text_bytes + 1 + bytes);
 
-/* Everything in the server's first message is judged here, before a single hash. */
-static const char *read_server_first(hf_pg_scram *scram, const char *text, size_t bytes,
-                                     uint32_t rounds_max) {
-    const char *at = scram->server_first, *end = at + bytes;
-    const char *ours = strchr(scram->bare + 2, ',') + 3; /* behind "n=…,r=" */
-    const size_t ours_bytes = (size_t)(scram->bare + scram->bare_bytes - ours);
-    size_t length = 0;
-
-    if (bytes > sizeof scram->server_first) {
-        return "the server's SCRAM message is absurdly long";
+    reader from = { .at = first, .end = first + bytes };
+    const char *value = attribute(&from, 'r');
+    if (from.bytes <= scram->nonce_bytes || memcmp(value, ours, scram->nonce_bytes) != 0 ||
+        !is_printable(value, from.bytes)) {
+        return HF_WORDS("the server's SCRAM nonce does not extend ours");
     }
-    memcpy(scram->server_first, text, bytes);
-    scram->server_first_bytes = (uint16_t)bytes;
-    const char *value = attribute(&at, end, 'r', &length);
-    if (!value || length <= ours_bytes || memcmp(value, ours, ours_bytes) != 0 ||
-        !is_printable(value, length)) {
-        return "the server's SCRAM nonce does not extend ours";
+    scram->nonce_at = (uint16_t)(value - scram->text);
+    scram->nonce_bytes = (uint16_t)from.bytes;
+    value = attribute(&from, 's');
+    wanted->salt_bytes = (uint8_t)decode(value, from.bytes, wanted->salt, sizeof wanted->salt);
+    if (wanted->salt_bytes == 0) {
+        return HF_WORDS("the server's SCRAM salt is missing, too long or not base64");
     }
-    scram->nonce_bytes = (uint16_t)length;
-    value = attribute(&at, end, 's', &length);
-    int salt_bytes = value ? decode(value, length, scram->salt, sizeof scram->salt) : -1;
-    if (salt_bytes < 1) {
-        return "the server's SCRAM salt is missing, too long or not base64";
+    value = attribute(&from, 'i');
+    wanted->rounds = hf_pg_decimal(value, from.bytes);
+    if (wanted->rounds < HF_PG_ROUNDS_MIN) {
+        return HF_WORDS("the server asks for fewer than 4096 SCRAM iterations (RFC 7677)");
     }
-    scram->salt_bytes = (uint8_t)salt_bytes;
-    value = attribute(&at, end, 'i', &length);
-    scram->rounds = value ? read_rounds(value, length) : 0;
-    if (scram->rounds < HF_PG_ROUNDS_MIN) {
-        return "the server asks for fewer than 4096 SCRAM iterations (RFC 7677)";
+    if (wanted->rounds > rounds_max) {
+        return HF_WORDS(
+            "the server asks for more SCRAM iterations than scram_iterations_max allows");
     }
-    if (scram->rounds > rounds_max) {
-        return "the server asks for more SCRAM iterations than scram_iterations_max allows";
+    wanted->used = 1;
+    if (keys && memcmp(keys, wanted, offsetof(hf_keys, client_key)) == 0) {
+        *wanted = *keys;
+        scram->round = wanted->rounds;
     }
     return NULL;
 }
 
-static bool known(const hf_pg_scram *scram, const hf_keys *keys) {
-    return keys && keys->used && keys->rounds == scram->rounds &&
-           keys->salt_bytes == scram->salt_bytes &&
-           memcmp(keys->salt, scram->salt, scram->salt_bytes) == 0;
+int hf_pg_scram_derive(hf_pg_scram *scram, const char *password) {
+    const hf_hash *hash = scram->hash;
+    hf_keys *keys = &scram->keys;
+    hf_sha256 *running = &scram->deriving.running;
+    uint8_t *sum = scram->deriving.sum, *last = scram->deriving.last;
+    uint32_t slice = hash->rounds_per_slice ? hash->rounds_per_slice : ROUNDS_PER_SLICE;
+    uint32_t round = scram->round;
+    int err = 0;
+
+    if (round == keys->rounds) {
+        return 1;
+    }
+    if (round == 0) {
+        err = hmac_start(hash, scram->deriving.password, password, strlen(password));
+        hf_pg_put32(hf_pg_put(last, keys->salt, keys->salt_bytes), 1);
+        scram->deriving.last_bytes = (uint8_t)(keys->salt_bytes + 4);
+    }
+    for (; slice > 0 && round < keys->rounds; slice--, round++) {
+        hash->clone(running, scram->deriving.password);
+        err |= hash->update(running, last, scram->deriving.last_bytes);
+        err |= hmac_finish(hash, running, scram->deriving.password + 1, last);
+        scram->deriving.last_bytes = DIGEST_BYTES;
+        for (size_t i = 0; i < DIGEST_BYTES; i++) {
+            sum[i] ^= last[i];
+        }
+    }
+    scram->round = round;
+    if (round == keys->rounds) { /* the sum is SaltedPassword */
+        err |= hmac(scram, sum, "Client Key", keys->client_key);
+        err |= hmac(scram, sum, "Server Key", keys->server_key);
+        hf_wipe(&scram->deriving, sizeof scram->deriving);
+    }
+    return err ? HF_ERR_RESOURCES : round == keys->rounds;
 }
 
-int hf_pg_scram_server_first(hf_pg_scram *scram, const hf_hash *hash, const char *text,
-                             size_t bytes, const char *password, uint32_t rounds_max,
-                             const hf_keys *keys, const char **why) {
-    static const uint8_t first_block[4] = { 0, 0, 0, 1 };
-    hf_sha256 running;
+/* What begins attribute `name` of the last message. */
+static char *begin(char *at, char name) {
+    at[0] = ',';
+    at[1] = name;
+    at[2] = '=';
+    return at + 3;
+}
 
-    *why = read_server_first(scram, text, bytes, rounds_max);
-    if (*why) {
-        return HF_ERR_AUTH_SERVER;
+int hf_pg_scram_client_final(hf_pg_scram *scram, const uint8_t *binding, size_t binding_bytes) {
+    const hf_keys *keys = &scram->keys;
+    uint8_t proof[DIGEST_BYTES];
+    char *at = begin(scram->final, 'c');
+
+    at += hf_pg_base64(scram->text, scram->gs2_bytes, at);
+    if (scram->bound) {
+        at += hf_pg_base64(binding, binding_bytes, at);
     }
-    if (known(scram, keys)) {
-        memcpy(scram->client_key, keys->client_key, sizeof scram->client_key);
-        memcpy(scram->server_key, keys->server_key, sizeof scram->server_key);
-        scram->derived = true;
-        return HF_OK;
+    at = begin(at, 'r');
+    memcpy(at, scram->text + scram->nonce_at, scram->nonce_bytes);
+    at += scram->nonce_bytes;
+    scram->final_bytes = (uint16_t)(at - scram->final);
+
+    int err = digest(scram->hash, keys->client_key, DIGEST_BYTES, proof); /* StoredKey */
+    err |= hmac(scram, proof, NULL, proof);                               /* its signature */
+    err |= hmac(scram, keys->server_key, NULL, scram->signature);
+    for (size_t i = 0; i < DIGEST_BYTES; i++) {
+        proof[i] ^= keys->client_key[i];
     }
-    int err = hmac_start(hash, password, strlen(password), &scram->inner, &scram->outer);
-    hash->clone(&running, &scram->inner);
-    err |= hash->update(&running, scram->salt, scram->salt_bytes);
-    err |= hash->update(&running, first_block, sizeof first_block);
-    err |= hmac_finish(hash, &running, &scram->outer, scram->u);
-    hf_wipe(&running, sizeof running);
-    memcpy(scram->sum, scram->u, sizeof scram->sum);
-    scram->round = 1;
-    *why = err ? "the port's SHA-256 failed" : NULL;
+    at = begin(at, 'p');
+    at += hf_pg_base64(proof, sizeof proof, at);
+    scram->final_bytes = (uint16_t)(at - scram->final);
+    hf_wipe(proof, sizeof proof);
     return err ? HF_ERR_RESOURCES : HF_OK;
 }
 
-/* SaltedPassword is in sum: the keys take its place. */
-static int derive_keys(hf_pg_scram *scram, const hf_hash *hash) {
-    uint8_t salted[DIGEST_BYTES];
+bool hf_pg_scram_server_final(const hf_pg_scram *scram, const char *message, size_t bytes) {
+    char expected[DIGEST_TEXT], difference = 0;
+    reader from = { .at = message, .end = message + bytes };
+    const char *shown = attribute(&from, 'v');
 
-    memcpy(salted, scram->sum, sizeof salted);
-    hf_wipe(&scram->inner, sizeof scram->inner);
-    hf_wipe(&scram->outer, sizeof scram->outer);
-    int err = hmac_text(hash, salted, "Client Key", scram->client_key);
-    err |= hmac_text(hash, salted, "Server Key", scram->server_key);
-    hf_wipe(salted, sizeof salted);
-    hf_wipe(scram->u, sizeof scram->u);
-    hf_wipe(scram->sum, sizeof scram->sum);
-    scram->derived = true;
-    return err;
-}
-
-int hf_pg_scram_derive(hf_pg_scram *scram, const hf_hash *hash) {
-    uint32_t slice = hash->rounds_per_slice ? hash->rounds_per_slice : ROUNDS_PER_SLICE;
-    hf_sha256 running;
-    int err = 0;
-
-    if (scram->derived) {
-        return 1;
+    if (from.bytes != hf_pg_base64(scram->signature, sizeof scram->signature, expected)) {
+        return false;
     }
-    for (; slice > 0 && scram->round < scram->rounds; slice--, scram->round++) {
-        hash->clone(&running, &scram->inner);
-        err |= hash->update(&running, scram->u, DIGEST_BYTES);
-        err |= hmac_finish(hash, &running, &scram->outer, scram->u);
-        for (size_t i = 0; i < DIGEST_BYTES; i++) {
-            scram->sum[i] ^= scram->u[i];
-        }
+    for (size_t i = 0; i < DIGEST_TEXT; i++) { /* in constant time */
+        difference = (char)(difference | (shown[i] ^ expected[i]));
     }
-    hf_wipe(&running, sizeof running);
-    if (!err && scram->round == scram->rounds) {
-        err = derive_keys(scram, hash);
-    }
-    return err ? HF_ERR_RESOURCES : scram->derived;
-}
-
-int hf_pg_scram_client_final(hf_pg_scram *scram, const hf_hash *hash, const uint8_t *binding,
-                             size_t binding_bytes, char *out) {
-    uint8_t bound[BINDING_TEXT + HF_BINDING_BYTES], key[DIGEST_BYTES], proof[DIGEST_BYTES];
-    const char *gs2 = header(scram);
-    const size_t bytes = strlen(gs2);
-    char *at = out;
-
-    if (scram->gs2 != HF_PG_GS2_BOUND) {
-        binding_bytes = 0;
-    }
-    if (bytes > BINDING_TEXT || binding_bytes > HF_BINDING_BYTES) {
-        return HF_ERR_ARGUMENT;
-    }
-    memcpy(bound, gs2, bytes);
-    if (binding_bytes > 0) {
-        memcpy(bound + bytes, binding, binding_bytes);
-    }
-    memcpy(at, "c=", 2);
-    at += 2 + hf_pg_base64(bound, bytes + binding_bytes, at + 2);
-    memcpy(at, ",r=", 3);
-    memcpy(at + 3, scram->server_first + 2, scram->nonce_bytes);
-    at += 3 + scram->nonce_bytes;
-
-    const size_t without_proof = (size_t)(at - out);
-    int err = digest(hash, scram->client_key, key); /* StoredKey */
-    err |= hmac_auth(scram, hash, key, out, without_proof, proof);
-    err |= hmac_auth(scram, hash, scram->server_key, out, without_proof, scram->signature);
-    for (size_t i = 0; i < DIGEST_BYTES; i++) {
-        proof[i] ^= scram->client_key[i];
-    }
-    memcpy(at, ",p=", 3);
-    at += 3 + hf_pg_base64(proof, sizeof proof, at + 3);
-    hf_wipe(key, sizeof key);
-    hf_wipe(proof, sizeof proof);
-    return err ? HF_ERR_RESOURCES : (int)(at - out);
-}
-
-int hf_pg_scram_server_final(const hf_pg_scram *scram, const char *text, size_t bytes) {
-    uint8_t shown[DIGEST_BYTES + 1], difference = 0;
-    const char *at = text;
-    size_t length = 0;
-    const char *value = attribute(&at, text + bytes, 'v', &length);
-
-    if (!value || decode(value, length, shown, sizeof shown) != DIGEST_BYTES) {
-        return HF_ERR_AUTH_SERVER;
-    }
-    for (size_t i = 0; i < DIGEST_BYTES; i++) { /* in constant time */
-        difference = (uint8_t)(difference | (shown[i] ^ scram->signature[i]));
-    }
-    return difference == 0 ? HF_OK : HF_ERR_AUTH_SERVER;
-}
-
-void hf_pg_scram_keep(const hf_pg_scram *scram, hf_keys *keys) {
-    hf_wipe(keys, sizeof *keys);
-    keys->salt_bytes = scram->salt_bytes;
-    memcpy(keys->salt, scram->salt, scram->salt_bytes);
-    keys->rounds = scram->rounds;
-    memcpy(keys->client_key, scram->client_key, sizeof keys->client_key);
-    memcpy(keys->server_key, scram->server_key, sizeof keys->server_key);
-    keys->used = 1;
+    return difference == 0;
 }

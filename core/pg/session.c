@@ -14,8 +14,8 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
 
-    if (!HF_SMALL && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual && oldest &&
-        there >= HF_PG_HEADER_BYTES && *at == 'D') {
+    if (HF_WITH_SHORTCUTS && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual &&
+        oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
         if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {
             io->rx.start += 1 + length;
@@ -105,7 +105,7 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    if (!HF_SMALL && HF_STATEMENTS > 0 && submit_usual(session, io, request)) {
+    if (HF_WITH_SHORTCUTS && HF_STATEMENTS > 0 && submit_usual(session, io, request)) {
         return 1;
     }
     return hf_pg_submit_any(session, io, request);

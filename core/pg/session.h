@@ -257,15 +257,6 @@ static inline void hf_pg_append_flight(hf_io *io, hf_request *request, uint32_t 
     io->tx.end += bytes;
 }
 
-/* A message in rx, whole unless cut. */
-typedef struct hf_pg_message {
-    const uint8_t *body;
-    uint32_t bytes; /* of body that are there */
-    uint32_t size;  /* of the whole body */
-    uint8_t type;
-    bool cut; /* it is larger than rx: its end is thrown away */
-} hf_pg_message;
-
 /* The next message, its length checked against its type's bound before it is waited for. 1 it is in *message
  * until the next call; 0 more bytes are needed; < 0 BROKEN, said in io->error. */
 int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_message *message);
@@ -274,11 +265,11 @@ int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_messa
  * dealt with and is no news. */
 hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message);
 
-/* A DataRow's body: a count, then for each column a length (-1 NULL) and so many bytes. Lengths are summed up in
- * 64 bits, where they cannot wrap; one that is too long fails at the next column, or at the end. */
+/* A DataRow's body: a count, then for each column a length (-1 NULL) and so many bytes. One that is too long fails at
+ * the next column, or at the end; the sum cannot wrap, for a message has 1 GB at most and a value 2 GB. */
 static inline bool hf_pg_row_is_good(hf_pg_session *session, const uint8_t *body, uint32_t length) {
     const uint32_t bytes = length - HF_PG_LENGTH_MIN;
-    uint64_t place = 2;
+    uint32_t place = 2;
 
     if (length < HF_PG_LENGTH_MIN + 2) {
         return false;
@@ -296,8 +287,10 @@ static inline bool hf_pg_row_is_good(hf_pg_session *session, const uint8_t *body
         }
         const uint32_t value_bytes = hf_pg_get32(body + place);
         place += 4;
-        if (value_bytes != UINT32_MAX) {
+        if (value_bytes <= INT32_MAX) {
             place += value_bytes;
+        } else if (value_bytes != UINT32_MAX) {
+            return false;
         }
     }
     return place == bytes;

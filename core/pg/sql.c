@@ -1,6 +1,7 @@
 #include "sql.h"
 
 #include "driver.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -47,14 +48,8 @@ static const char *next_word(const char *at, char *word) {
     return at;
 }
 
-/* words: one behind the other, each with its NUL, an empty one at the end. */
 static bool is_one_of(const char *word, const char *words) {
-    for (; *words; words += strlen(words) + 1) {
-        if (strcmp(word, words) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return hf_word_among(words, word, strlen(word));
 }
 
 const char *hf_pg_sql_refused(const char *sql) {

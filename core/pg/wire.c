@@ -39,56 +39,60 @@ const char *hf_pg_read_text(hf_pg_body *body) {
     return (const char *)text;
 }
 
+uint32_t hf_pg_decimal(const char *text, size_t bytes) {
+    uint32_t number = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] < '0' || text[i] > '9' || i == 9) {
+            return 0;
+        }
+        number = number * 10 + (uint32_t)(text[i] - '0');
+    }
+    return number;
+}
+
 /* Lengths: what each message can need, with room to spare. A row, an error's text can be as large as the
  * server's largest allocation (1 GB); they are skipped or cut, never stored. */
-uint32_t hf_pg_length_max(uint8_t type, bool login) {
-    switch (type) {
-    case 'R': return login ? 1000 : 0; /* the SASL messages are the longest */
-    case 'v': return login ? 1000 : 0; /* NegotiateProtocolVersion */
-    case 'K': return login ? 260 : 0;
-    case 'E':
-    case 'N': return login ? 30000 : 0x40000000; /* before login as libpq has it */
-    case 'S': return login ? 30000 : 0x100000;
-    case 'Z': return 5;
+const hf_pg_kind *hf_pg_kind_of(uint8_t type) {
+    static const hf_pg_kind kinds[] = {
+        { 'D', HF_PG_SKIPPED, 0, 0x40000000 },
+        { 'C', HF_PG_REFUSED, 0, HF_PG_TAG_LENGTH_MAX },
+        { 'Z', HF_PG_REFUSED, 5, 5 },
+        { 'T', HF_PG_BEGUN, 0, 0x100000 }, /* 1664 columns at most, names of 63 bytes: 136 KB */
+        { 't', HF_PG_BEGUN, 0, 4 + 2 + 4 * 65535 },
+        { 'E', HF_PG_BEGUN, 30000, 0x40000000 }, /* before login as libpq has it */
+        { 'N', HF_PG_BEGUN, 30000, 0x40000000 },
+        { 'S', HF_PG_SKIPPED, 30000, 0x100000 },
+        { 'A', HF_PG_SKIPPED, 0, 4 + 4 + 64 * 4 + 8000 }, /* channel, payload */
+        { 'R', HF_PG_REFUSED, 1000, 0 },                  /* the SASL messages are the longest */
+        { 'K', HF_PG_REFUSED, 260, 0 },
+        { 'v', HF_PG_REFUSED, 1000, 0 }, /* NegotiateProtocolVersion */
+        { '1', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { '2', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { '3', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { 'I', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { 'n', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { 's', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
+        { 0 },
+    };
+    const hf_pg_kind *kind = kinds;
+
+    while (kind->type != type && kind->type != 0) {
+        kind++;
     }
-    if (login) {
-        return 0;
-    }
-    switch (type) {
-    case 'D': return 0x40000000;
-    case 'T': return 0x100000; /* 1664 columns at most, names of 63 bytes: 136 KB */
-    case 't': return 4 + 2 + 4 * 65535;
-    case 'C': return HF_PG_TAG_LENGTH_MAX;
-    case 'A': return 4 + 4 + 64 * 4 + 8000; /* channel, payload */
-    case '1':
-    case '2':
-    case '3':
-    case 'I':
-    case 'n':
-    case 's': return HF_PG_LENGTH_MIN;
-    default: return 0;
-    }
+    return kind;
 }
 
 /* --- errors and notices --------------------------------------------------------------------------- */
 
-/* The text of field `letter` in a list of (letter, text, NUL); the last text may be cut short. */
-static bool find_field(const uint8_t *at, size_t bytes, uint8_t letter, hf_value *value) {
-    const uint8_t *end = at + bytes;
+/* The text of the field at *at, which is its letter, and where the next one is. The last may be cut short. */
+static const uint8_t *read_field(const uint8_t *at, const uint8_t *end, hf_value *text) {
+    const uint8_t *from = at + 1;
+    const uint8_t *stop = memchr(from, 0, (size_t)(end - from));
 
-    while (at < end && *at != 0) {
-        const uint8_t *text = at + 1;
-        const uint8_t *stop = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
-        if (!stop) {
-            stop = end;
-        }
-        if (*at == letter) {
-            *value = (hf_value){ .data = (const char *)text, .bytes = (size_t)(stop - text) };
-            return true;
-        }
-        at = stop < end ? stop + 1 : end;
-    }
-    return false;
+    text->data = (const char *)from;
+    text->bytes = (size_t)((stop ? stop : end) - from);
+    return stop ? stop + 1 : end;
 }
 
 bool hf_pg_field(const hf_fields *fields, hf_field field, hf_value *value) {
@@ -109,75 +113,53 @@ bool hf_pg_field(const hf_fields *fields, hf_field field, hf_value *value) {
         [HF_FIELD_MESSAGE] = 'M',
     };
 
-    *value = (hf_value){ 0 };
-    return (size_t)field < sizeof letters &&
-           find_field(fields->at, fields->bytes, letters[field], value);
-}
-
-static bool well_formed(const uint8_t *body, uint32_t bytes) {
-    hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
-
-    while (rest.good && rest.at < rest.end && *rest.at != 0) {
-        hf_pg_read_text(&rest); /* the letter and its text end in one NUL */
+    const uint8_t *at = fields->at, *const end = at + fields->bytes;
+    while ((size_t)field < sizeof letters && at < end && *at != 0) {
+        const uint8_t letter = *at;
+        at = read_field(at, end, value);
+        if (letter == letters[field]) {
+            return true;
+        }
     }
-    return rest.good && rest.end - rest.at == 1;
+    *value = (hf_value){ 0 };
+    return false;
 }
 
-/* The first letter says which it is. Words of another language are the usual severity of such a message. */
-static char severity_of(const uint8_t *body, size_t bytes, char usual) {
-    static const char words[][8] = { "ERROR",  "FATAL", "PANIC", "WARNING",
-                                     "NOTICE", "INFO",  "LOG",   "DEBUG" };
-    hf_value value = { 0 };
+static void read_sqlstate(hf_error *error, hf_value text) {
+    for (size_t i = 0; i < 5 && text.bytes == 5; i++) {
+        char letter = text.data[i];
+        bool good = (letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z');
+        error->sqlstate[i] = good ? letter : '?';
+    }
+}
 
-    /* 'V' is 'S' untranslated, from PostgreSQL 9.6 on. */
-    if (find_field(body, bytes, 'V', &value) || find_field(body, bytes, 'S', &value)) {
-        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-            if (value.bytes == strlen(words[i]) && memcmp(value.data, words[i], value.bytes) == 0) {
-                return words[i][0];
+bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_phase phase) {
+    static const char severities[] = "ERROR\0FATAL\0PANIC\0WARNING\0NOTICE\0INFO\0LOG\0DEBUG\0";
+    const uint8_t *at = message->body, *const end = at + message->bytes;
+    hf_error *error = &io->error;
+
+    io->fields = (hf_fields){ .driver = &hf_driver_pg, .at = at, .bytes = message->bytes };
+    hf_error_set(error, code, phase, NULL);
+    error->from_server = true;
+    error->severity = code == HF_OK ? 'N' : 'E';
+    while (at < end && *at != 0) {
+        const uint8_t letter = *at;
+        hf_value text;
+        at = read_field(at, end, &text);
+        if (letter == 'C') {
+            read_sqlstate(error, text);
+        } else if (letter == 'P') {
+            error->position = hf_pg_decimal(text.data, text.bytes);
+        } else if (letter == 'M') {
+            hf_error_message(error, text.data, text.bytes);
+        } else if (letter == 'S' ||
+                   letter == 'V') { /* 'V', from PostgreSQL 9.6 on, is not translated */
+            if (hf_word_among(severities, text.data, text.bytes)) {
+                error->severity = text.data[0];
             }
         }
     }
-    return usual;
-}
-
-static uint32_t position_of(hf_value text) {
-    uint32_t position = 0;
-
-    for (size_t i = 0; i < text.bytes && i < 9; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return 0;
-        }
-        position = position * 10 + (uint32_t)(text.data[i] - '0');
-    }
-    return position;
-}
-
-bool hf_pg_read_error(hf_io *io, const uint8_t *body, uint32_t bytes, bool cut, hf_err code,
-                      hf_phase phase) {
-    hf_error *error = &io->error;
-    hf_value value = { 0 };
-
-    if (!cut && !well_formed(body, bytes)) {
-        return false;
-    }
-    io->fields = (hf_fields){ .driver = &hf_driver_pg, .at = body, .bytes = bytes };
-    hf_error_set(error, code, phase, NULL);
-    error->from_server = true;
-    error->severity = severity_of(body, bytes, code == HF_OK ? 'N' : 'E');
-    if (find_field(body, bytes, 'C', &value) && value.bytes == 5) {
-        for (size_t i = 0; i < 5; i++) {
-            char letter = value.data[i];
-            bool good = (letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z');
-            error->sqlstate[i] = good ? letter : '?';
-        }
-    }
-    if (find_field(body, bytes, 'P', &value)) {
-        error->position = position_of(value);
-    }
-    if (find_field(body, bytes, 'M', &value)) {
-        hf_error_message(error, value.data, value.bytes);
-    }
-    return true;
+    return message->cut || end - at == 1;
 }
 
 /* --- our own words -------------------------------------------------------------------------------- */

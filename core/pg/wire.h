@@ -24,24 +24,33 @@ static inline uint32_t hf_pg_get32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
+/* By way of an array, which compilers for machines without unaligned stores of their own make one store of. */
 static inline uint8_t *hf_pg_put16(uint8_t *at, uint16_t value) {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
+    const uint8_t bytes[2] = { (uint8_t)(value >> 8), (uint8_t)value };
+    memcpy(at, bytes, sizeof bytes);
+    return at + sizeof bytes;
 }
 
 static inline uint8_t *hf_pg_put32(uint8_t *at, uint32_t value) {
-    at[0] = (uint8_t)(value >> 24);
-    at[1] = (uint8_t)(value >> 16);
-    at[2] = (uint8_t)(value >> 8);
-    at[3] = (uint8_t)value;
-    return at + 4;
+    const uint8_t bytes[4] = { (uint8_t)(value >> 24), (uint8_t)(value >> 16),
+                               (uint8_t)(value >> 8), (uint8_t)value };
+    memcpy(at, bytes, sizeof bytes);
+    return at + sizeof bytes;
 }
 
 static inline uint8_t *hf_pg_put(uint8_t *at, const void *from, size_t bytes) {
     memcpy(at, from, bytes);
     return at + bytes;
 }
+
+/* A message in rx, whole unless cut. */
+typedef struct hf_pg_message {
+    const uint8_t *body;
+    uint32_t bytes; /* of body that are there */
+    uint32_t size;  /* of the whole body */
+    uint8_t type;
+    bool cut; /* it is larger than rx: its end is thrown away */
+} hf_pg_message;
 
 /* What is left of a body. Every read is bounded by end; a failed one leaves `good` false for ever. */
 typedef struct hf_pg_body {
@@ -58,14 +67,30 @@ static inline bool hf_pg_read_whole(const hf_pg_body *body) {
     return body->good && body->at == body->end;
 }
 
-/* The longest length that a message of this type may say it has, before it is waited for: 0 for a type
- * that is unknown or is never sent unasked (COPY, function calls). Of rows it is what a server can make. */
-uint32_t hf_pg_length_max(uint8_t type, bool login);
+/* A number of 1 to 9 digits and nothing else; 0: it is not one. */
+uint32_t hf_pg_decimal(const char *text, size_t bytes);
 
-/* Reads an ErrorResponse or NoticeResponse into io->error and io->fields. cut: its end is missing.
- * False: it is malformed. */
-bool hf_pg_read_error(hf_io *io, const uint8_t *body, uint32_t bytes, bool cut, hf_err code,
-                      hf_phase phase);
+/* What a message of some type may be. */
+typedef struct hf_pg_kind {
+    uint8_t type;
+    uint8_t large; /* when rx cannot hold it: HF_PG_REFUSED … */
+    /* The longest length it may say it has, before that is waited for, during the login and after; 0: it does not
+     * come then. Of rows it is what a server can make. */
+    uint16_t login_max;
+    uint32_t max;
+} hf_pg_kind;
+
+enum {
+    HF_PG_REFUSED,
+    HF_PG_BEGUN,  /* its beginning is what matters */
+    HF_PG_SKIPPED /* it is of no use then */
+};
+
+/* Of one that is unknown or is never sent unasked (COPY, function calls) the lengths are 0. */
+const hf_pg_kind *hf_pg_kind_of(uint8_t type);
+
+/* Reads an ErrorResponse or NoticeResponse into io->error and io->fields. False: it is malformed. */
+bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_phase phase);
 
 /* A further field of an error, for hf_driver.field. */
 bool hf_pg_field(const hf_fields *fields, hf_field field, hf_value *value);
