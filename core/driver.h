@@ -86,10 +86,10 @@ typedef struct hf_io {
     /* Where feed() leaves what its news is about. */
     hf_row row;
     hf_columns columns;
-    hf_error error;                /* of ERROR, NOTICE, FATAL, BROKEN */
     hf_fields fields;              /* of ERROR, NOTICE, FATAL; in rx until the next feed() */
     const char *channel, *payload; /* of NOTIFY */
     uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
+    hf_error error;   /* of ERROR, NOTICE, FATAL, BROKEN */
 } hf_io;
 
 /* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login

@@ -22,7 +22,6 @@ typedef struct encoder {
     uint32_t message;  /* where the message that is being written begins */
     uint32_t executed; /* where the byte ends that can have an effect */
     uint32_t todo;     /* the answers that come first: HF_PG_* */
-    uint32_t sequence; /* of the statement being written */
     const char *sql;   /* of the one before it, if that is in the cache: it stays there, in use */
     uint8_t slot;      /* where */
 } encoder;
@@ -51,11 +50,13 @@ static void encoder_start(encoder *out, hf_pg_session *session, hf_io *io, uint3
     const hf_buffer *tx = &io->tx;
     const uint32_t room = tx->size - tx->end;
 
-    *out = (encoder){ .session = session,
-                      .io = io,
-                      .start = tx->data + tx->end,
-                      .room = room > reserve ? room - reserve : 0,
-                      .sequence = session->sent };
+    out->session = session;
+    out->io = io;
+    out->start = tx->data + tx->end;
+    out->room = room > reserve ? room - reserve : 0;
+    out->bytes = 0;
+    out->executed = 0;
+    out->sql = NULL;
 }
 
 static bool fits(const encoder *out, size_t more) {
@@ -153,9 +154,9 @@ static bool caching(const hf_pg_session *session) {
     return HF_STATEMENTS > 0 && session->forgotten < 4 + session->sent / 16;
 }
 
-/* One statement. What it answers is added to *todo. 0 or an hf_err. */
+/* One statement, the server's answers to which are added to *todo. sequence: its number. 0 or an hf_err. */
 static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
-                         uint32_t *todo) {
+                         uint32_t sequence, uint32_t *todo) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
     uint32_t number = 0, asked = 0;
@@ -179,14 +180,14 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         }
         asked = HF_PG_PREPARE;
         if (caching(session) && fits(out, sql_bytes)) {
-            slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, out->sequence);
+            slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, sequence);
         }
     } else if (request->prepare_only) {
         asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
     }
     if (slot != HF_PG_NO_SLOT) {
         hf_pg_entry *entry = &session->entries[slot];
-        entry->used_by = out->sequence;
+        entry->used_by = sequence;
         number = entry->number;
         kept = entry->flags & HF_PG_KEPT;
         out->sql = sql;
@@ -198,7 +199,6 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
     if (asked & HF_PG_DESCRIBE) {
         put_named(out, "D\0\0\0\0S", number);
     }
-    out->sequence++;
     *todo |= asked;
     if (request->prepare_only) {
         return HF_OK;
@@ -229,7 +229,8 @@ static int put_flight(encoder *out, const hf_request *request, uint8_t closes) {
         put_own(out, wrap ? "BEGIN READ ONLY" : "BEGIN", NULL, 0);
     }
     for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
-        int err = put_statement(out, request, batch ? &request->batch[i] : &only, &todo);
+        int err = put_statement(out, request, batch ? &request->batch[i] : &only,
+                                out->session->sent + i, &todo);
         if (err) {
             return err;
         }
@@ -329,7 +330,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         request->sent_at = UINT64_MAX; /* nothing of it has an effect */
     }
     if (HF_STATEMENTS > 0) {
-        session->sent = out.sequence;
+        session->sent += hf_pg_statements_of(request);
     }
     if (closes > 0) { /* others may have been added behind them */
         request->driver_state[HF_PG_PLAN_CLOSES] = closes;
