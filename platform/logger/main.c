@@ -186,8 +186,11 @@ static int connect_network(void) {
     if (!hf_hw_ethernet_start(driver.mac)) {
         return fail(EXIT_CONFIG, "ethernet", "no controller answers");
     }
-    if (hf_lwip_init(&port, &setup) != 0 || hf_lwip_nic_open(&nic, &driver, &addresses) != 0) {
+    if (hf_lwip_init(&port, &setup) != 0) {
         return fail(EXIT_CONFIG, "lwIP", "does not start");
+    }
+    if (hf_lwip_nic_open(&nic, &driver, &addresses) != 0) {
+        return fail(EXIT_CONFIG, "configuration", "address, mask, gateway or dns is no address");
     }
     return EXIT_DONE;
 }

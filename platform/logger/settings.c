@@ -79,6 +79,9 @@ static bool fill_member(hf_logger_settings *settings, const hf_json *member, hf_
 }
 
 static bool fill_settings(hf_config *config, const hf_json *object, hf_writer *why) {
+    if (hf_json_kind_of(object) != HF_JSON_OBJECT) {
+        return complain(why, "settings", "not an object");
+    }
     for (const hf_json *it = hf_json_first(object); it; it = hf_json_next(it)) {
         const hf_setting *setting = hf_setting_named(hf_json_name(it));
         if (!setting) {
@@ -103,7 +106,8 @@ bool hf_settings_fill(hf_logger_settings *settings, const hf_json *json, hf_writ
     config->tx_bytes = HF_SETTINGS_TX_BYTES;
     config->scram_iterations_max = 100000;
     if (hf_json_kind_of(json) != HF_JSON_OBJECT) {
-        return complain(why, "configuration", "not an object");
+        hf_write_text(why, "not an object");
+        return false;
     }
     for (const hf_json *it = hf_json_first(json); it; it = hf_json_next(it)) {
         const char *name = hf_json_name(it);
@@ -121,8 +125,11 @@ bool hf_settings_fill(hf_logger_settings *settings, const hf_json *json, hf_writ
     config->database = settings->dbname[0] ? settings->dbname : NULL;
     config->application_name = settings->device;
     hf_error error;
-    if (settings->port > UINT16_MAX || settings->interval_ms == 0 || !settings->device[0]) {
-        return complain(why, "port, interval_ms or device", "missing or out of bounds");
+    if (settings->port > UINT16_MAX) {
+        return complain(why, "port", "65535 is the most");
+    }
+    if (settings->interval_ms == 0 || !settings->device[0]) {
+        return complain(why, settings->device[0] ? "interval_ms" : "device", "none given");
     }
     if (config->max_concurrent != 1 || config->rx_bytes > HF_SETTINGS_RX_BYTES ||
         config->tx_bytes > HF_SETTINGS_TX_BYTES) {

@@ -64,11 +64,12 @@ def far_server(clusters, network):
 
 @pytest.fixture
 def start_against(tmp_path):
-    """Start an image against a server: start_against(server, 'mps2-an386', readings=10, …) -> the running Image."""
+    """Start an image against a server, or none: start_against(server, 'mps2-an386', readings=10, …) -> the running Image."""
     images = []
 
     def run(server, board="mps2-an386", name="logger", **members):
-        given = {"port": server.port, "ca": (server.tls / "ca.crt").read_text(), "network": server.network, **members}
+        known = server and {"port": server.port, "ca": (server.tls / "ca.crt").read_text(), "network": server.network}
+        given = {**(known or {}), **members}
         images.append(Image(image_path(board, name), tmp_path / f"image{len(images) + 1}", **given))
         return images[-1]
     yield run

@@ -89,8 +89,8 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server):
 
 
 def test_make_run_shows_both_outages_and_ends_with_the_images_status():
-    ran = subprocess.run([sys.executable, REPOSITORY / "tests" / "boards" / "run.py", image_path("mps2-an385")], check=False,
-                         text=True, capture_output=True, timeout=180)
+    words = [sys.executable, REPOSITORY / "tests" / "boards" / "run.py", image_path("mps2-an385")]
+    ran = subprocess.run(words, check=False, text=True, capture_output=True, timeout=180)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     parts = ["== the server is stopped", "healthy -> backoff", "reconnecting -> backoff", "== the server is started",
              "reconnecting -> healthy", "== the cable is cut", "cable: out", "-> backoff", "== the cable is plugged in",
@@ -203,9 +203,10 @@ BAD_BLOCKS = [
     (flash_block.block({"host": 5}), "host: not a text"),
     (flash_block.block({"host": "x" * 64}), "host: too long"),
     (flash_block.block({"readings": 1.5}), "readings: not a whole number"),
+    (flash_block.block({"settings": [1]}), "settings: not an object"),
     (flash_block.block({"settings": {"retries": 1}}), "retries: no setting has this name"),
     (flash_block.block(D | H | U | {"settings": {"jitter": 101}}), "jitter is 101 %"),
-    (flash_block.block(H | U), "port, interval_ms or device: missing or out of bounds"),
+    (flash_block.block(H | U), "device: none given"),
     (flash_block.block(D | U), "host: one of the list is empty"),
     (flash_block.block(D | H), "user: none given"),
     (flash_block.block(D | H | U), "ca: no certificate in it"),
@@ -219,7 +220,16 @@ def test_bad_configuration_is_named_and_nothing_is_sent(start, server):
         image = start(block=block)
         ends(image, status=1)
         assert words in image.text, block
+    image = start(mask="wide", address="10.0.2.15")
+    ends(image, status=1)
+    assert "address, mask, gateway or dns is no address" in image.text
     assert "connection received: host=127.0.0.1" not in server.log.read_text()
+
+
+def test_fixed_address_asks_no_dhcp(start, server):
+    image = start(readings=3, address="10.0.2.77", gateway="10.0.2.2", keep_frames=True)
+    ends(image)
+    assert stored(server) == [1, 2, 3] and image.asked_for_its_address() == 0
 
 
 def test_without_entropy_and_date_nothing_is_sent(start, server):
@@ -240,9 +250,9 @@ def test_without_entropy_and_date_nothing_is_sent(start, server):
     ("a", 97, r"tests/boards/traps.c:\d+: this must hold: (argument == 0)?\n"),     # the small build: without words
 ])
 @pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385"])
-def test_traps(start, board, case, status, words):
+def test_traps(start_against, board, case, status, words):
     """Null pointers, a stack that overflows, code in RAM, a heap: each ends the image at once, with a status of its own."""
-    image = start(board, name="traps", block=case.encode())
+    image = start_against(None, board, name="traps", block=case.encode())
     ends(image, status)
     assert re.search(words, image.text) and "after" not in image.text
 

@@ -33,8 +33,8 @@ def test_board_may_bring_its_own(tmp_path, file, what):
     folder = REPOSITORY / "platform" / "cortex-m"
     declared = set(re.findall(rf"\b(hf_hw_(?:{what})\w*)\(", (folder / "hw.h").read_text()))
     compiled = tmp_path / "it.o"
-    subprocess.run(["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", f"-I{folder}", "-c", folder / file, "-o", compiled],
-                   check=True)
+    subprocess.run(["arm-none-eabi-gcc", "-mcpu=cortex-m3", "-mthumb", f"-I{folder}", "-c", folder / file,
+                    "-o", compiled], check=True)
     names = subprocess.run(["arm-none-eabi-nm", compiled], check=True, text=True, capture_output=True).stdout
     assert declared and declared == set(re.findall(r" W (\w+)", names))
     assert not re.findall(r" T (\w+)", names)

@@ -44,7 +44,7 @@ static void wrong_members_are_named_without_their_value(void **state) {
     static const struct {
         const char *text, *word;
     } cases[] = {
-        { "[]", "configuration: not an object" },
+        { "[]", "not an object" },
         { "{\"hots\":\"secret\"}", "hots: unknown" },
         { "{\"host\":5}", "host: not a text" },
         { "{\"password\":[\"secret\"]}", "password: not a text" },
@@ -57,10 +57,12 @@ static void wrong_members_are_named_without_their_value(void **state) {
         { "{\"host\":\"h\",\"user\":\"u\",\"device\":\"d\",\"settings\":{\"jitter\":200}}",
           "jitter is 200 %" },
         { "{\"host\":\"h\",\"user\":\"u\",\"device\":\"d\",\"port\":65536}",
-          "port, interval_ms or device" },
+          "port: 65535 is the most" },
         { "{\"host\":\"h\",\"user\":\"u\",\"device\":\"d\",\"interval_ms\":0}",
-          "port, interval_ms or device" },
-        { "{\"host\":\"h\",\"user\":\"u\"}", "port, interval_ms or device" },
+          "interval_ms: none given" },
+        { "{\"host\":\"h\",\"user\":\"u\"}", "device: none given" },
+        { "{\"settings\":1}", "settings: not an object" },
+        { "{\"settings\":[1]}", "settings: not an object" },
         { "{\"host\":\"h\",\"user\":\"u\",\"device\":\"d\",\"settings\":{\"max_concurrent\":2}}",
           "room for" },
         { "{\"host\":\"h\",\"user\":\"u\",\"device\":\"d\",\"settings\":{\"rx_bytes\":2049}}",
