@@ -156,6 +156,11 @@ class Image:
         """The machine's steps as it printed them: (from, to, what is said of it)."""
         return re.findall(r"(?m)^\d+\.\d+ s  conn 0  (\w+) -> (\w+)  (.*)$", self.text)
 
+    def logins(self):
+        """How long each login took that followed a loss, in seconds of the image's own clock."""
+        steps = [(float(at), to) for at, to in self.said(r"(?m)^([\d.]+) s  conn 0  \w+ -> (\w+) ")]
+        return [up - dial for (dial, was), (up, to) in zip(steps, steps[1:]) if (was, to) == ("reconnecting", "healthy")]
+
     def pools(self):
         """The levels of each pool: {'mbedtls': {'before': …, 'after': …, 'most': …}}."""
         return {name: self.numbers(f"pool {name}") for name in self.said(r"(?m)^pool (\w+):")}
