@@ -40,7 +40,7 @@ void hf_cancel_answered(hf_conn *conn) {
     }
 }
 
-void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
+void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     hf_pool *pool = conn->pool;
     hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
@@ -48,7 +48,6 @@ void hf_cancel_begin(hf_conn *conn, hf_err code, hf_limit limit) {
     if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
         return;
     }
-    conn->cancel_code = (uint8_t)-code;
     conn->cancel_limit = (uint8_t)limit;
     conn->cancelled = request;
     if (limit != HF_LIMIT_REQUEST) { /* the whole request is to end, not this attempt alone */
@@ -111,7 +110,7 @@ void hf_cancel_advance(hf_conn *conn) {
 void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error) {
     const hf_config *config = conn->pool->config;
     const hf_limit limit = (hf_limit)conn->cancel_limit;
-    if (conn->cancel_code == (uint8_t)-HF_ERR_CANCELLED) {
+    if (limit == HF_LIMIT_NONE) {
         hf_error_set(error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
     } else {
         hf_timeout_error(error, HF_PHASE_QUERY, limit,

@@ -22,9 +22,11 @@ void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory)
     conn->paused_at = conn->tcp_deadline = conn->stable_at = HF_NEVER;
     conn->io.config = config;
     conn->io.port = pool->port;
-    conn->io.rx = (hf_buffer){ .data = memory, .size = config->rx_bytes };
+    conn->io.rx.data = memory;
+    conn->io.rx.size = config->rx_bytes;
     memory += HF_ROUND(config->rx_bytes);
-    conn->io.tx = (hf_buffer){ .data = memory, .size = config->tx_bytes };
+    conn->io.tx.data = memory;
+    conn->io.tx.size = config->tx_bytes;
     memory += HF_ROUND(config->tx_bytes);
     conn->io.store = memory;
 }
@@ -161,7 +163,7 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     bool was_up = hf_conn_up(conn);
     hf_phase phase = (hf_phase)(error ? error->phase : conn->dial.phase);
     hf_step step = hf_fsm_step(&conn->fsm, event, pool->now, &pool->policy);
-    if (!step.legal || step.from == step.to) {
+    if (step.from == step.to) {
         return;
     }
     bool is_up = hf_conn_up(conn);
@@ -436,7 +438,7 @@ void hf_conn_due(hf_conn *conn) {
     }
     if (conn->attempt_deadline <= pool->now && hf_is_never(conn->paused_at) &&
         !hf_cancel_pending(conn)) {
-        hf_cancel_begin(conn, HF_ERR_TIMEOUT, HF_LIMIT_REQUEST);
+        hf_cancel_begin(conn, HF_LIMIT_REQUEST);
     }
     if (conn->fsm.deadline <= pool->now) {
         state_due(conn);

@@ -35,9 +35,8 @@ struct hf_conn {
     bool resumed;         /* hf_resume() was called */
     bool spared;          /* the clock jumped over the end of this attempt: it was given more */
     bool tx_blocked;      /* the link took less than was offered: wait for news */
-    uint8_t cancel_limit; /* the hf_limit that fired */
+    uint8_t cancel_limit; /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
     hf_fsm fsm;
-    uint8_t cancel_code;   /* -hf_err: why it is cancelled, HF_ERR_TIMEOUT or HF_ERR_CANCELLED */
     char warned[6];        /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
     uint16_t exposed;      /* so many of the oldest in flight may be hit by a cancel that is over */
     hf_queue flight;       /* in the order of their answers */

@@ -68,7 +68,7 @@ bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
         return !pool->extra_refused;
     }
     hf_outage_begin(&pool->outage, pool->now);
-    return hf_outage_may_dial(&pool->outage, conn->index);
+    return HF_CONNS_MAX == 1 || hf_outage_may_dial(&pool->outage, conn->index);
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
@@ -127,7 +127,7 @@ void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
     }
     conn->stable_at = HF_NEVER;
     conn->attempt = 0;
-    hf_outage_end(&pool->outage, pool->now);
+    hf_outage_end(&pool->outage);
 }
 
 void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {

@@ -466,21 +466,14 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
 
 void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    hf_queue flight = conn->flight, again = { 0 };
-    bool oldest = true;
-    conn->flight = (hf_queue){ 0 };
-    pool->n_in_flight -= conn->n_flight;
-    conn->n_flight = 0;
-    conn->attempt_deadline = HF_NEVER;
-    while (flight.head) {
-        hf_request *request = flight.head;
-        hf_queue_remove(&flight, request);
+    hf_queue again = { 0 };
+    for (bool oldest = true; conn->n_flight > 0; oldest = false) {
+        hf_request *request = pop(conn);
         if (oldest && request->error.severity == 'E' && hf_stage_of(request) != HF_STAGE_ASK) {
             refused(conn, request, false, false); /* only its ReadyForQuery is missing */
         } else if (survives(conn, request, oldest, error)) {
             hf_queue_push(&again, request);
         }
-        oldest = false;
     }
     conn->exposed = 0;
     while (again.tail) { /* to the head of the queue, in their order */

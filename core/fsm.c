@@ -50,18 +50,41 @@ static bool up(hf_state state) {
     return state == HF_HEALTHY || state == HF_PROBING;
 }
 
-/* What becomes of the link of a state that is left for one without. */
-static uint8_t leaving(hf_state from, hf_event event) {
-    if (up(from)) {
-        return event == HF_EV_CLOSE ? HF_DO_CLOSE : HF_DO_DROP;
+/* How long a state may last; HF_FOREVER: it has no deadline. */
+static HF_RARE uint32_t longest(hf_state state, hf_state lost_from, const hf_policy *policy) {
+    switch (state) {
+    case HF_CONNECTING: return policy->connect_timeout_ms;
+    case HF_HEALTHY: return policy->probe_interval_ms == 0 ? HF_FOREVER : policy->probe_interval_ms;
+    case HF_PROBING: return policy->probe_timeout_ms;
+    case HF_BACKOFF: return policy->backoff_ms;
+    case HF_RECONNECTING:
+        return lost_from == HF_PROBING ? policy->probe_reconnect_timeout_ms
+                                       : policy->reconnect_timeout_ms;
+    case HF_IDLE:
+    case HF_STATE_COUNT: break;
     }
-    return dialling(from) ? HF_DO_DROP : 0;
+    return HF_FOREVER;
+}
+
+static uint8_t actions(hf_state from, hf_event event, hf_state to) {
+    if (dialling(to)) {
+        return HF_DO_DIAL;
+    }
+    if (to == HF_PROBING) {
+        return HF_DO_PROBE;
+    }
+    if (to == HF_HEALTHY) {
+        return from == HF_HEALTHY ? 0 : HF_DO_SERVE;
+    }
+    if (up(from) && event == HF_EV_CLOSE) {
+        return HF_DO_CLOSE;
+    }
+    return up(from) || dialling(from) ? HF_DO_DROP : 0;
 }
 
 hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *policy) {
     hf_state from = (hf_state)fsm->state, to;
     hf_step step = { .from = from, .to = from };
-    uint32_t ms = HF_FOREVER; /* how long it may stay there */
 
     HF_ASSERT((size_t)from < HF_STATE_COUNT && (size_t)event < HF_EVENT_COUNT);
     if (hf_edges[from][event] == 0) {
@@ -71,48 +94,22 @@ hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *pol
     if (to == HF_RECONNECTING && fsm->ups == 0) {
         to = HF_CONNECTING;
     }
-    switch (to) {
-    case HF_IDLE:
-        fsm->lost_from = HF_IDLE;
-        step.actions = leaving(from, event);
-        break;
-    case HF_CONNECTING:
-        ms = policy->connect_timeout_ms;
-        step.actions = HF_DO_DIAL;
-        break;
-    case HF_HEALTHY:
-        if (dialling(from) && fsm->ups < UINT32_MAX) {
-            fsm->ups++;
-        }
-        if (policy->probe_interval_ms != 0) {
-            ms = policy->probe_interval_ms;
-        }
-        step.actions = from == HF_HEALTHY ? 0 : HF_DO_SERVE;
-        break;
-    case HF_PROBING:
-        ms = policy->probe_timeout_ms;
-        step.actions = HF_DO_PROBE;
-        break;
-    case HF_BACKOFF:
-        if (up(from)) {
-            fsm->lost_from = (uint8_t)from;
-        }
-        ms = policy->backoff_ms;
-        step.actions = leaving(from, event);
-        break;
-    case HF_RECONNECTING:
-        ms = fsm->lost_from == HF_PROBING ? policy->probe_reconnect_timeout_ms
-                                          : policy->reconnect_timeout_ms;
-        step.actions = HF_DO_DIAL;
-        break;
-    case HF_STATE_COUNT: break;
+    if (to == HF_HEALTHY && dialling(from) && fsm->ups < UINT32_MAX) {
+        fsm->ups++;
     }
+    if (to == HF_BACKOFF && up(from)) {
+        fsm->lost_from = (uint8_t)from;
+    } else if (to == HF_IDLE) {
+        fsm->lost_from = HF_IDLE;
+    }
+    uint32_t ms = longest(to, (hf_state)fsm->lost_from, policy);
     fsm->deadline = ms == HF_FOREVER || now > HF_NEVER - ms ? HF_NEVER : now + ms;
     if (to != from) {
         fsm->state = (uint8_t)to;
         fsm->since = now;
     }
     step.to = to;
+    step.actions = actions(from, event, to);
     step.legal = true;
     return step;
 }

@@ -15,14 +15,13 @@
 #define HF_MAX_OUTAGE_DEFAULT_MS 300000
 
 void hf_outage_init(hf_outage *outage) {
-    *outage = (hf_outage){ .since = HF_NEVER, .next_dial = HF_NEVER, .canary = HF_NOBODY };
+    *outage = (hf_outage){ 0 };
+    hf_outage_reset(outage);
 }
 
 void hf_outage_begin(hf_outage *outage, hf_ms now) {
     if (hf_is_never(outage->since)) {
         outage->since = now;
-        outage->canary = HF_NOBODY;
-        outage->next_dial = HF_NEVER;
     }
 }
 
@@ -37,14 +36,9 @@ void hf_outage_up(hf_outage *outage) {
     outage->up = true;
 }
 
-hf_ms hf_outage_end(hf_outage *outage, hf_ms now) {
-    /* Without a failed try it was no outage, only a first connection on its way. */
-    bool was = !hf_is_never(outage->since) && outage->attempt > 0 && now > outage->since;
-    hf_ms length = was ? now - outage->since : 0;
-
+void hf_outage_end(hf_outage *outage) {
     hf_outage_reset(outage);
-    outage->up = outage->proved = true;
-    return length;
+    outage->up = true;
 }
 
 uint32_t hf_outage_lost(hf_outage *outage, const hf_config *config, uint32_t random) {
@@ -83,7 +77,7 @@ static uint32_t longest(const hf_outage *outage, const hf_config *config) {
     if (config->max_outage_ms != 0) {
         return config->max_outage_ms;
     }
-    return outage->up || outage->proved ? HF_MAX_OUTAGE_DEFAULT_MS : HF_FOREVER;
+    return outage->up ? HF_MAX_OUTAGE_DEFAULT_MS : HF_FOREVER;
 }
 
 hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config) {
@@ -101,7 +95,7 @@ hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf
     if (!hf_is_never(deadline) && now >= deadline) {
         return HF_LIMIT_MAX_OUTAGE;
     }
-    if (config->max_outage_ms == 0 && !outage->up && !outage->proved &&
+    if (config->max_outage_ms == 0 && !outage->up &&
         config->connect_retries != HF_FOREVER && outage->attempt > config->connect_retries) {
         return HF_LIMIT_CONNECT_RETRIES;
     }

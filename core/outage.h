@@ -16,7 +16,6 @@ typedef struct hf_outage {
     uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
     uint32_t count;   /* outages ever: those in which a try failed */
     uint16_t canary;  /* who dials; HF_NOBODY */
-    bool proved;      /* a connection has proved itself at least once */
     bool up;          /* a connection came up at least once: dials are no longer counted */
 } hf_outage;
 
@@ -27,9 +26,8 @@ void hf_outage_begin(hf_outage *outage, hf_ms now);
  * 2); its clock and the schedule go on until the connection proves itself. */
 void hf_outage_up(hf_outage *outage);
 /* A statement was answered, or a connection stayed healthy for stable_after: the clock stops and the
- * backoff starts anew. Returns the outage's length in ms, 0 when there was none (a first connection that
- * came up at the first try is none). */
-hf_ms hf_outage_end(hf_outage *outage, hf_ms now);
+ * backoff starts anew. */
+void hf_outage_end(hf_outage *outage);
 /* Given up, or nobody wants a connection any more: no outage, no canary, the schedule starts anew; what is
  * known of the past stays. */
 void hf_outage_reset(hf_outage *outage);

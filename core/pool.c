@@ -27,13 +27,11 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     pool->close_deadline = HF_NEVER;
     pool->promised = HF_NEVER;
     pool->timer.kind = HF_TIMER_POOL;
-    pool->policy = (hf_policy){
-        .connect_timeout_ms = config->connect_timeout_ms,
-        .reconnect_timeout_ms = config->reconnect_timeout_ms,
-        .probe_reconnect_timeout_ms = config->probe_reconnect_timeout_ms,
-        .probe_interval_ms = config->probe_interval_ms,
-        .probe_timeout_ms = config->probe_timeout_ms,
-    };
+    pool->policy.connect_timeout_ms = config->connect_timeout_ms;
+    pool->policy.reconnect_timeout_ms = config->reconnect_timeout_ms;
+    pool->policy.probe_reconnect_timeout_ms = config->probe_reconnect_timeout_ms;
+    pool->policy.probe_interval_ms = config->probe_interval_ms;
+    pool->policy.probe_timeout_ms = config->probe_timeout_ms;
     hf_outage_init(&pool->outage);
     hf_endpoints_init(&pool->endpoints, config);
     uint8_t *at = (uint8_t *)memory + HF_ROUND(sizeof *pool);
@@ -222,7 +220,7 @@ static void close_free(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->n_flight > 0) {
-            hf_cancel_begin(conn, HF_ERR_CANCELLED, HF_LIMIT_NONE);
+            hf_cancel_begin(conn, HF_LIMIT_NONE);
             hf_conn_settle(conn);
         }
         if (conn->fsm.state != HF_IDLE && conn->n_flight == 0) {
@@ -297,19 +295,18 @@ void hf_pool_reset(hf_pool *pool) {
 }
 
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
-    *status = (hf_pool_status){
-        .queued = pool->n_queued,
-        .in_flight = pool->n_in_flight,
-        .outage_since = pool->outage.since,
-        .next_dial = pool->outage.next_dial,
-        .dials = pool->dials,
-        .ups = pool->ups,
-        .losses = pool->losses,
-        .outages = pool->outage.count,
-        .retries = pool->retries,
-        .refused = pool->refused,
-        .last_error = pool->last_error,
-    };
+    memset(status, 0, sizeof *status);
+    status->queued = pool->n_queued;
+    status->in_flight = pool->n_in_flight;
+    status->outage_since = pool->outage.since;
+    status->next_dial = pool->outage.next_dial;
+    status->dials = pool->dials;
+    status->ups = pool->ups;
+    status->losses = pool->losses;
+    status->outages = pool->outage.count;
+    status->retries = pool->retries;
+    status->refused = pool->refused;
+    status->last_error = pool->last_error;
     memcpy(status->done, pool->done, sizeof status->done);
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         status->conns[pool->conns[i].fsm.state]++;

@@ -144,7 +144,7 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     }
     hf_heap_remove(&pool->heap, &request->timer);
     if (conn && conn->flight.head == request) {
-        hf_cancel_begin(conn, cancel ? HF_ERR_CANCELLED : HF_ERR_TIMEOUT, HF_LIMIT_TIMEOUT);
+        hf_cancel_begin(conn, cancel ? HF_LIMIT_NONE : HF_LIMIT_TIMEOUT);
         hf_conn_settle(conn);
         return;
     }
