@@ -60,49 +60,39 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
         request->flags |= HF_REQUEST_ROWS_LOST;
-        hf_pool_activate(pool, conn);
+        hf_pool_activate(conn);
     }
     bool possible = pool->config->close_timeout_ms > 0 &&
                     pool->config->driver->cancel(&conn->session, bytes) > 0;
     if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK) {
         hf_cancel_due(conn);
     } else {
-        hf_pool_activate(pool, conn);
+        hf_pool_activate(conn);
     }
 }
 
 void hf_cancel_advance(hf_conn *conn) {
     hf_dial *dial = &conn->cancel;
     uint8_t bytes[64];
+    int r = 1;
     if (dial->phase != HF_PHASE_CANCEL) {
-        int r = hf_dial_link(conn, dial);
-        if (r == 0) {
-            return;
+        r = hf_dial_link(conn, dial);
+        if (r > 0) {
+            dial->phase = HF_PHASE_CANCEL;
+            dial->step = dial->sent = 0;
         }
-        if (r < 0) {
-            link_over(conn);
-            return;
-        }
-        dial->phase = HF_PHASE_CANCEL;
-        dial->step = dial->sent = 0;
     }
-    if (dial->step != HF_CANCEL_SENT) {
+    if (r > 0 && dial->step != HF_CANCEL_SENT) {
         size_t size = conn->pool->config->driver->cancel(&conn->session, bytes);
-        int r = hf_dial_send(dial, bytes, size);
-        if (r == 0) {
-            return;
+        r = hf_dial_send(dial, bytes, size);
+        if (r > 0) {
+            dial->step = HF_CANCEL_SENT;
         }
-        if (r < 0) {
-            link_over(conn);
-            return;
-        }
-        dial->step = HF_CANCEL_SENT;
     }
-    int n;
-    do {
-        n = dial->link->api->read(dial->link, bytes, sizeof bytes);
-    } while (n > 0);
-    if (n < 0) {
+    while (r > 0) { /* only its end says anything */
+        r = dial->link->api->read(dial->link, bytes, sizeof bytes);
+    }
+    if (r < 0) {
         link_over(conn);
     }
 }

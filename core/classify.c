@@ -77,9 +77,14 @@ static const char hf_plan_changed[] = "cached plan must not change result type";
 
 static bool fits(const hf_rule *rule, const hf_error *error, unsigned at) {
     bool fatal = error->severity == 'F' || error->severity == 'P';
+    const char *is = error->sqlstate;
 
-    return (rule->at & at) != 0 && (rule->severity == 0 || fatal) &&
-           strncmp(rule->sqlstate, error->sqlstate, strlen(rule->sqlstate)) == 0;
+    for (const char *want = rule->sqlstate; *want; want++, is++) {
+        if (*want != *is) {
+            return false;
+        }
+    }
+    return (rule->at & at) != 0 && (rule->severity == 0 || fatal);
 }
 
 static hf_class classify_server(const hf_error *error, bool read_only) {

@@ -120,14 +120,14 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
 
 /* --- the machine --------------------------------------------------------------------------------- */
 
-static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase phase,
+static void note(hf_conn *conn, hf_state from, hf_event event, hf_phase phase,
                  const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_transition transition = {
         .at = pool->now,
         .conn = conn->index,
-        .from = (uint8_t)step->from,
-        .to = (uint8_t)step->to,
+        .from = (uint8_t)from,
+        .to = conn->fsm.state,
         .event = (uint8_t)event,
         .phase = (uint8_t)phase,
         .error = error,
@@ -136,10 +136,11 @@ static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase ph
         transition.code = error->code;
         memcpy(transition.sqlstate, error->sqlstate, sizeof transition.sqlstate);
     }
-    if (step->to == HF_BACKOFF) {
+    if (transition.to == HF_BACKOFF) {
         transition.wait_ms = pool->policy.backoff_ms;
     }
-    uint32_t attempt = !hf_is_never(pool->outage.since) ? pool->outage.attempt : conn->attempt;
+    uint32_t attempt = HF_CONNS_MAX == 1 || !hf_is_never(pool->outage.since) ? pool->outage.attempt
+                                                                             : conn->attempt;
     transition.attempt = attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)attempt;
     hf_journal_add(&pool->journal, &transition);
     if (pool->config->on_transition) {
@@ -147,39 +148,40 @@ static void note(hf_conn *conn, const hf_step *step, hf_event event, hf_phase ph
     }
 }
 
-/* How long an old link may take to close; 0: it is of no use, drop it. */
-static uint32_t closing_time(const hf_conn *conn, const hf_step *step, const hf_error *error) {
-    const hf_config *config = conn->pool->config;
-    bool talks = !error || error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_CANCELLED;
-    bool was_up = step->from == HF_HEALTHY || step->from == HF_PROBING;
-    if (!talks || !was_up) {
+/* How long the link of the state `from` may take to close; 0: it is of no use, drop it. */
+static uint32_t closing_time(const hf_config *config, hf_state from, const hf_error *error) {
+    if (error && error->code != HF_ERR_TIMEOUT && error->code != HF_ERR_CANCELLED) {
         return 0;
     }
-    return step->from == HF_PROBING ? config->probe_close_timeout_ms : config->close_timeout_ms;
+    if (from == HF_PROBING) {
+        return config->probe_close_timeout_ms;
+    }
+    return from == HF_HEALTHY ? config->close_timeout_ms : 0;
 }
 
 void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    bool was_up = hf_conn_up(conn);
+    const hf_state from = (hf_state)conn->fsm.state;
+    const bool was_up = hf_conn_up(conn);
     hf_phase phase = (hf_phase)(error ? error->phase : conn->dial.phase);
-    hf_step step = hf_fsm_step(&conn->fsm, event, pool->now, &pool->policy);
-    if (step.from == step.to) {
+    const unsigned actions = hf_fsm_step(&conn->fsm, event, pool->now, &pool->policy).actions;
+    const hf_state to = (hf_state)conn->fsm.state;
+    if (from == to) {
         return;
     }
-    bool is_up = hf_conn_up(conn);
-    pool->n_up = (uint16_t)(pool->n_up + is_up - was_up);
-    pool->n_idle = (uint16_t)(pool->n_idle + (step.to == HF_IDLE) - (step.from == HF_IDLE));
-    if (HF_CONNS_MAX > 1 && step.to == HF_IDLE) {
+    pool->n_up = (uint16_t)(pool->n_up + hf_conn_up(conn) - was_up);
+    pool->n_idle = (uint16_t)(pool->n_idle + (to == HF_IDLE) - (from == HF_IDLE));
+    if (HF_CONNS_MAX > 1 && to == HF_IDLE) {
         hf_outage_leave(&pool->outage, conn->index);
     }
-    if (step.actions & (HF_DO_DROP | HF_DO_CLOSE)) {
-        end_link(conn, closing_time(conn, &step, error));
+    if (actions & (HF_DO_DROP | HF_DO_CLOSE)) {
+        end_link(conn, closing_time(pool->config, from, error));
     }
-    note(conn, &step, event, phase, error);
-    if (step.actions & HF_DO_DIAL) {
+    note(conn, from, event, phase, error);
+    if (actions & HF_DO_DIAL) {
         hf_dial_start(conn);
     }
-    if (step.actions & HF_DO_PROBE) {
+    if (actions & HF_DO_PROBE) {
         pool->config->driver->probe(&conn->session, &conn->io);
         hf_conn_flush(conn);
     }
@@ -197,7 +199,7 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     } else if (HF_HOSTS_MAX > 1) {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
     }
-    pool->policy.backoff_ms = hf_pool_lost(pool, conn);
+    pool->policy.backoff_ms = hf_pool_lost(conn);
     hf_conn_step(conn, event, error);
     hf_flight_lost(conn, error);
     if (HF_CONNS_MAX > 1 && was_up) {
@@ -249,7 +251,7 @@ bool hf_conn_spent(hf_conn *conn) {
     hf_port *port = conn->pool->port;
     const bool spent = port->api->spent(port);
     if (spent) {
-        hf_pool_activate(conn->pool, conn);
+        hf_pool_activate(conn);
     }
     return spent;
 }
@@ -316,7 +318,7 @@ void hf_conn_read(hf_conn *conn) {
     while (conn->dial.link == link && hf_is_never(conn->paused_at) &&
            (!hf_flight_any(conn) || hf_flight_feed(conn)) && (uint32_t)n == room) {
         if (++reads > HF_READS_PER_TICK) {
-            hf_pool_activate(conn->pool, conn);
+            hf_pool_activate(conn);
             break;
         }
         room = make_room(rx);
@@ -378,6 +380,12 @@ void hf_conn_serve(hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
+void hf_conn_suspect(hf_conn *conn) {
+    if (hf_conn_serving(conn) && conn->n_flight == 0) {
+        hf_conn_step(conn, HF_EV_DUE, NULL);
+    }
+}
+
 /* The state's own deadline has passed. */
 static void state_due(hf_conn *conn) {
     hf_pool *pool = conn->pool;
@@ -402,13 +410,9 @@ static void state_due(hf_conn *conn) {
         limit = HF_LIMIT_PROBE;
         ms = config->probe_timeout_ms;
         break;
-    case HF_HEALTHY:
-        if (conn->n_flight == 0 && !hf_cancel_pending(conn)) {
-            hf_conn_step(conn, HF_EV_DUE, NULL);
-        }
-        return;
+    case HF_HEALTHY: hf_conn_suspect(conn); return;
     case HF_BACKOFF:
-        if (hf_pool_may_dial(pool, conn)) {
+        if (hf_pool_may_dial(conn)) {
             hf_conn_step(conn, HF_EV_DUE, NULL);
         } else {
             hf_fsm_defer(&conn->fsm, hf_pool_ask_again(pool));
@@ -431,10 +435,10 @@ void hf_conn_due(hf_conn *conn) {
         hf_cancel_due(conn);
     }
     if (conn->tcp_deadline <= pool->now) {
-        hf_dial_due(conn);
+        hf_dial_next(conn);
     }
     if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY) {
-        hf_pool_proved(pool, conn);
+        hf_pool_proved(conn);
     }
     if (conn->attempt_deadline <= pool->now && hf_is_never(conn->paused_at) &&
         !hf_cancel_pending(conn)) {

@@ -138,15 +138,10 @@ static void open_address(hf_conn *conn) {
     hf_conn_link_failed(conn, err);
 }
 
-/* There is one. */
-static void next_address(hf_conn *conn) {
+void hf_dial_next(hf_conn *conn) {
     hf_dial_drop(&conn->dial);
     conn->address++;
     open_address(conn);
-}
-
-void hf_dial_due(hf_conn *conn) {
-    next_address(conn);
 }
 
 void hf_dial_start(hf_conn *conn) {
@@ -237,7 +232,7 @@ void hf_dial_advance(hf_conn *conn) {
             hf_conn_fail(conn, &error);
             return;
         }
-        next_address(conn);
+        hf_dial_next(conn);
     }
     if (conn->dial.phase == HF_PHASE_LOGIN && hf_conn_flush(conn)) {
         hf_conn_read(conn);

@@ -41,7 +41,8 @@ static uint32_t own_delay(hf_pool *pool, hf_conn *conn) {
     return delay > 0 ? delay : 1;
 }
 
-uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
+uint32_t hf_pool_lost(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
     hf_outage *outage = &pool->outage;
     unsigned left = pool->n_up - (hf_conn_up(conn) ? 1u : 0u);
     if (HF_CONNS_MAX > 1 && left > 0) {
@@ -60,7 +61,8 @@ uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn) {
     return delay;
 }
 
-bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn) {
+bool hf_pool_may_dial(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
     if (pool->refused || pool->closing) {
         return false;
     }
@@ -84,7 +86,7 @@ void hf_pool_logged_in(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (pool->conns[i].dial.phase == HF_PHASE_TCP ||
             pool->conns[i].dial.phase == HF_PHASE_TLS) {
-            hf_pool_activate(pool, &pool->conns[i]);
+            hf_pool_activate(&pool->conns[i]);
         }
     }
 }
@@ -100,8 +102,7 @@ hf_ms hf_pool_ask_again(const hf_pool *pool) {
     return at + 1;
 }
 
-void hf_pool_up(hf_pool *pool, hf_conn *conn) {
-    (void)conn;
+void hf_pool_up(hf_pool *pool) {
     hf_outage_up(&pool->outage);
     pool->outage.next_dial = HF_NEVER;
     if (HF_CONNS_MAX == 1) {
@@ -121,7 +122,8 @@ void hf_pool_up(hf_pool *pool, hf_conn *conn) {
     }
 }
 
-void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
+void hf_pool_proved(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
     if (hf_is_never(conn->stable_at)) {
         return;
     }
@@ -132,11 +134,9 @@ void hf_pool_proved(hf_pool *pool, hf_conn *conn) {
 
 void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        hf_conn *conn = &pool->conns[i];
-        if (conn != except && conn->fsm.state == HF_HEALTHY && conn->n_flight == 0 &&
-            !hf_cancel_pending(conn)) {
-            hf_conn_step(conn, HF_EV_DUE, NULL);
-            hf_conn_settle(conn);
+        if (&pool->conns[i] != except) {
+            hf_conn_suspect(&pool->conns[i]);
+            hf_conn_settle(&pool->conns[i]);
         }
     }
 }
@@ -214,10 +214,9 @@ void hf_pool_judge(hf_pool *pool) {
     }
     error->code = HF_ERR_OUTAGE;
     error->limit = (uint8_t)limit;
-    error->limit_ms =
-        limit == HF_LIMIT_CONNECT_RETRIES
-            ? pool->config->connect_retries
-            : (uint32_t)(hf_outage_deadline(&pool->outage, pool->config) - pool->outage.since);
+    error->limit_ms = limit == HF_LIMIT_CONNECT_RETRIES
+                          ? pool->config->connect_retries
+                          : hf_outage_longest(&pool->outage, pool->config);
     give_up(pool);
 }
 
@@ -290,7 +289,7 @@ static bool wake(hf_pool *pool) {
     bool woken = false;
     for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
-        if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(pool, conn)) {
+        if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(conn)) {
             if (HF_CONNS_MAX > 1) {
                 pool->extra_at = pool->now + spread(pool) / pool->n_conns;
             }

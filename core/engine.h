@@ -69,14 +69,14 @@ void hf_request_arm(hf_pool *pool, hf_request *request);
 
 /* --- the pool (pool.c) --- */
 /* It has something to do in this tick or, from within its turn, in the next. */
-void hf_pool_activate(hf_pool *pool, hf_conn *conn);
+void hf_pool_activate(hf_conn *conn);
 
 /* --- who works, who dials (dispatch.c) --- */
 uint32_t hf_pool_random(hf_pool *pool);
 /* A usable connection was lost, or a dial failed: how long this connection waits. */
-uint32_t hf_pool_lost(hf_pool *pool, hf_conn *conn);
+uint32_t hf_pool_lost(hf_conn *conn);
 /* May it dial now? */
-bool hf_pool_may_dial(hf_pool *pool, hf_conn *conn);
+bool hf_pool_may_dial(hf_conn *conn);
 /* May it log in now? One at a time, so that what was refused to one is never tried by another too. */
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn);
 /* Nobody logs in any more: those that wait for it ask again. */
@@ -84,9 +84,9 @@ void hf_pool_logged_in(hf_pool *pool);
 /* When a connection that may not dial yet asks again. */
 hf_ms hf_pool_ask_again(const hf_pool *pool);
 /* This connection came up. */
-void hf_pool_up(hf_pool *pool, hf_conn *conn);
+void hf_pool_up(hf_pool *pool);
 /* This connection has proved itself: the outage, if there is one, is over. */
-void hf_pool_proved(hf_pool *pool, hf_conn *conn);
+void hf_pool_proved(hf_conn *conn);
 /* A dial was refused for good: no other is tried with the same credentials. */
 void hf_pool_refused(hf_pool *pool, const hf_error *error);
 /* Gives up if the policy says so. */
@@ -120,6 +120,8 @@ void hf_conn_fail(hf_conn *conn, const hf_error *error);
 void hf_conn_settle(hf_conn *conn);
 /* Sends what waits in tx. False: the link failed, and the connection was lost. */
 bool hf_conn_flush(hf_conn *conn);
+/* Nobody knows whether it still is there: probed, unless what runs on it will show it. */
+void hf_conn_suspect(hf_conn *conn);
 /* Has this tick had its share of the processor? Then the connection goes on in the next. */
 bool hf_conn_spent(hf_conn *conn);
 /* Reads the link until it is drained, paused or out of its share. */
@@ -143,8 +145,8 @@ static inline bool hf_conn_up(const hf_conn *conn) {
 void hf_dial_start(hf_conn *conn);
 /* Goes on with it as far as it goes. */
 void hf_dial_advance(hf_conn *conn);
-/* The address's share of the time is over: the next one, if there is one. */
-void hf_dial_due(hf_conn *conn);
+/* The present address failed, or its share of the time is over: the next one, for there is one. */
+void hf_dial_next(hf_conn *conn);
 /* From TCP to the end of the TLS handshake, for a session or a cancel: 1 ready for the driver's bytes, 0 not
  * yet, < 0 an hf_err. */
 int hf_dial_link(hf_conn *conn, hf_dial *dial);

@@ -260,7 +260,7 @@ static inline bool ready(hf_conn *conn) {
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                  hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
     if (!hf_is_never(conn->stable_at)) {
-        hf_pool_proved(pool, conn);
+        hf_pool_proved(conn);
     }
     if (!plain) {
         return ready_but(conn, request, request == cancelled);
@@ -304,16 +304,17 @@ static void up(hf_conn *conn) {
         hf_wipe(conn->io.tx.data, conn->io.tx.size);
     }
     hf_conn_step(conn, HF_EV_UP, NULL);
-    hf_pool_up(pool, conn);
+    hf_pool_up(pool);
     if (pool->config->stable_after_ms == 0) {
-        hf_pool_proved(pool, conn);
+        hf_pool_proved(conn);
     }
 }
 
 static void notice(hf_conn *conn) {
     const hf_config *config = conn->pool->config;
     hf_error *error = &conn->io.error;
-    if (strcmp(error->sqlstate, "57P01") == 0 || strcmp(error->sqlstate, "57P02") == 0) {
+    if (memcmp(error->sqlstate, "57P0", 4) == 0 &&
+        (error->sqlstate[4] == '1' || error->sqlstate[4] == '2')) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
     }
     if (config->on_notice) {
@@ -347,7 +348,7 @@ static void dial_again(hf_conn *conn) {
         hf_conn_link_failed(conn, err);
         return;
     }
-    hf_pool_activate(pool, conn);
+    hf_pool_activate(conn);
 }
 
 /* Acts on one piece of news. False: feed no more now. */

@@ -73,20 +73,21 @@ void hf_heap_remove(hf_heap *heap, hf_timer *timer) {
     timer->armed = false;
 }
 
-/* May it take another time where it is? It has nobody below it that would be due earlier, or nobody above. */
+/* May it take another time where it is? It has nobody below it that would be due earlier, or nobody above. Saves
+ * time only. */
 static bool stays(const hf_heap *heap, const hf_timer *timer, hf_ms at) {
-    return at >= timer->at ? !timer->child : timer == heap->root;
+    return !HF_SMALL && timer->armed && !hf_is_never(at) &&
+           (at == timer->at || (at > timer->at ? !timer->child : timer == heap->root));
 }
 
 void hf_heap_set(hf_heap *heap, hf_timer *timer, hf_ms at) {
-    const bool arm = !hf_is_never(at);
-    if (timer->armed && arm && (at == timer->at || stays(heap, timer, at))) {
+    if (stays(heap, timer, at)) {
         timer->at = at;
         return;
     }
     hf_heap_remove(heap, timer);
     timer->at = at;
-    if (arm) {
+    if (!hf_is_never(at)) {
         timer->armed = true;
         heap->root = meld(heap->root, timer);
     }

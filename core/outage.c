@@ -72,8 +72,7 @@ void hf_outage_leave(hf_outage *outage, uint16_t conn) {
     }
 }
 
-/* The limit of an outage's length; HF_FOREVER: none, or connect_retries counts instead. */
-static uint32_t longest(const hf_outage *outage, const hf_config *config) {
+uint32_t hf_outage_longest(const hf_outage *outage, const hf_config *config) {
     if (config->max_outage_ms != 0) {
         return config->max_outage_ms;
     }
@@ -81,7 +80,7 @@ static uint32_t longest(const hf_outage *outage, const hf_config *config) {
 }
 
 hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config) {
-    uint32_t ms = longest(outage, config);
+    uint32_t ms = hf_outage_longest(outage, config);
 
     if (hf_is_never(outage->since) || ms == HF_FOREVER || outage->since > HF_NEVER - ms) {
         return HF_NEVER;
@@ -95,8 +94,8 @@ hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf
     if (!hf_is_never(deadline) && now >= deadline) {
         return HF_LIMIT_MAX_OUTAGE;
     }
-    if (config->max_outage_ms == 0 && !outage->up &&
-        config->connect_retries != HF_FOREVER && outage->attempt > config->connect_retries) {
+    if (config->max_outage_ms == 0 && !outage->up && config->connect_retries != HF_FOREVER &&
+        outage->attempt > config->connect_retries) {
         return HF_LIMIT_CONNECT_RETRIES;
     }
     return HF_LIMIT_NONE;

@@ -41,6 +41,8 @@ bool hf_outage_may_dial(hf_outage *outage, uint16_t conn);
 void hf_outage_leave(hf_outage *outage, uint16_t conn);
 /* Is it time to give up (HF_LIMIT_MAX_OUTAGE or _CONNECT_RETRIES), or HF_LIMIT_NONE? */
 hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf_ms now);
+/* The limit of its length; HF_FOREVER: none, or connect_retries counts instead. */
+uint32_t hf_outage_longest(const hf_outage *outage, const hf_config *config);
 /* When max_outage will have passed; HF_NEVER when that does not apply. */
 hf_ms hf_outage_deadline(const hf_outage *outage, const hf_config *config);
 

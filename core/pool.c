@@ -12,11 +12,8 @@ _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per conne
 #define HF_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port) {
-    hf_error error;
-    if (!memory || !port || !hf_config_check(config, &error)) {
-        return NULL;
-    }
-    if (size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes)) {
+    if (!memory || !port || !hf_config_check(config, NULL) ||
+        size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes)) {
         return NULL;
     }
     hf_pool *pool = memory;
@@ -94,10 +91,7 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->fate = HF_FATE_NONE;
     request->held = false;
     request->asked_at = HF_NEVER;
-    memset(&request->timer, 0, sizeof request->timer);
     request->timer.kind = HF_TIMER_REQUEST;
-    request->conn = NULL;
-    request->not_before = 0;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
     if (!unresolved) {
@@ -130,11 +124,13 @@ void hf_resume(hf_pool *pool, hf_request *request) {
     if (!conn || conn->flight.head != request || hf_is_never(conn->paused_at)) {
         return;
     }
+    (void)pool;           /* as all of them take one */
     conn->resumed = true; /* in its turn, when the time is known */
-    hf_pool_activate(pool, conn);
+    hf_pool_activate(conn);
 }
 
-void hf_pool_activate(hf_pool *pool, hf_conn *conn) {
+void hf_pool_activate(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
     if (conn->active) {
         return;
     }
@@ -150,7 +146,7 @@ static void serve_news(hf_pool *pool) {
     while (api->next(pool->port, &tag)) {
         uint32_t index = tag & ~HF_TAG_RESOLVE;
         if (index < hf_pool_size(pool)) {
-            hf_pool_activate(pool, &pool->conns[index]);
+            hf_pool_activate(&pool->conns[index]);
         }
     }
     hf_conn *conn = pool->active;

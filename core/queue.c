@@ -113,7 +113,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     }
 }
 
-static void unlink_queued(hf_pool *pool, hf_request *request) {
+static HF_RARE void unlink_queued(hf_pool *pool, hf_request *request) {
     hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
     request->flags &= (uint8_t)~HF_REQUEST_WAITING;
     pool->n_queued--;

@@ -189,7 +189,7 @@ struct hf_request {
     /* holdfast's own. */
     hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */
     hf_ms submitted_at;
-    hf_ms not_before; /* waits by itself until then; 0 no */
+    hf_ms not_before; /* waits by itself until then, if it does */
     hf_ms deadline;   /* submitted_at + timeout_ms, or HF_NEVER */
     hf_ms asked_at;   /* its fate was first asked for then */
     uint64_t sent_at; /* place in the connection's stream where the last Execute ends */
