@@ -162,8 +162,8 @@ void hf_dial_drop(hf_dial *dial);
 static inline bool hf_cancel_pending(const hf_conn *conn) {
     return !hf_is_never(conn->cancel_deadline);
 }
-/* Cancels the oldest in flight because of limit, or of a wish (HF_LIMIT_NONE). Of one whose attempt is being cancelled already, it
- * is from then on the whole request that ends. */
+/* Cancels the oldest in flight because of limit, or of a wish (HF_LIMIT_NONE). Of one whose attempt is being cancelled
+ * already, it is from then on the whole request that ends. */
 void hf_cancel_begin(hf_conn *conn, hf_limit limit);
 void hf_cancel_advance(hf_conn *conn);
 /* Cancel and grace are over: the link is dropped. */
