@@ -33,8 +33,7 @@
 #define HF_WITH_OLD_AUTH !HF_SMALL
 #endif
 
-/* The usual answers, rows above all, recognised as they lie there, and only the others taken apart: speed, and
- * nothing but that. */
+/* A shorter way for what is usual, rows above all: speed, and nothing but that. */
 #ifndef HF_WITH_SHORTCUTS
 #define HF_WITH_SHORTCUTS !HF_SMALL
 #endif

@@ -474,7 +474,7 @@ static hf_ms due(const hf_conn *conn) {
 
 /* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. Saves time only. */
 static inline bool quiet(const hf_conn *conn) {
-    return !HF_SMALL && conn->fsm.state == HF_HEALTHY &&
+    return HF_WITH_SHORTCUTS && conn->fsm.state == HF_HEALTHY &&
            (conn->stable_at & conn->paused_at & conn->cancel_deadline & conn->closing_deadline &
             conn->tcp_deadline) == HF_NEVER;
 }

@@ -256,7 +256,7 @@ static inline bool ready(hf_conn *conn) {
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = pop(conn);
     /* Most are; nothing hangs on it but time. */
-    bool plain = !HF_SMALL && request != cancelled && request->error.code == HF_OK &&
+    bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                  hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
     if (!hf_is_never(conn->stable_at)) {
