@@ -1,7 +1,5 @@
 /* What holdfast is built with: sizes, and what may be left out where flash is short. Each is given to the
  * compiler (-DHF_SMALL=1), the same to all of a program: structures differ with them.
- *
- * What is left out is refused, never silently missing: hf_submit() answers HF_ERR_ARGUMENT.
  */
 #ifndef HF_BUILD_H
 #define HF_BUILD_H
@@ -18,19 +16,9 @@
 #define HF_WITH_WORDS !HF_SMALL
 #endif
 
-/* HF_REPLAY_RESOLVE. */
+/* HF_REPLAY_RESOLVE; without it hf_submit() refuses such a request. */
 #ifndef HF_WITH_RESOLVE
 #define HF_WITH_RESOLVE !HF_SMALL
-#endif
-
-/* hf_request.batch. */
-#ifndef HF_WITH_BATCH
-#define HF_WITH_BATCH !HF_SMALL
-#endif
-
-/* Passwords in clear text and by MD5, where require_auth allows them; without: SCRAM only. */
-#ifndef HF_WITH_OLD_AUTH
-#define HF_WITH_OLD_AUTH !HF_SMALL
 #endif
 
 /* A shorter way for what is usual, rows above all: speed, and nothing but that. */

@@ -42,7 +42,7 @@ typedef enum hf_stage {
 
 /* What a request is, to code that may have been built without it. */
 static inline bool hf_is_batch(const hf_request *request) {
-    return HF_WITH_BATCH && request->n_batch > 0;
+    return request->n_batch > 0;
 }
 static inline bool hf_is_held(const hf_request *request) {
     return HF_WITH_RESOLVE && request->held;

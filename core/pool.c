@@ -56,15 +56,12 @@ static void start_clock(hf_pool *pool, hf_request *request) {
     }
 }
 
-/* Does it need what this build has not got? */
-static bool left_out(const hf_request *request) {
-    return (!HF_WITH_BATCH && request->n_batch > 0) ||
-           (!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE);
-}
-
 int hf_submit(hf_pool *pool, hf_request *request) {
     bool batch = hf_is_batch(request);
-    if (left_out(request) || (batch ? !request->batch : !request->sql)) {
+    if (batch ? !request->batch : !request->sql) {
+        return HF_ERR_ARGUMENT;
+    }
+    if (!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE) {
         return HF_ERR_ARGUMENT;
     }
     if (!batch && request->n_params > 0 && !request->params) {

@@ -431,10 +431,10 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (body.good && kind == OK && left == 0) {
         return accept_ok(session, io);
     }
-    if (HF_WITH_OLD_AUTH && kind == CLEARTEXT && left == 0 && mode == HF_PG_AUTH) {
+    if (kind == CLEARTEXT && left == 0 && mode == HF_PG_AUTH) {
         return answer_cleartext(session, io);
     }
-    if (HF_WITH_OLD_AUTH && kind == MD5 && left == 4 && mode == HF_PG_AUTH) {
+    if (kind == MD5 && left == 4 && mode == HF_PG_AUTH) {
         return answer_md5(session, io, body.at);
     }
     if (kind == SASL && mode == HF_PG_AUTH) {
@@ -446,7 +446,7 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (kind == SASL_FINAL && mode == HF_PG_SASL_FINAL) {
         return read_sasl_final(session, io, &body);
     }
-    const bool known = kind == OK || (HF_WITH_OLD_AUTH && (kind == CLEARTEXT || kind == MD5));
+    const bool known = kind == OK || ((kind == CLEARTEXT || kind == MD5));
     if (!known && kind < SASL) { /* Kerberos, GSSAPI, SSPI */
         hf_pg_say(io, HF_ERR_AUTH_METHOD, HF_PHASE_LOGIN, "it wants authentication of kind %u",
                   kind, 0);
@@ -499,7 +499,7 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
 /* Nothing of the login stays: neither scratch nor, in tx, a password that was sent. */
 static void wipe(hf_io *io) {
     hf_wipe(io->store, sizeof(hf_pg_scram));
-    if (HF_WITH_OLD_AUTH && io->tx.start == io->tx.end) {
+    if (io->tx.start == io->tx.end) {
         hf_wipe(io->tx.data, io->tx_total < io->tx.size ? (size_t)io->tx_total : io->tx.size);
     }
 }

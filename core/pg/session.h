@@ -212,14 +212,14 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
 
 /* Of a batch: a statement that was prepared before. */
 static inline void hf_pg_skip_prepare(hf_pg_session *session) {
-    if (HF_WITH_BATCH && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
         session->todo &= ~(uint32_t)HF_PG_PREPARE;
     }
 }
 
 /* Of a batch: a portal that was not described. */
 static inline void hf_pg_skip_maybe(hf_pg_session *session) {
-    if (HF_WITH_BATCH && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
 }

@@ -153,13 +153,8 @@ static hf_ms choose_start(sim_rng *rng) {
     return sim_random(rng) >> 22;
 }
 
-/* What was left out of the build is refused. */
 static void ask_for_what_is_left_out(void) {
-    const hf_statement one = { .sql = "SELECT 1" };
-    hf_request batch = { .sql = "SELECT 1", .batch = &one, .n_batch = 1 };
     hf_request resolve = { .sql = "SELECT 1", .replay = HF_REPLAY_RESOLVE };
-    SIM_CHECK(HF_WITH_BATCH || hf_submit(sim_pool, &batch) == HF_ERR_ARGUMENT,
-              "a build without batches takes none", "", 0, 0, 0);
     SIM_CHECK(HF_WITH_RESOLVE || hf_submit(sim_pool, &resolve) == HF_ERR_ARGUMENT,
               "a build without RESOLVE takes none", "", 0, 0, 0);
 }

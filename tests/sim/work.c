@@ -419,8 +419,6 @@ static void submit_one(void) {
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
     while (share >= shares[what])
         share -= shares[what++];
-    if (what == BATCH && !HF_WITH_BATCH)
-        what = INSERT;
     sim_slot *slot = new_job((kind)what);
     if (!slot)
         return;

@@ -73,7 +73,6 @@ static void without_a_password_only_trust_is_the_default(void **state) {
     refused(HF_ERR_AUTH_PASSWORD);
 }
 
-#if HF_WITH_OLD_AUTH
 static void cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method(void **state) {
     (void)state;
     with_password(HF_AUTH_PASSWORD | HF_AUTH_SCRAM);
@@ -112,23 +111,6 @@ static void a_password_that_was_sent_does_not_stay_in_memory(void **state) {
     for (size_t i = 0; i + 6 < sizeof peer.store; i++)
         assert_memory_not_equal(peer.store + i, "secret", 6);
 }
-#else
-/* Not even where they are all that is allowed. */
-static void old_passwords_are_refused_by_a_build_without_them(void **state) {
-    (void)state;
-    for (int i = 0; i < 3; i++) {
-        with_password(HF_AUTH_PASSWORD | HF_AUTH_MD5);
-        peer.io.encrypted = true;
-        if (i == 0)
-            AUTH(&peer, "\x03", "");
-        else if (i == 1)
-            AUTH(&peer, "\x05", "salt");
-        else
-            SASL(&peer);
-        refused(HF_ERR_AUTH_METHOD);
-    }
-}
-#endif
 
 /* Shows fault 15, security 4. */
 static void ok_before_the_exchange_is_complete_is_refused(void **state) {
@@ -170,7 +152,7 @@ static void what_is_asked_out_of_turn_is_a_protocol_error(void **state) {
         case 5: PG_SAY(&peer, 'K', "\0\0\0\x01\0\0\0\x02"); break;
         case 6: PG_SAY(&peer, 'S', "client_encoding\0UTF8\0"); break;
         }
-        refused(i == 3 && !HF_WITH_OLD_AUTH ? HF_ERR_AUTH_METHOD : HF_ERR_PROTOCOL);
+        refused(HF_ERR_PROTOCOL);
     }
     with_password(HF_AUTH_NONE); /* a second AuthenticationOk */
     OK(&peer);
@@ -470,12 +452,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scram_is_the_default_with_a_password_and_nothing_weaker_is_answered),
         cmocka_unit_test(without_a_password_only_trust_is_the_default),
-#if HF_WITH_OLD_AUTH
         cmocka_unit_test(cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method),
         cmocka_unit_test(a_password_that_was_sent_does_not_stay_in_memory),
-#else
-        cmocka_unit_test(old_passwords_are_refused_by_a_build_without_them),
-#endif
         cmocka_unit_test(ok_before_the_exchange_is_complete_is_refused),
         cmocka_unit_test(what_is_asked_out_of_turn_is_a_protocol_error),
         cmocka_unit_test(methods_that_do_not_exist_here_are_named),
