@@ -457,14 +457,13 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
 }
 
 static hf_news read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
-    if (message->bytes != 8 || session->has_key) {
+    if (message->bytes != sizeof session->key || session->has_key) {
         return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed BackendKeyData of %u bytes",
                             message->bytes, 0);
     }
-    session->pid = hf_pg_get32(message->body);
-    session->key = hf_pg_get32(message->body + 4);
+    memcpy(session->key, message->body, sizeof session->key);
     session->has_key = true;
-    io->backend = session->pid;
+    io->backend = hf_pg_get32(message->body);
     return HF_NEWS_MORE;
 }
 

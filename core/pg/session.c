@@ -138,16 +138,15 @@ static int probe(hf_session *opaque, hf_io *io) {
 
 /* CancelRequest, PostgreSQL docs 55.2.9. */
 static size_t cancel(const hf_session *opaque, uint8_t *out) {
+    static const uint8_t request[8] = { 0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e };
     const hf_pg_session *session = (const hf_pg_session *)(const void *)opaque->opaque;
 
     if (!session->has_key) {
         return 0;
     }
-    out = hf_pg_put32(out, 16);
-    out = hf_pg_put32(out, 1234u << 16 | 5678);
-    out = hf_pg_put32(out, session->pid);
-    hf_pg_put32(out, session->key);
-    return 16;
+    memcpy(out, request, sizeof request);
+    memcpy(out + sizeof request, session->key, sizeof session->key);
+    return sizeof request + sizeof session->key;
 }
 
 static void bye(hf_session *opaque, hf_io *io) {

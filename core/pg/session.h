@@ -113,7 +113,7 @@ typedef struct hf_pg_session {
     bool unusual;      /* not RUNNING, skipping, probing, rolling back: feed() goes the long way */
     bool probing;      /* a Sync of probe() is unanswered */
     bool wrap;         /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
-    bool has_key;      /* pid and key came: it can be cancelled */
+    bool has_key;      /* the key came: it can be cancelled */
     bool holds_ready;  /* READY waits for the answer to ROLLBACK */
     bool rolling_back; /* a ROLLBACK is unanswered … */
     uint8_t n_closing; /* statements to close with the next request */
@@ -127,7 +127,7 @@ typedef struct hf_pg_session {
     uint32_t sent, answered;  /* statements ever: their sequence numbers */
     uint32_t numbers;         /* names given so far */
     uint32_t forgotten;       /* how often a prepared statement was gone */
-    uint32_t pid, key;
+    uint8_t key[8];           /* the server's process and its secret, as they came */
     char name[HF_PG_PREFIX_BYTES]; /* how names of its statements begin: no other session's do */
     uint32_t closing[HF_PG_SLOTS]; /* their numbers */
     hf_pg_entry entries[HF_PG_SLOTS];
