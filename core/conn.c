@@ -77,8 +77,8 @@ HF_RARE void hf_conn_link_failed(hf_conn *conn, int code) {
 
 /* --- links that end ------------------------------------------------------------------------------ */
 
-static void close_advance(hf_conn *conn) {
-    if (conn->closing && conn->closing->api->close(conn->closing) != 0) {
+static void close_advance(hf_conn *conn) { /* there is one */
+    if (conn->closing->api->close(conn->closing) != 0) {
         conn->closing = NULL;
         conn->closing_deadline = HF_NEVER;
     }

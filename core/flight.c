@@ -444,17 +444,8 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
             return false;
         }
         request->flags |= HF_REQUEST_MAYBE_RAN;
-        if (!may_retry(pool, request)) {
-            end_for(pool, request, HF_OUTCOME_UNKNOWN, error);
-            return false;
-        }
-        request->retries++;
-        return true;
     }
-    hf_outcome outcome = hf_request_unsent(request);
-    if (sent && outcome == HF_OUTCOME_NOT_SENT) {
-        outcome = HF_OUTCOME_FAILED;
-    }
+    const hf_outcome outcome = sent ? failed(request) : hf_request_unsent(request);
     if (hf_flight_must_end(pool, request) || (sent && !may_retry(pool, request))) {
         end_for(pool, request, outcome, error);
         return false;

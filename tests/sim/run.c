@@ -153,10 +153,16 @@ static hf_ms choose_start(sim_rng *rng) {
     return sim_random(rng) >> 22;
 }
 
+/* What was left out of the build is refused, and so is a pool of more connections than it was built for. */
 static void ask_for_what_is_left_out(void) {
     hf_request resolve = { .sql = "SELECT 1", .replay = HF_REPLAY_RESOLVE };
     SIM_CHECK(HF_WITH_RESOLVE || hf_submit(sim_pool, &resolve) == HF_ERR_ARGUMENT,
               "a build without RESOLVE takes none", "", 0, 0, 0);
+    const uint32_t usual = sim_config.max_concurrent;
+    sim_config.max_concurrent = HF_CONNS_MAX + 1;
+    SIM_CHECK(!hf_pool_init(memory, MEMORY, &sim_config, sim_net_port()),
+              "no pool has more connections than HF_CONNS_MAX", "", 0, 0, 0);
+    sim_config.max_concurrent = usual;
 }
 
 static void make_pool(void) {
