@@ -26,6 +26,15 @@
 #define HF_WITH_SHORTCUTS !HF_SMALL
 #endif
 
+/* The headers are C11; from C++20 they are included as C: extern "C" { #include "holdfast.h" }. */
+#ifdef __cplusplus
+#define HF_NORETURN     [[noreturn]]
+#define HF_ALIGN(bytes) alignas(bytes)
+#else
+#define HF_NORETURN     _Noreturn
+#define HF_ALIGN(bytes) _Alignas(bytes)
+#endif
+
 #if HF_WITH_WORDS
 #define HF_WORDS(text) (text)
 #else

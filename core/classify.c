@@ -176,8 +176,8 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     return HF_CLASS_RECONNECT; /* a code that is none: the link cannot be trusted */
 }
 
-const char *hf_class_name(hf_class class) {
-    switch (class) {
+const char *hf_class_name(hf_class of) {
+    switch (of) {
     case HF_CLASS_NONE: return "none";
     case HF_CLASS_RETRY: return "retry";
     case HF_CLASS_RECONNECT: return "reconnect";

@@ -21,6 +21,6 @@ typedef enum hf_class {
  * result type". read_only: the session is our own read-only one, so that 25006 is the statement's fault. */
 hf_class hf_classify(const hf_error *error, bool read_only);
 
-const char *hf_class_name(hf_class class);
+const char *hf_class_name(hf_class of);
 
 #endif

@@ -26,7 +26,7 @@ static inline bool hf_is_never(hf_ms at) {
 #define HF_FOREVER UINT32_MAX
 
 /* Called when holdfast itself is wrong. The port or the application defines it; it does not return. */
-_Noreturn void hf_assert_failed(const char *what, const char *file, int line);
+HF_NORETURN void hf_assert_failed(const char *what, const char *file, int line);
 #define HF_ASSERT(condition) \
     ((condition) ? (void)0 : hf_assert_failed(HF_WORDS(#condition), __FILE__, __LINE__))
 

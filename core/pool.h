@@ -59,7 +59,7 @@ struct hf_pool {
     (HF_ROUND(sizeof(hf_pool)) + (size_t)(conns) * (HF_ROUND(sizeof(hf_conn)) + HF_ROUND(rx) + \
                                                     HF_ROUND(tx) + HF_ROUND(HF_STATEMENT_BYTES)))
 #define HF_POOL_MEMORY(name, conns, rx, tx) \
-    _Alignas(16) unsigned char name[HF_POOL_BYTES(conns, rx, tx)]
+    HF_ALIGN(16) unsigned char name[HF_POOL_BYTES(conns, rx, tx)]
 
 /* How many connections it has: one, to code that was built for no more. */
 static inline unsigned hf_pool_size(const hf_pool *pool) {

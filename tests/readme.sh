@@ -25,9 +25,13 @@ elif ! diff -u README.md "$out/README.md"; then
     exit 1
 fi
 
-# Every ```c block to a file named after its line.
+# Every ```c or ```cpp block to a file named after its line.
 awk -v out="$out" '
-    /^```c$/ { file = sprintf("%s/line_%d.c", out, NR + 1); printf "#line %d \"README.md\"\n", NR + 1 >file; next }
+    /^```c(pp)?$/ {
+        file = sprintf("%s/line_%d.%s", out, NR + 1, substr($0, 4))
+        printf "#line %d \"README.md\"\n", NR + 1 >file
+        next
+    }
     /^```/ { if (file) close(file); file = ""; next }
     file { print >file }' README.md
 
@@ -37,13 +41,14 @@ PKG_CONFIG_PATH=$root/lib/pkgconfig
 export PKG_CONFIG_PATH
 
 passed=0 failed=0
-for source in "$out"/line_*.c; do
+for source in "$out"/line_*.c "$out"/line_*.cpp; do
     [ -f "$source" ] || continue
     grep -q 'main(' "$source" || continue # a fragment beside the program it is from
-    package=holdfast
+    package=holdfast compiler="${CC:-gcc} -std=c11 -Wextra"
+    case $source in *.cpp) compiler='clang++ -std=c++20 -nostdlib++' ;; esac
     ! grep -q holdfast_test.h "$source" || package=holdfast_test
-    # shellcheck disable=SC2046 # a list
-    if (cd / && ${CC:-gcc} -std=c11 -Wall -Wextra -Werror "$root/../${source##*/}" -o "$root/${package}_program" \
+    # shellcheck disable=SC2046,SC2086 # lists
+    if (cd / && $compiler -Wall -Werror "$root/../${source##*/}" -o "$root/${package}_program" \
         $(pkg-config --cflags --libs $package)) &&
         { [ $package != holdfast_test ] || "$root/${package}_program"; }; then
         passed=$((passed + 1))

@@ -153,7 +153,7 @@ typedef struct hf_lwip_nic {
     uint32_t rx_frames, tx_frames;
     uint32_t rx_dropped; /* lwIP's pool was empty */
     uint32_t tx_dropped; /* the driver had no room */
-    _Alignas(4) uint8_t frame[(HF_LWIP_FRAME_BYTES + 3) / 4 * 4];
+    HF_ALIGN(4) uint8_t frame[(HF_LWIP_FRAME_BYTES + 3) / 4 * 4];
 } hf_lwip_nic;
 
 /* Adds it to lwIP as the default card, up. After hf_lwip_init(). 0 or an hf_err. */
