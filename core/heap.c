@@ -76,7 +76,7 @@ void hf_heap_remove(hf_heap *heap, hf_timer *timer) {
 /* May it take another time where it is? It has nobody below it that would be due earlier, or nobody above. Saves
  * time only. */
 static bool stays(const hf_heap *heap, const hf_timer *timer, hf_ms at) {
-    return !HF_SMALL && timer->armed && !hf_is_never(at) &&
+    return HF_WITH_SHORTCUTS && timer->armed && !hf_is_never(at) &&
            (at == timer->at || (at > timer->at ? !timer->child : timer == heap->root));
 }
 
