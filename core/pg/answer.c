@@ -56,7 +56,7 @@ static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request 
 
 /* Squeezes a RowDescription to what hf_columns reads: [name NUL, type's OID]…, in place. Bytes of it, or -1
  * if it is malformed or not in text format. */
-static int32_t squeeze(uint8_t *body, uint32_t bytes) {
+HF_RARE static int32_t squeeze(uint8_t *body, uint32_t bytes) {
     hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
     uint8_t *out = body;
 
@@ -144,7 +144,8 @@ static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *me
 
 static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
     session->n_params = 0; /* told with what it was described for alone */
-    if (session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
+    if (HF_STATEMENTS > 0 &&
+        session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
     const uint8_t slot = slot_of(session, io, request);

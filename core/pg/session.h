@@ -41,7 +41,8 @@ enum {
     /* The session's own statement: of a held request its ticket, then its COMMIT or ROLLBACK; the question what
      * became of it. The first and the last are answered by a row too, before COMMIT_DONE. */
     HF_PG_OWN = HF_PG_COMMIT,
-    /* The next statement of a batch. What of it was prepared in this flight only its answers tell. */
+    /* The next statement of a batch. What of it was prepared in this flight only its answers tell: all of it, if none
+     * is remembered. */
     HF_PG_NEXT = HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN
 };
 
@@ -192,7 +193,9 @@ static inline void hf_pg_over(hf_pg_session *session, const hf_request *request)
 
 /* The answers to the next statement of a batch. */
 static inline uint32_t hf_pg_next(const hf_request *request) {
-    return request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL : HF_PG_NEXT;
+    return HF_STATEMENTS == 0    ? HF_PG_PREPARE | HF_PG_RUN | HF_PG_SYNC
+           : request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL
+                                 : HF_PG_NEXT;
 }
 
 /* Of the statement in hand all is answered: on to the next, or to COMMIT, or to Sync. */
@@ -212,14 +215,14 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
 
 /* Of a batch: a statement that was prepared before. */
 static inline void hf_pg_skip_prepare(hf_pg_session *session) {
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
+    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
         session->todo &= ~(uint32_t)HF_PG_PREPARE;
     }
 }
 
 /* Of a batch: a portal that was not described. */
 static inline void hf_pg_skip_maybe(hf_pg_session *session) {
-    if ((session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
 }

@@ -49,6 +49,33 @@ static void in_flight_together_each_has_its_own(void **state) {
     assert_int_equal(peer.n_flight, 0);
 }
 
+static void in_a_batch_each_has_its_own(void **state) {
+    static const char *const name[] = { "n" };
+    hf_statement statements[] = { { .sql = text }, { .sql = text } };
+    hf_request batch = { .batch = statements, .n_batch = 2, .on_columns = pg_peer_columns };
+    (void)state;
+    up();
+    submit(&batch);
+    assert_string_equal(pg_peer_sent(&peer), "PBEPDBEPDBEPBES");
+    for (int i = 0; i < 4; i++) { /* BEGIN, the two, COMMIT */
+        const bool own = i == 0 || i == 3;
+        PG_SAY(&peer, '1', "");
+        if (!own) {
+            PG_SAY(&peer, 't', "\0\0");
+            pg_peer_describe(&peer, 1, name);
+        }
+        PG_SAY(&peer, '2', "");
+        if (!own)
+            pg_peer_row(&peer, 1, name);
+        if (i == 3)
+            PG_SAY(&peer, 'C', "COMMIT\0");
+        else
+            PG_SAY(&peer, 'C', "SELECT 1\0");
+    }
+    PG_SAY(&peer, 'Z', "I");
+    PG_NEWS(&peer, "COLUMNS n:25\nROW 'n'\nDONE 1\nCOLUMNS[1] n:25\nROW[1] 'n'\nDONE 1\nREADY\n");
+}
+
 static void prepare_only_describes_it_and_runs_nothing(void **state) {
     static const char *const name[] = { "n" };
     hf_request request = { .sql = text, .prepare_only = true, .on_columns = pg_peer_columns };
@@ -149,6 +176,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_time_it_is_sent_with_its_text_and_has_no_name),
         cmocka_unit_test(in_flight_together_each_has_its_own),
+        cmocka_unit_test(in_a_batch_each_has_its_own),
         cmocka_unit_test(prepare_only_describes_it_and_runs_nothing),
         cmocka_unit_test(forgetting_it_changes_nothing),
         cmocka_unit_test(a_close_that_nobody_asked_for_ends_the_session),
