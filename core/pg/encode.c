@@ -108,6 +108,15 @@ static void put_named(encoder *out, const char *first, uint32_t number) {
 static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint16_t n_values) {
     uint8_t counts[4] = { 0 }; /* all parameters are text */
 
+    if (HF_WITH_SHORTCUTS && number != 0 && fits(out, HF_PG_BIND_BYTES_MAX)) {
+        uint8_t *at =
+            hf_pg_write_bind(out->start + out->bytes, out->room - out->bytes - HF_PG_BIND_BYTES_MAX,
+                             out->session, number, values, n_values);
+        if (at) {
+            out->bytes = (uint32_t)(hf_pg_put16(at, 0) - out->start);
+            return HF_OK;
+        }
+    }
     begin(out, "B\0\0\0\0\0", 7, number); /* the unnamed portal's name comes first */
     hf_pg_put16(counts + 2, n_values);
     put(out, counts, sizeof counts);

@@ -27,26 +27,8 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
 
 /* --- submit ---------------------------------------------------------------------------------------- */
 
-enum {
-    BIND_BYTES_MAX = 1 + 4 + 1 + HF_PG_NAME_BYTES_MAX + 2 + 2, /* up to its values */
-    SYNC_BYTES = 5
-};
+enum { SYNC_BYTES = 5 };
 static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
-
-/* Copies a value. False: it has a NUL in it. Most are too short for a call. */
-static inline bool put_text(uint8_t *at, const char *from, size_t bytes) {
-    if (bytes > 16) {
-        memcpy(at, from, bytes);
-        return !memchr(from, 0, bytes);
-    }
-    for (size_t i = 0; i < bytes; i++) {
-        if (from[i] == 0) {
-            return false;
-        }
-        at[i] = (uint8_t)from[i];
-    }
-    return true;
-}
 
 /* A single statement that was prepared before is the usual case: without the detours of the others, and without
  * their judgement. False: something is not as it should be, hf_pg_submit_any() knows what. */
@@ -54,7 +36,7 @@ static inline bool submit_usual(hf_pg_session *session, hf_io *io, hf_request *r
     hf_buffer *tx = &io->tx;
     hf_pg_entry *entry = &session->entries[session->slot];
     const uint32_t room = tx->size - tx->end,
-                   least = BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE;
+                   least = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE;
     if (room < least || hf_is_batch(request) || request->prepare_only || session->wrap ||
         hf_resolves(request) || session->n_closing > 0 || !request->sql ||
         (request->n_params > 0 && !request->params) ||
@@ -63,31 +45,12 @@ static inline bool submit_usual(hf_pg_session *session, hf_io *io, hf_request *r
         strcmp((const char *)io->store + entry->at, request->sql) != 0) {
         return false;
     }
-
-    uint8_t *start = tx->data + tx->end, *at = start + 6; /* the unnamed portal */
-    start[0] = 'B';
-    start[5] = 0;
-    at = hf_pg_write_name(at, session, entry->number);
-    at = hf_pg_put16(at, 0); /* all parameters are text */
-    at = hf_pg_put16(at, request->n_params);
-    size_t left = room - least; /* for values */
-    for (uint32_t i = 0; i < request->n_params; i++) {
-        const hf_value *value = &request->params[i];
-        if (left < 4) {
-            return false;
-        }
-        left -= 4;
-        if (!value->data) {
-            at = hf_pg_put32(at, UINT32_MAX);
-            continue;
-        }
-        if (value->bytes > left || !put_text(at + 4, value->data, value->bytes)) {
-            return false;
-        }
-        left -= value->bytes;
-        at = hf_pg_put32(at, (uint32_t)value->bytes) + value->bytes;
+    uint8_t *start = tx->data + tx->end;
+    uint8_t *at = hf_pg_write_bind(start, room - least, session, entry->number, request->params,
+                                   request->n_params);
+    if (!at) {
+        return false;
     }
-    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
 
     entry->used_by = session->sent++;

@@ -244,6 +244,58 @@ static inline uint8_t *hf_pg_write_name(uint8_t *at, const hf_pg_session *sessio
     return at;
 }
 
+enum {
+    HF_PG_BIND_BYTES_MAX = 1 + 4 + 1 + HF_PG_NAME_BYTES_MAX + 2 + 2 + 2
+}; /* but for its values */
+
+/* Copies a value. False: it has a NUL in it. Most are too short for a call. */
+static inline bool hf_pg_put_text(uint8_t *at, const char *from, size_t bytes) {
+    if (bytes > 16) {
+        memcpy(at, from, bytes);
+        return !memchr(from, 0, bytes);
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        if (from[i] == 0) {
+            return false;
+        }
+        at[i] = (uint8_t)from[i];
+    }
+    return true;
+}
+
+/* Bind, of a prepared statement, where there is room for HF_PG_BIND_BYTES_MAX and `left` bytes of values. What
+ * comes next are its last two bytes, zeros, for results are text too. NULL: a value does not fit, or has a NUL in
+ * it. */
+static inline uint8_t *hf_pg_write_bind(uint8_t *start, size_t left, const hf_pg_session *session,
+                                        uint32_t number, const hf_value *values,
+                                        uint16_t n_values) {
+    uint8_t *at = start + 6; /* the unnamed portal */
+
+    start[0] = 'B';
+    start[5] = 0;
+    at = hf_pg_write_name(at, session, number);
+    at = hf_pg_put16(at, 0); /* all parameters are text */
+    at = hf_pg_put16(at, n_values);
+    for (uint32_t i = 0; i < n_values; i++) {
+        const hf_value *value = &values[i];
+        if (left < 4) {
+            return NULL;
+        }
+        left -= 4;
+        if (!value->data) {
+            at = hf_pg_put32(at, UINT32_MAX);
+            continue;
+        }
+        if (value->bytes > left || !hf_pg_put_text(at + 4, value->data, value->bytes)) {
+            return NULL;
+        }
+        left -= value->bytes;
+        at = hf_pg_put32(at, (uint32_t)value->bytes) + value->bytes;
+    }
+    hf_pg_put32(start + 1, (uint32_t)(at + 2 - start - 1));
+    return at;
+}
+
 static inline void hf_pg_begin_request(hf_pg_session *session, hf_request *request) {
     request->statement = 0;
     request->complete = false;
