@@ -116,10 +116,10 @@ $(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched-cjson port/third-party.mk
 	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
 
 lwip = $(THIRD)/lwip/src
-$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(BOARD_FROM),boards/$(BOARD))/lwipopts.h) port/third-party.mk
+$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(LWIPOPTS_FROM),boards/$(BOARD))/lwipopts.h) port/third-party.mk
 	@echo 'building lwIP'
 	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
-	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -I$(or $(BOARD_FROM),boards/$(BOARD))"
+	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -I$(or $(LWIPOPTS_FROM),boards/$(BOARD))"
 
 # ---- compile and link ---------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $
 fuzzers: $(fuzzers)
 
 groups := test-unit test-sanitize test-sim test-fuzz test-integration test-integration-sanitize test-lwip test-readme test-boards
-BOARDS := mps2-an386 mps2-an385
+BOARDS := mps2-an386 mps2-an385 mps2-an505
 .PHONY: $(groups)
 
 test: packages-test ## all tests, group by group; says at the end which failed
@@ -338,6 +338,7 @@ lint-tidy-lwip: # what that board alone compiles
 
 lint-tidy-images: # what is compiled for a Cortex-M alone
 	$(MAKE) BOARD=mps2-an386 lint-tidy
+	$(MAKE) BOARD=mps2-an505 lint-tidy
 
 # ---- install ------------------------------------------------------------------------------------
 

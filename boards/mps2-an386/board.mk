@@ -1,10 +1,14 @@
 # Arm MPS2 with a Cortex-M4 (AN386), as QEMU has it. Another board is a copy of this folder.
 CPU ?= cortex-m4
 
+ifndef BOARD_FROM
+BOARD_FROM := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))# this folder, also where another board includes it
+endif
+LWIPOPTS_FROM ?= $(BOARD_FROM)
+
 PORTS      := lwip mbedtls cjson
 # hooks.c of cortex-m fails closed; qemu is what tests bring instead of a random source, a clock and a sensor.
 PLATFORM   := cortex-m logger qemu
-BOARD_FROM := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))# this folder, also where another board includes it
 PROGRAM    := logger.elf
 THIRD_PARTY := $(PORTS)
 LINT        := platform/cortex-m platform/logger platform/qemu $(BOARD_FROM) tests/boards
@@ -18,7 +22,7 @@ MBEDTLS_CONFIG := board_config.h
 CFLAGS := $(THIRD_CFLAGS) -DHF_MESSAGE_BYTES=128 -DHF_HOSTS_MAX=1 -DHF_ADDRESSES_MAX=2 \
           -DHF_JOURNAL_ENTRIES=8 -DHF_DSN_BYTES=64 -DHF_STATEMENT_BYTES=1024 -DHF_MBEDTLS_AHEAD_BYTES=1024
 
-LWIP_USE            := -isystem $(THIRD)/lwip/src/include -I$(BOARD_FROM) -Iport/lwip
+LWIP_USE            := -isystem $(THIRD)/lwip/src/include -I$(LWIPOPTS_FROM) -Iport/lwip
 use_port/lwip        = $(LWIP_USE) -Iport -Iport/mbedtls
 use_port/mbedtls     = -Iport/mbedtls $(MBEDTLS_USE)
 use_port/cjson      := -Iport/cjson -isystem $(THIRD)/cjson

@@ -20,7 +20,9 @@ typedef struct hf_hw_board {
 } hf_hw_board;
 extern const hf_hw_board hf_hw_board_here;
 
-enum { HF_HW_IRQS = 32 };
+#ifndef HF_HW_IRQS
+#define HF_HW_IRQS 32 /* or 64 */
+#endif
 
 /* --- start.c: Reset calls main() and hands what it answers to hf_hw_end(). --- */
 

@@ -1,10 +1,9 @@
 /* From reset to main(), and what a fault becomes.
  *
- *     guard, 16 MB below RAM | <- stack grows down | .data .bss |     an overflow of the stack is a fault and never
- *                                                                    a changed variable
+ *     guard (protect.c) | <- stack grows down | .data .bss |     an overflow of the stack is a fault and never a
+ *                                                               changed variable
  *
- * The MPU also traps what is read or written through a null pointer: the vectors lie at address 0, but the
- * processor fetches them past the MPU. RAM is never executed. (ARMv7-M Architecture Reference Manual, B1.5 and B3.5)
+ * (ARMv7-M Architecture Reference Manual, B1.5; ARMv8-M, B3)
  */
 #include "hw.h"
 #include "system.h"
@@ -16,34 +15,10 @@ extern uint32_t hf_ld_stack_low[], hf_ld_stack_top[], hf_ld_data[], hf_ld_data_e
 
 int main(void);
 
-enum { GUARD_LOG2 = 24, NULL_LOG2 = 8 };
-
 /* What the stack holds where nothing has been yet. */
 #define PAINT 0xC0FFEE11u
 
 static void (*handlers[HF_HW_IRQS])(void);
-
-/* ---- memory protection -------------------------------------------------------------------------- */
-
-/* RASR: XN bit 28, AP bits 26:24 (0 none, 3 all), memory type bits 21:16, log2(size)-1 bits 5:1, on bit 0. */
-static void region(uint32_t number, uintptr_t base, unsigned log2_size, uint32_t attributes) {
-    MPU_RNR = number;
-    MPU_RBAR = (uint32_t)base;
-    MPU_RASR = attributes | (log2_size - 1) << 1 | 1;
-}
-
-static void protect(void) {
-    const uint32_t nothing = 1u << 28, memory = 1u << 28 | 3u << 24 | 0xBu << 16;
-    if (MPU_TYPE >> 8 == 0) {
-        return; /* a core without one */
-    }
-    region(0, 0x20000000, 29, memory); /* all of what may be RAM: read and write, no code */
-    region(1, 0, NULL_LOG2, nothing);  /* a higher number wins */
-    region(2, (uintptr_t)hf_ld_stack_low - (1u << GUARD_LOG2), GUARD_LOG2, nothing);
-    MPU_CTRL = 5; /* on; elsewhere the processor's own map */
-    SCB_SHCSR |= 7u << 16;
-    __asm volatile("dsb\n\tisb" ::: "memory");
-}
 
 /* ---- the stack's high water ----------------------------------------------------------------------- */
 
@@ -114,7 +89,7 @@ static void on_irq(void) {
 
 void hf_hw_irq(uint8_t line, void (*handler)(void)) {
     handlers[line] = handler;
-    NVIC_ISER = 1u << line;
+    NVIC_ISER(line / 32) = 1u << line % 32;
 }
 
 void hf_hw_tick(void); /* clock.c: SysTick */
@@ -124,16 +99,19 @@ _Noreturn void hf_hw_reset(void);
 /* ARMv7-M ARM, B1.5.2: the exceptions from 1, then the NVIC's lines. (Number 0, the initial stack: sections.ld.) */
 #define TIMES_8(x) x, x, x, x, x, x, x, x
 __attribute__((section(".vectors"), used)) static void (*const vectors[15 + HF_HW_IRQS])(void) = {
-    hf_hw_reset, on_fault, /* NMI */
-    on_fault,              /* HardFault */
-    on_fault,              /* MemManage: the MPU's */
-    on_fault,              /* BusFault */
-    on_fault,              /* UsageFault */
-    on_fault,    on_fault,        on_fault,        on_fault,        on_fault, /* SVCall */
-    on_fault,    on_fault,        on_fault,                                   /* PendSV */
-    hf_hw_tick,  TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq),
+    hf_hw_reset,     on_fault, /* NMI */
+    on_fault,                  /* HardFault */
+    on_fault,                  /* MemManage: the MPU's */
+    on_fault,                  /* BusFault */
+    on_fault,                  /* UsageFault */
+    on_fault,        on_fault,        on_fault,        on_fault,        on_fault, /* SVCall */
+    on_fault,        on_fault,        on_fault,                                   /* PendSV */
+    hf_hw_tick,      TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq),
+#if HF_HW_IRQS == 64
+    TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq),
+#endif
 };
-_Static_assert(sizeof vectors < 1 << NULL_LOG2, "the null region covers the vectors and no code");
+_Static_assert(sizeof vectors < HF_VECTORS_BYTES, "sections.ld leaves room for the vectors");
 
 __attribute__((noinline)) static void run(void) {
     hf_hw_end(main());
@@ -147,7 +125,7 @@ _Noreturn void hf_hw_reset(void) {
     for (uint32_t *at = hf_ld_stack_low; at < here - 32; at++) {
         *at = PAINT;
     }
-    protect();
+    hf_hw_protect();
     run();
     for (;;) {
     }
