@@ -153,6 +153,7 @@ void hf_dial_start(hf_conn *conn) {
     conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
     conn->n_addresses = conn->address = 0;
     conn->tcp_deadline = HF_NEVER;
+    memset(conn->warned, 0, sizeof conn->warned);
     const hf_host *host = host_of(conn);
     uint16_t number = host->port ? host->port : pool->config->driver->default_port;
     if (host_is_local(host)) {
@@ -195,7 +196,6 @@ static void login(hf_conn *conn) {
     io->backend = 0;
     io->error.code = HF_OK;
     conn->tx_blocked = false;
-    memset(conn->warned, 0, sizeof conn->warned);
     conn->dial.phase = HF_PHASE_LOGIN;
     conn->tcp_deadline = HF_NEVER;
     int err = pool->config->driver->start(&conn->session, io);

@@ -83,7 +83,7 @@ bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn);
 void hf_pool_logged_in(hf_pool *pool);
 /* When a connection that may not dial yet asks again. */
 hf_ms hf_pool_ask_again(const hf_pool *pool);
-/* This connection came up. */
+/* A connection came up. */
 void hf_pool_up(hf_pool *pool);
 /* This connection has proved itself: the outage, if there is one, is over. */
 void hf_pool_proved(hf_conn *conn);

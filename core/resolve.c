@@ -91,7 +91,7 @@ static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
         return false;
     case HF_CLASS_ROLE:
     case HF_CLASS_RECONNECT: again(conn, request, why->message); return true;
-    case HF_CLASS_NONE:
+    case HF_CLASS_NONE: again(conn, request, "the question was not answered"); return false;
     case HF_CLASS_RETRY:
     case HF_CLASS_NOT_READY:
     case HF_CLASS_AMBIGUOUS:

@@ -227,7 +227,8 @@ static int own(hf_peer *peer, hf_peer_link *self) {
     put_number(&out, 1, 2);
     put_number(&out, (uint32_t)strlen(text), 4);
     put(&out, text, strlen(text));
-    send(peer, self, 'D', &out);
+    if (!ask || !peer->mute)
+        send(peer, self, 'D', &out);
     send_tag(peer, self, "SELECT 1");
     return GONE_ON;
 }

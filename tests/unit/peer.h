@@ -106,6 +106,7 @@ typedef struct hf_peer {
     unsigned life;   /* the incarnation: a test counts it up to restart the server */
     bool ticketless; /* it knows no tickets */
     bool standby;    /* it cannot say */
+    bool mute;       /* it answers a question without a row */
     bool forgetful;  /* it has forgotten all */
     bool future;     /* 22023: that number was never given out */
     unsigned committed[HF_PEER_WRITES];

@@ -339,6 +339,27 @@ static unsigned port_of(const hf_world *world) {
     return hf_script_link_last(world->script)->address.port;
 }
 
+/* … is not said of whoever is dialled after it. */
+static void r17_what_a_server_announced_of_its_end_is_not_said_of_another(void **state) {
+    (void)state;
+    hf_world *world = two_hosts();
+    hf_world_open(world, 0);
+    hf_world_up(world, 1);
+    hf_peer_say(world->peer, 'W', "57P01");
+    hf_peer_drop(world->peer, 0);
+    hf_world_settle(world);
+    assert_string_equal(hf_world_status(world).last_error.sqlstate, "57P01");
+    hf_peer_add(world->peer,
+                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_RST, .times = 2 });
+    hf_world_wait(world, 6000);
+    assert_int_equal(port_of(world), 6000);
+    const hf_pool_status status = hf_world_status(world);
+    assert_int_equal(status.last_error.code, HF_ERR_RESET);
+    assert_string_equal(status.last_error.sqlstate, "");
+    assert_string_equal(status.last_error.message, "10.0.0.2");
+    hf_world_end(world);
+}
+
 static void f50_hosts_are_tried_in_turn_and_the_good_one_is_kept(void **state) {
     (void)state;
     hf_world *world = two_hosts();
@@ -550,6 +571,7 @@ int main(void) {
         hf_test(r31_a_failed_goodbye_does_not_delay_the_end),
         hf_test(r31_close_in_every_state),
         hf_test(r31_a_closed_pool_keeps_no_secret),
+        hf_test(r17_what_a_server_announced_of_its_end_is_not_said_of_another),
         hf_test(f50_hosts_are_tried_in_turn_and_the_good_one_is_kept),
         hf_test(f5_a_dead_address_leaves_time_for_the_next),
         hf_test(f5_a_refused_address_is_passed_at_once),

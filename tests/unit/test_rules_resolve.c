@@ -396,6 +396,26 @@ static void r15_a_lost_question_is_asked_again(void **state) {
     hf_world_end(world);
 }
 
+/* … and what the server says beside it is not taken for the answer. */
+static void r15_a_question_without_an_answer_is_asked_again(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    world->config.request_timeout_ms = 5000;
+    world->peer->mute = true;
+    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK,
+                                              .deed = HF_PEER_NOTICE,
+                                              .message = "something else",
+                                              .times = HF_FOREVER });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_finish(world, 300000);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_true(job->request.asks > 2);
+    assert_int_equal(job->request.error.limit, HF_LIMIT_REQUEST);
+    assert_string_equal(job->request.error.message, "the question was not answered");
+    hf_world_end(world);
+}
+
 static void r15_a_refused_question_is_unknown(void **state) {
     (void)state;
     hf_world *world = one_up();
@@ -531,6 +551,7 @@ int main(void) {
         hf_test(r15_a_cancel_in_on_commit_meets_the_commit),
         hf_test(r15_out_of_time_while_asking_is_unknown),
         hf_test(r15_a_lost_question_is_asked_again),
+        hf_test(r15_a_question_without_an_answer_is_asked_again),
         hf_test(r15_a_refused_question_is_unknown),
         hf_test(r15_an_earlier_runs_ticket_is_asked_about_first),
         hf_test(r15_a_ticket_needs_room_and_its_replay),
