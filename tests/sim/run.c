@@ -108,7 +108,8 @@ static void choose_settings(void) {
         config->n_hosts = 1;
     } else {
         static const char *const names[] = { "db0", "db1", "db2" };
-        config->n_hosts = (uint8_t)sim_between(&sim.rng, 1, 3);
+        const uint32_t n = sim_between(&sim.rng, 1, 3);
+        config->n_hosts = (uint8_t)(n < HF_HOSTS_MAX ? n : HF_HOSTS_MAX);
         for (unsigned i = 0; i < config->n_hosts && i < 3; i++)
             config->hosts[i].name = names[i];
     }
