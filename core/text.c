@@ -81,7 +81,7 @@ static void write(hf_writer *writer, const char *text, size_t bytes, bool all) {
         uint32_t code = 0;
         size_t used = character(text, bytes, &code);
         const bool good = all || (used > 0 && printable(code));
-        const bool space = code == '\n' || code == '\r' || code == '\t';
+        const bool space = used > 0 && (code == '\n' || code == '\r' || code == '\t');
         used = used > 0 ? used : 1;
         put(writer, good ? text : space ? " " : "?", good ? used : 1);
         text += used;

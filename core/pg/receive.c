@@ -214,7 +214,7 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
             return passed(rx, at, HF_NEWS_MORE);
         }
         if (todo == HF_PG_SYNC) {
-            if (there < sizeof idle || memcmp(at, idle, sizeof idle) != 0) {
+            if (hf_is_held(oldest) || there < sizeof idle || memcmp(at, idle, sizeof idle) != 0) {
                 break;
             }
             hf_pg_over(session, oldest);

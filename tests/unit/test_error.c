@@ -151,6 +151,8 @@ static void nothing_from_a_server_can_command_a_terminal(void **state) {
         { "not UTF-8 \xff\xc3 \xc0\xaf", "not UTF-8 ?? ??" },
         { "surrogate \xed\xa0\x80", "surrogate ???" },
         { "beyond \xf4\x90\x80\x80", "beyond ????" },
+        { "Latin-1 \xe9t\xe9, \xc9t\xc9, \xea, \xed, \xc3", "Latin-1 ?t?, ?t?, ?, ?, ?" },
+        { "overlong \xe0\x80\x8a\xf0\x80\x80\x89", "overlong ???????" },
         { "gr\xc3\xbc\xc3\x9f \xe6\xbc\xa2 \xf0\x9f\x98\x80",
           "gr\xc3\xbc\xc3\x9f \xe6\xbc\xa2 \xf0\x9f\x98\x80" },
     };

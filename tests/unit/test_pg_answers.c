@@ -328,6 +328,26 @@ static void a_failed_batch_forgets_what_it_would_have_prepared(void **state) {
     assert_string_equal(pg_peer_sent(&peer), "PBEBEPDBEPDBEPBES");
 }
 
+/* Whole, and byte by byte: of what took effect nobody knows, so it is not over. */
+static void a_held_transaction_that_ended_before_its_commit_ends_the_session(void **state) {
+    static const char *const ticket[] = { "1 life" };
+    (void)state;
+    for (uint32_t step = 0; step < 2; step++) {
+        hf_request request = { .sql = "INSERT", .replay = HF_REPLAY_RESOLVE };
+        pg_peer_up(&peer);
+        peer.step = step;
+        submit(&request);
+        begin();
+        answer_in_batch(true, "a");
+        PG_SAY(&peer, '1', "");
+        PG_SAY(&peer, '2', "");
+        pg_peer_row(&peer, 1, ticket);
+        PG_SAY(&peer, 'C', "SELECT 1\0");
+        PG_SAY(&peer, 'Z', "I");
+        assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    }
+}
+
 static void where_the_session_cannot_be_read_only_each_request_is(void **state) {
     hf_request request = { .sql = "SELECT 1" };
     (void)state;
@@ -429,6 +449,7 @@ int main(void) {
         cmocka_unit_test(a_batch_prepares_each_text_once_and_says_which_statement_a_row_is_of),
         cmocka_unit_test(a_commit_that_rolls_back_is_an_error),
         cmocka_unit_test(a_failed_batch_forgets_what_it_would_have_prepared),
+        cmocka_unit_test(a_held_transaction_that_ended_before_its_commit_ends_the_session),
         cmocka_unit_test(where_the_session_cannot_be_read_only_each_request_is),
         cmocka_unit_test(a_probe_is_a_lone_sync),
         cmocka_unit_test(an_error_while_idle_is_the_sessions_end),
