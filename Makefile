@@ -217,7 +217,7 @@ test-sanitize: packages-test ## the unit tests with address and undefined-behavi
 	$(MAKE) SANITIZE=1 SMALL=1 test-small
 
 # The other unit tests are of what a small build leaves out, or read its messages.
-small_tests := $(filter %/test_scram %/test_pg_login %/test_pg_hostile %/test_pg_unnamed,$(tests))
+small_tests := $(filter %/test_scram %/test_pg_login %/test_pg_hostile %/test_pg_unnamed %/test_pg_model,$(tests))
 test-small: packages-test # the unit tests that a small build passes as well (SMALL=1)
 	$(MAKE) $(small_tests)
 	tests/run.sh programs $(small_tests)

@@ -446,7 +446,7 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (kind == SASL_FINAL && mode == HF_PG_SASL_FINAL) {
         return read_sasl_final(session, io, &body);
     }
-    const bool known = kind == OK || ((kind == CLEARTEXT || kind == MD5));
+    const bool known = kind == OK || kind == CLEARTEXT || kind == MD5;
     if (!known && kind < SASL) { /* Kerberos, GSSAPI, SSPI */
         hf_pg_say(io, HF_ERR_AUTH_METHOD, HF_PHASE_LOGIN, "it wants authentication of kind %u",
                   kind, 0);

@@ -365,8 +365,8 @@ static void every_row_reaches_its_statement_and_every_request_ends(void **state)
     n_forgotten = n_amnesia = 0;
     for (uint32_t i = 1; i <= 60; i++)
         run(i * 7919, false);
-    assert_true(n_forgotten >
-                0); /* by pipelining behind a text that does not parse, not by chance */
+    /* By pipelining behind a text that does not parse, not by chance. */
+    assert_true(n_forgotten > 0 || HF_STATEMENTS == 0);
 }
 
 static void so_it_is_when_the_server_forgets_statements(void **state) {
@@ -374,7 +374,7 @@ static void so_it_is_when_the_server_forgets_statements(void **state) {
     n_forgotten = n_amnesia = 0;
     for (uint32_t i = 1; i <= 60; i++)
         run(i * 104729, true);
-    assert_true(n_amnesia > 100 && n_forgotten > 100);
+    assert_true(n_amnesia > 100 && (n_forgotten > 100 || HF_STATEMENTS == 0));
 }
 
 int main(void) {

@@ -201,6 +201,15 @@ static void a_server_without_the_password_is_found_out(void **state) {
     final_of(&scram, NULL, 0);
     for (size_t i = 0; i < COUNT(finals); i++)
         assert_false(hf_pg_scram_server_final(&scram, finals[i], strlen(finals[i])));
+    /* Every character counts, and nothing ends it early. */
+    for (size_t i = 0; i < sizeof server_final - 1; i++) {
+        char other[sizeof server_final];
+        memcpy(other, server_final, sizeof other);
+        assert_false(hf_pg_scram_server_final(&scram, other, i));
+        other[i] = 0;
+        assert_false(hf_pg_scram_server_final(&scram, other, sizeof other - 1));
+    }
+    assert_false(hf_pg_scram_server_final(&scram, server_final, sizeof server_final));
     /* Every bit counts. */
     for (int bit = 0; bit < 256; bit++) {
         hf_pg_scram other = scram;
