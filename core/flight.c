@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "backoff.h"
-#include "text.h"
 
 static bool may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
@@ -299,9 +298,6 @@ static void up(hf_conn *conn) {
     pool->ups++;
     if (HF_HOSTS_MAX > 1) {
         hf_endpoints_good(&pool->endpoints, conn->endpoint);
-    }
-    if (conn->io.tx.start == conn->io.tx.end) { /* a password may have gone through it */
-        hf_wipe(conn->io.tx.data, conn->io.tx.size);
     }
     hf_conn_step(conn, HF_EV_UP, NULL);
     hf_pool_up(pool);

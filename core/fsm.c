@@ -51,7 +51,7 @@ static bool up(hf_state state) {
 }
 
 /* How long a state may last; HF_FOREVER: it has no deadline. */
-static HF_RARE uint32_t longest(hf_state state, hf_state lost_from, const hf_policy *policy) {
+static uint32_t longest(hf_state state, hf_state lost_from, const hf_policy *policy) {
     switch (state) {
     case HF_CONNECTING: return policy->connect_timeout_ms;
     case HF_HEALTHY: return policy->probe_interval_ms == 0 ? HF_FOREVER : policy->probe_interval_ms;

@@ -4,7 +4,7 @@
  * (session->todo); that bit is taken away, then the answer is dealt with. MORE says "no news of it". */
 
 static hf_news out_of_place(hf_io *io, uint8_t type) {
-    return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("a message of type %c out of place"), type, 0);
+    return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
 }
 
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
@@ -107,9 +107,8 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
     } else if (any) {
         bytes = squeeze(columns, message->bytes);
         if (bytes < 0) {
-            return hf_pg_broken(io, HF_PHASE_QUERY,
-                                HF_WORDS("a malformed RowDescription of %u bytes"), message->bytes,
-                                0);
+            return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed RowDescription of %u bytes",
+                                message->bytes, 0);
         }
     }
     const uint8_t slot = slot_of(session, io, request);
@@ -126,10 +125,9 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         return HF_NEWS_MORE;
     }
     session->said |= HF_PG_SAID_SKIPPED;
-    hf_pg_say(
-        io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-        HF_WORDS("the description of %u columns takes more than the receive buffer (rx_bytes): %u"),
-        session->n_columns, io->rx.size);
+    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+              "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
+              session->n_columns, io->rx.size);
     return HF_NEWS_SKIPPED;
 }
 
@@ -220,8 +218,8 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     }
     if (!one || message->cut || bytes != (uint64_t)(body.end - body.at) || bytes == 0 ||
         bytes >= HF_TICKET_BYTES || memchr(body.at, 0, bytes)) {
-        return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("a malformed ticket of %u bytes"),
-                            message->bytes, 0);
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed ticket of %u bytes", message->bytes,
+                            0);
     }
     if (hf_stage_of(request) == HF_STAGE_RUN) {
         memcpy(request->ticket, body.at, bytes);
@@ -256,7 +254,7 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
     static const char rollback[HF_PG_ROLLBACK_BYTES] = "Q\0\0\0\x0dROLLBACK";
 
     if (!hf_pg_append(io, rollback, sizeof rollback)) {
-        return hf_pg_broken(io, HF_PHASE_QUERY, HF_WORDS("no room in tx for a ROLLBACK"), 0, 0);
+        return hf_pg_broken(io, HF_PHASE_QUERY, "no room in tx for a ROLLBACK", 0, 0);
     }
     session->rolling_back = true;
     if (session->in_flight > 1) {
@@ -281,15 +279,13 @@ static hf_news undone(hf_pg_session *session, hf_io *io) {
 static hf_news held(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
         request->held = status != 'I';
-        return hf_pg_broken(io, HF_PHASE_QUERY,
-                            HF_WORDS("a transaction that ended before its COMMIT"), 0, 0);
+        return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
     }
     return HF_NEWS_HELD;
 }
 
 hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     const bool idle = status == 'I';
-
     const bool ours = session->rolling_back && session->before_rollback == 0; /* ROLLBACK's own */
 
     if (!hf_pg_is_due(session, HF_PG_SYNC) ||

@@ -266,10 +266,9 @@ static int no_room(const encoder *out) {
     if (out->bytes <= out->room + io->tx.end) {
         return 0;
     }
-    hf_pg_say(
-        io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
-        HF_WORDS("the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u"),
-        (uint64_t)out->bytes + HF_PG_TX_RESERVE, io->tx.size);
+    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+              "the request takes at least %u bytes, the transmit buffer (tx_bytes) has %u",
+              (uint64_t)out->bytes + HF_PG_TX_RESERVE, io->tx.size);
     return HF_ERR_TOO_LARGE;
 }
 

@@ -111,6 +111,7 @@ __attribute__((section(".vectors"), used)) static void (*const vectors[15 + HF_H
     TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq), TIMES_8(on_irq),
 #endif
 };
+_Static_assert(HF_HW_IRQS == 32 || HF_HW_IRQS == 64, "a board has 32 lines or 64: HF_HW_IRQS");
 _Static_assert(sizeof vectors < HF_VECTORS_BYTES, "sections.ld leaves room for the vectors");
 
 __attribute__((noinline)) static void run(void) {
