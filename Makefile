@@ -21,7 +21,7 @@ PREFIX      ?= /usr/local
 REPEAT       = to repeat:
 
 # SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third;
-# SMALL=1 without what core/build.h says may be left out.
+# SMALL=1 without what core/build.h says may be left out. DEFINES=-DHF_…=… sets what stands there, for any of them.
 ifdef SANITIZE
 BUILD  := build/$(BOARD)-asan
 CC     := clang
@@ -43,6 +43,7 @@ include boards/$(BOARD)/board.mk
 ifdef SMALL
 CFLAGS += -DHF_SMALL=1
 endif
+CFLAGS += $(DEFINES)
 ifdef CROSS
 CC := $(CROSS)gcc
 endif
