@@ -450,7 +450,7 @@ void hf_conn_due(hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
-/* A call is shorter than what it does, and it is not often that anything but what quiet() says is to be seen. */
+/* Not inlined: five calls are shorter than five comparisons of 64 bits, and quiet() spares most connections both. */
 static HF_RARE hf_ms earlier(hf_ms a, hf_ms b) {
     return a < b ? a : b;
 }
