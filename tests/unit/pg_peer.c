@@ -264,6 +264,16 @@ void pg_peer_error(pg_peer *peer, const char *severity, const char *sqlstate, co
     pg_peer_say(peer, 'E', body, (size_t)n + 1);
 }
 
+const pg_peer_message pg_peer_answer[PG_PEER_ANSWER] = {
+    { '1', "", 0 },
+    { 't', "\0\0", 2 },
+    { 'T', "\0\1n\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22 },
+    { '2', "", 0 },
+    { 'D', "\0\1\0\0\0\1x", 7 },
+    { 'C', "SELECT 1", 9 },
+    { 'Z', "I", 1 },
+};
+
 void pg_peer_answer_first(pg_peer *peer, const char *name, const char *value) {
     PG_SAY(peer, '1', "");
     PG_SAY(peer, 't', "\0\0");

@@ -50,6 +50,16 @@ void pg_peer_error(pg_peer *peer, const char *severity, const char *sqlstate, co
 void pg_peer_answer_first(pg_peer *peer, const char *name, const char *value);
 void pg_peer_answer_again(pg_peer *peer, const char *value);
 
+/* The same, one column n with x in its row, message by message; from PG_PEER_AGAIN on it is that to a statement that
+ * was prepared before. */
+typedef struct pg_peer_message {
+    char type;
+    const char *body;
+    size_t size;
+} pg_peer_message;
+enum { PG_PEER_AGAIN = 3, PG_PEER_ANSWER = 7 };
+extern const pg_peer_message pg_peer_answer[PG_PEER_ANSWER];
+
 /* Submits; what submit() answered. */
 int pg_peer_submit(pg_peer *peer, hf_request *request);
 /* Types of the messages that wait in tx ("PDBES"), which is then empty. */

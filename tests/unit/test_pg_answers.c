@@ -406,30 +406,20 @@ static void an_error_while_idle_is_the_sessions_end(void **state) {
 /* Shows fault 26. */
 static void whatever_comes_in_between_is_dealt_with(void **state) {
     static const char notice[] = "SNOTICE\0VNOTICE\0C00000\0Mhm\0";
-    static const struct {
-        char type;
-        const char *body;
-        size_t size;
-    } answer[] = { { '1', "", 0 },
-                   { 't', "\0\0", 2 },
-                   { 'T', "\0\1n\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22 },
-                   { '2', "", 0 },
-                   { 'D', "\0\1\0\0\0\1x", 7 },
-                   { 'C', "SELECT 1", 9 },
-                   { 'Z', "I", 1 } };
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
         hf_request request = { .sql = "SELECT 1" };
         pg_peer_up(&peer);
         submit(&request);
-        for (size_t i = 0; i < COUNT(answer); i++) {
+        for (size_t i = 0; i < PG_PEER_ANSWER; i++) {
             if (kind == 0)
                 pg_peer_say(&peer, 'N', notice, sizeof notice);
             else if (kind == 1)
                 PG_SAY(&peer, 'S', "TimeZone\0UTC\0");
             else
                 PG_SAY(&peer, 'A', "\0\0\0\1c\0p\0");
-            pg_peer_say(&peer, answer[i].type, answer[i].body, answer[i].size);
+            pg_peer_say(&peer, pg_peer_answer[i].type, pg_peer_answer[i].body,
+                        pg_peer_answer[i].size);
         }
         assert_int_equal(peer.n_flight, 0);
         assert_int_not_equal(peer.last, HF_NEWS_BROKEN);

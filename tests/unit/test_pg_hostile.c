@@ -159,21 +159,9 @@ static void a_message_is_right_only_where_it_is_due(void **state) {
 /* Shows fault 38. */
 static void an_answer_missing_or_doubled_never_gives_a_row_to_the_next_statement(void **state) {
     /* The right answer to a statement, prepared before if there are such; each message is left out, then sent twice. */
-    enum { PREPARED = 3 };
-    static const struct {
-        char type;
-        const char *body;
-        size_t size;
-    } right[] = { { '1', "", 0 },
-                  { 't', "\0\0", 2 },
-                  { 'T', "\0\1n\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22 },
-                  { '2', "", 0 },
-                  { 'D', "\0\1\0\0\0\1x", 7 },
-                  { 'C', "SELECT 1", 9 },
-                  { 'Z', "I", 1 } };
-    const size_t first = HF_STATEMENTS > 0 ? PREPARED : 0;
+    const size_t first = HF_STATEMENTS > 0 ? PG_PEER_AGAIN : 0;
     (void)state;
-    for (size_t wrong = first; wrong < COUNT(right); wrong++) {
+    for (size_t wrong = first; wrong < PG_PEER_ANSWER; wrong++) {
         for (int times = 0; times <= 2; times += 2) {
             hf_request next = { .sql = "SELECT 1 AS n" };
             go_to(DONE);
@@ -182,10 +170,11 @@ static void an_answer_missing_or_doubled_never_gives_a_row_to_the_next_statement
             assert_int_equal(pg_peer_submit(&peer, &next), 1);
             pg_peer_forget_news(&peer);
             for (int round = 0; round < 2; round++)
-                for (size_t i = first; i < COUNT(right); i++)
+                for (size_t i = first; i < PG_PEER_ANSWER; i++)
                     for (int n = i == wrong && round == 0 ? times : 1; n > 0; n--)
-                        pg_peer_say(&peer, right[i].type, right[i].body, right[i].size);
-            if (right[wrong].type == 'D') /* as many rows as the server likes */
+                        pg_peer_say(&peer, pg_peer_answer[i].type, pg_peer_answer[i].body,
+                                    pg_peer_answer[i].size);
+            if (pg_peer_answer[wrong].type == 'D') /* as many rows as the server likes */
                 assert_int_equal(peer.n_flight, 0);
             else
                 broken((int)wrong, (unsigned)times);
