@@ -17,8 +17,6 @@ from .cluster import PASSWORD, SECRET                                    # noqa:
 from .waiting import eventually                                          # noqa: E402
 
 HOST = "10.0.2.2"                   # the host's loopback, as the guest sees it
-CONFIG_AT = {"mps2-an505": 0x10040000}          # boards/*/board.c; of the others:
-CONFIG_AT_USUAL = 0x40000
 FRAME_HEAD = 300                    # of each frame that is kept: so much that a DHCP message shows what it is
 DHCP_REQUEST = b"\x63\x82\x53\x63\x35\x01\x03"      # RFC 2131, 3; RFC 2132, 9.6
 
@@ -61,6 +59,11 @@ def machine(image):
     return pathlib.Path(image).parent.name
 
 
+def config_at(image):
+    """Where its flash block is: boards/*/board.c."""
+    return {"mps2-an505": 0x10040000}.get(machine(image), 0x40000)
+
+
 class Image:
     """One run of an image. The monitor's socket, the serial line's file and, if they are kept, the frames on its cable
     are in `folder`. With a network, QEMU is on its near machine."""
@@ -83,7 +86,7 @@ class Image:
                  *(["-object", dump] if keep_frames else []),
                  "-monitor", f"unix:{self.monitor_path},server=on,wait=off",
                  "-semihosting-config", "enable=on,target=native", "-kernel", str(image),
-                 "-device", f"loader,file={self.block},addr={CONFIG_AT.get(machine(image), CONFIG_AT_USUAL):#x},force-raw=on"]
+                 "-device", f"loader,file={self.block},addr={config_at(image):#x},force-raw=on"]
         with open(self.errors, "wb") as errors:
             self.process = subprocess.Popen(network.on_near(*words) if network else words,
                                             stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
