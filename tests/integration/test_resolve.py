@@ -162,8 +162,8 @@ def unflushed(server):
 
 def test_number_that_was_given_out_again_after_a_crash_is_not_believed(job, server):
     """The commit is lost by a crash and its number given to somebody else: `committed` would be a lie."""
-    run = start(job, max_outage="90s")
-    with unflushed(server):
+    with unflushed(server):                                         # before the number is given out at all
+        run = start(job, max_outage="90s")
         committing(server)
         job.proxy.black_hole()
         written(server)
