@@ -160,6 +160,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     case HF_CLASS_REPREPARE:
         if (HF_STATEMENTS > 0 && again && !(request->flags & HF_REQUEST_REPREPARED)) {
             request->flags |= HF_REQUEST_REPREPARED;
+            if (request->statement > 0) { /* those before it in the batch ran */
+                request->flags |= HF_REQUEST_UNDONE;
+            }
             if (alive) {
                 config->driver->forget(&conn->session, &conn->io, request);
             }
@@ -440,6 +443,9 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
             return false;
         }
         request->flags |= HF_REQUEST_MAYBE_RAN;
+    } else if (!sent && (request->n_rows > 0 ||
+                         (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
+        request->flags |= HF_REQUEST_UNDONE; /* the first of a batch ran, its COMMIT was not sent */
     }
     const hf_outcome outcome = sent ? failed(request) : hf_request_unsent(request);
     if (hf_flight_must_end(pool, request) || (sent && !may_retry(pool, request))) {

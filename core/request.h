@@ -193,6 +193,7 @@ struct hf_request {
     hf_ms deadline;   /* submitted_at + timeout_ms, or HF_NEVER */
     hf_ms asked_at;   /* its fate was first asked for then */
     uint64_t sent_at; /* place in the connection's stream where the last Execute ends */
+    uint64_t runs_at; /* of a batch, where the first one ends: before that nothing of it ran */
 
     /* The answer. */
     hf_error error;               /* why, unless OK; of an OK after retries: zero */

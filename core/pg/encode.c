@@ -223,7 +223,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
 }
 
 /* A flight in full. 0 or an hf_err. */
-static int put_flight(encoder *out, const hf_request *request, uint8_t closes) {
+static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const hf_statement only = { .sql = request->sql,
                                 .params = request->params,
                                 .n_params = request->n_params };
@@ -242,6 +242,9 @@ static int put_flight(encoder *out, const hf_request *request, uint8_t closes) {
                                 out->session->sent + i, &todo);
         if (err) {
             return err;
+        }
+        if (i == 0) {
+            request->runs_at = out->io->tx_total + out->executed;
         }
     }
     const uint32_t executed = out->executed;

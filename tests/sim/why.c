@@ -94,6 +94,8 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times <= job->forgotten || job->prepares ||
                   job->too_large,
               "NOT_SENT only of what never ran", "request # in flight #", token, handed, 0);
+    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || job->n_rows == 0,
+              "NOT_SENT only of what never ran", "request # had # rows", token, job->n_rows, 0);
     SIM_CHECK(request->outcome != HF_OUTCOME_FAILED || job->last || job->prepares,
               "what never ran is NOT_SENT", "request #", token, 0, 0);
     SIM_CHECK(strcmp(request->error.sqlstate, "57014") != 0 || !(last->is & SIM_HIT_BY_OTHER) ||

@@ -319,6 +319,70 @@ static void r13_a_batch_is_one_transaction_replayed_as_one(void **state) {
     }
 }
 
+/* Wherever the network stops in the middle of a batch: part of it may have run, and it was undone. */
+static void r13_part_of_a_batch_is_no_not_sent(void **state) {
+    (void)state;
+    static const hf_statement batch[] = { { .sql = "rows 2" }, { .sql = "write 2" } };
+    bool ran = false, sent = false;
+    for (uint32_t taken = 0; taken < 400 && !sent; taken++) {
+        hf_world *world = hf_world_one_up(1000);
+        world->peer->deaf_to_cancels = true;
+        hf_script_link *link = hf_script_link_last(world->script);
+        hf_script_link_room(link, taken);
+        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+        job->request.sql = NULL;
+        job->request.batch = batch;
+        job->request.n_batch = 2;
+        hf_world_resubmit(job);
+        hf_world_settle(world);
+        sent = job->done || world->pool->conns[0].tx_sent >= job->request.sent_at;
+        const bool runs = job->rows > 0; /* the server answers an Execute as soon as it has it */
+        hf_cancel(world->pool, &job->request);
+        hf_world_finish(world, 60000);
+        if (!sent)
+            assert_outcome(job, runs ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT);
+        ran = ran || (runs && !sent);
+        hf_world_end(world);
+    }
+    assert_true(ran && sent);
+}
+
+static uint32_t room_left;
+
+static void network_narrows(hf_job *job, unsigned n) {
+    if (n == 2)
+        hf_script_link_room(hf_script_link_last(job->world->script), room_left);
+}
+
+/* The first ran, the second must be prepared anew: both are, but not handed over. */
+static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
+    (void)state;
+    static const hf_statement batch[] = { { .sql = "rows 2" }, { .sql = "write 2" } };
+    bool again = false;
+    for (room_left = 0; room_left < 400 && !again; room_left++) {
+        hf_world *world = hf_world_one_up(1000);
+        world->peer->deaf_to_cancels = true;
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = "26000",
+                                                  .skip = 1 });
+        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+        job->request.sql = NULL;
+        job->request.batch = batch;
+        job->request.n_batch = 2;
+        job->each = network_narrows;
+        hf_world_resubmit(job);
+        hf_world_settle(world);
+        again = job->request.attempts == 2;
+        assert_int_equal(job->restarts, again);
+        hf_cancel(world->pool, &job->request);
+        hf_world_finish(world, 60000);
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        hf_world_end(world);
+    }
+    assert_true(again);
+}
+
 static void r13_an_error_in_a_batch_undoes_all_of_it(void **state) {
     (void)state;
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
@@ -562,6 +626,8 @@ int main(void) {
         hf_test(r12_the_attempts_clock_starts_when_it_is_the_oldest),
         hf_test(r12_on_loss_they_go_back_to_the_head_in_their_order),
         hf_test(r13_a_batch_is_one_transaction_replayed_as_one),
+        hf_test(r13_part_of_a_batch_is_no_not_sent),
+        hf_test(r13_a_batch_that_is_prepared_anew_is_no_not_sent),
         hf_test(r13_an_error_in_a_batch_undoes_all_of_it),
         hf_test(r13_an_open_transaction_is_rolled_back_and_failed),
         hf_test(r14_rows_stream_and_a_restart_voids_them),
