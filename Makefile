@@ -246,9 +246,9 @@ test-readme: packages-test ## compile the C programs in README.md
 	$(MAKE) all
 	CC='$(CC)' LIBS='$(LDLIBS)' tests/readme.sh $(BUILD)
 
-test-fuzz: packages-test ## the fuzz targets: all that is known replayed, then a few seconds each
+test-fuzz: packages-test ## the fuzz targets: all that is known replayed, then new inputs, the same each time
 	$(MAKE) FUZZ=1 fuzzers
-	tests/fuzz/run.sh build/$(BOARD)-fuzz $(or $(SECONDS),5)
+	tests/fuzz/run.sh build/$(BOARD)-fuzz same
 
 fuzz: packages-test ## fuzz for SECONDS= (60) a target; TARGET= one (wire, pool, csv …)
 	$(MAKE) FUZZ=1 fuzzers

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Fuzzes each target for a time; first all that is kept and all seeds are run.
+# Fuzzes each target; first all that is kept and all seeds are run.
 #
-#   tests/fuzz/run.sh BUILD SECONDS [TARGET…]
+#   tests/fuzz/run.sh BUILD SECONDS [TARGET…]   new inputs, others each time
+#   tests/fuzz/run.sh BUILD same [TARGET…]      a number of inputs, the same each time and everywhere
 set -eu
 
 build=$1
-seconds=$2
+how=$2
 shift 2
 here=$(dirname "$0")
 # shellcheck disable=SC2046 # a list of words
@@ -15,16 +16,42 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 
-/usr/bin/python3 "$here/corpus.py" unpack "$build/corpus"
+# The corpus of a search grows in build/: a second one goes on where the first ended.
+corpus=$build/corpus
+still=
+if [ "$how" = same ]; then
+    corpus=$build/corpus-same
+    rm -rf "$corpus"
+    # Addresses are among what a mutation is drawn from. (Where they may not be fixed, a container say, that part varies.)
+    ! setarch -R true 2>/dev/null || still="setarch -R"
+fi
+/usr/bin/python3 "$here/corpus.py" unpack "$corpus"
 mkdir -p "$build/found"
+
+set_options() {
+    if [ "$how" != same ]; then
+        options="-max_total_time=$how $corpus/$target"
+        return
+    fi
+    case $target in # a few seconds
+    pool) runs=3000 ;;
+    csv | scram) runs=30000 ;;
+    *) runs=100000 ;;
+    esac
+    # A folder is read in any order, a list in its own.
+    find "$corpus/$target" -type f | LC_ALL=C sort | paste -sd, - | tr -d '\n' >"$corpus/$target.list"
+    options="-seed=1 -runs=$runs -seed_inputs=@$corpus/$target.list"
+}
+
 failed=0
 for target; do
     program=$build/tests/fuzz/fuzz_$target
     log=$build/found/$target.log
     status=0
-    # The corpus grows in build/: a second call goes on where the first ended.
-    "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
-        -artifact_prefix="$build/found/$target-" "$build/corpus/$target" >"$log" 2>&1 || status=$?
+    set_options
+    # shellcheck disable=SC2086 # words
+    $still "$program" $options -timeout=20 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
+        -artifact_prefix="$build/found/$target-" >"$log" 2>&1 || status=$?
     if [ "$status" = 0 ]; then
         awk -v target="$target" '
             / cov: / { covered = $0 }
