@@ -20,6 +20,8 @@
 /* lwIP's 32-bit clock starts so long before it wraps: a run that is longer has seen that it does no harm. */
 #define HF_WRAPS_AFTER_MS 20000u
 
+enum { HF_POOLS = 32 }; /* of lwIP, at most: the first so many are told of */
+
 struct hf_net {
     hf_lwip port;
     hf_lwip_nic nic;
@@ -27,7 +29,7 @@ struct hf_net {
     bool has_tls, has_nic;
     int tap;
     hf_linux_share share;
-    uint32_t used[32]; /* of lwIP's pools at the start */
+    uint32_t used[HF_POOLS]; /* of lwIP's pools at the start */
     hf_lwip_lookup lookups[HF_CONNS_MAX];
     hf_lwip_link links[HF_LWIP_LINKS(HF_CONNS_MAX)];
     hf_mbedtls_link tls_links[HF_LWIP_LINKS(HF_CONNS_MAX)];
@@ -131,7 +133,7 @@ static bool open_nic(hf_net *net, hf_error *error) {
 /* What lwIP has in use at the end, for who wants to know that it is what it was at the start. */
 static void tell_pools(const hf_net *net) {
     hf_lwip_pool pool;
-    for (unsigned i = 0; i < 32 && hf_lwip_pool_get(i, &pool); i++) {
+    for (unsigned i = 0; i < HF_POOLS && hf_lwip_pool_get(i, &pool); i++) {
         (void)fprintf(stderr, "lwIP: %s: %u in use, %u at first, %u at most, of %u; %u refused\n",
                       pool.name, (unsigned)pool.used, (unsigned)net->used[i], (unsigned)pool.most,
                       (unsigned)pool.size, (unsigned)pool.refused);
@@ -184,7 +186,7 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
         return NULL;
     }
     hf_lwip_pool pool;
-    for (unsigned i = 0; i < 32 && hf_lwip_pool_get(i, &pool); i++) {
+    for (unsigned i = 0; i < HF_POOLS && hf_lwip_pool_get(i, &pool); i++) {
         net->used[i] = pool.used;
     }
     return net;
