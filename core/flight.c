@@ -159,10 +159,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
         return alive;
     case HF_CLASS_REPREPARE:
         if (HF_STATEMENTS > 0 && again && !(request->flags & HF_REQUEST_REPREPARED)) {
-            request->flags |= HF_REQUEST_REPREPARED;
-            if (request->statement > 0) { /* those before it in the batch ran */
-                request->flags |= HF_REQUEST_UNDONE;
-            }
+            request->flags |= HF_REQUEST_REPREPARED | HF_REQUEST_UNDONE;
             if (alive) {
                 config->driver->forget(&conn->session, &conn->io, request);
             }
@@ -223,6 +220,7 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
             hf_cancel_error(conn, request, why);
             hf_request_end(pool, request, HF_OUTCOME_FAILED, why);
         } else {
+            request->flags |= HF_REQUEST_UNDONE;
             hf_request_requeue(pool, request);
         }
     } else if (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {

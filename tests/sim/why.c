@@ -90,8 +90,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
     check_error(job, request, token);
     if (request->outcome == HF_OUTCOME_OK)
         return;
-    /* What had to be prepared anew did not run. */
-    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times <= job->forgotten || job->prepares ||
+    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times == 0 || job->prepares ||
                   job->too_large,
               "NOT_SENT only of what never ran", "request # in flight #", token, handed, 0);
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || job->n_rows == 0,

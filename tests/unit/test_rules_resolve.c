@@ -300,6 +300,33 @@ static void r15_without_tickets_it_runs_as_unsent(void **state) {
     hf_world_end(world);
 }
 
+static uint32_t room_left;
+
+static void network_narrows(hf_job *job, unsigned n) {
+    (void)n;
+    hf_script_link_room(hf_script_link_last(job->world->script), room_left);
+}
+
+/* It ran, and was undone because there was no ticket; the attempt without one is never handed over. */
+static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
+    (void)state;
+    bool again = false;
+    for (room_left = 0; room_left < 100 && !again; room_left++) {
+        hf_world *world = one_up();
+        world->peer->ticketless = world->peer->deaf_to_cancels = true;
+        hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "rows 1");
+        job->each = network_narrows;
+        hf_world_resubmit(job);
+        hf_world_settle(world);
+        again = job->request.attempts == 2;
+        hf_cancel(world->pool, &job->request);
+        hf_world_finish(world, 60000);
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        hf_world_end(world);
+    }
+    assert_true(again);
+}
+
 static void r15_an_error_at_the_commit_is_failed_and_asks_nothing(void **state) {
     (void)state;
     hf_world *world = one_up();
@@ -545,6 +572,7 @@ int main(void) {
         hf_test(r15_each_commit_has_its_own_time_for_questions),
         hf_test(r15_a_standby_is_left_for_a_primary),
         hf_test(r15_without_tickets_it_runs_as_unsent),
+        hf_test(r15_undone_for_want_of_a_ticket_is_no_not_sent),
         hf_test(r15_an_error_at_the_commit_is_failed_and_asks_nothing),
         hf_test(r15_an_ambiguous_commit_is_asked_about),
         hf_test(r15_r16_what_is_cancelled_before_its_commit_is_rolled_back),
