@@ -27,7 +27,7 @@ enum {
     HF_REQUEST_MAYBE_RAN = 8,   /* an attempt was lost that may have run */
     HF_REQUEST_REPREPARED = 16, /* the one re-prepare it is allowed was spent */
     HF_REQUEST_ROWS_LOST = 32,  /* a cancel in mid-pause: rows of this attempt were not told */
-    HF_REQUEST_UNDONE = 64 /* an attempt was sent and had no effect, and no re-send was counted for it */
+    HF_REQUEST_UNDONE = 64      /* one was sent and had no effect; no re-send was counted for it */
 };
 
 /* hf_dial.step within TLS. */

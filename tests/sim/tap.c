@@ -172,6 +172,8 @@ static void executed(sim_link *link) {
     /* Its effect is its COMMIT's: that of its own flight, or of another. */
     const bool waits =
         job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began && !job->self_commits);
+    if (flight->token && tap->executable)
+        flight->is |= SIM_RUNS;
     if (tap->tickets && flight->token) {
         tap->held = tap->flight;
     } else if (tap->undoes) {

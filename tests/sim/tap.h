@@ -31,7 +31,8 @@ enum {
     SIM_TOLD_RUNNING = 1 << 18,   /* … that it is still in progress */
     SIM_TOLD_NOTHING = 1 << 19,   /* … that nobody can say any more */
     SIM_TOLD_STANDBY = 1 << 20,   /* … that the primary can */
-    SIM_HIT_BY_OTHER = 1 << 21    /* a cancel that was sent for another one hit it */
+    SIM_HIT_BY_OTHER = 1 << 21,   /* a cancel that was sent for another one hit it */
+    SIM_RUNS = 1 << 22            /* an Execute of the request's own was handed to the link */
 };
 
 typedef struct sim_flight {

@@ -81,17 +81,14 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
 void sim_check_why(const sim_job *job, const hf_request *request) {
     const uint32_t token = (uint32_t)(job - sim_jobs);
     const sim_flight *last = &sim_flights[job->last];
-    uint32_t handed = 0, times = 0;
+    uint32_t handed = 0;
     for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
-        if (sim_flights[flight].is & (SIM_HANDED | SIM_TOLD_HELD)) {
+        if (sim_flights[flight].is & SIM_RUNS)
             handed = flight;
-            times++;
-        }
     check_error(job, request, token);
     if (request->outcome == HF_OUTCOME_OK)
         return;
-    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || times == 0 || job->prepares ||
-                  job->too_large,
+    SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || !handed || job->prepares || job->too_large,
               "NOT_SENT only of what never ran", "request # in flight #", token, handed, 0);
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || job->n_rows == 0,
               "NOT_SENT only of what never ran", "request # had # rows", token, job->n_rows, 0);
