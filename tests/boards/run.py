@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from harness import run_folder                                           # noqa: E402
-from harness.board import Image, make_server                             # noqa: E402
+from harness.board import HASTY, Image, make_server                             # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 
 READINGS, INTERVAL_MS = 80, 250
@@ -59,7 +59,7 @@ def run(path, folder):
     image = None
     try:
         image = Image(path, pathlib.Path(folder) / "image", port=server.port, ca=(server.tls / "ca.crt").read_text(),
-                      readings=READINGS, interval_ms=INTERVAL_MS)
+                      readings=READINGS, interval_ms=INTERVAL_MS, settings=HASTY)
         echo = Echo(image)
         outages(server, image, echo)
         status = image.finish()

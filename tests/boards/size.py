@@ -69,7 +69,7 @@ def run(image, folder):
     logger = None
     try:
         logger = Image(image, pathlib.Path(folder) / "image", port=server.port, readings=40,
-                       ca=(server.tls / "ca.crt").read_text(), settings={"close_timeout": 3000})
+                       ca=(server.tls / "ca.crt").read_text(), settings={"request_timeout": 2000})
         eventually(lambda: len(stored(server)) >= 5, "the first readings")
         with held_table(server):
             eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")

@@ -12,7 +12,7 @@ import pytest
 import size
 from conftest import REPOSITORY, image_path
 from harness import run_folder
-from harness.board import HOST, flash_block, held_table, stored
+from harness.board import HASTY, HOST, flash_block, held_table, stored
 from harness.certificates import Authority
 from harness.network import FAR, OTHER, Names
 from harness.waiting import eventually
@@ -56,7 +56,7 @@ def test_readings_are_stored_over_tls_13_with_scram(start, server, board):
 
 
 def test_server_stop_and_cut_cable_cost_no_reading(start, server):
-    image = start(readings=80, interval_ms=250, keep_frames=True, settings={"jitter": 0})
+    image = start(readings=80, interval_ms=250, keep_frames=True, settings={**HASTY, "jitter": 0})
     image.await_text("connecting -> healthy")
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
 
@@ -106,7 +106,7 @@ def test_name_that_moves_during_an_outage_is_followed(start_against, far_server,
     """The image asks QEMU's name server, which asks the network's: each attempt anew."""
     with contextlib.closing(Names(network, {"db.test": [FAR]})) as names:
         image = start_against(far_server, host="db.test", readings=40, settings={
-            "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500})
+            **HASTY, "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500})
         eventually(lambda: len(stored(far_server)) >= 5, "the first readings")
         network.take(FAR)
         image.await_text("reconnecting -> backoff")
@@ -141,7 +141,7 @@ def test_reconnects_leave_every_pool_as_it_was(start, server):
     count = int(os.environ.get("RECONNECTS", "200"))
     server.sql("ALTER ROLE app SET idle_session_timeout = '10ms'")
     board = os.environ.get("RECONNECTS_ON", "mps2-an386")
-    image = start(board, readings=0, reconnects=count, interval_ms=60, settings={"first_delay": 0, "stable_after": 0})
+    image = start(board, readings=0, reconnects=count, interval_ms=250, settings={"first_delay": 0, "stable_after": 0})
     ends(image, deadline_s=60 + count)
     readings, _ = all_there(image, server)
     machine = image.numbers("machine")
@@ -274,7 +274,7 @@ def test_sizes_are_within_their_limits_and_in_the_readme():
 
 
 def test_statement_that_hangs_is_cancelled_over_a_second_tls_link(start, server):
-    image = start(readings=40, settings={"close_timeout": 3000})
+    image = start(readings=40, settings={"request_timeout": 2000})
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
     with held_table(server):
         eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
