@@ -18,12 +18,27 @@ bool hf_flight_must_end(const hf_pool *pool, const hf_request *request) {
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
 }
 
-/* Ends a request because of error; was the last of its retries spent? Then that is said too. */
+/* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
+ * time. */
+static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
+    hf_error *why = &request->error;
+    if (hf_flight_must_end(pool, request) && why->code == HF_ERR_SERVER) {
+        why->code = HF_ERR_CANCELLED;
+        if (request->deadline <= pool->now) {
+            why->code = HF_ERR_TIMEOUT;
+            why->limit = HF_LIMIT_TIMEOUT;
+            why->limit_ms = request->timeout_ms;
+        }
+    }
+}
+
+/* Ends a request because of error, which it could have got over. */
 static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     hf_error *why = &request->error;
     if (error != why) {
         *why = *error;
     }
+    cut_short(pool, request);
     if (!hf_flight_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
         why->limit = HF_LIMIT_MAX_RETRIES;
         why->limit_ms = pool->config->max_retries;
@@ -130,6 +145,7 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
         request->flags |= HF_REQUEST_UNDONE;
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
+        cut_short(pool, request);
         hf_request_end(pool, request, failed(request), NULL);
     }
 }
@@ -166,6 +182,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
             hf_request_requeue(pool, request);
             return false;
         }
+        cut_short(pool, request);
         break;
     case HF_CLASS_AMBIGUOUS:
         if (hf_is_held(request) && hf_stage_of(request) != HF_STAGE_COMMIT) {

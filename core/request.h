@@ -200,6 +200,15 @@ struct hf_request {
     char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
 };
 
+/* Did the server refuse the statement itself, so that it would again? FAILED is also what was cancelled, what is out
+ * of time or of re-sends, and what was undone before no connection was to be had any more. */
+static inline bool hf_request_refused(const hf_request *request) {
+    const hf_error *error = &request->error;
+    return request->outcome == HF_OUTCOME_FAILED && error->phase == HF_PHASE_QUERY &&
+           error->limit == HF_LIMIT_NONE &&
+           (error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY);
+}
+
 /* Requests in order. */
 typedef struct hf_queue {
     hf_request *head, *tail;

@@ -245,9 +245,7 @@ static bool is_refusal(const hf_request *request) {
         error->code == HF_ERR_OPEN_TRANSACTION) {
         return true;
     }
-    /* In another phase it is the connection that was refused: the line's attempt before was rolled back. */
-    return request->outcome == HF_OUTCOME_FAILED && error->code == HF_ERR_SERVER &&
-           error->phase == HF_PHASE_QUERY && error->limit == HF_LIMIT_NONE;
+    return hf_request_refused(request);
 }
 
 static void empty_result(hf_job *job, hf_line *line) {

@@ -20,7 +20,7 @@ static void on_done(hf_request *request) {
         slot->busy = false;
         break;
     case HF_OUTCOME_FAILED:
-        if (request->error.from_server) {
+        if (hf_request_refused(request)) {
             store->refused++;
             slot->busy = false;
             if (store->on_refused) {

@@ -194,3 +194,21 @@ def test_sessions_are_gone_after_a_stop(make_job, own_cluster):
     run.send(signal.SIGTERM)
     assert run.finish(deadline_s=5) == 4, run.tail()
     own_cluster.no_sessions()
+
+
+def test_passing_conflict_in_a_stop_is_no_refusal(make_job, own_cluster):
+    """What would have been tried again, were there time, is left for the next run."""
+    own_cluster.sql("""CREATE FUNCTION stubborn(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF to_regclass('calm') IS NULL THEN PERFORM pg_sleep(60); END IF;
+        RETURN n;
+        EXCEPTION WHEN query_canceled THEN RAISE EXCEPTION 'a passing conflict' USING ERRCODE = '40001';
+        END $$""")
+    job = make_job(rows=3, sql="SELECT stubborn($1::int) AS n", server=own_cluster)
+    run = job.start(request_timeout="60s")
+    own_cluster.await_active()
+    run.send(signal.SIGTERM)
+    assert run.finish(deadline_s=5) == 4, run.tail()
+    assert "a passing conflict" in own_cluster.log.read_text()
+    own_cluster.sql("CREATE TABLE calm ()")
+    job.run(status=0)
+    job.complete()

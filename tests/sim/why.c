@@ -16,6 +16,13 @@ static bool was_to_end(const sim_job *job, const hf_request *request) {
            request->error.code == HF_ERR_OUTAGE || request->error.code == HF_ERR_CLOSED;
 }
 
+/* What could be got over is no refusal, whatever there was no time for. */
+static void check_refused(const sim_job *job, const hf_request *request, uint32_t token) {
+    SIM_CHECK(!hf_request_refused(request) ||
+                  !is_one_of(request->error.sqlstate, "40001 40P01 57P01 57P02 57P05"),
+              "an error names what happened", "request # was not refused", token, job->last, 0);
+}
+
 static void check_error(const sim_job *job, const hf_request *request, uint32_t token) {
     const hf_error *error = &request->error;
     /* What was lost with a link is told why the link went, be it for another request's sake. */
@@ -86,6 +93,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
         if (sim_flights[flight].is & SIM_RUNS)
             handed = flight;
     check_error(job, request, token);
+    check_refused(job, request, token);
     if (request->outcome == HF_OUTCOME_OK)
         return;
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || !handed || job->prepares || job->too_large,

@@ -86,6 +86,20 @@ static void a_refused_reading_is_told_once_and_lost(void **state) {
     hf_world_end(world);
 }
 
+/* Out of re-sends is no refusal. */
+static void a_reading_in_a_passing_conflict_is_stored(void **state) {
+    (void)state;
+    hf_world *world = begin();
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                              .deed = HF_PEER_ERROR,
+                                              .sqlstate = "40001",
+                                              .times = 3 });
+    live(world, 4, 60000);
+    check(4, 4, 0, 0);
+    assert_true(world->pool->done[HF_OUTCOME_FAILED] >= 3);
+    hf_world_end(world);
+}
+
 /* The pool is told to re-send nothing: each loss ends the requests, and the store hands them over again. */
 static void a_reading_whose_outcome_is_unknown_is_sent_again(void **state) {
     (void)state;
@@ -103,6 +117,7 @@ int main(void) {
         hf_test(readings_of_an_outage_are_stored_after_it),
         hf_test(the_oldest_that_waits_is_dropped_and_what_is_with_the_pool_is_not),
         hf_test(a_refused_reading_is_told_once_and_lost),
+        hf_test(a_reading_in_a_passing_conflict_is_stored),
         hf_test(a_reading_whose_outcome_is_unknown_is_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

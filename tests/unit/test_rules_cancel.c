@@ -1,4 +1,4 @@
-/* SEMANTICS 16 and 17: cancelling, and what each error of the server leads to. */
+/* SEMANTICS 16: cancelling, by time-out or by wish. */
 #include "world.h"
 
 #include <string.h>
@@ -313,6 +313,7 @@ static void r16_57014_on_another_while_closing_ends_it(void **state) {
         hf_peer_pump(world->peer); /* 57014 and ReadyForQuery in one tick */
     hf_world_settle(world);
     assert_outcome(second, HF_OUTCOME_FAILED);
+    assert_int_equal(second->request.error.code, HF_ERR_CANCELLED);
     hf_world_end(world);
 }
 
@@ -401,169 +402,6 @@ static void r16_no_harm_in_cancelling_what_is_over(void **state) {
     hf_world_end(world);
 }
 
-/* --- 17 ------------------------------------------------------------------------------------------- */
-
-static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
-    (void)state;
-    static const char *const codes[] = { "53100", "55P03", "54000", "58030", "P0001", "57014",
-                                         "23505", "42P01", "22012", "XX000", "25006" };
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        hf_world *world = hf_world_new();
-        world->config.max_concurrent = 1;
-        world->config.read_only = true;
-        hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i] });
-        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_settle(world);
-        assert_outcome(job, HF_OUTCOME_FAILED);
-        assert_int_equal(job->request.attempts, 1);
-        assert_string_equal(job->request.error.sqlstate, codes[i]);
-        assert_outcome(next, HF_OUTCOME_OK);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
-    }
-}
-
-static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
-    (void)state;
-    static const char *const codes[] = { "08007", "40003" };
-    for (size_t i = 0; i < 4; i++) {
-        hf_world *world = hf_world_new();
-        hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i % 2] });
-        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
-        hf_world_finish(world, 10000);
-        assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
-        hf_world_end(world);
-    }
-}
-
-/* Shows fault 34. */
-static void r17_prepared_again_once_under_a_new_name(void **state) {
-    (void)state;
-    static const char *const codes[] = { "26000", "42P05", "0A000" };
-    for (size_t i = 0; i < 3; i++) {
-        for (uint32_t times = 1; times <= 2; times++) {
-            hf_world *world = hf_world_new();
-            world->config.max_concurrent = 1;
-            hf_world_open(world, 0);
-            hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-            hf_world_settle(world);
-            unsigned parses = world->peer->parses;
-            hf_peer_add(world->peer,
-                        (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                         .deed = HF_PEER_ERROR,
-                                         .sqlstate = codes[i],
-                                         .message = "cached plan must not change result type",
-                                         .times = times });
-            hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-            hf_world_settle(world);
-            if (times == 1) {
-                assert_outcome(job, HF_OUTCOME_OK);
-            } else {
-                assert_int_equal(job->request.outcome, HF_OUTCOME_FAILED);
-                world->n_jobs = 0; /* the first one wrote the same */
-            }
-            assert_int_equal(job->request.attempts, 2);
-            assert_int_equal(world->peer->parses, parses + 1);
-            assert_int_equal(hf_world_status(world).retries, 0);
-            if (world->n_jobs)
-                world->n_jobs = 0;
-            hf_world_end(world);
-        }
-    }
-}
-
-/* Shows fault 34. */
-static void r17_the_server_forgot_its_statements(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_settle(world);
-    world->peer->links[0].n_statements = 0; /* a pooler changed servers */
-    hf_world_resubmit(job);
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_OK);
-    assert_int_equal(job->request.attempts, 2);
-    hf_world_end(world);
-}
-
-static void r17_a_notice_decides_nothing(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_NOTICE, .sqlstate = "57P01" });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_OK);
-    assert_int_equal(world->notices, 1);
-    hf_world_end(world);
-}
-
-static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
-    (void)state;
-    static const char *const codes[] = { "57P01", "57P02" };
-    for (size_t i = 0; i < 2; i++) {
-        hf_world *world = hf_world_new();
-        world->config.max_concurrent = 1;
-        hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_WARNING,
-                                                  .sqlstate = codes[i] });
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
-        assert_outcome(job, HF_OUTCOME_UNKNOWN);
-        assert_int_equal(job->request.error.code, HF_ERR_EOF);
-        assert_string_equal(job->request.error.sqlstate, codes[i]);
-        hf_world_end(world);
-    }
-}
-
-static void r21_25006_in_another_session_is_the_wrong_server(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
-    world->config.n_hosts = 2;
-    hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "25006",
-                                              .times = HF_FOREVER,
-                                              .port = 5432 });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 10000);
-    assert_outcome(job, HF_OUTCOME_OK);
-    assert_int_equal(job->request.attempts, 2);
-    assert_int_equal(hf_script_link_last(world->script)->address.port, 6000);
-    hf_world_end(world);
-}
-
-static void r21_25006_in_our_own_is_final(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.read_only = true;
-    hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "25006" });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_FAILED);
-    assert_int_equal(job->request.error.code, HF_ERR_READ_ONLY);
-    hf_world_end(world);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r16_queued_is_not_sent),
@@ -587,14 +425,6 @@ int main(void) {
         hf_test(r16_cancelling_one_in_the_middle_of_a_pipeline),
         hf_test(r16_a_paused_request_can_be_cancelled),
         hf_test(r16_no_harm_in_cancelling_what_is_over),
-        hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
-        hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
-        hf_test(r17_prepared_again_once_under_a_new_name),
-        hf_test(r17_the_server_forgot_its_statements),
-        hf_test(r17_a_notice_decides_nothing),
-        hf_test(r17_a_warning_before_the_end_gives_the_reason),
-        hf_test(r21_25006_in_another_session_is_the_wrong_server),
-        hf_test(r21_25006_in_our_own_is_final),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -308,35 +308,6 @@ static void r9_what_never_fits_is_not_sent(void **state) {
     hf_world_end(world);
 }
 
-/* Behind a pooler, which hands out whatever session it has. Shows fault 34. */
-static void r17_prepared_again_on_another_connection_too(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 2;
-    hf_world_open(world, 0);
-    hf_world_up(world, 2);
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_settle(world);
-    assert_int_equal(world->peer->parses, 2);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "26000" });
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 7");
-    hf_world_settle(world);
-    world->peer->links[0].n_statements = 0; /* the one that is held */
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
-    hf_tick(world->pool, world->now);
-    hf_peer_pump(world->peer); /* refused on one, and the other is free again in the same tick */
-    hf_peer_release(world->peer);
-    hf_peer_pump(world->peer);
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_OK);
-    assert_int_equal(job->request.attempts, 2);
-    hf_world_end(world);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r9_what_never_fits_is_not_sent),
@@ -353,7 +324,6 @@ int main(void) {
         hf_test(r12_an_error_in_the_pipeline_hits_one_alone),
         hf_test(r12_the_attempts_clock_starts_when_it_is_the_oldest),
         hf_test(r12_on_loss_they_go_back_to_the_head_in_their_order),
-        hf_test(r17_prepared_again_on_another_connection_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,253 @@
+/* SEMANTICS 17 and 21: what each error of the server leads to. */
+#include "world.h"
+
+#include <string.h>
+
+static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
+    (void)state;
+    static const char *const codes[] = { "53100", "55P03", "54000", "58030", "P0001", "57014",
+                                         "23505", "42P01", "22012", "XX000", "25006" };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        world->config.read_only = true;
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = codes[i] });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        assert_int_equal(job->request.attempts, 1);
+        assert_string_equal(job->request.error.sqlstate, codes[i]);
+        assert_outcome(next, HF_OUTCOME_OK);
+        assert_int_equal(hf_world_dials(world), 1);
+        hf_world_end(world);
+    }
+}
+
+/* What another attempt would have got over, but there is none: it is not for the server's refusal that it ends. */
+static void r17_cut_short_is_no_refusal(void **state) {
+    (void)state;
+    static const struct {
+        const char *sqlstate;
+        hf_peer_deed deed;
+        bool refused;
+    } cases[] = { { "40001", HF_PEER_ERROR, false }, { "40P01", HF_PEER_ERROR, false },
+                  { "26000", HF_PEER_ERROR, false }, { "57014", HF_PEER_ERROR, false },
+                  { "57P01", HF_PEER_ERROR, false }, { "57P01", HF_PEER_FATAL, false },
+                  { "23505", HF_PEER_ERROR, true },  { "XX000", HF_PEER_ERROR, true } };
+    enum { CANCEL, TIME_OUT, CLOSE, N_WAYS };
+    for (unsigned i = 0; i < N_WAYS * sizeof cases / sizeof cases[0]; i++) {
+        const unsigned which = i / N_WAYS, way = i % N_WAYS;
+        hf_world *world = hf_world_one_up(1000);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = cases[which].deed,
+                                                  .sqlstate = cases[which].sqlstate,
+                                                  .message = "why" });
+        world->peer->deaf_to_cancels = true;
+        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "write 1");
+        job->request.timeout_ms = way == TIME_OUT ? 300 : 0;
+        hf_world_resubmit(job);
+        hf_tick(world->pool, world->now); /* it goes out, and is not answered yet */
+        if (way == CANCEL)
+            hf_cancel(world->pool, &job->request);
+        else if (way == CLOSE)
+            hf_pool_close(world->pool, world->now + 60000);
+        else
+            world->now += 300;
+        hf_tick(world->pool, world->now);
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_FAILED);
+        const hf_error *error = &job->request.error;
+        assert_int_equal(hf_request_refused(&job->request), cases[which].refused);
+        assert_int_equal(error->code, cases[which].refused ? HF_ERR_SERVER
+                                      : way == TIME_OUT    ? HF_ERR_TIMEOUT
+                                                           : HF_ERR_CANCELLED);
+        assert_string_equal(error->sqlstate, cases[which].sqlstate);
+        hf_world_end(world);
+    }
+}
+
+static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
+    (void)state;
+    static const char *const codes[] = { "08007", "40003" };
+    for (size_t i = 0; i < 4; i++) {
+        hf_world *world = hf_world_new();
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = codes[i % 2] });
+        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_world_finish(world, 10000);
+        assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        hf_world_end(world);
+    }
+}
+
+/* Shows fault 34. */
+static void r17_prepared_again_once_under_a_new_name(void **state) {
+    (void)state;
+    static const char *const codes[] = { "26000", "42P05", "0A000" };
+    for (size_t i = 0; i < 3; i++) {
+        for (uint32_t times = 1; times <= 2; times++) {
+            hf_world *world = hf_world_new();
+            world->config.max_concurrent = 1;
+            hf_world_open(world, 0);
+            hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_settle(world);
+            unsigned parses = world->peer->parses;
+            hf_peer_add(world->peer,
+                        (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                         .deed = HF_PEER_ERROR,
+                                         .sqlstate = codes[i],
+                                         .message = "cached plan must not change result type",
+                                         .times = times });
+            hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_settle(world);
+            if (times == 1) {
+                assert_outcome(job, HF_OUTCOME_OK);
+            } else {
+                assert_int_equal(job->request.outcome, HF_OUTCOME_FAILED);
+                world->n_jobs = 0; /* the first one wrote the same */
+            }
+            assert_int_equal(job->request.attempts, 2);
+            assert_int_equal(world->peer->parses, parses + 1);
+            assert_int_equal(hf_world_status(world).retries, 0);
+            if (world->n_jobs)
+                world->n_jobs = 0;
+            hf_world_end(world);
+        }
+    }
+}
+
+/* Shows fault 34. */
+static void r17_the_server_forgot_its_statements(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_settle(world);
+    world->peer->links[0].n_statements = 0; /* a pooler changed servers */
+    hf_world_resubmit(job);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    hf_world_end(world);
+}
+
+/* Behind a pooler, which hands out whatever session it has. Shows fault 34. */
+static void r17_prepared_again_on_another_connection_too(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 2;
+    hf_world_open(world, 0);
+    hf_world_up(world, 2);
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_settle(world);
+    assert_int_equal(world->peer->parses, 2);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "26000" });
+    hf_world_submit(world, HF_REPLAY_SAFE, "rows 7");
+    hf_world_settle(world);
+    world->peer->links[0].n_statements = 0; /* the one that is held */
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_tick(world->pool, world->now);
+    hf_peer_pump(world->peer); /* refused on one, and the other is free again in the same tick */
+    hf_peer_release(world->peer);
+    hf_peer_pump(world->peer);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    hf_world_end(world);
+}
+
+static void r17_a_notice_decides_nothing(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_NOTICE, .sqlstate = "57P01" });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(world->notices, 1);
+    hf_world_end(world);
+}
+
+static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
+    (void)state;
+    static const char *const codes[] = { "57P01", "57P02" };
+    for (size_t i = 0; i < 2; i++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        hf_world_open(world, 0);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_WARNING,
+                                                  .sqlstate = codes[i] });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.error.code, HF_ERR_EOF);
+        assert_string_equal(job->request.error.sqlstate, codes[i]);
+        hf_world_end(world);
+    }
+}
+
+static void r21_25006_in_another_session_is_the_wrong_server(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
+    world->config.n_hosts = 2;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                              .deed = HF_PEER_ERROR,
+                                              .sqlstate = "25006",
+                                              .times = HF_FOREVER,
+                                              .port = 5432 });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    assert_int_equal(hf_script_link_last(world->script)->address.port, 6000);
+    hf_world_end(world);
+}
+
+static void r21_25006_in_our_own_is_final(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.read_only = true;
+    hf_world_open(world, 0);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "25006" });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.error.code, HF_ERR_READ_ONLY);
+    hf_world_end(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
+        hf_test(r17_cut_short_is_no_refusal),
+        hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
+        hf_test(r17_prepared_again_once_under_a_new_name),
+        hf_test(r17_the_server_forgot_its_statements),
+        hf_test(r17_prepared_again_on_another_connection_too),
+        hf_test(r17_a_notice_decides_nothing),
+        hf_test(r17_a_warning_before_the_end_gives_the_reason),
+        hf_test(r21_25006_in_another_session_is_the_wrong_server),
+        hf_test(r21_25006_in_our_own_is_final),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
