@@ -193,6 +193,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
             request->flags |= HF_REQUEST_MAYBE_RAN;
             hf_flight_again(pool, request, &request->error);
         } else {
+            cut_short(pool, request);
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
         }
         return false;

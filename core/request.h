@@ -37,8 +37,8 @@ typedef enum hf_outcome {
     HF_OUTCOME_OK,       /* done, and the server said so */
     HF_OUTCOME_FAILED,   /* certainly no effect */
     HF_OUTCOME_NOT_SENT, /* certainly never ran */
-    HF_OUTCOME_UNKNOWN /* it may have run. With a ticket and an error other than HF_ERR_UNRESOLVED and
-                            HF_ERR_SERVER there was only no time to ask: see `unresolved` */
+    HF_OUTCOME_UNKNOWN /* it may have run. With a ticket and an error other than HF_ERR_UNRESOLVED, or
+                            HF_ERR_SERVER in HF_PHASE_QUERY, nobody was asked yet: see `unresolved` */
 } hf_outcome;
 
 typedef struct hf_request hf_request;

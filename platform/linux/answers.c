@@ -124,6 +124,8 @@ static void on_send(hf_request *request) {
     hf_job *job = the_job;
     hf_line *sent = line_of(request);
     if (sent->ticket[0]) {
+        const hf_intent intent = { .line = sent->line, .kind = HF_INTENT_NOT_RUN };
+        hf_intents_add(&job->intents, &intent); /* the next run may find a server that forgot */
         sent->ticket[0] = '\0';
         sent->intended = false;
         void_rows(job, sent);
@@ -264,6 +266,7 @@ static void read_only(hf_job *job, hf_line *line) {
          "this statement writes, and without --write the session is read-only",
          nothing ? ": use --write" : ": use --write, with --restart");
     line->state = HF_LINE_UNDONE;
+    job->write_forgotten = job->write_forgotten || nothing;
 }
 
 /* The job was stopped by its columns. A write that was done all the same is never to be run again. */
@@ -277,10 +280,12 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
-/* Its COMMIT's answer was lost and there was only no time to ask what became of it: the next run asks. */
+/* Its COMMIT's answer was lost and there was only no time, or no connection, to ask what became of it: the next run
+ * asks. */
 static bool may_be_asked(const hf_request *request) {
-    return request->ticket[0] && request->error.code != HF_ERR_UNRESOLVED &&
-           request->error.code != HF_ERR_SERVER;
+    const hf_error *error = &request->error;
+    const bool question_refused = error->code == HF_ERR_SERVER && error->phase == HF_PHASE_QUERY;
+    return request->ticket[0] && error->code != HF_ERR_UNRESOLVED && !question_refused;
 }
 
 static void on_done(hf_request *request) {

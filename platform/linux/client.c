@@ -285,6 +285,12 @@ static const char *way_out(const hf_client *client, const hf_error *error) {
     return "";
 }
 
+/* Did the server refuse what it may take later? A foreign cancel or its own time-out, a lock, a shortage. */
+static bool passes(const hf_error *error) {
+    return strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0 ||
+           strncmp(error->sqlstate, "53", 2) == 0;
+}
+
 void hf_client_failure(hf_client *client, const hf_request *request, const char *what,
                        hf_failure *failure) {
     char text[HF_MESSAGE_BYTES + 160], why[HF_MESSAGE_BYTES + 160];
@@ -301,6 +307,8 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
                error->limit == HF_LIMIT_MAX_RETRIES) {
         hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s%s", what, client->where, text,
                 error->limit == HF_LIMIT_TIMEOUT ? "; --deadline is over" : "");
+    } else if (passes(error)) {
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s; run the same command again", what, text);
     } else {
         bool several = strcmp(error->sqlstate, "42601") == 0 && strstr(text, "multiple commands");
         hf_fail(failure, HF_EXIT_USAGE, "%s: %s%s", what, text,

@@ -42,12 +42,13 @@ typedef struct hf_job {
 
     bool stopping; /* failure says why */
     hf_failure failure;
-    bool noted;      /* the position in the file is up to date */
-    bool dirty;      /* something is not on the disk yet */
-    hf_ms commit_at; /* when it shall be; while dirty */
-    hf_ms keep_at;   /* when what is done shall be in the files, however much is going on */
-    hf_ms deadline;  /* --deadline */
-    hf_ms starved;   /* since when the head waits for what paused lines hold; HF_NEVER: no */
+    bool write_forgotten; /* found before any line was done */
+    bool noted;           /* the position in the file is up to date */
+    bool dirty;           /* something is not on the disk yet */
+    hf_ms commit_at;      /* when it shall be; while dirty */
+    hf_ms keep_at;        /* when what is done shall be in the files, however much is going on */
+    hf_ms deadline;       /* --deadline */
+    hf_ms starved;        /* since when the head waits for what paused lines hold; HF_NEVER: no */
     hf_progress progress;
     hf_summary summary;
 } hf_job;

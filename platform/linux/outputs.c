@@ -403,6 +403,8 @@ bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int stat
 
 void hf_outputs_discard(hf_outputs *outputs) {
     unlink(outputs->part);
+    unlink(outputs->rejects_path);
+    unlink(outputs->unknown_path);
     unlink(outputs->position_path);
 }
 

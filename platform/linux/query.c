@@ -262,7 +262,7 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
     } else if (request->error.code == HF_ERR_TOO_LARGE) {
         hf_fail(failure, HF_EXIT_USAGE, "%s: a larger --max-row makes room",
                 request->error.message);
-    } else if (failure->status == HF_EXIT_USAGE) {
+    } else if (failure->status == HF_EXIT_USAGE || hf_request_refused(request)) {
         if (strcmp(request->error.sqlstate, "08P01") == 0) {
             hf_bytes_format(&more,
                             "\n--param is given %zu time%s: give it once for each of $1, $2, ...",
@@ -277,6 +277,22 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
         snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&more));
     }
     hf_bytes_free(&more);
+}
+
+/* Standard output is full, or closed. */
+static bool unprinted(const hf_query_run *run, hf_failure *failure) {
+    const hf_request *request = &run->request;
+    const bool maybe = request->outcome == HF_OUTCOME_OK || request->outcome == HF_OUTCOME_UNKNOWN;
+    if (maybe && request->replay != HF_REPLAY_SAFE) {
+        return hf_fail(failure, HF_EXIT_UNKNOWN,
+                       "cannot write to standard output: %s; the statement %s: look before you run "
+                       "it again",
+                       strerror(run->broken),
+                       request->outcome == HF_OUTCOME_OK ? "was done all the same"
+                                                         : "may or may not have been done");
+    }
+    errno = run->broken;
+    return hf_fail_file(failure, HF_EXIT_INCOMPLETE, "standard output", "write to");
 }
 
 static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failure) {
@@ -295,16 +311,17 @@ static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failur
                                  .on_restart = on_restart,
                                  .on_error = on_error,
                                  .user = run };
-    hf_client_run(&run->client, &run->request);
-    bool stopped = hf_signals_caught() != 0;
-    if (!stopped && !run->broken && run->request.outcome == HF_OUTCOME_OK) {
+    const bool stopped = !hf_client_run(&run->client, &run->request);
+    if (stopped) {
+        hf_client_close(&run->client); /* an answer within the grace is taken */
+    }
+    if (!run->broken && run->request.outcome == HF_OUTCOME_OK) {
         finish_output(run);
     }
     hf_client_close(&run->client);
     free(params);
     if (run->broken) {
-        errno = run->broken;
-        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, "standard output", "write to");
+        return unprinted(run, failure);
     }
     if (run->request.outcome == HF_OUTCOME_OK) {
         return true;

@@ -187,8 +187,8 @@ static int run(hf_job *job, hf_failure *failure) {
     job->record.elapsed_ms = before + job->summary.elapsed_ms;
     if (job->stopping) {
         *failure = job->failure;
-        /* A --write forgotten: nothing was done, nothing stays. Of writes something may have been. */
-        if (failure->status == HF_EXIT_USAGE && hf_job_ended(job) == 0 && !job->options->write) {
+        /* Nothing stays, whatever reads were answered in the stop. Of writes something may have been done. */
+        if (failure->status == HF_EXIT_USAGE && job->write_forgotten) {
             hf_outputs_discard(&job->outputs);
         }
         return failure->status;

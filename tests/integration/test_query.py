@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -125,3 +126,39 @@ def test_fault_47_closed_stdout_ends_the_query_at_once(program, cluster, tmp_pat
         process.communicate()
     assert status >= 0, "died of SIGPIPE"
     assert status != 0
+
+
+@pytest.fixture
+def calm_server(own_cluster):
+    """calm(n) is the answer n all the same when it is cancelled."""
+    own_cluster.sql("""CREATE FUNCTION calm(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_sleep(60); RETURN n; EXCEPTION WHEN query_canceled THEN RETURN n; END $$""")
+    return own_cluster
+
+
+def test_answer_within_the_grace_of_a_stop_is_printed(query, calm_server):
+    """Exit 0 says that what was printed is all."""
+    run = query("SELECT calm(7) AS n", dsn=calm_server.dsn(), format="csv", wait=False)
+    calm_server.await_active()
+    run.send(signal.SIGTERM)
+    assert run.finish(10) == 0, run.stderr
+    assert run.stdout == "n\n7\n"
+
+
+def test_write_that_was_done_is_never_to_be_run_again_though_its_rows_could_not_be_printed(query, cluster):
+    cluster.sql("TRUNCATE single")
+    with open("/dev/full", "wb") as full:
+        run = query("INSERT INTO single VALUES (1, 'q') RETURNING line", write=True, format="csv", stdout=full, status=5)
+    assert "was done" in run.stderr and "same command" not in run.stderr
+    assert cluster.value("SELECT count(*) FROM single") == 1
+    with open("/dev/full", "wb") as full:
+        run = query("SELECT 1", stdout=full, status=4)
+    assert "No space left" in run.stderr
+
+
+def test_statement_that_somebody_else_cancelled_is_exit_4(query, own_cluster):
+    run = query("SELECT pg_sleep(60)", dsn=own_cluster.dsn(), wait=False)
+    own_cluster.await_active()
+    own_cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'")
+    assert run.finish(10) == 4, run.stderr
+    assert "57014" in run.stderr

@@ -133,6 +133,62 @@ def test_job_stopped_while_nobody_can_be_asked_leaves_the_line_for_the_next_run(
     assert again.logged(ASKED.format(13, "ok"))
 
 
+def test_refusal_for_good_leaves_what_is_to_be_asked_for_the_next_run(job, server):
+    """Not UNKNOWN: the server did not refuse the question, only the login of who asks."""
+    run = start(job)
+    committing(server)
+    job.proxy.black_hole(up=False, down=True, only_existing=True)
+    written(server)
+    server.sql("ALTER ROLE plain NOLOGIN")
+    job.proxy.cut_all()
+    job.proxy.heal()
+    run.check(3)
+    assert not job.unknown.exists()
+    server.sql("ALTER ROLE plain LOGIN")
+    again = start(job)
+    again.check(0)
+    all_done_once(job, server)
+    assert again.logged(ASKED.format(13, "ok"))
+
+
+def test_commit_of_which_the_server_is_not_sure_in_a_stop_is_asked_about_by_the_next_run(job, server):
+    server.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(60); END IF; RETURN NULL;
+        EXCEPTION WHEN query_canceled THEN RAISE EXCEPTION 'who knows' USING ERRCODE = '40003'; END $$""")
+    run = start(job)
+    committing(server)
+    run.send(signal.SIGTERM)
+    run.check(4)
+    assert "who knows" in server.log.read_text()
+    assert not job.unknown.exists()
+    server.sql("CREATE TABLE calm ()")
+    start(job).check(0)
+    all_done_once(job, server)
+
+
+def test_rolled_back_once_known_is_known_after_a_restart_of_the_server(job, server):
+    """What the first run heard of the COMMIT is noted: the second need not ask a server that forgot."""
+    server.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(60); END IF; RETURN NULL; END $$""")
+    run = start(job)
+    committing(server)
+    job.proxy.black_hole(up=False, down=True, only_existing=True)
+    server.terminate("plain", "active")
+    server.no_sessions("plain")
+    with server.connect() as holder:
+        holder.cursor().execute("BEGIN; LOCK TABLE ledger")
+        job.proxy.cut_all()
+        job.proxy.heal()
+        eventually(lambda: server.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'plain' "
+                                      "AND wait_event_type = 'Lock'"), "it runs again")
+        run.send(signal.SIGTERM)
+        run.check(4)
+    server.restart()
+    server.sql("CREATE TABLE calm ()")
+    start(job).check(0)
+    all_done_once(job, server)
+
+
 def test_resolved_writes_cut_at_any_byte_are_all_done_once(job, server):
     server.sql("DROP TRIGGER pause ON ledger")
     job.proxy.next(*[Plan(cut_down=9 * step, after_login=True, cut=("rst", "fin")[step % 2]) for step in range(70)],

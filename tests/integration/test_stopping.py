@@ -212,3 +212,19 @@ def test_passing_conflict_in_a_stop_is_no_refusal(make_job, own_cluster):
     own_cluster.sql("CREATE TABLE calm ()")
     job.run(status=0)
     job.complete()
+
+
+def test_write_forgotten_leaves_nothing_though_a_line_before_it_ends_in_the_stop(make_job, own_cluster):
+    """Exit 1 says that nothing was written: the same command with --write does it."""
+    own_cluster.sql("CREATE TABLE written (n int)")
+    own_cluster.sql("GRANT ALL ON written TO app")
+    own_cluster.sql("""CREATE FUNCTION slow_or_writing(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF n = 1 AND current_setting('transaction_read_only') = 'on' THEN PERFORM pg_sleep(60); END IF;
+        IF n = 2 THEN PERFORM pg_sleep(1); INSERT INTO written VALUES (n); END IF; RETURN n;
+        EXCEPTION WHEN query_canceled THEN RETURN n; END $$""")
+    job = make_job(rows=2, sql="SELECT slow_or_writing($1::int) AS n", server=own_cluster)
+    run = job.run(status=1, request_timeout="60s", max_concurrent=2, close_timeout="2s")
+    assert "--write" in run.stderr
+    job.nothing_written()
+    job.run(status=0, write=True)
+    assert job.output.read_bytes() == b"id,n\n1,1\n2,2\n"
