@@ -188,6 +188,8 @@ int hf_flight_send(hf_conn *conn);
 bool hf_flight_must_end(const hf_pool *pool, const hf_request *request);
 /* Certainly without effect, and another try may help: again, if it may, else FAILED. */
 void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error);
+/* It may have run, and there is no time (left) to find out: UNKNOWN. */
+HF_RARE void hf_flight_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Has the driver anything to do? Of a login also without bytes: it may be hashing. */
 static inline bool hf_flight_any(const hf_conn *conn) {
     return conn->io.rx.start < conn->io.rx.end || conn->dial.phase == HF_PHASE_LOGIN;

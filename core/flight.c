@@ -32,6 +32,21 @@ static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
     }
 }
 
+void hf_flight_unknown(hf_pool *pool, hf_request *request, const hf_error *error) {
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
+    }
+    cut_short(pool, request);
+    if (hf_stage_of(request) == HF_STAGE_ASK && why->code == HF_ERR_SERVER) {
+        /* The last question was lost, not refused. */
+        why->code = HF_ERR_TIMEOUT;
+        why->limit = HF_LIMIT_REQUEST;
+        why->limit_ms = pool->config->request_timeout_ms;
+    }
+    hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
+}
+
 /* Ends a request because of error, which it could have got over. */
 static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     hf_error *why = &request->error;
@@ -156,7 +171,11 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
     bool again = !hf_flight_must_end(pool, request);
-    switch (hf_classify(&request->error, config->read_only)) {
+    hf_class class = hf_classify(&request->error, config->read_only);
+    if (!alive && memcmp(request->error.sqlstate, "08", 2) == 0) {
+        class = HF_CLASS_AMBIGUOUS; /* a pooler's last words: it lost the server, as by a FATAL */
+    }
+    switch (class) {
     case HF_CLASS_RETRY:
         if (again && may_retry(pool, request)) {
             uint32_t delay = hf_backoff(request->retries++, config, hf_pool_random(pool));
@@ -189,12 +208,11 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
             hf_flight_again(pool, request, &request->error); /* it was not committed */
         } else if (ask_then(pool, request)) {
             hf_request_requeue(pool, request);
-        } else if (again && request->replay == HF_REPLAY_SAFE && may_retry(pool, request)) {
+        } else if (request->replay == HF_REPLAY_SAFE) {
             request->flags |= HF_REQUEST_MAYBE_RAN;
             hf_flight_again(pool, request, &request->error);
         } else {
-            cut_short(pool, request);
-            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
+            hf_flight_unknown(pool, request, &request->error);
         }
         return false;
     case HF_CLASS_CANCELLED: cancelled(conn, request, ours); return false;
@@ -455,7 +473,7 @@ static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_e
 
     if (sent && !undone) {
         if (hf_flight_must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {
-            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, error);
+            hf_flight_unknown(pool, request, error);
             return false;
         }
         request->flags |= HF_REQUEST_MAYBE_RAN;

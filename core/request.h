@@ -37,8 +37,7 @@ typedef enum hf_outcome {
     HF_OUTCOME_OK,       /* done, and the server said so */
     HF_OUTCOME_FAILED,   /* certainly no effect */
     HF_OUTCOME_NOT_SENT, /* certainly never ran */
-    HF_OUTCOME_UNKNOWN /* it may have run. With a ticket and an error other than HF_ERR_UNRESOLVED, or
-                            HF_ERR_SERVER in HF_PHASE_QUERY, nobody was asked yet: see `unresolved` */
+    HF_OUTCOME_UNKNOWN   /* it may have run; see hf_request_may_be_asked() */
 } hf_outcome;
 
 typedef struct hf_request hf_request;
@@ -207,6 +206,15 @@ static inline bool hf_request_refused(const hf_request *request) {
     return request->outcome == HF_OUTCOME_FAILED && error->phase == HF_PHASE_QUERY &&
            error->limit == HF_LIMIT_NONE &&
            (error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY);
+}
+
+/* Of an UNKNOWN: was there only no time, or no connection, to ask what became of it? Then whoever has its ticket can
+ * (`unresolved`). */
+static inline bool hf_request_may_be_asked(const hf_request *request) {
+    const hf_error *error = &request->error;
+    return request->outcome == HF_OUTCOME_UNKNOWN && request->ticket[0] &&
+           error->code != HF_ERR_UNRESOLVED &&
+           (error->code != HF_ERR_SERVER || error->phase != HF_PHASE_QUERY);
 }
 
 /* Requests in order. */

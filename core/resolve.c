@@ -47,10 +47,8 @@ static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
 static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     const uint32_t ms = conn->pool->config->request_timeout_ms;
     hf_error error;
-    if (request == conn->cancelled) {
+    if (request == conn->cancelled || hf_flight_must_end(conn->pool, request)) {
         hf_cancel_error(conn, request, &error);
-    } else if (hf_flight_must_end(conn->pool, request)) {
-        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
     } else {
         hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_REQUEST, ms);
     }
@@ -77,6 +75,11 @@ static void aborted(hf_pool *pool, hf_request *request) {
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
     request->flags &= (uint8_t)~HF_REQUEST_MAYBE_RAN;
+    if (request->attempts == 0 && !hf_flight_must_end(pool, request)) {
+        request->flags |= HF_REQUEST_UNDONE; /* an earlier run's: of this one it is no re-send */
+        hf_request_requeue(pool, request);
+        return;
+    }
     hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
                  "the connection was lost at its COMMIT, which was rolled back");
     hf_flight_again(pool, request, &error);
@@ -126,7 +129,7 @@ bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error) 
     if (!enough(pool, request)) {
         return true;
     }
-    hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, error);
+    hf_flight_unknown(pool, request, error);
     return false;
 }
 
@@ -138,10 +141,8 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
     if (fine && request->on_commit) {
         request->on_commit(request);
     }
-    if (!fine && request->error.code == HF_OK && request == conn->cancelled) {
+    if (!fine && request->error.code == HF_OK) {
         hf_cancel_error(conn, request, &request->error);
-    } else if (!fine && request->error.code == HF_OK) {
-        hf_error_set(&request->error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
     }
     int r = pool->config->driver->submit(&conn->session, &conn->io, request);
     HF_ASSERT(r == 1); /* it is alone in flight, and all of it was sent */

@@ -280,14 +280,6 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
-/* Its COMMIT's answer was lost and there was only no time, or no connection, to ask what became of it: the next run
- * asks. */
-static bool may_be_asked(const hf_request *request) {
-    const hf_error *error = &request->error;
-    const bool question_refused = error->code == HF_ERR_SERVER && error->phase == HF_PHASE_QUERY;
-    return request->ticket[0] && error->code != HF_ERR_UNRESOLVED && !question_refused;
-}
-
 static void on_done(hf_request *request) {
     hf_job *job = the_job;
     hf_line *line = line_of(request);
@@ -321,9 +313,9 @@ static void on_done(hf_request *request) {
     } else if (is_refusal(request)) {
         refused_line(line, &request->error);
     } else if (request->outcome == HF_OUTCOME_UNKNOWN && job->replay != HF_REPLAY_SAFE &&
-               !may_be_asked(request)) {
+               !hf_request_may_be_asked(request)) {
         unknown_line(line, &request->error);
-    } else {
+    } else { /* or the next run asks what became of it */
         undone_line(job, line, request);
     }
     if (line->state != HF_LINE_OK && !(line->state == HF_LINE_UNDONE && line->ticket[0])) {

@@ -408,7 +408,8 @@ void sim_statement_committed(sim_backend *backend) {
         return;
     }
     if (wrote && sim_strikes(SIM_PG_POOLER_LOST)) {
-        sim_say_error(backend, 'F', "08006", "server conn crashed?");
+        sim_say_error(backend, sim_chance(&sim.rng, 500) ? 'F' : 'E', "08006",
+                      "server conn crashed?");
         sim_tell(backend, SIM_TOLD_AMBIGUOUS);
         sim_backend_flush(backend);
         sim_backend_end(backend, false);

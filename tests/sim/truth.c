@@ -195,6 +195,9 @@ static void check_given_up(const sim_job *job, const hf_request *request, uint32
                   sim_pool->refused,
               "a lost COMMIT is asked about", "request # in flight # is UNKNOWN, error #", token,
               open, (uint64_t)-request->error.code);
+    SIM_CHECK(hf_request_may_be_asked(request) || (flight->is & SIM_TOLD_NOTHING),
+              "what nobody was asked can be asked yet", "request # in flight # is UNKNOWN, error #",
+              token, open, (uint64_t)-request->error.code);
 }
 
 void sim_check_cancel(const sim_link *link, uint32_t pid) {

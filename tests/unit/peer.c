@@ -67,8 +67,10 @@ static int pass(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
     case HF_PEER_FATAL:
     case HF_PEER_WARNING:
     case HF_PEER_EOF:
-        if (fault->deed == HF_PEER_FATAL)
-            say(peer, self, 'E', "FATAL", fault->sqlstate, fault->message);
+    case HF_PEER_LAST:
+        if (fault->deed == HF_PEER_FATAL || fault->deed == HF_PEER_LAST)
+            say(peer, self, 'E', fault->deed == HF_PEER_FATAL ? "FATAL" : "ERROR", fault->sqlstate,
+                fault->message);
         if (fault->deed == HF_PEER_WARNING)
             say(peer, self, 'N', "WARNING", fault->sqlstate, fault->message);
         roll_back(self);

@@ -48,7 +48,8 @@ typedef enum hf_peer_deed {
     HF_PEER_EOF,
     HF_PEER_RST,
     HF_PEER_SILENCE, /* the network swallows all further answers; at CONNECT: never accepted */
-    HF_PEER_HOLD     /* waits for hf_peer_release(), or for a cancel */
+    HF_PEER_HOLD,    /* waits for hf_peer_release(), or for a cancel */
+    HF_PEER_LAST     /* ErrorResponse ERROR, then the end of the stream: a pooler's last words */
 } hf_peer_deed;
 
 typedef struct hf_peer_fault {

@@ -86,6 +86,142 @@ static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     }
 }
 
+/* Odyssey's way: an ERROR, and then no ReadyForQuery but the end. Nobody knows what its server did. */
+static void r17_a_poolers_last_words_leave_it_open(void **state) {
+    (void)state;
+    static const char *const codes[] = { "08006", "08P01" };
+    for (size_t i = 0; i < 4; i++) {
+        hf_world *world = hf_world_one_up(1000);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_LAST,
+                                                  .sqlstate = codes[i % 2] });
+        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_UNSENT : HF_REPLAY_SAFE, "write 1");
+        hf_world_finish(world, 10000);
+        assert_outcome(job, i < 2 ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_OK);
+        assert_int_equal(job->request.attempts, i < 2 ? 1 : 2);
+        assert_false(hf_request_refused(&job->request));
+        hf_world_end(world);
+    }
+}
+
+static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_retries = 1;
+    hf_world_open(world, 0);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                              .deed = HF_PEER_ERROR,
+                                              .sqlstate = "40003",
+                                              .times = 2 });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_RETRIES);
+    hf_world_end(world);
+}
+
+/* Its COMMIT may have arrived, and what ended the request is none of the server's verdicts on it. */
+static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
+    (void)state;
+    static const struct {
+        hf_peer_deed deed;
+        const char *sqlstate;
+    } ends[] = { { HF_PEER_FATAL, "57P01" }, { HF_PEER_ERROR, "40003" }, { HF_PEER_RST, NULL } };
+    enum { CANCEL, CLOSE, REFUSED, N_WAYS };
+    for (unsigned i = 0; i < N_WAYS * sizeof ends / sizeof ends[0]; i++) {
+        const unsigned way = i % N_WAYS;
+        hf_world *world = hf_world_one_up(1000);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMITS,
+                                                  .deed = ends[i / N_WAYS].deed,
+                                                  .sqlstate = ends[i / N_WAYS].sqlstate });
+        if (way == REFUSED) {
+            hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK, .deed = HF_PEER_RST });
+            hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
+                                                      .deed = HF_PEER_FATAL,
+                                                      .sqlstate = "28P01",
+                                                      .times = HF_FOREVER });
+        }
+        world->peer->deaf_to_cancels = true;
+        hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+        hf_tick(world->pool, world->now);
+        hf_peer_pump(world->peer);
+        hf_tick(world->pool, world->now); /* its COMMIT is out, and is not answered yet */
+        assert_int_equal(job->request.stage, 1);
+        if (way == CANCEL)
+            hf_cancel(world->pool, &job->request);
+        else if (way == CLOSE)
+            hf_pool_close(world->pool, world->now + 60000);
+        hf_tick(world->pool, world->now);
+        hf_world_finish(world, 60000);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_true(hf_request_may_be_asked(&job->request));
+        hf_world_end(world);
+    }
+}
+
+/* And so if the question itself is lost, again and again. */
+static void r15_a_question_that_is_lost_can_be_asked_yet(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.request_timeout_ms = 5000;
+    hf_world_open(world, 1000);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMITS, .deed = HF_PEER_RST });
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = "57P01",
+                                              .times = HF_FOREVER });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_finish(world, 300000);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_true(hf_request_may_be_asked(&job->request));
+    assert_int_equal(job->request.error.code, HF_ERR_TIMEOUT);
+    assert_int_equal(job->request.error.limit, HF_LIMIT_REQUEST);
+    hf_world_end(world);
+}
+
+static void r3_what_an_earlier_run_sent_is_no_resend(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_retries = 0;
+    hf_world_open(world, 1000);
+    world->peer->fates[2] = HF_PEER_ABORTED;
+    hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 2");
+    job->request.unresolved = "2 life/0";
+    hf_world_resubmit(job);
+    hf_world_finish(world, 60000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 1);
+    assert_int_equal(hf_world_status(world).retries, 0);
+    hf_world_end(world);
+}
+
+/* An earlier request's time-out is no reason for the end of this one. */
+static void r16_cancelled_names_no_other_requests_limit(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    world->config.max_retries = 0;
+    world->config.request_timeout_ms = 1000;
+    hf_world_open(world, 1000);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_job *late = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 10000);
+    assert_outcome(late, HF_OUTCOME_FAILED);
+    assert_int_equal(late->request.error.limit, HF_LIMIT_REQUEST);
+    world->peer->ticketless = true;
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 2");
+    for (unsigned i = 0; i < 2; i++) { /* its own ROLLBACK is the last to be answered */
+        hf_tick(world->pool, world->now);
+        hf_peer_pump(world->peer);
+    }
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.error.code, HF_ERR_CANCELLED);
+    assert_int_equal(job->request.error.limit, HF_LIMIT_NONE);
+    hf_world_end(world);
+}
+
 /* Shows fault 34. */
 static void r17_prepared_again_once_under_a_new_name(void **state) {
     (void)state;
@@ -241,6 +377,12 @@ int main(void) {
         hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
         hf_test(r17_cut_short_is_no_refusal),
         hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
+        hf_test(r17_a_poolers_last_words_leave_it_open),
+        hf_test(r17_ambiguous_and_out_of_retries_names_the_limit),
+        hf_test(r15_what_nobody_was_asked_can_be_asked_yet),
+        hf_test(r15_a_question_that_is_lost_can_be_asked_yet),
+        hf_test(r3_what_an_earlier_run_sent_is_no_resend),
+        hf_test(r16_cancelled_names_no_other_requests_limit),
         hf_test(r17_prepared_again_once_under_a_new_name),
         hf_test(r17_the_server_forgot_its_statements),
         hf_test(r17_prepared_again_on_another_connection_too),
