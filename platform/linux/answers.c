@@ -240,9 +240,12 @@ static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
     stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
 }
 
-/* Is it the line that is refused, whatever the outcome is called? */
+/* Is it the line that is refused? A write that may have been done is not, though its row was too large. */
 static bool is_refusal(const hf_request *request) {
     const hf_error *error = &request->error;
+    if (request->outcome == HF_OUTCOME_UNKNOWN && request->replay != HF_REPLAY_SAFE) {
+        return false;
+    }
     if (error->code == HF_ERR_TOO_LARGE || error->code == HF_ERR_ARGUMENT ||
         error->code == HF_ERR_OPEN_TRANSACTION) {
         return true;

@@ -219,3 +219,12 @@ def test_replay_is_part_of_the_job(make_job, ledger):
     run.end()
     refused = job.run(status=3, write=True, replay="safe")
     assert "--restart" in refused.stderr + refused.log
+
+
+def test_unsent_write_whose_row_is_too_large_is_unknown_for_it_was_done(make_job, ledger):
+    sql = "INSERT INTO ledger (line) VALUES ($1::int) RETURNING repeat('x', CASE line WHEN 2 THEN 3000000 ELSE 3 END) AS x"
+    job = make_job(rows=3, sql=sql)
+    job.run(status=5, write=True, replay="unsent")
+    assert ledger() == {1: 1, 2: 1, 3: 1}
+    assert unknown_lines(job) == ["2"] and not job.rejects.exists()
+    assert "HF_ERR_TOO_LARGE" in job.unknown.read_text()
