@@ -144,16 +144,21 @@ void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) 
     hf_request_requeue(pool, request);
 }
 
+/* The 57014 that it was told is our cancel's: so is what it ends of. */
+static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
+    hf_error *error = &request->error;
+    char sqlstate[sizeof error->sqlstate];
+    memcpy(sqlstate, error->sqlstate, sizeof sqlstate);
+    hf_cancel_error(conn, request, error);
+    memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
+}
+
 /* 57014: ours if our cancel is pending or has only just ended, whichever statement it hit. */
 static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
-    hf_error *error = &request->error;
     if (ours) {
-        char sqlstate[sizeof error->sqlstate];
-        memcpy(sqlstate, error->sqlstate, sizeof sqlstate);
-        hf_cancel_error(conn, request, error);
-        memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
-        hf_flight_again(pool, request, error);
+        own_cancel(conn, request);
+        hf_flight_again(pool, request, &request->error);
     } else if ((hf_cancel_pending(conn) || conn->exposed > 0) &&
                !hf_flight_must_end(pool, request)) {
         /* Meant for one that was answered just before: no fault of this one. */
@@ -174,6 +179,15 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
     hf_class class = hf_classify(&request->error, config->read_only);
     if (!alive && memcmp(request->error.sqlstate, "08", 2) == 0) {
         class = HF_CLASS_AMBIGUOUS; /* a pooler's last words: it lost the server, as by a FATAL */
+    }
+    const bool by_cancel = ours || hf_cancel_pending(conn) || conn->exposed > 0;
+    if ((class == HF_CLASS_RETRY || class == HF_CLASS_RECONNECT ||
+         (class == HF_CLASS_CANCELLED && by_cancel)) &&
+        config->driver->self_commits(request)) {
+        if (class == HF_CLASS_CANCELLED && ours) {
+            own_cancel(conn, request);
+        }
+        class = HF_CLASS_AMBIGUOUS; /* what it had committed before stands: not again by itself */
     }
     switch (class) {
     case HF_CLASS_RETRY:

@@ -20,8 +20,9 @@ hf_value hf_text(const char *text);
 
 /* May it run again when its answer is lost? */
 typedef enum hf_replay {
-    HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server */
-    HF_REPLAY_SAFE,   /* a read or an idempotent write: after any loss */
+    HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server (of what
+                         commits by itself a part may stand: UNKNOWN after 40001, say) */
+    HF_REPLAY_SAFE, /* a read or an idempotent write: after any loss */
     HF_REPLAY_RESOLVE /* a write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's
                          answer is lost, the server is asked what became of it (SEMANTICS 15). Where the server
                          gives no tickets, and for what commits by itself (CALL, VACUUM …): as UNSENT */

@@ -110,6 +110,8 @@ void sim_check_handed(uint32_t flight, bool held) {
               0);
     if (job->replay == HF_REPLAY_SAFE || sim_job_tainted(job))
         return;
+    SIM_CHECK(!job->partly, "what may have run is not run again",
+              "request # goes out in flight #, it may have committed a part", token, flight, 0);
     const uint32_t other = open_flight(job, flight);
     SIM_CHECK(!other, "what may have run is not run again",
               "request # goes out in flight #, flight # may have run", token, flight, other);
@@ -272,7 +274,8 @@ void sim_check_done(sim_job *job, const hf_request *request) {
         /* A COMMIT that a FATAL ended is asked about all the same. */
         const sim_flight *end = &sim_flights[sim_flights[job->last].commit];
         SIM_CHECK(
-            open || paused(job) || left_open(job) || job->too_large || (end->is & SIM_TOLD_FATAL),
+            open || paused(job) || left_open(job) || job->too_large || (end->is & SIM_TOLD_FATAL) ||
+                (job->self_commits && (sim_flights[job->last].is & SIM_TOLD_ERROR)),
             "UNKNOWN only of what may have run", "request #, last flight #", token, job->last, 0);
         check_given_up(job, request, token, open);
         break;

@@ -186,6 +186,8 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
         SIM_CHECK(++job_of(request)->forgotten <= 2 || sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
+    if (strcmp(error->sqlstate, "40001") == 0 || strcmp(error->sqlstate, "40P01") == 0)
+        job_of(request)->partly = job_of(request)->self_commits;
     meddle();
     if (strcmp(error->sqlstate, "25006") ==
         0) /* the link is given up, whatever else was read from it */

@@ -17,6 +17,7 @@ typedef struct sim_job {
     bool cancelled; /* hf_cancel() was called */
     bool too_large; /* its row does not fit */
     bool prepares;  /* is described, not run */
+    bool partly;    /* it commits by itself, and was told of a conflict */
     bool healed;    /* one of those that must succeed */
     uint8_t n_statements;
     uint16_t padding;     /* bytes of its second parameter, SIM_PADDING_NULL */

@@ -70,6 +70,28 @@ static void r17_cut_short_is_no_refusal(void **state) {
     }
 }
 
+/* Of a CALL that failed, what it had committed before stands: only who calls it safe has it run again. */
+static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(void **state) {
+    (void)state;
+    static const char *const codes[] = { "40001", "40P01", "57P01", "57014" };
+    for (size_t i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) {
+        const bool safe = i % 2;
+        hf_world *world = hf_world_one_up(1000);
+        const bool held = strcmp(codes[i / 2], "57014") == 0; /* until our time-out cancels it */
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = held ? HF_PEER_HOLD : HF_PEER_ERROR,
+                                                  .sqlstate = codes[i / 2] });
+        hf_job *job =
+            hf_world_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
+        hf_world_finish(world, 300000);
+        assert_outcome(job, safe ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.attempts, safe ? 2 : 1);
+        if (!safe)
+            assert_string_equal(job->request.error.sqlstate, codes[i / 2]);
+        hf_world_end(world);
+    }
+}
+
 static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     (void)state;
     static const char *const codes[] = { "08007", "40003" };
@@ -376,6 +398,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
         hf_test(r17_cut_short_is_no_refusal),
+        hf_test(r11_what_commits_by_itself_is_not_run_again_after_a_passing_error),
         hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
         hf_test(r17_a_poolers_last_words_leave_it_open),
         hf_test(r17_ambiguous_and_out_of_retries_names_the_limit),
