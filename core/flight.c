@@ -165,8 +165,9 @@ static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
         request->flags |= HF_REQUEST_UNDONE;
         hf_request_requeue(pool, request);
     } else { /* somebody else's, or the server's own time-out */
+        const bool part = pool->config->driver->self_commits(request);
         cut_short(pool, request);
-        hf_request_end(pool, request, failed(request), NULL);
+        hf_request_end(pool, request, part ? HF_OUTCOME_UNKNOWN : failed(request), NULL);
     }
 }
 

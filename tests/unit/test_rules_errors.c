@@ -92,6 +92,22 @@ static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(vo
     }
 }
 
+static void r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown(void **state) {
+    (void)state;
+    static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_RESOLVE, HF_REPLAY_SAFE };
+    for (size_t i = 0; i < sizeof replays / sizeof replays[0]; i++) {
+        hf_world *world = hf_world_one_up(1000);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
+                                                  .deed = HF_PEER_ERROR,
+                                                  .sqlstate = "57014" });
+        hf_job *job = hf_world_submit(world, replays[i], "CALL transfer()");
+        hf_world_finish(world, 60000);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.attempts, 1);
+        hf_world_end(world);
+    }
+}
+
 static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     (void)state;
     static const char *const codes[] = { "08007", "40003" };
@@ -399,6 +415,7 @@ int main(void) {
         hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
         hf_test(r17_cut_short_is_no_refusal),
         hf_test(r11_what_commits_by_itself_is_not_run_again_after_a_passing_error),
+        hf_test(r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown),
         hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
         hf_test(r17_a_poolers_last_words_leave_it_open),
         hf_test(r17_ambiguous_and_out_of_retries_names_the_limit),
