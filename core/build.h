@@ -26,6 +26,21 @@
 #define HF_WITH_SHORTCUTS !HF_SMALL
 #endif
 
+/* What Linux has and a board may do without: passwords by SASLprep, revocation lists, the client's certificate, keys
+ * on P-521. Their settings are in hf_config all the same, and refused where the code is left out. */
+#ifndef HF_WITH_SASLPREP
+#define HF_WITH_SASLPREP 0
+#endif
+#ifndef HF_WITH_CRL
+#define HF_WITH_CRL 0
+#endif
+#ifndef HF_WITH_CLIENT_CERT
+#define HF_WITH_CLIENT_CERT 0
+#endif
+#ifndef HF_WITH_P521
+#define HF_WITH_P521 0
+#endif
+
 /* The headers are C11; from C++20 they are included as C: extern "C" { #include "holdfast.h" }. */
 #ifdef __cplusplus
 #define HF_NORETURN     [[noreturn]]

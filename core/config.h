@@ -97,9 +97,20 @@ enum { HF_AUTH_NONE = 1, HF_AUTH_PASSWORD = 2, HF_AUTH_MD5 = 4, HF_AUTH_SCRAM = 
 typedef struct hf_driver hf_driver;
 extern const hf_driver hf_driver_pg;
 
+/* TLS versions that a connection may use. */
+typedef enum hf_tls_version { HF_TLS_DEFAULT, HF_TLS_1_2, HF_TLS_1_3 } hf_tls_version;
+/* May, must or must not the client show a certificate (libpq's sslcertmode)? */
+typedef enum hf_sslcertmode {
+    HF_SSLCERT_ALLOW,
+    HF_SSLCERT_REQUIRE,
+    HF_SSLCERT_DISABLE
+} hf_sslcertmode;
+
 typedef struct hf_host {
-    const char *name; /* name, address, or (beginning with /) a Unix socket's folder */
-    uint16_t port;    /* 0: the driver's default */
+    const char *name;    /* name, address, or (beginning with /) a Unix socket's folder */
+    const char *address; /* numeric, connected to instead (hostaddr); NULL: the name is looked up */
+    const char *password; /* this host's own; NULL: config->password. Never logged. */
+    uint16_t port;        /* 0: the driver's default */
 } hf_host;
 
 typedef struct hf_transition hf_transition; /* journal.h */
@@ -128,11 +139,23 @@ typedef struct hf_config {
     uint8_t channel_binding; /* an hf_channel_binding */
     uint8_t require_auth;    /* HF_AUTH_* bits */
     bool read_only;          /* the session refuses writes (SEMANTICS 21) */
+    uint8_t sslcertmode;     /* an hf_sslcertmode */
+    uint8_t ssl_min_version; /* an hf_tls_version; DEFAULT: TLS 1.2 */
+    uint8_t ssl_max_version; /* an hf_tls_version; DEFAULT: the newest */
+    bool keepalives_off;     /* no TCP keepalives of the client's */
+    uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count; /* 0: holdfast's default */
+    uint32_t tcp_user_timeout_ms; /* of the client's socket; 0: the system's */
     const char *user;
     const char *password; /* NULL: none. Never logged. */
     const char *database; /* NULL: as user */
     const char *application_name;
     const char *sslrootcert; /* a PEM file of CAs; NULL or "system": the system's store */
+    const char *sslcert;     /* a PEM file: the client's certificate and its chain; NULL none */
+    const char *sslkey;      /* a PEM file: its key; NULL none */
+    const char *sslpassword; /* of the key; NULL: it is not encrypted. Never logged. */
+    const char *sslcrl;      /* a PEM file of revocation lists; NULL none */
+    const char *sslcrldir;   /* a folder of them; NULL none */
+    const char *requirepeer; /* the system user that a Unix socket's server must run as; NULL any */
     const char *options;     /* PostgreSQL's `options` start-up parameter, or NULL */
     void *callback_user;
     hf_notice_fn *on_notice;

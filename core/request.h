@@ -140,6 +140,11 @@ struct hf_request {
     uint32_t timeout_ms; /* the whole request, queue included; 0 none */
     hf_replay replay;
     bool prepare_only; /* check and describe it (on_columns), do not run it */
+    /* Keep it prepared on its connection: the next run of the same text costs less. Else it is parsed afresh
+     * each time, as by libpq's PQexecParams. */
+    bool prepare;
+    /* Wait out what passes: 55P03, and somebody else's cancel of a read (SEMANTICS 17). */
+    bool wait_passing;
 
     /* holdfast's own. */
     uint8_t flags; /* HF_REQUEST_*, engine.h */

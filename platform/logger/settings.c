@@ -118,7 +118,7 @@ bool hf_settings_fill(hf_logger_settings *settings, const hf_json *json, hf_writ
             return false;
         }
     }
-    config->hosts[0] = (hf_host){ settings->host, (uint16_t)settings->port };
+    config->hosts[0] = (hf_host){ .name = settings->host, .port = (uint16_t)settings->port };
     config->n_hosts = 1;
     config->user = settings->user;
     config->password = settings->password;
