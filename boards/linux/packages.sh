@@ -6,9 +6,9 @@
 #   boards/linux/packages.sh build [test] [bench] [board]
 set -eu
 
-build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
+build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev libidn-dev zlib1g-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
 test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev
-      postgresql postgresql-client pgbouncer haproxy openssl procps iproute2 util-linux
+      postgresql postgresql-client pgbouncer pgpool2 haproxy openssl procps iproute2 util-linux
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
 bench="libpq-dev valgrind strace"
 board="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
@@ -95,7 +95,7 @@ esac
 # These start a service when they are installed and at every boot after it; the tests want the programs
 # alone. Only what was not there before is kept from it: a service that somebody runs is left as it is.
 services=
-for package in pgbouncer haproxy; do
+for package in pgbouncer pgpool2 haproxy; do
     case " $missing " in *" $package "*) services="$services $package" ;; esac
 done
 policy=/usr/sbin/policy-rc.d
