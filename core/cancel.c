@@ -2,7 +2,10 @@
  *
  * The driver's few bytes go out alone on a second link, encrypted if the session is. Cancel and grace share
  * close_timeout; nothing new is sent on the session meanwhile. The server closes the second link when it
- * has passed the cancel on: then it can hit what was sent before, but no later statement.
+ * has passed the cancel on: then it can hit what was sent before, but no later statement. Until it has, or close_timeout
+ * is over, neither link is closed from here: there are poolers that do not survive it.
+ *
+ * A COMMIT of its own is never cancelled: the cancel would end its wait for a synchronous standby, as OK.
  */
 #include "engine.h"
 
@@ -13,13 +16,27 @@ void hf_cancel_stop(hf_conn *conn) {
     hf_dial_drop(&conn->cancel);
     conn->cancel_deadline = HF_NEVER;
     conn->cancelled = NULL;
+    conn->cancel_left = false;
     if (!was) {
         return;
     }
-    conn->exposed = conn->n_flight; /* its 57014 may come later than the second link's end */
-    if (conn->flight.head) {        /* whose own end may have been asked for meanwhile */
+    conn->exposed = conn->cancel_out ? conn->n_flight : 0; /* its 57014 may come later */
+    conn->cancel_out = false;
+    if (conn->flight.head) { /* whose own end may have been asked for meanwhile */
         hf_request_arm(conn->pool, conn->flight.head);
     }
+}
+
+void hf_cancel_leave(hf_conn *conn) {
+    const hf_dial *dial = &conn->cancel;
+    if (!dial->link || dial->phase != HF_PHASE_CANCEL || dial->step != HF_CANCEL_SENT ||
+        conn->cancel_deadline <= conn->pool->now) {
+        hf_cancel_stop(conn);
+        return;
+    }
+    conn->cancelled = NULL;
+    conn->cancel_out = false;
+    conn->cancel_left = true;
 }
 
 /* The second link has done its work, or cannot. An answer within the grace is still taken. */
@@ -31,13 +48,21 @@ static void link_over(hf_conn *conn) {
 }
 
 void hf_cancel_answered(hf_conn *conn) {
-    const hf_dial *dial = &conn->cancel;
-    bool sent = dial->link && dial->phase == HF_PHASE_CANCEL &&
-                (dial->step == HF_CANCEL_SENT || dial->sent > 0);
     conn->cancelled = NULL;
-    if (!sent) {
+    if (!conn->cancel.link || !conn->cancel_out) {
         hf_cancel_stop(conn);
     }
+}
+
+/* A COMMIT: at its deadline its link is left, and the server is asked. One that must end has the grace. */
+static void leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
+    hf_error error;
+    if (limit != HF_LIMIT_REQUEST && conn->pool->config->close_timeout_ms > 0) {
+        return;
+    }
+    hf_cancel_error(conn, request, &error);
+    request->flags |= HF_REQUEST_LEFT;
+    hf_conn_fail(conn, &error);
 }
 
 void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
@@ -56,11 +81,17 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     if (pending) {
         return;
     }
+    hf_dial_drop(&conn->cancel); /* an earlier session's, if it is still there */
+    conn->cancel_left = conn->cancel_out = false;
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
         request->flags |= HF_REQUEST_ROWS_LOST;
         hf_pool_activate(conn);
+    }
+    if (hf_stage_of(request) == HF_STAGE_COMMIT) {
+        leave_commit(conn, request, limit);
+        return;
     }
     bool possible = pool->config->close_timeout_ms > 0 &&
                     pool->config->driver->cancel(&conn->session, bytes) > 0;
@@ -68,6 +99,20 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
         hf_cancel_due(conn);
     } else {
         hf_pool_activate(conn);
+    }
+}
+
+void hf_cancel_next(hf_conn *conn) {
+    hf_request *request = conn->flight.head;
+    if (!conn->cancel_next) {
+        return;
+    }
+    conn->cancel_next = false;
+    for (; request; request = request->next) {
+        conn->cancel_next = conn->cancel_next || (request->flags & HF_REQUEST_GRACE);
+    }
+    if (conn->flight.head) {
+        hf_request_arm(conn->pool, conn->flight.head);
     }
 }
 
@@ -85,6 +130,7 @@ void hf_cancel_advance(hf_conn *conn) {
     if (r > 0 && dial->step != HF_CANCEL_SENT) {
         size_t size = conn->pool->config->driver->cancel(&conn->session, bytes);
         r = hf_dial_send(dial, bytes, size);
+        conn->cancel_out = conn->cancel_out || r > 0 || dial->sent > 0;
         if (r > 0) {
             dial->step = HF_CANCEL_SENT;
         }
@@ -113,6 +159,10 @@ void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *e
 
 void hf_cancel_due(hf_conn *conn) {
     hf_error error;
+    if (conn->cancel_left) {
+        hf_cancel_stop(conn);
+        return;
+    }
     if (conn->cancelled) {
         hf_cancel_error(conn, conn->cancelled, &error);
     } else { /* answered, but the cancel is still on its way: it might hit what comes next */

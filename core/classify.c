@@ -11,11 +11,11 @@
  *    of ours was sent but the request for TLS, and each attempt starts afresh. For good would let whoever can
  *    add one byte stop the client, where a reset cannot.
  *  - A server's words before TLS is up are nobody's: they decide nothing (CVE-2024-10977).
- *  - In login, shortage (53xxx), an object that is not ready (55xxx) and 08P01 are waited out. 08P01 is what
- *    pgbouncer says of everything, also that the server behind it is restarting. What we asked for and cannot
- *    have (22xxx, 42xxx, 0A000) is refused for good. Anything else in login is a failed attempt.
- *  - On a statement, a FATAL 08xxx or 08P01 comes from a pooler that lost the server in the middle of
- *    it: unlike the server's own FATAL it does not say that the statement was not applied.
+ *  - In login, what we asked for and cannot have (22xxx, 42xxx, 0A000) is refused for good, but once a SCRAM proof
+ *    was verified only a wrong start-up parameter is (22023, 42704): then it is mostly a pooler that speaks, of a
+ *    server that it cannot reach. Anything else in login is a failed attempt.
+ *  - On a statement, an ERROR with its ReadyForQuery is the statement's own whatever its code: postgres_fdw and
+ *    dblink raise what their own connections met (08006, 57P01) as a plain ERROR, and the link is healthy.
  */
 
 enum {
@@ -39,17 +39,10 @@ static const hf_rule hf_rules[] = {
     { "08007", 0,   HF_AT_ANY,       HF_CLASS_AMBIGUOUS },
     { "08P01", 0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
     { "08004", 0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
-    { "08",    'F', HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
-    { "08P01", 0,   HF_AT_STATEMENT, HF_CLASS_STATEMENT },
-    { "08004", 0,   HF_AT_STATEMENT, HF_CLASS_STATEMENT },
+    { "08",    0,   HF_AT_STATEMENT, HF_CLASS_CONNECTION },
     { "08",    0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
     /* the server goes, or is not there yet */
-    { "57P01", 0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
-    { "57P02", 0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
     { "57P03", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
-    { "57P04", 0,   HF_AT_ANY,       HF_CLASS_RECONNECT }, /* the next login says 3D000, or works */
-    { "57P05", 0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
-    { "25P03", 0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
     { "53300", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
     { "53",    0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
     { "55",    0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
@@ -63,6 +56,13 @@ static const hf_rule hf_rules[] = {
     { "40001", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
     { "40P01", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
     { "40003", 0,   HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
+    { "XXA00", 0,   HF_AT_STATEMENT, HF_CLASS_COMMITTED },
+    /* what passes */
+    { "53000", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "53100", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "53200", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "58030", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "55P03", 0,   HF_AT_STATEMENT, HF_CLASS_BUSY },
     /* the plan again */
     { "26000", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
     { "42P05", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
@@ -176,6 +176,52 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     return HF_CLASS_RECONNECT; /* a code that is none: the link cannot be trusted */
 }
 
+/* How poolers begin what they say of a wrong password: pgbouncer, pgpool-II. (A pooler that cannot log in to its own
+ * server says so with other words first.) */
+static bool blames_password(const char *message) {
+    static const char words[] = "SASL authentication failed\0password authentication failed\0"
+                                "authentication failed\0md5 authentication failed\0auth failed\0"
+                                "clear text password authentication failed\0"
+                                "SCRAM authentication failed\0scram authentication failed\0";
+
+    for (const char *word = words; *word; word += strlen(word) + 1) {
+        if (strncmp(message, word, strlen(word)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+hf_class hf_classify_login(const hf_error *error, hf_proof proof) {
+    const char *code = error->sqlstate;
+    const hf_class class = hf_classify(error, false);
+
+    if (error->code != HF_ERR_SERVER) {
+        return class;
+    }
+    const bool lacks =
+        memcmp(code, "53", 2) == 0 || memcmp(code, "57", 2) == 0 || memcmp(code, "58", 2) == 0;
+    const bool refused = memcmp(code, "28", 2) == 0 || memcmp(code, "3D000", 5) == 0 ||
+                         memcmp(code, "42501", 5) == 0;
+    switch (proof) {
+    case HF_PROOF_NONE: break;
+    case HF_PROOF_CLAIMED:
+        if ((memcmp(code, "08P01", 5) == 0 || memcmp(code, "XX000", 5) == 0) &&
+            blames_password(error->message)) {
+            return HF_CLASS_PERMANENT;
+        }
+        break;
+    case HF_PROOF_SENT: return lacks ? HF_CLASS_NOT_READY : HF_CLASS_PERMANENT;
+    case HF_PROOF_VERIFIED:
+        if (class == HF_CLASS_PERMANENT && !refused && memcmp(code, "22023", 5) != 0 &&
+            memcmp(code, "42704", 5) != 0) {
+            return HF_CLASS_NOT_READY;
+        }
+        break;
+    }
+    return class;
+}
+
 const char *hf_class_name(hf_class of) {
     switch (of) {
     case HF_CLASS_NONE: return "none";
@@ -184,6 +230,10 @@ const char *hf_class_name(hf_class of) {
     case HF_CLASS_NOT_READY: return "not ready";
     case HF_CLASS_ROLE: return "wrong role";
     case HF_CLASS_AMBIGUOUS: return "ambiguous";
+    case HF_CLASS_COMMITTED: return "committed";
+    case HF_CLASS_CONNECTION: return "connection";
+    case HF_CLASS_SHORTAGE: return "shortage";
+    case HF_CLASS_BUSY: return "busy";
     case HF_CLASS_REPREPARE: return "re-prepare";
     case HF_CLASS_STATEMENT: return "statement";
     case HF_CLASS_PERMANENT: return "permanent";

@@ -96,7 +96,7 @@ static void close_now(hf_conn *conn) {
 static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     hf_port *port = conn->pool->port;
     hf_link *link = conn->dial.link;
-    hf_cancel_stop(conn);
+    hf_cancel_leave(conn);
     if (conn->dial.phase == HF_PHASE_RESOLVE) {
         port->api->resolve_cancel(port, conn->index);
     }
@@ -209,12 +209,21 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
 }
 
 void hf_conn_fail(hf_conn *conn, const hf_error *error) {
-    if (hf_conn_up(conn) || hf_classify(error, false) != HF_CLASS_PERMANENT) {
+    hf_pool *pool = conn->pool;
+    if (conn->dial.phase == HF_PHASE_LOGIN) {
+        if (conn->io.proof == HF_PROOF_VERIFIED) {
+            pool->password_good = true;
+        } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
+            pool->passwords++;
+        }
+    }
+    if (hf_conn_up(conn) ||
+        hf_classify_login(error, (hf_proof)conn->io.proof) != HF_CLASS_PERMANENT) {
         lose(conn, HF_EV_LOST, error);
         return;
     }
     hf_conn_step(conn, HF_EV_REFUSED, error);
-    hf_pool_refused(conn->pool, error);
+    hf_pool_refused(pool, error);
 }
 
 /* Everything it holds ends: its links within their time, or at once. */
@@ -222,6 +231,7 @@ static void leave(hf_conn *conn, bool at_once) {
     hf_error error;
     hf_conn_step(conn, HF_EV_CLOSE, NULL);
     if (at_once) {
+        hf_cancel_stop(conn);
         close_now(conn);
     }
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);

@@ -35,6 +35,9 @@ struct hf_conn {
     bool resumed;         /* hf_resume() was called */
     bool spared;          /* the clock jumped over the end of this attempt: it was given more */
     bool tx_blocked;      /* the link took less than was offered: wait for news */
+    bool cancel_out;      /* bytes of the pending CancelRequest were handed to its link */
+    bool cancel_next;     /* one in flight behind the oldest is to be cancelled */
+    bool cancel_left;     /* the cancel's session is gone: only its link is waited for */
     uint8_t cancel_limit; /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
     hf_fsm fsm;
     char warned[6];        /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backoff.h"
+#include "text.h"
 
 uint32_t hf_pool_random(hf_pool *pool) {
     uint32_t word = 0;
@@ -103,6 +104,7 @@ hf_ms hf_pool_ask_again(const hf_pool *pool) {
 }
 
 void hf_pool_up(hf_pool *pool) {
+    pool->password_good = true;
     hf_outage_up(&pool->outage);
     pool->outage.next_dial = HF_NEVER;
     if (HF_CONNS_MAX == 1) {
@@ -165,6 +167,7 @@ static void give_up(hf_pool *pool) {
     all_idle(pool);
     hf_outage_reset(&pool->outage);
     pool->keep_open = 0;
+    pool->passwords = 0;
     hf_pool_drop_all(pool, &pool->last_error);
 }
 
@@ -204,6 +207,10 @@ void hf_pool_judge(hf_pool *pool) {
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
+    if (!pool->password_good && pool->passwords > pool->config->connect_retries) {
+        limit =
+            HF_LIMIT_CONNECT_RETRIES; /* no account is locked out by a refusal that names no reason */
+    }
     if (limit == HF_LIMIT_NONE) {
         return;
     }
@@ -301,10 +308,47 @@ static bool wake(hf_pool *pool) {
     return woken;
 }
 
+bool hf_pool_hangs_too_long(const hf_pool *pool) {
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    return most != HF_FOREVER && pool->now - pool->hanging_since >= most;
+}
+
+/* The head of the queue is a write, and COMMITs wait for a synchronous standby: it would be one more. True: it waits too,
+ * or it ended. */
+static bool hold_back(hf_pool *pool) {
+    hf_request *request = pool->queue.head;
+    if (request->replay == HF_REPLAY_SAFE || request->prepare_only || hf_asks(request)) {
+        return false;
+    }
+    if (!hf_pool_hangs_too_long(pool)) {
+        hf_queue_take(&pool->queue);
+        pool->n_queued--;
+        hf_request_wait(pool, request, HF_ASK_MS_MAX);
+        return true;
+    }
+    hf_error error;
+    hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_MAX_OUTAGE,
+                     hf_outage_longest(&pool->outage, pool->config));
+    error.code = HF_ERR_OUTAGE;
+    if (HF_WITH_WORDS) {
+        char words[HF_MESSAGE_BYTES];
+        hf_writer out = hf_writer_on(words, sizeof words);
+        hf_write_unsigned(&out, pool->hanging);
+        hf_write_text(&out, pool->hanging == 1 ? " commit waits" : " commits wait");
+        hf_write_text(&out, " for a synchronous standby");
+        hf_error_message(&error, words, strlen(words));
+    }
+    hf_request_drop(pool, request, &error);
+    return true;
+}
+
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
     for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0;
          turns--) {
+        if (HF_WITH_RESOLVE && pool->hanging > 0 && hold_back(pool)) {
+            continue;
+        }
         if (pool->free) {
             fill(pool, lowest(pool, pool->free));
         } else if (pool->room && may_follow(pool->queue.head)) {

@@ -32,12 +32,13 @@ typedef struct hf_keys {
     uint8_t client_key[32], server_key[32];
 } hf_keys;
 
-/* What a request asks its driver to send. Only RESOLVE has others than RUN. */
+/* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are RESOLVE's alone. */
 typedef enum hf_stage {
     HF_STAGE_RUN,      /* all of it; of one that is held, all but its COMMIT */
     HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered HELD */
     HF_STAGE_ROLLBACK, /* instead of that */
-    HF_STAGE_ASK       /* the question what became of request->ticket, on any session */
+    HF_STAGE_ASK,      /* the question what became of request->ticket, on any session */
+    HF_STAGE_ROLE      /* the question whether the server takes writes */
 } hf_stage;
 
 /* What a request is, to code that may have been built without it. */
@@ -54,21 +55,43 @@ static inline hf_stage hf_stage_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_stage)request->stage : HF_STAGE_RUN;
 }
 
+/* Is it a question of the driver's own? */
+static inline bool hf_asks(const hf_request *request) {
+    return HF_WITH_RESOLVE && request->stage >= HF_STAGE_ASK;
+}
+
 /* What is known of a transaction; the driver sets it before READY. */
 typedef enum hf_fate {
     HF_FATE_NONE,      /* nothing was asked, or nothing was said */
     HF_FATE_COMMITTED, /* it was */
     HF_FATE_ABORTED, /* certainly without effect. In RUN: it was undone for the driver's own reasons (no
                           ticket was given) and can run again at once, in another way */
-    HF_FATE_RUNNING,  /* still in progress */
-    HF_FATE_STANDBY,  /* this server cannot say: the primary can */
-    HF_FATE_OTHER,    /* another server, or another life of it: what it says would not be true */
-    HF_FATE_FORGOTTEN /* the server does not know any more */
+    HF_FATE_RUNNING,   /* still in progress */
+    HF_FATE_STANDBY,   /* this server cannot say: the primary can */
+    HF_FATE_OTHER,     /* another server, or another life of it: what it says would not be true */
+    HF_FATE_FORGOTTEN, /* the server does not know any more */
+    HF_FATE_WRITABLE   /* ROLE: the server takes writes; STANDBY: it does not */
 } hf_fate;
 
 static inline hf_fate hf_fate_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_fate)request->fate : HF_FATE_NONE;
 }
+
+/* What a server tells of itself and of the session, before it is asked. */
+enum {
+    HF_ROLE_STANDBY = 1,            /* it is a standby */
+    HF_ROLE_READ_ONLY = 2,          /* transactions are read-only unless they say otherwise … */
+    HF_ROLE_READ_ONLY_AT_LOGIN = 4, /* … and were when the session began */
+    HF_ROLE_CHANGED = 8             /* the session has changed settings of its own */
+};
+
+/* How far a login has proved that we know the password. */
+typedef enum hf_proof {
+    HF_PROOF_NONE, /* nothing of it was sent */
+    HF_PROOF_CLAIMED, /* it was sent by a method that never says whether it was right: MD5, clear text */
+    HF_PROOF_SENT,    /* SCRAM: our proof was, and is not judged yet */
+    HF_PROOF_VERIFIED /* SCRAM: the server's own proof came, so ours was right */
+} hf_proof;
 
 /* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
 typedef struct hf_io {
@@ -83,6 +106,8 @@ typedef struct hf_io {
     uint8_t degraded;  /* endpoint memory: start-up parameters it refused (SEMANTICS 21) */
     bool ticketless;   /* endpoint memory: it gives no tickets (RESOLVE) */
     bool encrypted;    /* the link is TLS */
+    uint8_t proof;     /* an hf_proof, of the present login */
+    uint8_t role;      /* HF_ROLE_* */
     /* Where feed() leaves what its news is about. */
     hf_row row;
     hf_columns columns;
@@ -139,6 +164,8 @@ struct hf_driver {
     /* Can it have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY), so that even a
      * FATAL in mid-statement leaves it open whether it was applied? */
     bool (*self_commits)(const hf_request *request);
+    /* Does it say that it will not wait for a lock (NOWAIT, SKIP LOCKED)? */
+    bool (*waits_not)(const hf_request *request);
     /* A question that costs the server nothing; answered by PROBED. 1 done, 0 no room. */
     int (*probe)(hf_session *session, hf_io *io);
     /* The bytes that, sent alone on a second link, cancel what runs: at most 64; 0: cannot be cancelled. */

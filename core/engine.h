@@ -4,8 +4,8 @@
 #ifndef HF_ENGINE_H
 #define HF_ENGINE_H
 
-#include "classify.h"
 #include "pool.h"
+#include "verdict.h"
 
 /* Limits of one tick, so that its work is bounded whatever the peer does. */
 enum {
@@ -27,7 +27,12 @@ enum {
     HF_REQUEST_MAYBE_RAN = 8,   /* an attempt was lost that may have run */
     HF_REQUEST_REPREPARED = 16, /* the one re-prepare it is allowed was spent */
     HF_REQUEST_ROWS_LOST = 32,  /* a cancel in mid-pause: rows of this attempt were not told */
-    HF_REQUEST_UNDONE = 64      /* one was sent and had no effect; no re-send was counted for it */
+    HF_REQUEST_UNDONE = 64,     /* one was sent and had no effect; no re-send was counted for it */
+    HF_REQUEST_ROLE_SEEN = 128, /* the server was asked whether it takes writes, and does */
+    HF_REQUEST_FOREIGN = 256,   /* it ran again after a foreign cancel */
+    HF_REQUEST_GRACE = 1024,    /* it is to be cancelled behind others: its turn is waited for */
+    HF_REQUEST_LEFT = 2048,     /* its COMMIT was left at its deadline */
+    HF_REQUEST_HANGS = 512 /* its COMMIT waits for a synchronous standby; pool->hanging counts it */
 };
 
 /* hf_dial.step within TLS. */
@@ -60,6 +65,8 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
 /* What a request is told that ends while no attempt of it is under way: NOT_SENT, FAILED if one was undone by
  * the server, UNKNOWN if one may have run. */
 hf_outcome hf_request_unsent(const hf_request *request);
+/* The same as facts of a verdict: HF_FACT_MAYBE_RAN, HF_FACT_RAN_BEFORE. */
+uint32_t hf_request_past(const hf_request *request);
 /* Ends a request that is queued or waiting, with that. */
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Its timer is due: cancelled, timed out, or its wait is over. */
@@ -93,6 +100,8 @@ void hf_pool_refused(hf_pool *pool, const hf_error *error);
 void hf_pool_judge(hf_pool *pool);
 /* Hands queued requests to connections, and wakes further connections for what is left. */
 void hf_pool_dispatch(hf_pool *pool);
+/* Have COMMITs waited for a synchronous standby for longer than max_outage? */
+bool hf_pool_hangs_too_long(const hf_pool *pool);
 /* Arms the pool's own timer. */
 void hf_pool_arm(hf_pool *pool);
 /* Every request that is queued or waiting ends. */
@@ -160,16 +169,24 @@ void hf_dial_drop(hf_dial *dial);
 
 /* --- cancelling (cancel.c; SEMANTICS 16) --- */
 static inline bool hf_cancel_pending(const hf_conn *conn) {
-    return !hf_is_never(conn->cancel_deadline);
+    return !hf_is_never(conn->cancel_deadline) && !conn->cancel_left;
 }
 /* Cancels the oldest in flight because of limit, or of a wish (HF_LIMIT_NONE). Of one whose attempt is being cancelled
  * already, it is from then on the whole request that ends. */
 void hf_cancel_begin(hf_conn *conn, hf_limit limit);
 void hf_cancel_advance(hf_conn *conn);
+/* Has a CancelRequest gone out that may still hit what is in flight? */
+static inline bool hf_cancel_may_hit(const hf_conn *conn) {
+    return conn->cancel_out || conn->exposed > 0;
+}
 /* Cancel and grace are over: the link is dropped. */
 void hf_cancel_due(hf_conn *conn);
 /* Ends the cancel, whatever its link is doing. */
 void hf_cancel_stop(hf_conn *conn);
+/* The session is gone: a CancelRequest that was sent keeps its link until the other side ends it, or its deadline. */
+void hf_cancel_leave(hf_conn *conn);
+/* The oldest in flight was answered: the next one may be one that was to be cancelled behind it. */
+void hf_cancel_next(hf_conn *conn);
 /* Whom it was for was answered. What was sent of it may still hit another: then it stays pending. */
 void hf_cancel_answered(hf_conn *conn);
 /* Fills error with why this request is being cancelled. */
@@ -204,9 +221,16 @@ void hf_flight_clock(hf_conn *conn);
 /* --- what became of a COMMIT (resolve.c; SEMANTICS 15) --- */
 /* All but its COMMIT is done. */
 void hf_resolve_held(hf_conn *conn, hf_request *request);
-/* The answer to its COMMIT was lost: true, and from now on its fate is asked for. False: it has no COMMIT under
- * way, or there is no time left for questions. */
-bool hf_resolve_begin(const hf_pool *pool, hf_request *request);
+/* The ROLLBACK in its place was answered, or lost: its end, or another try. True: to the head of the queue. */
+void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
+bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
+/* The answer to its COMMIT was lost: from now on its fate is asked for. */
+void hf_resolve_begin(hf_request *request);
+/* It met a read-only server, and is in the queue again: before it runs the server is asked whether it takes writes
+ * (SEMANTICS 21). */
+void hf_resolve_role(hf_request *request);
+/* Its COMMIT does not wait for a synchronous standby, or not any more. */
+void hf_resolve_hangs_no_more(hf_pool *pool, hf_request *request);
 /* The question is in flight. */
 void hf_resolve_asking(const hf_pool *pool, hf_request *request);
 /* It was answered, or refused (*why). True: not by a primary, the connection must be given up because of *why. */

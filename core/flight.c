@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backoff.h"
+#include "text.h"
 
 static bool may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
@@ -38,7 +39,7 @@ void hf_flight_unknown(hf_pool *pool, hf_request *request, const hf_error *error
         *why = *error;
     }
     cut_short(pool, request);
-    if (hf_stage_of(request) == HF_STAGE_ASK && why->code == HF_ERR_SERVER) {
+    if (hf_asks(request) && why->code == HF_ERR_SERVER) {
         /* The last question was lost, not refused. */
         why->code = HF_ERR_TIMEOUT;
         why->limit = HF_LIMIT_REQUEST;
@@ -59,11 +60,6 @@ static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
         why->limit_ms = pool->config->max_retries;
     }
     hf_request_end(pool, request, outcome, NULL);
-}
-
-/* What is told of an attempt that certainly had no effect: an earlier one may have had. */
-static hf_outcome failed(const hf_request *request) {
-    return request->flags & HF_REQUEST_MAYBE_RAN ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED;
 }
 
 void hf_flight_clock(hf_conn *conn) {
@@ -102,7 +98,7 @@ int hf_flight_send(hf_conn *conn) {
         return -1;
     }
     request->conn = conn;
-    if (hf_stage_of(request) == HF_STAGE_ASK) {
+    if (hf_asks(request)) {
         hf_resolve_asking(pool, request);
     } else {
         if (request->on_send) { /* nothing of it has left tx yet */
@@ -130,21 +126,19 @@ static hf_request *pop(hf_conn *conn) {
     return request;
 }
 
-/* Was it lost at its COMMIT, so that its fate is asked for? */
-static bool ask_then(const hf_pool *pool, hf_request *request) {
-    return HF_WITH_RESOLVE && hf_resolve_begin(pool, request);
-}
-
+/* Counted as a re-send, if there may be one. */
 void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
     if (hf_flight_must_end(pool, request) || !may_retry(pool, request)) {
-        end_for(pool, request, failed(request), error);
+        end_for(pool, request, hf_verdict_unsent(hf_request_past(request) | HF_FACT_RAN), error);
         return;
     }
     request->retries++;
     hf_request_requeue(pool, request);
 }
 
-/* The 57014 that it was told is our cancel's: so is what it ends of. */
+/* --- the verdict ----------------------------------------------------------------------------------- */
+
+/* The 57014 that the request was told is our cancel's: so is what it ends of. */
 static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
     hf_error *error = &request->error;
     char sqlstate[sizeof error->sqlstate];
@@ -153,99 +147,175 @@ static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
     memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
 }
 
-/* 57014: ours if our cancel is pending or has only just ended, whichever statement it hit. */
-static void cancelled(hf_conn *conn, hf_request *request, bool ours) {
-    hf_pool *pool = conn->pool;
-    if (ours) {
-        own_cancel(conn, request);
-        hf_flight_again(pool, request, &request->error);
-    } else if ((hf_cancel_pending(conn) || conn->exposed > 0) &&
-               !hf_flight_must_end(pool, request)) {
-        /* Meant for one that was answered just before: no fault of this one. */
-        request->flags |= HF_REQUEST_UNDONE;
-        hf_request_requeue(pool, request);
-    } else { /* somebody else's, or the server's own time-out */
-        const bool part = pool->config->driver->self_commits(request);
-        cut_short(pool, request);
-        hf_request_end(pool, request, part ? HF_OUTCOME_UNKNOWN : failed(request), NULL);
+/* What is known of a request whatever became of its attempt. */
+static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
+    const hf_pool *pool = conn->pool;
+    const uint8_t role = conn->io.role;
+    const bool since_login = (role & HF_ROLE_READ_ONLY) && (role & HF_ROLE_READ_ONLY_AT_LOGIN);
+    uint32_t facts = hf_request_past(request);
+
+    const struct {
+        bool holds;
+        uint32_t fact;
+    } known[] = {
+        { hf_is_held(request), HF_FACT_HELD },
+        { request->bound, HF_FACT_BOUND },
+        { request->complete, HF_FACT_COMPLETE },
+        { hf_stage_of(request) != HF_STAGE_RUN, HF_FACT_RAN },
+        { hf_flight_must_end(pool, request), HF_FACT_MUST_END },
+        { !may_retry(pool, request), HF_FACT_SPENT },
+        { request->flags & HF_REQUEST_REPREPARED, HF_FACT_REPREPARED },
+        { request->flags & HF_REQUEST_ROLE_SEEN, HF_FACT_ROLE_SEEN },
+        { request->flags & HF_REQUEST_FOREIGN, HF_FACT_CANCELLED_ONCE },
+        { pool->config->read_only, HF_FACT_READ_ONLY },
+        { hf_cancel_may_hit(conn), HF_FACT_CANCEL_OUT },
+        { (role & HF_ROLE_STANDBY) || since_login, HF_FACT_WRONG_ROLE },
+        { (role & (HF_ROLE_READ_ONLY | HF_ROLE_CHANGED)) && !since_login, HF_FACT_OWN_SETTING },
+        { pool->config->driver->self_commits(request), HF_FACT_SELF_COMMITS },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        facts |= known[i].holds ? known[i].fact : 0;
     }
+    return facts;
 }
 
-/* The server refused the request, and that is all it said of it: what becomes of it. alive: the connection
- * is still there. True if it must be given up. */
-static bool refused(hf_conn *conn, hf_request *request, bool ours, bool alive) {
+/* The server lacks something, or takes no writes: since when, and is the request the only one that meets it? */
+static uint32_t facts_of_denial(hf_pool *pool, hf_request *request) {
+    const uint32_t ok = (uint32_t)pool->done[HF_OUTCOME_OK];
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    const bool others = ok != request->denied_ok;
+
+    if (hf_is_never(request->denied_at) || others) {
+        request->denied_at = pool->now;
+    }
+    request->denied_ok = ok;
+    const bool over = most != HF_FOREVER && pool->now - request->denied_at >= most;
+    return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
+}
+
+/* The verdict on a request that is in flight no more. error: why, the request's own or the connection's. True: it goes
+ * back to the head of the queue, by whoever keeps the order. */
+static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
+                      const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    if (verdict.maybe_ran) {
+        request->flags |= HF_REQUEST_MAYBE_RAN;
+    }
+    switch ((hf_action)verdict.action) {
+    case HF_ACTION_END:
+        if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
+            hf_flight_unknown(pool, request, error);
+        } else {
+            hf_request_end(pool, request, (hf_outcome)verdict.outcome, error);
+        }
+        return false;
+    case HF_ACTION_GIVE_UP:
+        end_for(pool, request, (hf_outcome)verdict.outcome, error);
+        return false;
+    case HF_ACTION_AGAIN: request->retries++; return true;
+    case HF_ACTION_WAIT:
+    case HF_ACTION_WAIT_FREE: {
+        const uint32_t delay =
+            hf_backoff(request->attempts - 1, pool->config, hf_pool_random(pool));
+        request->retries += verdict.action == HF_ACTION_WAIT;
+        request->flags |= HF_REQUEST_UNDONE;
+        hf_request_wait(pool, request, delay);
+        return false;
+    }
+    case HF_ACTION_ASK: hf_resolve_begin(request); return true;
+    case HF_ACTION_FREE:
+    case HF_ACTION_LEAVE:
+    case HF_ACTION_ROLE: return true;
+    }
+    return false;
+}
+
+/* The server refused the request, and undid it so far as it could. True: its connection must be given up. */
+static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
-    bool again = !hf_flight_must_end(pool, request);
-    hf_class class = hf_classify(&request->error, config->read_only);
-    if (!alive && memcmp(request->error.sqlstate, "08", 2) == 0) {
-        class = HF_CLASS_AMBIGUOUS; /* a pooler's last words: it lost the server, as by a FATAL */
+    hf_error *error = &request->error;
+    hf_class class = hf_classify(error, config->read_only);
+    uint32_t facts = facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN;
+
+    if (class == HF_CLASS_SHORTAGE || class == HF_CLASS_ROLE) {
+        facts |= facts_of_denial(pool, request);
     }
-    const bool by_cancel = ours || hf_cancel_pending(conn) || conn->exposed > 0;
-    if ((class == HF_CLASS_RETRY || class == HF_CLASS_RECONNECT ||
-         (class == HF_CLASS_CANCELLED && by_cancel)) &&
-        config->driver->self_commits(request)) {
-        if (class == HF_CLASS_CANCELLED && ours) {
-            own_cancel(conn, request);
-        }
-        class = HF_CLASS_AMBIGUOUS; /* what it had committed before stands: not again by itself */
+    if (class == HF_CLASS_CANCELLED && ours) {
+        own_cancel(conn, request);
+        facts |= HF_FACT_CANCELLED;
     }
-    switch (class) {
-    case HF_CLASS_RETRY:
-        if (again && may_retry(pool, request)) {
-            uint32_t delay = hf_backoff(request->retries++, config, hf_pool_random(pool));
-            hf_request_wait(pool, request, delay);
-        } else {
-            hf_flight_again(pool, request, &request->error);
+    if (request->wait_passing && !config->driver->waits_not(request)) {
+        facts |= HF_FACT_PATIENT;
+    }
+    const hf_verdict verdict =
+        hf_verdict_of(HF_ENDING_ERROR, class, request->replay, hf_stage_of(request), facts);
+    if (verdict.action == HF_ACTION_GIVE_UP && (facts & HF_FACT_GIVEN_UP) &&
+        !(facts & HF_FACT_OTHERS_OK)) {
+        error->limit = HF_LIMIT_MAX_OUTAGE;
+        error->limit_ms = hf_outage_longest(&pool->outage, config);
+    }
+    if (config->read_only && memcmp(error->sqlstate, "25006", 5) == 0) {
+        error->code = HF_ERR_READ_ONLY;
+    }
+    if (class == HF_CLASS_REPREPARE && verdict.action == HF_ACTION_FREE) {
+        request->flags |= HF_REQUEST_REPREPARED;
+        if (HF_STATEMENTS > 0) {
+            config->driver->forget(&conn->session, &conn->io, request);
         }
+    }
+    if (class == HF_CLASS_CANCELLED && verdict.action == HF_ACTION_AGAIN && !ours) {
+        request->flags |= HF_REQUEST_FOREIGN;
+    }
+    if (!carry_out(conn, request, verdict, error)) {
         return false;
-    case HF_CLASS_RECONNECT:
-    case HF_CLASS_ROLE:
-        if (ask_then(pool, request)) {
-            hf_request_requeue(pool, request);
-        } else {
-            hf_flight_again(pool, request, &request->error);
-        }
-        return alive;
-    case HF_CLASS_REPREPARE:
-        if (HF_STATEMENTS > 0 && again && !(request->flags & HF_REQUEST_REPREPARED)) {
-            request->flags |= HF_REQUEST_REPREPARED | HF_REQUEST_UNDONE;
-            if (alive) {
-                config->driver->forget(&conn->session, &conn->io, request);
-            }
-            hf_request_requeue(pool, request);
-            return false;
-        }
-        cut_short(pool, request);
-        break;
-    case HF_CLASS_AMBIGUOUS:
-        if (hf_is_held(request) && hf_stage_of(request) != HF_STAGE_COMMIT) {
-            hf_flight_again(pool, request, &request->error); /* it was not committed */
-        } else if (ask_then(pool, request)) {
-            hf_request_requeue(pool, request);
-        } else if (request->replay == HF_REPLAY_SAFE) {
-            request->flags |= HF_REQUEST_MAYBE_RAN;
-            hf_flight_again(pool, request, &request->error);
-        } else {
-            hf_flight_unknown(pool, request, &request->error);
-        }
-        return false;
-    case HF_CLASS_CANCELLED: cancelled(conn, request, ours); return false;
-    case HF_CLASS_NONE:
-    case HF_CLASS_NOT_READY:
-    case HF_CLASS_STATEMENT:
-    case HF_CLASS_PERMANENT: break;
     }
-    if (config->read_only && memcmp(request->error.sqlstate, "25006", 5) == 0) {
-        request->error.code = HF_ERR_READ_ONLY;
+    if (verdict.action != HF_ACTION_AGAIN && verdict.action != HF_ACTION_ASK) {
+        request->flags |= HF_REQUEST_UNDONE;
     }
-    hf_request_end(pool, request, failed(request), NULL);
-    return false;
+    hf_request_requeue(pool, request);
+    if (verdict.action == HF_ACTION_ROLE) {
+        hf_resolve_role(request);
+    }
+    return verdict.action == HF_ACTION_LEAVE;
+}
+
+/* The server said OK, and our own CancelRequest was out: it may have ended the wait for a synchronous standby. */
+static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
+    static const char why[] = "committed here, perhaps not on the standby";
+    const hf_verdict verdict =
+        hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+                      facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN);
+    if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
+        if (ours) {
+            hf_cancel_error(conn, request, &request->error);
+        } else {
+            hf_error_set(&request->error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+        }
+        if (HF_WITH_WORDS) {
+            hf_error_message(&request->error, why, sizeof why - 1);
+        }
+    }
+    hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
 /* It ran; only its rows could not be taken. Where nothing can be written that is a failure without effect. */
 static hf_outcome ran(const hf_pool *pool) {
     return pool->config->read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
+}
+
+/* A row was too large. The server said OK. */
+static HF_RARE void too_large(hf_pool *pool, hf_request *request) {
+    static const char done[] = "; the server said OK, and what it did stands";
+    hf_error *error = &request->error;
+    if (HF_WITH_WORDS && !pool->config->read_only) {
+        char words[HF_MESSAGE_BYTES];
+        hf_writer out = hf_writer_on(words, sizeof words);
+        hf_write_text(&out, error->message);
+        hf_write_text(&out, done);
+        hf_error_message(error, words, strlen(words));
+    }
+    hf_request_end(pool, request, ran(pool), NULL);
 }
 
 /* The answer is whole, and it is not a plain OK. False: the connection is gone. */
@@ -261,8 +331,8 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         why->code = HF_OK;
     }
     if (hf_stage_of(request) == HF_STAGE_ROLLBACK) {
-        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
-    } else if (hf_stage_of(request) == HF_STAGE_ASK) {
+        hf_resolve_rolled_back(pool, request);
+    } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
     } else if (hf_fate_of(request) ==
                HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
@@ -278,11 +348,11 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         hf_cancel_error(conn, request, why);
         hf_request_end(pool, request, ran(pool), why);
     } else if (why->code == HF_OK) {
-        hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
+        doubted(conn, request, ours);
     } else if (why->code == HF_ERR_TOO_LARGE) {
-        hf_request_end(pool, request, ran(pool), NULL);
+        too_large(pool, request);
     } else {
-        give_up = refused(conn, request, ours, true);
+        give_up = refused(conn, request, ours);
     }
     if (conn->exposed > 0) {
         conn->exposed--;
@@ -297,29 +367,31 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         hf_conn_fail(conn, why);
         return false;
     }
+    /* An answer ends an outage, but not that of a standby. */
+    if (!hf_is_never(conn->stable_at) && memcmp(why->sqlstate, "25006", 5) != 0) {
+        hf_pool_proved(conn);
+    }
     why->code = HF_OK;
+    hf_cancel_next(conn);
     return true;
 }
 
 /* The server has said all it has to say of the oldest request. False: the connection is gone. */
 static inline bool ready(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = pop(conn);
     /* Most are; nothing hangs on it but time. */
     bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
-                 hf_stage_of(request) != HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
-    if (!hf_is_never(conn->stable_at)) {
-        hf_pool_proved(conn);
-    }
+                 !hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE &&
+                 !hf_cancel_may_hit(conn) && !conn->cancel_next;
     if (!plain) {
         return ready_but(conn, request, request == cancelled);
     }
-    if (conn->exposed > 0) {
-        conn->exposed--;
+    if (!hf_is_never(conn->stable_at)) {
+        hf_pool_proved(conn);
     }
-    hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
+    hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
     return true;
 }
 
@@ -364,6 +436,14 @@ static void notice(hf_conn *conn) {
     if (memcmp(error->sqlstate, "57P0", 4) == 0 &&
         (error->sqlstate[4] == '1' || error->sqlstate[4] == '2')) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
+    }
+    /* A cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */
+    hf_value routine;
+    static const char wait[] = "SyncRepWaitForLSN";
+    if (conn->flight.head && error->severity == 'W' &&
+        hf_fields_get(&conn->io.fields, HF_FIELD_ROUTINE, &routine) &&
+        routine.bytes == sizeof wait - 1 && memcmp(routine.data, wait, sizeof wait - 1) == 0) {
+        conn->flight.head->unconfirmed = true;
     }
     if (config->on_notice) {
         config->on_notice(config->callback_user, conn->index, error);
@@ -460,61 +540,33 @@ bool hf_flight_feed(hf_conn *conn) {
 }
 
 /* The connection was lost under this request: does it run again (true), or did it end (false)? */
-static bool survives(hf_conn *conn, hf_request *request, bool oldest, const hf_error *error) {
+static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    const hf_driver *driver = pool->config->driver;
-    if (hf_stage_of(request) == HF_STAGE_ASK) {
+    if (hf_asks(request)) {
         return hf_resolve_lost(pool, request, error);
     }
+    if (hf_stage_of(request) == HF_STAGE_ROLLBACK) { /* nothing was committed */
+        return hf_resolve_roll_back_lost(pool, request);
+    }
     const bool whole = request->sent_at <= conn->tx_sent;
-    if (whole && ask_then(pool, request)) {
-        return true;
-    }
-    if (hf_stage_of(request) ==
-        HF_STAGE_ROLLBACK) { /* its end was decided already: request->error */
-        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
-        return false;
-    }
-    /* A COMMIT that was not handed over whole has no effect, but what it was to commit did run. */
-    const bool uncommitted =
-        hf_is_held(request) && (hf_stage_of(request) != HF_STAGE_COMMIT || !whole);
-    const bool sent = whole || hf_stage_of(request) != HF_STAGE_RUN;
-    /* FATAL before the command was complete: the server rolled it back. (08xxx is a pooler's, which does
-     * not know what its server did.) */
-    const bool fatal =
-        (error->severity == 'F' || error->severity == 'P') && memcmp(error->sqlstate, "08", 2) != 0;
-    const bool undone = uncommitted || (oldest && fatal && hf_stage_of(request) == HF_STAGE_RUN &&
-                                        !request->complete && !driver->self_commits(request));
-
-    if (sent && !undone) {
-        if (hf_flight_must_end(pool, request) || request->replay != HF_REPLAY_SAFE) {
-            hf_flight_unknown(pool, request, error);
-            return false;
-        }
-        request->flags |= HF_REQUEST_MAYBE_RAN;
-    } else if (!sent && (request->n_rows > 0 ||
-                         (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
+    if (!whole && hf_stage_of(request) == HF_STAGE_RUN &&
+        (request->n_rows > 0 || (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
         request->flags |= HF_REQUEST_UNDONE; /* the first of a batch ran, its COMMIT was not sent */
     }
-    const hf_outcome outcome = sent ? failed(request) : hf_request_unsent(request);
-    if (hf_flight_must_end(pool, request) || (sent && !may_retry(pool, request))) {
-        end_for(pool, request, outcome, error);
-        return false;
-    }
-    if (sent) {
-        request->retries++;
-    }
-    return true;
+    const hf_verdict verdict = hf_verdict_of(
+        HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+        facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0));
+    return carry_out(conn, request, verdict, error);
 }
 
 void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_queue again = { 0 };
-    for (bool oldest = true; conn->n_flight > 0; oldest = false) {
+    while (conn->n_flight > 0) {
         hf_request *request = pop(conn);
-        if (oldest && request->error.severity == 'E' && hf_stage_of(request) != HF_STAGE_ASK) {
-            refused(conn, request, false, false); /* only its ReadyForQuery is missing */
-        } else if (survives(conn, request, oldest, error)) {
+        /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
+        const bool told = request->error.severity == 'E';
+        if (survives(conn, request, told ? &request->error : error)) {
             hf_queue_push(&again, request);
         }
     }

@@ -86,8 +86,9 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->statement = 0;
     request->stage = HF_STAGE_RUN;
     request->fate = HF_FATE_NONE;
-    request->held = false;
-    request->asked_at = HF_NEVER;
+    request->held = request->complete = request->bound = request->unconfirmed = false;
+    request->asked_at = request->denied_at = HF_NEVER;
+    request->denied_ok = (uint32_t)pool->done[HF_OUTCOME_OK];
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
@@ -216,7 +217,7 @@ static void close_free(hf_pool *pool) {
             hf_cancel_begin(conn, HF_LIMIT_NONE);
             hf_conn_settle(conn);
         }
-        if (conn->fsm.state != HF_IDLE && conn->n_flight == 0) {
+        if (conn->fsm.state != HF_IDLE && conn->n_flight == 0 && !hf_cancel_pending(conn)) {
             hf_conn_close(conn);
         }
     }
@@ -233,6 +234,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     HF_ASSERT(!pool->in_tick);
     pool->in_tick = true;
     const uint32_t before = pool->n_queued + pool->n_in_flight;
+    const bool was_closed = pool->closing && hf_pool_closed(pool);
     if (now > pool->now) {
         pool->now = now;
     }
@@ -255,11 +257,19 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     }
     hf_pool_arm(pool);
     pool->in_tick = false;
-    /* Or work was left in the queue by the limit of a tick, or by what its end brought. */
-    const bool left = pool->active || (pool->queue.head && (pool->free || pool->refused));
-    pool->promised = left ? pool->now : hf_heap_next(&pool->heap);
-    /* A request ended and no other took its place: whoever waits for it looks before sleeping again. */
-    return pool->n_queued + pool->n_in_flight < before ? pool->now : pool->promised;
+    pool->promised = hf_pool_next(pool);
+    /* A request ended and no other took its place, or the pool is closed: whoever waits for it looks before sleeping
+     * again. */
+    const bool ended = pool->n_queued + pool->n_in_flight < before;
+    const bool closes = pool->closing && !was_closed && hf_pool_closed(pool);
+    return ended || closes ? pool->now : pool->promised;
+}
+
+hf_ms hf_pool_next(const hf_pool *pool) {
+    /* Work was left by the limit of a tick, by what its end brought, or was asked for since. */
+    const bool left = pool->active || pool->fresh || pool->close_begins ||
+                      (pool->queue.head && (pool->free || pool->refused));
+    return left ? pool->now : hf_heap_next(&pool->heap);
 }
 
 void hf_pool_close(hf_pool *pool, hf_ms deadline) {
@@ -275,7 +285,8 @@ bool hf_pool_closed(const hf_pool *pool) {
         return false;
     }
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        if (pool->conns[i].fsm.state != HF_IDLE || pool->conns[i].closing) {
+        const hf_conn *conn = &pool->conns[i];
+        if (conn->fsm.state != HF_IDLE || conn->closing || conn->cancel.link) {
             return false;
         }
     }
@@ -284,7 +295,8 @@ bool hf_pool_closed(const hf_pool *pool) {
 
 void hf_pool_reset(hf_pool *pool) {
     hf_endpoints_wipe(&pool->endpoints);
-    pool->refused = pool->extra_refused = false;
+    pool->refused = pool->extra_refused = pool->password_good = false;
+    pool->passwords = 0;
 }
 
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
@@ -298,6 +310,8 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
     status->losses = pool->losses;
     status->outages = pool->outage.count;
     status->retries = pool->retries;
+    status->hanging = pool->hanging;
+    status->unconfirmed = pool->unconfirmed;
     status->refused = pool->refused;
     status->last_error = pool->last_error;
     memcpy(status->done, pool->done, sizeof status->done);

@@ -27,16 +27,21 @@ struct hf_pool {
     bool refused; /* for good: last_error */
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
+    uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
+    bool password_good; /* a login has succeeded, or SCRAM has said so */
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */
     uint16_t n_idle;    /* IDLE */
     uint16_t keep_open; /* hf_pool_open()'s n */
     uint32_t n_queued, n_in_flight;
     hf_ms now, promised; /* of the last tick: its time, and the deadline it returned */
+    hf_ms hanging_since; /* … since then, if there are any */
     hf_queue queue;      /* for the next free connection */
     hf_queue waiting;    /* waiting by themselves (40001), in no order */
     hf_request *fresh;   /* the first in the queue whose clock has not started */
     hf_conn *active;     /* connections with something to do */
+    uint64_t unconfirmed;
+    uint32_t passwords; /* sent in logins that failed, while nobody has said that it is right */
     uint32_t dials, ups, losses, retries;
     hf_set free;          /* connections that are HEALTHY and have nothing in flight */
     hf_set room;          /* … that have replay-safe requests in flight and take more */
@@ -76,7 +81,11 @@ typedef struct hf_pool_status {
     uint32_t outages;            /* ended or not */
     uint32_t retries;            /* re-sends of statements */
     uint64_t done[HF_OUTCOME_UNKNOWN + 1]; /* requests ended, by outcome */
-    bool refused;        /* refused for good: last_error; hf_pool_reset() goes on */
+    uint32_t
+        hanging; /* requests whose COMMIT waits for a synchronous standby: no new write is sent */
+    uint64_t
+        unconfirmed; /* requests that ended OK without the synchronous standby's word (hf_request) */
+    bool refused;    /* refused for good: last_error; hf_pool_reset() goes on */
     hf_error last_error; /* why a connection was lost or refused last */
 } hf_pool_status;
 
@@ -100,8 +109,14 @@ void hf_resume(hf_pool *pool, hf_request *request);
  * that `while (!done) wait(hf_tick(…))` sees it), HF_NEVER when nothing is planned. now never goes back. */
 hf_ms hf_tick(hf_pool *pool, hf_ms now);
 
+/* When hf_tick() must be called next, whatever was asked for since the last one: a loop of your own asks after
+ * hf_submit(), hf_cancel(), hf_resume() or hf_pool_close() that were called outside hf_tick(), for none of them wakes
+ * it. A moment that has passed (0) means now. */
+hf_ms hf_pool_next(const hf_pool *pool);
+
 /* Ends everything by `deadline`: queued requests NOT_SENT, what runs is cancelled, links are closed
- * politely while there is time. Keep ticking until hf_pool_closed(). Secrets are then wiped. */
+ * politely while there is time. Keep ticking until hf_pool_closed(): the tick that closes the last link answers "now".
+ * Secrets are then wiped. */
 void hf_pool_close(hf_pool *pool, hf_ms deadline);
 bool hf_pool_closed(const hf_pool *pool);
 

@@ -64,10 +64,10 @@ static void start_over(hf_request *request) {
         request->n_rows = 0;
         request->affected = 0;
         request->stage = HF_STAGE_RUN;
-        request->held = false;
+        request->held = request->bound = request->unconfirmed = false;
     }
     request->fate = HF_FATE_NONE;
-    request->flags &= (uint8_t)~HF_REQUEST_ROWS_LOST;
+    request->flags &= (uint16_t) ~(HF_REQUEST_ROWS_LOST | HF_REQUEST_GRACE);
     request->error = (hf_error){ 0 };
 }
 
@@ -99,8 +99,16 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     if (error && error != &request->error) {
         request->error = *error;
     }
-    if (outcome == HF_OUTCOME_OK && request->error.code != HF_OK) {
+    if (outcome != HF_OUTCOME_OK) {
+        request->affected = 0;
+    } else if (request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
+    }
+    if (HF_WITH_RESOLVE) {
+        hf_resolve_hangs_no_more(pool, request);
+    }
+    if (request->unconfirmed) {
+        pool->unconfirmed++;
     }
     hf_ms took = pool->now - request->submitted_at;
     request->duration_ms = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
@@ -115,16 +123,18 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
 
 static HF_RARE void unlink_queued(hf_pool *pool, hf_request *request) {
     hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
-    request->flags &= (uint8_t)~HF_REQUEST_WAITING;
+    request->flags &= (uint16_t)~HF_REQUEST_WAITING;
     pool->n_queued--;
 }
 
-hf_outcome hf_request_unsent(const hf_request *request) {
-    if (request->flags & HF_REQUEST_MAYBE_RAN) {
-        return HF_OUTCOME_UNKNOWN;
-    }
+uint32_t hf_request_past(const hf_request *request) {
     const bool ran = request->retries > 0 || (request->flags & HF_REQUEST_UNDONE);
-    return ran ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT;
+    return (request->flags & HF_REQUEST_MAYBE_RAN ? (uint32_t)HF_FACT_MAYBE_RAN : 0) |
+           (ran ? (uint32_t)HF_FACT_RAN_BEFORE : 0);
+}
+
+hf_outcome hf_request_unsent(const hf_request *request) {
+    return hf_verdict_unsent(hf_request_past(request));
 }
 
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) {
@@ -144,19 +154,26 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     }
     hf_heap_remove(&pool->heap, &request->timer);
     if (conn && conn->flight.head == request) {
-        hf_cancel_begin(conn, cancel ? HF_LIMIT_NONE : HF_LIMIT_TIMEOUT);
+        hf_cancel_begin(conn, late ? HF_LIMIT_TIMEOUT : HF_LIMIT_NONE);
         hf_conn_settle(conn);
         return;
     }
+    if (conn && !(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
+        /* Behind another one in the pipeline nothing can be cancelled alone: its turn is waited for. */
+        request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
+        conn->cancel_next = true;
+        hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
+        return;
+    }
     const hf_phase phase = conn ? HF_PHASE_QUERY : HF_PHASE_QUEUE;
-    if (cancel) {
+    if (!late) {
         hf_error_set(&error, HF_ERR_CANCELLED, phase, NULL);
     } else {
         hf_timeout_error(&error, phase, HF_LIMIT_TIMEOUT, request->timeout_ms);
     }
     if (!conn) {
         /* While it waits for a connection, why there is none is the better half of the answer. */
-        if (HF_WITH_WORDS && !cancel && pool->n_up == 0 && pool->last_error.code != HF_OK) {
+        if (HF_WITH_WORDS && late && pool->n_up == 0 && pool->last_error.code != HF_OK) {
             char why[HF_MESSAGE_BYTES];
             hf_error_text(&pool->last_error, why, sizeof why);
             hf_error_message(&error, why, strlen(why));
@@ -164,8 +181,7 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
         hf_request_drop(pool, request, &error);
         return;
     }
-    /* Behind another one in the pipeline nothing can be cancelled alone. It is replay-safe, as all around it
-     * are: the link goes, the others run again. */
+    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
     request->flags |= HF_REQUEST_CANCEL;
     hf_conn_fail(conn, &error);
     hf_conn_settle(conn);

@@ -147,11 +147,12 @@ struct hf_request {
     bool wait_passing;
 
     /* holdfast's own. */
-    uint8_t flags; /* HF_REQUEST_*, engine.h */
-    uint8_t stage; /* an hf_stage, driver.h */
-    uint8_t fate;  /* an hf_fate, driver.h */
-    bool held;     /* the driver's: nothing of it takes effect before its COMMIT is sent */
-    bool complete; /* the driver's: its last command is complete, its commit not yet known */
+    uint16_t flags; /* HF_REQUEST_*, engine.h */
+    uint8_t stage;  /* an hf_stage, driver.h */
+    uint8_t fate;   /* an hf_fate, driver.h */
+    bool held;      /* the driver's: nothing of it takes effect before its COMMIT is sent */
+    bool complete;  /* the driver's: its last command is complete, its commit not yet known */
+    bool bound;     /* the driver's: its error came behind its BindComplete */
     uint8_t driver_state[6]; /* the driver's own, per attempt */
     uint16_t statement;      /* the batch's statement whose answer is awaited */
     uint32_t retries;        /* re-sends so far */
@@ -189,7 +190,10 @@ struct hf_request {
     uint32_t asks;        /* how often the server was asked what became of it */
     uint32_t duration_ms; /* from hf_submit() to on_done */
     uint64_t n_rows;      /* delivered in the last attempt */
-    uint64_t affected;    /* rows the command says it touched; the last statement's of a batch */
+    uint64_t
+        affected; /* rows the command says it touched, the last statement's of a batch; 0 unless OK */
+    bool
+        unconfirmed; /* OK, but no synchronous standby confirmed it: somebody's cancel ended the wait */
 
     /* holdfast's own. */
     hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */
@@ -197,8 +201,11 @@ struct hf_request {
     hf_ms not_before; /* waits by itself until then, if it does */
     hf_ms deadline;   /* submitted_at + timeout_ms, or HF_NEVER */
     hf_ms asked_at;   /* its fate was first asked for then */
-    uint64_t sent_at; /* place in the connection's stream where the last Execute ends */
-    uint64_t runs_at; /* of a batch, where the first one ends: before that nothing of it ran */
+    hf_ms
+        denied_at; /* it first met a shortage, or the wrong role, then, and has since; HF_NEVER: it does not */
+    uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */
+    uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */
+    uint64_t runs_at;   /* of a batch, where the first one ends: before that nothing of it ran */
 
     /* The answer. */
     hf_error error;               /* why, unless OK; of an OK after retries: zero */

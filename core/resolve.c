@@ -3,37 +3,55 @@
  *
  *     RUN --HELD--> COMMIT --lost--> ASK --committed--> OK
  *                                     |---aborted---->  RUN again
- *                                     |---in progress, standby, lost--> ASK again, for request_timeout
+ *                                     |---standby, lost--> ASK again, for request_timeout
+ *                                     |---in progress--> ASK again; from its deadline on it hangs, for max_outage
  *                                     `---another incarnation, forgotten, refused--> UNKNOWN
  *
  * The rows that were delivered count if it was committed, so that asking does not void them. A question spends no
- * re-send of the statement.
+ * re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write is
+ * handed out meanwhile (dispatch.c).
+ *
+ * The other question is whether the server takes writes, before a request that met a read-only one runs again.
  */
 #include "engine.h"
 
 #include <string.h>
 
-bool hf_resolve_begin(const hf_pool *pool, hf_request *request) {
-    if (hf_stage_of(request) != HF_STAGE_COMMIT || hf_flight_must_end(pool, request)) {
-        return false;
-    }
+void hf_resolve_begin(hf_request *request) {
     request->stage = HF_STAGE_ASK;
     request->flags |= HF_REQUEST_MAYBE_RAN;
-    return true;
+}
+
+void hf_resolve_role(hf_request *request) {
+    if (HF_WITH_RESOLVE) {
+        request->stage = HF_STAGE_ROLE;
+    } else {
+        request->flags |= HF_REQUEST_ROLE_SEEN; /* unasked: it runs again, once */
+    }
 }
 
 void hf_resolve_asking(const hf_pool *pool, hf_request *request) {
+    if (request->stage == HF_STAGE_ROLE) {
+        return;
+    }
     request->asks++;
     if (hf_is_never(request->asked_at)) {
         request->asked_at = pool->now;
     }
 }
 
+static bool asked_for(const hf_pool *pool, const hf_request *request, uint32_t ms) {
+    return ms != 0 && ms != HF_FOREVER && pool->now - request->asked_at >= ms;
+}
+
 /* No verdict, and no time left for another question? */
 static bool enough(const hf_pool *pool, const hf_request *request) {
-    const uint32_t ms = pool->config->request_timeout_ms;
-    return hf_flight_must_end(pool, request) ||
-           (ms != 0 && ms != HF_FOREVER && pool->now - request->asked_at >= ms);
+    if (hf_flight_must_end(pool, request)) {
+        return true;
+    }
+    return request->flags & HF_REQUEST_HANGS
+               ? hf_pool_hangs_too_long(pool)
+               : asked_for(pool, request, pool->config->request_timeout_ms);
 }
 
 /* Nobody will ever know. */
@@ -45,12 +63,16 @@ static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
 
 /* No verdict, and no more questions: why not. */
 static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
-    const uint32_t ms = conn->pool->config->request_timeout_ms;
+    const hf_pool *pool = conn->pool;
     hf_error error;
-    if (request == conn->cancelled || hf_flight_must_end(conn->pool, request)) {
+    if (request == conn->cancelled || hf_flight_must_end(pool, request)) {
         hf_cancel_error(conn, request, &error);
+    } else if (request->flags & HF_REQUEST_HANGS) {
+        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_MAX_OUTAGE,
+                         hf_outage_longest(&pool->outage, pool->config));
     } else {
-        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_REQUEST, ms);
+        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_REQUEST,
+                         pool->config->request_timeout_ms);
     }
     hf_error_message(&error, why, strlen(why));
     hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
@@ -69,12 +91,35 @@ static void again(hf_conn *conn, hf_request *request, const char *why) {
     }
 }
 
+/* It is still in progress. Its COMMIT had its time: then it waits for a synchronous standby. */
+static void in_progress(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
+    const bool late = (request->flags & HF_REQUEST_LEFT) ||
+                      asked_for(pool, request, pool->config->request_timeout_ms);
+    if (late && !(request->flags & HF_REQUEST_HANGS)) {
+        request->flags |= HF_REQUEST_HANGS;
+        if (pool->hanging++ == 0) {
+            pool->hanging_since = pool->now;
+        }
+    }
+    again(conn, request,
+          late ? "its commit waits for a synchronous standby" : "it is still in progress");
+}
+
+void hf_resolve_hangs_no_more(hf_pool *pool, hf_request *request) {
+    if (request->flags & HF_REQUEST_HANGS) {
+        pool->hanging--;
+    }
+    request->flags &= (uint16_t) ~(HF_REQUEST_HANGS | HF_REQUEST_LEFT);
+}
+
 /* It was not committed. */
 static void aborted(hf_pool *pool, hf_request *request) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
-    request->flags &= (uint8_t)~HF_REQUEST_MAYBE_RAN;
+    request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
+    hf_resolve_hangs_no_more(pool, request);
     if (request->attempts == 0 && !hf_flight_must_end(pool, request)) {
         request->flags |= HF_REQUEST_UNDONE; /* an earlier run's: of this one it is no re-send */
         hf_request_requeue(pool, request);
@@ -85,32 +130,51 @@ static void aborted(hf_pool *pool, hf_request *request) {
     hf_flight_again(pool, request, &error);
 }
 
-/* The question was refused. */
+/* The question was refused. What the server cannot answer, or not to this role, it never will; anything else may pass.
+ * True: the connection goes. */
 static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
-    switch (hf_classify(why, false)) {
-    case HF_CLASS_STATEMENT:
-    case HF_CLASS_PERMANENT:
+    const bool never = memcmp(why->sqlstate, "42", 2) == 0 || memcmp(why->sqlstate, "0A", 2) == 0 ||
+                       memcmp(why->sqlstate, "22", 2) == 0;
+    if (why->code == HF_ERR_SERVER && never) {
         hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, why);
         return false;
-    case HF_CLASS_ROLE:
-    case HF_CLASS_RECONNECT: again(conn, request, why->message); return true;
-    case HF_CLASS_NONE: again(conn, request, "the question was not answered"); return false;
-    case HF_CLASS_RETRY:
-    case HF_CLASS_NOT_READY:
-    case HF_CLASS_AMBIGUOUS:
-    case HF_CLASS_REPREPARE:
-    case HF_CLASS_CANCELLED: again(conn, request, why->message); return false;
     }
-    return false;
+    again(conn, request, why->code == HF_OK ? "the question was not answered" : why->message);
+    return why->code == HF_ERR_SERVER &&
+           (memcmp(why->sqlstate, "57P", 3) == 0 || hf_classify(why, false) == HF_CLASS_CONNECTION);
+}
+
+/* Whether the server takes writes is known now. */
+static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
+    hf_pool *pool = conn->pool;
+    const bool standby = request->fate == HF_FATE_STANDBY;
+    request->stage = HF_STAGE_RUN;
+    if (hf_flight_must_end(pool, request)) {
+        hf_cancel_error(conn, request, &request->error);
+        hf_request_end(pool, request, hf_request_unsent(request), NULL);
+        return false;
+    }
+    if (!standby) {
+        request->flags |= HF_REQUEST_ROLE_SEEN;
+    }
+    hf_request_requeue(pool, request);
+    if (standby) {
+        hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");
+        memcpy(why->sqlstate, "25006", sizeof why->sqlstate);
+    }
+    return standby;
 }
 
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
+    if (request->stage == HF_STAGE_ROLE) {
+        return role_asked(conn, request, why);
+    }
     switch ((hf_fate)request->fate) {
     case HF_FATE_NONE: return refused(conn, request, why);
     case HF_FATE_COMMITTED: hf_request_end(pool, request, HF_OUTCOME_OK, NULL); return false;
     case HF_FATE_ABORTED: aborted(pool, request); return false;
-    case HF_FATE_RUNNING: again(conn, request, "it is still in progress"); return false;
+    case HF_FATE_RUNNING: in_progress(conn, request); return false;
     case HF_FATE_STANDBY: /* the wrong role */
         hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
         again(conn, request, "no primary was found");
@@ -119,6 +183,7 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
         unresolved(pool, request, "the server was restarted since, or is another one");
         return false;
     case HF_FATE_FORGOTTEN:
+    case HF_FATE_WRITABLE:
         unresolved(pool, request, "the server does not remember the transaction");
         return false;
     }
@@ -126,6 +191,13 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
 }
 
 bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error) {
+    if (request->stage == HF_STAGE_ROLE) {
+        if (!hf_flight_must_end(pool, request)) {
+            return true;
+        }
+        hf_request_end(pool, request, hf_request_unsent(request), error);
+        return false;
+    }
     if (!enough(pool, request)) {
         return true;
     }
@@ -135,8 +207,10 @@ bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error) 
 
 void hf_resolve_held(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
+    /* A CancelRequest that is out might hit the COMMIT, and end its wait for a synchronous standby. */
     const bool fine = request->error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
-                      !hf_flight_must_end(pool, request);
+                      !hf_flight_must_end(pool, request) && !hf_cancel_pending(conn) &&
+                      conn->exposed == 0;
     request->stage = fine ? HF_STAGE_COMMIT : HF_STAGE_ROLLBACK;
     if (fine && request->on_commit) {
         request->on_commit(request);
@@ -146,4 +220,28 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
     }
     int r = pool->config->driver->submit(&conn->session, &conn->io, request);
     HF_ASSERT(r == 1); /* it is alone in flight, and all of it was sent */
+}
+
+/* Was its attempt cut short by a cancel that leaves it another? */
+static bool rolled_back_for_time(const hf_pool *pool, const hf_request *request) {
+    const int code = request->error.code;
+    return !hf_flight_must_end(pool, request) &&
+           (code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED);
+}
+
+void hf_resolve_rolled_back(hf_pool *pool, hf_request *request) {
+    if (rolled_back_for_time(pool, request)) {
+        hf_flight_again(pool, request, &request->error);
+    } else {
+        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+    }
+}
+
+bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request) {
+    if (rolled_back_for_time(pool, request) && request->retries < pool->config->max_retries) {
+        request->retries++;
+        return true;
+    }
+    hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+    return false;
 }

@@ -202,11 +202,9 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     static const struct {
         const char *words;
         uint8_t fate;
-    } fates[] = { { "committed", HF_FATE_COMMITTED },
-                  { "aborted", HF_FATE_ABORTED },
-                  { "in progress", HF_FATE_RUNNING },
-                  { "standby", HF_FATE_STANDBY },
-                  { "other", HF_FATE_OTHER } };
+    } fates[] = { { "committed", HF_FATE_COMMITTED }, { "aborted", HF_FATE_ABORTED },
+                  { "in progress", HF_FATE_RUNNING }, { "standby", HF_FATE_STANDBY },
+                  { "writable", HF_FATE_WRITABLE },   { "other", HF_FATE_OTHER } };
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
     const bool one = hf_pg_read16(&body) == 1;
     const uint32_t bytes = hf_pg_read32(&body);
@@ -346,6 +344,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         request->fate = HF_FATE_ABORTED; /* "in the future": it was never given out */
         session->said |= HF_PG_SAID_ERROR;
     }
+    request->bound = !request->prepare_only && !(session->todo & HF_PG_BIND);
     /* What follows in the flight is passed over by the server, up to its Sync. */
     if (HF_STATEMENTS > 0) {
         const uint32_t left = hf_pg_statements_of(request) - request->statement;

@@ -227,7 +227,8 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const hf_statement only = { .sql = request->sql,
                                 .params = request->params,
                                 .n_params = request->n_params };
-    const bool batch = hf_is_batch(request), held = hf_is_held(request), wrap = out->session->wrap;
+    const bool batch = hf_is_batch(request), held = hf_is_held(request),
+               wrap = hf_pg_wraps(out->io);
     const bool around = batch || held || (wrap && !request->prepare_only);
     uint32_t todo = 0;
 
@@ -278,11 +279,13 @@ static int no_room(const encoder *out) {
 /* A flight that is one statement of the session's own: its COMMIT or ROLLBACK (of a request that is in flight
  * already), or the question what became of it. */
 static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
-    const bool ask = hf_stage_of(request) == HF_STAGE_ASK;
+    const bool ask = hf_asks(request);
     encoder out;
 
     encoder_start(&out, session, io, ask ? HF_PG_TX_RESERVE : 0);
-    if (ask) {
+    if (hf_stage_of(request) == HF_STAGE_ROLE) {
+        put_own(&out, HF_PG_SQL_ROLE, NULL, 0);
+    } else if (ask) {
         const char *space = strchr(request->ticket, ' '), *rest = space ? space + 1 : "";
         const hf_value values[] = {
             { .data = request->ticket, .bytes = space ? (size_t)(space - request->ticket) : 0 },

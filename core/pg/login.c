@@ -10,14 +10,6 @@
  * io->store is the login's scratch, and is wiped at its end, good or bad.
  */
 
-/* What an orphaned session is to be dropped by (SEMANTICS 20), and other start-up parameters. Which of them an
- * endpoint understands is found out by asking: io->degraded counts the refusals. */
-enum {
-    DEGRADED_NONE,  /* all of them */
-    DEGRADED_OLD,   /* a server before PostgreSQL 14: no client_connection_check_interval */
-    DEGRADED_POOLER /* only what every pooler knows */
-};
-
 /* What is sent, name and value, each behind a byte of rules: while io->degraded is below UNTIL, and READ_ONLY only by
  * sessions that are. */
 enum { UNTIL = 3, READ_ONLY = 4 };
@@ -115,7 +107,8 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     io->backend = 0;
     session->mode = HF_PG_AUTH;
     session->unusual = true;
-    session->wrap = config->read_only && io->degraded >= DEGRADED_POOLER;
+    io->role = 0;
+    io->proof = HF_PROOF_NONE;
     if (HF_STATEMENTS > 0 && !hf_pg_cache_start(session, io->port)) {
         refuse(io, HF_ERR_RESOURCES, "the port has no random numbers");
         return HF_ERR_RESOURCES;
@@ -166,7 +159,8 @@ static bool degrade(hf_io *io) {
     hf_value message;
     bool ours = false;
 
-    if (!hf_word_among(codes, sqlstate, strlen(sqlstate)) || io->degraded >= DEGRADED_POOLER ||
+    if (!hf_word_among(codes, sqlstate, strlen(sqlstate)) ||
+        io->degraded >= HF_PG_DEGRADED_POOLER ||
         !hf_pg_field(&io->fields, HF_FIELD_MESSAGE, &message)) {
         return false;
     }
@@ -195,6 +189,9 @@ static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
                       "a login message does not fit the transmit buffer (tx_bytes)");
     }
     session->mode = mode;
+    if (mode != HF_PG_SASL) {
+        out->io->proof = mode == HF_PG_SASL_FINAL ? HF_PROOF_SENT : HF_PROOF_CLAIMED;
+    }
     return HF_NEWS_MORE;
 }
 
@@ -397,6 +394,7 @@ static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_bo
         *io->keys = scram->keys;
     }
     session->mode = HF_PG_PROVEN;
+    io->proof = HF_PROOF_VERIFIED;
     return HF_NEWS_MORE;
 }
 
@@ -473,7 +471,7 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
         if (!hf_pg_read_error(io, message, HF_ERR_SERVER, HF_PHASE_LOGIN)) {
             return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed ErrorResponse", 0, 0);
         }
-        if (strcmp(io->error.sqlstate, "28P01") == 0 && io->keys) {
+        if ((strcmp(io->error.sqlstate, "28P01") == 0 || io->proof == HF_PROOF_SENT) && io->keys) {
             hf_wipe(io->keys, sizeof *io->keys); /* they opened nothing */
         }
         return degrade(io) ? HF_NEWS_AGAIN : HF_NEWS_FATAL;

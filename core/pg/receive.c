@@ -65,6 +65,20 @@ static hf_news malformed(hf_io *io, hf_phase phase, const hf_pg_message *message
                         message->bytes);
 }
 
+/* What PostgreSQL 14 and later tell of themselves (docs 55.2.7). */
+static void note_role(hf_io *io, hf_phase phase, const char *name, const char *value) {
+    const bool standby = strcmp(name, "in_hot_standby") == 0;
+    const bool on = strcmp(value, "on") == 0;
+
+    if (standby) {
+        io->role = (uint8_t)((io->role & ~HF_ROLE_STANDBY) | (on ? HF_ROLE_STANDBY : 0));
+    } else if (strcmp(name, "default_transaction_read_only") == 0) {
+        io->role &= (uint8_t) ~(HF_ROLE_READ_ONLY | HF_ROLE_READ_ONLY_AT_LOGIN);
+        io->role |= on ? HF_ROLE_READ_ONLY : 0;
+        io->role |= phase == HF_PHASE_LOGIN && on ? HF_ROLE_READ_ONLY_AT_LOGIN : 0;
+    }
+}
+
 hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
 
@@ -87,6 +101,7 @@ hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
         io->payload = value;
         return HF_NEWS_NOTIFY;
     }
+    note_role(io, phase, name, value);
     return strcmp(name, "client_encoding") != 0 || is_utf8(value)
                ? HF_NEWS_MORE
                : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
@@ -109,7 +124,7 @@ static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
 static bool awaits_own(const hf_request *request) {
     return hf_stage_of(request) == HF_STAGE_RUN
                ? hf_is_held(request) && request->ticket[0] == 0
-               : hf_stage_of(request) == HF_STAGE_ASK && hf_fate_of(request) == HF_FATE_NONE;
+               : hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE;
 }
 
 static hf_news any_row(hf_pg_session *session, hf_io *io, hf_request *request,

@@ -37,8 +37,8 @@ static inline bool submit_usual(hf_pg_session *session, hf_io *io, hf_request *r
     hf_pg_entry *entry = &session->entries[session->slot];
     const uint32_t room = tx->size - tx->end,
                    least = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE;
-    if (room < least || hf_is_batch(request) || request->prepare_only || session->wrap ||
-        hf_resolves(request) || session->n_closing > 0 || !request->sql ||
+    if (room < least || hf_is_batch(request) || request->prepare_only || hf_pg_wraps(io) ||
+        hf_resolves(request) || hf_asks(request) || session->n_closing > 0 || !request->sql ||
         (request->n_params > 0 && !request->params) ||
         (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
@@ -133,6 +133,7 @@ const hf_driver hf_driver_pg = {
     .submit = submit,
     .forget = hf_pg_forget,
     .self_commits = hf_pg_self_commits,
+    .waits_not = hf_pg_waits_not,
     .probe = probe,
     .cancel = cancel,
     .bye = bye,

@@ -57,6 +57,14 @@ enum {
     HF_PG_SETUP        /* parameters, key, then the first ReadyForQuery */
 };
 
+/* io->degraded: what is sent of the start-up parameters by which an orphaned session is to be dropped (SEMANTICS 20),
+ * and of others. Which of them an endpoint understands is found out by asking: it counts the refusals. */
+enum {
+    HF_PG_DEGRADED_NONE,  /* all of them */
+    HF_PG_DEGRADED_OLD,   /* a server before PostgreSQL 14: no client_connection_check_interval */
+    HF_PG_DEGRADED_POOLER /* only what every pooler knows */
+};
+
 /* What submit() leaves for the answers in hf_request.driver_state, per attempt: the answers to come (of a batch,
  * those up to its first statement); the statement's columns, if their number is known already; and how many
  * Close messages come before it. The last is valid only if the first has HF_PG_CLOSE. */
@@ -113,7 +121,6 @@ typedef struct hf_pg_session {
     uint8_t slot;      /* of the entry used last: looked at first */
     bool unusual;      /* not RUNNING, skipping, probing, rolling back: feed() goes the long way */
     bool probing;      /* a Sync of probe() is unanswered */
-    bool wrap;         /* read-only by BEGIN READ ONLY around each request (SEMANTICS 21) */
     bool has_key;      /* the key came: it can be cancelled */
     bool holds_ready;  /* READY waits for the answer to ROLLBACK */
     bool rolling_back; /* a ROLLBACK is unanswered … */
@@ -179,6 +186,13 @@ static inline uint64_t hf_pg_count_in(const uint8_t *tag, uint32_t bytes) {
 
 static inline uint32_t hf_pg_statements_of(const hf_request *request) {
     return hf_is_batch(request) ? request->n_batch : 1;
+}
+
+/* A reader's request has BEGIN READ ONLY and COMMIT around it, unless the server itself said that the session, which
+ * asked for it, is read-only (SEMANTICS 21). */
+static inline bool hf_pg_wraps(const hf_io *io) {
+    return io->config->read_only &&
+           (!(io->role & HF_ROLE_READ_ONLY) || io->degraded >= HF_PG_DEGRADED_POOLER);
 }
 
 /* What ends with the oldest request. */

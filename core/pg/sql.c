@@ -107,8 +107,8 @@ bool hf_pg_self_commits(const hf_request *request) {
         return false; /* within BEGIN and COMMIT the server refuses all of these */
     }
     const char *after = next_word(request->sql, word);
-    if (is_one_of(word, "CALL\0DO\0VACUUM\0CLUSTER\0REINDEX\0"
-                        "COMMIT\0ROLLBACK\0END\0PREPARE\0")) {
+    if (is_one_of(word, "CALL\0DO\0VACUUM\0ANALYZE\0ANALYSE\0CLUSTER\0REINDEX\0"
+                        "COMMIT\0ROLLBACK\0ABORT\0END\0PREPARE\0")) {
         return true;
     }
     if (!is_one_of(word, "CREATE\0DROP\0ALTER\0REFRESH\0")) {
@@ -117,4 +117,16 @@ bool hf_pg_self_commits(const hf_request *request) {
     next_word(after, word);
     return is_one_of(word, "DATABASE\0TABLESPACE\0SUBSCRIPTION\0SYSTEM\0") ||
            mentions(after, "CONCURRENTLY");
+}
+
+bool hf_pg_waits_not(const hf_request *request) {
+    const uint32_t count = hf_is_batch(request) ? request->n_batch : 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
+        if (mentions(sql, "NOWAIT")) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -13,6 +13,9 @@ const char *hf_pg_sql_refused_in_batch(const char *sql);
 /* Can it have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY can? */
 bool hf_pg_self_commits(const hf_request *request);
 
+/* Does it say NOWAIT? */
+bool hf_pg_waits_not(const hf_request *request);
+
 /* What a held transaction asks before its COMMIT, so that its fate can be asked for later (SEMANTICS 15): one
  * text, its number and behind a space the incarnation of the server. A number whose record was not flushed is given
  * out again after a crash, so it means something only on the incarnation that gave it. */
@@ -27,5 +30,10 @@ bool hf_pg_self_commits(const hf_request *request);
 #define HF_PG_SQL_ASK                                                                     \
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
     "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
+
+/* Does this server take writes? */
+#define HF_PG_SQL_ROLE                                                             \
+    "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('default_transaction" \
+    "_read_only')='on' THEN 'standby' ELSE 'writable' END"
 
 #endif

@@ -60,6 +60,9 @@ static int pass(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
     case HF_PEER_NOTICE:
         say(peer, self, 'N', "NOTICE", fault->sqlstate, fault->message);
         return GONE_ON;
+    case HF_PEER_WARNS:
+        say(peer, self, 'N', "WARNING", fault->sqlstate, fault->message);
+        return GONE_ON;
     case HF_PEER_ERROR:
         say(peer, self, 'E', "ERROR", fault->sqlstate, fault->message);
         roll_back(self);
@@ -213,10 +216,10 @@ static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
 
 /* A ticket or a question: one row of one text. */
 static int own(hf_peer *peer, hf_peer_link *self) {
-    const bool ask = self->asked[0] != 0;
+    const bool ask = self->asked[0] != 0, role = hf_peer_is_role(self->sql);
     const char *sqlstate = "XX000";
     message out = { .size = 0 };
-    if (pass(peer, self, ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
+    if (!role && pass(peer, self, ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
         return WAITS;
     if (self->failed)
         return GONE_ON;
@@ -284,6 +287,11 @@ static int execute(hf_peer *peer, hf_peer_link *self) {
             return WAITS;
         if (self->failed)
             return GONE_ON;
+        if (is(self->sql, "write ") && peer->pool && peer->pool->config->read_only) {
+            say(peer, self, 'E', "ERROR", "25006", "a read-only transaction");
+            roll_back(self);
+            return GONE_ON;
+        }
         begin_execute(peer, self);
     }
     while (self->row <= self->rows) {
@@ -342,6 +350,44 @@ static void query(hf_peer *peer, hf_peer_link *self, const char *sql) {
 
 /* --- the beginning -------------------------------------------------------------------------------- */
 
+/* ParameterStatus. */
+static void tell(hf_peer *peer, hf_peer_link *self, const char *name, const char *value) {
+    message out = { .size = 0 };
+    put_text(&out, name), put_text(&out, value);
+    send(peer, self, 'S', &out);
+}
+
+void hf_peer_tell(hf_peer *peer, const char *name, const char *value) {
+    for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++)
+        if (peer->links[i].started && hears(peer, &peer->links[i]))
+            tell(peer, &peer->links[i], name, value);
+}
+
+static bool asks_read_only(const hf_peer *peer) {
+    static const char wanted[] = "default_transaction_read_only\0on";
+    for (uint32_t i = 0; i + sizeof wanted <= peer->startup_bytes; i++)
+        if (memcmp(peer->startup + i, wanted, sizeof wanted) == 0)
+            return true;
+    return false;
+}
+
+static void welcome(hf_peer *peer, hf_peer_link *self) {
+    message out = { .size = 0 };
+    put_number(&out, 0, 4);
+    send(peer, self, 'R', &out);
+    tell(peer, self, "server_version", "15.4");
+    if (!peer->silent) {
+        tell(peer, self, "in_hot_standby", peer->hot ? "on" : "off");
+        tell(peer, self, "default_transaction_read_only",
+             peer->read_only || asks_read_only(peer) ? "on" : "off");
+    }
+    out.size = 0;
+    put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
+    send(peer, self, 'K', &out);
+    send_ready(peer, self);
+    self->started = self->alone = true;
+}
+
 static void log_in(hf_peer *peer, hf_peer_link *self, const uint8_t *body, uint32_t bytes) {
     message out = { .size = 0 };
     peer->logins += !self->acted;
@@ -353,16 +399,13 @@ static void log_in(hf_peer *peer, hf_peer_link *self, const uint8_t *body, uint3
         end(peer, self);
         return;
     }
-    put_number(&out, 0, 4);
-    send(peer, self, 'R', &out);
-    out.size = 0;
-    put_text(&out, "server_version"), put_text(&out, "15.4");
-    send(peer, self, 'S', &out);
-    out.size = 0;
-    put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
-    send(peer, self, 'K', &out);
-    send_ready(peer, self);
-    self->started = self->alone = true;
+    if (peer->wants_password && !self->asked_password) {
+        put_number(&out, 3, 4);
+        send(peer, self, 'R', &out);
+        self->asked_password = true;
+        return;
+    }
+    welcome(peer, self);
 }
 
 static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid, uint32_t key) {
@@ -382,6 +425,19 @@ static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid, uint32_t key
         }
     }
     end(peer, self);
+}
+
+/* PasswordMessage, which no test reads. */
+static int password(hf_peer *peer, hf_peer_link *self) {
+    const uint32_t bytes = self->n_in >= 5 ? 1 + get32(self->in + 1) : 0;
+    if (bytes < 5 || bytes > self->n_in)
+        return 0;
+    memmove(self->in, self->in + bytes, self->n_in - bytes);
+    self->n_in -= bytes;
+    peer->passwords++;
+    if (pass(peer, self, HF_PEER_PASSWORD) == GONE_ON)
+        welcome(peer, self);
+    return 1;
 }
 
 /* Messages without a type: 1 dealt with, 0 more bytes are needed or it waits. */
@@ -497,7 +553,9 @@ static bool pump(hf_peer *peer, hf_script_link *link) {
         return any || n > 0;
     }
     while (!self->ended && !self->held &&
-           (self->started ? later_message(peer, self) : first_message(peer, self)))
+           (self->started          ? later_message(peer, self)
+            : self->asked_password ? password(peer, self)
+                                   : first_message(peer, self)))
         any = true;
     if (link->closing && !link->released && !self->ended && !self->held) {
         end(peer, self);

@@ -25,6 +25,7 @@ typedef enum hf_peer_point {
     HF_PEER_CANCEL_CONNECT, /* a cancel's link is opened */
     HF_PEER_TLS,            /* SSLRequest came */
     HF_PEER_STARTUP,        /* StartupMessage came */
+    HF_PEER_PASSWORD,       /* PasswordMessage came */
     HF_PEER_PARSE,          /* Parse of a statement that is not BEGIN, COMMIT, ROLLBACK */
     HF_PEER_EXECUTE,        /* its Execute, before anything of it was done */
     HF_PEER_ROW,            /* after fault.rows rows of it */
@@ -49,7 +50,8 @@ typedef enum hf_peer_deed {
     HF_PEER_RST,
     HF_PEER_SILENCE, /* the network swallows all further answers; at CONNECT: never accepted */
     HF_PEER_HOLD,    /* waits for hf_peer_release(), or for a cancel */
-    HF_PEER_LAST     /* ErrorResponse ERROR, then the end of the stream: a pooler's last words */
+    HF_PEER_WARNS, /* NoticeResponse WARNING; goes on. 01000 is a cancelled wait for a synchronous standby */
+    HF_PEER_LAST /* ErrorResponse ERROR, then the end of the stream: a pooler's last words */
 } hf_peer_deed;
 
 typedef struct hf_peer_fault {
@@ -79,6 +81,7 @@ typedef struct hf_peer_statement {
 /* The server's end of one link. */
 typedef struct hf_peer_link {
     unsigned number; /* of the script's link, plus 1; 0: not in use */
+    bool asked_password;
     bool seen, started, deaf, held, ended, failed, in_transaction, cancel_only;
     bool executing, alone; /* alone: nothing but Sync since the last one */
     bool acted;            /* the fault of the point that waits has struck */
@@ -107,9 +110,16 @@ typedef struct hf_peer {
     unsigned life;   /* the incarnation: a test counts it up to restart the server */
     bool ticketless; /* it knows no tickets */
     bool standby;    /* it cannot say */
-    bool mute;       /* it answers a question without a row */
-    bool forgetful;  /* it has forgotten all */
-    bool future;     /* 22023: that number was never given out */
+    bool silent;     /* it tells nothing of its role by itself, as a server before version 14 */
+    bool hot;        /* at login it tells that it is a standby … */
+    bool read_only;  /* … or that its transactions are read-only */
+    uint16_t standby_port; /* asked on this port, it says that it takes no writes; 0 none */
+    unsigned role_asks;
+    bool wants_password; /* in clear text; any will do */
+    unsigned passwords;
+    bool mute;      /* it answers a question without a row */
+    bool forgetful; /* it has forgotten all */
+    bool future;    /* 22023: that number was never given out */
     unsigned committed[HF_PEER_WRITES];
     unsigned executed; /* statements that were begun */
     unsigned logins, probes, cancels, parses, terminates, rollbacks;
@@ -130,6 +140,8 @@ void hf_peer_release(hf_peer *peer);
 bool hf_peer_pump(hf_peer *peer);
 /* The server says something by itself on every session: severity 'F' ends it. */
 void hf_peer_say(hf_peer *peer, char severity, const char *sqlstate);
+/* Every session tells a parameter anew (ParameterStatus). */
+void hf_peer_tell(hf_peer *peer, const char *name, const char *value);
 /* Every session's stream ends, or breaks with err. */
 void hf_peer_drop(hf_peer *peer, int err);
 

@@ -5,11 +5,16 @@
 #include <stdlib.h>
 
 static const char ticket[] = "SELECT pg_current_xact_id()",
-                  question[] = "SELECT CASE WHEN pg_is_in_recovery()";
+                  question[] = "SELECT CASE WHEN pg_is_in_recovery() THEN",
+                  role[] = "SELECT CASE WHEN pg_is_in_recovery() OR";
 
 bool hf_peer_is_own(const char *sql) {
     return strncmp(sql, ticket, sizeof ticket - 1) == 0 ||
-           strncmp(sql, question, sizeof question - 1) == 0;
+           strncmp(sql, question, sizeof question - 1) == 0 || hf_peer_is_role(sql);
+}
+
+bool hf_peer_is_role(const char *sql) {
+    return strncmp(sql, role, sizeof role - 1) == 0;
 }
 
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body) {
@@ -49,6 +54,11 @@ const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **s
     static const char *const words[] = { [HF_PEER_RUNNING] = "in progress",
                                          [HF_PEER_COMMITTED] = "committed",
                                          [HF_PEER_ABORTED] = "aborted" };
+    if (hf_peer_is_role(self->sql)) {
+        peer->role_asks++;
+        const hf_script_link *link = link_of(peer, self);
+        return link->address.port == peer->standby_port ? "standby" : "writable";
+    }
     if (!self->asked[0])
         return give(peer, self, sqlstate);
     peer->asks++;

@@ -75,6 +75,8 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
     put(&out, "V", 1), put_text(&out, severity);
     put(&out, "C", 1), put_text(&out, sqlstate ? sqlstate : "XX000");
     put(&out, "M", 1), put_text(&out, text ? text : "as the test says");
+    if (strcmp(severity, "WARNING") == 0 && sqlstate && strcmp(sqlstate, "01000") == 0)
+        put(&out, "R", 1), put_text(&out, "SyncRepWaitForLSN");
     put_number(&out, 0, 1);
     send(peer, self, type, &out);
 }
@@ -83,6 +85,7 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
 
 /* Is it one of the driver's own statements, a ticket or a question? */
 bool hf_peer_is_own(const char *sql);
+bool hf_peer_is_role(const char *sql);
 /* Notes what a question asks by: the values of a Bind. */
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body);
 /* The one value it is answered with; NULL: it is refused, with *sqlstate. */

@@ -30,40 +30,78 @@ static void hold(const claim *claims, size_t count, hf_phase phase, bool read_on
 /* Shows fault 22, fault 23, rule 17. */
 static void a_statements_error_decides_as_the_table_says(void **state) {
     static const claim claims[] = {
-        { "40001", 'E', HF_CLASS_RETRY },     { "40P01", 'E', HF_CLASS_RETRY },
-        { "08000", 'E', HF_CLASS_RECONNECT }, { "08003", 'E', HF_CLASS_RECONNECT },
-        { "08006", 'E', HF_CLASS_RECONNECT }, { "08001", 'E', HF_CLASS_RECONNECT },
-        { "57P01", 'F', HF_CLASS_RECONNECT }, { "57P02", 'F', HF_CLASS_RECONNECT },
-        { "57P05", 'F', HF_CLASS_RECONNECT }, { "25P03", 'F', HF_CLASS_RECONNECT },
-        { "57P04", 'F', HF_CLASS_RECONNECT }, { "57P03", 'F', HF_CLASS_NOT_READY },
-        { "53300", 'F', HF_CLASS_NOT_READY }, { "08007", 'E', HF_CLASS_AMBIGUOUS },
-        { "40003", 'E', HF_CLASS_AMBIGUOUS }, { "26000", 'E', HF_CLASS_REPREPARE },
-        { "42P05", 'E', HF_CLASS_REPREPARE }, { "57014", 'E', HF_CLASS_CANCELLED },
-        { "08004", 'E', HF_CLASS_STATEMENT }, { "08P01", 'E', HF_CLASS_STATEMENT },
-        { "28000", 'E', HF_CLASS_STATEMENT }, { "3D000", 'E', HF_CLASS_STATEMENT },
-        { "42P01", 'E', HF_CLASS_STATEMENT }, { "42501", 'E', HF_CLASS_STATEMENT },
-        { "22012", 'E', HF_CLASS_STATEMENT }, { "23505", 'E', HF_CLASS_STATEMENT },
-        { "0A000", 'E', HF_CLASS_STATEMENT }, { "XX000", 'E', HF_CLASS_STATEMENT },
-        { "XX000", 'F', HF_CLASS_STATEMENT }, { "53100", 'E', HF_CLASS_STATEMENT },
-        { "53200", 'F', HF_CLASS_STATEMENT }, { "55P03", 'E', HF_CLASS_STATEMENT },
-        { "54000", 'E', HF_CLASS_STATEMENT }, { "58030", 'E', HF_CLASS_STATEMENT },
-        { "P0001", 'E', HF_CLASS_STATEMENT }, { "25P02", 'E', HF_CLASS_STATEMENT },
-        { "40002", 'E', HF_CLASS_STATEMENT }, { "", 'E', HF_CLASS_STATEMENT },
-        { "ZZZZZ", 'E', HF_CLASS_STATEMENT }, { "\033\033\033\033\033", 'F', HF_CLASS_STATEMENT },
+        { "40001", 'E', HF_CLASS_RETRY },      { "40P01", 'E', HF_CLASS_RETRY },
+        { "08000", 'E', HF_CLASS_CONNECTION }, { "08003", 'E', HF_CLASS_CONNECTION },
+        { "08006", 'E', HF_CLASS_CONNECTION }, { "08001", 'E', HF_CLASS_CONNECTION },
+        { "08004", 'E', HF_CLASS_CONNECTION }, { "08P01", 'E', HF_CLASS_CONNECTION },
+        { "57P01", 'E', HF_CLASS_STATEMENT },  { "57P02", 'E', HF_CLASS_STATEMENT },
+        { "57P05", 'E', HF_CLASS_STATEMENT },  { "25P03", 'E', HF_CLASS_STATEMENT },
+        { "57P04", 'E', HF_CLASS_STATEMENT },  { "57P03", 'F', HF_CLASS_NOT_READY },
+        { "53300", 'F', HF_CLASS_NOT_READY },  { "08007", 'E', HF_CLASS_AMBIGUOUS },
+        { "40003", 'E', HF_CLASS_AMBIGUOUS },  { "XXA00", 'E', HF_CLASS_COMMITTED },
+        { "26000", 'E', HF_CLASS_REPREPARE },  { "42P05", 'E', HF_CLASS_REPREPARE },
+        { "57014", 'E', HF_CLASS_CANCELLED },  { "28000", 'E', HF_CLASS_STATEMENT },
+        { "3D000", 'E', HF_CLASS_STATEMENT },  { "42P01", 'E', HF_CLASS_STATEMENT },
+        { "42501", 'E', HF_CLASS_STATEMENT },  { "22012", 'E', HF_CLASS_STATEMENT },
+        { "23505", 'E', HF_CLASS_STATEMENT },  { "0A000", 'E', HF_CLASS_STATEMENT },
+        { "XX000", 'E', HF_CLASS_STATEMENT },  { "53000", 'E', HF_CLASS_SHORTAGE },
+        { "53100", 'E', HF_CLASS_SHORTAGE },   { "53200", 'E', HF_CLASS_SHORTAGE },
+        { "58030", 'E', HF_CLASS_SHORTAGE },   { "55P03", 'E', HF_CLASS_BUSY },
+        { "53400", 'E', HF_CLASS_STATEMENT },  { "54000", 'E', HF_CLASS_STATEMENT },
+        { "P0001", 'E', HF_CLASS_STATEMENT },  { "25P02", 'E', HF_CLASS_STATEMENT },
+        { "40002", 'E', HF_CLASS_STATEMENT },  { "", 'E', HF_CLASS_STATEMENT },
+        { "ZZZZZ", 'E', HF_CLASS_STATEMENT },  { "\033\033\033\033\033", 'F', HF_CLASS_STATEMENT },
     };
     (void)state;
     hold(claims, COUNT(claims), HF_PHASE_QUERY, false);
     hold(claims, COUNT(claims), HF_PHASE_QUERY, true);
 }
 
-static void a_pooler_that_lost_the_server_leaves_a_statement_open(void **state) {
-    static const claim claims[] = {
-        { "08P01", 'F', HF_CLASS_AMBIGUOUS },
-        { "08006", 'F', HF_CLASS_AMBIGUOUS },
-        { "08003", 'P', HF_CLASS_AMBIGUOUS },
+/* Shows found T8. */
+static void a_refusal_of_a_login_is_judged_by_how_far_the_proof_was(void **state) {
+    static const char sasl[] = "SASL authentication failed", no_server[] = "query_wait_timeout";
+    static const char elsewhere[] = "server login failed: FATAL password authentication failed";
+    static const struct {
+        const char *sqlstate, *message;
+        bool claimed, sent, verified; /* permanent? */
+    } claims[] = {
+        { "28P01", sasl, true, true, true },
+        { "28000", "no entry", true, true, true },
+        { "3D000", "no database", true, true, true },
+        { "42501", "denied", true, true, true },
+        { "08P01", sasl, true, true, false },
+        { "XX000", sasl, true, true, false },
+        { "08P01", no_server, false, true, false },
+        { "XX000", no_server, false, true, false },
+        { "08P01", elsewhere, false, true, false },
+        { "08006", no_server, false, true, false },
+        { "57P03", "starting", false, false, false },
+        { "53300", "full", false, false, false },
+        { "58030", "disk", false, false, false },
+        { "57P01", "going", false, false, false },
+        { "42704", "parameter", true, true, true },
+        { "22023", "value", true, true, true },
+        { "0A000", "feature", true, true, false },
+        { "42P01", "?", true, true, false },
+        { "08P01", "password authentication failed", true, true, false },
+        { "XX000", "md5 authentication failed", true, true, false },
     };
     (void)state;
-    hold(claims, COUNT(claims), HF_PHASE_QUERY, false);
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        hf_error error = server(HF_PHASE_LOGIN, 'F', claims[i].sqlstate);
+        hf_error_message(&error, claims[i].message, strlen(claims[i].message));
+        const bool wants[] = { false, claims[i].claimed, claims[i].sent, claims[i].verified };
+        for (hf_proof proof = HF_PROOF_CLAIMED; proof <= HF_PROOF_VERIFIED; proof++) {
+            const bool is = hf_classify_login(&error, proof) == HF_CLASS_PERMANENT;
+            if (is != wants[proof])
+                fail_msg("%s %s at proof %d", claims[i].sqlstate, claims[i].message, (int)proof);
+        }
+    }
+    /* What holdfast found itself is judged as ever. */
+    hf_error own = { .code = HF_ERR_EOF, .phase = HF_PHASE_LOGIN };
+    assert_int_equal(hf_classify_login(&own, HF_PROOF_SENT), HF_CLASS_RECONNECT);
+    own.code = HF_ERR_AUTH_SERVER;
+    assert_int_equal(hf_classify_login(&own, HF_PROOF_VERIFIED), HF_CLASS_PERMANENT);
 }
 
 /* Shows security 17, rule 17. */
@@ -213,7 +251,7 @@ static void anything_at_all_has_a_class_with_a_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statements_error_decides_as_the_table_says),
-        cmocka_unit_test(a_pooler_that_lost_the_server_leaves_a_statement_open),
+        cmocka_unit_test(a_refusal_of_a_login_is_judged_by_how_far_the_proof_was),
         cmocka_unit_test(a_login_refused_for_good_is_permanent_and_nothing_else_is),
         cmocka_unit_test(a_fatal_at_rest_is_a_lost_connection),
         cmocka_unit_test(read_only_is_the_statements_fault_in_our_own_session_and_a_role_else),

@@ -3,15 +3,25 @@
 
 #include <string.h>
 
-/* One connection, up at 1000; the next statement is held at its Execute. */
-static hf_world *holding(uint32_t pipelined) {
+static hf_world *holding_any(uint32_t pipelined, bool read_only) {
     hf_world *world = hf_world_new();
     world->config.max_concurrent = 1;
     world->config.max_pipelined = pipelined;
+    world->config.read_only = read_only;
     hf_world_open(world, 1000);
     hf_world_up(world, 1);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     return world;
+}
+
+/* One connection, up at 1000; the next statement is held at its Execute. */
+static hf_world *holding(uint32_t pipelined) {
+    return holding_any(pipelined, false);
+}
+
+/* The same of a session that the server keeps read-only: an OK behind a cancel is believed. */
+static hf_world *reading(uint32_t pipelined) {
+    return holding_any(pipelined, true);
 }
 
 static void cancel_path(hf_world *world, hf_peer_deed deed) {
@@ -121,7 +131,7 @@ static void r16_timeout_ms_ends_the_whole_request(void **state) {
 
 static void r16_an_answer_within_the_grace_is_taken_with_all_its_rows(void **state) {
     (void)state;
-    hf_world *world = holding(1);
+    hf_world *world = reading(1);
     world->peer->deaf_to_cancels = true;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 50");
     hf_world_settle(world);
@@ -195,10 +205,10 @@ static void f28_the_cancel_path_is_a_black_hole(void **state) {
 
 static void r16_nothing_new_is_sent_while_a_cancel_is_pending(void **state) {
     (void)state;
-    hf_world *world = holding(1);
+    hf_world *world = reading(1);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
+    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 2");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);
     hf_world_settle(world);
@@ -217,10 +227,10 @@ static void r16_nothing_new_is_sent_while_a_cancel_is_pending(void **state) {
 
 static void r16_a_cancel_on_its_way_for_ever_costs_the_link(void **state) {
     (void)state;
-    hf_world *world = holding(1);
+    hf_world *world = reading(1);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
+    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 2");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);
     hf_world_settle(world);
@@ -261,7 +271,7 @@ static hf_job *behind_a_cancelled_one(hf_world *world, unsigned n, uint32_t time
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "write 2");
+    hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "rows 2");
     second->request.timeout_ms = timeout_ms;
     hf_world_resubmit(second);
     while (n-- > 2)
@@ -277,7 +287,7 @@ static hf_job *behind_a_cancelled_one(hf_world *world, unsigned n, uint32_t time
 
 static void r16_57014_on_another_is_requeued(void **state) {
     (void)state;
-    hf_world *world = holding(4);
+    hf_world *world = reading(4);
     hf_job *second = behind_a_cancelled_one(world, 2, 0);
     world->peer->links[1].held = false; /* … and is hit */
     hf_world_settle(world);
@@ -290,7 +300,7 @@ static void r16_57014_on_another_is_requeued(void **state) {
 /* It ran, so it is not NOT_SENT, whatever becomes of it later. */
 static void r16_57014_on_another_is_no_not_sent(void **state) {
     (void)state;
-    hf_world *world = holding(8);
+    hf_world *world = reading(8);
     hf_job *second = behind_a_cancelled_one(world, 7, 0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     world->peer->links[1].held = false;
@@ -304,7 +314,7 @@ static void r16_57014_on_another_is_no_not_sent(void **state) {
 
 static void r16_57014_on_another_while_closing_ends_it(void **state) {
     (void)state;
-    hf_world *world = holding(4);
+    hf_world *world = reading(4);
     hf_job *second = behind_a_cancelled_one(world, 2, 0);
     hf_pool_close(world->pool, 60000);
     hf_world_settle(world);
@@ -319,7 +329,7 @@ static void r16_57014_on_another_while_closing_ends_it(void **state) {
 
 static void r16_a_time_out_during_anothers_cancel_is_not_forgotten(void **state) {
     (void)state;
-    hf_world *world = holding(4);
+    hf_world *world = reading(4);
     hf_job *second = behind_a_cancelled_one(world, 2, 2000);
     world->peer->deaf_to_cancels = true;
     hf_world_go(world, 4000); /* its time is over, but another's cancel is on its way */
@@ -350,20 +360,132 @@ static void r16_hf_cancel_during_a_time_outs_cancel_ends_the_request(void **stat
     hf_world_end(world);
 }
 
-static void r16_cancelling_one_in_the_middle_of_a_pipeline(void **state) {
+/* Shows found P6. */
+static void r16_one_in_the_middle_of_a_pipeline_is_cancelled_in_its_turn(void **state) {
     (void)state;
-    hf_world *world = holding(4);
-    for (unsigned i = 0; i < 4; i++)
-        hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
+    for (unsigned way = 0; way < 2; way++) { /* hf_cancel(), timeout_ms */
+        hf_world *world = reading(6);
+        for (unsigned i = 0; i < 3; i++) {
+            hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows %u", i + 1);
+            job->request.timeout_ms = way && i == 1 ? 2000 : 0;
+            hf_world_resubmit(job);
+        }
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_world_settle(world);
+        assert_int_equal(hf_world_status(world).in_flight, 3);
+        if (way)
+            hf_world_wait(world, 2000);
+        else
+            hf_cancel(world->pool, &world->jobs[1].request);
+        hf_world_wait(world, 1000);
+        assert_int_equal(world->peer->cancels, 0); /* it would hit the one before */
+        world->peer->links[0].held =
+            false; /* that one is answered; the next holds at its Execute */
+        hf_world_settle(world);
+        assert_int_equal(world->peer->cancels, 1);
+        hf_world_finish(world, 10000);
+        assert_outcome(&world->jobs[0], HF_OUTCOME_OK);
+        assert_outcome(&world->jobs[1], HF_OUTCOME_FAILED);
+        assert_int_equal(world->jobs[1].request.error.code,
+                         way ? HF_ERR_TIMEOUT : HF_ERR_CANCELLED);
+        assert_outcome(&world->jobs[2], HF_OUTCOME_OK);
+        assert_int_equal(hf_world_dials(world), 1); /* the link is kept */
+        hf_world_end(world);
+    }
+}
+
+/* Shows found P6. */
+static void r16_one_in_a_pipeline_whose_turn_never_comes_costs_the_link(void **state) {
+    (void)state;
+    for (unsigned reads = 0; reads < 2; reads++) {
+        hf_world *world = holding_any(6, reads);
+        for (unsigned i = 0; i < 3; i++)
+            hf_world_submit(world, HF_REPLAY_SAFE, reads ? "rows %u" : "write %u", i + 1);
+        hf_world_settle(world);
+        hf_cancel(world->pool, &world->jobs[1].request);
+        hf_world_go(world, 5999);
+        assert_int_equal(world->jobs[1].done, 0); /* its answer may come within the grace */
+        hf_world_go(world, 6000);
+        assert_int_equal(world->jobs[1].request.error.code, HF_ERR_CANCELLED);
+        assert_outcome(&world->jobs[1], reads ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN);
+        hf_world_finish(world, 20000);
+        assert_outcome(&world->jobs[0], HF_OUTCOME_OK);
+        assert_outcome(&world->jobs[2], HF_OUTCOME_OK);
+        hf_world_end(world);
+    }
+}
+
+/* Shows found T3. */
+static void r16_an_ok_behind_our_cancel_is_not_believed_of_a_write(void **state) {
+    (void)state;
+    for (unsigned safe = 0; safe < 2; safe++) {
+        hf_world *world = holding(1);
+        world->peer->deaf_to_cancels =
+            true; /* it ends the wait for the standby, not the statement */
+        hf_job *job = hf_world_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_world_go(world, 121000);
+        assert_int_equal(world->peer->cancels, 1);
+        hf_peer_release(world->peer);
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.attempts, 1);
+        assert_int_equal(world->peer->committed[1], 1);
+        assert_text(&job->request.error, "timed out after 120.0 s in query (request_timeout): "
+                                         "committed here, perhaps not on the standby");
+        assert_state(world, 0, HF_HEALTHY);
+        hf_world_end(world);
+    }
+}
+
+/* Shows found L1. */
+static void r16_neither_link_is_closed_before_the_other_side_has_ended_the_cancels(void **state) {
+    (void)state;
+    for (unsigned closing = 0; closing < 2; closing++) {
+        hf_world *world = reading(1);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_settle(world);
+        if (closing)
+            hf_pool_close(world->pool, world->now + 60000);
+        else
+            hf_cancel(world->pool, &job->request);
+        hf_world_settle(world);
+        world->peer->links[0].held = false; /* the session answers, the cancel is on its way */
+        hf_world_settle(world);
+        assert_int_equal(job->done, 1);
+        hf_pool_close(world->pool, world->now + 60000);
+        hf_world_wait(world, 3000);
+        assert_int_equal(world->script->live, 2);
+        assert_int_equal(world->peer->terminates, 0);
+        assert_false(hf_pool_closed(world->pool));
+        hf_peer_release(world->peer);
+        hf_world_settle(world);
+        assert_int_equal(world->script->live, 0);
+        assert_true(hf_pool_closed(world->pool));
+        hf_world_end(world);
+    }
+}
+
+/* Shows found L1. */
+static void r16_a_session_that_is_lost_leaves_its_cancels_link_open(void **state) {
+    (void)state;
+    hf_world *world = holding(1);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
     hf_world_settle(world);
-    unsigned n = hf_world_status(world).in_flight;
-    assert_true(n >= 3);
-    hf_cancel(world->pool, &world->jobs[1].request);
-    hf_world_finish(world, 10000);
-    assert_int_equal(world->jobs[1].request.error.code, HF_ERR_CANCELLED);
-    assert_outcome(&world->jobs[1], HF_OUTCOME_UNKNOWN);
-    assert_outcome(&world->jobs[0], HF_OUTCOME_OK);
-    assert_outcome(&world->jobs[2], HF_OUTCOME_OK);
+    hf_cancel(world->pool, &job->request);
+    hf_world_settle(world);
+    hf_script_link_eof(hf_script_link_at(world->script, 0));
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_int_equal(world->script->live, 1);
+    hf_world_go(world, 4000); /* another session serves meanwhile */
+    hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    assert_outcome(next, HF_OUTCOME_OK);
+    assert_int_equal(world->script->live, 2);
+    hf_world_go(world, 6000); /* close_timeout is over */
+    assert_int_equal(world->script->live, 1);
     hf_world_end(world);
 }
 
@@ -422,7 +544,11 @@ int main(void) {
         hf_test(r16_57014_on_another_while_closing_ends_it),
         hf_test(r16_a_time_out_during_anothers_cancel_is_not_forgotten),
         hf_test(r16_hf_cancel_during_a_time_outs_cancel_ends_the_request),
-        hf_test(r16_cancelling_one_in_the_middle_of_a_pipeline),
+        hf_test(r16_one_in_the_middle_of_a_pipeline_is_cancelled_in_its_turn),
+        hf_test(r16_one_in_a_pipeline_whose_turn_never_comes_costs_the_link),
+        hf_test(r16_an_ok_behind_our_cancel_is_not_believed_of_a_write),
+        hf_test(r16_neither_link_is_closed_before_the_other_side_has_ended_the_cancels),
+        hf_test(r16_a_session_that_is_lost_leaves_its_cancels_link_open),
         hf_test(r16_a_paused_request_can_be_cancelled),
         hf_test(r16_no_harm_in_cancelling_what_is_over),
     };

@@ -1,0 +1,270 @@
+/* SEMANTICS 9 to 17, 21: who may say "no effect", as a table. Values in, values out. */
+#include "verdict.h"
+
+#include "unit.h"
+
+#include <stdio.h>
+
+/* How an attempt ends, in the protocol's words, and what the verdict is told of it. */
+static const struct {
+    const char *name;
+    hf_ending ending;
+    hf_class class;
+} endings[] = {
+    { "OK", HF_ENDING_OK, HF_CLASS_NONE },
+    { "ERROR and ReadyForQuery", HF_ENDING_ERROR, HF_CLASS_STATEMENT },
+    { "ERROR without ReadyForQuery", HF_ENDING_LOST, HF_CLASS_NONE },
+    { "FATAL", HF_ENDING_LOST, HF_CLASS_NONE },
+    { "EOF", HF_ENDING_LOST, HF_CLASS_NONE },
+    { "time-out", HF_ENDING_LOST, HF_CLASS_NONE },
+};
+
+static const char *words(hf_verdict verdict) {
+    static char text[32];
+    static const char *const actions[] = {
+        [HF_ACTION_AGAIN] = "again",         [HF_ACTION_FREE] = "free", [HF_ACTION_WAIT] = "wait",
+        [HF_ACTION_WAIT_FREE] = "wait free", [HF_ACTION_ASK] = "ask",   [HF_ACTION_ROLE] = "role",
+        [HF_ACTION_LEAVE] = "leave"
+    };
+    static const char *const outcomes[] = { "pending", "ok", "failed", "not sent", "unknown" };
+    if (verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP)
+        snprintf(text, sizeof text, "%s%s", verdict.action == HF_ACTION_GIVE_UP ? "gives up: " : "",
+                 outcomes[verdict.outcome]);
+    else
+        snprintf(text, sizeof text, "%s", actions[verdict.action]);
+    return text;
+}
+
+enum { SENT = HF_FACT_SENT | HF_FACT_RAN, CALL = HF_FACT_SELF_COMMITS | HF_FACT_BOUND };
+
+/* What was sent whole, with re-sends left: for each replay kind (UNSENT, SAFE, RESOLVE). A RESOLVE is held, unless it
+ * commits by itself. */
+typedef struct claim {
+    const char *stage, *ending;
+    const char *plain[3];     /* in a session that may write */
+    const char *read_only[3]; /* in one that the database keeps read-only */
+    const char *commits[3];   /* what commits by itself, behind its BindComplete */
+} claim;
+
+#define ALL(a) \
+    { a, a, a }
+static const claim rows[] = {
+    { "run", "OK", ALL("ok"), ALL("ok"), ALL("ok") },
+    { "run", "ERROR and ReadyForQuery", ALL("failed"), ALL("failed"), ALL("unknown") },
+    { "run",
+      "ERROR without ReadyForQuery",
+      { "unknown", "again", "again" },
+      ALL("again"),
+      { "unknown", "again", "unknown" } },
+    { "run",
+      "FATAL",
+      { "unknown", "again", "again" },
+      ALL("again"),
+      { "unknown", "again", "unknown" } },
+    { "run",
+      "EOF",
+      { "unknown", "again", "again" },
+      ALL("again"),
+      { "unknown", "again", "unknown" } },
+    { "run",
+      "time-out",
+      { "unknown", "again", "again" },
+      ALL("again"),
+      { "unknown", "again", "unknown" } },
+    { "commit", "OK", { NULL, NULL, "ok" }, { NULL }, { NULL } },
+    { "commit", "ERROR and ReadyForQuery", { NULL, NULL, "failed" }, { NULL }, { NULL } },
+    { "commit", "ERROR without ReadyForQuery", { NULL, NULL, "ask" }, { NULL }, { NULL } },
+    { "commit", "FATAL", { NULL, NULL, "ask" }, { NULL }, { NULL } },
+    { "commit", "EOF", { NULL, NULL, "ask" }, { NULL }, { NULL } },
+    { "commit", "time-out", { NULL, NULL, "ask" }, { NULL }, { NULL } },
+};
+
+static void hold(const claim *row, const char *expected, size_t ending, unsigned replay,
+                 uint32_t facts, const char *kind) {
+    const hf_stage stage = row->stage[0] == 'c' ? HF_STAGE_COMMIT : HF_STAGE_RUN;
+    if (!expected)
+        return;
+    const char *is = words(hf_verdict_of(endings[ending].ending, endings[ending].class,
+                                         (hf_replay)replay, stage, facts));
+    if (strcmp(is, expected) != 0)
+        fail_msg("%s, %s, %s, replay %u: %s, not %s", kind, row->stage, row->ending, replay, is,
+                 expected);
+}
+
+/* Shows found T1, found T2, found T7. */
+static void who_may_say_no_effect(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t ending = 0;
+        while (strcmp(endings[ending].name, rows[i].ending) != 0)
+            ending++;
+        for (unsigned replay = 0; replay < 3; replay++) {
+            const uint32_t held = replay == HF_REPLAY_RESOLVE ? (uint32_t)HF_FACT_HELD : 0;
+            hold(&rows[i], rows[i].plain[replay], ending, replay, SENT | held, "plain");
+            hold(&rows[i], rows[i].read_only[replay], ending, replay,
+                 SENT | held | HF_FACT_READ_ONLY, "read-only");
+            hold(&rows[i], rows[i].commits[replay], ending, replay, SENT | CALL,
+                 "commits by itself");
+        }
+    }
+}
+
+/* Each line: an error with its ReadyForQuery, of a class, and facts beside SENT. */
+static void what_an_error_leads_to(void **state) {
+    static const struct {
+        hf_class class;
+        hf_replay replay;
+        hf_stage stage;
+        uint32_t facts;
+        const char *expected;
+    } claims[] = {
+        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "wait" },
+        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SPENT, "gives up: failed" },
+        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_MUST_END, "gives up: failed" },
+        { HF_CLASS_RETRY, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_SPENT | HF_FACT_MAYBE_RAN,
+          "gives up: unknown" },
+        { HF_CLASS_RETRY, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "wait" },
+        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, CALL, "unknown" },
+        { HF_CLASS_RETRY, HF_REPLAY_SAFE, HF_STAGE_RUN, CALL, "again" },
+        { HF_CLASS_STATEMENT, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SELF_COMMITS,
+          "failed" }, /* at Parse or Bind */
+        { HF_CLASS_STATEMENT, HF_REPLAY_SAFE, HF_STAGE_RUN, CALL, "unknown" },
+        { HF_CLASS_STATEMENT, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_MAYBE_RAN, "unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_SAFE, HF_STAGE_RUN, 0, "again" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_SPENT, "gives up: unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "ask" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_MUST_END,
+          "unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_RUN, HF_FACT_HELD, "again" },
+        { HF_CLASS_COMMITTED, HF_REPLAY_SAFE, HF_STAGE_RUN, 0, "unknown" },
+        { HF_CLASS_COMMITTED, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "unknown" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_COMPLETE, "unknown" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_COMPLETE, "again" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_COMPLETE,
+          "ask" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_RUN, HF_FACT_HELD | HF_FACT_COMPLETE,
+          "again" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "wait free" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SPENT, "wait free" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_GIVEN_UP, "gives up: failed" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OTHERS_OK, "wait" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OTHERS_OK | HF_FACT_SPENT,
+          "gives up: failed" },
+        { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
+        { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT, "wait" },
+        { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT | HF_FACT_SPENT,
+          "gives up: failed" },
+        { HF_CLASS_REPREPARE, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "free" },
+        { HF_CLASS_REPREPARE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_REPREPARED, "failed" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_CANCEL_OUT, "free" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN,
+          HF_FACT_CANCEL_OUT | HF_FACT_CANCELLED, "again" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_CANCEL_OUT | HF_FACT_MUST_END,
+          "gives up: failed" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN,
+          HF_FACT_CANCEL_OUT | HF_FACT_CANCELLED | CALL, "unknown" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_PATIENT, "again" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_SAFE, HF_STAGE_RUN,
+          HF_FACT_PATIENT | HF_FACT_CANCELLED_ONCE, "failed" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT, "failed" },
+        { HF_CLASS_CANCELLED, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_PATIENT | CALL, "unknown" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "role" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_ROLE_SEEN, "failed" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OWN_SETTING, "failed" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE, "leave" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE | HF_FACT_SPENT,
+          "leave" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE | HF_FACT_GIVEN_UP,
+          "gives up: failed" },
+        { HF_CLASS_NOT_READY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
+        { HF_CLASS_PERMANENT, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        const char *is = words(hf_verdict_of(HF_ENDING_ERROR, claims[i].class, claims[i].replay,
+                                             claims[i].stage, claims[i].facts | SENT));
+        if (strcmp(is, claims[i].expected) != 0)
+            fail_msg("line %zu, %s: %s, not %s", i + 1, hf_class_name(claims[i].class), is,
+                     claims[i].expected);
+    }
+}
+
+/* What was not handed over whole had no effect, whoever says what. */
+static void what_was_not_sent_runs_again_uncounted(void **state) {
+    (void)state;
+    for (unsigned replay = 0; replay < 3; replay++) {
+        assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, (hf_replay)replay,
+                                                HF_STAGE_RUN, HF_FACT_SPENT)),
+                            "free");
+        assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, (hf_replay)replay,
+                                                HF_STAGE_RUN, HF_FACT_MUST_END)),
+                            "gives up: not sent");
+        assert_string_equal(
+            words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, (hf_replay)replay, HF_STAGE_RUN,
+                                HF_FACT_MUST_END | HF_FACT_RAN_BEFORE)),
+            "gives up: failed");
+    }
+    /* A COMMIT that was not: its transaction ran, without effect. */
+    assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, HF_REPLAY_RESOLVE,
+                                            HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_RAN)),
+                        "again");
+}
+
+/* Shows found T3. */
+static void an_ok_behind_our_cancel_is_believed_of_reads_alone(void **state) {
+    (void)state;
+    for (unsigned replay = 0; replay < 2; replay++) {
+        assert_string_equal(words(hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, (hf_replay)replay,
+                                                HF_STAGE_RUN, SENT | HF_FACT_CANCEL_OUT)),
+                            "unknown");
+        assert_string_equal(
+            words(hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, (hf_replay)replay, HF_STAGE_RUN,
+                                SENT | HF_FACT_CANCEL_OUT | HF_FACT_READ_ONLY)),
+            "ok");
+    }
+}
+
+/* Whatever is known, in whatever combination: FAILED and NOT_SENT never of what may have had an effect, nothing again
+ * that must end, nothing that is not safe again after it may have had one. */
+static void no_combination_of_facts_lies(void **state) {
+    (void)state;
+    for (uint32_t facts = 0; facts < 1u << 21; facts++) {
+        for (unsigned i = 0; i < 3 * 3; i++) {
+            const hf_replay replay = (hf_replay)(i % 3);
+            const hf_ending ending = (hf_ending)(i / 3);
+            const hf_class class =
+                ending == HF_ENDING_ERROR ? (hf_class)(facts % 14) : HF_CLASS_NONE;
+            const hf_verdict verdict = hf_verdict_of(ending, class, replay, HF_STAGE_RUN, facts);
+            const bool ends =
+                verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP;
+            const bool proved =
+                (facts & (HF_FACT_READ_ONLY | HF_FACT_HELD)) || !(facts & HF_FACT_SENT);
+            if (facts & HF_FACT_MUST_END)
+                assert_true(ends);
+            if (ends)
+                assert_int_not_equal(verdict.outcome, HF_OUTCOME_PENDING);
+            if (ends && (facts & HF_FACT_MAYBE_RAN) && verdict.outcome != HF_OUTCOME_OK)
+                assert_int_equal(verdict.outcome, HF_OUTCOME_UNKNOWN);
+            if (ending == HF_ENDING_LOST && !proved) {
+                if (replay == HF_REPLAY_SAFE)
+                    assert_true(verdict.maybe_ran);
+                else
+                    assert_true(ends && verdict.outcome == HF_OUTCOME_UNKNOWN);
+            }
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_may_say_no_effect),
+        cmocka_unit_test(what_an_error_leads_to),
+        cmocka_unit_test(what_was_not_sent_runs_again_uncounted),
+        cmocka_unit_test(an_ok_behind_our_cancel_is_believed_of_reads_alone),
+        cmocka_unit_test(no_combination_of_facts_lies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
