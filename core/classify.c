@@ -176,48 +176,37 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     return HF_CLASS_RECONNECT; /* a code that is none: the link cannot be trusted */
 }
 
-/* How poolers begin what they say of a wrong password: pgbouncer, pgpool-II. (A pooler that cannot log in to its own
- * server says so with other words first.) */
+/* What pgbouncer and pgpool-II say of a wrong password, each with words of its own before it. A pooler that cannot log
+ * in to its server says so first: "server login failed: FATAL password authentication failed". */
 static bool blames_password(const char *message) {
-    static const char words[] = "SASL authentication failed\0password authentication failed\0"
-                                "authentication failed\0md5 authentication failed\0auth failed\0"
-                                "clear text password authentication failed\0"
-                                "SCRAM authentication failed\0scram authentication failed\0";
+    const char *words = strstr(message, "authentication failed"), *colon = strchr(message, ':');
 
-    for (const char *word = words; *word; word += strlen(word) + 1) {
-        if (strncmp(message, word, strlen(word)) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return words && (!colon || words < colon);
+}
+
+static bool is_code(const hf_error *error, const char *code) {
+    return memcmp(error->sqlstate, code, strlen(code)) == 0;
 }
 
 hf_class hf_classify_login(const hf_error *error, hf_proof proof) {
-    const char *code = error->sqlstate;
     const hf_class class = hf_classify(error, false);
 
     if (error->code != HF_ERR_SERVER) {
         return class;
     }
-    const bool lacks =
-        memcmp(code, "53", 2) == 0 || memcmp(code, "57", 2) == 0 || memcmp(code, "58", 2) == 0;
-    const bool refused = memcmp(code, "28", 2) == 0 || memcmp(code, "3D000", 5) == 0 ||
-                         memcmp(code, "42501", 5) == 0;
-    switch (proof) {
-    case HF_PROOF_NONE: break;
-    case HF_PROOF_CLAIMED:
-        if ((memcmp(code, "08P01", 5) == 0 || memcmp(code, "XX000", 5) == 0) &&
-            blames_password(error->message)) {
-            return HF_CLASS_PERMANENT;
-        }
-        break;
-    case HF_PROOF_SENT: return lacks ? HF_CLASS_NOT_READY : HF_CLASS_PERMANENT;
-    case HF_PROOF_VERIFIED:
-        if (class == HF_CLASS_PERMANENT && !refused && memcmp(code, "22023", 5) != 0 &&
-            memcmp(code, "42704", 5) != 0) {
-            return HF_CLASS_NOT_READY;
-        }
-        break;
+    if (proof == HF_PROOF_SENT) {
+        return is_code(error, "53") || is_code(error, "57") || is_code(error, "58")
+                   ? HF_CLASS_NOT_READY
+                   : HF_CLASS_PERMANENT;
+    }
+    if (proof == HF_PROOF_CLAIMED && (is_code(error, "08P01") || is_code(error, "XX000")) &&
+        blames_password(error->message)) {
+        return HF_CLASS_PERMANENT;
+    }
+    if (proof == HF_PROOF_VERIFIED && class == HF_CLASS_PERMANENT && !is_code(error, "28") &&
+        !is_code(error, "3D000") && !is_code(error, "42501") && !is_code(error, "22023") &&
+        !is_code(error, "42704")) {
+        return HF_CLASS_NOT_READY;
     }
     return class;
 }

@@ -154,28 +154,21 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     const bool since_login = (role & HF_ROLE_READ_ONLY) && (role & HF_ROLE_READ_ONLY_AT_LOGIN);
     uint32_t facts = hf_request_past(request);
 
-    const struct {
-        bool holds;
-        uint32_t fact;
-    } known[] = {
-        { hf_is_held(request), HF_FACT_HELD },
-        { request->bound, HF_FACT_BOUND },
-        { request->complete, HF_FACT_COMPLETE },
-        { hf_stage_of(request) != HF_STAGE_RUN, HF_FACT_RAN },
-        { hf_flight_must_end(pool, request), HF_FACT_MUST_END },
-        { !may_retry(pool, request), HF_FACT_SPENT },
-        { request->flags & HF_REQUEST_REPREPARED, HF_FACT_REPREPARED },
-        { request->flags & HF_REQUEST_ROLE_SEEN, HF_FACT_ROLE_SEEN },
-        { request->flags & HF_REQUEST_FOREIGN, HF_FACT_CANCELLED_ONCE },
-        { pool->config->read_only, HF_FACT_READ_ONLY },
-        { hf_cancel_may_hit(conn), HF_FACT_CANCEL_OUT },
-        { (role & HF_ROLE_STANDBY) || since_login, HF_FACT_WRONG_ROLE },
-        { (role & (HF_ROLE_READ_ONLY | HF_ROLE_CHANGED)) && !since_login, HF_FACT_OWN_SETTING },
-        { pool->config->driver->self_commits(request), HF_FACT_SELF_COMMITS },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        facts |= known[i].holds ? known[i].fact : 0;
-    }
+    facts |= hf_is_held(request) ? HF_FACT_HELD : 0u;
+    facts |= request->bound ? HF_FACT_BOUND : 0u;
+    facts |= request->complete ? HF_FACT_COMPLETE : 0u;
+    facts |= hf_stage_of(request) != HF_STAGE_RUN ? HF_FACT_RAN : 0u;
+    facts |= hf_flight_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
+    facts |= may_retry(pool, request) ? 0u : HF_FACT_SPENT;
+    facts |= request->flags & HF_REQUEST_REPREPARED ? HF_FACT_REPREPARED : 0u;
+    facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
+    facts |= request->flags & HF_REQUEST_FOREIGN ? HF_FACT_CANCELLED_ONCE : 0u;
+    facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;
+    facts |= hf_cancel_may_hit(conn) ? HF_FACT_CANCEL_OUT : 0u;
+    facts |= (role & HF_ROLE_STANDBY) || since_login ? HF_FACT_WRONG_ROLE : 0u;
+    facts |=
+        (role & (HF_ROLE_READ_ONLY | HF_ROLE_CHANGED)) && !since_login ? HF_FACT_OWN_SETTING : 0u;
+    facts |= pool->config->driver->self_commits(request) ? HF_FACT_SELF_COMMITS : 0u;
     return facts;
 }
 
@@ -270,7 +263,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     if (!carry_out(conn, request, verdict, error)) {
         return false;
     }
-    if (verdict.action != HF_ACTION_AGAIN && verdict.action != HF_ACTION_ASK) {
+    if (verdict.action >= HF_ACTION_FREE) {
         request->flags |= HF_REQUEST_UNDONE;
     }
     hf_request_requeue(pool, request);

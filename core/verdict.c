@@ -13,7 +13,7 @@ static hf_effect effect_of(hf_ending ending, hf_class class, hf_stage stage, uin
         return doubtful ? HF_EFFECT_OPEN : HF_EFFECT_DONE;
     }
     if ((facts & HF_FACT_READ_ONLY) ||
-        ((facts & HF_FACT_HELD) && (stage == HF_STAGE_RUN || !sent))) {
+        (HF_WITH_RESOLVE && (facts & HF_FACT_HELD) && (stage == HF_STAGE_RUN || !sent))) {
         return HF_EFFECT_NONE;
     }
     if (ending == HF_ENDING_LOST) {
@@ -40,92 +40,113 @@ static hf_verdict end(hf_outcome outcome) {
 
 /* Another try would help: is there one? */
 static hf_verdict try_again(hf_action action, uint32_t facts) {
-    const bool counted = action == HF_ACTION_AGAIN || action == HF_ACTION_WAIT;
     hf_verdict verdict = { .action = (uint8_t)action,
                            .outcome = (uint8_t)hf_verdict_unsent(facts) };
+    const uint32_t bound = action >= HF_ACTION_WAIT_FREE ? (uint32_t)HF_FACT_GIVEN_UP
+                           : action >= HF_ACTION_FREE    ? 0u
+                           : action >= HF_ACTION_AGAIN   ? (uint32_t)HF_FACT_SPENT
+                                                         : 0u;
 
-    if ((facts & HF_FACT_MUST_END) || (counted && (facts & HF_FACT_SPENT))) {
+    if (facts & (HF_FACT_MUST_END | bound)) {
         verdict.action = HF_ACTION_GIVE_UP;
     }
     return verdict;
 }
 
+/* Is it the statement itself that the server refused, for good or for now? Then it is no reason to run again what may
+ * have had its effect. */
+static bool is_refusal(hf_class class, uint32_t facts) {
+    switch (class) {
+    case HF_CLASS_CANCELLED: return !(facts & (HF_FACT_CANCEL_OUT | HF_FACT_CANCELLED));
+    case HF_CLASS_STATEMENT:
+    case HF_CLASS_PERMANENT:
+    case HF_CLASS_NOT_READY:
+    case HF_CLASS_ROLE:
+    case HF_CLASS_REPREPARE:
+    case HF_CLASS_COMMITTED:
+    case HF_CLASS_BUSY: return true;
+    case HF_CLASS_NONE:
+    case HF_CLASS_RETRY:
+    case HF_CLASS_RECONNECT:
+    case HF_CLASS_AMBIGUOUS:
+    case HF_CLASS_CONNECTION:
+    case HF_CLASS_SHORTAGE: break;
+    }
+    return false;
+}
+
 /* It may have had its effect. */
 static hf_verdict open(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                        uint32_t facts) {
-    const bool over = ending == HF_ENDING_OK || class == HF_CLASS_COMMITTED;
+    hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
-    if (stage == HF_STAGE_COMMIT && !over && !(facts & HF_FACT_MUST_END)) {
-        return (hf_verdict){ .action = HF_ACTION_ASK };
-    }
-    /* What the statement itself was refused for is no reason to run it again, nor is somebody else's cancel. */
-    const bool foreign =
-        class == HF_CLASS_CANCELLED && !(facts & (HF_FACT_CANCEL_OUT | HF_FACT_CANCELLED));
-    const bool refused = foreign || class == HF_CLASS_STATEMENT || class == HF_CLASS_PERMANENT ||
-                         class == HF_CLASS_NOT_READY || class == HF_CLASS_ROLE ||
-                         class == HF_CLASS_REPREPARE || class == HF_CLASS_BUSY;
-    if (replay == HF_REPLAY_SAFE && !over && !refused) {
-        hf_verdict verdict = try_again(HF_ACTION_AGAIN, facts | HF_FACT_MAYBE_RAN);
+    if (HF_WITH_RESOLVE && stage == HF_STAGE_COMMIT && class != HF_CLASS_COMMITTED &&
+        ending != HF_ENDING_OK && !(facts & HF_FACT_MUST_END)) {
+        verdict.action = HF_ACTION_ASK;
+    } else if (replay == HF_REPLAY_SAFE && ending != HF_ENDING_OK && !is_refusal(class, facts)) {
+        verdict = try_again(HF_ACTION_AGAIN, facts | HF_FACT_MAYBE_RAN);
         verdict.maybe_ran = true;
-        return verdict;
     }
-    return end(HF_OUTCOME_UNKNOWN);
+    return verdict;
 }
 
 /* 57014, without effect. */
-static hf_verdict cancelled(hf_replay replay, uint32_t facts) {
+static hf_action cancelled(hf_replay replay, uint32_t facts) {
     const bool read = (facts & HF_FACT_READ_ONLY) || replay == HF_REPLAY_SAFE;
     const bool first = (facts & HF_FACT_PATIENT) && !(facts & HF_FACT_CANCELLED_ONCE);
 
-    if (facts & HF_FACT_CANCELLED) {
-        return try_again(HF_ACTION_AGAIN, facts);
+    if ((facts & HF_FACT_CANCEL_OUT) && !(facts & HF_FACT_CANCELLED)) {
+        return HF_ACTION_FREE; /* meant for one that was answered just before */
     }
-    if (facts & HF_FACT_CANCEL_OUT) { /* meant for one that was answered just before */
-        return try_again(HF_ACTION_FREE, facts);
-    }
-    return try_again(read && first ? HF_ACTION_AGAIN : HF_ACTION_END, facts);
-}
-
-static hf_verdict wrong_role(uint32_t facts) {
-    const bool known = facts & HF_FACT_WRONG_ROLE;
-
-    if (!known && (facts & (HF_FACT_OWN_SETTING | HF_FACT_ROLE_SEEN))) {
-        return end(
-            hf_verdict_unsent(facts)); /* never elsewhere, without what the session has set */
-    }
-    if (facts & HF_FACT_GIVEN_UP) {
-        facts |= HF_FACT_MUST_END;
-    }
-    return try_again(known ? HF_ACTION_LEAVE : HF_ACTION_ROLE, facts);
+    return (facts & HF_FACT_CANCELLED) || (read && first) ? HF_ACTION_AGAIN : HF_ACTION_END;
 }
 
 /* The database refused it, and undid it. */
 static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
+    hf_action action = HF_ACTION_END;
+
     switch (class) {
-    case HF_CLASS_RETRY: return try_again(HF_ACTION_WAIT, facts);
+    case HF_CLASS_RETRY: action = HF_ACTION_WAIT; break;
     case HF_CLASS_SHORTAGE:
-        if (facts & HF_FACT_OTHERS_OK) {
-            return try_again(HF_ACTION_WAIT, facts);
-        }
-        return try_again(HF_ACTION_WAIT_FREE,
-                         facts & HF_FACT_GIVEN_UP ? facts | HF_FACT_MUST_END : facts);
+        action = facts & HF_FACT_OTHERS_OK ? HF_ACTION_WAIT : HF_ACTION_WAIT_FREE;
+        break;
     case HF_CLASS_BUSY:
-        return try_again(facts & HF_FACT_PATIENT ? HF_ACTION_WAIT : HF_ACTION_END, facts);
-    case HF_CLASS_ROLE: return wrong_role(facts);
+        if (facts & HF_FACT_PATIENT) {
+            action = HF_ACTION_WAIT;
+        }
+        break;
     case HF_CLASS_REPREPARE:
-        return try_again(facts & HF_FACT_REPREPARED ? HF_ACTION_END : HF_ACTION_FREE, facts);
-    case HF_CLASS_CANCELLED: return cancelled(replay, facts);
+        if (!(facts & HF_FACT_REPREPARED)) {
+            action = HF_ACTION_FREE;
+        }
+        break;
+    case HF_CLASS_CANCELLED: action = cancelled(replay, facts); break;
     case HF_CLASS_RECONNECT:
-    case HF_CLASS_AMBIGUOUS: return try_again(HF_ACTION_AGAIN, facts);
+    case HF_CLASS_AMBIGUOUS: action = HF_ACTION_AGAIN; break;
     case HF_CLASS_CONNECTION:
-        return try_again(facts & HF_FACT_COMPLETE ? HF_ACTION_AGAIN : HF_ACTION_END, facts);
+        if (!(facts & HF_FACT_COMPLETE)) {
+            return end(hf_verdict_unsent(facts));
+        }
+        action = HF_ACTION_AGAIN;
+        break;
+    case HF_CLASS_ROLE:
+        action = HF_ACTION_LEAVE;
+        if (facts & HF_FACT_WRONG_ROLE) {
+            break;
+        }
+        action = HF_ACTION_ROLE;
+        if (!(facts & (HF_FACT_OWN_SETTING | HF_FACT_ROLE_SEEN))) {
+            break;
+        }
+        return end(
+            hf_verdict_unsent(facts)); /* never elsewhere, without what the session has set */
     case HF_CLASS_NONE:
     case HF_CLASS_NOT_READY:
     case HF_CLASS_COMMITTED:
     case HF_CLASS_STATEMENT:
-    case HF_CLASS_PERMANENT: break;
+    case HF_CLASS_PERMANENT: return end(hf_verdict_unsent(facts));
     }
-    return end(hf_verdict_unsent(facts));
+    return try_again(action, facts);
 }
 
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,

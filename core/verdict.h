@@ -51,17 +51,17 @@ enum {
     HF_FACT_CANCELLED_ONCE = 1 << 20 /* it ran again after a foreign cancel */
 };
 
-/* What is to be done. */
+/* What is to be done. In the order of what bounds it: nothing, max_retries, nothing, max_outage. */
 typedef enum hf_action {
     HF_ACTION_END,       /* it is over: outcome */
     HF_ACTION_GIVE_UP,   /* the same; another try could have helped, but there is none */
     HF_ACTION_AGAIN,     /* to the head of the queue; a re-send is counted */
+    HF_ACTION_WAIT,      /* the same, when it has waited on the schedule */
     HF_ACTION_FREE,      /* to the head of the queue; none is counted */
-    HF_ACTION_WAIT,      /* as AGAIN, when it has waited on the schedule */
-    HF_ACTION_WAIT_FREE, /* as FREE, when it has waited on the schedule */
     HF_ACTION_ASK,       /* the server is asked what became of its COMMIT */
-    HF_ACTION_ROLE,      /* … whether it is read-only; then it runs again, or elsewhere */
-    HF_ACTION_LEAVE      /* as FREE, and its connection is given up: another server may take it */
+    HF_ACTION_WAIT_FREE, /* as FREE, when it has waited on the schedule */
+    HF_ACTION_ROLE, /* the server is asked whether it takes writes; then it runs again, or elsewhere */
+    HF_ACTION_LEAVE /* as FREE, and its connection is given up: another server may take it */
 } hf_action;
 
 typedef struct hf_verdict {
