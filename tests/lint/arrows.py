@@ -74,7 +74,7 @@ def tree(root):
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(f for f in folders if f not in ("build", "__pycache__", ".git")
                             and not f.endswith("_cache"))
-        for name in sorted(files):
+        for name in sorted(set(files) - {".git"}):      # a worktree's is a file
             yield os.path.relpath(os.path.join(folder, name), root)
 
 

@@ -51,6 +51,7 @@ def run(extra):
 
 # What a page with the faults 1 and 2 must be told, given what the tests say of themselves.
 PAGE = "| fault | what | shown by |\n|---|---|---|\n| 1 | one | `unit/test_a.c` good |\n| 2 | two | `sim` WRAP |\n"
+FOUND = "\n| found | what | shown by |\n|---|---|---|\n| T1 | a | `unit/test_a.c` good |\n| T2 | b | `unit/test_a.c` good |\n"
 GOOD = """/* Why.
  * Shows fault 1.
  */
@@ -65,22 +66,35 @@ SHOWN = {
     "a test that the page does not name": (GOOD.replace("good", "other"), PAGE, ["drifted"]),
     "a number that is not there": (GOOD.replace("fault 1.", "fault 1, security 3."), PAGE, ["security 3 is shown"]),
     "a row without a test": (GOOD, PAGE + "| 3 | three |  |\n", ["fault 3 has no test: three"]),
+    "a finding": (GOOD.replace("fault 1.", "fault 1, found T1, T2."), PAGE + FOUND, []),
+    "a finding without a test": (GOOD.replace("fault 1.", "fault 1, found T1."), PAGE + FOUND, ["found T2 has no test: b"]),
+    "a finding that is pending": (GOOD, PAGE + FOUND.replace("`unit/test_a.c` good", ""), [], ("T1", "T2")),
+    "a finding that is pending no more": (GOOD.replace("fault 1.", "fault 1, found T1, T2."), PAGE + FOUND,
+                                          ["found T2 has got its test"], ("T2",)),
+    "a pending one that is not there": (GOOD, PAGE, ["found T9 is pending"], ("T9",)),
 }
 
 
-def run_shown(source, page):
+def run_shown(source, page, pending=()):
     found = {(mark, number): {"tests/unit/test_a.c": [name]} for mark, number, name in shown.of_cmocka(source)}
-    made, wrong = shown.fill(page, {**found, ("fault", 2): {"tests/sim": ["WRAP"]}})
+    made, wrong = shown.fill(page, {**found, ("fault", 2): {"tests/sim": ["WRAP"]}}, pending)
     return wrong + ([] if wrong or made == page else ["drifted"])
 
 
 failed = 0
-marked = "@pytest.mark.fault(1, 2)\n@other\n@pytest.mark.security(3)\ndef test_x(): pass\ndef test_y(): pass\n"
-if list(shown.of_pytest("x.py", marked)) != [("fault", 1, "x"), ("fault", 2, "x"), ("security", 3, "x")]:
+marked = "@pytest.mark.fault(1, 2)\n@other\n@pytest.mark.found('R2')\ndef test_x(): pass\ndef test_y(): pass\n"
+if list(shown.of_pytest("x.py", marked)) != [("fault", 1, "x"), ("fault", 2, "x"), ("found", "R2", "x")]:
     failed += 1
     print("selftest: the marks of pytest are not read")
-for what, (source, page, messages) in SHOWN.items():
-    said = run_shown(source, page)
+script = "#!/bin/sh\n# Shows found B1.\n\n# Shows found B2.\ncheck() {\n# nothing\n"
+if list(shown.of_script(script)) != [("found", "B1", ""), ("found", "B2", "check")]:
+    failed += 1
+    print("selftest: the marks of a script are not read")
+if list(shown.of_mutant("What it does. Shows found X1, X2.\n--- a\n")) != [("found", "X1", ""), ("found", "X2", "")]:
+    failed += 1
+    print("selftest: the marks of a mutant are not read")
+for what, (source, page, messages, *pending) in SHOWN.items():
+    said = run_shown(source, page, *pending)
     if len(said) != len(messages) or any(message not in line for message, line in zip(messages, said)):
         failed += 1
         print(f"selftest: shown: {what}: expected {messages}, got {said}")
