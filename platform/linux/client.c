@@ -49,6 +49,11 @@ static void write_why(hf_bytes *line, const hf_transition *t) {
     }
 }
 
+/* When the next try is due, by the tick's clock like `at`. */
+static hf_ms due_of(const hf_transition *t) {
+    return t->to == HF_BACKOFF ? t->at + t->wait_ms : t->at;
+}
+
 static void log_transition(const hf_client *client, const hf_transition *t) {
     int level = level_of(t);
     if (!hf_log_wants(level)) {
@@ -69,6 +74,10 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
     hf_bytes_format(&line, "connection %u %s -> %s", (unsigned)t->conn, state_text(t->from, from),
                     state_text(t->to, to));
     write_why(&line, t);
+    if (hf_log_wants(HF_LOG_DEBUG)) { /* a line's own time is when it was written */
+        hf_bytes_format(&line, " [tick %llu ms, due %llu ms]", (unsigned long long)t->at,
+                        (unsigned long long)due_of(t));
+    }
     const hf_log_field fields[] = {
         { .name = "connection", .number = t->conn },
         { .name = "from", .text = from },
@@ -79,6 +88,8 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
         { .name = "sqlstate", .text = t->sqlstate },
         { .name = "dial", .number = t->attempt },
         { .name = "wait_ms", .number = t->wait_ms },
+        { .name = "at_ms", .number = t->at },
+        { .name = "due_ms", .number = due_of(t) },
     };
     hf_log_fields(level, fields, sizeof fields / sizeof fields[0], "%s", hf_bytes_text(&line));
     hf_bytes_free(&line);

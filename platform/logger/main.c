@@ -52,6 +52,7 @@ static hf_pool *pool;
 static char boot[17];
 static hf_hash hash;
 static uint32_t tick_began_ms, tick_ms_max;
+static uint32_t woken; /* sleeps that an interrupt ended */
 
 /* ---- memory --------------------------------------------------------------------------------------- */
 
@@ -227,7 +228,9 @@ static void turn(hf_ms until) {
     }
     uint32_t sleep_ms = hf_lwip_sleep_ms(&port, until);
     if (!more && sleep_ms > 0) {
-        hf_hw_sleep(hf_hw_ms() + (sleep_ms < SLEEP_MS ? sleep_ms : SLEEP_MS));
+        const uint32_t end = hf_hw_ms() + (sleep_ms < SLEEP_MS ? sleep_ms : SLEEP_MS);
+        hf_hw_sleep(end);
+        woken += (int32_t)(hf_hw_ms() - end) < 0;
     }
 }
 
@@ -289,7 +292,7 @@ static int finish(int status, const hf_report_pools *before) {
     while (!hf_pool_closed(pool)) {
         turn(end);
     }
-    hf_report_summary(pool, &store, tick_ms_max);
+    hf_report_summary(pool, &store, tick_ms_max, woken);
     pool = NULL;
     end = hf_lwip_now(&port) + SETTLE_MS;
     do {

@@ -44,7 +44,8 @@ void hf_report_dropped(uint32_t readings) {
     end(&it);
 }
 
-void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick_ms_max) {
+void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick_ms_max,
+                       uint32_t woken) {
     hf_pool_status status;
     line it;
     hf_pool_status_get(pool, &status);
@@ -64,6 +65,7 @@ void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick
     count(&it, "outages", status.outages);
     count(&it, "retries", status.retries);
     count(&it, "tick_ms", tick_ms_max);
+    count(&it, "woken", woken);
     end(&it);
     begin(&it, "sizes:");
     count(&it, "conn", sizeof(hf_conn));

@@ -10,7 +10,8 @@ void hf_report_line(const char *what, const char *text);
 /* So many were lost since there was room. */
 void hf_report_dropped(uint32_t readings);
 /* What became of the readings, and what the machine had to do for it. */
-void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick_ms_max);
+void hf_report_summary(const hf_pool *pool, const hf_store *store, uint32_t tick_ms_max,
+                       uint32_t woken);
 
 /* The pools that an image has: mbedTLS's and cJSON's heaps, lwIP's own. */
 enum { HF_REPORT_POOLS = 24 };

@@ -59,6 +59,7 @@ typedef struct hf_script {
     bool fail_forever;    /* and all after it */
     unsigned addresses;   /* how many addresses a name has; default 1 */
     bool spent;           /* what spent() answers */
+    uint32_t tls_steps;   /* so many steps more of a handshake can be done at once */
     const hf_hash *hash;  /* a real port's, as &hf_mbedtls_hash; NULL: hashing fails */
     hf_script_lookup lookups[64];
     hf_script_link links[HF_SCRIPT_LINKS];

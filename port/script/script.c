@@ -55,6 +55,11 @@ static int link_ready(hf_link *link, bool *more) {
         if (self->eof) {
             return HF_ERR_EOF;
         }
+        if (self->script->tls_steps > 0) {
+            self->script->tls_steps--;
+            *more = true;
+            return 0;
+        }
         self->tls_up = self->script->auto_tls;
         return self->tls_up;
     }

@@ -15,11 +15,11 @@ from harness import run_folder
 from harness.board import HASTY, HOST, flash_block, held_table, stored
 from harness.certificates import Authority
 from harness.network import FAR, OTHER, Names
-from harness.waiting import eventually
+from harness.waiting import PATIENCE_S, eventually
 
 
-def ends(image, status=0, deadline_s=120):
-    seen = image.finish(deadline_s)
+def ends(image, status=0, patience_s=PATIENCE_S):
+    seen = image.finish(patience_s)
     assert seen == status, f"exit {seen} instead of {status}:\n{image.tail()}"
 
 
@@ -69,8 +69,8 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server):
     before, said, asked = len(image.steps()), len(image.text), image.asked_for_its_address()
     image.cable(plugged=False)
     image.await_text("cable: out")
-    image.await_text(r"-> backoff .*\((query|probe): HF_ERR_TIMEOUT", deadline_s=20)
-    image.await_text(r"reconnecting -> backoff .*\(tcp: HF_ERR_TIMEOUT", deadline_s=20)
+    image.await_text(r"-> backoff .*\((query|probe): HF_ERR_TIMEOUT")
+    image.await_text(r"reconnecting -> backoff .*\(tcp: HF_ERR_TIMEOUT")
     image.cable(plugged=True)
     image.await_text("reconnecting -> healthy", 2)
     assert image.said("cable: in") and image.asked_for_its_address() > asked
@@ -90,7 +90,7 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server):
 
 def test_make_run_shows_both_outages_and_ends_with_the_images_status():
     words = [sys.executable, REPOSITORY / "tests" / "boards" / "run.py", image_path("mps2-an385")]
-    ran = subprocess.run(words, check=False, text=True, capture_output=True, timeout=180)
+    ran = subprocess.run(words, check=False, text=True, capture_output=True, timeout=PATIENCE_S)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     parts = ["== the server is stopped", "healthy -> backoff", "reconnecting -> backoff", "== the server is started",
              "reconnecting -> healthy", "== the cable is cut", "cable: out", "-> backoff", "== the cable is plugged in",
@@ -142,11 +142,11 @@ def test_reconnects_leave_every_pool_as_it_was(start, server):
     server.sql("ALTER ROLE app SET idle_session_timeout = '10ms'")
     board = os.environ.get("RECONNECTS_ON", "mps2-an386")
     image = start(board, readings=0, reconnects=count, interval_ms=250, settings={"first_delay": 0, "stable_after": 0})
-    ends(image, deadline_s=60 + count)
+    ends(image, patience_s=PATIENCE_S + count)
     readings, _ = all_there(image, server)
     machine = image.numbers("machine")
     assert readings["dropped"] == 0 and machine["ups"] > count and machine["losses"] >= count
-    assert min(image.logins()) < 0.2, "seven answers from the server, and each ended a sleep: the card's interrupt"
+    assert machine["woken"] > 0, "the card's interrupt ends a sleep when an answer is there"
     pools_as_before(image)
     print(image.text[image.text.index("\nreadings:"):])
 

@@ -50,7 +50,7 @@ for target; do
     status=0
     set_options
     # shellcheck disable=SC2086 # words
-    $still "$program" $options -timeout=20 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
+    $still "$program" $options -timeout=300 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 \
         -artifact_prefix="$build/found/$target-" >"$log" 2>&1 || status=$?
     if [ "$status" = 0 ]; then
         awk -v target="$target" '

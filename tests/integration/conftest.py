@@ -141,14 +141,14 @@ def holdfast(program, tmp_path):
     """Run the program with any words: holdfast('query', 'SELECT 1', dsn=…) -> the finished Run."""
     runs = []
 
-    def run(*words, status=0, deadline_s=30, env=None, wait=True, network=None, stdout=None, **options):
+    def run(*words, status=0, env=None, wait=True, network=None, stdout=None, **options):
         folder = tmp_path / "home"
         folder.mkdir(exist_ok=True)
         environment = clean_environment(folder, **(env or {}))
         command = lwip.command(program, network)
         runs.append(Run(command, [*words, *arguments(options)], folder, f"run{len(runs) + 1}", environment, stdout))
         if wait:
-            seen = runs[-1].finish(deadline_s)
+            seen = runs[-1].finish()
             assert seen == status, f"exit {seen} instead of {status}:\n{runs[-1].stdout[-2000:]}{runs[-1].tail()}"
         return runs[-1]
     yield run

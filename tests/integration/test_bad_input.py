@@ -16,7 +16,7 @@ def job(make_job):
 
 def refused(job, *patterns, **options):
     """Exit 1 with one message holding all patterns; nothing written, nothing said of the password."""
-    run = job.run(status=1, deadline_s=30, log_file=None, log_level=None, summary=None, **options)
+    run = job.run(status=1, log_file=None, log_level=None, summary=None, **options)
     said = run.stderr.strip()
     for pattern in patterns:
         assert re.search(pattern, said, re.IGNORECASE), f"{pattern!r} is not in: {said}"

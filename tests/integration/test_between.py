@@ -91,7 +91,7 @@ def test_fault_33_watched_link_that_haproxy_cuts_comes_back_each_time(holdfast, 
                    max_retry_delay="200ms", wait=False)
     eventually(lambda: len(re.findall(r"reconnecting\s+-> healthy", run.stdout)) >= 4, "it came back four times")
     run.send(signal.SIGTERM)
-    assert run.finish(5) == 0
+    assert run.finish() == 0
     lost = len(re.findall("-> backoff", run.stdout))
     assert lost <= 5, "one loss, one dial"
 
@@ -120,7 +120,7 @@ def test_fault_34_statements_that_pgbouncer_forgets_are_prepared_again(make_job,
 def test_fault_35_paused_pgbouncer_is_a_hang_that_passes(make_job, between, cluster):
     pgbouncer = between(Pgbouncer, cluster)
     job = make_job(rows=300, sql=slow_sql(), dsn=cluster.dsn("plain", port=pgbouncer.port))
-    run = job.start(request_timeout="1s", reconnect_timeout="1s")
+    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="500ms")
     run.await_lines(60)
     pgbouncer.say("PAUSE db")
     run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")

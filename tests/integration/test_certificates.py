@@ -13,7 +13,7 @@ from harness.program import slow_sql
 
 def refused_once(job, proxy, words):
     """A certificate that does not verify: exit 3, one connection, and the message says what is wrong with it."""
-    run = job.run(status=3, deadline_s=30)
+    run = job.run(status=3)
     assert proxy.count == 1, "a certificate that does not verify must not be tried again"
     assert re.search(words, run.stderr + run.log, re.IGNORECASE)
     job.nothing_written()
@@ -152,7 +152,7 @@ def test_fault_17_certificate_is_verified_again_at_every_reconnect(make_job, own
     run.await_lines(30)
     own_cluster.use_certificate(certificate, key)
     own_cluster.terminate()
-    run.check(3, deadline_s=30)
+    run.check(3)
     own_cluster.use_certificate(tls / "server.crt", tls / "server.key")
     job.run(status=0)
     job.complete()

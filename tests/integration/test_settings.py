@@ -64,7 +64,7 @@ def test_passfile_that_others_can_read_is_not_used(holdfast, variables, passfile
     del variables["PGPASSWORD"]
     passfile.chmod(mode)
     run = holdfast("query", WHO, env=variables, wait=False)
-    assert run.finish(30) in (1, 3)
+    assert run.finish() in (1, 3)
     assert ".pgpass" in run.stderr and "600" in run.stderr
     assert SECRET not in run.stderr
 
@@ -72,7 +72,7 @@ def test_passfile_that_others_can_read_is_not_used(holdfast, variables, passfile
 def test_missing_password_is_refused_with_the_way_out(holdfast, variables):
     del variables["PGPASSWORD"]
     run = holdfast("query", WHO, env=variables, wait=False)
-    assert run.finish(30) in (1, 3)
+    assert run.finish() in (1, 3)
     assert "password" in run.stderr.lower()
 
 
@@ -132,7 +132,7 @@ def test_second_address_is_used_when_the_first_is_dead(holdfast, cluster):
 def test_fault_04_name_that_does_not_resolve_is_in_the_message(holdfast, cluster):
     run = holdfast("query", WHO, dsn=cluster.dsn(host="nowhere.invalid"), wait=False, max_outage="1s",
                    retry_delay="100ms", connect_timeout="2s")
-    assert run.finish(30) == 4
+    assert run.finish() == 4
     assert "nowhere.invalid" in run.stderr
 
 
@@ -164,12 +164,12 @@ def test_watch_prints_each_transition_until_it_is_stopped(holdfast, own_cluster)
     own_cluster.restart("immediate")
     eventually(lambda: said("RECONNECTED"), "it has reconnected")
     run.send(signal.SIGTERM)
-    assert run.finish(5) in (0, 4)
+    assert run.finish() in (0, 4)
     assert SECRET not in run.stdout + run.stderr
 
 
 @pytest.mark.rule(21)
 def test_read_is_in_a_read_only_session(holdfast, cluster):
     run = holdfast("query", "CREATE TABLE forbidden ()", dsn=cluster.dsn(), wait=False)
-    assert run.finish(30) != 0
+    assert run.finish() != 0
     assert "--write" in run.stderr

@@ -28,10 +28,10 @@ KINDS = [(kind, family, how) for kind in ("read", "unsent", "resolve") for famil
 
 # What fails once is got over, however slow the machine; what fails for good has to end soon.
 PATIENT = {"max_concurrent": 2, "retry_delay": "5ms", "max_retry_delay": "50ms", "connect_timeout": "10s",
-           "reconnect_timeout": "10s", "request_timeout": "5s", "close_timeout": "1s", "max_outage": "20s",
-           "max_retries": 2, "deadline": "25s"}
+           "reconnect_timeout": "10s", "request_timeout": "5s", "close_timeout": "1s", "max_outage": "200s",
+           "max_retries": 40, "deadline": "300s"}
 HASTY = {**PATIENT, "connect_timeout": "1s", "reconnect_timeout": "1s", "request_timeout": "1s",
-         "close_timeout": "200ms", "max_outage": "700ms", "deadline": "10s"}
+         "close_timeout": "200ms", "max_outage": "700ms", "max_retries": 2, "deadline": "10s"}
 LINES = 5
 REFUSED = 3                 # one line is refused, so that there is a file of rejects
 READ = f"SELECT i.name, i.note, refuse($1::int, {REFUSED}, '22012') AS n FROM item i WHERE i.id = $1::int"
@@ -83,7 +83,7 @@ class Torture:
         for nth in range(total // 2, total) if start == "middle" else range(total, 0, -1):
             self.clean()
             run = self.job.start(env=self.environment(f"file:{nth}:0:ever"), **self.options)
-            status, done = run.finish(deadline_s=60), self.job.output.exists()
+            status, done = run.finish(), self.job.output.exists()
             if status == 4 and self.job.position.exists() and self.job.lines_written() > 1 and \
                     (start == "end" or not done):
                 break
@@ -116,7 +116,7 @@ class Torture:
         hasty = HASTY if spec.endswith("ever") else {}
         run = self.job.start(env=self.environment(spec), **{**self.options, **hasty})
         again = f"TORTURE={self.kind}:{self.start}:{spec}"
-        status = run.finish(deadline_s=60)
+        status = run.finish()
         log = self.log.read_text() if self.log.exists() else ""
         context = f"{again}: {log}exit {status}\n{run.tail()}"
         if "failed" not in log and not hasty:
@@ -134,7 +134,7 @@ class Torture:
             assert end["fds"] <= self.left[1], f"descriptors are left: {context}"
         self.nothing_torn(context)
         final = self.job.start(**self.options)
-        seen = final.finish(deadline_s=60)
+        seen = final.finish()
         context += f"\n--- again: exit {seen}\n{final.tail()}"
         self.complete(seen, context)
 

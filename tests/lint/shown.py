@@ -22,7 +22,6 @@ PENDING = """
     L1 L2 L3 L4 L5 L6 L7
     R1 R2 R3 R4 R5 R6 R7 R8 R9 R10
     B1 B2 B3 B4
-    G1 G2
     X1 X2 X3 X4 X5 X6 X7 X8 X9 X10 X11 X12 X13 X14
 """.split()
 

@@ -19,8 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 5000 /* for what takes microseconds, on a machine that is busy */
-
 int hf_test_listen(uint16_t *port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
@@ -35,7 +33,7 @@ int hf_test_listen(uint16_t *port) {
 
 static void wait_readable(int fd) {
     struct pollfd one = { fd, POLLIN, 0 };
-    assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+    assert_int_equal(poll(&one, 1, HF_TEST_PATIENCE_MS), 1);
 }
 
 int hf_test_accept(int listener) {
@@ -98,7 +96,7 @@ static void forget_news(hf_linux *port) {
 }
 
 int hf_test_ready(hf_linux *port, hf_link *link) {
-    hf_ms end = hf_linux_now(port) + PATIENCE_MS;
+    hf_ms end = hf_linux_now(port) + HF_TEST_PATIENCE_MS;
     while (hf_linux_now(port) < end) {
         bool more;
         int answer = link->api->ready(link, &more);
@@ -124,7 +122,7 @@ hf_link *hf_test_pair(hf_linux *port, int *peer, uint32_t tag) {
 }
 
 int hf_test_read(hf_linux *port, hf_link *link, char *out, size_t bytes, size_t *got) {
-    hf_ms end = hf_linux_now(port) + PATIENCE_MS;
+    hf_ms end = hf_linux_now(port) + HF_TEST_PATIENCE_MS;
     *got = 0;
     while (*got < bytes && hf_linux_now(port) < end) {
         size_t asked = bytes - *got;
@@ -142,7 +140,7 @@ int hf_test_read(hf_linux *port, hf_link *link, char *out, size_t bytes, size_t 
 }
 
 bool hf_test_close(hf_linux *port, hf_link *link) {
-    hf_ms end = hf_linux_now(port) + PATIENCE_MS;
+    hf_ms end = hf_linux_now(port) + HF_TEST_PATIENCE_MS;
     while (hf_linux_now(port) < end) {
         if (link->api->close(link) != 0) {
             return true;

@@ -61,7 +61,7 @@ static void bytes_go_both_ways(void **state) {
     assert_int_equal(link->api->write(link, "question", 8), 8);
     hf_test_expect(peer, "question");
     hf_test_send(peer, "answer");
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(read_some(link, bytes, sizeof bytes), 6);
     assert_string_equal(bytes, "answer");
     uint8_t binding[HF_BINDING_BYTES];
@@ -112,7 +112,7 @@ static void a_network_without_route_is_unreachable(void **state) {
     int err;
     hf_link *link = port->port.api->open(&port->port, &address, NULL, 1, &err);
     assert_non_null(link);
-    assert_true(hf_test_news(port, 1, 1000));
+    assert_true(hf_test_news(port, 1, HF_TEST_PATIENCE_MS));
     bool more;
     int answer = link->api->ready(link, &more);
     assert_true(answer == HF_ERR_UNREACHABLE || answer == HF_ERR_REFUSED);
@@ -126,7 +126,7 @@ static void a_reset_is_an_error_of_its_own(void **state) {
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_reset(peer);
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     char bytes[8];
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_RESET);
     link->api->abort(link);
@@ -139,11 +139,11 @@ static void an_end_behind_the_last_bytes_is_news(void **state) {
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_send(peer, "last words");
     close(peer);
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     char bytes[64];
     assert_int_equal(read_some(link, bytes, sizeof bytes),
                      10); /* short: drained, says the contract */
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_EOF);
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_EOF);
     assert_int_equal(link->api->write(link, "x", 1), HF_ERR_EOF);
@@ -158,7 +158,7 @@ static void the_last_words_are_read_after_a_failed_write(void **state) {
     close(peer);
     (void)link->api->write(link, "first", 5); /* draws the reset */
     int answer = 0;
-    for (int i = 0; i < 100 && answer >= 0; i++) {
+    for (int i = 0; i < HF_TEST_PATIENCE_MS && answer >= 0; i++) {
         usleep(1000);
         answer = link->api->write(link, "more", 4);
     }
@@ -191,7 +191,7 @@ static void close_of_a_broken_link_is_done_at_once(void **state) {
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_reset(peer);
-    hf_test_wait(port, 1000);
+    hf_test_wait(port, HF_TEST_PATIENCE_MS);
     assert_true(hf_test_close(port, link));
 }
 
@@ -242,7 +242,7 @@ static void room_to_write_is_news_to_who_waits_for_it(void **state) {
         assert_true(got > 0);
         taken += (size_t)got;
     }
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->write(link, "x", 1), 1);
     close(peer);
     link->api->abort(link);
@@ -271,7 +271,7 @@ static void events_of_an_earlier_link_in_the_slot_are_not_told(void **state) {
     hf_test_send(first_peer, "for the first");
     assert_false(hf_test_news(port, 8, 20));
     hf_test_send(second_peer, "for the second");
-    assert_true(hf_test_news(port, 8, 1000));
+    assert_true(hf_test_news(port, 8, HF_TEST_PATIENCE_MS));
     close(copy);
     close(first_peer);
     close(second_peer);
@@ -283,7 +283,7 @@ static void each_note_is_told_once(void **state) {
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_send(peer, "a");
-    assert_true(hf_test_news(port, 7, 1000));
+    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
     assert_false(hf_test_news(port, 7, 10));
     close(peer);
     link->api->abort(link);
@@ -380,8 +380,8 @@ static void a_unix_socket_is_found_by_folder_and_port(void **state) {
     int peer = hf_test_accept(listener);
     assert_int_equal(link->api->write(link, "hello", 5), 5);
     hf_test_expect(peer, "hello");
-    assert_true(hf_test_news(port, 5, 1000)); /* that it connected */
-    assert_false(hf_test_news(port, 5, 10));  /* not that the peer took the bytes */
+    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS)); /* that it connected */
+    assert_false(hf_test_news(port, 5, 10));                 /* not that the peer took the bytes */
     hf_test_send(peer, "hi");
     close(peer);
     char bytes[16];
@@ -414,7 +414,7 @@ static void room_in_a_unix_socket_is_news_to_who_waits_for_it(void **state) {
         assert_true(got > 0);
         sent -= (size_t)got;
     }
-    assert_true(hf_test_news(port, 5, 1000));
+    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->write(link, "x", 1), 1);
     hf_test_expect(peer, "x");
     assert_false(hf_test_news(port, 5, 20));
@@ -428,7 +428,7 @@ static void a_missing_unix_socket_is_named(void **state) {
     hf_linux *port = port_of(state);
     hf_link *link = open_local(port, "/nowhere/at all", 5432);
     bool more;
-    assert_true(hf_test_news(port, 5, 1000));
+    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->ready(link, &more), HF_ERR_REFUSED);
     int32_t system;
     const char *why = link->api->why(link, &system);

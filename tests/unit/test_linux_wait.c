@@ -22,6 +22,7 @@
 
 static struct {
     unsigned send, recv, epoll_wait, epoll_ctl, other; /* how often they were called */
+    unsigned slept;                                    /* of epoll_wait: with a time-out */
     int fails;                                         /* this errno, */
     unsigned when; /* in this call of those below, counted from 1; 0 never */
     unsigned calls;
@@ -72,6 +73,7 @@ ssize_t hf_test_libc_recv(int fd, void *to, size_t bytes, int flags) {
 
 int hf_test_libc_epoll_wait(int fd, struct epoll_event *events, int max, int timeout) {
     calls.epoll_wait++;
+    calls.slept += timeout != 0;
     if (faulty()) {
         return -1;
     }
@@ -162,7 +164,7 @@ static void a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at(v
     const struct {
         hf_ms cut_short, until;
     } waits[] = { { 150, 300 },
-                  { 60000, 450 } }; /* the second ends later than the first, or earlier */
+                  { 86400000, 450 } }; /* the second ends later than the first, or earlier */
     hf_linux *port = port_of(state);
     int peer;
     uint32_t tag;
@@ -176,7 +178,6 @@ static void a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at(v
         assert_int_equal(hf_linux_wait(port, start + waits[i].until), 0);
         assert_true(hf_linux_now(port) >= start + waits[i].until);
     }
-    assert_true(hf_linux_now(port) < start + 30000);
     assert_true(calls.epoll_wait <= 8);
     close(peer);
     link->api->abort(link);
@@ -184,11 +185,10 @@ static void a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at(v
 
 static void wait_in_the_past_returns_at_once(void **state) {
     hf_linux *port = port_of(state);
-    hf_ms before = hf_linux_now(port);
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(hf_linux_wait(port, 0), 0);
     }
-    assert_true(hf_linux_now(port) - before < 500);
+    assert_int_equal(calls.slept, 0);
 }
 
 static void wait_returns_at_once_when_there_is_news(void **state) {
@@ -215,11 +215,10 @@ static void a_signal_ends_the_sleep_and_is_no_error(void **state) {
     hf_linux *port = port_of(state);
     struct sigaction action = { .sa_handler = on_alarm }, old;
     sigaction(SIGALRM, &action, &old);
-    struct itimerval soon = { { 0, 0 }, { 0, 10000 } };
-    setitimer(ITIMER_REAL, &soon, NULL);
-    hf_ms before = hf_linux_now(port);
-    assert_int_equal(hf_linux_wait(port, before + 60000), 0);
-    assert_true(hf_linux_now(port) < before + 30000);
+    const struct itimerval soon = { { 0, 10000 }, { 0, 10000 } }, never = { { 0, 0 }, { 0, 0 } };
+    setitimer(ITIMER_REAL, &soon, NULL); /* again and again: one may come before the sleep */
+    assert_int_equal(hf_linux_wait(port, HF_NEVER), 0);
+    setitimer(ITIMER_REAL, &never, NULL);
     sigaction(SIGALRM, &old, NULL);
 }
 
@@ -235,7 +234,7 @@ static void the_descriptor_is_readable_whenever_there_is_news(void **state) {
     uint32_t tag;
     assert_false(readable(hf_linux_fd(port), 0));
     assert_int_equal(api->resolve(&port->port, 1, "127.0.0.1", 5432), 0);
-    assert_true(readable(hf_linux_fd(port), 1000));
+    assert_true(readable(hf_linux_fd(port), HF_TEST_PATIENCE_MS));
     assert_int_equal(hf_linux_wait(port, 0), 0);
     assert_int_equal(api->next(&port->port, &tag), 1);
     assert_int_equal(tag, HF_TAG_RESOLVE + 1);
@@ -245,15 +244,15 @@ static void the_descriptor_is_readable_whenever_there_is_news(void **state) {
     hf_link *link = hf_test_pair(port, &peer, 7);
     assert_false(readable(hf_linux_fd(port), 0));
     hf_test_send(peer, "x");
-    assert_true(readable(hf_linux_fd(port), 1000));
+    assert_true(readable(hf_linux_fd(port), HF_TEST_PATIENCE_MS));
     assert_int_equal(hf_linux_wait(port, 0), 0);
     /* An end behind the bytes is noted while reading, between two waits. */
     close(peer);
-    assert_int_equal(hf_linux_wait(port, hf_linux_now(port) + 1000), 0);
+    assert_int_equal(hf_linux_wait(port, HF_NEVER), 0);
     assert_int_equal(api->next(&port->port, &tag), 1);
     char bytes[64];
     assert_int_equal(link->api->read(link, bytes, sizeof bytes), 1);
-    assert_true(readable(hf_linux_fd(port), 1000));
+    assert_true(readable(hf_linux_fd(port), HF_TEST_PATIENCE_MS));
     link->api->abort(link);
 }
 

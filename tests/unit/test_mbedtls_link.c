@@ -47,7 +47,7 @@ static void relay_start(hf_relay *relay, const char *const *how) {
     hf_test_port(&relay->port, &relay->config, HF_TLS_FIXTURES "ca.crt");
     relay->listener = hf_test_listen(&relay->number);
     relay->client = relay->upstream = -1;
-    relay->patience = 10000;
+    relay->patience = HF_TEST_PATIENCE_MS;
 }
 
 static void hang_up(hf_relay *relay) {
@@ -193,7 +193,7 @@ static void converse(hf_relay *relay, hf_link *tls) {
 }
 
 static void close_politely(hf_relay *relay, hf_link *tls) {
-    hf_ms end = hf_linux_now(&relay->port) + 5000;
+    hf_ms end = hf_linux_now(&relay->port) + HF_TEST_PATIENCE_MS;
     while (tls->api->close(tls) == 0) {
         assert_true(hf_linux_now(&relay->port) < end);
         turn(relay);
@@ -354,7 +354,7 @@ static void an_end_behind_the_last_record_is_news(void **state) {
     assert_true(relay.passed_down > before);
     char bytes[64];
     assert_int_equal(tls->api->read(tls, bytes, sizeof bytes), 7);
-    assert_true(hf_test_news(&relay.port, 9, 1000));
+    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_int_equal(tls->api->read(tls, bytes, sizeof bytes), HF_ERR_EOF);
     tls->api->abort(tls);
     relay_stop(&relay);
@@ -368,7 +368,7 @@ static void bytes_before_the_handshake_are_refused(void **state) {
     hf_link *plain = relay_connect(&relay);
     hf_test_send(relay.client, "SELECT");
     char byte;
-    assert_true(hf_test_news(&relay.port, 9, 1000));
+    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_int_equal(plain->api->read(plain, &byte, 1), 1); /* 'S', as from a server */
     int err;
     hf_port *port = &relay.port.port;
@@ -377,7 +377,7 @@ static void bytes_before_the_handshake_are_refused(void **state) {
     plain->api->abort(plain); /* still ours */
     plain = relay_connect(&relay);
     hang_up(&relay);
-    assert_true(hf_test_news(&relay.port, 9, 1000));
+    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_null(port->api->start_tls(port, plain, "localhost", NULL, &err));
     assert_int_equal(err, HF_ERR_EOF);
     plain->api->abort(plain);
@@ -449,7 +449,7 @@ static void a_stream_survives_blocked_writes(void **state) {
         out[i] = i % LINE == LINE - 1 ? '\n' : (char)('a' + i * i % 23);
     }
     size_t sent = 0, got = 0, blocked = 0;
-    hf_ms end = hf_linux_now(&relay.port) + 20000;
+    hf_ms end = hf_linux_now(&relay.port) + HF_TEST_PATIENCE_MS;
     while (got < LINE * LINES && hf_linux_now(&relay.port) < end) {
         int n = sent < LINE * LINES ? tls->api->write(tls, out + sent, LINE * LINES - sent) : 0;
         assert_true(n >= 0);

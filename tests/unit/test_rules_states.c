@@ -449,26 +449,6 @@ static void r22_also_when_it_takes_many_reads(void **state) {
     hf_world_end(world);
 }
 
-/* Shows security 10. */
-static void r22_a_tick_reads_no_more_of_a_link_than_its_share(void **state) {
-    (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    world->config.rx_bytes = 1024;
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1500");
-    hf_world_settle(world);
-    hf_peer_release(world->peer);
-    hf_peer_pump(world->peer);
-    assert_true(hf_tick(world->pool, world->now) <= world->now); /* there is more to do */
-    assert_in_range(job->rows, 1, 16 * 1024 / 12);               /* 16 buffers full of rows */
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_OK);
-    hf_world_end(world);
-}
-
 static void r22_a_jumped_clock_makes_idle_links_suspect(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(0);
@@ -564,7 +544,6 @@ int main(void) {
         hf_test(r22_what_has_arrived_is_read_before_deadlines_are_judged),
         hf_test(r22_a_login_that_was_answered_during_a_gap_is_up),
         hf_test(r22_also_when_it_takes_many_reads),
-        hf_test(r22_a_tick_reads_no_more_of_a_link_than_its_share),
         hf_test(r22_a_jumped_clock_makes_idle_links_suspect),
         hf_test(r22_a_jumped_clock_spares_an_attempt_once),
         hf_test(f42_a_clock_that_stands_still_or_is_set_back_does_no_harm),

@@ -10,7 +10,7 @@ import subprocess
 import psycopg2
 
 from .cluster import PASSWORD, free_port, give_to_server
-from .waiting import eventually
+from .waiting import PATIENCE_S, eventually
 
 ADMIN = "keeper"                    # pgbouncer's console is this user's
 
@@ -33,7 +33,7 @@ class Between:
             self.process = subprocess.Popen([str(word) for word in command], cwd=self.folder, user=user,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid_file.write_text(str(self.process.pid))
-        eventually(self._listens, f"{self.program} listens", 10)
+        eventually(self._listens, f"{self.program} listens")
         return self
 
     def _listens(self):
@@ -85,7 +85,7 @@ backend servers
         before, self.process = self.process, None
         self.old.append(before)
         self._start(self.program, "-db", "-f", self.config, "-sf", before.pid, "-x", self.folder / "admin")
-        before.wait(30)
+        before.wait(PATIENCE_S)
 
     def switch(self, name):
         """Everything goes to that server from now on; links to the others are cut."""

@@ -14,7 +14,7 @@ import flash_block                                                       # noqa:
 
 from .certificates import Authority                                      # noqa: E402
 from .cluster import PASSWORD, SECRET                                    # noqa: E402
-from .waiting import eventually                                          # noqa: E402
+from .waiting import PATIENCE_S, eventually                              # noqa: E402
 
 HOST = "10.0.2.2"                   # the host's loopback, as the guest sees it
 FRAME_HEAD = 300                    # of each frame that is kept: so much that a DHCP message shows what it is
@@ -106,22 +106,22 @@ class Image:
     def said(self, pattern):
         return re.findall(pattern, self.text)
 
-    def await_text(self, pattern, count=1, deadline_s=30, meanwhile=lambda: None):
+    def await_text(self, pattern, count=1, meanwhile=lambda: None):
         """Wait until the serial line has said that so often."""
         def seen():
             meanwhile()
             found = len(self.said(pattern)) >= count
             assert found or self.running, f"ended with {self.process.poll()} before {pattern!r}:\n{self.tail()}"
             return found
-        eventually(seen, f"{pattern!r} {count} times on the serial line", deadline_s)
+        eventually(seen, f"{pattern!r} {count} times on the serial line")
 
-    def finish(self, deadline_s=120):
+    def finish(self, patience_s=PATIENCE_S):
         """Wait for the end; QEMU's exit status, which is the image's own."""
         try:
-            return self.process.wait(deadline_s)
+            return self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.end()
-            raise AssertionError(f"still running after {deadline_s} s; its last words:\n{self.tail()}") from None
+            raise AssertionError(f"still running after {patience_s} s; its last words:\n{self.tail()}") from None
 
     def end(self):
         if self.running:
@@ -132,7 +132,7 @@ class Image:
     def cable(self, plugged):
         """Pull the network cable, or plug it in."""
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(10)
+            monitor.settimeout(PATIENCE_S)
             monitor.connect(os.path.relpath(self.monitor_path))
             self._until_prompt(monitor)
             monitor.sendall(b"set_link n0 %s\n" % (b"on" if plugged else b"off"))
@@ -162,11 +162,6 @@ class Image:
     def steps(self):
         """The machine's steps as it printed them: (from, to, what is said of it)."""
         return re.findall(r"(?m)^\d+\.\d+ s  conn 0  (\w+) -> (\w+)  (.*)$", self.text)
-
-    def logins(self):
-        """How long each login took that followed a loss, in seconds of the image's own clock."""
-        steps = [(float(at), to) for at, to in self.said(r"(?m)^([\d.]+) s  conn 0  \w+ -> (\w+) ")]
-        return [up - dial for (dial, was), (up, to) in zip(steps, steps[1:]) if (was, to) == ("reconnecting", "healthy")]
 
     def pools(self):
         """The levels of each pool: {'mbedtls': {'before': …, 'after': …, 'most': …}}."""

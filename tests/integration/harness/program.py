@@ -8,17 +8,17 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
 
 from . import expect, held, lwip
 from .cluster import SECRET
-from .waiting import eventually
+from .waiting import PATIENCE_S, eventually
 
-# The settings of the command that step 1 is done with: everything happens in seconds, nothing differs in kind.
+# Waits are short, so that a test is. Time-outs are long, so that none fires because the machine is busy: a test
+# that is about one sets it.
 SETTINGS = {
-    "max_concurrent": 3, "retry_delay": "200ms", "max_retry_delay": "1s", "connect_timeout": "2s",
-    "reconnect_timeout": "2s", "probe_timeout": "1s", "request_timeout": "3s", "close_timeout": "500ms",
-    "max_outage": "60s", "max_retries": 50, "progress": "never", "log_level": "debug",
+    "max_concurrent": 3, "retry_delay": "200ms", "max_retry_delay": "1s", "connect_timeout": "30s",
+    "reconnect_timeout": "30s", "probe_timeout": "30s", "request_timeout": "60s", "close_timeout": "20s",
+    "max_outage": "300s", "max_retries": 50, "progress": "never", "log_level": "debug",
 }
 RECONNECTED = "✓ Reconnected to database"
 
@@ -97,13 +97,13 @@ class Run:
     def stderr(self):
         return self.stderr_path.read_text(errors="replace")
 
-    def finish(self, deadline_s=90):
+    def finish(self):
         """Wait for the end; the status. A program that does not end fails the test and is ended here."""
         try:
-            return self.process.wait(deadline_s)
+            return self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.end()
-            raise AssertionError(f"still running after {deadline_s} s; its last words:\n{self.tail()}") from None
+            raise AssertionError(f"still running after {PATIENCE_S} s; its last words:\n{self.tail()}") from None
 
     def send(self, number):
         self.process.send_signal(number)
@@ -133,8 +133,8 @@ class ReportRun(Run):
         self.job, self.options = job, options or {}
         super().__init__(program, words, job.folder, name, env)
 
-    def finish(self, deadline_s=90):
-        status = super().finish(deadline_s)
+    def finish(self):
+        status = super().finish()
         if self is self.job.runs[-1] and not self.job.clock_jumps:       # the log is the last run's
             held.hold(self)
         return status
@@ -155,32 +155,28 @@ class ReportRun(Run):
         """How often a pattern is in the log."""
         return len(re.findall(pattern, self.log))
 
-    def await_log(self, pattern, count=1, deadline_s=30):
+    def await_log(self, pattern, count=1):
         def seen():
             assert self.running or self.logged(pattern) >= count, \
                 f"ended with {self.status} before the log had {pattern!r} {count} times:\n{self.tail()}"
             return self.logged(pattern) >= count
-        eventually(seen, f"{pattern!r} {count} times in the log of run {self.name}", deadline_s)
+        eventually(seen, f"{pattern!r} {count} times in the log of run {self.name}")
 
     def comes_back(self):
-        """O5: called at the moment of healing; back within one backoff cap and one connect, with slack for a slow run."""
-        most = held.seconds(self.options["max_retry_delay"]) + held.seconds(self.options["reconnect_timeout"])
-        healed = time.monotonic()
+        """O5: called at the moment of healing. That it is in time is the schedule's, which hold() sees in the log."""
         self.await_log(RECONNECTED, self.logged(RECONNECTED) + 1)
-        took = time.monotonic() - healed
-        assert took <= most + held.LATE_S, f"back {took:.1f} s after healing, {most:.1f} s are allowed"
 
-    def await_lines(self, count, deadline_s=60):
+    def await_lines(self, count):
         """Wait until that many lines of the output are written: the run is in its middle, whatever its speed."""
         def written():
             lines = self.job.lines_written()
             assert self.running or lines >= count, f"ended with {self.status} at {lines} lines:\n{self.tail()}"
             return lines >= count
-        eventually(written, f"{count} lines written", deadline_s)
+        eventually(written, f"{count} lines written")
 
-    def check(self, status=0, deadline_s=90):
+    def check(self, status=0):
         """Wait for the end and hold the status."""
-        seen = self.finish(deadline_s)
+        seen = self.finish()
         assert seen == status, f"exit {seen} instead of {status}:\n{self.tail()}"
         return self
 
@@ -219,9 +215,9 @@ class Job:
         self.runs.append(run)
         return run
 
-    def run(self, status=0, deadline_s=90, **options):
+    def run(self, status=0, **options):
         """Run to the end and hold the exit status."""
-        return self.start(**options).check(status, deadline_s)
+        return self.start(**options).check(status)
 
     def lines_written(self):
         """Lines of output there are so far."""

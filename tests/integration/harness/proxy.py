@@ -18,6 +18,7 @@ import time
 from typing import Callable, Optional
 
 from . import wire
+from .waiting import PATIENCE_S
 
 KEPT_UP = 1 << 20                   # bytes of a client's side kept for inspection
 
@@ -175,7 +176,7 @@ class Proxy:
     # -- inside the loop -------------------------------------------------------------------------
 
     def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_S)
 
     def _bind(self, port):
         self._socket = socket.socket()

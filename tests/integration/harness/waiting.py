@@ -3,17 +3,18 @@
 import time
 
 POLL_S = 0.02
+PATIENCE_S = 600.0      # for what takes moments: it ends a test that hangs and is no claim about time
 
 
-def eventually(condition, what, deadline_s=30.0):
+def eventually(condition, what, patience_s=PATIENCE_S):
     """Poll until `condition()` is true and return its value; fail naming `what` was awaited."""
-    end = time.monotonic() + deadline_s
+    end = time.monotonic() + patience_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not seen within {deadline_s:g} s: {what}")
+            raise AssertionError(f"waited for in vain, for {patience_s:g} s: {what}")
         time.sleep(POLL_S)
 
 
