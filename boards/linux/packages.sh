@@ -3,7 +3,7 @@
 # nothing is. On another system it says what is needed and stops, unless HF_SOURCES is set: then
 # somebody has read it. HF_NO_INSTALL=1 skips it on Debian too.
 #
-#   boards/linux/packages.sh build [test] [bench] [board]
+#   boards/linux/packages.sh build [test] [bench] [board] [npm]
 set -eu
 
 build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev libidn-dev zlib1g-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
@@ -12,6 +12,7 @@ test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-de
       python3 python3-pytest python3-pytest-xdist python3-psycopg2"
 bench="libpq-dev valgrind strace"
 board="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+npm="npm" # only where none is in PATH: tests/integration/harness/postgres18.py
 
 wanted=
 for group; do
@@ -20,8 +21,9 @@ for group; do
     test) wanted="$wanted $test" ;;
     bench) wanted="$wanted $bench" ;;
     board) wanted="$wanted $board" ;;
+    npm) wanted="$wanted $npm" ;;
     *)
-        echo "packages.sh: no group '$group': build, test, bench, board" >&2
+        echo "packages.sh: no group '$group': build, test, bench, board, npm" >&2
         exit 1
         ;;
     esac

@@ -9,7 +9,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import held, lwip, run_folder                               # noqa: E402
+from harness import held, lwip, postgres18, run_folder                   # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
@@ -66,20 +66,59 @@ def clusters():
     return Clusters(run_folder.path())
 
 
-@pytest.fixture(scope="session")
-def cluster(clusters):
-    """This worker's server, for tests that leave it as they found it."""
-    server = clusters.new("shared")
-    yield server
-    server.destroy()
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("both_servers"):
+        other = pytest.param(18, marks=pytest.mark.skipif(bool(postgres18.missing()), reason=str(postgres18.missing())))
+        metafunc.parametrize("postgres", [None, other], ids=["debian", "18"], indirect=True)
 
 
 @pytest.fixture
-def own_cluster(clusters, request):
+def postgres(request):
+    """Which PostgreSQL this test's servers are: None is Debian's; 18 for the second run of a test that is marked
+    both_servers."""
+    return getattr(request, "param", None)
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(clusters):
+    """This worker's servers, by version, each started when it is asked for first."""
+    made = {}
+
+    def get(version):
+        if version not in made:
+            made[version] = clusters.new(f"shared{version or ''}", version=version)
+        return made[version]
+    yield get
+    for server in made.values():
+        server.destroy()
+
+
+@pytest.fixture
+def cluster(shared_cluster, postgres):
+    """This worker's server, for tests that leave it as they found it."""
+    return shared_cluster(postgres)
+
+
+@pytest.fixture
+def own_cluster(clusters, postgres, request):
     """A server of this test alone, to stop, kill and reconfigure."""
-    server = clusters.new(f"own{abs(hash(request.node.name)) % 10**6}")
+    server = clusters.new(f"own{abs(hash(request.node.name)) % 10**6}", version=postgres)
     yield server
     server.destroy()
+
+
+@pytest.fixture(scope="session")
+def postgres18_folder(clusters):
+    """PostgreSQL 18's bin, lib and share."""
+    if postgres18.missing():
+        pytest.skip(postgres18.missing())
+    return clusters.postgres18()
+
+
+@pytest.fixture(scope="session")
+def libpq18(postgres18_folder):
+    """The path of libpq 18, for ctypes.CDLL()."""
+    return postgres18_folder / "lib" / "libpq.so.5"
 
 
 @pytest.fixture

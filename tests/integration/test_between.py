@@ -103,6 +103,7 @@ def role(request):
 
 
 @pytest.mark.fault(34)
+@pytest.mark.both_servers
 def test_fault_34_statements_that_pgbouncer_forgets_are_prepared_again(make_job, between, cluster, role):
     """Two sessions behind three connections: a named statement is there on one flight and gone on the next."""
     pgbouncer = between(Pgbouncer, cluster)

@@ -72,6 +72,7 @@ def test_modes_that_an_attacker_can_strip_are_refused_by_name(make_job, proxy, c
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+@pytest.mark.both_servers
 def test_tls_version_is_spoken(holdfast, own_cluster, version):
     own_cluster.sql(f"ALTER SYSTEM SET ssl_min_protocol_version = '{version}'")
     own_cluster.sql(f"ALTER SYSTEM SET ssl_max_protocol_version = '{version}'")
@@ -81,6 +82,7 @@ def test_tls_version_is_spoken(holdfast, own_cluster, version):
     assert run.stdout == f"version\n{version}\n"
 
 
+@pytest.mark.both_servers
 def test_report_over_tls_1_2_survives_a_restart(make_job, own_cluster):
     own_cluster.sql("ALTER SYSTEM SET ssl_max_protocol_version = 'TLSv1.2'")
     own_cluster.restart()

@@ -1,5 +1,6 @@
 """The harness itself: a fault that is not placed where a test believes proves nothing."""
 
+import ctypes
 import types
 
 import psycopg2
@@ -105,3 +106,23 @@ def test_dial_before_its_time_is_seen_by_the_ticks_clock_alone(at, told):
     else:
         held.hold(run)
     assert held.delays(log) == [200]
+
+
+@pytest.mark.both_servers
+def test_server_is_the_version_that_was_asked_for(own_cluster, postgres):
+    assert postgres is None or own_cluster.value("SELECT current_setting('server_version_num')::int / 10000") == postgres
+
+
+def test_libpq_18_lists_its_settings(libpq18):
+    """PQconndefaults: an array of PQconninfoOption that ends with a keyword of NULL."""
+    class Option(ctypes.Structure):
+        _fields_ = [(name, ctypes.c_char_p) for name in ("keyword", "envvar", "compiled", "val", "label", "dispchar")] \
+            + [("dispsize", ctypes.c_int)]
+    libpq = ctypes.CDLL(str(libpq18))
+    libpq.PQconndefaults.restype = ctypes.POINTER(Option)
+    keywords = []
+    for option in libpq.PQconndefaults():
+        if option.keyword is None:
+            break
+        keywords.append(option.keyword.decode())
+    assert {"host", "sslmode", "max_protocol_version"} <= set(keywords) and libpq.PQlibVersion() // 10000 == 18

@@ -45,6 +45,7 @@ def test_fault_48_ways_to_write_the_same_file_give_the_same_output(echo, content
 
 @pytest.mark.fault(48)
 @pytest.mark.security(11)
+@pytest.mark.both_servers
 def test_fault_48_every_kind_of_cell_arrives_exactly(echo):
     values = ["a,b", 'say "hi"', "two\nlines", "two\r\nlines", " spaces ", "\ttab", "''", "\\N", "\\.", "NULL",
               "žluťoučký", "✓", "😀", "$1", "%s", "'; DROP TABLE item; --", "0", "-", "x" * 5000]
@@ -149,6 +150,7 @@ def test_row_larger_than_the_buffer_fails_its_line_and_no_other(make_job):
     assert [row[0] for row in rows_of(job.output)[1:]] == [str(i) for i in range(1, 11) if i != 5]
 
 
+@pytest.mark.both_servers
 def test_results_of_any_shape_are_written_as_copy_writes_them(make_job):
     sql = """SELECT $1::int AS "a column, quoted", NULL::text AS nothing, ''::text AS empty, E'a\\r\\nb' AS lines,
              array[1, 2] AS list, '{"k": "v"}'::jsonb AS json, 1.50::numeric AS n, true AS yes,

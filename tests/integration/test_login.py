@@ -87,6 +87,7 @@ def test_fault_12_handshake_cut_anywhere_is_a_clean_retried_error(tls_job, proxy
 
 
 @pytest.mark.fault(13)
+@pytest.mark.both_servers
 def test_fault_13_eof_without_close_notify_is_truncation_and_runs_again(tls_job, proxy):
     """A FIN in mid-result, at many places, with TLS: never taken for the end of a result."""
     cuts = [3600 + 61 * step for step in range(12)]
@@ -99,6 +100,7 @@ def test_fault_13_eof_without_close_notify_is_truncation_and_runs_again(tls_job,
 
 @pytest.mark.fault(14)
 @pytest.mark.security(17)
+@pytest.mark.both_servers
 def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_job, own_cluster):
     job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
     run = job.start()
@@ -114,6 +116,7 @@ def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_
 
 
 @pytest.mark.security(17)
+@pytest.mark.both_servers
 def test_wrong_password_is_tried_once(make_job, own_cluster):
     job = make_job(rows=5, server=own_cluster, dsn=own_cluster.dsn(password=PASSWORD + "?"))
     run = job.run(status=3)
@@ -123,6 +126,7 @@ def test_wrong_password_is_tried_once(make_job, own_cluster):
 
 
 @pytest.mark.parametrize("what, state", [("db", "3D000"), ("role", "28P01|28000")])
+@pytest.mark.both_servers
 def test_unknown_database_or_role_is_refused_for_good(make_job, proxy, cluster, what, state):
     dsn = cluster.dsn("plain", port=proxy.port)
     dsn = dsn.replace("/db?", "/nowhere?") if what == "db" else dsn.replace("//plain", "//nobody")
@@ -196,6 +200,7 @@ def test_error_text_before_login_is_shown_printable_and_cut(plain_job, proxy):
 
 
 @pytest.mark.security(4)
+@pytest.mark.both_servers
 def test_security_04_channel_binding_that_is_required_is_used_or_refused(holdfast, cluster, proxy):
     """CVE-2025-49146: judged by the mechanism in fact used, so a server that asks for less is refused too."""
     sql = "SELECT 1 AS one"

@@ -22,6 +22,7 @@ def query(holdfast, cluster):
     return run
 
 
+@pytest.mark.both_servers
 def test_table_is_what_psql_prints(query, cluster):
     sql = "SELECT id, name, price FROM item WHERE id <= 12 ORDER BY id"
     ours = query(sql).stdout
@@ -31,10 +32,12 @@ def test_table_is_what_psql_prints(query, cluster):
            [line.rstrip() for line in theirs.stdout.rstrip().splitlines()]
 
 
+@pytest.mark.both_servers
 def test_csv_is_what_copy_writes(query):
     assert query(ROWS, format="csv").stdout == 'n,word\n1,\n2,""\n3,"a, ""b"""\n'
 
 
+@pytest.mark.both_servers
 def test_json_is_an_array_of_objects_with_null(query):
     rows = json.loads(query(ROWS, format="json").stdout)
     assert [row["word"] for row in rows] == [None, "", 'a, "b"']
@@ -61,11 +64,13 @@ def test_wrong_number_of_parameters_is_exit_1(query):
 
 @pytest.mark.parametrize("sql, state", [("SELEKT 1", "42601"), ("SELECT * FROM itme", "42P01"),
                                         ("SELECT 1; SELECT 2", "42601"), ("COPY item TO STDOUT", "COPY")])
+@pytest.mark.both_servers
 def test_statement_the_server_refuses_to_prepare_is_exit_1(query, sql, state):
     run = query(sql, status=1)
     assert state in run.stderr and run.stdout == ""
 
 
+@pytest.mark.both_servers
 def test_statement_that_fails_when_it_runs_says_sqlstate(query):
     run = query("SELECT 1 / $1::int", "0", wait=False)
     assert run.finish() in (1, 2, 3)
@@ -98,6 +103,7 @@ def test_row_that_is_too_large_says_how_large_and_what_helps(query):
     assert len(query(sql, max_row="4MiB", format="csv").stdout) == len("wide\n") + 3000000 + 1
 
 
+@pytest.mark.both_servers
 def test_write_needs_its_option_and_then_works(query, cluster):
     cluster.sql("TRUNCATE single")
     insert = "INSERT INTO single VALUES (1, 'q') RETURNING line"
@@ -136,6 +142,7 @@ def calm_server(own_cluster):
     return own_cluster
 
 
+@pytest.mark.both_servers
 def test_answer_within_the_grace_of_a_stop_is_printed(query, calm_server):
     """Exit 0 says that what was printed is all."""
     run = query("SELECT calm(7) AS n", dsn=calm_server.dsn(), format="csv", wait=False)
@@ -156,6 +163,7 @@ def test_write_that_was_done_is_never_to_be_run_again_though_its_rows_could_not_
     assert "No space left" in run.stderr
 
 
+@pytest.mark.both_servers
 def test_statement_that_somebody_else_cancelled_is_exit_4(query, own_cluster):
     run = query("SELECT pg_sleep(3600)", dsn=own_cluster.dsn(), wait=False)
     own_cluster.await_active()

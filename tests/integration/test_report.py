@@ -6,12 +6,14 @@ from harness import expect
 from harness.program import RECONNECTED, SETTINGS, rows_of, slow_sql
 
 
+@pytest.mark.both_servers
 def test_report_writes_what_the_server_says(make_job):
     job = make_job(rows=300)
     job.run(status=0)
     job.complete()
 
 
+@pytest.mark.both_servers
 def test_report_survives_three_restarts_under_it(make_job, own_cluster):
     """The command that step 1 is done with, word for word but for places."""
     job = make_job(rows=900, server=own_cluster, sql=slow_sql(), dsn=own_cluster.dsn(host="localhost"))
@@ -97,6 +99,7 @@ def test_connection_is_no_part_of_the_job(make_job, cluster):
 
 
 @pytest.mark.rule(28)
+@pytest.mark.both_servers
 def test_column_set_that_changes_in_mid_run_is_exit_3(make_job, cluster):
     """SEMANTICS.md 28: in the run and in each that would go on with it, until the columns are as they were."""
     cluster.sql("CREATE TABLE changing AS SELECT i AS id, 'x' || i AS name FROM generate_series(1, 200) i;"
@@ -136,6 +139,7 @@ def test_safe_line_out_of_retries_is_exit_4_and_names_line_and_setting(make_job,
 
 
 @pytest.mark.rule(27)
+@pytest.mark.both_servers
 def test_refused_lines_go_to_rejects_with_line_sqlstate_and_message(make_job):
     job = make_job(rows=40, sql="SELECT refuse($1, 7, '22012') AS n")
     run = job.run(status=2)

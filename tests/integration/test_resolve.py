@@ -60,6 +60,7 @@ def all_done_once(job, server):
     assert not job.unknown.exists()
 
 
+@pytest.mark.both_servers
 def test_commit_whose_answer_was_cut_by_a_proxy_is_resolved_with_the_row_there_once(job, server):
     run = start(job)
     committing(server)
@@ -69,6 +70,7 @@ def test_commit_whose_answer_was_cut_by_a_proxy_is_resolved_with_the_row_there_o
     assert run.logged(ASKED.format(13, "ok"))
 
 
+@pytest.mark.both_servers
 def test_commit_in_progress_is_asked_about_until_it_is_over(job, server):
     run = start(job)
     committing(server)
@@ -78,6 +80,7 @@ def test_commit_in_progress_is_asked_about_until_it_is_over(job, server):
     assert run.logged(ASKED.format(13, "ok"))
 
 
+@pytest.mark.both_servers
 def test_commit_that_was_rolled_back_runs_again(job, server):
     run = start(job)
     committing(server)
@@ -91,6 +94,7 @@ def test_commit_that_was_rolled_back_runs_again(job, server):
     assert run.logged(ASKED.format(13, "ok")) and run.logged("line 13 was sent 2 times")
 
 
+@pytest.mark.both_servers
 def test_job_killed_at_its_commit_asks_when_it_is_run_again(job, server):
     """kill -9 of the job itself: its intent has the ticket and the line's output."""
     run = start(job)
@@ -216,6 +220,7 @@ def unflushed(server):
                 os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.both_servers
 def test_number_that_was_given_out_again_after_a_crash_is_not_believed(job, server):
     """The commit is lost by a crash and its number given to somebody else: `committed` would be a lie."""
     with unflushed(server):                                         # before the number is given out at all
@@ -250,6 +255,7 @@ def test_another_server_behind_the_same_address_is_not_believed(job, server, clu
     assert cluster.value("SELECT count(*) FROM ledger") == 18
 
 
+@pytest.mark.both_servers
 def test_where_no_tickets_are_given_a_write_is_as_unsent(job, server):
     """A role that may not ask who the server is: every line is done, a lost answer is UNKNOWN."""
     server.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
@@ -264,6 +270,7 @@ def test_where_no_tickets_are_given_a_write_is_as_unsent(job, server):
     assert server.value("SELECT count(*) FROM ledger") == 30
 
 
+@pytest.mark.both_servers
 def test_procedure_that_commits_by_itself_runs(make_job, server):
     server.sql("""CREATE PROCEDURE enter(n int) LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO ledger (line) VALUES (n); COMMIT; END $$""")

@@ -28,6 +28,7 @@ def test_fault_29_twenty_fast_restarts_under_load(make_job, own_cluster):
 
 
 @pytest.mark.parametrize("role", ["plain", "app"])
+@pytest.mark.both_servers
 def test_immediate_stop_is_told_by_the_servers_own_warning(make_job, own_cluster, role):
     """SEMANTICS.md 17: a WARNING 57P01 never decides, but before the end of the stream it is the reason of it."""
     job = make_job(rows=150, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn(role))
@@ -67,6 +68,7 @@ def running_sessions(cluster):
 
 
 @pytest.mark.fault(31)
+@pytest.mark.both_servers
 def test_fault_31_smart_shutdown_lets_the_run_finish(make_job, own_cluster, proxy_to):
     """The server waits for its sessions; the sessions we hold go on, and what is refused is not hammered."""
     proxy = proxy_to(own_cluster)

@@ -85,6 +85,7 @@ def test_service_file_is_read(holdfast, cluster, tmp_path):
 
 @pytest.mark.parametrize("role", ["trusted", "app"])
 @pytest.mark.rule(32)
+@pytest.mark.both_servers
 def test_unix_socket_needs_no_tls(holdfast, cluster, role):
     dsn = f"host={cluster.folder} port={cluster.port} dbname=db user={role} " + \
           (f"password='{PASSWORD}'" if role == "app" else "")
@@ -104,6 +105,7 @@ def test_report_over_a_unix_socket_survives_a_restart(make_job, own_cluster):
 @pytest.mark.security(4)
 @pytest.mark.parametrize("role, method", [("md5er", "md5"), ("clear", "password")])
 @pytest.mark.rule(32)
+@pytest.mark.both_servers
 def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role, method):
     """require_auth is scram-sha-256 when a password is given (SEMANTICS.md 32)."""
     allowed = cluster.dsn(role, require_auth=method)
@@ -136,6 +138,7 @@ def test_fault_04_name_that_does_not_resolve_is_in_the_message(holdfast, cluster
     assert "nowhere.invalid" in run.stderr
 
 
+@pytest.mark.both_servers
 def test_application_name_and_options_reach_the_server(holdfast, cluster):
     dsn = cluster.dsn(application_name="nightly report", options="-c work_mem=5MB")
     sql = "SELECT current_setting('application_name') AS a, current_setting('work_mem') AS w"
@@ -169,6 +172,7 @@ def test_watch_prints_each_transition_until_it_is_stopped(holdfast, own_cluster)
 
 
 @pytest.mark.rule(21)
+@pytest.mark.both_servers
 def test_read_is_in_a_read_only_session(holdfast, cluster):
     run = holdfast("query", "CREATE TABLE forbidden ()", dsn=cluster.dsn(), wait=False)
     assert run.finish() != 0

@@ -86,6 +86,7 @@ def test_fault_20_silence_beyond_the_time_out_is_one_retry(make_job, proxy, clus
     assert len([link for link in proxy.links if link.kind != "cancel"]) == 1 + run.logged("-> RECONNECTING")
 
 
+@pytest.mark.both_servers
 def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, dsn, cluster):
     """No runaway query keeps the server busy, and the connection is kept: the cancel's 57014 is an answer."""
     job = make_job(rows=3, dsn=dsn, sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 100 ELSE 0 END)::text AS s")
@@ -97,6 +98,7 @@ def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, ds
 
 
 @pytest.mark.security(13)
+@pytest.mark.both_servers
 def test_security_13_cancel_goes_over_tls_when_the_session_does(make_job, proxy, cluster):
     """In the clear the key of the session would be there to be read, and to cancel anything with."""
     job = make_job(rows=3, dsn=cluster.dsn(port=proxy.port),
@@ -128,6 +130,7 @@ def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, p
 
 
 @pytest.mark.fault(21)
+@pytest.mark.both_servers
 def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, cluster):
     job = make_job(rows=400, sql=slow_sql())
     run = job.start()
@@ -142,6 +145,7 @@ def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, clu
 
 
 @pytest.mark.fault(22)
+@pytest.mark.both_servers
 def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, cluster, proxy):
     """57014 that we did not ask for is the server's last word on that line: rejected, no reconnect."""
     job = make_job(rows=30, dsn=cluster.dsn("hurried", port=proxy.port),
@@ -155,6 +159,7 @@ def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, clus
 
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("state", ["40001", "40P01"])
+@pytest.mark.both_servers
 def test_fault_23_passing_conflict_is_run_again_on_the_same_connection(make_job, proxy, dsn, state):
     job = make_job(rows=100, dsn=dsn, sql=f"SELECT flaky($1::int, '{state}', 0.2) AS n")
     run = job.run(status=0, max_concurrent=1, retry_delay="10ms", max_retry_delay="20ms")
@@ -211,6 +216,7 @@ def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cl
 
 
 @pytest.mark.fault(26)
+@pytest.mark.both_servers
 def test_fault_26_notices_and_parameters_between_any_two_messages(make_job, proxy, dsn):
     notice = wire.notice("01000", "a word in between")
     extras = [notice, wire.message(b"S", b"application_name\0other\0"),

@@ -37,6 +37,7 @@ def truth_holds(job, counts, lines):
     return unknown
 
 
+@pytest.mark.both_servers
 def test_write_runs_every_line_exactly_once(make_job, ledger):
     job = make_job(rows=100, sql=INSERT)
     job.run(status=0, write=True)
@@ -113,6 +114,7 @@ def test_write_that_was_never_sent_is_sent_after_the_outage(make_job, ledger, pr
     assert len(truth_holds(job, ledger(), 40)) <= 3
 
 
+@pytest.mark.both_servers
 def test_writes_cut_at_any_byte_are_never_doubled_and_never_lost_silently(make_job, ledger, proxy, cluster):
     job = make_job(rows=60, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
     proxy.next(*[Plan(cut_down=7 * step, after_login=True, cut=("rst", "fin")[step % 2])
@@ -178,6 +180,7 @@ def test_stop_before_the_first_line_forgets_no_write(make_job, ledger, cluster, 
     assert done_lines(job) == [str(line) for line in range(1, lines + 1)]
 
 
+@pytest.mark.both_servers
 def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
     own_cluster.sql("ALTER SYSTEM SET fsync = on")
     own_cluster.reload()
@@ -204,6 +207,7 @@ def test_exits_5_before_2(make_job, ledger, proxy, cluster):
     assert unknown_lines(job) == ["12"] and "22012" in job.rejects.read_text()
 
 
+@pytest.mark.both_servers
 def test_write_without_the_option_is_refused_and_names_it(make_job, ledger):
     job = make_job(rows=20, sql=INSERT)
     run = job.start()

@@ -20,6 +20,7 @@ import urllib.parse
 import psycopg2
 import psycopg2.extensions
 
+from . import postgres18
 from .certificates import Authority
 from .network import FAR
 from .waiting import eventually
@@ -98,8 +99,10 @@ def _as_server(*command):
     return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else list(command)
 
 
-def server_program(name):
-    """The path of initdb, pg_ctl, psql…: Debian keeps the servers' programs off the PATH."""
+def server_program(name, programs=None):
+    """The path of initdb, pg_ctl, psql… in that folder, or Debian's, which keeps the servers' programs off the PATH."""
+    if programs:
+        return pathlib.Path(programs) / name
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) or [shutil.which(name)]
     if not found[-1]:
         raise RuntimeError(f"{name} is not installed: apt-get install postgresql")
@@ -144,8 +147,8 @@ def free_port():
 class Cluster:
     """One server: folder, port, socket; started and stopped by its pid file."""
 
-    def __init__(self, folder, tls, network=None):
-        self.folder, self.tls, self.network = pathlib.Path(folder), tls, network
+    def __init__(self, folder, tls, network=None, programs=None):
+        self.folder, self.tls, self.network, self.programs = pathlib.Path(folder), tls, network, programs
         self.host = FAR if network else "127.0.0.1"
         self.data, self.log = self.folder / "data", self.folder / "server.log"
         self.port = free_port()
@@ -156,13 +159,13 @@ class Cluster:
     def start(self, wait=True):
         """Start; with `wait` until it answers. The log of earlier lives is kept."""
         options = f"-p {self.port} -k {self.folder}" + (" -c listen_addresses='*'" if self.network else "")
-        _run(self.folder, server_program("pg_ctl"), "start", "-w" if wait else "-W", "-s", "-t", "60",
+        _run(self.folder, server_program("pg_ctl", self.programs), "start", "-w" if wait else "-W", "-s", "-t", "60",
              "-D", self.data, "-l", self.log, "-o", options, network=self.network)
         return self
 
     def stop(self, mode="fast", wait=True):
         self.forget_admin()
-        _run(self.folder, server_program("pg_ctl"), "stop", "-w" if wait else "-W", "-s", "-t", "60",
+        _run(self.folder, server_program("pg_ctl", self.programs), "stop", "-w" if wait else "-W", "-s", "-t", "60",
              "-D", self.data, "-m", mode)
 
     def restart(self, mode="fast"):
@@ -263,48 +266,67 @@ class Cluster:
 
 
 class Clusters:
-    """Where clusters come from: one template for all workers of a run, a copy for each cluster."""
+    """Where clusters come from: one template for all workers of a run, a copy for each cluster. `version` is None for
+    Debian's server, or 18 for the one of postgres18.py."""
 
     def __init__(self, root):
         self.root = pathlib.Path(root)
         self.tls = self.root / "tls"
 
-    def new(self, name, network=None):
+    def new(self, name, network=None, version=None):
         """A started copy of the template, on this machine or on a network's far one."""
-        self._prepare()
+        self._prepare(version)
         folder = self.root / f"{name}-{os.getpid()}"
         folder.mkdir()
         give_to_server(folder)
-        subprocess.run(["cp", "-a", "--reflink=auto", self.root / "template" / "data", folder / "data"], check=True)
-        cluster = Cluster(folder, self.tls, network)
+        subprocess.run(["cp", "-a", "--reflink=auto", self._template(version) / "data", folder / "data"], check=True)
+        cluster = Cluster(folder, self.tls, network, self._programs(version))
         try:
             return cluster.start()
         except RuntimeError:                # another worker drew the same port between probe and start
             cluster.port = free_port()
             return cluster.start()
 
-    def _prepare(self):
-        """Make the template unless another worker has, or is about to."""
-        with open(self.root / "template.lock", "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (self.root / "template.ready").exists():
-                self._make_template()
-                (self.root / "template.ready").touch()
+    def postgres18(self):
+        """PostgreSQL 18's folder, with bin, lib and share, where the server's user may enter it."""
+        self._once("postgres18", lambda: postgres18.copy_to(self.root / "postgres18"))
+        return self.root / "postgres18"
 
-    def _make_template(self):
+    def _template(self, version):
+        return self.root / f"template{version or ''}"
+
+    def _programs(self, version):
+        return self.postgres18() / "bin" if version == 18 else None
+
+    def _once(self, name, make):
+        """Make something unless another worker has, or is about to."""
+        with open(self.root / f"{name}.lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (self.root / f"{name}.ready").exists():
+                make()
+                (self.root / f"{name}.ready").touch()
+
+    def _prepare(self, version):
+        self._once("tls", self._make_tls)
+        self._once(self._template(version).name, lambda: self._make_template(version))
+
+    def _make_tls(self):
         self.tls.mkdir()
         Authority(self.tls, "stranger")
-        certificate, key = Authority(self.tls, "ca").issue("server")
-        folder = self.root / "template"
+        Authority(self.tls, "ca").issue("server")
+
+    def _make_template(self, version):
+        certificate, key = self.tls / "server.crt", self.tls / "server.key"
+        folder = self._template(version)
         folder.mkdir()
         give_to_server(folder)
-        _run(folder, server_program("initdb"), "-N", "-D", folder / "data", "-U", "postgres", "-A", "trust",
+        _run(folder, server_program("initdb", self._programs(version)), "-N", "-D", folder / "data", "-U", "postgres", "-A", "trust",
              "-E", "UTF8", "--locale=C.UTF-8")
         with open(folder / "data" / "postgresql.conf", "a", encoding="utf-8") as config:
             config.write(CONFIG)
         (folder / "data" / "pg_hba.conf").write_text(HBA)
         _install_certificate(folder / "data", certificate, key)
-        cluster = Cluster(folder, self.tls).start()
+        cluster = Cluster(folder, self.tls, programs=self._programs(version)).start()
         with contextlib.closing(cluster.connect(dbname="postgres")) as admin:
             self._fill(cluster, admin)
         cluster.stop()
