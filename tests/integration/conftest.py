@@ -9,7 +9,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import held, lwip, postgres18, run_folder                   # noqa: E402
+from harness import held, lwip, postgres18, replica, run_folder          # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
@@ -156,6 +156,40 @@ def proxy_to():
 def proxy(proxy_to, cluster):
     """A proxy before this worker's server."""
     return proxy_to(cluster)
+
+
+@pytest.fixture
+def between(clusters):
+    """Put something between: between(Haproxy, [cluster, …]), between(Pgbouncer, cluster), between(Pgpool, proxy)."""
+    made = []
+
+    def make(kind, *rest, **options):
+        made.append(kind(clusters.root, *rest, **options))
+        return made[-1]
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.fixture
+def primary(own_cluster):
+    """A server of this test alone that can have standbys."""
+    return replica.make_primary(own_cluster)
+
+
+@pytest.fixture
+def standby(primary):
+    """A hot standby that follows `primary`: standby.promote(), standby.await_caught_up()."""
+    server = replica.Standby(primary)
+    yield server
+    server.destroy()
+
+
+@pytest.fixture
+def synchronous_pair(primary, standby):
+    """(primary, standby): each COMMIT waits until the standby has it."""
+    replica.must_confirm(primary, standby)
+    return primary, standby
 
 
 @pytest.fixture

@@ -13,19 +13,6 @@ from harness.waiting import eventually
 IN_FLIGHT = 3
 
 
-@pytest.fixture
-def between(clusters):
-    """Make one of them: between(Haproxy, [cluster, …])."""
-    made = []
-
-    def make(kind, *rest, **options):
-        made.append(kind(clusters.root, *rest, **options))
-        return made[-1]
-    yield make
-    for each in made:
-        each.destroy()
-
-
 @pytest.mark.fault(33)
 def test_fault_33_haproxy_that_switches_servers_costs_one_try_each(make_job, between, cluster, own_cluster):
     haproxy = between(Haproxy, [cluster, own_cluster])

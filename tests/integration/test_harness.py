@@ -1,5 +1,7 @@
 """The harness itself: a fault that is not placed where a test believes proves nothing."""
 
+import concurrent.futures
+import contextlib
 import ctypes
 import types
 
@@ -7,12 +9,13 @@ import psycopg2
 import pytest
 
 from harness import expect, held, wire
+from harness.between import Pgpool
+from harness.cluster import PASSWORD, POOLED
 from harness.proxy import Plan
 from harness.waiting import PATIENCE_S, eventually
 
 
 def through(cluster, proxy, **options):
-    from harness.cluster import PASSWORD
     return cluster.connect(host="127.0.0.1", port=proxy.port, user="plain", password=PASSWORD, sslmode="disable",
                            **options)
 
@@ -126,3 +129,49 @@ def test_libpq_18_lists_its_settings(libpq18):
             break
         keywords.append(option.keyword.decode())
     assert {"host", "sslmode", "max_protocol_version"} <= set(keywords) and libpq.PQlibVersion() // 10000 == 18
+
+
+def test_pgpool_passes_what_it_is_given_and_its_link_is_lost_behind_the_commit(cluster, proxy, between):
+    cluster.sql("TRUNCATE single")
+    pgpool = between(Pgpool, proxy)
+    settings = {"host": "127.0.0.1", "port": pgpool.port, "dbname": "db", "sslmode": "disable"}
+    connection = psycopg2.connect(user="pooled", password=POOLED, **settings)
+    connection.autocommit = True
+    connection.cursor().execute("SELECT 1")
+    with pytest.raises(psycopg2.OperationalError, match="password"):
+        psycopg2.connect(user="pooled", password="wrong", **settings)
+    connection.close()
+    proxy.default = Plan(lose=lambda kind, body, link: body.startswith(b"INSERT"), cut="fin")
+    proxy.cut_all()
+    connection = psycopg2.connect(user="trusted", **settings)
+    connection.autocommit = True
+    with pytest.raises(psycopg2.Error):
+        connection.cursor().execute("INSERT INTO single VALUES (1, 'lost')")
+    assert cluster.value("SELECT count(*) FROM single") == 1
+    connection.close()
+
+
+def test_standby_follows_refuses_writes_and_is_promoted(primary, standby):
+    primary.sql("INSERT INTO single VALUES (1, 'there')")
+    standby.await_caught_up()
+    assert standby.value("SELECT note FROM single") == "there"
+    with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+        standby.sql("DELETE FROM single")
+    primary.stop("immediate")
+    standby.promote()
+    standby.sql("INSERT INTO single VALUES (2, 'goes on')")
+    assert standby.value("SELECT count(*) FROM single") == 2
+
+
+def test_commit_waits_for_its_synchronous_standby(synchronous_pair):
+    primary, standby = synchronous_pair
+    primary.sql("INSERT INTO single VALUES (1, 'confirmed')")
+    standby.stop("immediate")
+    with contextlib.closing(primary.connect(application_name="waits")) as waiting, concurrent.futures.ThreadPoolExecutor(1) as thread:
+        done = thread.submit(waiting.cursor().execute, "INSERT INTO single VALUES (2, 'waits')")
+        eventually(lambda: primary.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'waits' "
+                                       "AND wait_event = 'SyncRep'"), "the COMMIT waits")
+        assert not done.done()
+        standby.start()
+        done.result(PATIENCE_S)
+    assert primary.value("SELECT count(*) FROM single") == 2

@@ -1,4 +1,4 @@
-"""What people put between a client and its server: haproxy and pgbouncer, each a process of the tests' own."""
+"""What people put between a client and its server: haproxy, pgbouncer and pgpool-II, each a process of the tests' own."""
 
 import os
 import pathlib
@@ -9,7 +9,7 @@ import subprocess
 
 import psycopg2
 
-from .cluster import PASSWORD, free_port, give_to_server
+from .cluster import PASSWORD, POOLED, free_port, give_to_server
 from .waiting import PATIENCE_S, eventually
 
 ADMIN = "keeper"                    # pgbouncer's console is this user's
@@ -153,6 +153,10 @@ client_tls_key_file = {folder}/server.key
         self.kill()
         self.start()
 
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
     def say(self, command):
         """One command on the console: PAUSE db, RESUME db, RECONNECT db, …"""
         console = psycopg2.connect(host="127.0.0.1", port=self.port, user=ADMIN, password=PASSWORD, dbname="pgbouncer")
@@ -161,3 +165,53 @@ client_tls_key_file = {folder}/server.key
             console.cursor().execute(command)
         finally:
             console.close()
+
+
+class Pgpool(Between):
+    """pgpool-II before one server, or before a Proxy to one, whose link it may lose: proxy.default = Plan(lose=…).
+
+    Role pooled (password POOLED) logs in with its password, role trusted without; neither with TLS, which pgpool is not given."""
+
+    CONFIG = """
+listen_addresses = '127.0.0.1'
+port = {port}
+pcp_port = {pcp}
+pcp_socket_dir = '{folder}'
+unix_socket_directories = '{folder}'
+backend_clustering_mode = 'streaming_replication'
+backend_hostname0 = '127.0.0.1'
+backend_port0 = {server}
+backend_flag0 = 'DISALLOW_TO_FAILOVER'
+failover_on_backend_error = off
+failover_on_backend_shutdown = off
+num_init_children = {children}
+max_pool = 1
+health_check_period = 0
+sr_check_period = 0
+load_balance_mode = off
+enable_pool_hba = on
+pool_passwd = 'passwords'
+pid_file_name = '{folder}/its-own'
+logdir = '{folder}'
+"""
+    HBA = """
+host all trusted 127.0.0.1/32 trust
+host all all     127.0.0.1/32 scram-sha-256
+"""
+
+    def __init__(self, root, server, children=6):
+        super().__init__(root, "pgpool", "pgpool")
+        files = {"config": self.CONFIG.format(folder=self.folder, port=self.port, pcp=free_port(), server=server.port,
+                                              children=children),
+                 "hba": self.HBA, "pcp": "", "passwords": f"pooled:TEXT{POOLED}\n"}
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+        give_to_server(self.folder, *self.folder.iterdir())
+        self._start(self.program, "-n", "-f", self.folder / "config", "-a", self.folder / "hba", "-F",
+                    self.folder / "pcp", user="postgres" if os.geteuid() == 0 else None)
+
+    def kill(self):
+        """Its children know nothing of each other and go when it tells them to."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(PATIENCE_S)

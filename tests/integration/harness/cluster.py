@@ -27,6 +27,7 @@ from .waiting import eventually
 
 PASSWORD = "Tr0ub4dor/&@3x:pw"      # needs percent-encoding in a URL: that path is tested by every test
 SECRET = "Tr0ub4dor"                # what must never show up anywhere, encoded or not
+POOLED = "Tr0ub4dor-pooled"         # of the role pooled: pgpool reads no colon in a password
 ITEMS = 2000
 
 CONFIG = """
@@ -58,6 +59,7 @@ hostssl all  app        samenet   scram-sha-256
 host    all  plain      samenet   scram-sha-256
 host    all  limited    samenet   scram-sha-256
 host    all  hurried    samenet   scram-sha-256
+host    all  pooled     samenet   scram-sha-256
 host    all  md5er      samenet   md5
 host    all  clear      samenet   password
 host    all  trusted    samenet   trust
@@ -337,6 +339,7 @@ class Clusters:
         cursor.execute("CREATE DATABASE db")
         for role in ROLES:
             cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD %s", (PASSWORD,))
+        cursor.execute("CREATE ROLE pooled LOGIN PASSWORD %s", (POOLED,))
         cursor.execute("SET password_encryption = 'md5'")
         cursor.execute("CREATE ROLE md5er LOGIN PASSWORD %s", (PASSWORD,))
         cursor.execute("ALTER ROLE hurried SET statement_timeout = '300ms'")

@@ -37,6 +37,8 @@ class Plan:
     slices: Optional[int] = None            # forward at most this many bytes at a time, both ways
     pause_s: float = 0.0                    # …and wait that long after each: a drip
     rewrite: Optional[Callable] = None      # (type, body, link) -> bytes, for each server message (no TLS)
+    lose: Optional[Callable] = None         # (type, body, link) -> True where the server's words begin to be lost: all
+                                            # up to the ReadyForQuery, with which the connection is cut (no TLS)
     flood: Optional[bytes] = None           # sent for ever in place of what follows the login (with after_login)
     flip: Optional[int] = None              # this bit of what the server sends arrives flipped
 
@@ -49,7 +51,7 @@ class Link:
         self.opened, self.closed = time.monotonic(), None       # closed: by the client, or cut by the plan
         self.up, self.up_count, self.down_count = bytearray(), 0, 0
         self.ready = not plan.after_login
-        self.cut_done = False
+        self.cut_done = self.losing = False
         self.seen, self.ready_seen = {}, False                  # free for a rewrite's own use
         self.messages, self.login = wire.Messages(), wire.Messages()
         self.client = self.server = None                        # StreamWriters
@@ -323,6 +325,9 @@ class Proxy:
         if way == "down":
             if plan.rewrite:
                 data = b"".join(plan.rewrite(kind, body, link) for kind, body in link.messages.feed(data))
+            over = False
+            if plan.lose:
+                data, over = self._lost(link, data)
             if not link.ready:
                 data = await self._until_ready(link, writer, data)
             while plan.flood and link.ready and data and not link.cut_done:
@@ -331,6 +336,10 @@ class Proxy:
             if plan.flip is not None and link.ready:
                 data = self._flipped(data, plan.flip - 8 * link.down_count)
             link.down_count += len(data) if link.ready else 0
+            if over:
+                await self._send(plan, writer, data)
+                self._cut(link, plan.cut)
+                return
         else:
             left = None if plan.cut_up is None else plan.cut_up - link.up_count
             link.up_count += len(data)
@@ -339,6 +348,18 @@ class Proxy:
         if cut:
             await asyncio.sleep(0.002)              # let what was sent leave before the reset overtakes it
             self._cut(link, plan.cut)
+
+    @staticmethod
+    def _lost(link, data):
+        """What is left of the server's words, and whether the statement that they are about is over."""
+        kept = b""
+        for kind, body in link.messages.feed(data):
+            link.losing = link.losing or link.plan.lose(kind, body, link)
+            if not link.losing:
+                kept += wire.message(kind, body)
+            elif kind == b"Z":
+                return kept, True
+        return kept, False
 
     @staticmethod
     def _flipped(data, bit):
