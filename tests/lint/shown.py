@@ -16,10 +16,9 @@ MARKS = ("fault", "security", "rule", "found")
 
 # The findings whose tests are still being written: told, and no error. One that has got its test must go from here.
 PENDING = """
-    T1 T2 T3 T4 T5 T6 T7 T8 T9 T10
-    P1 P2 P3 P4 P5 P6
+    P1 P2 P3 P4 P5
     S1 S2 S3 S4 S5 S6 S7
-    L1 L2 L3 L4 L5 L6 L7
+    L2 L3 L4 L5 L6 L7
     R1 R2 R3 R4 R5 R6 R7 R8 R9 R10
     B1 B2 B3 B4
     X1 X2 X3 X4 X5 X6 X7 X8 X9 X10 X11 X12 X13 X14
@@ -70,10 +69,10 @@ def of_cmocka(source):
     def runs(name):
         return re.search(rf"\(\s*{name}\s*[,)]", source.split(f"static void {name}(", 1)[1])
     comment = r"/\*((?:(?!\*/).)*)\*/\n"
-    for words, name in re.findall(comment + r"static void (\w+)\(void \*\*", source, re.S):
+    for words, name in re.findall(comment + r"static void (\w+)\(\s*void \*\*", source, re.S):
         if runs(name):
             yield from ((mark, number, name) for mark, number in said(words))
-    for name in re.findall(r"static void (r\d+_\w+)\(void \*\*", source):
+    for name in re.findall(r"static void (r\d+_\w+)\(\s*void \*\*", source):
         for number in re.findall(r"r(\d+)_", re.match(r"(?:[a-z]\d+_)+", name).group(0)) if runs(name) else []:
             yield "rule", int(number), name
 
