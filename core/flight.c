@@ -160,7 +160,8 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     facts |= hf_stage_of(request) != HF_STAGE_RUN ? HF_FACT_RAN : 0u;
     facts |= hf_flight_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
     facts |= may_retry(pool, request) ? 0u : HF_FACT_SPENT;
-    facts |= request->flags & HF_REQUEST_REPREPARED ? HF_FACT_REPREPARED : 0u;
+    facts |=
+        !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
     facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
     facts |= request->flags & HF_REQUEST_FOREIGN ? HF_FACT_CANCELLED_ONCE : 0u;
     facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;

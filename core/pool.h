@@ -2,6 +2,10 @@
  *
  * One thread. Callbacks run inside hf_tick() and nowhere else: hf_submit() calls none, even of a request that can
  * never be sent. They may call hf_submit(), hf_cancel() and hf_resume(), never hf_tick().
+ *
+ * Requests share the pool's sessions. What one leaves in its session (SET, LISTEN, a temporary table, an advisory
+ * lock, PREPARE) is met by later requests on that connection, by none on another, and is gone after a reconnect, of
+ * which nobody is told but on_transition. What belongs together is a batch, with SET LOCAL.
  */
 #ifndef HF_POOL_H
 #define HF_POOL_H

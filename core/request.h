@@ -140,8 +140,12 @@ struct hf_request {
     uint32_t timeout_ms; /* the whole request, queue included; 0 none */
     hf_replay replay;
     bool prepare_only; /* check and describe it (on_columns), do not run it */
-    /* Keep it prepared on its connection: the next run of the same text costs less. Else it is parsed afresh
-     * each time, as by libpq's PQexecParams. */
+    /* Keep it prepared on its connection: the next run of the same text costs less, and a literal like 'now' is read
+     * when it is prepared. Else it is parsed afresh each time, as by libpq's PQexecParams. Of a batch: each of its
+     * statements. Only what has a plan is kept (SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH), and none
+     * longer than what may make it stale: SET, RESET, DDL, DISCARD, PREPARE, DEALLOCATE, EXECUTE, DO, CALL, a change
+     * that the server reports of itself (ParameterStatus), a transaction that is rolled back. What a function changes
+     * without a report is not seen. A build without HF_STATEMENTS keeps none. */
     bool prepare;
     /* Wait out what passes: 55P03, and somebody else's cancel of a read (SEMANTICS 17). */
     bool wait_passing;

@@ -9,7 +9,7 @@ static hf_news out_of_place(hf_io *io, uint8_t type) {
 
 /* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
 static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
-    if (HF_STATEMENTS == 0) {
+    if (!hf_pg_keeps(request)) {
         return HF_PG_NO_SLOT;
     }
     const char *sql = hf_is_batch(request) ? request->batch[request->statement].sql : request->sql;
@@ -255,6 +255,9 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
         return hf_pg_broken(io, HF_PHASE_QUERY, "no room in tx for a ROLLBACK", 0, 0);
     }
     session->rolling_back = true;
+    if (HF_STATEMENTS > 0) {
+        hf_pg_cache_empty(session); /* what was parsed in it may not be true behind it */
+    }
     if (session->in_flight > 1) {
         session->before_rollback = session->in_flight;
         return finish(session, io, request, true);
@@ -394,6 +397,9 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
         return error(session, io, request, message, phase);
     }
     if (type == 'N' || type == 'A' || type == 'S') {
+        if (HF_STATEMENTS > 0 && type == 'S') {
+            hf_pg_cache_empty(session); /* a setting has changed: DateStyle, the role … */
+        }
         return hf_pg_aside(io, phase, message);
     }
     if (type == '2') {

@@ -5,7 +5,8 @@
  * down. Texts are compared whole.
  *
  * An entry that a statement in flight refers to stays (its answer is read with the entry's help); one that
- * goes leaves its number in session->closing, for the next request to close it on the server.
+ * goes leaves its number in session->closing, for the next request to close it on the server. An entry that may be
+ * stale is doomed: it goes when nothing in flight refers to it any more.
  */
 
 /* Statements of two sessions that share a server behind a pooler must not have the same name. */
@@ -47,19 +48,23 @@ uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const cha
     return HF_PG_NO_SLOT;
 }
 
+/* Is it the one that statement number `sequence` was sent with? Of entries with one text only the last is not doomed,
+ * and none was used any more when the next was added. */
+static bool used_it(const hf_pg_entry *entry, uint32_t sequence) {
+    return (int32_t)(entry->used_by - sequence) >= 0 &&
+           ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0);
+}
+
 uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
                               uint32_t sequence) {
     const uint8_t known = hf_pg_cache_find(session, store, sql);
 
-    if (known != HF_PG_NO_SLOT) {
-        const hf_pg_entry *entry = &session->entries[known];
-        if ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0) {
-            return known; /* not one that a later statement is to prepare */
-        }
+    if (known != HF_PG_NO_SLOT && used_it(&session->entries[known], sequence)) {
+        return known;
     }
     for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
-        if ((entry->flags & HF_PG_DOOMED) && in_use(session, entry) && is(entry, store, sql)) {
+        if (is(entry, store, sql) && used_it(entry, sequence)) {
             return (uint8_t)slot;
         }
     }
@@ -82,10 +87,13 @@ static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
     }
 }
 
+/* Is no statement in flight in need of it, and can it be closed? */
+static bool may_go(const hf_pg_session *session, const hf_pg_entry *entry) {
+    return !in_use(session, entry) && session->n_closing < HF_PG_SLOTS;
+}
+
 static void drop_and_close(hf_pg_session *session, uint8_t *store, hf_pg_entry *entry) {
-    if (session->n_closing < HF_PG_SLOTS) {
-        session->closing[session->n_closing++] = entry->number;
-    }
+    session->closing[session->n_closing++] = entry->number;
     drop(session, store, entry);
 }
 
@@ -94,14 +102,11 @@ static bool evict(hf_pg_session *session, uint8_t *store, const hf_pg_entry *spa
     hf_pg_entry *oldest = NULL;
     uint32_t age_max = 0;
 
-    if (session->n_closing == HF_PG_SLOTS) {
-        return false;
-    }
     for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
-        if (entry->number == 0 || entry == spare || in_use(session, entry)) {
+        if (entry->number == 0 || entry == spare || !may_go(session, entry)) {
             continue;
         }
-        uint32_t age = entry->flags & HF_PG_DOOMED ? UINT32_MAX : session->sent - entry->used_by;
+        const uint32_t age = session->sent - entry->used_by;
         if (!oldest || age > age_max) {
             oldest = entry;
             age_max = age;
@@ -195,12 +200,20 @@ void hf_pg_cache_undo(hf_pg_session *session, uint8_t *store, uint32_t from, uin
     }
 }
 
-void hf_pg_cache_doom(hf_pg_session *session, uint8_t *store, uint8_t slot) {
-    hf_pg_entry *entry = &session->entries[slot];
+void hf_pg_cache_doom(hf_pg_session *session, uint8_t slot) {
+    session->entries[slot].flags |= HF_PG_DOOMED;
+}
 
-    if (in_use(session, entry)) {
-        entry->flags |= HF_PG_DOOMED;
-    } else {
-        drop_and_close(session, store, entry);
+void hf_pg_cache_empty(hf_pg_session *session) {
+    for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
+        session->entries[slot].flags |= HF_PG_DOOMED; /* of a free one nobody looks at it */
+    }
+}
+
+void hf_pg_cache_sweep(hf_pg_session *session, uint8_t *store) {
+    for (hf_pg_entry *entry = session->entries; entry < session->entries + HF_PG_SLOTS; entry++) {
+        if (entry->number != 0 && (entry->flags & HF_PG_DOOMED) && may_go(session, entry)) {
+            drop_and_close(session, store, entry);
+        }
     }
 }

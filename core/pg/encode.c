@@ -9,7 +9,6 @@
  */
 
 static const char sync[] = "S\0\0\0\x04";
-static const char describe_portal[] = "D\0\0\0\x06P";
 static const char execute[] = "E\0\0\0\x09\0\0\0\0";
 
 /* What is being written. What has no room any more is only counted. */
@@ -24,6 +23,7 @@ typedef struct encoder {
     uint32_t todo;     /* the answers that come first: HF_PG_* */
     const char *sql;   /* of the one before it, if that is in the cache: it stays there, in use */
     uint8_t slot;      /* where */
+    bool changes;      /* what is kept prepared may mean something else behind it */
 } encoder;
 
 bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
@@ -57,6 +57,7 @@ static void encoder_start(encoder *out, hf_pg_session *session, hf_io *io, uint3
     out->bytes = 0;
     out->executed = 0;
     out->sql = NULL;
+    out->changes = false;
 }
 
 static bool fits(const encoder *out, size_t more) {
@@ -98,7 +99,7 @@ static void put_parse(encoder *out, uint32_t number, const char *sql, size_t sql
     end(out);
 }
 
-/* Close or Describe, of a statement: begins with `first`, of 7 bytes. */
+/* Close or Describe, of a statement or of the unnamed portal: begins with `first`, of 7 bytes. */
 static void put_named(encoder *out, const char *first, uint32_t number) {
     begin(out, first, 7, number);
     end(out);
@@ -160,7 +161,26 @@ static void put_own(encoder *out, const char *sql, const hf_value *values, uint1
 
 /* Behind a pooler that mixes sessions, prepared statements are often gone: then each flight brings its own. */
 static bool caching(const hf_pg_session *session) {
-    return HF_STATEMENTS > 0 && session->forgotten < 4 + session->sent / 16;
+    return session->forgotten < 4 + session->sent / 16;
+}
+
+/* Where a statement that is not in the cache is put there; HF_PG_NO_SLOT: it is parsed afresh each time. Empties the
+ * cache before what makes it stale. */
+static uint8_t keep(encoder *out, const hf_request *request, const char *sql, size_t sql_bytes,
+                    uint32_t sequence) {
+    hf_pg_session *session = out->session;
+    const bool wanted = hf_pg_keeps(request);
+    const hf_pg_effect effect =
+        wanted || session->stored > 0 ? hf_pg_effect_of(sql) : HF_PG_NEUTRAL;
+
+    if (effect == HF_PG_CHANGES && !request->prepare_only) {
+        hf_pg_cache_empty(session);
+        out->sql = NULL;
+        out->changes = true;
+    }
+    return wanted && effect == HF_PG_PLANNED && caching(session) && fits(out, sql_bytes)
+               ? hf_pg_cache_add(session, out->io->store, sql, sql_bytes, sequence)
+               : HF_PG_NO_SLOT;
 }
 
 /* One statement, the server's answers to which are added to *todo. sequence: its number. 0 or an hf_err. */
@@ -168,16 +188,15 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
                          uint32_t sequence, uint32_t *todo) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
-    uint32_t number = 0, asked = 0;
-    bool kept = false;
+    uint32_t number = 0, asked = request->prepare_only ? HF_PG_PREPARE : HF_PG_PARSE | HF_PG_RUN;
 
     if (!sql || (statement->n_params > 0 && !statement->params)) {
         return refuse(out->io, HF_ERR_ARGUMENT,
                       HF_WORDS("a statement without text, or without its parameters"));
     }
-    uint8_t slot = HF_STATEMENTS == 0 ? HF_PG_NO_SLOT
-                   : sql == out->sql  ? out->slot
-                                      : hf_pg_cache_find(session, out->io->store, sql);
+    uint8_t slot = !hf_pg_keeps(request) ? HF_PG_NO_SLOT
+                   : sql == out->sql     ? out->slot
+                                         : hf_pg_cache_find(session, out->io->store, sql);
     const size_t sql_bytes = slot == HF_PG_NO_SLOT ? strlen(sql) + 1 : 0;
     if (slot == HF_PG_NO_SLOT) {
         const char *why = hf_pg_sql_refused(sql);
@@ -187,18 +206,25 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         if (why) {
             return refuse(out->io, HF_ERR_ARGUMENT, why);
         }
-        asked = HF_PG_PREPARE;
-        if (caching(session) && fits(out, sql_bytes)) {
-            slot = hf_pg_cache_add(session, out->io->store, sql, sql_bytes, sequence);
+        if (HF_STATEMENTS > 0) {
+            slot = keep(out, request, sql, sql_bytes, sequence);
         }
-    } else if (request->prepare_only) {
-        asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
+        if (slot != HF_PG_NO_SLOT) {
+            asked |= HF_PG_PREPARE;
+        }
+    } else {
+        asked &= ~(uint32_t)HF_PG_PARSE;
+    }
+    if (request->on_columns && !(asked & HF_PG_DESCRIBE)) {
+        asked |= HF_PG_PORTAL;
     }
     if (slot != HF_PG_NO_SLOT) {
         hf_pg_entry *entry = &session->entries[slot];
         entry->used_by = sequence;
         number = entry->number;
-        kept = entry->flags & HF_PG_KEPT;
+        if (entry->flags & HF_PG_KEPT) {
+            asked &= ~(uint32_t)HF_PG_PORTAL;
+        }
         out->sql = sql;
         out->slot = slot;
     }
@@ -213,11 +239,9 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         return HF_OK;
     }
     int err = put_bind(out, number, statement->params, statement->n_params);
-    if (request->on_columns && !kept && !(asked & HF_PG_DESCRIBE)) {
-        put(out, describe_portal, sizeof describe_portal);
-        *todo |= HF_PG_PORTAL;
+    if (asked & HF_PG_PORTAL) {
+        put(out, "D\0\0\0\x06P", 7);
     }
-    *todo |= HF_PG_RUN;
     put_execute(out);
     return err;
 }
@@ -247,6 +271,9 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
         if (i == 0) {
             request->runs_at = out->io->tx_total + out->executed;
         }
+    }
+    if (HF_STATEMENTS > 0 && out->changes) {
+        hf_pg_cache_empty(out->session); /* the end of the transaction may change it back */
     }
     const uint32_t executed = out->executed;
     if (around) {
@@ -311,11 +338,15 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
 }
 
 int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
-    uint8_t closes = HF_STATEMENTS > 0 ? session->n_closing : 0;
+    uint8_t closes = 0;
     encoder out;
 
     if (hf_stage_of(request) != HF_STAGE_RUN) {
         return submit_own(session, io, request);
+    }
+    if (HF_STATEMENTS > 0) {
+        hf_pg_cache_sweep(session, io->store);
+        closes = session->n_closing;
     }
     if (HF_WITH_RESOLVE) {
         request->held = hf_resolves(request) && !request->prepare_only && !io->ticketless &&
@@ -359,12 +390,12 @@ void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
     bool known = false;
 
-    for (uint32_t i = 0; HF_STATEMENTS > 0 && i < hf_pg_statements_of(request); i++) {
+    for (uint32_t i = 0; hf_pg_keeps(request) && i < hf_pg_statements_of(request); i++) {
         const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* One that is being prepared anew already is not the one that was gone. */
         if (slot != HF_PG_NO_SLOT && (session->entries[slot].flags & HF_PG_PARSED)) {
-            hf_pg_cache_doom(session, io->store, slot);
+            hf_pg_cache_doom(session, slot);
             known = true;
         }
     }

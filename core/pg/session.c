@@ -27,37 +27,84 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
 
 /* --- submit ---------------------------------------------------------------------------------------- */
 
-enum { SYNC_BYTES = 5 };
+enum {
+    SYNC_BYTES = 5,
+    PARSE_BYTES = 1 + 4 + 1 + 2 /* of an unnamed statement, but for its text and NUL */
+};
 static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
 
-/* A single statement that was prepared before is the usual case: without the detours of the others, and without
- * their judgement. False: something is not as it should be, hf_pg_submit_any() knows what. */
+enum {
+    USUAL_BYTES_MAX = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE
+}; /* but for Parse and values */
+
+/* The entry of a statement that was prepared before; NULL: it is not that simple. */
+static inline hf_pg_entry *kept(hf_pg_session *session, const hf_io *io,
+                                const hf_request *request) {
+    hf_pg_entry *entry = &session->entries[session->slot];
+
+    return (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) == HF_PG_PARSED &&
+                   (!request->on_columns || (entry->flags & HF_PG_KEPT)) &&
+                   strcmp((const char *)io->store + entry->at, request->sql) == 0
+               ? entry
+               : NULL;
+}
+
+/* May it be parsed afresh without a look at its words? The first letter tells that it is no COPY; and nothing is kept
+ * that it could make stale. */
+static inline bool is_plain(const hf_pg_session *session, const hf_request *request) {
+    const char letter = (char)(request->sql[0] | 0x20);
+
+    return session->stored == 0 && !request->on_columns && letter >= 'd' && letter <= 'z';
+}
+
+/* A single statement, prepared before or parsed afresh, is the usual case: without the detours of the others, and
+ * without their judgement. False: something is not as it should be, hf_pg_submit_any() knows what. */
 static inline bool submit_usual(hf_pg_session *session, hf_io *io, hf_request *request) {
     hf_buffer *tx = &io->tx;
-    hf_pg_entry *entry = &session->entries[session->slot];
-    const uint32_t room = tx->size - tx->end,
-                   least = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE;
-    if (room < least || hf_is_batch(request) || request->prepare_only || hf_pg_wraps(io) ||
-        hf_resolves(request) || hf_asks(request) || session->n_closing > 0 || !request->sql ||
-        (request->n_params > 0 && !request->params) ||
-        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
-        (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
-        strcmp((const char *)io->store + entry->at, request->sql) != 0) {
+    uint32_t room = tx->size - tx->end, todo = HF_PG_RUN | HF_PG_SYNC, number = 0;
+    uint16_t n_columns = HF_PG_COLUMNS_UNKNOWN;
+    hf_pg_entry *entry = NULL;
+
+    if (room < USUAL_BYTES_MAX || hf_is_batch(request) || request->prepare_only ||
+        hf_pg_wraps(io) || hf_resolves(request) || hf_asks(request) || session->n_closing > 0 ||
+        !request->sql || (request->n_params > 0 && !request->params)) {
         return false;
     }
-    uint8_t *start = tx->data + tx->end;
-    uint8_t *at = hf_pg_write_bind(start, room - least, session, entry->number, request->params,
-                                   request->n_params);
+    room -= USUAL_BYTES_MAX;
+    uint8_t *start = tx->data + tx->end, *at = start;
+    if (hf_pg_keeps(request)) {
+        entry = kept(session, io, request);
+        if (!entry) {
+            return false;
+        }
+        number = entry->number;
+        n_columns = entry->n_columns;
+    } else {
+        const size_t sql_bytes = strlen(request->sql) + 1;
+        if (!is_plain(session, request) || room < PARSE_BYTES || room - PARSE_BYTES < sql_bytes) {
+            return false;
+        }
+        room -= PARSE_BYTES + (uint32_t)sql_bytes;
+        todo = HF_PG_NEXT;
+        *at = 'P';
+        at = hf_pg_put32(at + 1, (uint32_t)(PARSE_BYTES - 1 + sql_bytes));
+        *at++ = 0;
+        at = hf_pg_put(at, request->sql, sql_bytes);
+        at = hf_pg_put16(at, 0); /* the server finds the parameters' types */
+    }
+    at = hf_pg_write_bind(at, room, session, number, request->params, request->n_params);
     if (!at) {
         return false;
     }
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
 
-    entry->used_by = session->sent++;
+    if (entry) {
+        entry->used_by = session->sent;
+    }
+    session->sent += HF_STATEMENTS > 0;
     const uint32_t bytes = (uint32_t)(at - start);
     hf_pg_begin_request(session, request);
-    hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, HF_PG_RUN | HF_PG_SYNC,
-                        entry->n_columns);
+    hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, todo, n_columns);
     return true;
 }
 
@@ -68,7 +115,7 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    if (HF_WITH_SHORTCUTS && HF_STATEMENTS > 0 && submit_usual(session, io, request)) {
+    if (HF_WITH_SHORTCUTS && submit_usual(session, io, request)) {
         return 1;
     }
     return hf_pg_submit_any(session, io, request);

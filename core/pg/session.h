@@ -4,7 +4,10 @@
  * a bit each in the order of their arrival. A message is right if it belongs to the lowest bit that is set;
  * anything else ends the session, so that a row can never reach the wrong statement.
  *
- *     Close*  [BEGIN]  ( [Parse Describe]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+ *     Close*  [BEGIN]  ( [Parse [Describe]]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
+ *
+ * Parse is of the unnamed statement, always in the flight of its Bind (a pooler may give the next flight to another
+ * server); or, of a statement that is to be kept prepared, with a name and once.
  *
  * A held request (HF_REPLAY_RESOLVE) takes two flights; when the answer to the second is lost, a session asks:
  *
@@ -41,9 +44,10 @@ enum {
     /* The session's own statement: of a held request its ticket, then its COMMIT or ROLLBACK; the question what
      * became of it. The first and the last are answered by a row too, before COMMIT_DONE. */
     HF_PG_OWN = HF_PG_COMMIT,
-    /* The next statement of a batch. What of it was prepared in this flight only its answers tell: all of it, if none
-     * is remembered. */
-    HF_PG_NEXT = HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN
+    /* The next statement of a batch: parsed afresh; or one that may be kept, of which only its answers tell what was
+     * prepared in this flight. */
+    HF_PG_NEXT = HF_PG_PARSE | HF_PG_RUN | HF_PG_SYNC,
+    HF_PG_NEXT_KEPT = HF_PG_MAYBE | HF_PG_PREPARE | HF_PG_RUN
 };
 
 /* How far the login is; session.mode. */
@@ -64,6 +68,11 @@ enum {
     HF_PG_DEGRADED_OLD,   /* a server before PostgreSQL 14: no client_connection_check_interval */
     HF_PG_DEGRADED_POOLER /* only what every pooler knows */
 };
+
+/* Is it to be kept prepared? */
+static inline bool hf_pg_keeps(const hf_request *request) {
+    return HF_STATEMENTS > 0 && request->prepare;
+}
 
 /* What submit() leaves for the answers in hf_request.driver_state, per attempt: the answers to come (of a batch,
  * those up to its first statement); the statement's columns, if their number is known already; and how many
@@ -94,7 +103,7 @@ enum { HF_PG_ROLLBACK_BYTES = 14, HF_PG_TX_RESERVE = HF_PG_ROLLBACK_BYTES + 5 + 
 enum {
     HF_PG_PARSED = 1, /* the server has it */
     HF_PG_KEPT = 2,   /* its columns lie in the store */
-    HF_PG_DOOMED = 4  /* not to be used again; in use by what is in flight */
+    HF_PG_DOOMED = 4  /* not to be used again; closed when nothing in flight uses it any more */
 };
 
 /* A prepared statement. Its text and then its columns lie at `at` in io->store. */
@@ -207,9 +216,8 @@ static inline void hf_pg_over(hf_pg_session *session, const hf_request *request)
 
 /* The answers to the next statement of a batch. */
 static inline uint32_t hf_pg_next(const hf_request *request) {
-    return HF_STATEMENTS == 0    ? HF_PG_PREPARE | HF_PG_RUN | HF_PG_SYNC
-           : request->on_columns ? HF_PG_NEXT | HF_PG_PORTAL
-                                 : HF_PG_NEXT;
+    return (hf_pg_keeps(request) ? HF_PG_NEXT_KEPT : HF_PG_NEXT) |
+           (request->on_columns ? HF_PG_PORTAL : 0);
 }
 
 /* Of the statement in hand all is answered: on to the next, or to COMMIT, or to Sync. */
@@ -227,9 +235,10 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
     session->todo = request->complete ? HF_PG_COMMIT | HF_PG_SYNC : hf_pg_next(request);
 }
 
-/* Of a batch: a statement that was prepared before. */
+/* Of a batch: a statement that was prepared before, or parsed unnamed. */
 static inline void hf_pg_skip_prepare(hf_pg_session *session) {
-    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PARSE)) {
+    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) &&
+        (hf_pg_is_due(session, HF_PG_PARSE) || hf_pg_is_due(session, HF_PG_PARAMS))) {
         session->todo &= ~(uint32_t)HF_PG_PREPARE;
     }
 }
@@ -277,9 +286,9 @@ static inline bool hf_pg_put_text(uint8_t *at, const char *from, size_t bytes) {
     return true;
 }
 
-/* Bind, of a prepared statement, where there is room for HF_PG_BIND_BYTES_MAX and `left` bytes of values. What
- * comes next are its last two bytes, zeros, for results are text too. NULL: a value does not fit, or has a NUL in
- * it. */
+/* Bind, of a prepared statement or of the unnamed one (0), where there is room for HF_PG_BIND_BYTES_MAX and `left`
+ * bytes of values. What comes next are its last two bytes, zeros, for results are text too. NULL: a value does not
+ * fit, or has a NUL in it. */
 static inline uint8_t *hf_pg_write_bind(uint8_t *start, size_t left, const hf_pg_session *session,
                                         uint32_t number, const hf_value *values,
                                         uint16_t n_values) {
@@ -287,7 +296,11 @@ static inline uint8_t *hf_pg_write_bind(uint8_t *start, size_t left, const hf_pg
 
     start[0] = 'B';
     start[5] = 0;
-    at = hf_pg_write_name(at, session, number);
+    if (number != 0) {
+        at = hf_pg_write_name(at, session, number);
+    } else {
+        *at++ = 0;
+    }
     at = hf_pg_put16(at, 0); /* all parameters are text */
     at = hf_pg_put16(at, n_values);
     for (uint32_t i = 0; i < n_values; i++) {
@@ -398,8 +411,12 @@ void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, cons
                       uint32_t bytes);
 /* Forgets what the `count` statements from number `from` on would have prepared: they never did. */
 void hf_pg_cache_undo(hf_pg_session *session, uint8_t *store, uint32_t from, uint32_t count);
-/* Not to be used again; closed on the server when possible. */
-void hf_pg_cache_doom(hf_pg_session *session, uint8_t *store, uint8_t slot);
+/* Not to be used again. */
+void hf_pg_cache_doom(hf_pg_session *session, uint8_t slot);
+/* So all of them: something that they depend on may have changed. */
+void hf_pg_cache_empty(hf_pg_session *session);
+/* Takes out what is not to be used again and not in use: the request at hand closes it on the server. */
+void hf_pg_cache_sweep(hf_pg_session *session, uint8_t *store);
 
 /* --- login.c -------------------------------------------------------------------------------------- */
 

@@ -100,6 +100,44 @@ static bool mentions(const char *sql, const char *wanted) {
     return false;
 }
 
+/* Does a query make a table (SELECT … INTO)? The word is looked for in strings and comments too: to take one too many
+ * for such costs a little time, to miss one costs a wrong answer. inserts: it may be an INSERT's or a MERGE's. */
+static bool makes_table(const char *at, bool inserts) {
+    char word[WORD_BYTES];
+    bool of_insert = false;
+
+    while (*at) {
+        if ((uint8_t)((*at | 0x20) - 'a') > 'z' - 'a') {
+            at++; /* one by one: next_word() would take what looks like a comment for one */
+            continue;
+        }
+        at = next_word(at, word);
+        if (strcmp(word, "INTO") == 0 && !of_insert) {
+            return true;
+        }
+        of_insert = inserts && is_one_of(word, "INSERT\0MERGE\0");
+    }
+    return false;
+}
+
+hf_pg_effect hf_pg_effect_of(const char *sql) {
+    static const char neutral[] = "SHOW\0FETCH\0MOVE\0CLOSE\0DECLARE\0LISTEN\0UNLISTEN\0NOTIFY\0"
+                                  "SAVEPOINT\0RELEASE\0LOCK\0TRUNCATE\0GRANT\0REVOKE\0COMMENT\0"
+                                  "ANALYZE\0VACUUM\0CHECKPOINT\0";
+    char word[WORD_BYTES];
+
+    for (sql = skip_space(sql); *sql == '('; sql = skip_space(sql + 1)) {
+    }
+    sql = next_word(sql, word);
+    if (is_one_of(word, "INSERT\0UPDATE\0DELETE\0MERGE\0UPSERT\0")) {
+        return HF_PG_PLANNED;
+    }
+    if (is_one_of(word, "SELECT\0VALUES\0TABLE\0WITH\0")) {
+        return makes_table(sql, word[0] == 'W') ? HF_PG_CHANGES : HF_PG_PLANNED;
+    }
+    return is_one_of(word, neutral) ? HF_PG_NEUTRAL : HF_PG_CHANGES;
+}
+
 bool hf_pg_self_commits(const hf_request *request) {
     char word[WORD_BYTES];
 

@@ -10,6 +10,16 @@ const char *hf_pg_sql_refused(const char *sql);
  * effect before that COMMIT). */
 const char *hf_pg_sql_refused_in_batch(const char *sql);
 
+/* What a statement is to those that are kept prepared. By its text and not by its CommandComplete: what is sent behind
+ * it before that comes is bound already. */
+typedef enum hf_pg_effect {
+    HF_PG_PLANNED, /* it has a plan, whose columns the server holds to (RevalidateCachedQuery): it may be kept */
+    HF_PG_NEUTRAL, /* it has none, and leaves those of others alone */
+    HF_PG_CHANGES /* it may change what others mean: a setting, the role, a table, a prepared statement */
+} hf_pg_effect;
+
+hf_pg_effect hf_pg_effect_of(const char *sql);
+
 /* Can it have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY can? */
 bool hf_pg_self_commits(const hf_request *request);
 

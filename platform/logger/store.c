@@ -67,6 +67,7 @@ static void fill(hf_store *store, hf_store_slot *slot) {
                                   .params = slot->values,
                                   .n_params = 5,
                                   .replay = HF_REPLAY_SAFE,
+                                  .prepare = true,
                                   .on_done = on_done,
                                   .user = store };
     slot->busy = true;

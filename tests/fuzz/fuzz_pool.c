@@ -89,9 +89,9 @@ static void on_done(hf_request *request) {
 }
 
 static void new_job(hf_fuzz *fuzz) {
-    static const char *const sqls[] = { "rows 3",  "rows 40",  "write 1", "write 2",
-                                        "nothing", "big 3000", "BEGIN",   "CALL f()" };
-    static const hf_statement batch[] = { { .sql = "write 3" }, { .sql = "rows 2" } };
+    static const char *const sqls[] = { "SELECT rows 3", "rows 40",  "SELECT write 1", "write 2",
+                                        "nothing",       "big 3000", "BEGIN",          "CALL f()" };
+    static const hf_statement batch[] = { { .sql = "SELECT write 3" }, { .sql = "rows 2" } };
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE,
                                          HF_REPLAY_RESOLVE };
     uint8_t what = hf_fuzz_byte(fuzz), how = hf_fuzz_byte(fuzz);
@@ -107,6 +107,7 @@ static void new_job(hf_fuzz *fuzz) {
                                  .n_batch = (what & 0x30) == 0x10 ? 2 : 0,
                                  .batch = batch,
                                  .prepare_only = (what & 0x30) == 0x20,
+                                 .prepare = !(how & 8),
                                  .timeout_ms = how & 2 ? 100u * (how >> 4) : 0,
                                  .on_row = on_row,
                                  .on_restart = on_restart,

@@ -236,6 +236,7 @@ static void submit(uint8_t what, uint8_t how) {
                              .n_batch = how & 4 ? 1 + (how >> 6) % 3 : 0,
                              .batch = batch,
                              .prepare_only = (how & 12) == 8,
+                             .prepare = !(what & 128),
                              .replay = replays[(how >> 4 & 1) | (what >> 3 & 2)],
                              .on_columns = how & 32 ? on_columns : NULL };
     request->n_params = request->n_params > 2 ? 2 : request->n_params;

@@ -400,6 +400,7 @@ static sim_slot *new_job(kind what) {
     make(slot, job, what);
     if (sim_chance(&sim.rng, 200))
         slot->request.on_columns = on_columns;
+    slot->request.prepare = slot->token % 3 > 0;
     job->submitted = sim.now;
     return slot;
 }

@@ -136,7 +136,8 @@ static int parse(hf_peer *peer, hf_peer_link *self, const char *name) {
         statement = &self->statements[self->n_statements++];
     }
     copy(statement->name, sizeof statement->name, name);
-    copy(statement->sql, sizeof statement->sql, sql);
+    copy(statement->sql, sizeof statement->sql,
+         is(sql, "SELECT ") && !hf_peer_is_own(sql) ? sql + strlen("SELECT ") : sql);
     send_empty(peer, self, '1');
     return GONE_ON;
 }

@@ -8,6 +8,7 @@
  *     big N       one row of one column of N bytes
  *     write K     no rows; committed[K] grows when its transaction commits
  *     BEGIN, COMMIT, ROLLBACK; everything else: no rows, no effect
+ *     SELECT …: the same as what stands behind it, but something that can be kept prepared
  *     the driver's own: a ticket for the transaction, and the question what became of one
  *
  * A fault says where it strikes (the point), what happens there (the deed), and how often. What the server

@@ -287,3 +287,16 @@ void pg_peer_answer_again(pg_peer *peer, const char *value) {
     PG_SAY(peer, 'C', "SELECT 1\0");
     PG_SAY(peer, 'Z', "I");
 }
+
+void pg_peer_answer_afresh(pg_peer *peer, const char *name, const char *value) {
+    PG_SAY(peer, '1', "");
+    if (!name) {
+        pg_peer_answer_again(peer, value);
+        return;
+    }
+    PG_SAY(peer, '2', "");
+    pg_peer_describe(peer, 1, &name);
+    pg_peer_row(peer, 1, &value);
+    PG_SAY(peer, 'C', "SELECT 1\0");
+    PG_SAY(peer, 'Z', "I");
+}

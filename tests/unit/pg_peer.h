@@ -46,9 +46,11 @@ void pg_peer_say(pg_peer *peer, char type, const void *body, size_t size);
 void pg_peer_row(pg_peer *peer, unsigned n, const char *const *values);
 void pg_peer_describe(pg_peer *peer, unsigned n, const char *const *names);
 void pg_peer_error(pg_peer *peer, const char *severity, const char *sqlstate, const char *message);
-/* The answer to a statement that is prepared and gives one column, one row. */
+/* The answer to a statement that is to be kept and gives one column, one row: while it is prepared, and then. */
 void pg_peer_answer_first(pg_peer *peer, const char *name, const char *value);
 void pg_peer_answer_again(pg_peer *peer, const char *value);
+/* The same to one that is parsed afresh; name: of its column, NULL when that is not asked for. */
+void pg_peer_answer_afresh(pg_peer *peer, const char *name, const char *value);
 
 /* The same, one column n with x in its row, message by message; from PG_PEER_AGAIN on it is that to a statement that
  * was prepared before. */

@@ -226,6 +226,7 @@ static void submit_one(void) {
         r->n_params = gives_rows(r->sql);
         r->prepare_only = draw(10) == 0;
     }
+    r->prepare = draw(4) > 0;
     r->on_columns = draw(2) ? pg_peer_columns : NULL;
     r->user = j;
     int done = pg_peer_submit(&peer, r);

@@ -14,18 +14,25 @@ static const char *sent(void) {
     return pg_peer_sent(&peer);
 }
 
-/* Runs a statement that gives one row, prepared before or not. */
+/* The answer, one row, to what went out as these messages. */
+static void answer(const char *types) {
+    if (!strchr(types, 'P'))
+        pg_peer_answer_again(&peer, "x");
+    else if (strchr(types, 'D'))
+        pg_peer_answer_first(&peer, "n", "x");
+    else
+        pg_peer_answer_afresh(&peer, NULL, "x");
+}
+
+/* Runs a statement that is to be kept and gives one row, prepared before or not. */
 static void run(const char *sql, const char *messages) {
-    hf_request request = { .sql = sql };
+    hf_request request = { .sql = sql, .prepare = true };
     submit(&request);
     const char *types = sent();
     assert_string_equal(types, messages);
     for (const char *type = types; *type == 'C'; type++)
         PG_SAY(&peer, '3', "");
-    if (strchr(types, 'P'))
-        pg_peer_answer_first(&peer, "n", "x");
-    else
-        pg_peer_answer_again(&peer, "x");
+    answer(types);
     PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
@@ -51,7 +58,7 @@ static void the_ninth_statement_closes_the_least_recently_used(void **state) {
     }
     run("SELECT 0", "BES"); /* used: now 1 is the oldest */
     run("SELECT 8", "PDBES");
-    hf_request again = { .sql = "SELECT 8" };
+    hf_request again = { .sql = "SELECT 8", .prepare = true };
     submit(&again);
     assert_true(pg_peer_sends(
         &peer, "Shf_aaaaaaaa_2")); /* what was number 2 is closed, in the next flight */
@@ -82,7 +89,7 @@ static void closes_stay_within_the_transmit_buffer(void **state) {
         run(large, "PDBES"); /* takes the room of all others */
         peer.io.tx.size = size;
         memset(peer.tx + size, 0x5a, 600);
-        hf_request again = { .sql = large };
+        hf_request again = { .sql = large, .prepare = true };
         if (pg_peer_submit(&peer, &again) == 1) {
             const char *types = sent();
             closed = closed || strcmp(types, "CCCCCCCCBES") == 0;
@@ -100,7 +107,7 @@ static void many_texts_go_through_the_cache_and_nothing_leaks_on_the_server(void
     (void)state;
     pg_peer_up(&peer);
     for (int i = 0; i < 5000; i++) {
-        hf_request request = { .sql = sql };
+        hf_request request = { .sql = sql, .prepare = true };
         snprintf(sql, sizeof sql, "SELECT %d", i * 7 % 1000);
         submit(&request);
         const char *types = sent();
@@ -124,15 +131,15 @@ static void a_text_that_does_not_fit_the_store_is_prepared_each_time(void **stat
     peer.io.tx.size = 16384;
     memset(sql + 8, 'x', sizeof sql - 10);
     run("SELECT 1", "PDBES");
-    run(sql, "PDBES");
-    run(sql, "PDBES");
+    run(sql, "PBES");
+    run(sql, "PBES");
     run("SELECT 1", "BES"); /* and it has thrown nothing out */
     for (size_t i = 0; i + 3 < sizeof peer.tx; i++)
         sql[i % (sizeof sql - 1)] = sql[i % (sizeof sql - 1)];
 }
 
 static void columns_are_told_before_the_rows_of_every_attempt(void **state) {
-    hf_request request = { .sql = "SELECT 1", .on_columns = pg_peer_columns };
+    hf_request request = { .sql = "SELECT 1", .prepare = true, .on_columns = pg_peer_columns };
     (void)state;
     pg_peer_up(&peer);
     for (int i = 0; i < 3; i++) {
@@ -148,7 +155,7 @@ static void columns_are_told_before_the_rows_of_every_attempt(void **state) {
 
 static void columns_that_were_not_kept_are_asked_for_again(void **state) {
     const char *name = "n";
-    hf_request request = { .sql = "SELECT 1" };
+    hf_request request = { .sql = "SELECT 1", .prepare = true };
     (void)state;
     pg_peer_up(&peer);
     run("SELECT 1", "PDBES"); /* nobody wanted them */
@@ -170,7 +177,7 @@ static void columns_that_were_not_kept_are_asked_for_again(void **state) {
 static void columns_larger_than_the_store_are_asked_for_each_time(void **state) {
     static char name[63 + 1];
     const char *names[80];
-    hf_request request = { .sql = "SELECT wide", .on_columns = pg_peer_columns };
+    hf_request request = { .sql = "SELECT wide", .prepare = true, .on_columns = pg_peer_columns };
     (void)state;
     memset(name, 'c', sizeof name - 1);
     for (size_t i = 0; i < COUNT(names); i++)
@@ -205,7 +212,9 @@ static void columns_larger_than_the_store_are_asked_for_each_time(void **state) 
 
 static void prepare_only_checks_and_describes_and_the_statement_is_then_known(void **state) {
     static const char *const name[] = { "n" };
-    hf_request request = { .sql = "SELECT 1", .prepare_only = true, .on_columns = pg_peer_columns };
+    hf_request request = {
+        .sql = "SELECT 1", .prepare = true, .prepare_only = true, .on_columns = pg_peer_columns
+    };
     (void)state;
     pg_peer_up(&peer);
     for (int i = 0; i < 2; i++) {
@@ -223,7 +232,7 @@ static void prepare_only_checks_and_describes_and_the_statement_is_then_known(vo
 }
 
 static void what_failed_to_parse_is_not_remembered(void **state) {
-    hf_request request = { .sql = "SELEC 1" };
+    hf_request request = { .sql = "SELECT 1 +", .prepare = true };
     (void)state;
     pg_peer_up(&peer);
     for (int i = 0; i < 2; i++) {
@@ -237,7 +246,7 @@ static void what_failed_to_parse_is_not_remembered(void **state) {
 
 /* Shows fault 34. */
 static void a_forgotten_statement_gets_a_new_name(void **state) {
-    hf_request request = { .sql = "SELECT 1" };
+    hf_request request = { .sql = "SELECT 1", .prepare = true };
     (void)state;
     pg_peer_up(&peer);
     run("SELECT 1", "PDBES");
@@ -257,7 +266,8 @@ static void a_forgotten_statement_gets_a_new_name(void **state) {
 }
 
 static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void **state) {
-    hf_request r[2] = { { .sql = "SELECT 1" }, { .sql = "SELECT 1" } };
+    hf_request r[2] = { { .sql = "SELECT 1", .prepare = true },
+                        { .sql = "SELECT 1", .prepare = true } };
     (void)state;
     pg_peer_up(&peer);
     run("SELECT 1", "PDBES");
@@ -275,15 +285,16 @@ static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void
         }
     }
     submit(&r[1]);
-    assert_string_equal(sent(), "BES"); /* with the one that is on its way */
+    assert_string_equal(sent(), "CBES"); /* with the one that is on its way */
     pg_peer_forget_news(&peer);
     pg_peer_answer_first(&peer, "n", "x");
+    PG_SAY(&peer, '3', "");
     pg_peer_answer_again(&peer, "y");
     PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\nROW 'y'\nDONE 1\nREADY\n");
 }
 
 static void where_statements_are_always_gone_each_flight_brings_its_own(void **state) {
-    hf_request request = { .sql = "SELECT 1" };
+    hf_request request = { .sql = "SELECT 1", .prepare = true };
     (void)state;
     pg_peer_up(&peer);
     unsigned unnamed = 0;
@@ -294,7 +305,7 @@ static void where_statements_are_always_gone_each_flight_brings_its_own(void **s
         for (; *types == 'C'; types++)
             PG_SAY(&peer, '3', "");
         if (strchr(types, 'P')) {
-            pg_peer_answer_first(&peer, "n", "x");
+            answer(types);
             unnamed += !named;
         } else {
             pg_peer_error(&peer, "ERROR", "26000", "prepared statement does not exist");
@@ -308,7 +319,9 @@ static void where_statements_are_always_gone_each_flight_brings_its_own(void **s
 /* --- in flight ----------------------------------------------------------------------------------------- */
 
 static void pipelined_statements_share_a_preparation_that_is_not_answered_yet(void **state) {
-    hf_request r[3] = { { .sql = "SELECT 1" }, { .sql = "SELECT 1" }, { .sql = "SELECT 2" } };
+    hf_request r[3] = { { .sql = "SELECT 1", .prepare = true },
+                        { .sql = "SELECT 1", .prepare = true },
+                        { .sql = "SELECT 2", .prepare = true } };
     (void)state;
     pg_peer_up(&peer);
     submit(&r[0]);
@@ -323,7 +336,8 @@ static void pipelined_statements_share_a_preparation_that_is_not_answered_yet(vo
 }
 
 static void when_a_shared_preparation_fails_each_statement_hears_of_it(void **state) {
-    hf_request r[2] = { { .sql = "SELEC 1" }, { .sql = "SELEC 1" } };
+    hf_request r[2] = { { .sql = "SELECT 1 +", .prepare = true },
+                        { .sql = "SELECT 1 +", .prepare = true } };
     (void)state;
     pg_peer_up(&peer);
     submit(&r[0]);
@@ -345,19 +359,17 @@ static void when_a_shared_preparation_fails_each_statement_hears_of_it(void **st
 static void what_is_in_flight_is_not_evicted(void **state) {
     hf_request r[10];
     char sql[10][16];
-    const char *types;
     (void)state;
     pg_peer_up(&peer);
     for (int i = 0; i < 10; i++) {
         snprintf(sql[i], sizeof sql[i], "SELECT %d", i);
-        r[i] = (hf_request){ .sql = sql[i] };
+        r[i] = (hf_request){ .sql = sql[i], .prepare = true };
         submit(&r[i]);
         assert_int_equal(pg_peer_sends(&peer, "hf_"), i < 8); /* the others go without a name */
-        types = sent();
-        assert_string_equal(types, "PDBES");
+        assert_string_equal(sent(), i < 8 ? "PDBES" : "PBES");
     }
     for (int i = 0; i < 10; i++)
-        pg_peer_answer_first(&peer, "n", "x");
+        answer(i < 8 ? "PDBES" : "PBES");
     assert_int_equal(peer.n_flight, 0);
     pg_peer_forget_news(&peer);
     run("SELECT 0", "BES");
@@ -365,9 +377,9 @@ static void what_is_in_flight_is_not_evicted(void **state) {
 }
 
 static void sent_at_is_where_the_execute_ends(void **state) {
-    hf_request request = { .sql = "SELECT 1" };
+    hf_request request = { .sql = "SELECT 1", .prepare = true };
     hf_statement statements[] = { { .sql = "SELECT 1" }, { .sql = "SELECT 2" } };
-    hf_request batch = { .batch = statements, .n_batch = 2 };
+    hf_request batch = { .prepare = true, .batch = statements, .n_batch = 2 };
     (void)state;
     pg_peer_up(&peer);
     uint64_t before = peer.io.tx_total;
@@ -395,7 +407,8 @@ static void copy_and_transaction_control_in_a_batch_are_refused(void **state) {
                                            "SAVEPOINT s",
                                            "PREPARE p AS SELECT 1" };
     hf_statement statement = { .sql = NULL };
-    hf_request single = { .sql = NULL }, batch = { .batch = &statement, .n_batch = 1 };
+    hf_request single = { .sql = NULL, .prepare = true },
+               batch = { .prepare = true, .batch = &statement, .n_batch = 1 };
     (void)state;
     pg_peer_up(&peer);
     for (size_t i = 0; i < COUNT(refused); i++) {
@@ -437,21 +450,21 @@ static void what_commits_by_itself_is_known(void **state) {
                   { "CREATE DATABASE d", true },
                   { "ALTER SYSTEM SET x = 1", true },
                   { "COMMIT PREPARED 'x'", true } };
-    hf_request request = { .sql = NULL };
+    hf_request request = { .sql = NULL, .prepare = true };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         request.sql = cases[i].sql;
         assert_int_equal(hf_driver_pg.self_commits(&request), cases[i].commits);
     }
     hf_statement statement = { .sql = "CALL p()" };
-    hf_request batch = { .batch = &statement, .n_batch = 1 };
+    hf_request batch = { .prepare = true, .batch = &statement, .n_batch = 1 };
     assert_false(hf_driver_pg.self_commits(&batch)); /* in a transaction it cannot */
 }
 
 /* Shows security 8. */
 static void parameters_that_cannot_be_text_are_refused_before_the_first_byte(void **state) {
     hf_value values[2] = { { "a\0b", 3 }, { "x", 1 } };
-    hf_request request = { .sql = "SELECT $1", .params = values, .n_params = 1 };
+    hf_request request = { .sql = "SELECT $1", .prepare = true, .params = values, .n_params = 1 };
     (void)state;
     pg_peer_up(&peer);
     for (int prepared = 0; prepared < 2; prepared++) {
@@ -466,7 +479,8 @@ static void parameters_that_cannot_be_text_are_refused_before_the_first_byte(voi
         if (!prepared)
             pg_peer_answer_first(&peer, "n", "x");
     }
-    hf_request nothing = { .sql = NULL }, missing = { .sql = "SELECT $1", .n_params = 1 };
+    hf_request nothing = { .sql = NULL, .prepare = true },
+               missing = { .sql = "SELECT $1", .prepare = true, .n_params = 1 };
     assert_int_equal(pg_peer_submit(&peer, &nothing), HF_ERR_ARGUMENT);
     assert_int_equal(pg_peer_submit(&peer, &missing), HF_ERR_ARGUMENT);
 }
@@ -476,7 +490,9 @@ static void values_go_out_as_they_are(void **state) {
                                    "\0\0\0\2ab\xff\xff\xff\xff\0\0\0\0\0\0"
                                    "E\0\0\0\x09\0\0\0\0\0S\0\0\0\4";
     hf_value values[3] = { { "abc", 2 }, { NULL, 0 }, { "", 0 } };
-    hf_request request = { .sql = "SELECT $1, $2, $3", .params = values, .n_params = 3 };
+    hf_request request = {
+        .sql = "SELECT $1, $2, $3", .prepare = true, .params = values, .n_params = 3
+    };
     (void)state;
     pg_peer_up(&peer);
     submit(&request);
@@ -493,8 +509,8 @@ static void values_go_out_as_they_are(void **state) {
 static void a_request_is_sent_whole_or_not_at_all(void **state) {
     hf_value value = hf_text("0123456789");
     hf_statement statements[] = { { "SELECT $1", &value, 1 }, { "SELECT $1 + 1", &value, 1 } };
-    hf_request single = { .sql = "SELECT $1", .params = &value, .n_params = 1 };
-    hf_request batch = { .batch = statements, .n_batch = 2 };
+    hf_request single = { .sql = "SELECT $1", .prepare = true, .params = &value, .n_params = 1 };
+    hf_request batch = { .prepare = true, .batch = statements, .n_batch = 2 };
     hf_request *both[] = { &single, &batch };
     uint32_t least[2] = { 0, 0 };
     (void)state;

@@ -110,6 +110,7 @@ static void scram_login_then_a_statement_twice_and_a_probe(void **state) {
     hf_request first = { .sql = "SELECT id, name, price FROM item WHERE id = $1",
                          .params = &two,
                          .n_params = 1,
+                         .prepare = true,
                          .on_columns = pg_peer_columns };
     hf_request again = first;
     (void)state;
@@ -167,7 +168,7 @@ static void all_kinds_of_answers_to_single_statements(void **state) {
     check(
         "statements", all,
         "UP\n"
-        "COLUMNS $2 n:23 text:25 nothing:25\nROW '42' '\xc5\xbelu\xc5\xa5ou\xc4\x8dk\xc3\xbd' NULL\nDONE 1\nREADY\n"
+        "COLUMNS n:23 text:25 nothing:25\nROW '42' '\xc5\xbelu\xc5\xa5ou\xc4\x8dk\xc3\xbd' NULL\nDONE 1\nREADY\n"
         "COLUMNS ?column?:23\nROW '0'\nROW '1'\nERROR the server refused: 22012 division by zero (in query)\nREADY\n"
         "ERROR the server refused: 42601 syntax error at or near \"SELEC\" (in query, at character 1)\nREADY\n"
         "COLUMNS\nDONE 0\nREADY\n"
@@ -188,11 +189,11 @@ static void batches_and_open_transactions(void **state) {
     hf_statement late[] = { { add, &two, 1 }, { count, NULL, 0 } };
     hf_statement bad[] = { { add, &three, 1 }, { "SELECT 1 / 0", NULL, 0 }, { add, &four, 1 } };
     hf_request begin = { .sql = "BEGIN" };
-    hf_request batch = { .batch = good, .n_batch = 3 };
-    hf_request single = { .sql = add, .params = &one, .n_params = 1 };
-    hf_request fails_at_commit = { .batch = late, .n_batch = 2 };
-    hf_request fails = { .batch = bad, .n_batch = 3 };
-    hf_request last = { .sql = count };
+    hf_request batch = { .batch = good, .n_batch = 3, .prepare = true };
+    hf_request single = { .sql = add, .params = &one, .n_params = 1, .prepare = true };
+    hf_request fails_at_commit = { .batch = late, .n_batch = 2, .prepare = true };
+    hf_request fails = { .batch = bad, .n_batch = 3, .prepare = true };
+    hf_request last = { .sql = count, .prepare = true };
     (void)state;
     check(
         "transactions", REQUESTS(&begin, &batch, &single, &fails_at_commit, &fails, &last),
@@ -214,8 +215,9 @@ static void pipelined_statements_share_one_preparation(void **state) {
     hf_request r[3];
     (void)state;
     for (size_t i = 0; i < 3; i++)
-        r[i] =
-            (hf_request){ .sql = "SELECT 10 / (3 - $1::int)", .params = &values[i], .n_params = 1 };
+        r[i] = (hf_request){
+            .sql = "SELECT 10 / (3 - $1::int)", .params = &values[i], .n_params = 1, .prepare = true
+        };
     check("pipelined", REQUESTS(&r[0], &r[1], &r[2]),
           "UP\nROW '5'\nDONE 1\nREADY\n"
           "ERROR the server refused: 22012 division by zero (in query)\nREADY\n"

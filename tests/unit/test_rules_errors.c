@@ -269,7 +269,7 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
             hf_world *world = hf_world_new();
             world->config.max_concurrent = 1;
             hf_world_open(world, 0);
-            hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_world_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
             hf_world_settle(world);
             unsigned parses = world->peer->parses;
             hf_peer_add(world->peer,
@@ -278,7 +278,7 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
                                          .sqlstate = codes[i],
                                          .message = "cached plan must not change result type",
                                          .times = times });
-            hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+            hf_job *job = hf_world_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
             hf_world_settle(world);
             if (times == 1) {
                 assert_outcome(job, HF_OUTCOME_OK);
@@ -302,7 +302,7 @@ static void r17_the_server_forgot_its_statements(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_concurrent = 1;
     hf_world_open(world, 0);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_job *job = hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_world_settle(world);
     world->peer->links[0].n_statements = 0; /* a pooler changed servers */
     hf_world_resubmit(job);
@@ -319,18 +319,18 @@ static void r17_prepared_again_on_another_connection_too(void **state) {
     world->config.max_concurrent = 2;
     hf_world_open(world, 0);
     hf_world_up(world, 2);
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_world_settle(world);
     assert_int_equal(world->peer->parses, 2);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "26000" });
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 7");
+    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 7");
     hf_world_settle(world);
     world->peer->links[0].n_statements = 0; /* the one that is held */
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
+    hf_job *job = hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_tick(world->pool, world->now);
     hf_peer_pump(world->peer); /* refused on one, and the other is free again in the same tick */
     hf_peer_release(world->peer);

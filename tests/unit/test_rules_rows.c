@@ -69,7 +69,7 @@ static void network_narrows(hf_job *job, unsigned n) {
 /* The first ran, the second must be prepared anew: both are, but not handed over. */
 static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
     (void)state;
-    static const hf_statement batch[] = { { .sql = "rows 2" }, { .sql = "write 2" } };
+    static const hf_statement batch[] = { { .sql = "SELECT rows 2" }, { .sql = "SELECT write 2" } };
     bool again = false;
     for (room_left = 20 /* the first flight goes out whole */; room_left < 400 && !again;
          room_left++) {
@@ -79,7 +79,12 @@ static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
                                                   .deed = HF_PEER_ERROR,
                                                   .sqlstate = "26000",
                                                   .skip = 1 });
-        hf_job *job = submit_batch(world, batch);
+        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+        job->request.sql = NULL;
+        job->request.batch = batch;
+        job->request.n_batch = 2;
+        job->request.prepare = true;
+        hf_world_resubmit(job);
         job->each = network_narrows;
         hf_world_settle(world);
         again = job->request.attempts == 2;

@@ -168,6 +168,15 @@ hf_job *hf_world_submit(hf_world *world, hf_replay replay, const char *format, .
     return job;
 }
 
+hf_job *hf_world_submit_kept(hf_world *world, hf_replay replay, const char *sql) {
+    hf_job *job = hf_world_job(world, replay, "%s", sql);
+    snprintf(job->kept, sizeof job->kept, "SELECT %s", sql);
+    job->request.sql = job->kept;
+    job->request.prepare = true;
+    hf_world_resubmit(job);
+    return job;
+}
+
 /* --- time ----------------------------------------------------------------------------------------- */
 
 static void check_links(hf_world *world) {

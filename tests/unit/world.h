@@ -26,6 +26,7 @@ typedef struct hf_job {
     hf_request request;
     hf_world *world;
     char sql[64];
+    char kept[72]; /* what is sent for it, if it is to be kept prepared */
     bool submitted;
     unsigned done, rows, restarts, errors, sends;
     unsigned pause_at; /* on_row says HF_PAUSE at this row, from 1; 0 never */
@@ -62,6 +63,8 @@ hf_job *hf_world_job(hf_world *world, hf_replay replay, const char *format, ...)
 /* The same, submitted. */
 hf_job *hf_world_submit(hf_world *world, hf_replay replay, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of one that is to be kept prepared. */
+hf_job *hf_world_submit_kept(hf_world *world, hf_replay replay, const char *sql);
 void hf_world_resubmit(hf_job *job);
 
 /* Ticks at the present moment until nothing more happens. */
