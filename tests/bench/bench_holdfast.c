@@ -123,7 +123,7 @@ static void run(client *c, bench *b, const char *sql) {
     work_off(c, &j.left);
 }
 
-/* --- w1, w2e, w3: the prepared statement, in as many lanes as there are in flight ----------------- */
+/* --- w1, w1u, w2e, w3: the statement, prepared or not, in as many lanes as there are in flight ----- */
 
 static int item_row(hf_request *request, hf_row *row) {
     lane *at = request->user;
@@ -151,7 +151,7 @@ static void item_done(hf_request *request) {
         ask(at);
 }
 
-static void lanes(client *c, bench *b, lane *all, unsigned n, unsigned count) {
+static void lanes(client *c, bench *b, lane *all, unsigned n, unsigned count, bool prepare) {
     unsigned whole = b->count;
     b->count = count;
     job j = { .b = b, .pool = c->pool, .left = count };
@@ -162,6 +162,7 @@ static void lanes(client *c, bench *b, lane *all, unsigned n, unsigned count) {
             .params = &all[i].param,
             .n_params = 1,
             .replay = HF_REPLAY_SAFE,
+            .prepare = prepare,
             .on_row = item_row,
             .on_done = item_done,
             .user = &all[i],
@@ -173,7 +174,7 @@ static void lanes(client *c, bench *b, lane *all, unsigned n, unsigned count) {
     b->count = whole;
 }
 
-static void statements(bench *b, unsigned conns, unsigned in_flight) {
+static void statements(bench *b, unsigned conns, unsigned in_flight, bool prepare) {
     static client c;
     static lane all[BENCH_WINDOW];
     configure(&c, b, conns);
@@ -181,23 +182,27 @@ static void statements(bench *b, unsigned conns, unsigned in_flight) {
     c.config.tx_bytes = in_flight > conns ? TX_BYTES : c.config.tx_bytes;
     start(&c);
     open_all(&c, conns);
-    lanes(&c, b, all, in_flight, BENCH_WARM);
+    lanes(&c, b, all, in_flight, BENCH_WARM, prepare);
     bench_begin(b);
-    lanes(&c, b, all, in_flight, b->count);
+    lanes(&c, b, all, in_flight, b->count, prepare);
     bench_end(b);
     stop(&c);
 }
 
 static void w1(bench *b) {
-    statements(b, 1, 1);
+    statements(b, 1, 1, true);
+}
+
+static void w1u(bench *b) {
+    statements(b, 1, 1, false);
 }
 
 static void w2e(bench *b) {
-    statements(b, 1, BENCH_WINDOW);
+    statements(b, 1, BENCH_WINDOW, true);
 }
 
 static void w3(bench *b) {
-    statements(b, BENCH_LANES, BENCH_LANES);
+    statements(b, BENCH_LANES, BENCH_LANES, true);
 }
 
 /* --- w2b: batches, a transaction each ------------------------------------------------------------- */
@@ -248,9 +253,11 @@ static void batches(client *c, bench *b, unsigned count) {
     b->count = count;
     job j = { .b = b, .pool = c->pool, .left = count };
     at.job = &j;
-    at.request = (hf_request){
-        .batch = at.statements, .on_row = batch_row, .on_done = batch_done, .user = &at
-    };
+    at.request = (hf_request){ .batch = at.statements,
+                               .prepare = true,
+                               .on_row = batch_row,
+                               .on_done = batch_done,
+                               .user = &at };
     for (unsigned i = 0; i < BENCH_WINDOW; i++)
         at.statements[i] =
             (hf_statement){ .sql = BENCH_SQL, .params = &at.params[i], .n_params = 1 };
@@ -279,6 +286,7 @@ static void w4(bench *b) {
     job j = { .b = b, .left = 1 };
     hf_request request = { .sql = bench_bulk_sql(b, "", ""),
                            .replay = HF_REPLAY_SAFE,
+                           .prepare = true,
                            .on_row = touch_row,
                            .on_done = count_done,
                            .user = &j };
@@ -375,9 +383,9 @@ static void w6(bench *b) {
 
 int main(int argc, char **argv) {
     static const bench_work works[] = {
-        { "w1", w1 },           { "w2b", w2b }, { "w2e", w2e },
-        { "w3", w3 },           { "w4", w4 },   { "w5first", w5first },
-        { "w5again", w5again }, { "w6", w6 },   { NULL, NULL },
+        { "w1", w1 }, { "w1u", w1u }, { "w2b", w2b },         { "w2e", w2e },
+        { "w3", w3 }, { "w4", w4 },   { "w5first", w5first }, { "w5again", w5again },
+        { "w6", w6 }, { NULL, NULL },
     };
     return bench_main(argc, argv, works);
 }

@@ -77,6 +77,25 @@ static void w1(bench *b) {
     PQfinish(conn);
 }
 
+/* --- w1u: the same, parsed each time --------------------------------------------------------------- */
+
+static void afresh(bench *b, PGconn *conn, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        const char *values[] = { b->ids[i].text };
+        PGresult *result = PQexecParams(conn, BENCH_SQL, 1, NULL, values, NULL, NULL, 0);
+        take(b, conn, result, &b->ids[i]);
+    }
+}
+
+static void w1u(bench *b) {
+    PGconn *conn = dial(b);
+    afresh(b, conn, BENCH_WARM);
+    bench_begin(b);
+    afresh(b, conn, b->count);
+    bench_end(b);
+    PQfinish(conn);
+}
+
 /* --- w2: a window of statements in flight -------------------------------------------------------- */
 
 static void expect_end(PGconn *conn) {
@@ -326,9 +345,9 @@ static void w6(bench *b) {
 
 int main(int argc, char **argv) {
     static const bench_work works[] = {
-        { "w1", w1 },           { "w2b", w2b }, { "w2e", w2e }, { "w3", w3 },
-        { "w4n", w4n },         { "w4s", w4s }, { "w4c", w4c }, { "w5first", w5first },
-        { "w5again", w5again }, { "w6", w6 },   { NULL, NULL },
+        { "w1", w1 },           { "w1u", w1u },         { "w2b", w2b }, { "w2e", w2e },
+        { "w3", w3 },           { "w4n", w4n },         { "w4s", w4s }, { "w4c", w4c },
+        { "w5first", w5first }, { "w5again", w5again }, { "w6", w6 },   { NULL, NULL },
     };
     return bench_main(argc, argv, works);
 }

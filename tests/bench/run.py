@@ -31,7 +31,7 @@ SIDES = ("libpq", "holdfast")
 # How much of each work: under callgrind or strace, and for CPU time.
 Size = collections.namedtuple("Size", "counted timed")
 SIZES = {
-    "w1": Size(2000, 20000), "w2b": Size(2048, 32000), "w2e": Size(2048, 20000), "w3": Size(2001, 20001),
+    "w1": Size(2000, 20000), "w1u": Size(2000, 20000), "w2b": Size(2048, 32000), "w2e": Size(2048, 20000), "w3": Size(2001, 20001),
     "w4": Size(20000, server.ITEMS), "w5first": Size(5, 30), "w5again": Size(5, 30), "w6": Size(1, 1),
 }
 
@@ -41,6 +41,8 @@ ROWS = (
     Row("W1 instructions", "instructions", "w1", "w1", (0.16, 0.35)),
     Row("W1 CPU us", "cpu", "w1", "w1", (0.92, 0.78)),
     Row("W1 system calls", "system_calls", "w1", "w1", (3, 3), True),
+    Row("W1u instructions", "instructions", "w1u", "w1u", (0.4, 0.4)),
+    Row("W1u CPU us", "cpu", "w1u", "w1u", (1.0, 1.0)),
     Row("W2b instructions", "instructions", "w2b", "w2b", (0.15, 0.55)),
     Row("W2b CPU us", "cpu", "w2b", "w2b", (0.53, 0.80)),
     Row("W2e CPU us", "cpu", "w2e", "w2e", (0.75, 0.65)),
