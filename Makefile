@@ -189,6 +189,12 @@ $(interposer): tests/torture/interpose.c $(BUILD)/.flags
 	mkdir -p $(@D)
 	gcc $(filter-out -ffunction-sections -fdata-sections,$(COMMON)) -O1 -g -shared -fPIC -o $@ $< -ldl
 
+# A client on one connection, in the hands of test_replay.py.
+replay := $(BUILD)/tests/integration/replay
+
+$(replay): %: %.o $(library)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 $(simulator): $(core) $(sim)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
@@ -224,11 +230,11 @@ test-small: packages-test # the unit tests that a small build passes as well (SM
 	tests/run.sh programs $(small_tests)
 
 test-integration: packages-test ## the program against real servers (pytest)
-	$(MAKE) all $(interposer)
+	$(MAKE) all $(interposer) $(replay)
 	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: packages-test ## the same, with the program built with sanitizers
-	$(MAKE) SANITIZE=1 all build/$(BOARD)-asan/tests/torture/interpose.so
+	$(MAKE) SANITIZE=1 all build/$(BOARD)-asan/tests/torture/interpose.so build/$(BOARD)-asan/tests/integration/replay
 	TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
 
 test-boards: packages-test ## firmware images under QEMU against a real server (pytest)
@@ -353,4 +359,4 @@ clean: ## remove what was built (but the third-party part: distclean)
 distclean: ## remove build/ whole
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim) $(fuzz)) $(UNIT_WITH:%=$(BUILD)/%.d)
+-include $(patsubst %.o,%.d,$(core) $(ports) $(script) $(platform) $(board) $(unit) $(bench) $(sim) $(fuzz) $(replay).o) $(UNIT_WITH:%=$(BUILD)/%.d)

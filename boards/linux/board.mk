@@ -8,7 +8,7 @@ THIRD_PARTY := mbedtls cjson
 INSTALLER   := boards/linux/packages.sh
 # What clang-tidy reads for this board.
 LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim \
-               tests/fuzz tests/torture
+               tests/fuzz tests/integration tests/torture
 
 # What each folder is compiled with beside -Icore. Third-party headers are -isystem, and only for
 # the one folder that adapts them.
@@ -23,6 +23,7 @@ use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/scri
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
 use_tests/fuzz     := $(use_platform/linux) -Iport/script
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
+use_tests/integration := -Iport/linux
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 
 # What encrypts a record gets -O3; the rest gains nothing from it and grows.
