@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "text.h"
+
 /* What the server's answers mean, one message at a time. A message may be one of several answers, whichever is due
  * (session->todo); that bit is taken away, then the answer is dealt with. MORE says "no news of it". */
 
@@ -185,6 +187,9 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
 
     if (message->type == 'C' && (bytes == 0 || tag[--bytes] != 0)) {
         return out_of_place(io, 'C');
+    }
+    if (due == HF_PG_ROWS && bytes > 0 && hf_word_among("SET\0RESET\0", (const char *)tag, bytes)) {
+        io->role |= HF_ROLE_CHANGED;
     }
     if (due == HF_PG_ROWS) {
         hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes));

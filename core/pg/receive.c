@@ -263,8 +263,9 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
             hf_pg_row(session, io, oldest, body);
             return passed(rx, at + 1 + length, HF_NEWS_ROW);
         }
-        if (*at != 'C' || length <= HF_PG_LENGTH_MIN || length > HF_PG_TAG_LENGTH_MAX ||
-            at[length] != 0) {
+        /* A short tag may be SET or RESET. */
+        if (*at != 'C' || length <= HF_PG_LENGTH_MIN + sizeof "RESET" ||
+            length > HF_PG_TAG_LENGTH_MAX || at[length] != 0) {
             break;
         }
         hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));

@@ -301,7 +301,11 @@ static int execute(hf_peer *peer, hf_peer_link *self) {
         if (self->failed)
             return GONE_ON;
         if (self->row++ == self->rows) {
-            snprintf(tag, sizeof tag, self->rows ? "SELECT %u" : "INSERT 0 1", self->rows);
+            snprintf(tag, sizeof tag,
+                     self->rows              ? "SELECT %u"
+                     : is(self->sql, "SET ") ? "SET"
+                                             : "INSERT 0 1",
+                     self->rows);
             send_tag(peer, self, tag);
             break;
         }

@@ -234,6 +234,23 @@ static void r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_f
     hf_world_end(world);
 }
 
+/* Shows found T4. */
+static void r21_what_a_session_has_set_is_never_left_behind(void **state) {
+    (void)state;
+    hf_world *world = hf_world_one_up(1000);
+    hf_job *set = hf_world_submit(world, HF_REPLAY_UNSENT, "SET something");
+    hf_world_settle(world);
+    assert_outcome(set, HF_OUTCOME_OK);
+    strike(world, "25006", 1);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_settle(world);
+    assert_outcome(job, HF_OUTCOME_FAILED);
+    assert_int_equal(job->request.attempts, 1);
+    assert_int_equal(world->peer->role_asks, 0);
+    assert_int_equal(hf_world_dials(world), 1);
+    hf_world_end(world);
+}
+
 static void r21_asked_and_writable_it_runs_again_once(void **state) {
     (void)state;
     for (unsigned times = 1; times < 3; times++) {
@@ -316,6 +333,7 @@ int main(void) {
         hf_test(r21_a_standby_is_an_outage_and_spends_no_retry),
         hf_test(r21_a_standby_for_max_outage_is_given_up),
         hf_test(r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_failed),
+        hf_test(r21_what_a_session_has_set_is_never_left_behind),
         hf_test(r21_asked_and_writable_it_runs_again_once),
         hf_test(r17_a_password_is_sent_a_few_times_only),
         hf_test(r17_a_poolers_wrong_password_is_one_login),
