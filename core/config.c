@@ -289,6 +289,18 @@ static bool check_strings(const hf_config *config, hf_error *error) {
         { "application_name", offsetof(hf_config, application_name) },
         { "sslrootcert", offsetof(hf_config, sslrootcert) },
         { "options", offsetof(hf_config, options) },
+#if HF_WITH_CLIENT_CERT
+        { "sslcert", offsetof(hf_config, sslcert) },
+        { "sslkey", offsetof(hf_config, sslkey) },
+        { "sslpassword", offsetof(hf_config, sslpassword) },
+#endif
+#if HF_WITH_CRL
+        { "sslcrl", offsetof(hf_config, sslcrl) },
+        { "sslcrldir", offsetof(hf_config, sslcrldir) },
+#endif
+#if !HF_SMALL
+        { "requirepeer", offsetof(hf_config, requirepeer) },
+#endif
     };
 
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
@@ -306,11 +318,40 @@ static bool check_strings(const hf_config *config, hf_error *error) {
 
 static bool local(const hf_config *config) {
     for (size_t i = 0; i < config->n_hosts; i++) {
-        if (config->hosts[i].name[0] == '/') {
+        if (hf_host_is_local(&config->hosts[i])) {
             return true;
         }
     }
     return false;
+}
+
+/* Is there one that is reached through the network? */
+static bool remote(const hf_config *config) {
+    for (size_t i = 0; i < config->n_hosts; i++) {
+        if (!hf_host_is_local(&config->hosts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the two lists must be to each other, and what an address is. */
+static bool check_lists(const hf_config *config, hf_error *error) {
+    if (config->n_addresses > 0 && config->n_names > 0 && config->n_addresses != config->n_names) {
+        return hf_complain(error, "hostaddr", HF_WORDS("give one for each host, or no host"));
+    }
+    for (size_t i = 0; i < config->n_hosts; i++) {
+        const char *address = config->hosts[i].address;
+        if (address && !hf_key_numeric(address, strlen(address))) {
+            return hf_complain(error, "hostaddr",
+                               HF_WORDS("not a numeric address; a name belongs to host"));
+        }
+    }
+    if (config->n_ports > 1 && config->n_ports != config->n_hosts) {
+        return hf_complain(error, "port",
+                           HF_WORDS("give one for all hosts, or as many as there are hosts"));
+    }
+    return true;
 }
 
 static bool check_hosts(const hf_config *config, hf_error *error) {
@@ -332,17 +373,55 @@ static bool check_hosts(const hf_config *config, hf_error *error) {
             }
         }
     }
-    if (config->n_ports > 1 && config->n_ports != config->n_hosts) {
-        return hf_complain(error, "port",
-                           HF_WORDS("give one for all hosts, or as many as there are hosts"));
+    return HF_HOSTS_MAX == 1 || check_lists(config, error);
+}
+
+bool hf_config_has_password(const hf_config *config) {
+    bool any = config->password != NULL;
+
+    for (size_t i = 0; i < config->n_hosts; i++) {
+        any = any || config->hosts[i].password;
     }
-    return true;
+    return any;
 }
 
 /* Does require_auth let a SCRAM exchange happen? */
 static bool scram(const hf_config *config) {
-    return config->password &&
+    return hf_config_has_password(config) &&
            (config->require_auth == 0 || (config->require_auth & HF_AUTH_SCRAM));
+}
+
+/* Certificates of the client, revocation lists and versions of TLS: is what was asked for in this build, and can it
+ * be had? */
+static bool check_tls(const hf_config *config, hf_error *error) {
+    if (!HF_WITH_CLIENT_CERT && (config->sslcert || config->sslcertmode == HF_SSLCERT_REQUIRE)) {
+        return hf_complain(error, "sslcert", HF_WORDS(HF_KEY_NO_CERT));
+    }
+    if (!HF_WITH_CRL && (config->sslcrl || config->sslcrldir)) {
+        return hf_complain(error, "sslcrl", HF_WORDS(HF_KEY_NO_CRL));
+    }
+    if (config->ssl_max_version != HF_TLS_DEFAULT &&
+        config->ssl_min_version > config->ssl_max_version) {
+        return hf_complain(error, "ssl_min_protocol_version",
+                           HF_WORDS("newer than ssl_max_protocol_version"));
+    }
+    if (!HF_WITH_CLIENT_CERT || config->sslcertmode == HF_SSLCERT_DISABLE) {
+        return true;
+    }
+    if (config->sslcertmode == HF_SSLCERT_REQUIRE && !config->sslcert) {
+        return hf_complain(error, "sslcertmode", HF_WORDS("require needs sslcert and sslkey"));
+    }
+    if (config->sslcertmode == HF_SSLCERT_REQUIRE &&
+        (local(config) || config->sslmode == HF_SSL_DISABLE)) {
+        return hf_complain(
+            error, "sslcertmode",
+            HF_WORDS("require needs TLS; sslmode=disable and a Unix socket have none"));
+    }
+    if (config->sslcert && !config->sslkey && remote(config) && config->sslmode != HF_SSL_DISABLE) {
+        return hf_complain(error, "sslkey",
+                           HF_WORDS("none given for the certificate of sslcert; say sslkey=FILE"));
+    }
+    return true;
 }
 
 static bool check_security(const hf_config *config, hf_error *error) {
@@ -361,7 +440,8 @@ static bool check_security(const hf_config *config, hf_error *error) {
     if (config->require_auth > (HF_AUTH_NONE | HF_AUTH_PASSWORD | HF_AUTH_MD5 | HF_AUTH_SCRAM)) {
         return hf_complain(error, "require_auth", HF_WORDS("holds a bit that is no HF_AUTH_*"));
     }
-    if (config->require_auth != 0 && !(config->require_auth & HF_AUTH_NONE) && !config->password) {
+    if (config->require_auth != 0 && !(config->require_auth & HF_AUTH_NONE) &&
+        !hf_config_has_password(config)) {
         return hf_complain(error, "require_auth",
                            HF_WORDS("needs a password and none is given; give one, or allow none"));
     }
@@ -398,17 +478,20 @@ bool hf_config_check(const hf_config *config, hf_error *error) {
         return hf_complain(error, "driver", HF_WORDS("none; start from HF_CONFIG_DEFAULT"));
     }
     return check_settings(config, error) && check_hosts(config, error) &&
-           check_strings(config, error) && check_security(config, error);
+           check_strings(config, error) && check_tls(config, error) &&
+           check_security(config, error);
+}
+
+void hf_config_wipe_text(hf_config *config, const char **field) {
+    const char *text = *field;
+
+    if (text && text >= config->text && text < config->text + sizeof config->text) {
+        hf_wipe(config->text + (text - config->text), strlen(text));
+        *field = NULL;
+    }
 }
 
 void hf_config_wipe(hf_config *config) {
-    const char *password = config->password;
-
-    if (!password) {
-        return;
-    }
-    if (password >= config->text && password < config->text + sizeof config->text) {
-        hf_wipe(config->text + (password - config->text), strlen(password));
-        config->password = NULL;
-    }
+    hf_config_wipe_text(config, &config->password);
+    hf_config_wipe_text(config, &config->sslpassword);
 }

@@ -113,6 +113,11 @@ typedef struct hf_host {
     uint16_t port;        /* 0: the driver's default */
 } hf_host;
 
+/* Is it a Unix socket? */
+static inline bool hf_host_is_local(const hf_host *host) {
+    return host->name && host->name[0] == '/' && !host->address;
+}
+
 typedef struct hf_transition hf_transition; /* journal.h */
 typedef struct hf_pool hf_pool;
 
@@ -125,7 +130,8 @@ typedef void hf_transition_fn(void *user, const hf_transition *transition);
 
 /* Everything a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT. The pool keeps a pointer
  * to it and to every string; all must outlive the pool unchanged, and a config that hf_config_dsn()
- * filled must not be copied, for its strings lie inside it. */
+ * filled must not be copied, for its strings lie inside it. But the passwords of hosts may be replaced
+ * at any time: a login takes what stands there when it needs it. */
 typedef struct hf_config {
 #define X(name, option, value, unit, bounds, zero, text) uint32_t HF_FIELD_##unit(name);
     HF_SETTINGS(X)
@@ -134,16 +140,19 @@ typedef struct hf_config {
     hf_host hosts[HF_HOSTS_MAX]; /* tried in this order, from the last good one on */
     uint8_t n_hosts;
     uint8_t n_ports; /* of a list of ports that hf_config_set() was given; 0, 1: for all hosts */
-    uint8_t sslmode; /* an hf_sslmode; not used on a Unix socket */
-    uint8_t sslnegotiation;  /* an hf_sslnegotiation */
-    uint8_t channel_binding; /* an hf_channel_binding */
-    uint8_t require_auth;    /* HF_AUTH_* bits */
-    bool read_only;          /* the session refuses writes (SEMANTICS 21) */
-    uint8_t sslcertmode;     /* an hf_sslcertmode */
-    uint8_t ssl_min_version; /* an hf_tls_version; DEFAULT: TLS 1.2 */
-    uint8_t ssl_max_version; /* an hf_tls_version; DEFAULT: the newest */
-    bool keepalives_off;     /* no TCP keepalives of the client's */
-    uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count; /* 0: holdfast's default */
+    uint8_t n_names, n_addresses; /* of lists of hosts and addresses that it was given */
+    uint8_t sslmode;              /* an hf_sslmode; not used on a Unix socket */
+    uint8_t sslnegotiation;       /* an hf_sslnegotiation */
+    uint8_t channel_binding;      /* an hf_channel_binding */
+    uint8_t require_auth;         /* HF_AUTH_* bits */
+    bool read_only;               /* the session refuses writes (SEMANTICS 21) */
+    uint8_t sslcertmode;          /* an hf_sslcertmode */
+    uint8_t ssl_min_version;      /* an hf_tls_version; DEFAULT: TLS 1.2 */
+    uint8_t ssl_max_version;      /* an hf_tls_version; DEFAULT: the newest */
+    bool keepalives_off;          /* no TCP keepalives of the client's */
+    bool named;                   /* hf_config_set() was given an application_name */
+    /* Of the client's socket. 0: holdfast's default, HF_UNSET: the system's. */
+    uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
     uint32_t tcp_user_timeout_ms; /* of the client's socket; 0: the system's */
     const char *user;
     const char *password; /* NULL: none. Never logged. */
@@ -157,6 +166,9 @@ typedef struct hf_config {
     const char *sslcrldir;   /* a folder of them; NULL none */
     const char *requirepeer; /* the system user that a Unix socket's server must run as; NULL any */
     const char *options;     /* PostgreSQL's `options` start-up parameter, or NULL */
+    /* Further start-up parameters, "TimeZone\0UTC\0DateStyle\0ISO\0": name and value, each with its NUL, and an
+     * empty name at the end; NULL none. A server or pooler that refuses one of them is refused for good. */
+    const char *parameters;
     void *callback_user;
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
@@ -179,10 +191,9 @@ typedef struct hf_config {
  * filled. error may be NULL. */
 bool hf_config_dsn(hf_config *config, const char *dsn, hf_error *error);
 
-/* One connection setting under libpq's name ("host", "port", "user", "password", "dbname", "sslmode",
- * "sslrootcert", "sslnegotiation", "channel_binding", "require_auth", "connect_timeout",
- * "application_name", "options"), or a setting of the table under its name. The value is copied; an empty
- * string unsets. host and port are lists with commas.
+/* One connection setting under libpq's name ("host", "port", "user", "password", "sslmode" …: the table
+ * HF_LIBPQ in key.h has them all), or a setting of the table above under its name. The value is copied; an
+ * empty string unsets. host, hostaddr and port are lists with commas.
  *
  * A duration said for the general case is also taken for the special ones that were not said themselves,
  * in whatever order: connect_timeout (libpq's, where 0 is no limit) for reconnect_timeout and
@@ -198,7 +209,10 @@ bool hf_config_check(const hf_config *config, hf_error *error);
  * number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
 
-/* Overwrites the password that hf_config_dsn() or hf_config_set() stored. */
+/* Is there a password for any of the hosts? */
+bool hf_config_has_password(const hf_config *config);
+
+/* Overwrites the passwords that hf_config_dsn() or hf_config_set() stored, sslpassword too. */
 void hf_config_wipe(hf_config *config);
 
 /* One row of the table. */

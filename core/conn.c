@@ -50,6 +50,8 @@ static void link_error_words(const hf_conn *conn, hf_error *error, const char *w
     } else if (why) {
         hf_write_text(&out, ": ");
         hf_write_text(&out, why);
+    } else if (error->code == HF_ERR_TLS_REFUSED) {
+        hf_write_text(&out, "; sslmode=disable goes without");
     }
     hf_error_message(error, words, strlen(words));
 }

@@ -12,12 +12,8 @@ static const hf_host *host_of(const hf_conn *conn) {
     return &conn->pool->config->hosts[hf_conn_endpoint(conn)];
 }
 
-static bool host_is_local(const hf_host *host) {
-    return host->name[0] == '/';
-}
-
 bool hf_dial_wants_tls(const hf_conn *conn) {
-    return conn->pool->config->sslmode != HF_SSL_DISABLE && !host_is_local(host_of(conn));
+    return conn->pool->config->sslmode != HF_SSL_DISABLE && !hf_host_is_local(host_of(conn));
 }
 
 void hf_dial_drop(hf_dial *dial) {
@@ -156,12 +152,13 @@ void hf_dial_start(hf_conn *conn) {
     memset(conn->warned, 0, sizeof conn->warned);
     const hf_host *host = host_of(conn);
     uint16_t number = host->port ? host->port : pool->config->driver->default_port;
-    if (host_is_local(host)) {
+    if (hf_host_is_local(host)) {
         conn->addresses[0] = (hf_address){ .kind = HF_ADDRESS_LOCAL, .port = number };
         conn->n_addresses = 1;
         open_address(conn);
     } else {
-        int err = pool->port->api->resolve(pool->port, conn->index, host->name, number);
+        int err = pool->port->api->resolve(pool->port, conn->index,
+                                           host->address ? host->address : host->name, number);
         if (err < 0) {
             hf_conn_link_failed(conn, err);
         }
@@ -186,6 +183,7 @@ static void login(hf_conn *conn) {
     hf_endpoint *endpoint = &pool->endpoints.list[hf_conn_endpoint(conn)];
     hf_io *io = &conn->io;
     memset(&conn->session, 0, sizeof conn->session);
+    io->host = host_of(conn);
     io->link = conn->dial.link;
     io->keys = &endpoint->keys;
     io->degraded = endpoint->degraded;

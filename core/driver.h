@@ -96,6 +96,7 @@ typedef enum hf_proof {
 /* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
 typedef struct hf_io {
     const hf_config *config;
+    const hf_host *host; /* of the session: one of config->hosts */
     hf_port *port;
     hf_link *link;     /* of the session: only for channel binding */
     hf_keys *keys;     /* of this endpoint */

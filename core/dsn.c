@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A DSN -> keys and values, each handed to hf_config_set(). As libpq's conninfo_uri_parse() and
+/* A DSN -> keys and values, each handed on, to hf_config_set() if nobody else wants it. As libpq's conninfo_uri_parse() and
  * conninfo_parse() read it (PostgreSQL docs 34.1.1).
  *
  *     postgres://user:password@host:port,[::1]:port2/dbname?key=value&key=value
@@ -17,7 +17,8 @@
  * the end. Positions count characters from 1. */
 
 typedef struct hf_dsn {
-    hf_config *config;
+    hf_dsn_fn *each;
+    void *user;
     hf_error *error;
     const char *start; /* of the whole text */
     const char *at;    /* the next character */
@@ -61,11 +62,11 @@ static bool end(hf_dsn *dsn, const char *at) {
            fail_at(dsn, at, "too long: HF_DSN_BYTES is the limit; shorten it or compile with more");
 }
 
-/* Hands key and value on; what hf_config_set() complains of gets its place. */
+/* Hands key and value on; what is complained of gets its place. */
 static bool set(hf_dsn *dsn, const char *key, const char *at) {
     char text[HF_MESSAGE_BYTES];
 
-    if (hf_config_set(dsn->config, key, dsn->value, dsn->error)) {
+    if (dsn->each(dsn->user, key, dsn->value, dsn->error)) {
         return true;
     }
     memcpy(text, dsn->error->message, sizeof text);
@@ -222,7 +223,7 @@ static bool url_settings(hf_dsn *dsn) {
             return false;
         }
         if (strcmp(dsn->value, "ssl") == 0 && stop - value == 4 && memcmp(value, "true", 4) == 0) {
-            if (!hf_config_set(dsn->config, "sslmode", "require", dsn->error)) { /* as libpq */
+            if (!dsn->each(dsn->user, "sslmode", "require", dsn->error)) { /* as libpq */
                 return false;
             }
         } else {
@@ -333,11 +334,8 @@ static bool words(hf_dsn *dsn) {
 
 /* ---- which of them -------------------------------------------------------------------------------- */
 
-/* The driver whose scheme the text begins with; *length: of "scheme://". */
-static bool scheme(const hf_config *config, const char *dsn, size_t *length) {
-    static const char *const otherwise[] = { "postgres", "postgresql", NULL };
-    const char *const *names = config->driver ? config->driver->schemes : otherwise;
-
+/* Does the text begin with one of these schemes? *length: of "scheme://". */
+static bool scheme(const char *const *names, const char *dsn, size_t *length) {
     for (; *names; names++) {
         *length = strlen(*names);
         if (strncmp(dsn, *names, *length) == 0 && strncmp(dsn + *length, "://", 3) == 0) {
@@ -348,17 +346,20 @@ static bool scheme(const hf_config *config, const char *dsn, size_t *length) {
     return false;
 }
 
-bool hf_config_dsn(hf_config *config, const char *text, hf_error *error) {
+bool hf_dsn_read(const char *text, const char *const *schemes, hf_dsn_fn *each, void *user,
+                 hf_error *error) {
+    static const char *const otherwise[] = { "postgres", "postgresql", NULL };
     hf_error unwanted;
     hf_dsn dsn;
     size_t length, first = strcspn(text, "=: \t\r\n'");
     bool good;
 
     memset(&dsn, 0, sizeof dsn);
-    dsn.config = config;
+    dsn.each = each;
+    dsn.user = user;
     dsn.error = error ? error : &unwanted;
     dsn.start = dsn.at = text;
-    if (scheme(config, text, &length)) {
+    if (scheme(schemes ? schemes : otherwise, text, &length)) {
         dsn.at += length;
         good = url(&dsn);
     } else if (strncmp(text + first, "://", 3) == 0) {
@@ -368,4 +369,13 @@ bool hf_config_dsn(hf_config *config, const char *text, hf_error *error) {
     }
     hf_wipe(&dsn, sizeof dsn);
     return good;
+}
+
+static bool set_in_config(void *user, const char *key, const char *value, hf_error *error) {
+    return hf_config_set(user, key, value, error);
+}
+
+bool hf_config_dsn(hf_config *config, const char *text, hf_error *error) {
+    return hf_dsn_read(text, config->driver ? config->driver->schemes : NULL, set_in_config, config,
+                       error);
 }

@@ -111,6 +111,11 @@ typedef struct hf_port_api {
     bool (*spent)(hf_port *port);
 
     const hf_hash *hash;
+
+    /* A password as SCRAM has it: by SASLprep (RFC 4013) as PostgreSQL's pg_saslprep() does it. 1: it is in out, which
+     * has room for `size` bytes; 0: the password is used as it is. NULL: always as it is. Called only where
+     * HF_WITH_SASLPREP is 1. */
+    int (*saslprep)(hf_port *port, const char *password, char *out, size_t size);
 } hf_port_api;
 
 struct hf_port {

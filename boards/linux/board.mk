@@ -32,6 +32,9 @@ MBEDTLS_FAST   = gcm aes aesni block_cipher
 # CPU before it uses them.
 MBEDTLS_CFLAGS = $(if $(findstring x86_64,$(shell gcc -dumpmachine)),-maes -mpclmul -msse4.1)
 
+# What Linux has and a board may do without (core/build.h).
+WITH    := -DHF_WITH_SASLPREP=1
 CFLAGS  ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
-LDLIBS  += -lcares
+CFLAGS  += $(WITH)
+LDLIBS  += -lcares -lidn
 CSVLIBS := -lcsv

@@ -24,7 +24,6 @@ static const char parameters[] =
     NO_POOLER "tcp_keepalives_idle\0"              "30\0"    /* s */
     NO_POOLER "tcp_keepalives_interval\0"          "10\0"    /* s */
     NO_POOLER "tcp_keepalives_count\0"             "3\0"
-    NO_POOLER "tcp_user_timeout\0"                 "60000\0" /* ms */
     NOT_OLD   "client_connection_check_interval\0" "10000\0" /* ms */;
 // clang-format on
 
@@ -33,15 +32,24 @@ static const char *next_parameter(const char *at) {
     return at + strlen(at) + 1;
 }
 
-static const char *password_of(const hf_config *config) {
-    return config->password && config->password[0] ? config->password : NULL;
+static const char *end_of(const char *list) {
+    while (*list) {
+        list = next_parameter(list);
+    }
+    return list;
 }
 
-static unsigned allowed(const hf_config *config) {
-    if (config->require_auth != 0) {
-        return config->require_auth;
+/* What is to be proved to this host, and to no other. */
+static const char *password_of(const hf_io *io) {
+    const char *password = io->host->password ? io->host->password : io->config->password;
+    return password && password[0] ? password : NULL;
+}
+
+static unsigned allowed(const hf_io *io) {
+    if (io->config->require_auth != 0) {
+        return io->config->require_auth;
     }
-    return password_of(config) ? HF_AUTH_SCRAM : HF_AUTH_NONE;
+    return password_of(io) ? HF_AUTH_SCRAM : HF_AUTH_NONE;
 }
 
 static hf_news refuse(hf_io *io, hf_err code, const char *why) {
@@ -118,6 +126,9 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     put_setting(&out, "database", config->database);
     put_setting(&out, "application_name", config->application_name);
     put_setting(&out, "options", config->options);
+    if (config->parameters) {
+        put(&out, config->parameters, (size_t)(end_of(config->parameters) - config->parameters));
+    }
     for (const char *at = parameters, *next; *at; at = next) {
         next = next_parameter(at);
         if (io->degraded < (*at & UNTIL) && (!(*at & READ_ONLY) || config->read_only)) {
@@ -148,6 +159,19 @@ static bool names(const char *text, size_t text_bytes, const char *word) {
     return false;
 }
 
+/* Is it a start-up parameter that the user asked for? Without it results would be others: it is not left out. */
+static bool wanted(const hf_io *io, const hf_value *message) {
+    const char *at = io->config->parameters;
+
+    for (; at && *at; at = next_parameter(at)) {
+        if (names(message->data, message->bytes, at)) {
+            return true;
+        }
+    }
+    return io->config->options &&
+           names(message->data, message->bytes, "startup parameter: options");
+}
+
 /* The endpoint refused the login: because of a start-up parameter that it can do without? Then the next
  * attempt sends fewer. */
 static bool degrade(hf_io *io) {
@@ -162,6 +186,10 @@ static bool degrade(hf_io *io) {
     if (!hf_word_among(codes, sqlstate, strlen(sqlstate)) ||
         io->degraded >= HF_PG_DEGRADED_POOLER ||
         !hf_pg_field(&io->fields, HF_FIELD_MESSAGE, &message)) {
+        return false;
+    }
+    if (HF_WITH_WORDS && wanted(io, &message)) {
+        io->error.code = HF_ERR_CONFIG; /* for good */
         return false;
     }
     for (const char *at = next_parameter(parameters); *at; at = next_parameter(at)) {
@@ -200,28 +228,19 @@ static hf_news unbound(hf_io *io) {
                   "channel_binding=require, and the server asks for something that has none");
 }
 
-/* A Unix socket cannot be listened in on. */
-static bool is_local(const hf_config *config) {
-    for (unsigned i = 0; i < config->n_hosts; i++) {
-        if (!config->hosts[i].name || config->hosts[i].name[0] != '/') {
-            return false;
-        }
-    }
-    return config->n_hosts > 0;
-}
-
 static hf_news answer_cleartext(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
-    const char *password = password_of(config);
+    const char *password = password_of(io);
 
     if (config->channel_binding == HF_BINDING_REQUIRE) {
         return unbound(io);
     }
-    if (!(allowed(config) & HF_AUTH_PASSWORD)) {
+    if (!(allowed(io) & HF_AUTH_PASSWORD)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants the password in clear text; require_auth does not list password");
     }
-    if (!io->encrypted && !is_local(config) && config->require_auth != HF_AUTH_PASSWORD) {
+    /* A Unix socket cannot be listened in on. */
+    if (!io->encrypted && !hf_host_is_local(io->host) && config->require_auth != HF_AUTH_PASSWORD) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants the password in clear text on a link without TLS; that takes "
                       "require_auth=password and nothing else");
@@ -246,13 +265,13 @@ static size_t put_hex(uint8_t *out, const uint8_t *from, size_t bytes) {
 static hf_news answer_md5(hf_pg_session *session, hf_io *io, const uint8_t salt[4]) {
     const hf_config *config = io->config;
     const hf_hash *hash = io->port->api->hash;
-    const char *password = password_of(config), *user = config->user ? config->user : "";
+    const char *password = password_of(io), *user = config->user ? config->user : "";
     uint8_t *scratch = io->store, digest[16], text[36] = "md5";
 
     if (config->channel_binding == HF_BINDING_REQUIRE) {
         return unbound(io);
     }
-    if (!(allowed(config) & HF_AUTH_MD5)) {
+    if (!(allowed(io) & HF_AUTH_MD5)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants an MD5 password; require_auth does not list md5");
     }
@@ -312,7 +331,6 @@ static const char *choose(hf_io *io, bool offers_plain, bool offers_plus) {
 }
 
 static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) {
-    const hf_config *config = io->config;
     hf_pg_scram *scram = scram_of(io);
     uint8_t random[HF_PG_NONCE_BYTES], length[4];
     bool plain = false, plus = false;
@@ -329,7 +347,7 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
     if (!hf_pg_read_whole(body)) {
         return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed list of SASL mechanisms", 0, 0);
     }
-    if (!(allowed(config) & HF_AUTH_SCRAM)) {
+    if (!(allowed(io) & HF_AUTH_SCRAM)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants SASL; require_auth does not list scram-sha-256");
     }
@@ -341,7 +359,7 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
                     "that offers SCRAM-SHA-256-PLUS"
                   : "it offers no SASL mechanism that holdfast knows (SCRAM-SHA-256)");
     }
-    if (!password_of(config)) {
+    if (!password_of(io)) {
         return refuse(io, HF_ERR_AUTH_PASSWORD, NULL);
     }
     if (!io->port->api->hash || io->port->api->random(io->port, random, sizeof random) != 0) {
@@ -364,12 +382,30 @@ static hf_news answer_sasl_first(hf_pg_session *session, hf_io *io, const hf_pg_
     return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_NEWS_MORE;
 }
 
+/* One slice of PBKDF2. The password is looked at before the first one alone: until then it is prepared for SCRAM, in
+ * what the store has behind it. */
+static int derive_slice(hf_io *io, hf_pg_scram *scram) {
+    const hf_port_api *api = io->port->api;
+    const char *password = password_of(io);
+    char *prepared = (char *)(scram + 1);
+    const size_t size = HF_STATEMENT_BYTES - sizeof *scram;
+    int done;
+
+    if (HF_WITH_SASLPREP && api->saslprep && scram->round == 0 && password &&
+        api->saslprep(io->port, password, prepared, size)) {
+        done = hf_pg_scram_derive(scram, prepared);
+        hf_wipe(prepared, strlen(prepared));
+        return done;
+    }
+    return hf_pg_scram_derive(scram, password ? password : "");
+}
+
 /* One slice of PBKDF2; after the last our proof. */
 static hf_news derive(hf_pg_session *session, hf_io *io) {
     hf_pg_scram *scram = scram_of(io);
     uint8_t binding[HF_BINDING_BYTES];
     draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
-    int done = hf_pg_scram_derive(scram, password_of(io->config));
+    int done = derive_slice(io, scram);
 
     if (done == 0) {
         return HF_NEWS_SLICE;
@@ -403,7 +439,7 @@ static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_bo
 static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
 
-    if (session->mode == HF_PG_AUTH && !(allowed(config) & HF_AUTH_NONE)) {
+    if (session->mode == HF_PG_AUTH && !(allowed(io) & HF_AUTH_NONE)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it lets anybody in without a password; require_auth does not list none");
     }

@@ -62,7 +62,8 @@ enum {
 };
 
 /* io->degraded: what is sent of the start-up parameters by which an orphaned session is to be dropped (SEMANTICS 20),
- * and of others. Which of them an endpoint understands is found out by asking: it counts the refusals. */
+ * and of others. Which of them an endpoint understands is found out by asking: it counts the refusals. (No
+ * tcp_user_timeout: it would end a session whose reader pauses.) */
 enum {
     HF_PG_DEGRADED_NONE,  /* all of them */
     HF_PG_DEGRADED_OLD,   /* a server before PostgreSQL 14: no client_connection_check_interval */

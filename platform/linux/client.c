@@ -98,6 +98,9 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
 static void on_transition(void *user, const hf_transition *t) {
     hf_client *client = user;
     log_transition(client, t);
+    if (t->to == HF_CONNECTING || t->to == HF_RECONNECTING) {
+        hf_connection_dial(client->config);
+    }
     if (t->to == HF_BACKOFF) {
         bool lost = t->from == HF_HEALTHY || t->from == HF_PROBING;
         client->outage_real = true;
@@ -287,7 +290,7 @@ void hf_client_free(hf_client *client) {
 /* Of a refusal for good: what to do about it, where that is known. */
 static const char *way_out(const hf_client *client, const hf_error *error) {
     bool login = error->code == HF_ERR_AUTH_METHOD || error->code == HF_ERR_AUTH_PASSWORD;
-    if (login && !client->config->password) {
+    if (login && (error->code == HF_ERR_AUTH_PASSWORD || !hf_config_has_password(client->config))) {
         return "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass";
     }
     if (error->code == HF_ERR_TLS_CERT && strstr(error->message, "trusted CA")) {
@@ -311,8 +314,11 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
     hf_error_text(error, text, sizeof text);
     if (status.refused) {
         hf_error_text(&status.last_error, why, sizeof why);
-        hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s%s", what,
-                client->where, why, way_out(client, &status.last_error));
+        bool wrong = strcmp(status.last_error.sqlstate, "28P01") == 0;
+        const char *file = wrong ? hf_connection_passfile(client->config) : NULL;
+        hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s%s%s%s", what,
+                client->where, why, way_out(client, &status.last_error),
+                file ? "; the password is from " : "", file ? file : "");
     } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
                error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
                error->limit == HF_LIMIT_MAX_RETRIES) {

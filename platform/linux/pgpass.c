@@ -11,24 +11,25 @@
 
 #define FILE_BYTES_MAX (1024 * 1024)
 
-/* Compares a field with what is wanted; *line moves behind its colon. */
+/* Compares a field with what is wanted, as libpq does: a colon that is wanted need not be escaped, so that an IPv6
+ * address may be written as it is. *line moves behind the field's colon. */
 static bool field(const char **line, const char *wanted) {
     const char *at = *line;
-    bool same = true, star = at[0] == '*' && at[1] == ':';
-    while (*at && *at != ':') {
-        if (*at == '\\' && at[1]) {
-            at++;
+    if (at[0] == '*' && at[1] == ':') {
+        *line = at + 2;
+        return true;
+    }
+    for (; *at; at++, wanted++) {
+        if (*at == ':' && *wanted == '\0') {
+            *line = at + 1;
+            return true;
         }
-        same = same && *wanted == *at;
-        wanted += *wanted != '\0';
-        at++;
+        at += *at == '\\';
+        if (*at == '\0' || *at != *wanted) {
+            break;
+        }
     }
-    same = same && *wanted == '\0';
-    if (*at != ':') {
-        return false; /* too few fields */
-    }
-    *line = at + 1;
-    return star || same;
+    return false;
 }
 
 bool hf_pgpass_line(const char *line, const char *host, const char *port, const char *database,
@@ -66,43 +67,47 @@ static bool trustworthy(const char *path) {
     return true;
 }
 
-static void wipe(hf_bytes *text) {
+void hf_secret_free(hf_bytes *text) {
     if (text->data) {
         explicit_bzero(text->data, text->size);
     }
     hf_bytes_free(text);
 }
 
-bool hf_pgpass_find(const char *path, const char *host, const char *port, const char *database,
-                    const char *user, hf_bytes *password) {
+bool hf_pgpass_read(const char *path, hf_bytes *file) {
     hf_failure failure = { 0 };
-    hf_bytes text = { 0 };
-    bool found = false;
     if (!trustworthy(path)) {
         return false;
     }
-    if (!hf_file_read(path, FILE_BYTES_MAX, &text, &failure)) {
+    if (!hf_file_read(path, FILE_BYTES_MAX, file, &failure)) {
         hf_log(HF_LOG_WARN, "%s: ignored", failure.text);
         return false;
     }
-    hf_bytes_text(&text);
-    for (char *line = text.data; line && *line && !found;) {
-        char *end = strchr(line, '\n'), *next = end ? end + 1 : NULL;
-        if (end) {
-            end -= end > line && end[-1] == '\r';
-            *end = '\0';
-        }
-        found = hf_pgpass_line(line, host, port, database, user, password);
-        line = next;
+    return true;
+}
+
+bool hf_pgpass_find(const hf_bytes *file, const char *host, const char *port, const char *database,
+                    const char *user, hf_bytes *password) {
+    const char *at = file->data ? file->data : "", *end = at + file->used;
+    bool found = false;
+    while (at < end && !found) {
+        const char *next = memchr(at, '\n', (size_t)(end - at));
+        size_t length = (size_t)((next ? next : end) - at);
+        hf_bytes line = { 0 };
+        hf_bytes_reserve(&line, length + 1);
+        hf_bytes_add(&line, at, length - (next && length > 0 && at[length - 1] == '\r'));
+        found = hf_pgpass_line(hf_bytes_text(&line), host, port, database, user, password);
+        hf_secret_free(&line);
+        at = next ? next + 1 : end;
     }
-    wipe(&text);
     return found;
 }
 
 static char *trim(char *text) {
-    text += strspn(text, " \t");
+    static const char blanks[] = " \t\r\v\f";
+    text += strspn(text, blanks);
     size_t length = strlen(text);
-    while (length > 0 && strchr(" \t\r", text[length - 1])) {
+    while (length > 0 && strchr(blanks, text[length - 1])) {
         text[--length] = '\0';
     }
     return text;
@@ -113,13 +118,18 @@ static bool service_line(char *line, const char *place, hf_service_fn *each, voi
                          hf_failure *failure) {
     char *equals = strchr(line, '=');
     if (strncmp(line, "ldap", 4) == 0) {
-        return hf_fail(failure, HF_EXIT_USAGE, "%s: a look-up in LDAP is not supported", place);
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "%s: a look-up in LDAP is not supported; write its settings out as key=value", place);
     }
     if (!equals) {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: key=value is expected", place);
     }
+    if (equals > line && strchr(" \t", equals[-1])) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: no blank may stand before the =", place);
+    }
     *equals = '\0';
-    return each(user, trim(line), equals + 1, place, failure);
+    return each(user, line, equals + 1, place, failure);
 }
 
 hf_service_found hf_service_read(const char *path, const char *name, hf_service_fn *each,
@@ -148,13 +158,13 @@ hf_service_found hf_service_read(const char *path, const char *name, hf_service_
             continue;
         }
         if (*line == '[') {
-            inside = found == HF_SERVICE_NONE && length == strlen(name) + 2 &&
-                     line[length - 1] == ']' && strncmp(line + 1, name, strlen(name)) == 0;
+            inside = found == HF_SERVICE_NONE && length >= strlen(name) + 2 &&
+                     strncmp(line + 1, name, strlen(name)) == 0 && line[strlen(name) + 1] == ']';
             found = inside ? HF_SERVICE_READ : found;
         } else if (inside && !service_line(line, place, each, user, failure)) {
             found = HF_SERVICE_FAILED;
         }
     }
-    wipe(&text); /* a service may have a password */
+    hf_secret_free(&text); /* a service may have a password */
     return found;
 }

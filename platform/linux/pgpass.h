@@ -10,12 +10,16 @@
 bool hf_pgpass_line(const char *line, const char *host, const char *port, const char *database,
                     const char *user, hf_bytes *password);
 
-/* Looks through a password file. A file that others may read, or that is no plain file, is passed over with
- * a warning, as libpq does. False: no password. */
-bool hf_pgpass_find(const char *path, const char *host, const char *port, const char *database,
+/* Reads a password file. One that others may read, or that is no plain file, is passed over with a warning, as libpq
+ * does; one that is not there without. False: nothing was read. */
+bool hf_pgpass_read(const char *path, hf_bytes *file);
+/* The password of the first line that is for this connection. False: there is none. */
+bool hf_pgpass_find(const hf_bytes *file, const char *host, const char *port, const char *database,
                     const char *user, hf_bytes *password);
+/* Overwrites and gives back what may hold a secret. */
+void hf_secret_free(hf_bytes *text);
 
-/* Hands each key and value of a service to `each` (false from it: stop). */
+/* Hands each key and value of a service to `each` (false from it: stop), as they come: a key may come again. */
 typedef bool hf_service_fn(void *user, const char *key, const char *value, const char *place,
                            hf_failure *failure);
 typedef enum hf_service_found {

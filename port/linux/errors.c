@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <pwd.h>
+
 static const struct {
     int error;
     int err;
@@ -46,6 +48,13 @@ const char *hf_linux_why(hf_linux_link *link) {
     char *out = link->state->why;
     size_t size = sizeof link->state->why;
     bool said = link->error == ECONNREFUSED || link->error == ECONNRESET || link->error == EPIPE;
+    if (link->stranger) {
+        const struct passwd *user = getpwuid(link->peer);
+        (void)snprintf(out, size, "requirepeer is %s, but the server runs as %s",
+                       link->state->config->requirepeer,
+                       user != NULL ? user->pw_name : "a user without a name");
+        return out;
+    }
     if (link->error == 0 || (said && !link->local)) {
         return NULL; /* the hf_err's own text says it all */
     }

@@ -31,15 +31,20 @@ typedef struct hf_linux_link {
     int error;  /* errno of the last failure */
     int failed; /* FAILED: this hf_err */
     uint8_t step;
-    bool local;   /* a Unix socket: waits for writability only when it has to */
-    bool news;    /* connecting: the kernel said something */
-    bool hung_up; /* the kernel said that an end or an error follows what can be read */
-    bool waits;   /* a write could not take all */
-    bool ended;   /* close(): our end of the stream was shut */
+    bool local;    /* a Unix socket: waits for writability only when it has to */
+    bool news;     /* connecting: the kernel said something */
+    bool hung_up;  /* the kernel said that an end or an error follows what can be read */
+    bool waits;    /* a write could not take all */
+    bool ended;    /* close(): our end of the stream was shut */
+    bool stranger; /* requirepeer names another than … */
+    uid_t peer;    /* … this user */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
 } hf_linux_link;
 
-typedef struct hf_linux_lookup hf_linux_lookup; /* lookup.c */
+typedef struct hf_linux_lookup hf_linux_lookup; /* saslprep.c */
+int hf_linux_saslprep(hf_port *port, const char *password, char *out, size_t size);
+
+/* lookup.c */
 
 struct hf_linux_state {
     const hf_config *config;

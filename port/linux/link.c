@@ -16,19 +16,19 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pwd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The kernel's own detection of dead peers, in seconds: a connection idle that long is asked for a sign
- * of life, then so often, and given up after so many unanswered. holdfast's probes are quicker where they
- * are on; this keeps NAT and firewall entries alive, and lets go of what probe_interval 0 would keep. */
+/* The kernel's own detection of dead peers, in seconds, where the settings do not say otherwise: a connection idle
+ * that long is asked for a sign of life, then so often, and given up after so many unanswered. holdfast's probes are
+ * quicker where they are on; this keeps NAT and firewall entries alive, and lets go of what probe_interval 0 would keep.
+ * How long sent bytes may stay unacknowledged is the system's affair unless tcp_user_timeout says it: a server that is
+ * at work on a long statement need not read, and the core's deadlines are shorter. */
 #define HF_KEEPALIVE_IDLE_S     30
 #define HF_KEEPALIVE_INTERVAL_S 10
 #define HF_KEEPALIVE_COUNT      3
-/* How long sent bytes may stay unacknowledged (RFC 5482), as long as the three above together; the kernel's
- * default is a quarter of an hour. Deadlines of the core are shorter; this ends what nobody waits for. */
-#define HF_USER_TIMEOUT_MS 60000
 
 /* close() throws away what still comes, so much in one call. */
 #define HF_DISCARD_READS 16
@@ -202,13 +202,47 @@ static void set(int fd, int level, int option, int value) {
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
-static void tune(int fd) {
+static void set_unless_the_systems(int fd, int option, uint32_t value, int otherwise) {
+    if (value != HF_UNSET) {
+        set(fd, IPPROTO_TCP, option, value != 0 ? (int)value : otherwise);
+    }
+}
+
+static void tune(int fd, const hf_config *config) {
     set(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* a message is sent whole: nothing to wait for */
+    if (config->tcp_user_timeout_ms != 0) {
+        set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)config->tcp_user_timeout_ms);
+    }
+    if (config->keepalives_off) {
+        return;
+    }
     set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(fd, IPPROTO_TCP, TCP_KEEPIDLE, HF_KEEPALIVE_IDLE_S);
-    set(fd, IPPROTO_TCP, TCP_KEEPINTVL, HF_KEEPALIVE_INTERVAL_S);
-    set(fd, IPPROTO_TCP, TCP_KEEPCNT, HF_KEEPALIVE_COUNT);
-    set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, HF_USER_TIMEOUT_MS);
+    set_unless_the_systems(fd, TCP_KEEPIDLE, config->keepalives_idle_s, HF_KEEPALIVE_IDLE_S);
+    set_unless_the_systems(fd, TCP_KEEPINTVL, config->keepalives_interval_s,
+                           HF_KEEPALIVE_INTERVAL_S);
+    set_unless_the_systems(fd, TCP_KEEPCNT, config->keepalives_count, HF_KEEPALIVE_COUNT);
+}
+
+/* A Unix socket that is up: does its server run as requirepeer says? Nothing was sent to it yet. */
+static void check_peer(hf_linux_link *link) {
+    const char *wanted = link->state->config->requirepeer;
+    struct ucred peer = { 0 };
+    socklen_t size = sizeof peer;
+    if (wanted == NULL || !link->local || link->step != HF_LINUX_UP) {
+        return;
+    }
+    if (getsockopt(link->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        (void)fail(link, errno);
+        return;
+    }
+    const struct passwd *user = getpwuid(peer.uid);
+    if (user == NULL || strcmp(user->pw_name, wanted) != 0) {
+        link->step = HF_LINUX_FAILED;
+        link->failed = HF_ERR_CONFIG;
+        link->error = 0;
+        link->stranger = true;
+        link->peer = peer.uid;
+    }
 }
 
 typedef union hf_linux_socket {
@@ -277,14 +311,14 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
     link->fd = fd;
     link->error = link->failed = 0;
     link->step = HF_LINUX_CONNECTING;
-    link->news = link->hung_up = link->waits = link->ended = false;
+    link->news = link->hung_up = link->waits = link->ended = link->stranger = false;
     if (fd < 0) {
         (void)fail(link, size > 0 ? errno : ENAMETOOLONG);
         hf_linux_note(state, &link->note);
         return &link->link;
     }
     if (!link->local) {
-        tune(fd);
+        tune(fd, state->config);
     }
     int done;
     do {
@@ -295,6 +329,7 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
     } else if (errno != EINPROGRESS && errno != EALREADY) { /* asked twice after a signal */
         (void)fail(link, errno);
     }
+    check_peer(link);
     if (link->step != HF_LINUX_CONNECTING) {
         hf_linux_note(state, &link->note);
     }

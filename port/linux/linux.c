@@ -41,6 +41,7 @@ static const hf_port_api api = {
     .random = port_random,
     .spent = hf_linux_spent,
     .hash = &hf_mbedtls_hash,
+    .saslprep = hf_linux_saslprep,
 };
 
 static int complain(hf_error *error, hf_err code, const char *what, int number) {

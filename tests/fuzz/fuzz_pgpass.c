@@ -17,7 +17,7 @@ static bool each(void *user, const char *key, const char *value, const char *pla
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     hf_fuzz fuzz = hf_fuzz_on(data, size);
-    hf_bytes password = { 0 };
+    hf_bytes file = { 0 }, password = { 0 };
     hf_failure failure = { 0 };
     unsigned pairs = 0;
     char *names[5];
@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < 5; i++)
         names[i] = hf_fuzz_text(&fuzz, '\n');
     const char *path = hf_memory_file(fuzz.at, (size_t)(fuzz.end - fuzz.at), 0600);
-    if (hf_pgpass_find(path, names[0], names[1], names[2], names[3], &password))
+    if (hf_pgpass_read(path, &file) &&
+        hf_pgpass_find(&file, names[0], names[1], names[2], names[3], &password))
         HF_FUZZ_CHECK(password.used <= size);
     hf_service_found found = hf_service_read(path, names[4], each, &pairs, &failure);
     HF_FUZZ_CHECK(found != HF_SERVICE_NONE || pairs == 0);
@@ -33,5 +34,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < 5; i++)
         free(names[i]);
     hf_bytes_free(&password);
+    hf_bytes_free(&file);
     return 0;
 }

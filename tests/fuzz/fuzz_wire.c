@@ -338,6 +338,7 @@ static uint8_t *begin(hf_fuzz *fuzz) {
     the.link_api.binding = binding;
     the.link.api = &the.link_api;
     the.io = (hf_io){ .config = &the.config,
+                      .host = &the.config.hosts[0],
                       .port = &the.port,
                       .link = &the.link,
                       .keys = &the.keys,

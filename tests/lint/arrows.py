@@ -27,7 +27,7 @@ ARROWS = {
 ADAPTERS = {
     r"mbedtls/|psa/": "port/mbedtls",
     r"cJSON|cjson/": "port/cjson",
-    r"ares": "port/linux",
+    r"ares|stringprep": "port/linux",
     r"csv\.h": "platform/linux",
     r"llhttp": "port/llhttp",
     r"lwip/|lwipopts|netif/": "port/lwip",

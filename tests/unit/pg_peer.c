@@ -30,6 +30,7 @@ void pg_peer_init(pg_peer *peer) {
     peer->link_api.binding = binding;
     peer->link.api = &peer->link_api;
     peer->io.config = &peer->config;
+    peer->io.host = &peer->config.hosts[0];
     peer->io.port = &peer->port;
     peer->io.link = &peer->link;
     peer->io.keys = &peer->keys;

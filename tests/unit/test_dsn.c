@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "driver.h"
+#include "key.h"
 
 #include "unit.h"
 
@@ -147,6 +148,190 @@ static void the_other_keys_arrive_in_their_fields(void **state) {
     assert_int_equal(config.sslmode, HF_SSL_DISABLE);
 }
 
+/* Shows found S3. */
+static void existing_strings_of_libpq_work_unedited(void **state) {
+    static const char dsn[] =
+        "host=db.example,b hostaddr=10.0.0.1,fd00:9::2 port=5433 "
+        "fallback_application_name=psql keepalives=1 keepalives_idle=60 keepalives_interval=5 "
+        "keepalives_count=4 tcp_user_timeout=90000 requirepeer=postgres "
+        "ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=tlsv1.3 client_encoding=utf8 "
+        "min_protocol_version=3.0 max_protocol_version=3.0 gssencmode=prefer krbsrvname=postgres "
+        "gssdelegation=0 sslcompression=0 sslsni=1 sslcertmode=allow target_session_attrs=any "
+        "load_balance_hosts=disable replication=off connect_timeout=-1";
+    hf_config config = HF_CONFIG_DEFAULT;
+    hf_error error = { 0 };
+    (void)state;
+    if (!hf_config_dsn(&config, dsn, &error)) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(config.n_hosts, 2);
+    assert_string_equal(config.hosts[0].name, "db.example");
+    assert_string_equal(config.hosts[0].address, "10.0.0.1");
+    assert_string_equal(config.hosts[1].address, "fd00:9::2");
+    assert_string_equal(config.application_name, "psql");
+    assert_false(config.keepalives_off);
+    assert_int_equal(config.keepalives_idle_s, 60);
+    assert_int_equal(config.keepalives_interval_s, 5);
+    assert_int_equal(config.keepalives_count, 4);
+    assert_int_equal(config.tcp_user_timeout_ms, 90000);
+    assert_string_equal(config.requirepeer, "postgres");
+    assert_int_equal(config.ssl_min_version, HF_TLS_1_3);
+    assert_int_equal(config.ssl_max_version, HF_TLS_1_3);
+    assert_int_equal(config.connect_timeout_ms, HF_FOREVER);
+    assert_true(hf_config_dsn(
+        &config,
+        "client_encoding='Unicode' keepalives=0 keepalives_idle=0 keepalives_count=' -3 ' "
+        "tcp_user_timeout=-1 ssl_min_protocol_version=TLSv1 ssl_max_protocol_version=TLSv1.2",
+        NULL));
+    assert_true(config.keepalives_off);
+    assert_int_equal(config.keepalives_idle_s, HF_UNSET); /* the system's */
+    assert_int_equal(config.keepalives_count, HF_UNSET);
+    assert_int_equal(config.tcp_user_timeout_ms, 0);
+    assert_int_equal(config.ssl_min_version, HF_TLS_DEFAULT);
+    assert_int_equal(config.ssl_max_version, HF_TLS_1_2);
+    assert_true(hf_config_dsn(&config, "client_encoding=UTF-8 requiressl=1", NULL));
+    assert_int_equal(config.sslmode, HF_SSL_REQUIRE);
+}
+
+/* Shows found S3. */
+static void files_of_tls_are_taken_where_the_build_reads_them(void **state) {
+    static const struct {
+        const char *key;
+        size_t offset;
+        int built;
+    } files[] = {
+        { "sslcert", offsetof(hf_config, sslcert), HF_WITH_CLIENT_CERT },
+        { "sslkey", offsetof(hf_config, sslkey), HF_WITH_CLIENT_CERT },
+        { "sslpassword", offsetof(hf_config, sslpassword), HF_WITH_CLIENT_CERT },
+        { "sslcrl", offsetof(hf_config, sslcrl), HF_WITH_CRL },
+        { "sslcrldir", offsetof(hf_config, sslcrldir), HF_WITH_CRL },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(files); i++) {
+        hf_config config = HF_CONFIG_DEFAULT;
+        hf_error error = { 0 };
+        const char *set = NULL;
+        assert_int_equal(hf_config_set(&config, files[i].key, "/a/file", &error), files[i].built);
+        memcpy(&set, (char *)&config + files[i].offset, sizeof set);
+        if (files[i].built) {
+            assert_string_equal(set, "/a/file");
+        } else {
+            assert_non_null(strstr(error.message, files[i].key));
+            assert_non_null(strstr(error.message, "HF_WITH_"));
+        }
+        assert_true(hf_config_set(&config, files[i].key, "", &error));
+    }
+}
+
+static void an_address_alone_is_its_hosts_name(void **state) {
+    hf_config config = HF_CONFIG_DEFAULT;
+    hf_error error = { 0 };
+    (void)state;
+    assert_true(hf_config_dsn(&config, "user=u hostaddr=10.0.0.1,::1 host=a,b", NULL));
+    assert_string_equal(config.hosts[0].name, "a");
+    assert_true(hf_config_dsn(&config, "host='' hostaddr=10.0.0.1,::1", NULL));
+    assert_int_equal(config.n_hosts, 2);
+    assert_string_equal(config.hosts[0].name, "10.0.0.1");
+    assert_string_equal(config.hosts[1].name, "::1");
+    assert_true(hf_config_dsn(&config, "hostaddr=10.0.0.2", NULL)); /* and that name is not kept */
+    assert_int_equal(config.n_hosts, 1);
+    assert_string_equal(config.hosts[0].name, "10.0.0.2");
+    assert_true(hf_config_dsn(&config, "host=a,,c hostaddr=,10.0.0.2,", NULL));
+    assert_string_equal(config.hosts[0].name, "a");
+    assert_null(config.hosts[0].address);
+    assert_string_equal(config.hosts[1].name, "10.0.0.2");
+    assert_true(hf_config_check(&config, &error));
+    assert_true(hf_config_dsn(&config, "host=/tmp hostaddr=10.0.0.2", NULL)); /* as libpq: by TCP */
+    assert_false(hf_host_is_local(&config.hosts[0]));
+    assert_true(hf_config_dsn(&config, "host=a,b hostaddr=10.0.0.2", NULL));
+    assert_false(hf_config_check(&config, &error));
+    assert_string_equal(error.message, "hostaddr: give one for each host, or no host");
+}
+
+static void an_application_name_goes_before_its_fallback_in_any_order(void **state) {
+    static const struct {
+        const char *dsn, *name;
+    } cases[] = { { "fallback_application_name=psql", "psql" },
+                  { "fallback_application_name=psql application_name=mine", "mine" },
+                  { "application_name=mine fallback_application_name=psql", "mine" },
+                  { "application_name='' fallback_application_name=psql", NULL },
+                  { "fallback_application_name=''", "holdfast" } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        hf_config config = HF_CONFIG_DEFAULT;
+        assert_true(hf_config_dsn(&config, cases[i].dsn, NULL));
+        assert_true(cases[i].name || !config.application_name);
+        if (cases[i].name) {
+            assert_string_equal(config.application_name, cases[i].name);
+        }
+    }
+}
+
+/* Shows found S1. */
+static void each_keyword_of_libpq_18_is_honoured_or_refused_by_name(void **state) {
+    static const char *const values[] = { "1", "0", "x", "/a/b", "3.0", "10.0.0.1" };
+    FILE *list = fopen("tests/fixtures/libpq18.txt", "r");
+    char line[200], key[40], variable[40];
+    unsigned keywords = 0;
+    (void)state;
+    assert_non_null(list);
+    while (fgets(line, sizeof line, list)) {
+        if (line[0] == '#' || sscanf(line, "%39s %39s", key, variable) != 2 || key[0] == '-') {
+            continue;
+        }
+        keywords++;
+        if (!hf_key_known(key)) {
+            fail_msg("%s is not known", key);
+        }
+        for (size_t i = 0; i < COUNT(values); i++) {
+            hf_config config = HF_CONFIG_DEFAULT;
+            hf_error error = { 0 };
+            if (!hf_config_set(&config, key, values[i], &error)) {
+                assert_memory_equal(error.message, key, strlen(key));
+                assert_null(strstr(error.message, "no such setting"));
+                assert_true(strlen(error.message) > strlen(key) + 12); /* a reason */
+            }
+        }
+    }
+    fclose(list);
+    assert_int_equal(keywords, 50);
+}
+
+/* Shows found S1. */
+static void the_table_is_libpq_18s_list(void **state) {
+    static const char *const rows[][2] = {
+#define X(key, variable, how, detail, text) { key, variable },
+        HF_LIBPQ(X)
+#undef X
+    };
+    bool listed[COUNT(rows)] = { false };
+    FILE *list = fopen("tests/fixtures/libpq18.txt", "r");
+    char line[200], key[40], variable[40];
+    (void)state;
+    assert_non_null(list);
+    while (fgets(line, sizeof line, list)) {
+        size_t at = 0;
+        if (line[0] == '#' || sscanf(line, "%39s %39s", key, variable) != 2) {
+            continue;
+        }
+        while (at < COUNT(rows) && (key[0] != '-' ? strcmp(rows[at][0], key) != 0
+                                                  : strcmp(rows[at][1], variable) != 0)) {
+            at++;
+        }
+        if (at == COUNT(rows)) {
+            fail_msg("%s %s is not in the table", key, variable);
+        }
+        assert_string_equal(rows[at][1], variable[0] == '-' ? "" : variable);
+        listed[at] = true;
+    }
+    fclose(list);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        if (!listed[i]) {
+            fail_msg("%s %s is not libpq's", rows[i][0], rows[i][1]);
+        }
+    }
+}
+
 static void connect_timeout_spares_what_was_said_itself(void **state) {
     static const char *const orders[] = {
         "postgres://h/?connect_timeout=2&reconnect_timeout=9s&probe_reconnect_timeout=5s",
@@ -199,21 +384,45 @@ static void bad_input_is_refused_with_its_place(void **state) {
                            "characters is quoted in key=value words, and %-encoded in a URL" },
         { "=x", "DSN, at character 1: no such setting; a password with special characters is "
                 "quoted in key=value words, and %-encoded in a URL" },
-        { "postgres://h/?gssencmode=prefer", "DSN, at character 26: gssencmode: only disable is "
-                                             "supported; say that or leave it out" },
+        { "postgres://h/?gssencmode=require",
+          "DSN, at character 26: gssencmode: only disable or prefer: there is no GSSAPI here; "
+          "sslmode says how TLS encrypts" },
         { "postgres://h/?target_session_attrs=read-write",
-          "DSN, at character 36: target_session_attrs: only any is supported; say that or leave "
-          "it out" },
-        { "passfile=/x", "DSN, at character 10: passfile: holdfast does not support this libpq "
-                         "setting; leave it out" },
-        { "sslcert=a",
-          "DSN, at character 9: sslcert: holdfast does not support this libpq setting; "
-          "leave it out" },
-        { "keepalives_idle=3", "DSN, at character 17: keepalives_idle: holdfast does not support "
-                               "this libpq setting; leave it out" },
-        { "hostaddr=1.2.3.4",
-          "DSN, at character 10: hostaddr: holdfast does not support this libpq "
-          "setting; leave it out" },
+          "DSN, at character 36: target_session_attrs: only any: holdfast does not choose by a "
+          "server's role yet; name that server alone in host" },
+        { "passfile=/x", "DSN, at character 10: passfile: the library reads no files: set what "
+                         "stands there by itself" },
+        { "keepalives_idle=x", "DSN, at character 17: keepalives_idle: not a number of seconds up "
+                               "to 32767" },
+        { "keepalives_count=128",
+          "DSN, at character 18: keepalives_count: not a number up to 127" },
+        { "tcp_user_timeout=1s", "DSN, at character 18: tcp_user_timeout: not a number of ms" },
+        { "hostaddr=h", "DSN, at character 10: hostaddr: not a numeric address; a name belongs to "
+                        "host" },
+        { "hostaddr=1.2.3", NULL },
+        { "hostaddr=1.2.3.256", NULL },
+        { "hostaddr=1.2.3.4.", NULL },
+        { "hostaddr=1.2.3.4,::g", NULL },
+        { "client_encoding=LATIN1", "DSN, at character 17: client_encoding: holdfast speaks UTF8; "
+                                    "say that or leave it out" },
+        { "client_encoding=auto", "DSN, at character 17: client_encoding: auto asks the locale, "
+                                  "holdfast speaks UTF8; say UTF8 or leave it out" },
+        { "client_encoding=utf8x", NULL },
+        { "max_protocol_version=3.2", "DSN, at character 22: max_protocol_version: only 3.0: "
+                                      "holdfast speaks protocol 3.0; say 3.0 or leave it out" },
+        { "min_protocol_version=latest", NULL },
+        { "ssl_max_protocol_version=TLSv1.1",
+          "DSN, at character 26: ssl_max_protocol_version: holdfast speaks nothing older than "
+          "TLSv1.2; say that" },
+        { "ssl_min_protocol_version=TLSv1.4", NULL },
+        { "ssl_min_protocol_version=SSLv3", NULL },
+        { "sslsni=0", "DSN, at character 8: sslsni: only 1: TLS tells the server which host is "
+                      "meant; leave it out" },
+        { "oauth_issuer=x", "DSN, at character 14: oauth_issuer: there is no OAuth here; use a "
+                            "password and leave it out" },
+        { "replication=database", NULL },
+        { "requiressl=0", NULL },
+        { "sslcertmode=never", NULL },
         { "postgres://h:0/", "DSN, at character 12: port: not a number from 1 to 65535; in a URL, "
                              "write @ : / ? of a user or password as %40 %3A %2F %3F" },
         { "port=65536", "DSN, at character 6: port: not a number from 1 to 65535; in a URL, write "
@@ -263,7 +472,7 @@ static void bad_input_is_refused_with_its_place(void **state) {
                                   "%2F %3F" },
         { "retry_delay=1x", NULL },
         { "max_concurrent=65", "DSN, at character 16: max_concurrent is 65: at most 64" },
-        { "connect_timeout=-1", NULL },
+        { "connect_timeout=-", NULL },
         { "channel_binding=yes", NULL },
         { "sslnegotiation=tls", NULL },
         { "require_auth=gss", NULL },
@@ -449,6 +658,12 @@ int main(void) {
         cmocka_unit_test(urls_are_read_as_libpq_reads_them),
         cmocka_unit_test(words_are_read_as_libpq_reads_them),
         cmocka_unit_test(the_other_keys_arrive_in_their_fields),
+        cmocka_unit_test(existing_strings_of_libpq_work_unedited),
+        cmocka_unit_test(files_of_tls_are_taken_where_the_build_reads_them),
+        cmocka_unit_test(an_address_alone_is_its_hosts_name),
+        cmocka_unit_test(an_application_name_goes_before_its_fallback_in_any_order),
+        cmocka_unit_test(each_keyword_of_libpq_18_is_honoured_or_refused_by_name),
+        cmocka_unit_test(the_table_is_libpq_18s_list),
         cmocka_unit_test(connect_timeout_spares_what_was_said_itself),
         cmocka_unit_test(what_the_text_does_not_say_stays),
         cmocka_unit_test(bad_input_is_refused_with_its_place),

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -88,7 +89,36 @@ static void the_kernel_sends_at_once_and_lets_go_of_dead_peers(void **state) {
     const int interval = option(link, IPPROTO_TCP, TCP_KEEPINTVL);
     const int count = option(link, IPPROTO_TCP, TCP_KEEPCNT);
     assert_int_equal(idle, 30);
-    assert_int_equal(option(link, IPPROTO_TCP, TCP_USER_TIMEOUT), (idle + interval * count) * 1000);
+    assert_int_equal(interval, 10);
+    assert_int_equal(count, 3);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_USER_TIMEOUT), 0); /* the system's */
+    close(peer);
+    assert_true(hf_test_close(port, link));
+}
+
+/* Shows found S3. */
+static void the_users_keepalives_and_time_out_are_set_on_our_socket(void **state) {
+    hf_linux *port = port_of(state);
+    hf_config *config = &((hf_fixture *)*state)->config;
+    int peer, interval = 0;
+    socklen_t size = sizeof interval;
+    config->keepalives_idle_s = 61;
+    config->keepalives_interval_s = HF_UNSET;
+    config->keepalives_count = 5;
+    config->tcp_user_timeout_ms = 12345;
+    hf_link *link = hf_test_pair(port, &peer, 7);
+    const int systems = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getsockopt(systems, IPPROTO_TCP, TCP_KEEPINTVL, &interval, &size), 0);
+    close(systems);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_KEEPIDLE), 61);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_KEEPINTVL), interval);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_KEEPCNT), 5);
+    assert_int_equal(option(link, IPPROTO_TCP, TCP_USER_TIMEOUT), 12345);
+    close(peer);
+    assert_true(hf_test_close(port, link));
+    config->keepalives_off = true;
+    link = hf_test_pair(port, &peer, 7);
+    assert_int_equal(option(link, SOL_SOCKET, SO_KEEPALIVE), 0);
     close(peer);
     assert_true(hf_test_close(port, link));
 }
@@ -479,11 +509,81 @@ static void a_unix_socket_path_that_is_too_long_is_an_argument_error(void **stat
     link->api->abort(link);
 }
 
+/* Shows found S3. */
+static void a_unix_socket_of_another_user_is_refused_by_requirepeer(void **state) {
+    hf_linux *port = port_of(state);
+    hf_config *config = &((hf_fixture *)*state)->config;
+    const struct passwd *self = getpwuid(geteuid());
+    char folder[] = "/tmp/hf-test-XXXXXX", name[64];
+    int32_t system;
+    assert_non_null(mkdtemp(folder));
+    assert_non_null(self);
+    (void)snprintf(name, sizeof name, "%s", self->pw_name);
+    int listener = listen_local(folder, 5433, 4);
+    config->requirepeer = "nobody at all";
+    hf_link *link = open_local(port, folder, 5433);
+    assert_int_equal(hf_test_ready(port, link), HF_ERR_CONFIG);
+    const char *why = link->api->why(link, &system);
+    assert_non_null(strstr(why, "requirepeer is nobody at all"));
+    assert_non_null(strstr(why, name));
+    assert_int_equal(link->api->write(link, "secret", 6),
+                     HF_ERR_CONFIG); /* nothing is said to it */
+    link->api->abort(link);
+    config->requirepeer = name;
+    link = open_local(port, folder, 5433);
+    assert_int_equal(hf_test_ready(port, link), 1);
+    link->api->abort(link);
+    close(listener);
+    remove_local(folder, 5433);
+}
+
+/* Shows found S6. RFC 4013, section 3, and what PostgreSQL does beside it. */
+static void passwords_are_prepared_as_postgresql_prepares_them(void **state) {
+    static const struct {
+        const char *password, *prepared; /* NULL: used as it is */
+    } cases[] = {
+        { "plain ascii\x07", NULL },
+        { "a\xc2\xa0z", "a z" },      /* NBSP is a space */
+        { "a\xe2\x80\x8bz", "a z" },  /* U+200B too */
+        { "I\xc2\xadX", "IX" },       /* soft hyphen is nothing */
+        { "e\xcc\x81", "\xc3\xa9" },  /* e and U+0301 */
+        { "\xc2\xaa", "a" },          /* feminine ordinal */
+        { "\xe2\x85\xa8", "IX" },     /* Roman nine */
+        { "\xc2\xad", NULL },         /* nothing is left */
+        { "a\xc2\x80", NULL },        /* a control character */
+        { "a\x07\xc2\xaa", NULL },    /* ASCII's too, beside what is not ASCII */
+        { "\xc8\xa1z", NULL },        /* U+0221: not assigned in Unicode 3.2 */
+        { "\xf0\x9f\x98\x80", NULL }, /* nor is this */
+        { "a\xcd\x80", NULL },        /* U+0340 is prohibited before it is normalised */
+        { "\xd8\xa7\x31", NULL },     /* right-to-left must end so */
+        { "\xd8\xa7\x31\xd8\xa8", "\xd8\xa7\x31\xd8\xa8" },
+        { "\xd8\xa7"
+          "a\xd8\xa8",
+          NULL },                  /* and hold no letter of the other kind */
+        { "a\xff", NULL },         /* no UTF-8 */
+        { "a\xed\xa0\x80", NULL }, /* a surrogate */
+        { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
+    };
+    hf_linux *port = port_of(state);
+    char out[64];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int done = hf_linux_saslprep(&port->port, cases[i].password, out, sizeof out);
+        assert_int_equal(done, cases[i].prepared != NULL);
+        if (done) {
+            assert_string_equal(out, cases[i].prepared);
+        }
+    }
+    assert_int_equal(hf_linux_saslprep(&port->port, "e\xcc\x81z", out, 3), 0); /* no room */
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(bytes_go_both_ways),
         TEST(the_kernel_sends_at_once_and_lets_go_of_dead_peers),
+        TEST(the_users_keepalives_and_time_out_are_set_on_our_socket),
+        TEST(a_unix_socket_of_another_user_is_refused_by_requirepeer),
+        TEST(passwords_are_prepared_as_postgresql_prepares_them),
         TEST(a_refused_connection_is_told_by_ready),
         TEST(a_network_without_route_is_unreachable),
         TEST(a_reset_is_an_error_of_its_own),

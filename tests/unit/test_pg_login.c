@@ -1,3 +1,4 @@
+#include "classify.h"
 #include "unit.h"
 
 #include "pg_peer.h"
@@ -86,11 +87,53 @@ static void cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method(v
         AUTH(&peer, "\x03", "");
         assert_true(pg_peer_sends(&peer, "secret words"));
     }
-    with_password(HF_AUTH_PASSWORD | HF_AUTH_SCRAM); /* one of the hosts is far away */
-    peer.config.hosts[0].name = "/run/postgresql";
-    peer.config.hosts[1].name = "db.example";
+    for (unsigned i = 0; i < 3;
+         i++) { /* this host decides: far away, or the folder by its address */
+        with_password(HF_AUTH_PASSWORD | HF_AUTH_SCRAM);
+        peer.config.hosts[0].name = "/run/postgresql";
+        peer.config.hosts[1].name = i == 2 ? "/run/postgresql" : "db.example";
+        peer.config.hosts[1].address = i == 2 ? "10.0.0.1" : NULL;
+        peer.config.n_hosts = 2;
+        peer.io.host = &peer.config.hosts[i > 0];
+        AUTH(&peer, "\x03", "");
+        if (i == 0)
+            assert_true(pg_peer_sends(&peer, "secret words"));
+        else
+            refused(HF_ERR_AUTH_METHOD);
+    }
+}
+
+/* Shows found S2. */
+static void a_hosts_own_password_goes_to_it_and_to_no_other(void **state) {
+    static const char *const own[] = { "first's own", NULL, "" };
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        with_password(HF_AUTH_PASSWORD);
+        peer.io.encrypted = true;
+        peer.config.hosts[0].password = own[i];
+        peer.config.hosts[1].password = "second's own";
+        peer.config.n_hosts = 2;
+        AUTH(&peer, "\x03", "");
+        if (i == 2) {
+            refused(HF_ERR_AUTH_PASSWORD);
+            continue;
+        }
+        assert_true(pg_peer_sends(&peer, own[i] ? own[i] : "secret words"));
+        assert_false(pg_peer_sends(&peer, "second's own"));
+    }
+    with_password(0); /* one has a password, another has none: it logs in without */
+    peer.config.password = NULL;
+    peer.config.hosts[1].password = "second's own";
     peer.config.n_hosts = 2;
-    AUTH(&peer, "\x03", "");
+    OK(&peer);
+    PG_SAY(&peer, 'Z', "I");
+    PG_NEWS(&peer, "UP\n");
+    with_password(0);
+    peer.config.password = NULL;
+    peer.config.hosts[1].password = "second's own";
+    peer.config.n_hosts = 2;
+    peer.io.host = &peer.config.hosts[1];
+    OK(&peer);
     refused(HF_ERR_AUTH_METHOD);
 }
 
@@ -354,7 +397,8 @@ static void refused_parameters_are_left_out_step_by_step(void **state) {
         for (size_t i = 0; i < COUNT(always); i++)
             assert_true(starts_with(level, always[i]));
         assert_int_equal(starts_with(level, "client_connection_check_interval"), level < 1);
-        assert_int_equal(starts_with(level, "tcp_user_timeout"), level < 2);
+        assert_int_equal(starts_with(level, "tcp_keepalives_idle"), level < 2);
+        assert_false(starts_with(level, "tcp_user_timeout")); /* found P5 */
         assert_int_equal(starts_with(level, "default_transaction_read_only"), level < 2);
     }
     peer.config.read_only = false;
@@ -369,15 +413,15 @@ static void which_step_is_taken_depends_on_the_parameter_that_was_refused(void *
         { "42704", "unrecognized configuration parameter \"client_connection_check_interval\"", 0,
           1 },
         { "22023", "client_connection_check_interval must be set to 0 on this platform", 0, 1 },
-        { "42704", "unrecognized configuration parameter \"tcp_user_timeout\"", 0, 2 },
-        { "42704", "unrecognized configuration parameter \"tcp_user_timeout\"", 1, 2 },
+        { "42704", "unrecognized configuration parameter \"tcp_keepalives_idle\"", 0, 2 },
+        { "42704", "unrecognized configuration parameter \"tcp_keepalives_idle\"", 1, 2 },
         { "08P01", "unsupported startup parameter: default_transaction_read_only", 0, 2 },
         { "08P01", "unsupported startup parameter: extra", 0, 1 },
         { "08P01", "unsupported startup parameter: extra", 1, 2 },
-        { "08P01", "unsupported startup parameter: tcp_user_timeout", 2, 2 },
+        { "08P01", "unsupported startup parameter: tcp_keepalives_idle", 2, 2 },
         { "08P01", "server login has been failing", 0, 0 },
         { "42704", "unrecognized configuration parameter \"mine\"", 0, 0 },
-        { "42501", "permission denied to set parameter \"tcp_user_timeout\"", 0, 0 },
+        { "42501", "permission denied to set parameter \"tcp_keepalives_idle\"", 0, 0 },
         { "28000", "client_connection_check_interval", 0, 0 },
     };
     (void)state;
@@ -387,6 +431,30 @@ static void which_step_is_taken_depends_on_the_parameter_that_was_refused(void *
         pg_peer_error(&peer, "FATAL", cases[i].sqlstate, cases[i].message);
         assert_int_equal(peer.io.degraded, cases[i].to);
         assert_int_equal(peer.last, cases[i].to == cases[i].from ? HF_NEWS_FATAL : HF_NEWS_AGAIN);
+    }
+}
+
+/* Shows found S1. */
+static void a_parameter_that_the_user_asked_for_is_never_left_out(void **state) {
+    static const char *const messages[] = { "unsupported startup parameter: geqo",
+                                            "invalid value for parameter \"TimeZone\": \"x\"",
+                                            "unsupported startup parameter: options" };
+    (void)state;
+    pg_peer_init(&peer);
+    peer.config.parameters = "TimeZone\0x\0geqo\0off\0";
+    for (uint8_t level = 0; level <= 2; level++) {
+        assert_true(starts_with(level, "TimeZone"));
+        assert_true(starts_with(level, "geqo"));
+        assert_true(starts_with(level, "client_encoding"));
+    }
+    for (size_t i = 0; i < COUNT(messages); i++) {
+        with_password(0);
+        peer.config.parameters = "TimeZone\0x\0geqo\0off\0";
+        peer.config.options = "-c work_mem=1MB";
+        pg_peer_error(&peer, "FATAL", i == 1 ? "22023" : "08P01", messages[i]);
+        assert_int_equal(peer.last, HF_NEWS_FATAL);
+        assert_int_equal(peer.io.degraded, 0);
+        assert_int_equal(hf_classify(&peer.io.error, false), HF_CLASS_PERMANENT);
     }
 }
 
@@ -453,6 +521,8 @@ int main(void) {
         cmocka_unit_test(scram_is_the_default_with_a_password_and_nothing_weaker_is_answered),
         cmocka_unit_test(without_a_password_only_trust_is_the_default),
         cmocka_unit_test(cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method),
+        cmocka_unit_test(a_hosts_own_password_goes_to_it_and_to_no_other),
+        cmocka_unit_test(a_parameter_that_the_user_asked_for_is_never_left_out),
         cmocka_unit_test(a_password_that_was_sent_does_not_stay_in_memory),
         cmocka_unit_test(ok_before_the_exchange_is_complete_is_refused),
         cmocka_unit_test(what_is_asked_out_of_turn_is_a_protocol_error),

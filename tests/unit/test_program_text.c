@@ -198,6 +198,11 @@ static void a_line_of_pgpass_matches_as_in_libpq(void **state) {
     assert_null(password("*:5433:*:*:secret"));
     assert_null(password("*:*:*:us"));
     assert_null(password(""));
+    assert_string_equal(password("h:5432:d:b:us\\\\er:x"), "x"); /* no need to escape it */
+    hf_bytes out = { 0 };
+    assert_true(hf_pgpass_line("fe80::1:5432:*:*:six", "fe80::1", "5432", "d", "u", &out));
+    assert_string_equal(hf_bytes_text(&out), "six");
+    hf_bytes_free(&out);
 }
 
 static char path[] = "/tmp/hf-test-XXXXXX";
@@ -210,20 +215,22 @@ static void write_file(const char *content) {
 }
 
 static void the_first_match_counts_and_an_open_file_is_ignored(void **state) {
-    hf_bytes found = { 0 };
+    hf_bytes found = { 0 }, file = { 0 };
     (void)state;
     write_file("# comment\r\nother:*:*:*:no\r\n*:*:*:u:first\r\n*:*:*:*:second");
     assert_int_equal(chmod(path, 0600), 0);
-    assert_true(hf_pgpass_find(path, "h", "1", "d", "u", &found));
+    assert_true(hf_pgpass_read(path, &file));
+    assert_true(hf_pgpass_find(&file, "h", "1", "d", "u", &found));
     assert_string_equal(hf_bytes_text(&found), "first");
     hf_bytes_reset(&found, 0);
-    assert_true(hf_pgpass_find(path, "h", "1", "d", "v", &found));
+    assert_true(hf_pgpass_find(&file, "h", "1", "d", "v", &found));
     assert_string_equal(hf_bytes_text(&found), "second");
+    hf_secret_free(&file);
+    assert_false(hf_pgpass_find(&file, "h", "1", "d", "v", &found));
     assert_int_equal(chmod(path, 0640), 0);
-    hf_bytes_reset(&found, 0);
-    assert_false(hf_pgpass_find(path, "h", "1", "d", "u", &found));
-    assert_false(hf_pgpass_find("/tmp/hf-test-there-is-none", "h", "1", "d", "u", &found));
-    hf_bytes_free(&found);
+    assert_false(hf_pgpass_read(path, &file));
+    assert_false(hf_pgpass_read("/tmp/hf-test-there-is-none", &file));
+    hf_secret_free(&found);
 }
 
 static bool add_key(void *user, const char *key, const char *value, const char *place,
@@ -246,6 +253,12 @@ static void a_service_gives_its_own_lines_only(void **state) {
     assert_int_equal(hf_service_read(path, "on", add_key, &seen, &failure), HF_SERVICE_NONE);
     assert_int_equal(hf_service_read("/tmp/hf-test-none", "one", add_key, &seen, &failure),
                      HF_SERVICE_NONE);
+    static const char *const wrong[] = { "[one]\nhost\n", "[one]\nhost =a\n",
+                                         "[one]\nldap://ldap.example/dc=x\n" };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        write_file(wrong[i]);
+        assert_int_equal(hf_service_read(path, "one", add_key, &seen, &failure), HF_SERVICE_FAILED);
+    }
     write_file("[one]\nhost\n");
     assert_int_equal(hf_service_read(path, "one", add_key, &seen, &failure), HF_SERVICE_FAILED);
     assert_non_null(strstr(failure.text, ":2:"));

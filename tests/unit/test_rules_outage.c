@@ -249,7 +249,7 @@ static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
         if (how > 0) { /* asked for less, it is dialled again, and that hangs or is refused */
             fault.deed = HF_PEER_FATAL;
             fault.sqlstate = "08P01";
-            fault.message = "unsupported startup parameter: tcp_user_timeout";
+            fault.message = "unsupported startup parameter: tcp_keepalives_idle";
             hf_peer_add(world->peer,
                         (hf_peer_fault){ .point = HF_PEER_CONNECT,
                                          .deed = how > 1 ? HF_PEER_ERROR : HF_PEER_SILENCE,
