@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* A DSN -> keys and values, each handed on, to hf_config_set() if nobody else wants it. As libpq's conninfo_uri_parse() and
- * conninfo_parse() read it (PostgreSQL docs 34.1.1).
+/* A DSN -> keys and values, each handed on: to hf_config_set(), or to who wants to know which there are. As libpq's
+ * conninfo_uri_parse() and conninfo_parse() read it (PostgreSQL docs 34.1.1).
  *
  *     postgres://user:password@host:port,[::1]:port2/dbname?key=value&key=value
  *     host=… password='with \' and blanks' key = value

@@ -23,9 +23,9 @@
 
 /* The kernel's own detection of dead peers, in seconds, where the settings do not say otherwise: a connection idle
  * that long is asked for a sign of life, then so often, and given up after so many unanswered. holdfast's probes are
- * quicker where they are on; this keeps NAT and firewall entries alive, and lets go of what probe_interval 0 would keep.
- * How long sent bytes may stay unacknowledged is the system's affair unless tcp_user_timeout says it: a server that is
- * at work on a long statement need not read, and the core's deadlines are shorter. */
+ * quicker where they are on; this keeps NAT and firewall entries alive, and lets go of what probe_interval 0 would
+ * keep. How long sent bytes may stay unacknowledged is the system's affair unless tcp_user_timeout says it: a server
+ * that is at work on a long statement need not read, and the core's deadlines are shorter. */
 #define HF_KEEPALIVE_IDLE_S     30
 #define HF_KEEPALIVE_INTERVAL_S 10
 #define HF_KEEPALIVE_COUNT      3

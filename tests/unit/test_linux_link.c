@@ -537,45 +537,6 @@ static void a_unix_socket_of_another_user_is_refused_by_requirepeer(void **state
     remove_local(folder, 5433);
 }
 
-/* Shows found S6. RFC 4013, section 3, and what PostgreSQL does beside it. */
-static void passwords_are_prepared_as_postgresql_prepares_them(void **state) {
-    static const struct {
-        const char *password, *prepared; /* NULL: used as it is */
-    } cases[] = {
-        { "plain ascii\x07", NULL },
-        { "a\xc2\xa0z", "a z" },      /* NBSP is a space */
-        { "a\xe2\x80\x8bz", "a z" },  /* U+200B too */
-        { "I\xc2\xadX", "IX" },       /* soft hyphen is nothing */
-        { "e\xcc\x81", "\xc3\xa9" },  /* e and U+0301 */
-        { "\xc2\xaa", "a" },          /* feminine ordinal */
-        { "\xe2\x85\xa8", "IX" },     /* Roman nine */
-        { "\xc2\xad", NULL },         /* nothing is left */
-        { "a\xc2\x80", NULL },        /* a control character */
-        { "a\x07\xc2\xaa", NULL },    /* ASCII's too, beside what is not ASCII */
-        { "\xc8\xa1z", NULL },        /* U+0221: not assigned in Unicode 3.2 */
-        { "\xf0\x9f\x98\x80", NULL }, /* nor is this */
-        { "a\xcd\x80", NULL },        /* U+0340 is prohibited before it is normalised */
-        { "\xd8\xa7\x31", NULL },     /* right-to-left must end so */
-        { "\xd8\xa7\x31\xd8\xa8", "\xd8\xa7\x31\xd8\xa8" },
-        { "\xd8\xa7"
-          "a\xd8\xa8",
-          NULL },                  /* and hold no letter of the other kind */
-        { "a\xff", NULL },         /* no UTF-8 */
-        { "a\xed\xa0\x80", NULL }, /* a surrogate */
-        { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-    };
-    hf_linux *port = port_of(state);
-    char out[64];
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int done = hf_linux_saslprep(&port->port, cases[i].password, out, sizeof out);
-        assert_int_equal(done, cases[i].prepared != NULL);
-        if (done) {
-            assert_string_equal(out, cases[i].prepared);
-        }
-    }
-    assert_int_equal(hf_linux_saslprep(&port->port, "e\xcc\x81z", out, 3), 0); /* no room */
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -583,7 +544,6 @@ int main(void) {
         TEST(the_kernel_sends_at_once_and_lets_go_of_dead_peers),
         TEST(the_users_keepalives_and_time_out_are_set_on_our_socket),
         TEST(a_unix_socket_of_another_user_is_refused_by_requirepeer),
-        TEST(passwords_are_prepared_as_postgresql_prepares_them),
         TEST(a_refused_connection_is_told_by_ready),
         TEST(a_network_without_route_is_unreachable),
         TEST(a_reset_is_an_error_of_its_own),
