@@ -287,11 +287,22 @@ void hf_client_free(hf_client *client) {
     *client = (hf_client){ .config = client->config };
 }
 
+/* Is there a host that is given no password? */
+static bool lacks_password(const hf_config *config) {
+    bool lacks = false;
+    for (unsigned i = 0; i < config->n_hosts && !config->password; i++) {
+        lacks = lacks || !config->hosts[i].password;
+    }
+    return lacks;
+}
+
 /* Of a refusal for good: what to do about it, where that is known. */
 static const char *way_out(const hf_client *client, const hf_error *error) {
     bool login = error->code == HF_ERR_AUTH_METHOD || error->code == HF_ERR_AUTH_PASSWORD;
-    if (login && (error->code == HF_ERR_AUTH_PASSWORD || !hf_config_has_password(client->config))) {
-        return "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass";
+    if (login && lacks_password(client->config)) {
+        return hf_config_has_password(client->config)
+                   ? "; no password was given for some of the hosts: put it into ~/.pgpass"
+                   : "; no password was given: put one into --dsn, PGPASSWORD or ~/.pgpass";
     }
     if (error->code == HF_ERR_TLS_CERT && strstr(error->message, "trusted CA")) {
         return "; sslrootcert=FILE names the CA that signed it";

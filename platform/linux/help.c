@@ -39,7 +39,7 @@ static void usage(FILE *to, hf_command command) {
         "  holdfast watch\n"
         "  holdfast --version\n"
         "  holdfast COMMAND --help\n\n"
-        "Where the server is: --dsn URL, else the PG* variables, the service file and ~/.pgpass, as\n"
+        "Where the server is: --dsn URL, else the service file, the PG* variables and ~/.pgpass, as\n"
         "libpq has them. Durations: 500ms, 2s, 15m, 1h, forever; plain numbers are seconds.\n",
         to);
 }
@@ -119,6 +119,10 @@ void hf_help(FILE *to, hf_command command) {
             "\n--reconnect-timeout and --close-timeout set the probe-... one too, unless it is given.\n",
             to);
     }
+    fputs(
+        "\nTLS: sslmode=verify-full unless --dsn, PGSSLMODE or the service file say verify-ca, require or\n"
+        "disable; libpq's prefer and allow are refused. sslrootcert=FILE names the CA.\n",
+        to);
     fputs(
         "\nExit status: 0 all done; 1 usage or configuration; 2 done, but some lines were refused;\n"
         "3 refused for good; 4 incomplete, run it again to resume; 5 a write's outcome is unknown.\n",
