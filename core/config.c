@@ -379,7 +379,7 @@ static bool check_hosts(const hf_config *config, hf_error *error) {
 bool hf_config_has_password(const hf_config *config) {
     bool any = config->password != NULL;
 
-    for (size_t i = 0; i < config->n_hosts; i++) {
+    for (size_t i = 0; i < HF_HOSTS_MAX; i++) { /* those beyond n_hosts have none */
         any = any || config->hosts[i].password;
     }
     return any;
@@ -400,7 +400,10 @@ static bool check_tls(const hf_config *config, hf_error *error) {
     if (!HF_WITH_CRL && (config->sslcrl || config->sslcrldir)) {
         return hf_complain(error, "sslcrl", HF_WORDS(HF_KEY_NO_CRL));
     }
-    if (config->ssl_max_version != HF_TLS_DEFAULT &&
+    if (HF_SMALL && config->parameters) {
+        return hf_complain(error, "parameters", "");
+    }
+    if (HF_WITH_WORDS && config->ssl_max_version != HF_TLS_DEFAULT &&
         config->ssl_min_version > config->ssl_max_version) {
         return hf_complain(error, "ssl_min_protocol_version",
                            HF_WORDS("newer than ssl_max_protocol_version"));

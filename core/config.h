@@ -167,7 +167,8 @@ typedef struct hf_config {
     const char *requirepeer; /* the system user that a Unix socket's server must run as; NULL any */
     const char *options;     /* PostgreSQL's `options` start-up parameter, or NULL */
     /* Further start-up parameters, "TimeZone\0UTC\0DateStyle\0ISO\0": name and value, each with its NUL, and an
-     * empty name at the end; NULL none. A server or pooler that refuses one of them is refused for good. */
+     * empty name at the end; NULL none. A server or pooler that refuses one of them is refused for good. A small build
+     * has no room for them: hf_config_check() refuses them. */
     const char *parameters;
     void *callback_user;
     hf_notice_fn *on_notice;

@@ -126,7 +126,7 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     put_setting(&out, "database", config->database);
     put_setting(&out, "application_name", config->application_name);
     put_setting(&out, "options", config->options);
-    if (config->parameters) {
+    if (!HF_SMALL && config->parameters) {
         put(&out, config->parameters, (size_t)(end_of(config->parameters) - config->parameters));
     }
     for (const char *at = parameters, *next; *at; at = next) {
