@@ -3,10 +3,12 @@
  *     cc -std=c11 -Icore tests/tables.c -o tables
  *     ./tables states      the machine: states, deadlines, edges
  *     ./tables settings    every setting with its default and what 0 means
+ *     ./tables libpq       every keyword and variable of libpq's and what becomes of it
  *
  * Needs the headers alone. */
 #include "config.h"
 #include "fsm.h"
+#include "key.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,13 +113,55 @@ static void print_settings(void) {
 #undef X
 }
 
+/* `disable` or `prefer` */
+static void print_values(const char *values) {
+    for (const char *at = values; *at; at += strlen(at) + 1) {
+        printf("%s`%s`", at == values ? "" : at[strlen(at) + 1] ? ", " : " or ", at);
+    }
+}
+
+enum { TEXT, CERT, CRL, SPECIAL, ONLY, NEVER, PROGRAM, VARIABLE };
+
+static void print_keyword(const char *key, const char *variable, int how, const char *values,
+                          const char *text) {
+    printf(*key ? "| `%s` | " : "| %s| ", key);
+    printf(*variable ? "`%s` | " : "%s| ", variable);
+    if (how == ONLY) {
+        printf("only ");
+        print_values(values);
+        printf(": ");
+    } else if (how == NEVER) {
+        printf("refused: ");
+    }
+    printf("%s |\n", text);
+}
+
+#define HF_VALUES_TEXT(field)    ""
+#define HF_VALUES_CERT(field)    ""
+#define HF_VALUES_CRL(field)     ""
+#define HF_VALUES_SPECIAL(name)  ""
+#define HF_VALUES_ONLY(values)   values
+#define HF_VALUES_NEVER(none)    ""
+#define HF_VALUES_PROGRAM(name)  ""
+#define HF_VALUES_VARIABLE(none) ""
+
+static void print_libpq(void) {
+    puts("| keyword | variable | what becomes of it |\n|---|---|---|");
+#define X(key, variable, how, detail, text) \
+    print_keyword(key, variable, how, HF_VALUES_##how(detail), text);
+    HF_LIBPQ(X)
+#undef X
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "states") == 0) {
         print_states();
     } else if (argc == 2 && strcmp(argv[1], "settings") == 0) {
         print_settings();
+    } else if (argc == 2 && strcmp(argv[1], "libpq") == 0) {
+        print_libpq();
     } else {
-        fprintf(stderr, "usage: %s states|settings\n", argv[0]);
+        fprintf(stderr, "usage: %s states|settings|libpq\n", argv[0]);
         return 1;
     }
     return 0;
