@@ -162,9 +162,23 @@ static bool open_tls(hf_net *net, const hf_config *config, hf_error *error) {
     return hf_linux_trust(&net->tls, config, error) == 0;
 }
 
+/* Settings of a system's socket: port/lwip's links have their own. */
+static bool settings_good(const hf_config *config, hf_error *error) {
+    if (config->keepalives_off || config->keepalives_idle_s || config->keepalives_interval_s ||
+        config->keepalives_count || config->tcp_user_timeout_ms) {
+        hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE,
+                     "keepalives, tcp_user_timeout: lwIP's links have their own; leave them out");
+        return false;
+    }
+    return true;
+}
+
 hf_net *hf_net_open(const hf_config *config, hf_error *error) {
-    hf_net *net = calloc(1, sizeof *net);
     memset(error, 0, sizeof *error);
+    if (!settings_good(config, error)) {
+        return NULL;
+    }
+    hf_net *net = calloc(1, sizeof *net);
     if (net == NULL) {
         hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, NULL);
         return NULL;

@@ -122,11 +122,12 @@ static char **own(hf_sources *sources, const char *key) {
 
 static bool take(void *user, const char *key, const char *value, hf_error *error) {
     hf_sources *sources = user;
+    hf_config *config = sources->config;
     char **kept = own(sources, key);
     if (kept) {
         free(*kept);
         *kept = *value ? hf_must_copy(value) : NULL;
-    } else if (!hf_config_set(sources->config, key, value, error)) {
+    } else if (!hf_config_set(config, key, value, error)) {
         return false;
     }
     mark(sources, key);

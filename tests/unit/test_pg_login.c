@@ -252,6 +252,53 @@ static void scram_that_asks_too_much_is_refused_and_a_wrong_proof_too(void **sta
     refused(HF_ERR_AUTH_SERVER);
 }
 
+static int prepare(hf_port *port, const char *password, char *out, size_t size) {
+    (void)port;
+    assert_true(size > 2048);
+    if (strcmp(password, "raw") != 0)
+        return 0;
+    (void)snprintf(out, size, "prepared");
+    return 1;
+}
+
+/* The proof that is sent for a password, or the message that holds it. */
+static void proof_of(const char *password, unsigned method, uint8_t out[200]) {
+    with_password(method);
+    peer.config.password = password;
+    peer.api.saslprep = prepare;
+    if (method == HF_AUTH_SCRAM) {
+        SASL(&peer);
+        peer.io.tx.start = peer.io.tx.end = 0;
+        FIRST(&peer);
+        for (size_t i = 0; i + 8 < sizeof peer.store; i++)
+            assert_memory_not_equal(peer.store + i, "prepared", 8);
+    } else {
+        peer.io.encrypted = true;
+        if (method == HF_AUTH_MD5)
+            AUTH(&peer, "\x05", "salt");
+        else
+            AUTH(&peer, "\x03", "");
+    }
+    memset(out, 0, 200);
+    assert_in_range(peer.io.tx.end - peer.io.tx.start, 5, 200);
+    memcpy(out, peer.io.tx.data + peer.io.tx.start, peer.io.tx.end - peer.io.tx.start);
+}
+
+/* Shows found S6. */
+static void a_password_is_prepared_for_scram_alone(void **state) {
+    static const unsigned methods[] = { HF_AUTH_SCRAM, HF_AUTH_MD5, HF_AUTH_PASSWORD };
+    (void)state;
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        uint8_t raw[200], same[200], other[200];
+        bool scram = HF_WITH_SASLPREP && methods[i] == HF_AUTH_SCRAM;
+        proof_of("raw", methods[i], raw);
+        proof_of("prepared", methods[i], same);
+        proof_of("raw2", methods[i], other);
+        assert_int_equal(memcmp(raw, same, sizeof raw) == 0, scram);
+        assert_memory_not_equal(raw, other, sizeof raw);
+    }
+}
+
 static void channel_binding_is_used_when_it_can_be_and_its_absence_is_told(void **state) {
     static const struct {
         uint8_t setting;
@@ -521,6 +568,7 @@ int main(void) {
         cmocka_unit_test(scram_is_the_default_with_a_password_and_nothing_weaker_is_answered),
         cmocka_unit_test(without_a_password_only_trust_is_the_default),
         cmocka_unit_test(cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method),
+        cmocka_unit_test(a_password_is_prepared_for_scram_alone),
         cmocka_unit_test(a_hosts_own_password_goes_to_it_and_to_no_other),
         cmocka_unit_test(a_parameter_that_the_user_asked_for_is_never_left_out),
         cmocka_unit_test(a_password_that_was_sent_does_not_stay_in_memory),
