@@ -43,6 +43,20 @@ def test_json_log_is_one_object_a_line(disturbed):
     assert "57P01" in text and SECRET not in text
 
 
+def test_json_log_says_when_the_next_try_is_due_by_the_clock_that_delays_count_from(holdfast, cluster, proxy):
+    """A line's own time is when it was written, which a busy machine does late."""
+    proxy.refuse()
+    run = holdfast("query", "SELECT 1", dsn=cluster.dsn(port=proxy.port), status=4, log_format="json", log_level="debug",
+                   connect_retries=3, retry_delay="20ms", max_retry_delay="40ms")
+    steps = [step for step in map(json.loads, run.stderr.splitlines()) if "from" in step]
+    waits = [step for step in steps if step["to"] == "BACKOFF"]
+    tries = [step for step in steps if step["from"] == "BACKOFF" and step["to"] == "CONNECTING"]
+    assert len(waits) >= 3 and len(tries) == 3
+    assert all(wait["due_ms"] == wait["at_ms"] + wait["wait_ms"] for wait in waits)
+    assert all(wait["due_ms"] <= once_more["at_ms"] for wait, once_more in zip(waits, tries))
+    assert all(step["due_ms"] == step["at_ms"] for step in steps if step not in waits)
+
+
 def test_log_goes_to_stderr_without_a_file(disturbed):
     run = disturbed(log_file=None, log_level="info")
     assert RECONNECTED in run.stderr
