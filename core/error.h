@@ -123,7 +123,7 @@ typedef struct hf_error {
     int32_t system;    /* errno or the TLS library's code; 0 when neither */
     uint32_t position; /* 1-based character position in the SQL; 0 unknown */
     char sqlstate[6];  /* "" when the server did not say */
-    char severity;     /* 'W' warning, 'E' error, 'F' FATAL, 'P' PANIC, 0 not the server's */
+    char severity;     /* the first letter of its word, DEBUG to PANIC; 0 not the server's */
     bool from_server;  /* message is the server's text: printable characters only */
     char message[HF_MESSAGE_BYTES]; /* a host, a file, the server's words; "" none */
 } hf_error;

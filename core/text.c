@@ -25,14 +25,12 @@ static void put(hf_writer *writer, const char *text, size_t bytes) {
     writer->out[writer->length] = 0;
 }
 
-/* How many bytes the UTF-8 character at text has, 0 if it is not one (RFC 3629): no overlong form, no
- * surrogate, nothing above U+10FFFF. */
-static size_t character(const char *text, size_t bytes, uint32_t *code) {
+size_t hf_character(const char *text, size_t bytes, uint32_t *code) {
     const uint8_t *at = (const uint8_t *)text;
     size_t length;
 
+    *code = at[0];
     if (at[0] < 0x80) {
-        *code = at[0];
         return 1;
     }
     if (at[0] < 0xc2 || at[0] > 0xf4) {
@@ -57,30 +55,60 @@ static size_t character(const char *text, size_t bytes, uint32_t *code) {
     return length;
 }
 
-/* Not a control character, and not one of those that turn, hide or end a line of text on a terminal. */
-static bool printable(uint32_t code) {
-    static const struct {
-        uint16_t first, last;
-    } hidden[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },       /* C0, DEL, C1 */
-                   { 0xad, 0xad },     { 0x061c, 0x061c },   /* soft hyphen, Arabic letter mark */
-                   { 0x200b, 0x200f }, { 0x2028, 0x202e },   /* zero width, line ends, reordering */
-                   { 0x2060, 0x206f }, { 0xfeff, 0xfeff },   /* invisible, reordering, BOM */
-                   { 0xfff0, 0xfffb }, { 0xfffe, 0xffff } }; /* specials, not characters */
+/* The first of each range, and how many follow it. */
+static const struct {
+    uint16_t first;
+    uint8_t plane, more;
+} hf_hidden[] = {
+    { 0x0000, 0, 31 },
+    { 0x007f, 0, 32 }, /* C0, DEL and C1 */
+    { 0x00ad, 0, 0 },
+    { 0x034f, 0, 0 }, /* soft hyphen, grapheme joiner */
+    { 0x0600, 0, 5 },
+    { 0x061c, 0, 0 }, /* Arabic number signs, letter mark */
+    { 0x06dd, 0, 0 },
+    { 0x070f, 0, 0 }, /* end of ayah, Syriac abbreviation */
+    { 0x0890, 0, 1 },
+    { 0x08e2, 0, 0 }, /* Arabic pound and piastre, disputed end of ayah */
+    { 0x115f, 0, 1 },
+    { 0x17b4, 0, 1 }, /* Hangul fillers, Khmer inherent vowels */
+    { 0x180b, 0, 4 },
+    { 0x200b, 0, 4 }, /* Mongolian selectors, zero width and marks of direction */
+    { 0x2028, 0, 6 },
+    { 0x2060, 0, 15 }, /* line ends and reordering, invisible and reordering */
+    { 0x3164, 0, 0 },
+    { 0xfdd0, 0, 31 }, /* Hangul filler, no characters */
+    { 0xfe00, 0, 15 },
+    { 0xfeff, 0, 0 }, /* variation selectors, byte order mark */
+    { 0xffa0, 0, 0 },
+    { 0xfff0, 0, 11 }, /* half-width filler, interlinear marks */
+    { 0x10bd, 1, 0 },
+    { 0x10cd, 1, 0 }, /* Kaithi number signs */
+    { 0x3430, 1, 15 },
+    { 0xbca0, 1, 3 }, /* Egyptian and shorthand format controls */
+    { 0xd173, 1, 7 }  /* musical beams, slurs and phrases */
+};
 
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
-        if (code >= hidden[i].first && code <= hidden[i].last) {
+bool hf_printable(uint32_t code) {
+    if (code >= 0x20 && code < 0x7f) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof hf_hidden / sizeof hf_hidden[0]; i++) {
+        const uint32_t first = (uint32_t)hf_hidden[i].plane << 16 | hf_hidden[i].first;
+        if (code >= first && code - first <= hf_hidden[i].more) {
             return false;
         }
     }
-    return code < 0xe0000; /* behind: tags, private use */
+    /* The last two of each plane are no characters; from U+E0000 on are tags, selectors, private use. */
+    return code < 0xe0000 && (code & 0xfffe) != 0xfffe;
 }
 
 /* Character by character; only those that are printable, or all as they are. */
 static void write(hf_writer *writer, const char *text, size_t bytes, bool all) {
     while (bytes > 0 && !writer->cut) {
         uint32_t code = 0;
-        size_t used = character(text, bytes, &code);
-        const bool good = all || (used > 0 && printable(code));
+        size_t used = hf_character(text, bytes, &code);
+        const bool good = all || (used > 0 && hf_printable(code));
         const bool space = used > 0 && (code == '\n' || code == '\r' || code == '\t');
         used = used > 0 ? used : 1;
         put(writer, good ? text : space ? " " : "?", good ? used : 1);

@@ -2,6 +2,7 @@
 #include "bytes.h"
 
 #include "program.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,38 +98,17 @@ void hf_bytes_free(hf_bytes *bytes) {
     *bytes = (hf_bytes){ 0 };
 }
 
-/* Length of a printable UTF-8 character at text, 0 if there is none (RFC 3629). */
-static size_t printable(const unsigned char *text, size_t count) {
-    unsigned char c = text[0];
-    if (c < 0x80) {
-        return c >= 0x20 && c != 0x7f;
-    }
-    size_t more = c >= 0xc2 && c < 0xe0   ? 1
-                  : c >= 0xe0 && c < 0xf0 ? 2
-                  : c >= 0xf0 && c < 0xf5 ? 3
-                                          : 0;
-    if (more == 0 || more >= count || (c == 0xc2 && text[1] < 0xa0) ||
-        (c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] > 0x9f) ||
-        (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    for (size_t i = 1; i <= more; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return more + 1;
-}
-
 void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count) {
     while (count > 0) {
-        size_t length = printable((const unsigned char *)text, count);
-        if (length) {
+        uint32_t code;
+        size_t length = hf_character(text, count, &code);
+        if (length > 0 && hf_printable(code)) {
             hf_bytes_add(bytes, text, length);
         } else {
-            hf_bytes_add_byte(bytes, '?');
-            length = 1;
+            bool space = length > 0 && (code == '\n' || code == '\r' || code == '\t');
+            hf_bytes_add_byte(bytes, space ? ' ' : '?');
         }
+        length = length > 0 ? length : 1;
         text += length;
         count -= length;
     }

@@ -23,8 +23,7 @@ const char *hf_bytes_text(hf_bytes *bytes);
 void hf_bytes_reset(hf_bytes *bytes, size_t keep);
 void hf_bytes_free(hf_bytes *bytes);
 
-/* Appends text for a terminal or a log: control characters (C0, DEL, C1) and bytes that are no UTF-8 become
- * '?' (SECURITY 3). */
+/* Appends text for a terminal or a log, as hf_write_printable() does (SECURITY 3). */
 void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count);
 
 /* Memory, zeroed, or the end of the program: a job's files are then as after kill -9, and it can be resumed. */

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_US_MAX 50000 /* what a tick may take of the processor (port/linux, hf_port.spent) */
+#define NOTICES_TOLD 1000
+#define TICK_US_MAX  50000 /* what a tick may take of the processor (port/linux, hf_port.spent) */
 
 /* ---- transitions ---------------------------------------------------------------------------------- */
 
@@ -119,12 +120,34 @@ static void on_transition(void *user, const hf_transition *t) {
     }
 }
 
+/* Of a NoticeResponse (docs 55.7): what a person should hear of, what may be of interest, what was asked for. */
+static int notice_level(const hf_error *notice) {
+    switch (notice->severity) {
+    case 'N':
+    case 'I':
+    case 'L': return HF_LOG_INFO;
+    case 'D': return HF_LOG_DEBUG;
+    default: return HF_LOG_WARN;
+    }
+}
+
+/* The first ones of each level are worth a line each; a function may raise one for each of a million rows. */
 static void on_notice(void *user, unsigned conn, const hf_error *notice) {
+    hf_client *client = user;
     char text[HF_MESSAGE_BYTES + 64];
-    (void)user;
-    if (hf_log_wants(HF_LOG_DEBUG)) {
-        hf_error_text(notice, text, sizeof text);
-        hf_log(HF_LOG_DEBUG, "connection %u: %s", conn, text);
+    const int level = notice_level(notice);
+    uint32_t *told = &client->notices[level];
+    const bool more = *told >= NOTICES_TOLD && level < HF_LOG_DEBUG;
+    if (!hf_log_wants(more ? HF_LOG_DEBUG : level)) {
+        return;
+    }
+    hf_error_text(notice, text, sizeof text);
+    const hf_log_field fields[] = { { .name = "connection", .number = conn },
+                                    { .name = "sqlstate", .text = notice->sqlstate } };
+    hf_log_fields(more ? HF_LOG_DEBUG : level, fields, 2, "connection %u: %s", conn, text);
+    if (++*told == NOTICES_TOLD && level < HF_LOG_DEBUG) {
+        hf_log(level, "the server's further %s are told at --log-level debug only",
+               level == HF_LOG_WARN ? "warnings" : "notices");
     }
 }
 

@@ -31,6 +31,7 @@ typedef struct hf_client {
     uint32_t reconnects, outages;
     uint64_t outage_ms; /* all together */
     hf_outage_seen seen[HF_OUTAGES_KEPT];
+    uint32_t notices[HF_LOG_DEBUG + 1]; /* the server's, by level */
     char reason[HF_MESSAGE_BYTES]; /* why the last loss; or the first try, before it was ever up */
     hf_transition_fn *on_transition; /* besides the log; NULL none */
     void *user;

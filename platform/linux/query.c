@@ -11,6 +11,7 @@
 #include "connection.h"
 #include "csv_out.h"
 #include "files.h"
+#include "json_out.h"
 #include "log.h"
 #include "signals.h"
 #include "statement.h"
@@ -25,20 +26,7 @@
 #define GATHER_BYTES_TABLE  (32 * 1024 * 1024) /* of a table: then the widths so far must do */
 #define STATEMENT_BYTES_MAX (16 * 1024 * 1024)
 
-/* Types of pg_type whose text is a JSON number, and others that JSON has a form for (docs 8.1, 8.14). */
-enum {
-    OID_BOOL = 16,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_OID = 26,
-    OID_JSON = 114,
-    OID_FLOAT4 = 700,
-    OID_FLOAT8 = 701,
-    OID_MONEY = 790,
-    OID_NUMERIC = 1700,
-    OID_JSONB = 3802
-};
+#define OID_MONEY 790 /* of pg_type: text, but shown as numbers are */
 
 typedef struct hf_query_run {
     const hf_options *options;
@@ -47,6 +35,7 @@ typedef struct hf_query_run {
     hf_table table;
     hf_bytes out;
     hf_value *names; /* copies */
+    hf_bytes *keys;  /* of json: as an object has them */
     uint32_t *types;
     size_t n_columns;
     uint64_t rows;
@@ -55,46 +44,6 @@ typedef struct hf_query_run {
     int broken;    /* errno of standard output */
     hf_bytes said; /* the server's further words about an error */
 } hf_query_run;
-
-/* ---- values --------------------------------------------------------------------------------------- */
-
-static bool is_number(uint32_t type) {
-    return type == OID_INT8 || type == OID_INT2 || type == OID_INT4 || type == OID_OID ||
-           type == OID_FLOAT4 || type == OID_FLOAT8 || type == OID_NUMERIC;
-}
-
-static void add_json_text(hf_bytes *to, hf_value text) {
-    hf_bytes_add_byte(to, '"');
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c == '"' || c == '\\') {
-            hf_bytes_add_byte(to, '\\');
-            hf_bytes_add_byte(to, (char)c);
-        } else if (c == '\n') {
-            hf_bytes_add_text(to, "\\n");
-        } else if (c < 0x20 || c == 0x7f) {
-            hf_bytes_format(to, "\\u%04x", c);
-        } else {
-            hf_bytes_add_byte(to,
-                              (char)c); /* the server sends UTF-8: client_encoding is asserted */
-        }
-    }
-    hf_bytes_add_byte(to, '"');
-}
-
-static void add_json_value(hf_bytes *to, hf_value value, uint32_t type) {
-    if (!value.data) {
-        hf_bytes_add_text(to, "null");
-    } else if (type == OID_BOOL && value.bytes == 1) {
-        hf_bytes_add_text(to, value.data[0] == 't' ? "true" : "false");
-    } else if (type == OID_JSON || type == OID_JSONB ||
-               (is_number(type) && value.bytes > 0 && strchr("0123456789-", value.data[0]) &&
-                value.data[value.bytes - 1] != 'y')) { /* NaN and Infinity are no JSON: text */
-        hf_bytes_add(to, value.data, value.bytes);
-    } else {
-        add_json_text(to, value);
-    }
-}
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
 
@@ -112,10 +61,13 @@ static void print(hf_query_run *run) {
 static void free_columns(hf_query_run *run) {
     for (size_t i = 0; i < run->n_columns; i++) {
         free((void *)(uintptr_t)run->names[i].data);
+        hf_bytes_free(&run->keys[i]);
     }
     free(run->names);
+    free(run->keys);
     free(run->types);
     run->names = NULL;
+    run->keys = NULL;
     run->types = NULL;
     run->n_columns = 0;
 }
@@ -130,6 +82,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     hf_table_free(&run->table);
     hf_bytes_reset(&run->out, SIZE_MAX);
     run->names = hf_must_alloc(columns->n_columns, sizeof *run->names);
+    run->keys = hf_must_alloc(columns->n_columns, sizeof *run->keys);
     run->types = hf_must_alloc(columns->n_columns, sizeof *run->types);
     while (run->n_columns < columns->n_columns && hf_columns_next(columns, &column)) {
         char *name = hf_must_alloc(column.name.bytes + 1, 1);
@@ -138,10 +91,12 @@ static void on_columns(hf_request *request, hf_columns *columns) {
         run->types[run->n_columns++] = column.type;
         if (run->options->format == HF_FORMAT_TABLE) {
             hf_table_column_add(&run->table, run->names[run->n_columns - 1],
-                                is_number(column.type) || column.type == OID_MONEY);
+                                hf_json_out_numeric(column.type) || column.type == OID_MONEY);
         }
     }
-    if (run->options->format == HF_FORMAT_CSV && run->n_columns > 0) {
+    if (run->options->format == HF_FORMAT_JSON) {
+        hf_json_out_names(run->keys, run->names, run->n_columns);
+    } else if (run->options->format == HF_FORMAT_CSV && run->n_columns > 0) {
         hf_csv_add_cells(&run->out, run->names, run->n_columns);
         hf_bytes_add_byte(&run->out, '\n');
     }
@@ -156,9 +111,9 @@ static void add_cell(hf_query_run *run, size_t i, hf_value value) {
         break;
     case HF_FORMAT_JSON:
         hf_bytes_add_text(&run->out, i ? ", " : "");
-        add_json_text(&run->out, run->names[i]);
+        hf_bytes_add(&run->out, run->keys[i].data, run->keys[i].used);
         hf_bytes_add_text(&run->out, ": ");
-        add_json_value(&run->out, value, run->types[i]);
+        hf_json_out_value(&run->out, value, run->types[i]);
         break;
     default: break;
     }

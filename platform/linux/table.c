@@ -1,55 +1,51 @@
 #include "table.h"
 
+#include "text.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One character and how wide it is; what is not UTF-8, or a control, is written as \xNN. */
-static size_t character(const unsigned char *text, size_t bytes, size_t *width) {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+/* Terminal columns of a character that is shown. */
+static size_t width_of(uint32_t c) {
     /* East Asian wide (Unicode annex 11) and emoji, in pairs. */
     static const uint32_t wide[] = { 0x1100,  0x115f,  0x2e80,  0x303e, 0x3041,  0xa4cf,
                                      0xac00,  0xd7a3,  0xf900,  0xfaff, 0xfe30,  0xfe6f,
                                      0xff00,  0xff60,  0xffe0,  0xffe6, 0x1f300, 0x1f64f,
                                      0x1f900, 0x1f9ff, 0x20000, 0x3fffd };
-    uint32_t c = text[0];
-    *width = 1;
-    if (c >= 0x20 && c < 0x7f) {
-        return 1;
-    }
-    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-    if (c < 0xc2 || c > 0xf4 || length > bytes) {
-        return 0;
-    }
-    c &= 0x7fu >> length;
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        c = c << 6 | (text[i] & 0x3fu);
-    }
-    if (c < least[length] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff ||
-        (c >= 0x80 && c < 0xa0)) {
-        return 0;
-    }
-    if ((c >= 0x300 && c < 0x370) || (c >= 0x200b && c <= 0x200f)) {
-        *width = 0;
-    }
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i += 2) {
         if (c >= wide[i] && c <= wide[i + 1]) {
-            *width = 2;
+            return 2;
         }
     }
-    return length;
+    return c >= 0x300 && c < 0x370 ? 0 : 1; /* combining accents */
 }
 
-#define ESCAPED_WIDTH 4 /* \x1B */
+/* What a cell shows for the character at text: itself, or in `escaped` the spelling of one that is not printable
+ * (`\x1B`, `\u202E`, `\U000E0041`) or of a byte that is not UTF-8 (`\xFF`). */
+#define ESCAPED_BYTES 12
+static size_t character(const char *text, size_t bytes, size_t *width,
+                        char escaped[ESCAPED_BYTES]) {
+    uint32_t c;
+    size_t length = hf_character(text, bytes, &c);
+    escaped[0] = '\0';
+    if (length > 0 && hf_printable(c)) {
+        *width = width_of(c);
+        return length;
+    }
+    int columns = length < 2 ? snprintf(escaped, ESCAPED_BYTES, "\\x%02X", (unsigned char)text[0])
+                  : c < 0x10000 ? snprintf(escaped, ESCAPED_BYTES, "\\u%04X", (unsigned)c)
+                                : snprintf(escaped, ESCAPED_BYTES, "\\U%08X", (unsigned)c);
+    *width = (size_t)columns;
+    return length > 0 ? length : 1;
+}
 
 size_t hf_text_width(const char *text, size_t bytes) {
+    char escaped[ESCAPED_BYTES];
     size_t total = 0;
     while (bytes > 0) {
-        size_t width, length = character((const unsigned char *)text, bytes, &width);
-        total += length ? width : ESCAPED_WIDTH;
-        length = length ? length : 1;
+        size_t width, length = character(text, bytes, &width, escaped);
+        total += width;
         text += length;
         bytes -= length;
     }
@@ -57,13 +53,13 @@ size_t hf_text_width(const char *text, size_t bytes) {
 }
 
 static void add_text(hf_bytes *to, const char *text, size_t bytes) {
+    char escaped[ESCAPED_BYTES];
     while (bytes > 0) {
-        size_t width, length = character((const unsigned char *)text, bytes, &width);
-        if (length) {
-            hf_bytes_add(to, text, length);
+        size_t width, length = character(text, bytes, &width, escaped);
+        if (escaped[0]) {
+            hf_bytes_add_text(to, escaped);
         } else {
-            hf_bytes_format(to, "\\x%02X", (unsigned)(unsigned char)*text);
-            length = 1;
+            hf_bytes_add(to, text, length);
         }
         text += length;
         bytes -= length;

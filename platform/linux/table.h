@@ -30,7 +30,8 @@ void hf_table_end(hf_table *table, hf_bytes *to);
 void hf_table_void(hf_table *table);
 void hf_table_free(hf_table *table);
 
-/* Terminal columns of a piece of UTF-8 text; controls count as they are written, `\x1B`. Pure. */
+/* Terminal columns of a piece of UTF-8 text; what may not be shown counts as it is written, `\x1B`, `\u202E`.
+ * Pure. */
 size_t hf_text_width(const char *text, size_t bytes);
 
 #endif

@@ -1,6 +1,8 @@
 /* cJSON behind hf_json_*: hf_json is a cJSON item under another name. */
 #include "hf_json.h"
 
+#include "text.h"
+
 #include <cJSON.h>
 
 #include <stdio.h>
@@ -175,45 +177,23 @@ bool hf_json_count(const hf_json *json, uint32_t *value) {
 
 /* ---- writing ------------------------------------------------------------------------------------ */
 
-/* Length of the valid UTF-8 character at text (RFC 3629), 0 if there is none. */
-static size_t character(const unsigned char *text) {
-    unsigned char c = text[0];
-    size_t more = c < 0x80 ? 0 : c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : 3;
-    if ((c >= 0x80 && c < 0xc2) || c > 0xf4) {
-        return 0;
-    }
-    for (size_t i = 1; i <= more; i++) {
-        unsigned char low = 0x80, high = 0xbf;
-        if (i == 1) {
-            low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-            high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-        }
-        if (text[i] < low || text[i] > high) { /* the NUL at the end is neither */
-            return 0;
-        }
-    }
-    return more + 1;
-}
-
 /* A string item of valid UTF-8, whatever the bytes are. */
 static cJSON *string_item(const char *value) {
-    const unsigned char *from = (const unsigned char *)value;
-    char *clean = cJSON_malloc(strlen(value) * 3 + 1);
+    size_t left = strlen(value);
+    char *clean = cJSON_malloc(left * 3 + 1);
     if (!clean) {
         return NULL;
     }
     char *to = clean;
-    while (*from) {
-        size_t bytes = character(from);
-        if (bytes) {
-            memcpy(to, from, bytes);
-            to += bytes;
-            from += bytes;
-        } else {
-            memcpy(to, "\xef\xbf\xbd", 3);
-            to += 3;
-            from++;
-        }
+    while (left > 0) {
+        uint32_t code;
+        size_t bytes = hf_character(value, left, &code);
+        const bool good = bytes > 0;
+        memcpy(to, good ? value : "\xef\xbf\xbd", good ? bytes : 3);
+        to += good ? bytes : 3;
+        bytes = good ? bytes : 1;
+        value += bytes;
+        left -= bytes;
     }
     *to = '\0';
     cJSON *made = cJSON_CreateString(clean);

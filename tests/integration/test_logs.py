@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from harness.cluster import SECRET
-from harness.program import RECONNECTED, arguments, clean_environment, slow_sql
+from harness.program import RECONNECTED, arguments, clean_environment, rows_of, slow_sql
 from harness.waiting import eventually
 
 
@@ -55,6 +55,30 @@ def test_json_log_says_when_the_next_try_is_due_by_the_clock_that_delays_count_f
     assert all(wait["due_ms"] == wait["at_ms"] + wait["wait_ms"] for wait in waits)
     assert all(wait["due_ms"] <= once_more["at_ms"] for wait, once_more in zip(waits, tries))
     assert all(step["due_ms"] == step["at_ms"] for step in steps if step not in waits)
+
+
+RAISE = """DO $$ BEGIN RAISE WARNING 'look here \u202e\u200b\u009b'; RAISE NOTICE 'by the way'; RAISE INFO 'all the same';
+    SET client_min_messages = debug1; RAISE LOG 'of the server'; RAISE DEBUG 'details'; END $$"""
+
+
+@pytest.mark.found("R8")
+@pytest.mark.parametrize("level, told", [("error", ""), ("warn", "warn"), ("info", "warn info info info"),
+                                         ("debug", "warn info info info debug")])
+def test_warnings_of_the_server_are_seen_at_warn_and_notices_at_info(holdfast, cluster, level, told):
+    run = holdfast("query", RAISE, dsn=cluster.dsn(), write=True, replay="unsent", log_level=level)
+    said = re.findall(r"(?m)^\S+ (\w+) +connection \d: the server says: (\w+) \d+ (.*)$", run.stderr)
+    assert " ".join(line[0] for line in said) == told
+    words = ["look here ???", "by the way", "all the same", "of the server", "details"]
+    assert [line[2].partition(" (in")[0] for line in said] == words[:len(said)]
+    assert [line[1] for line in said] == ["WARNING", "NOTICE", "INFO", "LOG", "DEBUG"][:len(said)]
+
+
+@pytest.mark.found("R8")
+def test_warning_of_each_of_many_lines_does_not_fill_the_log(holdfast, cluster):
+    run = holdfast("query", "DO $$ BEGIN FOR i IN 1..3000 LOOP RAISE WARNING 'again'; END LOOP; END $$", dsn=cluster.dsn(),
+                   write=True, replay="unsent")
+    assert run.stderr.count("again") == 1000
+    assert "further warnings are told at --log-level debug only" in run.stderr
 
 
 def test_log_goes_to_stderr_without_a_file(disturbed):
@@ -102,6 +126,19 @@ def test_summary_says_what_began_the_outage_not_what_failed_last(make_job, own_c
 def test_undisturbed_summary_has_no_outage(make_job):
     run = make_job(rows=30).run(status=0)
     assert run.summary["retries"] == 0 and run.summary["outages"] == []
+
+
+@pytest.mark.found("L6")
+@pytest.mark.security(3)
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_words_of_the_server_are_filtered_in_log_and_rejects(make_job, log_format):
+    hidden = "\u202e\u200b\ufeff\u009b\u2028"
+    job = make_job(rows=[("1",), (f"bad {hidden} word",)], sql="SELECT $1::int AS n")
+    run = job.run(status=2, log_format=log_format)
+    assert "bad ????? word" in run.log and not set(hidden) & set(run.log + run.stderr)
+    line, = rows_of(job.rejects)[1:]
+    assert line[1] == f"bad {hidden} word", "the input's columns are data"
+    assert "bad ????? word" in line[-1] and line[-1].isascii()
 
 
 @pytest.mark.security(14)

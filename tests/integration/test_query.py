@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness import wire
 from harness.proxy import Plan
 from harness.waiting import PATIENCE_S
 
@@ -42,6 +43,66 @@ def test_json_is_an_array_of_objects_with_null(query):
     rows = json.loads(query(ROWS, format="json").stdout)
     assert [row["word"] for row in rows] == [None, "", 'a, "b"']
     assert [int(row["n"]) for row in rows] == [1, 2, 3]
+
+
+@pytest.mark.found("R3")
+def test_columns_of_one_name_are_all_readable_in_json(query):
+    sql = "SELECT 1 AS a, 2 AS a, 3 AS a_2, 4 AS a"
+    assert query(sql, format="json").stdout == '[\n  {"a": 1, "a_3": 2, "a_2": 3, "a_4": 4}\n]\n'
+    assert query(sql, format="csv").stdout == "a,a,a_2,a\n1,2,3,4\n", "a CSV file keeps the names"
+    assert query(sql).stdout.split("\n")[0].split() == ["a", "|", "a", "|", "a_2", "|", "a"]
+
+
+@pytest.mark.found("L6")
+def test_json_of_every_type_is_json(query):
+    sql = """SELECT 'NaN'::float8 AS nan, '-Infinity'::numeric AS inf, 1e300::float8 AS big, true AS yes, NULL::int AS none,
+             '{"a": [1, null, "\u202e"], "a": 2}'::json AS doc, '[1]'::jsonb AS docb, E'\\x1b\u200b"\\\\' AS words,
+             '{1,2}'::int[] AS list, '$1.00'::money AS money, 7::oid AS oid"""
+    said = query(sql, format="json").stdout
+    row, = json.loads(said)
+    assert row == {"nan": "NaN", "inf": "-Infinity", "big": 1e300, "yes": True, "none": None, "doc": {"a": 2},
+                   "docb": [1], "words": '\x1b\u200b"\\', "list": "{1,2}", "money": "$1.00", "oid": 7}
+    assert all(c.isprintable() or c == "\n" for c in said), "what may not be shown is written as an escape"
+
+
+LIES = ['1}, {"evil": 2', "NaN", "", "-", "007", "0x7", '{"a":', "[1]]", "tru", "\x9b", '"', "nul", "1 1"]
+
+
+@pytest.mark.found("L6")
+@pytest.mark.security(11)
+@pytest.mark.parametrize("type", [16, 20, 21, 23, 26, 114, 700, 701, 1700, 3802])
+def test_json_is_json_whatever_type_the_server_says_its_bytes_are(query, proxy, cluster, type):
+    """What stands between may say that a text is a number, or JSON, and it may be no UTF-8 at all."""
+    def rewrite(kind, body, link):
+        if kind == b"T":
+            body = body.replace((25).to_bytes(4, "big"), type.to_bytes(4, "big"))
+        return wire.message(kind, body.replace(b"LATIN", b"\xe9\xff\xfe!!"))
+    proxy.next(Plan(rewrite=rewrite))
+    values = ", ".join(f"('{value}')" for value in LIES + ["LATIN"])
+    run = query(f"SELECT v FROM (VALUES {values}) t (v)", dsn=cluster.dsn("plain", port=proxy.port), format="json")
+    assert [row["v"] for row in json.loads(run.stdout)] == LIES + ["\ufffd" * 3 + "!!"]
+
+
+@pytest.mark.found("L6")
+@pytest.mark.security(3)
+def test_table_spells_what_would_command_a_terminal_or_hide(query):
+    hidden = "\u202a\u202e\u2066\u2069\u200b\u200f\u2028\u2029\ufeff\u0080\u009b\u00ad\u061c"
+    run = query("SELECT $1::text AS word", f"a{hidden}z")
+    assert run.stdout.splitlines()[2].strip() == "a" + "".join(f"\\u{ord(c):04X}" for c in hidden) + "z"
+    data = query("SELECT $1::text AS word", f"a{hidden}z", format="csv").stdout
+    assert data == f"word\na{hidden}z\n", "a CSV file is data"
+
+
+@pytest.mark.found("L6")
+@pytest.mark.security(3)
+def test_words_of_the_server_come_through_one_filter(query):
+    """test_logs.py has its warnings, and the rejects of a report."""
+    hidden = "\u202e\u200b\ufeff\u009b\u2028"
+    raised = f"RAISE EXCEPTION 'bad {hidden} word' USING DETAIL = 'more {hidden} said', HINT = 'try {hidden} again'"
+    run = query(f"DO $$ BEGIN {raised}; END $$", write=True, replay="unsent", wait=False)
+    assert run.finish(30) != 0
+    assert all(words in run.stderr for words in ("bad ????? word", "more ????? said", "try ????? again"))
+    assert run.stderr.isascii()
 
 
 def test_empty_result_in_every_form(query):

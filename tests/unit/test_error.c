@@ -118,6 +118,8 @@ static void a_servers_words_are_marked_as_the_servers(void **state) {
                                          "exist (in query, after 5 retries: max_retries)");
     error = (hf_error){ .code = HF_OK, .severity = 'W', .from_server = true, .sqlstate = "57P01" };
     assert_string_equal(text_of(&error), "the server says: WARNING 57P01");
+    error.severity = 'N';
+    assert_string_equal(text_of(&error), "the server says: NOTICE 57P01");
     error = (hf_error){
         .code = HF_ERR_READ_ONLY, .phase = HF_PHASE_QUERY, .from_server = true, .sqlstate = "25006"
     };

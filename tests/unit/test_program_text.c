@@ -7,6 +7,7 @@
 #include "statement.h"
 #include "summary.h"
 #include "table.h"
+#include "text.h"
 
 #include "unit.h"
 
@@ -125,6 +126,23 @@ static void widths_are_those_of_a_terminal(void **state) {
     assert_int_equal(hf_text_width("日本", 6), 4);
     assert_int_equal(hf_text_width("e\xcc\x81", 3), 1); /* a combining accent */
     assert_int_equal(hf_text_width("\x1b\xff", 2), 8);  /* \x1B\xFF */
+}
+
+/* Shows found L6. */
+static void a_cell_spells_what_may_not_be_shown_and_stays_in_its_column(void **state) {
+    static const char *const names[] = { "n", "na\xe2\x80\xaeme" };
+    static const char *const cells[] = {
+        "1", "a\xe2\x80\x8b\xc2\x9b",    "2", "\xf3\xa0\x81\x81",
+        "3", "\x1b[2J \xef\xbb\xbf\xff", "4", "k\xc5\xaf\xc5\x88"
+    };
+    (void)state;
+    assert_string_equal(draw(names, cells, 2, 4), " n |     na\\u202Eme     \n"
+                                                  "---+--------------------\n"
+                                                  " 1 | a\\u200B\\u009B\n"
+                                                  " 2 | \\U000E0041\n"
+                                                  " 3 | \\x1B[2J \\uFEFF\\xFF\n"
+                                                  " 4 | k\xc5\xaf\xc5\x88\n"
+                                                  "(4 rows)\n\n");
 }
 
 /* ---- progress and summaries ----------------------------------------------------------------------- */
@@ -272,8 +290,58 @@ static void a_terminal_gets_printable_text_only(void **state) {
     hf_bytes out = { 0 };
     (void)state;
     hf_bytes_add_printable(&out, text, sizeof text - 1);
-    assert_string_equal(hf_bytes_text(&out), "a?[2J? \xc5\xaf ?? ? ??? \xf0\x9f\x98\x80");
+    assert_string_equal(hf_bytes_text(&out), "a?[2J? \xc5\xaf ? ? ??? \xf0\x9f\x98\x80");
     hf_bytes_free(&out);
+}
+
+/* The UTF-8 of a code. */
+static size_t encode(uint32_t code, char out[5]) {
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const uint8_t heads[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+    for (size_t i = length; i-- > 1; code >>= 6) {
+        out[i] = (char)(0x80 | (code & 0x3f));
+    }
+    out[0] = (char)(heads[length] | code);
+    out[length] = '\0';
+    return length;
+}
+
+/* Shows found L6. */
+static void one_filter_decides_for_messages_logs_and_tables(void **state) {
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = { { 0, 0x1f },          { 0x7f, 0x9f },       { 0xad, 0xad },
+                   { 0x61c, 0x61c },     { 0x200b, 0x200f },   { 0x2028, 0x202e },
+                   { 0x2060, 0x206f },   { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },
+                   { 0xfff9, 0xfffb },   { 0xfffe, 0xffff },   { 0x1d173, 0x1d17a },
+                   { 0x1fffe, 0x1ffff }, { 0xe0000, 0x10ffff } };
+    hf_bytes added = { 0 };
+    uint32_t shown = 0;
+    (void)state;
+    for (uint32_t code = 0; code < 0x110000; code++) {
+        char text[5], written[8];
+        if (code >= 0xd800 && code < 0xe000) {
+            continue;
+        }
+        size_t length = encode(code, text);
+        hf_writer writer = hf_writer_on(written, sizeof written);
+        hf_write_printable(&writer, text, length);
+        hf_bytes_reset(&added, SIZE_MAX);
+        hf_bytes_add_printable(&added, text, length);
+        assert_string_equal(hf_bytes_text(&added), written);
+        bool blank = code == '\t' || code == '\n' || code == '\r';
+        assert_string_equal(written, hf_printable(code) ? text : blank ? " " : "?");
+        size_t width = hf_text_width(text, length);
+        assert_true(hf_printable(code) ? width <= 2 : width >= 4);
+        shown += hf_printable(code);
+    }
+    assert_true(shown > 900000);
+    for (size_t i = 0; i < COUNT(hidden); i++) {
+        for (uint32_t code = hidden[i].first; code <= hidden[i].last; code++) {
+            assert_false(hf_printable(code));
+        }
+    }
+    hf_bytes_free(&added);
 }
 
 static void json_is_written_as_valid_utf_8(void **state) {
@@ -343,6 +411,7 @@ int main(void) {
         cmocka_unit_test(a_long_line_is_shown_around_the_place),
         cmocka_unit_test(a_table_looks_as_psql_draws_it),
         cmocka_unit_test(widths_are_those_of_a_terminal),
+        cmocka_unit_test(a_cell_spells_what_may_not_be_shown_and_stays_in_its_column),
         cmocka_unit_test(progress_fits_the_width_and_tells_the_outage),
         cmocka_unit_test(the_slowest_are_kept_in_order),
         cmocka_unit_test(of_two_exits_the_stronger_counts),
@@ -350,6 +419,7 @@ int main(void) {
         cmocka_unit_test(the_first_match_counts_and_an_open_file_is_ignored),
         cmocka_unit_test(a_service_gives_its_own_lines_only),
         cmocka_unit_test(a_terminal_gets_printable_text_only),
+        cmocka_unit_test(one_filter_decides_for_messages_logs_and_tables),
         cmocka_unit_test(json_is_written_as_valid_utf_8),
         cmocka_unit_test(json_integers_are_exact_or_refused),
         cmocka_unit_test(json_depth_is_bounded),
