@@ -1,6 +1,7 @@
 /* Growth is by half, so that appending stays linear; running out of memory ends the program at once. */
 #include "bytes.h"
 
+#include "log.h"
 #include "program.h"
 #include "text.h"
 
@@ -10,18 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Noreturn void out_of_memory(void) {
-    static const char text[] = "holdfast: out of memory; a report goes on when the same command is "
-                               "run again (a smaller --window-bytes helps)\n";
-    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written;
+void hf_out_of_memory(void) {
+    hf_log_last_words(
+        HF_EXIT_INCOMPLETE,
+        "out of memory; a report goes on when the same command is run again (a smaller "
+        "--window-bytes helps)");
     _exit(HF_EXIT_INCOMPLETE);
 }
 
 void *hf_must_alloc(size_t count, size_t size) {
     void *memory = calloc(count ? count : 1, size ? size : 1);
     if (!memory) {
-        out_of_memory();
+        hf_out_of_memory();
     }
     return memory;
 }
@@ -36,14 +37,14 @@ void hf_bytes_reserve(hf_bytes *bytes, size_t more) {
         return;
     }
     if (more > SIZE_MAX / 4 - bytes->used) {
-        out_of_memory();
+        hf_out_of_memory();
     }
     size_t needed = bytes->used + more, size = bytes->size + bytes->size / 2;
     size = size < needed ? needed : size;
     size = size < 64 ? 64 : size;
     char *data = realloc(bytes->data, size);
     if (!data) {
-        out_of_memory();
+        hf_out_of_memory();
     }
     bytes->data = data;
     bytes->size = size;

@@ -26,6 +26,8 @@ void hf_bytes_free(hf_bytes *bytes);
 /* Appends text for a terminal or a log, as hf_write_printable() does (SECURITY 3). */
 void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count);
 
+/* Ends the program as if kill -9 had: status 4, and the reason. */
+_Noreturn void hf_out_of_memory(void);
 /* Memory, zeroed, or the end of the program: a job's files are then as after kill -9, and it can be resumed. */
 void *hf_must_alloc(size_t count, size_t size);
 char *hf_must_copy(const char *text);

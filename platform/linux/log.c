@@ -4,7 +4,6 @@
 
 #include "bytes.h"
 #include "files.h"
-#include "hf_json.h"
 #include "program.h"
 
 #include <errno.h>
@@ -40,9 +39,13 @@ const char *hf_time_text(int64_t unix_ms, char *out) {
     return out;
 }
 
+void hf_log_format(int format) {
+    hf_the_log.format = format;
+}
+
 bool hf_log_open(const hf_options *options, hf_failure *failure) {
     hf_the_log.level = options->log_level;
-    hf_the_log.format = options->log_format;
+    hf_log_format(options->log_format);
     if (options->log_file) {
         int fd = hf_file_open(options->log_file, O_WRONLY | O_CREAT | O_APPEND);
         if (fd < 0) {
@@ -67,8 +70,12 @@ bool hf_log_wants(int level) {
     return level <= hf_the_log.level;
 }
 
-bool hf_log_on_stderr(void) {
+static bool on_stderr(void) {
     return hf_the_log.fd == STDERR_FILENO;
+}
+
+bool hf_log_is_json(void) {
+    return hf_the_log.format == HF_LOG_JSON;
 }
 
 void hf_log_make_way(void (*make_way)(void)) {
@@ -82,56 +89,100 @@ void hf_say(const char *text, size_t bytes) {
     hf_write_all(STDERR_FILENO, text, bytes, -1); /* a closed stderr is nobody's loss */
 }
 
-static void write_line(const hf_bytes *line) {
-    if (hf_log_on_stderr()) {
-        hf_say(line->data, line->used);
-    } else if (!hf_write_all(hf_the_log.fd, line->data, line->used, -1) && !hf_the_log.broken) {
-        hf_bytes said = { 0 };
-        hf_the_log.broken = true;
-        hf_bytes_format(&said, "holdfast: the log %s has gaps: %s\n", hf_the_log.path,
-                        strerror(errno));
-        hf_say(said.data, said.used);
-        hf_bytes_free(&said);
-    }
+/* ---- JSON ----------------------------------------------------------------------------------------- */
+
+static void add_printable(hf_json *json, const char *name, const char *text) {
+    hf_bytes clean = { 0 };
+    hf_bytes_add_printable(&clean, text, strlen(text));
+    hf_json_add_text(json, name, hf_bytes_text(&clean));
+    hf_bytes_free(&clean);
 }
 
-static void json_line(hf_bytes *line, const char *time, int level, const char *message,
-                      const hf_log_field *fields, size_t count) {
+static hf_json *object_at(int level, const char *message) {
+    char time[HF_TIME_BYTES];
     hf_json *json = hf_json_object();
-    hf_json_add_text(json, "time", time);
+    hf_json_add_text(json, "time", hf_time_text(hf_time_now(), time));
     hf_json_add_text(json, "level", level_names[level]);
-    hf_json_add_text(json, "message", message);
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].text) {
-            hf_json_add_text(json, fields[i].name, fields[i].text);
-        } else {
-            hf_json_add_count(json, fields[i].name, fields[i].number);
-        }
-    }
+    add_printable(json, "message", message);
+    return json;
+}
+
+hf_json *hf_log_object(const char *message) {
+    return object_at(HF_LOG_INFO, message);
+}
+
+/* As a line, which ends the object. */
+static void add_json_line(hf_bytes *line, hf_json *json) {
     char *text = hf_json_print(json, false);
-    if (text) {
-        hf_bytes_add_text(line, text);
+    if (!text) {
+        hf_out_of_memory();
     }
+    hf_bytes_add_text(line, text);
+    hf_bytes_add_byte(line, '\n');
     free(text);
     hf_json_free(json);
 }
 
-static void emit(int level, const hf_log_field *fields, size_t count, const char *message,
-                 size_t bytes) {
+void hf_say_json(hf_json *object) {
+    hf_bytes line = { 0 };
+    add_json_line(&line, object);
+    hf_say(line.data, line.used);
+    hf_bytes_free(&line);
+}
+
+/* ---- lines ---------------------------------------------------------------------------------------- */
+
+static void say_gaps(int error) {
+    hf_bytes said = { 0 };
+    hf_bytes_format(&said, "the log %s has gaps: %s", hf_the_log.path, strerror(error));
+    if (hf_log_is_json()) {
+        hf_say_json(object_at(HF_LOG_WARN, hf_bytes_text(&said)));
+    } else {
+        hf_bytes text = { 0 };
+        hf_bytes_format(&text, "holdfast: %s\n", hf_bytes_text(&said));
+        hf_say(text.data, text.used);
+        hf_bytes_free(&text);
+    }
+    hf_bytes_free(&said);
+}
+
+static void write_line(const hf_bytes *line) {
+    if (on_stderr()) {
+        hf_say(line->data, line->used);
+    } else if (!hf_write_all(hf_the_log.fd, line->data, line->used, -1) && !hf_the_log.broken) {
+        hf_the_log.broken = true;
+        say_gaps(errno);
+    }
+}
+
+static void json_line(hf_bytes *line, int level, const char *message, const hf_log_field *fields,
+                      size_t count) {
+    hf_json *json = object_at(level, message);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].text) {
+            add_printable(json, fields[i].name, fields[i].text);
+        } else {
+            hf_json_add_count(json, fields[i].name, fields[i].number);
+        }
+    }
+    add_json_line(line, json);
+}
+
+static void text_line(hf_bytes *line, int level, const char *message) {
     char time[HF_TIME_BYTES];
-    hf_time_text(hf_time_now(), time);
+    hf_bytes_format(line, "%s %-5s ", hf_time_text(hf_time_now(), time), level_names[level]);
+    hf_bytes_add_printable(line, message, strlen(message));
+    hf_bytes_add_byte(line, '\n');
+}
+
+static void emit(int level, const hf_log_field *fields, size_t count, const char *message) {
     hf_bytes *line = &hf_the_log.line;
     hf_bytes_reset(line, 65536);
-    hf_bytes clean = { 0 };
-    hf_bytes_add_printable(&clean, message, bytes);
-    if (hf_the_log.format == HF_LOG_JSON) {
-        json_line(line, time, level, hf_bytes_text(&clean), fields, count);
+    if (hf_log_is_json()) {
+        json_line(line, level, message, fields, count);
     } else {
-        hf_bytes_format(line, "%s %-5s ", time, level_names[level]);
-        hf_bytes_add(line, clean.data, clean.used);
+        text_line(line, level, message);
     }
-    hf_bytes_free(&clean);
-    hf_bytes_add_byte(line, '\n');
     write_line(line);
 }
 
@@ -157,7 +208,7 @@ void hf_log(int level, const char *format, ...) {
         va_start(arguments, format);
         format_message(format, arguments);
         va_end(arguments);
-        emit(level, NULL, 0, hf_the_log.message.data, hf_the_log.message.used);
+        emit(level, NULL, 0, hf_bytes_text(&hf_the_log.message));
     }
 }
 
@@ -167,28 +218,49 @@ void hf_log_fields(int level, const hf_log_field *fields, size_t count, const ch
         va_start(arguments, format);
         format_message(format, arguments);
         va_end(arguments);
-        emit(level, fields, count, hf_the_log.message.data, hf_the_log.message.used);
+        emit(level, fields, count, hf_bytes_text(&hf_the_log.message));
     }
 }
 
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+/* The caret below a piece of SQL needs its line breaks: each line is made printable by itself. */
+static void say_failure(const hf_failure *failure) {
+    hf_bytes said = { 0 };
+    hf_bytes_add_text(&said, "holdfast: ");
+    for (const char *at = failure->text; *at;) {
+        size_t length = strcspn(at, "\n");
+        hf_bytes_add_printable(&said, at, length);
+        hf_bytes_add_byte(&said, '\n');
+        at += length + (at[length] == '\n');
+    }
+    hf_say(said.data, said.used);
+    hf_bytes_free(&said);
+}
+
 void hf_log_failure(const hf_failure *failure) {
-    size_t bytes = strlen(failure->text);
-    bool on_stderr = hf_log_on_stderr();
-    if (!on_stderr || hf_the_log.format == HF_LOG_JSON) {
-        hf_log_field status = { .name = "exit_status", .number = (uint64_t)failure->status };
-        emit(HF_LOG_ERROR, &status, 1, failure->text, bytes);
+    const hf_log_field status = { .name = "exit_status", .number = (uint64_t)failure->status };
+    HF_ASSERT(failure->status != HF_EXIT_DONE && failure->text[0]); /* whoever fails says why */
+    if (!on_stderr()) {
+        emit(HF_LOG_ERROR, &status, 1, failure->text);
     }
-    if (!on_stderr || hf_the_log.format == HF_LOG_TEXT) {
-        hf_bytes said = { 0 };
-        hf_bytes_add_text(&said, "holdfast: ");
-        /* The caret below a piece of SQL needs its line breaks: each line is made printable by itself. */
-        for (const char *at = failure->text; *at;) {
-            size_t length = strcspn(at, "\n");
-            hf_bytes_add_printable(&said, at, length);
-            hf_bytes_add_byte(&said, '\n');
-            at += length + (at[length] == '\n');
-        }
-        hf_say(said.data, said.used);
-        hf_bytes_free(&said);
+    if (hf_log_is_json()) {
+        hf_json *json = object_at(HF_LOG_ERROR, failure->text);
+        hf_json_add_count(json, status.name, status.number);
+        hf_say_json(json);
+    } else {
+        say_failure(failure);
     }
+}
+
+void hf_log_last_words(int status, const char *text) {
+    char line[512], time[HF_TIME_BYTES];
+    if (hf_log_is_json()) {
+        snprintf(line, sizeof line,
+                 "{\"time\":\"%s\",\"level\":\"error\",\"message\":\"%s\",\"exit_status\":%d}\n",
+                 hf_time_text(hf_time_now(), time), text, status);
+    } else {
+        snprintf(line, sizeof line, "holdfast: %s\n", text);
+    }
+    hf_say(line, strlen(line));
 }

@@ -1,11 +1,13 @@
 /* The program's log: one line an event, as text or as a JSON object, on stderr or appended to a file.
  *
  * There is one log, as there is one stderr. Everything written is printable text (SECURITY 3), and no
- * caller hands it a secret.
+ * caller hands it a secret. With --log-format json all that is written to stderr is JSON, an object a line: the
+ * log's lines, progress, the summary and why the program stops. Each has `time` (UTC), `level`, `message`.
  */
 #ifndef HF_LOG_H
 #define HF_LOG_H
 
+#include "hf_json.h"
 #include "options.h"
 
 #include <stdint.h>
@@ -17,12 +19,14 @@ typedef struct hf_log_field {
     uint64_t number;
 } hf_log_field;
 
+/* How lines are written from now on, HF_LOG_TEXT or HF_LOG_JSON: before there is a log to open. */
+void hf_log_format(int format);
 /* False: exit status 1 and why. Before it, lines go to stderr at level info. */
 bool hf_log_open(const hf_options *options, hf_failure *failure);
 void hf_log_close(void);
 bool hf_log_wants(int level);
-/* True when lines go to stderr. */
-bool hf_log_on_stderr(void);
+/* Is stderr for a reader of JSON? Then nothing is said there but by hf_say_json(). */
+bool hf_log_is_json(void);
 
 void hf_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void hf_log_fields(int level, const hf_log_field *fields, size_t count, const char *format, ...)
@@ -30,8 +34,15 @@ void hf_log_fields(int level, const hf_log_field *fields, size_t count, const ch
 /* Why the program stops: always on stderr, and in the log file if there is one. */
 void hf_log_failure(const hf_failure *failure);
 
+/* The same where no memory is to be had: `text` is the program's own, a line of plain letters. */
+void hf_log_last_words(int status, const char *text);
+
 /* Text for the person at the terminal, as it is: lines on stderr, below which a bar may be redrawn. */
 void hf_say(const char *text, size_t bytes);
+/* The same for a reader of JSON: an object with time, level (info) and message, to which the caller adds before
+ * hf_say_json() writes it as a line and gives it back. */
+hf_json *hf_log_object(const char *message);
+void hf_say_json(hf_json *object);
 /* Called before anything is written to stderr, so that a progress bar can make way; NULL none. */
 void hf_log_make_way(void (*make_way)(void));
 

@@ -1,4 +1,6 @@
 /* The holdfast program: reads the command line, opens the log, runs the command. */
+#include "bytes.h"
+#include "hf_json.h"
 #include "log.h"
 #include "options.h"
 #include "program.h"
@@ -6,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* A descriptor 0, 1 or 2 that the caller closed must not become a file or socket of ours. */
@@ -29,23 +32,35 @@ static int run(const hf_options *options) {
     return HF_EXIT_USAGE;
 }
 
-static int show(const hf_options *options) {
+static int show(const hf_options *options, hf_failure *failure) {
     if (options->version) {
         puts("holdfast " HF_VERSION);
     } else {
         hf_help(stdout, options->command);
     }
-    return fflush(stdout) == 0 ? HF_EXIT_DONE : HF_EXIT_INCOMPLETE;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return HF_EXIT_DONE;
+    }
+    hf_fail_file(failure, HF_EXIT_INCOMPLETE, "standard output", "write to");
+    hf_log_failure(failure);
+    return failure->status;
+}
+
+/* Of cJSON, which does not say that it had none. */
+static void *json_memory(size_t bytes) {
+    return hf_must_alloc(1, bytes);
 }
 
 static int start(hf_options *options, int argc, char **argv) {
     hf_failure failure = { 0 };
     if (!hf_options_parse(options, argc, argv, &failure)) {
+        hf_log_format(options->log_format);
         hf_log_failure(&failure);
         return failure.status;
     }
     if (options->help || options->version) {
-        return show(options);
+        hf_log_format(options->log_format);
+        return show(options, &failure);
     }
     if (!hf_log_open(options, &failure)) {
         hf_log_failure(&failure);
@@ -58,6 +73,7 @@ static int start(hf_options *options, int argc, char **argv) {
 int main(int argc, char **argv) {
     static hf_options options;
     fill_standard_descriptors();
+    hf_json_memory(json_memory, free);
     int status = start(&options, argc, argv);
     hf_log_close();
     hf_options_free(&options);

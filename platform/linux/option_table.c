@@ -72,7 +72,7 @@ const hf_option hf_option_table[] = {
       .value = "error|warn|info|debug", .fallback = "info; warn for query", .text = "how much of it" },
     { .name = "log-format", .kind = HF_OPTION_CHOICE, .commands = ALL, .offset = AT(log_format),
       .choices = log_formats,
-      .value = "text|json", .fallback = "text", .text = "json: one object a line" },
+      .value = "text|json", .fallback = "text", .text = "json: one object a line, on stderr too" },
     { .name = "summary", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(summary),
       .value = "FILE", .fallback = "none", .text = "the run's summary as JSON" },
     { .name = "help", .kind = HF_OPTION_FLAG, .commands = ALL, .offset = AT(help), .text = "this text" },

@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "files.h"
+#include "log.h"
 #include "program.h"
 
 #include <stdlib.h>
@@ -323,8 +324,20 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
     return true;
 }
 
+/* Will the one who reads stderr read JSON? Known before anything can be wrong, so that they can read that too. */
+static bool asks_for_json(int argc, char **argv) {
+    bool json = false;
+    for (int at = 2; at < argc && strcmp(argv[at], "--") != 0; at++) {
+        json = json || strcmp(argv[at], "--log-format=json") == 0 ||
+               (strcmp(argv[at], "json") == 0 && strcmp(argv[at - 1], "--log-format") == 0);
+    }
+    return json;
+}
+
 bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *failure) {
     hf_options_init(options);
+    options->log_format = asks_for_json(argc, argv) ? HF_LOG_JSON : HF_LOG_TEXT;
+    hf_log_format(options->log_format);
     if (argc < 2) {
         return hf_fail(
             failure, HF_EXIT_USAGE,

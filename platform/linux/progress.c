@@ -11,6 +11,7 @@
 
 #define BAR_EVERY_MS    200
 #define LINE_EVERY_MS   10000
+#define OBJECT_EVERY_MS 1000 /* of JSON, where it is asked for */
 #define SAMPLE_EVERY_MS 1000
 #define WIDTH_DEFAULT   80
 #define BAR_CELLS_MAX   40
@@ -27,19 +28,20 @@ static void make_way(void) {
 
 void hf_progress_init(hf_progress *progress, const hf_options *options, uint64_t total,
                       uint64_t done, hf_ms now) {
-    bool terminal = isatty(STDERR_FILENO);
+    const bool terminal = isatty(STDERR_FILENO), always = options->progress == HF_PROGRESS_ALWAYS;
     *progress = (hf_progress){ .total = total, .next = HF_NEVER };
-    progress->bar = options->progress == HF_PROGRESS_ALWAYS ||
-                    (options->progress == HF_PROGRESS_AUTO && terminal);
-    progress->lines = options->progress == HF_PROGRESS_AUTO && !terminal;
+    progress->bar =
+        !hf_log_is_json() && options->progress != HF_PROGRESS_NEVER && (always || terminal);
     progress->samples[0].at = now;
     progress->samples[0].done = done;
     progress->n_samples = 1;
+    if (options->progress == HF_PROGRESS_NEVER) {
+        return;
+    }
+    progress->each_ms = progress->bar ? BAR_EVERY_MS : always ? OBJECT_EVERY_MS : LINE_EVERY_MS;
+    progress->next = always || progress->bar ? now : now + progress->each_ms;
     if (progress->bar) {
-        progress->next = now;
         hf_log_make_way(make_way);
-    } else if (progress->lines) {
-        progress->next = now + LINE_EVERY_MS;
     }
 }
 
@@ -150,31 +152,55 @@ static void look(hf_progress *progress, hf_client *client, uint64_t done, hf_ms 
     }
 }
 
+static void draw_bar(const hf_progress_view *view) {
+    char text[512];
+    struct winsize window;
+    hf_bytes line = { 0 };
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 20;
+    hf_progress_text(view, known ? window.ws_col - 1u : WIDTH_DEFAULT, text, sizeof text);
+    hf_bytes_format(&line, "\r%s\x1b[K", text);
+    hf_write_all(STDERR_FILENO, line.data, line.used, -1);
+    shown = true;
+    hf_bytes_free(&line);
+}
+
+/* For a reader of JSON, or for people. */
+static void say_line(const hf_progress_view *view) {
+    char text[512];
+    hf_progress_text(view, WIDTH_DEFAULT * 4, text, sizeof text);
+    const char *plain = strchr(text, ']');
+    plain = plain ? plain + 1 : text;
+    if (hf_log_is_json()) {
+        hf_json *json = hf_log_object(plain + strspn(plain, " "));
+        hf_json_add_text(json, "kind", "progress");
+        hf_json_add_count(json, "lines_ended", view->done);
+        hf_json_add_count(json, "lines_total", view->total);
+        hf_json_add_real(json, "lines_per_s", view->rate, 1);
+        hf_json_add_count(json, "healthy", view->healthy);
+        hf_json_add_count(json, "connecting", view->busy);
+        hf_json_add_count(json, "waiting", view->waiting);
+        hf_json_add_count(json, "outage_ms", view->outage_ms);
+        hf_json_add_count(json, "next_try_ms", view->next_try_ms);
+        hf_say_json(json);
+        return;
+    }
+    hf_bytes line = { 0 };
+    hf_bytes_format(&line, "holdfast:%s\n", plain);
+    hf_say(line.data, line.used);
+    hf_bytes_free(&line);
+}
+
 hf_ms hf_progress_tick(hf_progress *progress, hf_client *client, uint64_t done, hf_ms now) {
     if (now < progress->next) {
         return progress->next;
     }
     hf_progress_view view;
-    char text[512];
-    hf_bytes line = { 0 };
-    struct winsize window;
-    bool known =
-        progress->bar && ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 20;
     look(progress, client, done, now, &view);
-    hf_progress_text(
-        &view, progress->bar ? (known ? window.ws_col - 1u : WIDTH_DEFAULT) : WIDTH_DEFAULT * 4,
-        text, sizeof text);
     if (progress->bar) {
-        hf_bytes_format(&line, "\r%s\x1b[K", text);
-        hf_write_all(STDERR_FILENO, line.data, line.used, -1);
-        shown = true;
-        progress->next = now + BAR_EVERY_MS;
+        draw_bar(&view);
     } else {
-        const char *plain = strchr(text, ']');
-        hf_bytes_format(&line, "holdfast:%s\n", plain ? plain + 1 : text);
-        hf_say(line.data, line.used);
-        progress->next = now + LINE_EVERY_MS;
+        say_line(&view);
     }
-    hf_bytes_free(&line);
+    progress->next = now + progress->each_ms;
     return progress->next;
 }

@@ -1,12 +1,14 @@
-/* How far the report is: a bar redrawn in place on a terminal, a plain line every ten seconds elsewhere. */
+/* How far the report is: a bar redrawn in place on a terminal, a plain line every ten seconds elsewhere; with
+ * --log-format json an object a line every ten seconds, and with --progress always every second. */
 #ifndef HF_PROGRESS_H
 #define HF_PROGRESS_H
 
 #include "client.h"
 
 typedef struct hf_progress {
-    bool bar, lines; /* which of the two, if any */
-    hf_ms next;      /* when it is due; HF_NEVER: not wanted */
+    bool bar;         /* else lines */
+    uint32_t each_ms; /* how often; 0 never */
+    hf_ms next;       /* when it is due; HF_NEVER: not wanted */
     uint64_t total;
     struct {
         hf_ms at;

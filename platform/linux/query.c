@@ -301,6 +301,9 @@ int hf_query(const hf_options *given) {
     hf_config *config = hf_connection_config();
     hf_bytes sql = { 0 };
     bool good = config != NULL;
+    if (!config) {
+        hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");
+    }
     run->options = &options;
     if (strcmp(options.sql, "-") == 0) {
         good = good && hf_file_read("-", STATEMENT_BYTES_MAX, &sql, &failure);

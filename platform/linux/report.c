@@ -285,6 +285,9 @@ int hf_report(const hf_options *given) {
     job->summary.started = hf_time_now();
     int status = HF_EXIT_INCOMPLETE;
     bool ready = config && get_ready(job, config, &options, &found, &failure);
+    if (!config) {
+        hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");
+    }
     if (!ready) {
         status = failure.status;
     } else if (found == HF_OUTPUTS_FINISHED) {
@@ -302,7 +305,7 @@ int hf_report(const hf_options *given) {
     }
     if (ready) {
         hf_summary_say(&job->summary, client, &options, status,
-                       failure.status ? "see above" : reason);
+                       failure.status && !hf_log_is_json() ? "see above" : reason);
     }
     if (options.summary &&
         !hf_summary_write(&job->summary, client, &options, status, reason, &unwritten)) {

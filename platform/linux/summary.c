@@ -2,7 +2,6 @@
 
 #include "bytes.h"
 #include "files.h"
-#include "hf_json.h"
 #include "log.h"
 #include "program.h"
 
@@ -91,23 +90,6 @@ static void say_connections(hf_bytes *to, const hf_summary *summary, const hf_cl
     hf_bytes_add_text(to, summary->slowest[0].ms ? "\n" : "");
 }
 
-void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
-                    int status, const char *reason) {
-    hf_bytes text = { 0 };
-    char elapsed[32];
-    hf_bytes_format(&text, "%s: exit %d, %s\n", options->output, status, reason);
-    if (!summary->already) {
-        say_lines(&text, summary, options);
-        if (client && client->pool) {
-            say_connections(&text, summary, client);
-        }
-        hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s\n",
-                        hf_elapsed_text(summary->elapsed_ms, elapsed), rate(summary));
-    }
-    hf_say(text.data, text.used);
-    hf_bytes_free(&text);
-}
-
 /* ---- as JSON -------------------------------------------------------------------------------------- */
 
 static void add_connections(hf_json *json, const hf_client *client) {
@@ -131,10 +113,9 @@ static void add_connections(hf_json *json, const hf_client *client) {
     hf_json_add(json, "outages", outages);
 }
 
-static hf_json *as_json(const hf_summary *summary, const hf_client *client,
+static void add_summary(hf_json *json, const hf_summary *summary, const hf_client *client,
                         const hf_options *options, int status, const char *reason) {
     char time[HF_TIME_BYTES];
-    hf_json *json = hf_json_object();
     hf_json_add_text(json, "program", "holdfast " HF_VERSION);
     hf_json_add_text(json, "output", options->output);
     hf_json_add_count(json, "exit_status", (uint64_t)status);
@@ -166,12 +147,46 @@ static hf_json *as_json(const hf_summary *summary, const hf_client *client,
         hf_json_add(slowest, NULL, one);
     }
     hf_json_add(json, "slowest", slowest);
-    return json;
+}
+
+/* ---- told and written ----------------------------------------------------------------------------- */
+
+static void say_text(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                     int status, const char *reason) {
+    hf_bytes text = { 0 };
+    char elapsed[32];
+    hf_bytes_format(&text, "%s: exit %d, %s\n", options->output, status, reason);
+    if (!summary->already) {
+        say_lines(&text, summary, options);
+        if (client && client->pool) {
+            say_connections(&text, summary, client);
+        }
+        hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s\n",
+                        hf_elapsed_text(summary->elapsed_ms, elapsed), rate(summary));
+    }
+    hf_say(text.data, text.used);
+    hf_bytes_free(&text);
+}
+
+void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                    int status, const char *reason) {
+    if (!hf_log_is_json()) {
+        say_text(summary, client, options, status, reason);
+        return;
+    }
+    hf_bytes message = { 0 };
+    hf_bytes_format(&message, "%s: exit %d, %s", options->output, status, reason);
+    hf_json *json = hf_log_object(hf_bytes_text(&message));
+    hf_json_add_text(json, "kind", "summary");
+    add_summary(json, summary, client, options, status, reason);
+    hf_say_json(json);
+    hf_bytes_free(&message);
 }
 
 bool hf_summary_write(const hf_summary *summary, const hf_client *client, const hf_options *options,
                       int status, const char *reason, hf_failure *failure) {
-    hf_json *json = as_json(summary, client, options, status, reason);
+    hf_json *json = hf_json_object();
+    add_summary(json, summary, client, options, status, reason);
     char *text = hf_json_print(json, true);
     const bool special = hf_file_special(options->summary); /* written to, never replaced */
     char *fresh = hf_path_beside(options->summary, special ? "" : ".new");

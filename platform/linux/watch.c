@@ -68,6 +68,9 @@ int hf_watch(const hf_options *given) {
     hf_config *config = hf_connection_config();
     hf_client *client = hf_must_alloc(1, sizeof *client);
     bool good = config && hf_connection_settings(config, &options, &failure);
+    if (!config) {
+        hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");
+    }
     if (good) {
         const hf_setting *max_outage = hf_setting_named("max-outage");
         config->max_concurrent = 1;

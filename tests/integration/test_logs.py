@@ -7,6 +7,7 @@ import pty
 import re
 import resource
 import signal
+import subprocess
 
 import pytest
 
@@ -128,6 +129,83 @@ def test_undisturbed_summary_has_no_outage(make_job):
     assert run.summary["retries"] == 0 and run.summary["outages"] == []
 
 
+def json_lines(text):
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines and all({"time", "level", "message"} <= set(line) for line in lines)
+    return lines
+
+
+@pytest.mark.found("R7")
+@pytest.mark.parametrize("log_file", [None, "apart.log"])
+def test_json_log_has_progress_and_summary_as_json_too(make_job, log_file):
+    job = make_job(rows=60, sql=slow_sql(0.02))
+    run = job.run(status=0, log_file=log_file and str(job.folder / log_file), log_format="json", progress="always")
+    lines = json_lines(run.stderr)
+    steps = [line for line in lines if line.get("kind") == "progress"]
+    assert steps[0]["lines_total"] == 60 and steps[0]["lines_ended"] == 0 and "0%" in steps[0]["message"]
+    summary = lines[-1]
+    assert summary["kind"] == "summary" and summary["message"] == f"{job.output}: exit 0, all done"
+    written = run.summary
+    assert {name: summary[name] for name in written} == written
+    if log_file:
+        assert not any(line.get("from") for line in lines), "the log's lines are in its file"
+        json_lines((job.folder / log_file).read_text())
+    job.complete()
+
+
+@pytest.mark.found("R7")
+def test_json_log_on_a_terminal_has_no_bar(make_job, program):
+    job = make_job(rows=30)
+    screen, terminal = pty.openpty()
+    given = {"dsn": job.dsn, "cost_file": job.cost_file, "query": job.query, "params": "id", "output": job.output,
+             "log_format": "json", "progress": "auto"}
+    process = subprocess.Popen([program, "report", *arguments(given)], stdin=subprocess.DEVNULL, cwd=job.folder,
+                               stdout=subprocess.DEVNULL, stderr=terminal, env=clean_environment(job.folder, TERM="xterm"))
+    os.close(terminal)
+    shown = bytearray()
+    try:
+        while chunk := os.read(screen, 65536):
+            shown += chunk
+    except OSError:                             # the terminal's other end is closed
+        pass
+    os.close(screen)
+    assert process.wait(30) == 0
+    assert json_lines(shown.decode())[-1]["kind"] == "summary"
+
+
+@pytest.mark.found("R7")
+@pytest.mark.parametrize("words", [
+    ["query", "SELECT 1", "--log-format", "json", "--no-such-option"],
+    ["query", "SELECT 1", "--max-row", "none", "--log-format=json"],
+    ["query", "--log-format", "json"], ["raport", "--log-format", "json"], ["report", "--log-format", "json"],
+    ["watch", "--log-format", "json", "--config", "/nowhere.json"],
+    ["watch", "--log-format", "json", "--log-file", "/nowhere/log"],
+    ["query", "SELECT 1", "--log-format", "json", "--dsn", "postgres://h/?nothing=1"],
+    ["query", "SELECT 1", "--log-format", "json", "--dsn", "postgres://u@127.0.0.1:1/x", "--connect-retries", "0"],
+    ["query", "SELECT 1;\nSELEKT 2", "--log-format", "json", "--log-file", "apart.log", "--dsn",
+     "postgres://u@127.0.0.1:1/x", "--connect-retries", "0"]])
+def test_json_log_has_each_early_end_as_json_too(holdfast, words):
+    run = holdfast(*words, wait=False)
+    status = run.finish(30)
+    last = json_lines(run.stderr)[-1]
+    assert status in (1, 4) and last["exit_status"] == status and last["level"] == "error" and len(last["message"]) > 10
+
+
+@pytest.mark.found("R7")
+def test_json_log_has_a_reports_failure_and_its_summary_with_the_reason(make_job):
+    job = make_job(rows=3, sql="SELECT nothing FROM nowhere WHERE $1 = 1")
+    lines = json_lines(job.run(status=1, log_file=None, log_format="json").stderr)
+    assert any(line.get("exit_status") == 1 and "42P01" in line["message"] for line in lines)
+    job = make_job(rows=300, sql=slow_sql())
+    run = job.start(log_file=None, log_format="json")
+    run.await_lines(20)
+    run.send(signal.SIGTERM)
+    assert run.finish(30) == 4
+    lines = json_lines(run.stderr)
+    assert lines[-1]["kind"] == "summary" and "stopped by Terminated" in lines[-1]["reason"]
+    assert lines[-1]["exit_status"] == 4
+
+
 @pytest.mark.found("L6")
 @pytest.mark.security(3)
 @pytest.mark.parametrize("log_format", ["text", "json"])
@@ -215,7 +293,6 @@ def test_terminal_gets_a_bar_with_rate_and_the_outage_clock(make_job, own_cluste
                 seen.extend(os.read(screen, 65536))
         except OSError:                     # nothing more for now, or the terminal's other end is closed
             return seen.decode(errors="replace")
-    import subprocess
     process = subprocess.Popen([program, "report", *arguments(given)], stdin=subprocess.DEVNULL, stdout=terminal,
                                stderr=terminal, cwd=job.folder,
                                env=clean_environment(job.folder, TERM="xterm-256color"))

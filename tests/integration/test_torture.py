@@ -10,10 +10,12 @@ of them.
     TORTURE_SEED=7 TORTURE_EACH=100 …                                               another spread, and a denser one
 """
 
+import json
 import os
 import pathlib
 import random
 import re
+import subprocess
 
 import pytest
 
@@ -189,3 +191,64 @@ def test_fault_49_torture(kind, family, how, start, make_job, program, cluster):
             failures.append(str(error))
             print(error, flush=True)
     assert not failures, f"{len(failures)} of them failed, the first:\n" + "\n\n".join(failures[:5])
+
+
+def command(name, folder, cluster):
+    """The words of a command that would end by itself with 0, and what it would print."""
+    (folder / "in.csv").write_text("id\n1\n")
+    (folder / "q.sql").write_text("SELECT $1::int AS n")
+    dsn = ["--dsn", cluster.dsn("plain", host="localhost"), "--retry-delay", "5ms", "--max-outage", "300ms"]
+    return {
+        "query": (["query", "SELECT 7 AS n", "--format", "json", *dsn], '[\n  {"n": 7}\n]\n'),
+        "watch": (["watch", *dsn], None),
+        "report": (["report", "--cost-file", "in.csv", "--query", "q.sql", "--params", "id", "--output", "out.csv",
+                    "--progress", "never", *dsn], ""),
+    }[name]
+
+
+@pytest.mark.found("L4")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("name", ["query", "watch", "report"])
+def test_no_memory_is_never_exit_0_and_never_without_a_word(name, log_format, program, cluster, tmp_path):
+    """Each mapping of memory fails, and a spread of the allocations: the reason is told, in the form that was asked for."""
+    words, printed = command(name, tmp_path, cluster)
+    interposer = pathlib.Path(program).parent / "tests" / "torture" / "interpose.so"
+    log = tmp_path / "torture.log"
+
+    def run(spec):
+        log.unlink(missing_ok=True)
+        env = clean_environment(tmp_path, LD_PRELOAD=str(interposer), HF_TORTURE=spec, HF_TORTURE_LOG=str(log))
+        with open(tmp_path / "stderr", "w+") as err:
+            process = subprocess.Popen([program, *words, "--log-format", log_format, "--log-level", "error"],
+                                       cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, env=env)
+            out = ""
+            for line in map(bytes.decode, process.stdout):
+                out += line
+                if name == "watch" and "-> healthy" in line:        # it has no end of its own
+                    process.terminate()
+            status = process.wait(60)
+            err.seek(0)
+            said = err.read()
+        for path in tmp_path.glob("out.csv*"):
+            path.unlink()
+        return status, out, said
+    assert run("map:0:0:once")[0] == 0
+    total = {family: int(count) for family, count in re.findall(r"(map|alloc)=(\d+)", log.read_text())}
+    assert total["map"] >= 2, "the calls are not counted"
+    tries = [("map", nth) for nth in range(1, total["map"] + 1)]
+    if not os.environ.get("TEST_ASAN"):             # there the allocations are the sanitizer's
+        tries += [("alloc", nth) for nth in (1, 2, *spread(total["alloc"]))]
+    for family, nth in tries:
+        status, out, err = run(f"{family}:{nth}:0:ever")
+        if status == 0 and "failed" not in log.read_text():
+            continue                                # it needed less this time
+        context = f"{family}:{nth}:0:ever of {name}: exit {status}\n{out}{err}"
+        assert status in (1, 4), context            # 1 where a smaller setting is the way out
+        said = err.splitlines()
+        if log_format == "json":
+            assert any(json.loads(line).get("exit_status") == status and json.loads(line)["message"] for line in said), \
+                context
+        else:
+            assert re.search(r"(?m)^holdfast: .{10}", err), context
+        assert "this must hold" not in err, context
+        assert name == "watch" or out in ("", printed), context

@@ -1,7 +1,7 @@
 /* Stands between the program and libc (LD_PRELOAD), counts calls, and makes the Nth of a family fail.
  *
- *     HF_TORTURE=FAMILY:N:WHICH:once|ever    the Nth call (from 1) of `alloc`, `socket` or `file` fails, and with
- *                                            `ever` all of that family behind it; WHICH chooses among the errors
+ *     HF_TORTURE=FAMILY:N:WHICH:once|ever    the Nth call (from 1) of `alloc`, `map`, `socket` or `file` fails, and
+ *                                            with `ever` all of that family behind it; WHICH chooses among the errors
  *                                            that this call can really have; N 0 counts only
  *     HF_TORTURE_LOG=FILE                    what failed, and at the end how many calls there were, how many
  *                                            blocks of memory and descriptors are left
@@ -23,16 +23,17 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { ALLOC, SOCKET, FILES, FAMILIES };
+enum { ALLOC, MAPS, SOCKET, FILES, FAMILIES };
 enum { SHORT = -1 }; /* no error: half of it */
 
-static const char *const family_names[FAMILIES] = { "alloc", "socket", "file" };
+static const char *const family_names[FAMILIES] = { "alloc", "map", "socket", "file" };
 static long calls[FAMILIES], live;
 static int family = -1, which;
 static long nth;
@@ -72,8 +73,8 @@ __attribute__((destructor)) static void end(void) {
     int open_fds = 0;
     for (int fd = 3; fd < 200; fd++)
         open_fds += syscall(SYS_fcntl, fd, F_GETFD) >= 0;
-    snprintf(text, sizeof text, "end alloc=%ld socket=%ld file=%ld live=%ld fds=%d\n", calls[ALLOC],
-             calls[SOCKET], calls[FILES], live, open_fds);
+    snprintf(text, sizeof text, "end alloc=%ld map=%ld socket=%ld file=%ld live=%ld fds=%d\n",
+             calls[ALLOC], calls[MAPS], calls[SOCKET], calls[FILES], live, open_fds);
     say(text);
 }
 
@@ -132,6 +133,15 @@ void *realloc(void *old, size_t size) {
 void free(void *memory) {
     live -= memory != NULL;
     __libc_free(memory);
+}
+
+void *mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t from) {
+    NEXT(mmap);
+    if (FAILS(MAPS, "mmap", ENOMEM)) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return next(at, bytes, protection, flags, fd, from);
 }
 
 /* --- sockets ------------------------------------------------------------------------------------------ */
