@@ -96,21 +96,66 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
     hf_bytes_free(&line);
 }
 
+/* ---- outages -------------------------------------------------------------------------------------- */
+
+static void outage_ends(hf_client *client, hf_ms now) {
+    const bool over = client->usable_at != HF_NEVER;
+    if (client->outage_from != HF_NEVER && client->outage_real) {
+        const hf_ms end = over ? client->usable_at : now;
+        const uint64_t ms = end > client->outage_from ? end - client->outage_from : 0;
+        if (client->outages < HF_OUTAGES_KEPT) {
+            hf_outage_seen *seen = &client->seen[client->outages];
+            seen->start = hf_time_now() - (int64_t)(now - client->outage_from);
+            seen->ms = ms;
+            memcpy(seen->reason, client->reason, sizeof seen->reason);
+        }
+        client->outages++;
+        client->outage_ms += ms;
+        hf_log(HF_LOG_INFO, "the outage %s %.1f s",
+               over ? "is over after" : "lasted to the end:", (double)ms / 1000.0);
+    }
+    client->outage_from = HF_NEVER;
+    client->outage_real = false;
+    client->reason[0] = '\0';
+}
+
+/* Of one tick an outage may be answered to its end and the next begin: whoever learns of a step looks first. */
+static void follow_outage(hf_client *client, hf_ms now) {
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    if (!client->closing && status.outage_since != client->outage_from) {
+        outage_ends(client, now);
+        client->outage_from = status.outage_since;
+    }
+}
+
+static bool usable(const hf_client *client) {
+    hf_pool_status status;
+    hf_pool_status_get(client->pool, &status);
+    return status.conns[HF_HEALTHY] + status.conns[HF_PROBING] > 0;
+}
+
 static void on_transition(void *user, const hf_transition *t) {
     hf_client *client = user;
     log_transition(client, t);
     if (t->to == HF_CONNECTING || t->to == HF_RECONNECTING) {
         hf_connection_dial(client->config);
     }
+    follow_outage(client, t->at);
+    const bool lost = t->to == HF_BACKOFF && (t->from == HF_HEALTHY || t->from == HF_PROBING);
+    if (!usable(client)) {
+        client->usable_at = HF_NEVER;
+    } else if (client->usable_at == HF_NEVER) {
+        client->usable_at = t->at;
+    }
     if (t->to == HF_BACKOFF) {
-        bool lost = t->from == HF_HEALTHY || t->from == HF_PROBING;
-        client->outage_real = true;
+        client->outage_real = client->outage_real || client->usable_at == HF_NEVER;
         if (t->error && (lost || !client->reason[0])) { /* not each failed try behind it */
             hf_error_text(t->error, client->reason, sizeof client->reason);
         }
-        if (lost) {
-            client->lost_at[t->conn] = t->at;
-        }
+    }
+    if (lost) {
+        client->lost_at[t->conn] = t->at;
     } else if (t->to == HF_HEALTHY) {
         client->reconnects += t->from == HF_RECONNECTING;
         client->lost_at[t->conn] = t->from == HF_PROBING ? client->lost_at[t->conn] : HF_NEVER;
@@ -119,6 +164,8 @@ static void on_transition(void *user, const hf_transition *t) {
         client->on_transition(client->user, t);
     }
 }
+
+/* ---- notices -------------------------------------------------------------------------------------- */
 
 /* Of a NoticeResponse (docs 55.7): what a person should hear of, what may be of interest, what was asked for. */
 static int notice_level(const hf_error *notice) {
@@ -151,47 +198,11 @@ static void on_notice(void *user, unsigned conn, const hf_error *notice) {
     }
 }
 
-/* ---- outages -------------------------------------------------------------------------------------- */
-
-static void outage_ends(hf_client *client, hf_ms now, bool over) {
-    if (client->outage_from != HF_NEVER && client->outage_real) {
-        uint64_t ms = now - client->outage_from;
-        if (client->outages < HF_OUTAGES_KEPT) {
-            hf_outage_seen *seen = &client->seen[client->outages];
-            seen->start = hf_time_now() - (int64_t)ms;
-            seen->ms = ms;
-            memcpy(seen->reason, client->reason, sizeof seen->reason);
-        }
-        client->outages++;
-        client->outage_ms += ms;
-        hf_log(HF_LOG_INFO, "the outage %s %.1f s",
-               over ? "is over after" : "lasted to the end:", (double)ms / 1000.0);
-    }
-    client->outage_from = HF_NEVER;
-    client->outage_real = false;
-    client->reason[0] = '\0';
-}
-
-static void follow_outage(hf_client *client, hf_ms now) {
-    hf_pool_status status;
-    hf_pool_status_get(client->pool, &status);
-    if (status.outage_since != client->outage_from) {
-        bool real = client->outage_real; /* the loss that began it came before we look */
-        if (client->outage_from != HF_NEVER) {
-            outage_ends(client, now, status.conns[HF_HEALTHY] > 0);
-        }
-        client->outage_from = status.outage_since;
-        client->outage_real = status.outage_since != HF_NEVER && real;
-    } else if (status.outage_since == HF_NEVER) {
-        client->outage_real = false; /* one connection of several was lost: no outage */
-    }
-}
-
 /* ---- life ----------------------------------------------------------------------------------------- */
 
 bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     hf_error error;
-    *client = (hf_client){ .config = config, .outage_from = HF_NEVER };
+    *client = (hf_client){ .config = config, .outage_from = HF_NEVER, .usable_at = HF_NEVER };
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
         client->lost_at[i] = HF_NEVER;
     }
@@ -285,6 +296,8 @@ void hf_client_close(hf_client *client) {
         return;
     }
     hf_ms deadline = hf_client_now(client) + HF_LEAVE_MS;
+    outage_ends(client, hf_client_now(client));
+    client->closing = true; /* goodbyes are no outage */
     hf_pool_close(client->pool, deadline);
     while (!hf_pool_closed(client->pool)) {
         hf_ms next = hf_client_tick(client), now = hf_client_now(client);
@@ -295,7 +308,6 @@ void hf_client_close(hf_client *client) {
             wait_until(client, next < now + HF_NAP_MS ? next : now + HF_NAP_MS);
         }
     }
-    outage_ends(client, hf_client_now(client), false);
 }
 
 void hf_client_free(hf_client *client) {
@@ -333,10 +345,12 @@ static const char *way_out(const hf_client *client, const hf_error *error) {
     return "";
 }
 
-/* Did the server refuse what it may take later? A foreign cancel or its own time-out, a lock, a shortage. */
+/* Did the server refuse what it may take later? A foreign cancel or its own time-out, a lock, a shortage; not
+ * 53400, which is a setting's (SEMANTICS 17). */
 static bool passes(const hf_error *error) {
-    return strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0 ||
-           strncmp(error->sqlstate, "53", 2) == 0;
+    const char *code = error->sqlstate;
+    return strcmp(code, "57014") == 0 || strcmp(code, "55P03") == 0 || strcmp(code, "58030") == 0 ||
+           (strncmp(code, "53", 2) == 0 && strcmp(code, "53400") != 0);
 }
 
 void hf_client_failure(hf_client *client, const hf_request *request, const char *what,

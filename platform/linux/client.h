@@ -26,8 +26,13 @@ typedef struct hf_client {
     size_t memory_bytes;
     char *where;                 /* "host:port/database as user" */
     hf_ms lost_at[HF_CONNS_MAX]; /* when each connection was lost; HF_NEVER: it is not */
-    hf_ms outage_from;           /* of the outage going on; HF_NEVER none */
-    bool outage_real;            /* a try failed in it: more than the first connect on its way */
+    /* An outage is the pool's (SEMANTICS 4): it begins when no connection is usable and ends when the pool's clock
+     * stops, or when the client is closed. With a connection that is usable then it is over, and lasted until that
+     * one came up; else it lasted to the end. */
+    hf_ms outage_from; /* of the outage going on; HF_NEVER none */
+    hf_ms usable_at;   /* since then a connection has been; HF_NEVER: none is */
+    bool outage_real;  /* a try failed in it: more than the first connect on its way */
+    bool closing;
     uint32_t reconnects, outages;
     uint64_t outage_ms; /* all together */
     hf_outage_seen seen[HF_OUTAGES_KEPT];

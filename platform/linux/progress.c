@@ -145,8 +145,8 @@ static void look(hf_progress *progress, hf_client *client, uint64_t done, hf_ms 
                                                    status.conns[HF_RECONNECTING] +
                                                    status.conns[HF_PROBING]),
                                 .waiting = status.conns[HF_BACKOFF] };
-    if (status.outage_since != HF_NEVER && client->outage_real && now > status.outage_since) {
-        view->outage_ms = now - status.outage_since;
+    if (client->outage_real && client->usable_at == HF_NEVER && now > client->outage_from) {
+        view->outage_ms = now - client->outage_from;
         view->next_try_ms =
             status.next_dial != HF_NEVER && status.next_dial > now ? status.next_dial - now : 0;
     }

@@ -260,6 +260,7 @@ static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failur
                                  .params = params,
                                  .n_params = (uint16_t)options->param.count,
                                  .replay = hf_options_replay(options),
+                                 .wait_passing = true,
                                  .timeout_ms = options->deadline_ms,
                                  .on_columns = on_columns,
                                  .on_row = on_row,
@@ -287,7 +288,9 @@ static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failur
             failure, HF_EXIT_INCOMPLETE,
             "the connection was lost after rows had been printed: they are not the whole result");
     }
-    if (stopped && failure->status != HF_EXIT_UNKNOWN) {
+    /* A refusal of the server's within the grace says more than that it was to stop. */
+    if (stopped && failure->status != HF_EXIT_UNKNOWN && failure->status != HF_EXIT_REFUSED &&
+        !hf_request_refused(&run->request)) {
         return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
                        strsignal(hf_signals_caught()));
     }

@@ -11,8 +11,9 @@ import subprocess
 
 import pytest
 
-from harness.cluster import SECRET
+from harness.cluster import SECRET, give_to_server
 from harness.program import RECONNECTED, arguments, clean_environment, rows_of, slow_sql
+from harness.proxy import Plan
 from harness.waiting import eventually
 
 
@@ -122,6 +123,58 @@ def test_summary_says_what_began_the_outage_not_what_failed_last(make_job, own_c
     run.check(0)
     assert "57P01" in run.summary["outages"][0]["reason"]
     assert "57P01" in run.stderr
+
+
+OUTAGE = re.compile(r"the outage (is over after|lasted to the end:) ([\d.]+) s")
+
+
+@pytest.mark.found("L7")
+@pytest.mark.parametrize("replay", ["resolve", "safe", "unsent"])
+def test_write_with_a_standby_first_has_one_outage_and_it_is_over(holdfast, cluster, own_cluster, replay):
+    """The standby's refusal ends one wait and begins the next in the same tick."""
+    own_cluster.sql("ALTER SYSTEM SET wal_level = 'replica'")
+    own_cluster.restart()
+    own_cluster.stop()
+    (own_cluster.data / "standby.signal").touch()
+    give_to_server(own_cluster.data / "standby.signal")
+    own_cluster.start()
+    cluster.sql("TRUNCATE single")
+    hosts = f"127.0.0.1:{own_cluster.port},127.0.0.1"
+    run = holdfast("query", "INSERT INTO single VALUES (1, 'q')", dsn=cluster.dsn("plain", host=hosts), write=True,
+                   replay=replay, log_level="info", retry_delay="100ms")
+    assert "25006" in run.stderr, "the standby was never asked"
+    assert cluster.value("SELECT count(*) FROM single") == 1
+    assert [said for said, _ in OUTAGE.findall(run.stderr)] == ["is over after"], run.stderr
+
+
+@pytest.mark.found("L7")
+@pytest.mark.parametrize("stop", ["up", "down"])
+def test_watch_that_is_stopped_says_over_only_when_it_is_connected_again(holdfast, cluster, proxy, stop):
+    """Nothing of a watch is answered: its connection is not proved before stable_after, but it is there."""
+    run = holdfast("watch", dsn=cluster.dsn("plain", port=proxy.port), retry_delay="50ms", log_level="info", wait=False)
+    eventually(lambda: "-> healthy" in run.stdout, "it is connected")
+    proxy.refuse()
+    proxy.cut_all()
+    eventually(lambda: run.stderr.count("connection refused") >= 2, "it is not")
+    if stop == "up":
+        proxy.accept()
+        eventually(lambda: RECONNECTED in run.stderr, "it is connected again")
+    run.send(signal.SIGTERM)
+    assert run.finish(10) == 0
+    (said, seconds), = OUTAGE.findall(run.stderr)
+    assert said == ("is over after" if stop == "up" else "lasted to the end:")
+    if stop == "up":                                # the time of the one is the time of the other
+        assert f"{RECONNECTED} after {seconds} s" in run.stderr
+
+
+def test_further_connection_that_fails_is_no_outage(make_job, cluster, proxy):
+    """The first connection serves; the others, refused, are nobody's outage."""
+    proxy.next(Plan())
+    proxy.default = Plan(on_accept="rst")
+    job = make_job(rows=60, sql=slow_sql(0.02), dsn=cluster.dsn("plain", port=proxy.port))
+    run = job.run(status=0, log_level="info")
+    assert "BACKOFF" in run.log, "no further connection was tried"
+    assert run.summary["outages_count"] == 0 and not OUTAGE.search(run.log)
 
 
 def test_undisturbed_summary_has_no_outage(make_job):

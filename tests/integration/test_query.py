@@ -10,7 +10,7 @@ import pytest
 
 from harness import wire
 from harness.proxy import Plan
-from harness.waiting import PATIENCE_S
+from harness.waiting import PATIENCE_S, eventually
 
 ROWS = "SELECT g AS n, CASE g WHEN 1 THEN NULL WHEN 2 THEN '' ELSE 'a, \"b\"' END AS word FROM generate_series(1, 3) g"
 
@@ -213,6 +213,22 @@ def test_answer_within_the_grace_of_a_stop_is_printed(query, calm_server):
     assert run.stdout == "n\n7\n"
 
 
+def test_refusal_within_the_grace_of_a_stop_is_told(query, own_cluster):
+    """The statement answers its cancel with an error of its own: that is what happened to it."""
+    own_cluster.sql("""CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM pg_sleep(60); RETURN 1; EXCEPTION WHEN query_canceled THEN
+        RAISE EXCEPTION 'no such luck' USING ERRCODE = '22012', HINT = 'look elsewhere'; END $$""")
+    run = query("SELECT fails()", dsn=own_cluster.dsn(), wait=False)
+    own_cluster.await_active()
+    run.send(signal.SIGTERM)
+    assert run.finish(10) == 1, run.stderr
+    assert "22012 no such luck" in run.stderr and "HINT: look elsewhere" in run.stderr
+    run = query("SELECT pg_sleep(60)", dsn=own_cluster.dsn(), wait=False)
+    own_cluster.await_active()
+    run.send(signal.SIGTERM)
+    assert run.finish(10) == 4 and "stopped by Terminated" in run.stderr
+
+
 def test_write_that_was_done_is_never_to_be_run_again_though_its_rows_could_not_be_printed(query, cluster):
     cluster.sql("TRUNCATE single")
     with open("/dev/full", "wb") as full:
@@ -225,9 +241,13 @@ def test_write_that_was_done_is_never_to_be_run_again_though_its_rows_could_not_
 
 
 @pytest.mark.both_servers
-def test_statement_that_somebody_else_cancelled_is_exit_4(query, own_cluster):
+def test_statement_that_somebody_else_cancels_for_good_is_exit_4(query, own_cluster):
     run = query("SELECT pg_sleep(3600)", dsn=own_cluster.dsn(), wait=False)
+
+    def cancelled():
+        own_cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'")
+        return not run.running
     own_cluster.await_active()
-    own_cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'")
+    eventually(cancelled, "it gives up")
     assert run.finish() == 4, run.stderr
     assert "57014" in run.stderr
