@@ -84,7 +84,8 @@ static void write_sqlstate(hf_writer *writer, const char *sqlstate) {
 
 static const char *severity_word(char severity) {
     /* ERROR, the usual case, goes without saying. */
-    const char *word = "FATAL \0PANIC \0WARNING \0NOTICE \0INFO \0LOG \0DEBUG \0";
+    const char *word = HF_WITH_WORDS ? "FATAL \0PANIC \0WARNING \0NOTICE \0INFO \0LOG \0DEBUG \0"
+                                     : "FATAL \0PANIC \0WARNING \0";
 
     while (*word && *word != severity) {
         word += strlen(word) + 1;

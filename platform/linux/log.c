@@ -30,12 +30,20 @@ int64_t hf_time_now(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* By arithmetic (the Gregorian calendar from 1 March 0000, in eras of 400 years): gmtime() takes a lock, which a signal
+ * may have interrupted. */
 const char *hf_time_text(int64_t unix_ms, char *out) {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm parts;
-    gmtime_r(&seconds, &parts);
-    size_t length = strftime(out, HF_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out + length, HF_TIME_BYTES - length, ".%03dZ", (int)(unix_ms % 1000));
+    const int64_t ms_of_day = 86400000, shifted = unix_ms + 719468 * ms_of_day;
+    const unsigned ms = (unsigned)(shifted % ms_of_day);
+    const unsigned era = (unsigned)(shifted / ms_of_day / 146097);
+    const unsigned day = (unsigned)(shifted / ms_of_day % 146097);
+    const unsigned year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+    const unsigned of_year = day - (365 * year + year / 4 - year / 100);
+    const unsigned month = (5 * of_year + 2) / 153; /* 0 is March */
+    snprintf(out, HF_TIME_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (era * 400 + year + (month >= 10)) % 10000, month < 10 ? month + 3 : month - 9,
+             of_year - (153 * month + 2) / 5 + 1, ms / 3600000, ms / 60000 % 60, ms / 1000 % 60,
+             ms % 1000);
     return out;
 }
 
@@ -82,11 +90,24 @@ void hf_log_make_way(void (*make_way)(void)) {
     hf_the_log.make_way = make_way;
 }
 
-void hf_say(const char *text, size_t bytes) {
+/* As it is. */
+static void put(const char *text, size_t bytes) {
     if (hf_the_log.make_way) {
         hf_the_log.make_way();
     }
     hf_write_all(STDERR_FILENO, text, bytes, -1); /* a closed stderr is nobody's loss */
+}
+
+void hf_say(const char *text) {
+    hf_bytes lines = { 0 };
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        hf_bytes_add_printable(&lines, text, length);
+        hf_bytes_add_byte(&lines, '\n');
+        text += length + (text[length] == '\n');
+    }
+    put(lines.data, lines.used);
+    hf_bytes_free(&lines);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------- */
@@ -126,11 +147,18 @@ static void add_json_line(hf_bytes *line, hf_json *json) {
 void hf_say_json(hf_json *object) {
     hf_bytes line = { 0 };
     add_json_line(&line, object);
-    hf_say(line.data, line.used);
+    put(line.data, line.used);
     hf_bytes_free(&line);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------- */
+
+static void say_as_holdfast(const char *text) {
+    hf_bytes said = { 0 };
+    hf_bytes_format(&said, "holdfast: %s", text);
+    hf_say(hf_bytes_text(&said));
+    hf_bytes_free(&said);
+}
 
 static void say_gaps(int error) {
     hf_bytes said = { 0 };
@@ -138,17 +166,14 @@ static void say_gaps(int error) {
     if (hf_log_is_json()) {
         hf_say_json(object_at(HF_LOG_WARN, hf_bytes_text(&said)));
     } else {
-        hf_bytes text = { 0 };
-        hf_bytes_format(&text, "holdfast: %s\n", hf_bytes_text(&said));
-        hf_say(text.data, text.used);
-        hf_bytes_free(&text);
+        say_as_holdfast(hf_bytes_text(&said));
     }
     hf_bytes_free(&said);
 }
 
 static void write_line(const hf_bytes *line) {
     if (on_stderr()) {
-        hf_say(line->data, line->used);
+        put(line->data, line->used);
     } else if (!hf_write_all(hf_the_log.fd, line->data, line->used, -1) && !hf_the_log.broken) {
         hf_the_log.broken = true;
         say_gaps(errno);
@@ -224,20 +249,6 @@ void hf_log_fields(int level, const hf_log_field *fields, size_t count, const ch
 
 /* ---- the end -------------------------------------------------------------------------------------- */
 
-/* The caret below a piece of SQL needs its line breaks: each line is made printable by itself. */
-static void say_failure(const hf_failure *failure) {
-    hf_bytes said = { 0 };
-    hf_bytes_add_text(&said, "holdfast: ");
-    for (const char *at = failure->text; *at;) {
-        size_t length = strcspn(at, "\n");
-        hf_bytes_add_printable(&said, at, length);
-        hf_bytes_add_byte(&said, '\n');
-        at += length + (at[length] == '\n');
-    }
-    hf_say(said.data, said.used);
-    hf_bytes_free(&said);
-}
-
 void hf_log_failure(const hf_failure *failure) {
     const hf_log_field status = { .name = "exit_status", .number = (uint64_t)failure->status };
     HF_ASSERT(failure->status != HF_EXIT_DONE && failure->text[0]); /* whoever fails says why */
@@ -249,7 +260,8 @@ void hf_log_failure(const hf_failure *failure) {
         hf_json_add_count(json, status.name, status.number);
         hf_say_json(json);
     } else {
-        say_failure(failure);
+        say_as_holdfast(
+            failure->text); /* its line breaks stay, for the caret below a piece of SQL */
     }
 }
 
@@ -262,5 +274,5 @@ void hf_log_last_words(int status, const char *text) {
     } else {
         snprintf(line, sizeof line, "holdfast: %s\n", text);
     }
-    hf_say(line, strlen(line));
+    put(line, strlen(line));
 }

@@ -34,11 +34,12 @@ void hf_log_fields(int level, const hf_log_field *fields, size_t count, const ch
 /* Why the program stops: always on stderr, and in the log file if there is one. */
 void hf_log_failure(const hf_failure *failure);
 
-/* The same where no memory is to be had: `text` is the program's own, a line of plain letters. */
+/* The same on stderr alone where no memory is to be had, or from a signal's handler: `text` is the program's own, a
+ * line of plain letters. */
 void hf_log_last_words(int status, const char *text);
 
-/* Text for the person at the terminal, as it is: lines on stderr, below which a bar may be redrawn. */
-void hf_say(const char *text, size_t bytes);
+/* Text for the person at the terminal: lines on stderr, each printable, below which a bar may be redrawn. */
+void hf_say(const char *text);
 /* The same for a reader of JSON: an object with time, level (info) and message, to which the caller adds before
  * hf_say_json() writes it as a line and gives it back. */
 hf_json *hf_log_object(const char *message);
@@ -46,8 +47,8 @@ void hf_say_json(hf_json *object);
 /* Called before anything is written to stderr, so that a progress bar can make way; NULL none. */
 void hf_log_make_way(void (*make_way)(void));
 
-/* "2024-05-01T12:00:00.123Z" */
-#define HF_TIME_BYTES 32
+/* "2024-05-01T12:00:00.123Z"; from 1970 on. */
+#define HF_TIME_BYTES 48
 const char *hf_time_text(int64_t unix_ms, char *out);
 int64_t hf_time_now(void); /* the wall clock, for people only */
 

@@ -186,7 +186,7 @@ static void say_line(const hf_progress_view *view) {
     }
     hf_bytes line = { 0 };
     hf_bytes_format(&line, "holdfast:%s\n", plain);
-    hf_say(line.data, line.used);
+    hf_say(hf_bytes_text(&line));
     hf_bytes_free(&line);
 }
 

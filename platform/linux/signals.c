@@ -1,5 +1,6 @@
 #include "signals.h"
 
+#include "log.h"
 #include "program.h"
 
 #include <signal.h>
@@ -10,6 +11,7 @@ static volatile sig_atomic_t caught;
 
 static void on_signal(int number) {
     if (caught) {
+        hf_log_last_words(HF_EXIT_INCOMPLETE, "ended at once by a second signal");
         _exit(HF_EXIT_INCOMPLETE); /* what is written is what counts, as after kill -9 */
     }
     caught = number;

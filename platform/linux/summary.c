@@ -164,7 +164,7 @@ static void say_text(const hf_summary *summary, const hf_client *client, const h
         hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s\n",
                         hf_elapsed_text(summary->elapsed_ms, elapsed), rate(summary));
     }
-    hf_say(text.data, text.used);
+    hf_say(hf_bytes_text(&text));
     hf_bytes_free(&text);
 }
 

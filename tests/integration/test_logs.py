@@ -244,6 +244,30 @@ def test_json_log_has_each_early_end_as_json_too(holdfast, words):
     assert status in (1, 4) and last["exit_status"] == status and last["level"] == "error" and len(last["message"]) > 10
 
 
+@pytest.mark.found("L4")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_second_signal_ends_at_once_and_says_so(holdfast, cluster, proxy, log_format):
+    """What runs cannot be cancelled, for nothing arrives any more: the first signal would wait for its end."""
+    run = holdfast("query", "SELECT pg_sleep(60)", dsn=cluster.dsn("plain", port=proxy.port), log_format=log_format,
+                   wait=False)
+    cluster.await_active("plain")
+    proxy.black_hole()
+    run.send(signal.SIGINT)
+    run.send(signal.SIGTERM)
+    assert run.finish(10) == 4
+    proxy.heal()
+    said = json_lines(run.stderr)[-1]["message"] if log_format == "json" else run.stderr
+    assert "ended at once by a second signal" in said
+
+
+@pytest.mark.found("L4")
+def test_help_that_cannot_be_printed_says_so(holdfast):
+    with open("/dev/full", "wb") as full:
+        for words in (["--help"], ["--version"], ["report", "--help"]):
+            run = holdfast(*words, stdout=full, status=4)
+            assert "cannot write to standard output: No space left on device" in run.stderr
+
+
 @pytest.mark.found("R7")
 def test_json_log_has_a_reports_failure_and_its_summary_with_the_reason(make_job):
     job = make_job(rows=3, sql="SELECT nothing FROM nowhere WHERE $1 = 1")

@@ -2,6 +2,7 @@
 #include "bytes.h"
 #include "failure.h"
 #include "hf_json.h"
+#include "log.h"
 #include "pgpass.h"
 #include "progress.h"
 #include "statement.h"
@@ -12,6 +13,7 @@
 #include "unit.h"
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static hf_failure failure;
@@ -394,6 +396,19 @@ static void json_depth_is_bounded(void **state) {
     }
 }
 
+static void times_are_those_of_the_calendar(void **state) {
+    char ours[HF_TIME_BYTES], theirs[64];
+    (void)state;
+    assert_string_equal(hf_time_text(951827696789, ours), "2000-02-29T12:34:56.789Z");
+    for (int64_t day = 0; day < 366 * 200; day++) {
+        time_t seconds = (time_t)(day * 86400 + day % 86400);
+        struct tm parts;
+        gmtime_r(&seconds, &parts);
+        strftime(theirs, sizeof theirs, "%Y-%m-%dT%H:%M:%S.007Z", &parts);
+        assert_string_equal(hf_time_text((int64_t)seconds * 1000 + 7, ours), theirs);
+    }
+}
+
 static int make_path(void **state) {
     (void)state;
     return close(mkstemp(path));
@@ -423,6 +438,7 @@ int main(void) {
         cmocka_unit_test(json_is_written_as_valid_utf_8),
         cmocka_unit_test(json_integers_are_exact_or_refused),
         cmocka_unit_test(json_depth_is_bounded),
+        cmocka_unit_test(times_are_those_of_the_calendar),
     };
     return cmocka_run_group_tests(tests, make_path, remove_path);
 }
