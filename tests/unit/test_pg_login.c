@@ -396,7 +396,7 @@ static void notices_and_negotiation_are_passed_over_anywhere(void **state) {
     PG_SAY(&peer, 'S', "is_superuser\0off\0");
     PG_SAY(&peer, 'Z', "I");
 #if HF_WITH_WORDS
-#define NOTICE "NOTICE the server says: 00000 patience (in login)\n"
+#define NOTICE "NOTICE the server says: NOTICE 00000 patience (in login)\n"
 #else
 #define NOTICE "NOTICE HF_OK in login: 00000 patience\n"
 #endif
