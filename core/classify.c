@@ -168,6 +168,7 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     case HF_ERR_PROTOCOL: return HF_CLASS_RECONNECT;
     case HF_ERR_TLS_REFUSED:
     case HF_ERR_TLS_CERT:
+    case HF_ERR_TLS_REJECTED:
     case HF_ERR_AUTH_METHOD:
     case HF_ERR_AUTH_SERVER:
     case HF_ERR_AUTH_PASSWORD: return HF_CLASS_PERMANENT;

@@ -56,6 +56,7 @@ HF_NORETURN void hf_assert_failed(const char *what, const char *file, int line);
     X(ERR_TLS_CERT, -42, "the server's certificate does not verify")                             \
     X(ERR_TLS_INJECTED, -43, "bytes arrived in clear text before the TLS handshake")             \
     X(ERR_TLS_TRUNCATED, -44, "the TLS stream ended without close_notify")                       \
+    X(ERR_TLS_REJECTED, -45, "the TLS handshake was refused")                                    \
     /* protocol */                                                                               \
     X(ERR_PROTOCOL, -60, "the server broke the protocol")                                        \
     X(ERR_AUTH_METHOD, -61, "the server asked for an authentication method that is not allowed") \
