@@ -149,6 +149,9 @@ static bool spent(void *user) {
 
 static bool open_tls(hf_net *net, const hf_config *config, hf_error *error) {
     const hf_mbedtls_setup setup = { .sslmode = config->sslmode,
+                                     .sslcertmode = config->sslcertmode,
+                                     .version_min = config->ssl_min_version,
+                                     .version_max = config->ssl_max_version,
                                      .entropy = hf_linux_entropy,
                                      .note = hf_lwip_note,
                                      .user = &net->port,

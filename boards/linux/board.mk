@@ -30,10 +30,10 @@ use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 MBEDTLS_FAST   = gcm aes aesni block_cipher
 # AES and carry-less multiplication by instruction halve the cost of a TLS record. aesni.c asks the
 # CPU before it uses them.
-MBEDTLS_CFLAGS = $(if $(findstring x86_64,$(shell gcc -dumpmachine)),-maes -mpclmul -msse4.1)
+# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit.
+WITH := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
+MBEDTLS_CFLAGS = $(WITH) $(if $(findstring x86_64,$(shell gcc -dumpmachine)),-maes -mpclmul -msse4.1)
 
-# What Linux has and a board may do without (core/build.h).
-WITH    := -DHF_WITH_SASLPREP=1
 CFLAGS  ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 CFLAGS  += $(WITH)
 LDLIBS  += -lcares -lidn

@@ -46,6 +46,13 @@ int hf_linux_saslprep(hf_port *port, const char *password, char *out, size_t siz
 
 /* lookup.c */
 
+/* The settings of TLS by the files as they were at a time. */
+typedef struct hf_linux_tls {
+    hf_mbedtls tls;
+    uint64_t seen;              /* the state of the files */
+    struct hf_linux_tls *older; /* links may still use it */
+} hf_linux_tls;
+
 struct hf_linux_state {
     const hf_config *config;
     int epoll;
@@ -63,10 +70,9 @@ struct hf_linux_state {
     unsigned n_lookups, n_looking; /* of them at work */
     const char *resolv_conf;       /* for tests: in place of /etc/resolv.conf */
     uint16_t dns_port;             /* for tests: in place of 53 */
-    hf_mbedtls tls;
-    bool has_tls;
-    hf_linux_share share; /* since hf_linux_wait() returned */
-    char why[192];        /* what why() answers */
+    hf_linux_tls *tls;             /* NULL: none is spoken */
+    hf_linux_share share;          /* since hf_linux_wait() returned */
+    char why[192];                 /* what why() answers */
 };
 
 /* What an epoll event is about: one of these, an index, and a generation or descriptor. */
@@ -107,6 +113,13 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
 /* errors.c */
 int hf_linux_err(int error); /* errno as an hf_err */
 const char *hf_linux_why(hf_linux_link *link);
+
+/* trust.c: 0, or an hf_err and *error. */
+int hf_linux_tls_open(hf_linux_state *state, hf_error *error);
+/* Before a link: reads the files again if one of them changed. After an error the old settings are still there, and
+ * are not to be used. */
+int hf_linux_tls_renew(hf_linux_state *state, hf_error *error);
+void hf_linux_tls_close(hf_linux_state *state); /* with its links */
 
 /* lookup.c */
 int hf_linux_lookups_init(hf_linux_state *state, unsigned n);

@@ -22,13 +22,19 @@ static int port_random(hf_port *port, void *out, size_t bytes) {
 static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, const char *alpn,
                                int *err) {
     hf_linux_state *state = hf_linux_of(port);
-    *err = HF_ERR_CONFIG;
-    return state->has_tls ? hf_mbedtls_start(&state->tls, under, host, alpn, err) : NULL;
-}
-
-/* TLS has something left that the network will not announce. */
-static void note_under(void *at, hf_link *under) {
-    hf_linux_note(at, &((hf_linux_link *)(void *)under)->note);
+    if (state->tls == NULL) {
+        *err = HF_ERR_CONFIG;
+        return NULL;
+    }
+    hf_error error;
+    *err = hf_linux_tls_renew(state, &error);
+    if (*err == 0) {
+        return hf_mbedtls_start(&state->tls->tls, under, host, alpn, err);
+    }
+    /* A file that is just being replaced: the next try may find it whole. */
+    const int passing = *err == HF_ERR_RESOURCES ? HF_ERR_RESOURCES : HF_ERR_TLS;
+    *err = HF_ERR_RESOURCES;
+    return hf_mbedtls_refuse(&state->tls->tls, under, passing, error.message);
 }
 
 static const hf_port_api api = {
@@ -89,25 +95,6 @@ static int open_descriptors(hf_linux_state *state, hf_error *error) {
     return 0;
 }
 
-static int open_tls(hf_linux_state *state, hf_error *error) {
-    state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
-    const hf_mbedtls_setup setup = { .sslmode = state->config->sslmode,
-                                     .entropy = hf_linux_entropy,
-                                     .note = note_under,
-                                     .user = state,
-                                     .links = state->tls_links,
-                                     .n_links = state->n_links };
-    if (state->tls_links == NULL) {
-        return complain(error, HF_ERR_RESOURCES, "TLS", ENOMEM);
-    }
-    if (hf_mbedtls_init(&state->tls, &setup) != 0) {
-        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
-        return HF_ERR_RESOURCES;
-    }
-    state->has_tls = true;
-    return hf_linux_trust(&state->tls, state->config, error);
-}
-
 static int open_all(hf_linux_state *state, hf_error *error) {
     unsigned n = state->config->max_concurrent;
     int err = open_descriptors(state, error);
@@ -117,7 +104,7 @@ static int open_all(hf_linux_state *state, hf_error *error) {
         err = complain(error, HF_ERR_RESOURCES, "links", ENOMEM);
     }
     if (err == 0 && hf_linux_wants_tls(state->config)) {
-        err = open_tls(state, error);
+        err = hf_linux_tls_open(state, error);
     }
     return err;
 }
@@ -155,15 +142,9 @@ void hf_linux_close(hf_linux *port) {
     if (state == NULL) {
         return;
     }
-    if (state->has_tls) {
-        hf_mbedtls_abort_all(&state->tls);
-    }
+    hf_linux_tls_close(state);
     hf_linux_links_close(state);
     hf_linux_lookups_close(state);
-    if (state->has_tls) {
-        hf_mbedtls_free(&state->tls);
-    }
-    free(state->tls_links);
     const int fds[] = { state->wake, state->timer, state->resume, state->alarm, state->epoll };
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {

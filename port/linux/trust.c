@@ -1,9 +1,16 @@
-/* The certificates that servers are verified with: read once, handed to port/mbedtls as bytes. */
-#include "system.h"
+/* The files of TLS: CAs, revocation lists, the client's certificate and its key. They are handed to port/mbedtls as
+ * bytes, when the port is opened and again at a connect that finds one of them changed: a CA that was renewed while the
+ * program ran is believed without a restart. What was opened before keeps the settings that it was opened with.
+ *
+ * Sources: PostgreSQL docs 34.19 and, for the names in ~/.postgresql and the key's permissions, libpq's
+ * fe-secure-openssl.c.
+ */
+#include "insides.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HF_CA_FILE_BYTES_MAX (16u << 20)
+#define HF_FILE_BYTES_MAX (16u << 20)
 
 /* Where systems keep theirs: Debian, Ubuntu, Arch, Alpine; Fedora, RHEL; openSUSE; then folders. */
 static const char *const stores[] = {
@@ -23,11 +30,26 @@ static const char *const stores[] = {
     "/etc/ssl/certs",
 };
 
-static int complain(hf_error *error, hf_err code, const char *path, const char *what) {
-    char text[HF_MESSAGE_BYTES];
-    (void)snprintf(text, sizeof text, "sslrootcert %s: %s", path, what);
+static int complain(hf_error *error, hf_err code, const char *setting, const char *path,
+                    const char *what) {
+    char text[2 * HF_MESSAGE_BYTES];
+    (void)snprintf(text, sizeof text, "%s %s: %s", setting, path, what);
     hf_error_set(error, code, HF_PHASE_NONE, text);
     return code;
+}
+
+/* The same for a file, with errno. */
+static int cannot_read(hf_error *error, const char *setting, const char *path, int number) {
+    if (number == ENOMEM) {
+        return complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
+    }
+    (void)complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
+    error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
+    return HF_ERR_CONFIG;
+}
+
+static bool said(const char *setting) {
+    return setting != NULL && setting[0] != 0;
 }
 
 /* Reads a regular file whole. NULL: errno says why. */
@@ -44,7 +66,7 @@ static char *read_file(const char *path, size_t *size) {
         /* errno is set */
     } else if (!S_ISREG(about.st_mode)) {
         errno = S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
-    } else if (about.st_size > (off_t)HF_CA_FILE_BYTES_MAX) {
+    } else if (about.st_size > (off_t)HF_FILE_BYTES_MAX) {
         errno = EFBIG;
     } else if ((bytes = malloc((size_t)about.st_size + 1)) != NULL) {
         do {
@@ -63,45 +85,64 @@ static char *read_file(const char *path, size_t *size) {
     return bytes;
 }
 
-/* How many certificates were found in a file, or an hf_err with errno. */
-static int trust_file(hf_mbedtls *tls, const char *path) {
+/* hf_mbedtls_trust() or hf_mbedtls_revoke(): how many were found. */
+typedef int hf_take_fn(hf_mbedtls *tls, const void *bytes, size_t size);
+
+/* How many were found in a file, or an hf_err with errno. */
+static int read_one(hf_mbedtls *tls, const char *path, hf_take_fn *take) {
     size_t size;
     char *bytes = read_file(path, &size);
     if (bytes == NULL) {
         return errno == ENOMEM ? HF_ERR_RESOURCES : HF_ERR_CONFIG;
     }
-    int added = hf_mbedtls_trust(tls, bytes, size);
+    int found = take(tls, bytes, size);
     free(bytes);
-    return added;
+    return found;
 }
 
-/* The same of all files of a folder. Files in it that are no certificates are passed over. */
-static int trust_folder(hf_mbedtls *tls, const char *path) {
+/* Calls visit() with the path of each file of a folder until one answers less than 0. The sum of the answers, or that
+ * one; HF_ERR_CONFIG with errno when the folder cannot be read. Whatever the names are: OpenSSL takes only those of its
+ * `openssl rehash`. */
+static int each_file(const char *path, int (*visit)(void *user, const char *name), void *user) {
     DIR *folder = opendir(path);
     if (folder == NULL) {
         return HF_ERR_CONFIG;
     }
-    int added = 0;
+    int sum = 0;
     const struct dirent *entry;
-    while (added >= 0 && (entry = readdir(folder)) != NULL) {
+    while (sum >= 0 && (entry = readdir(folder)) != NULL) {
         char name[4096];
         int length = snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
         if (entry->d_name[0] == '.' || length < 0 || (size_t)length >= sizeof name) {
             continue;
         }
-        int one = trust_file(tls, name);
-        added = one == HF_ERR_RESOURCES ? one : added + (one > 0 ? one : 0);
+        int one = visit(user, name);
+        sum = one < 0 ? one : sum + one;
     }
     (void)closedir(folder);
-    return added;
+    return sum;
 }
 
-static int trust_path(hf_mbedtls *tls, const char *path) {
+typedef struct hf_taking {
+    hf_mbedtls *tls;
+    hf_take_fn *take;
+} hf_taking;
+
+/* Files in a folder that are something else are passed over. */
+static int take_of_folder(void *at, const char *name) {
+    const hf_taking *taking = at;
+    int found = read_one(taking->tls, name, taking->take);
+    return found == HF_ERR_RESOURCES || found > 0 ? found : 0;
+}
+
+static int read_path(hf_mbedtls *tls, const char *path, hf_take_fn *take) {
     struct stat about;
     if (stat(path, &about) != 0) {
         return HF_ERR_CONFIG;
     }
-    return S_ISDIR(about.st_mode) ? trust_folder(tls, path) : trust_file(tls, path);
+    hf_taking taking = { tls, take };
+    return S_ISDIR(about.st_mode) ? each_file(path, take_of_folder, &taking)
+                                  : read_one(tls, path, take);
 }
 
 /* The system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for libpq (OpenSSL). */
@@ -109,49 +150,345 @@ static int trust_system(hf_mbedtls *tls, hf_error *error) {
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     int added = 0;
     if (file != NULL || folder != NULL) {
-        added = file != NULL ? trust_path(tls, file) : 0;
+        added = file != NULL ? read_path(tls, file, hf_mbedtls_trust) : 0;
         if (added >= 0 && folder != NULL) {
-            int more = trust_path(tls, folder);
+            int more = read_path(tls, folder, hf_mbedtls_trust);
             added = more == HF_ERR_RESOURCES ? more : added + (more > 0 ? more : 0);
         }
     } else {
         for (size_t i = 0; added <= 0 && i < sizeof stores / sizeof stores[0]; i++) {
-            added = trust_path(tls, stores[i]);
+            added = read_path(tls, stores[i], hf_mbedtls_trust);
         }
     }
     if (added > 0) {
         return 0;
     }
     if (added == HF_ERR_RESOURCES) {
-        return complain(error, HF_ERR_RESOURCES, "system", "out of memory");
+        return complain(error, HF_ERR_RESOURCES, "sslrootcert", "system", "out of memory");
     }
-    return complain(error, HF_ERR_CONFIG, "system",
+    return complain(error, HF_ERR_CONFIG, "sslrootcert", "system",
                     file != NULL || folder != NULL
                         ? "no certificates where SSL_CERT_FILE or SSL_CERT_DIR say"
                         : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
-int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
+/* Without any the default store is used, and nothing for sslmode=require. */
+static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     const char *path = config->sslrootcert;
-    bool system = path == NULL || path[0] == 0 || strcmp(path, "system") == 0;
-    if (system && path != NULL && path[0] != 0 && config->sslmode != HF_SSL_VERIFY_FULL) {
+    bool system = !said(path) || strcmp(path, "system") == 0;
+    if (system && said(path) && config->sslmode != HF_SSL_VERIFY_FULL) {
         /* Anybody can get a certificate of a public CA: without the name it proves nothing. */
-        return complain(error, HF_ERR_CONFIG, "system", "needs sslmode=verify-full");
+        return complain(error, HF_ERR_CONFIG, "sslrootcert", "system", "needs sslmode=verify-full");
     }
     if (system) {
         return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(tls, error);
     }
     errno = 0;
-    int added = trust_path(tls, path);
-    if (added > 0) {
+    int found = read_path(tls, path, hf_mbedtls_trust);
+    if (found > 0) {
         return 0;
     }
-    if (added == HF_ERR_RESOURCES) {
-        return complain(error, HF_ERR_RESOURCES, path, "out of memory");
+    return found == 0 ? complain(error, HF_ERR_CONFIG, "sslrootcert", path,
+                                 "there is no certificate in it (PEM or DER)")
+                      : cannot_read(error, "sslrootcert", path,
+                                    found == HF_ERR_RESOURCES ? ENOMEM : errno);
+}
+
+/* A file of ~/.postgresql into out: false when there is none. */
+static bool at_home(const char *name, char *out, size_t size) {
+    const char *home = getenv("HOME");
+    struct passwd entry, *found = NULL;
+    char buffer[4096];
+    if (!said(home)) {
+        if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
+            return false;
+        }
+        home = found->pw_dir;
     }
-    const int number = added == 0 ? 0 : errno;
-    (void)complain(error, HF_ERR_CONFIG, path,
-                   added == 0 ? "there is no certificate in it (PEM or DER)" : strerror(number));
-    error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
-    return HF_ERR_CONFIG;
+    int length = snprintf(out, size, "%s/.postgresql/%s", home, name);
+    struct stat about;
+    return length > 0 && (size_t)length < size &&
+           (stat(out, &about) == 0 || (errno != ENOENT && errno != ENOTDIR));
+}
+
+/* What a configuration names, with what libpq takes from ~/.postgresql where it says nothing. NULL: none. */
+typedef struct hf_files {
+    const char *certificate, *key, *lists, *list_folder;
+    char home[3][1024];
+} hf_files;
+
+static void name_files(hf_files *files, const hf_config *config) {
+    *files = (hf_files){ .lists = said(config->sslcrl) ? config->sslcrl : NULL,
+                         .list_folder = said(config->sslcrldir) ? config->sslcrldir : NULL };
+    if (config->sslcertmode != HF_SSLCERT_DISABLE) {
+        files->certificate = said(config->sslcert) ? config->sslcert
+                             : at_home("postgresql.crt", files->home[0], sizeof files->home[0])
+                                 ? files->home[0]
+                                 : NULL;
+    }
+    if (files->certificate != NULL) {
+        files->key = said(config->sslkey) ? config->sslkey
+                     : at_home("postgresql.key", files->home[1], sizeof files->home[1])
+                         ? files->home[1]
+                         : NULL;
+    }
+    /* As in libpq the list at home goes with a CA file of one's own, never with the system's store. */
+    const bool own_root = said(config->sslrootcert) && strcmp(config->sslrootcert, "system") != 0;
+    if (files->lists == NULL && files->list_folder == NULL && own_root &&
+        at_home("root.crl", files->home[2], sizeof files->home[2])) {
+        files->lists = files->home[2];
+    }
+}
+
+#if HF_WITH_CRL
+static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf_error *error) {
+    if (path == NULL) {
+        return 0;
+    }
+    if (tls->trusted == 0) {
+        return complain(error, HF_ERR_CONFIG, setting, path,
+                        "has no effect where certificates are not verified: name sslrootcert, or "
+                        "say sslmode=verify-full");
+    }
+    errno = 0;
+    int found = read_path(tls, path, hf_mbedtls_revoke);
+    if (found > 0) {
+        return 0;
+    }
+    return found == 0
+               ? complain(error, HF_ERR_CONFIG, setting, path,
+                          "there is no revocation list in it (PEM or DER)")
+               : cannot_read(error, setting, path, found == HF_ERR_RESOURCES ? ENOMEM : errno);
+}
+#else
+static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf_error *error) {
+    (void)tls;
+    return path == NULL ? 0 : complain(error, HF_ERR_CONFIG, setting, path, "not in this build");
+}
+#endif
+
+#if HF_WITH_CLIENT_CERT
+/* As libpq: nobody but its owner may read a private key, or root's its group. */
+static int check_key(const char *path, hf_error *error) {
+    struct stat about;
+    if (stat(path, &about) != 0) {
+        return cannot_read(error, "sslkey", path, errno);
+    }
+    if (!S_ISREG(about.st_mode)) {
+        return complain(error, HF_ERR_CONFIG, "sslkey", path, "is not a regular file");
+    }
+    const mode_t forbidden = about.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+    if ((about.st_mode & forbidden) != 0) {
+        return complain(error, HF_ERR_CONFIG, "sslkey", path,
+                        "others may read it: chmod 600 (0640 or less if it is root's)");
+    }
+    return 0;
+}
+
+static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *config,
+                    hf_error *error) {
+    if (files->certificate == NULL) {
+        return config->sslcertmode != HF_SSLCERT_REQUIRE
+                   ? 0
+                   : complain(error, HF_ERR_CONFIG, "sslcertmode", "require",
+                              "there is no client certificate: name it with sslcert");
+    }
+    if (files->key == NULL) {
+        return complain(error, HF_ERR_CONFIG, "sslcert", files->certificate,
+                        "its key is missing: name it with sslkey");
+    }
+    size_t size;
+    char *bytes = read_file(files->certificate, &size);
+    if (bytes == NULL) {
+        return cannot_read(error, "sslcert", files->certificate, errno);
+    }
+    const char *why = "out of memory";
+    int err = hf_mbedtls_own_certificate(tls, bytes, size, &why);
+    free(bytes);
+    if (err != 0) {
+        return complain(error, err, "sslcert", files->certificate, why);
+    }
+    err = check_key(files->key, error);
+    if (err != 0) {
+        return err;
+    }
+    bytes = read_file(files->key, &size);
+    if (bytes == NULL) {
+        return cannot_read(error, "sslkey", files->key, errno);
+    }
+    err = hf_mbedtls_own_key(tls, bytes, size,
+                             said(config->sslpassword) ? config->sslpassword : NULL, &why);
+    explicit_bzero(bytes, size);
+    free(bytes);
+    return err == 0 ? 0 : complain(error, err, "sslkey", files->key, why);
+}
+#else
+static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *config,
+                    hf_error *error) {
+    (void)tls;
+    (void)files;
+    return !said(config->sslcert) && config->sslcertmode != HF_SSLCERT_REQUIRE
+               ? 0
+               : complain(error, HF_ERR_CONFIG, "sslcert", "", "not in this build");
+}
+#endif
+
+int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
+    hf_files files;
+    name_files(&files, config);
+    int err = read_roots(tls, config, error);
+    err = err != 0 ? err : read_lists(tls, "sslcrl", files.lists, error);
+    err = err != 0 ? err : read_lists(tls, "sslcrldir", files.list_folder, error);
+    return err != 0 ? err : read_own(tls, &files, config, error);
+}
+
+/* ---- changes ------------------------------------------------------------------------------------ */
+
+/* FNV-1a over what tells one state of a file from another. */
+static void mix(uint64_t *sum, uint64_t value) {
+    *sum = (*sum ^ value) * 0x100000001b3u;
+}
+
+static void mix_stat(uint64_t *sum, const char *path, struct stat *about) {
+    if (stat(path, about) != 0) {
+        *about = (struct stat){ 0 };
+        mix(sum, (uint64_t)errno);
+        return;
+    }
+    const struct timespec times[] = { about->st_mtim, about->st_ctim };
+    mix(sum, about->st_dev);
+    mix(sum, about->st_ino);
+    mix(sum, (uint64_t)about->st_size);
+    mix(sum, about->st_mode);
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+        mix(sum, (uint64_t)times[i].tv_sec);
+        mix(sum, (uint64_t)times[i].tv_nsec);
+    }
+}
+
+static int mix_file(void *sum, const char *path) {
+    struct stat about;
+    mix_stat(sum, path, &about);
+    return 0;
+}
+
+/* True when there is something. */
+static bool mix_path(uint64_t *sum, const char *path) {
+    if (path == NULL) {
+        mix(sum, 0);
+        return false;
+    }
+    struct stat about;
+    mix_stat(sum, path, &about);
+    if (S_ISDIR(about.st_mode)) {
+        (void)each_file(path, mix_file, sum);
+    }
+    return about.st_mode != 0;
+}
+
+static uint64_t state_of_files(const hf_config *config) {
+    uint64_t sum = 0xcbf29ce484222325u;
+    hf_files files;
+    name_files(&files, config);
+    const char *root = config->sslrootcert;
+    const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+    if (said(root) && strcmp(root, "system") != 0) {
+        (void)mix_path(&sum, root);
+    } else if (config->sslmode == HF_SSL_REQUIRE) {
+        /* nothing is verified */
+    } else if (file != NULL || folder != NULL) {
+        (void)mix_path(&sum, file);
+        (void)mix_path(&sum, folder);
+    } else {
+        for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+            if (mix_path(&sum, stores[i])) {
+                break;
+            }
+        }
+    }
+    (void)mix_path(&sum, files.lists);
+    (void)mix_path(&sum, files.list_folder);
+    (void)mix_path(&sum, files.certificate);
+    (void)mix_path(&sum, files.key);
+    return sum;
+}
+
+static void note_under(void *at, hf_link *under) {
+    hf_linux_note(at, &((hf_linux_link *)(void *)under)->note);
+}
+
+/* Opens settings by the files as they are now, in front of the older ones. */
+static int open_settings(hf_linux_state *state, uint64_t seen, hf_error *error) {
+    const hf_config *config = state->config;
+    const hf_mbedtls_setup setup = { .sslmode = config->sslmode,
+                                     .sslcertmode = config->sslcertmode,
+                                     .version_min = config->ssl_min_version,
+                                     .version_max = config->ssl_max_version,
+                                     .entropy = hf_linux_entropy,
+                                     .note = note_under,
+                                     .user = state,
+                                     .links = state->tls_links,
+                                     .n_links = state->n_links };
+    hf_linux_tls *tls = calloc(1, sizeof *tls);
+    if (tls == NULL || hf_mbedtls_init(&tls->tls, &setup) != 0) {
+        free(tls);
+        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
+        return HF_ERR_RESOURCES;
+    }
+    int err = hf_linux_trust(&tls->tls, config, error);
+    if (err != 0) {
+        hf_mbedtls_free(&tls->tls);
+        free(tls);
+        return err;
+    }
+    tls->seen = seen;
+    tls->older = state->tls;
+    state->tls = tls;
+    return 0;
+}
+
+/* Lets go of settings that no link uses any more, from *at on. */
+static void free_unused(hf_linux_tls **at) {
+    while (*at != NULL) {
+        hf_linux_tls *one = *at;
+        if (one->tls.users > 0) {
+            at = &one->older;
+        } else {
+            *at = one->older;
+            hf_mbedtls_free(&one->tls);
+            free(one);
+        }
+    }
+}
+
+int hf_linux_tls_open(hf_linux_state *state, hf_error *error) {
+    const hf_config *config = state->config;
+    if (config->ssl_min_version == HF_TLS_1_3 && config->ssl_max_version == HF_TLS_1_2) {
+        return complain(error, HF_ERR_CONFIG, "ssl_min_protocol_version", "TLSv1.3",
+                        "is above ssl_max_protocol_version=TLSv1.2");
+    }
+    state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
+    if (state->tls_links == NULL) {
+        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: out of memory");
+        return HF_ERR_RESOURCES;
+    }
+    return open_settings(state, state_of_files(config), error);
+}
+
+int hf_linux_tls_renew(hf_linux_state *state, hf_error *error) {
+    uint64_t seen = state_of_files(state->config);
+    if (seen == state->tls->seen) {
+        return 0;
+    }
+    int err = open_settings(state, seen, error);
+    free_unused(&state->tls->older);
+    return err;
+}
+
+void hf_linux_tls_close(hf_linux_state *state) {
+    if (state->tls != NULL) {
+        hf_mbedtls_abort_all(&state->tls->tls);
+    }
+    free_unused(&state->tls);
+    free(state->tls_links);
 }

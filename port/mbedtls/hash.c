@@ -1,11 +1,16 @@
-/* SHA-256 and MD5 of mbedTLS, as core/port.h asks for them. A running SHA-256 is plain memory, so that a
- * clone is a copy: PBKDF2 clones two states for each of its rounds. */
+/* SHA-256 and MD5 of mbedTLS, as core/port.h asks for them.
+ *
+ * SHA-256 is not PSA's, alone of what this folder uses: here a running hash is plain memory, so that a clone is a copy.
+ * PBKDF2 clones two of them for each of its rounds, in slices of a tick, and psa_hash_clone() would cost as much again
+ * as the hash itself (PSA has PBKDF2 too, but all rounds at once, which is no slice). With mbedTLS 4, whose
+ * mbedtls_sha256_* are private, this file is what has to change.
+ */
 #include "hf_mbedtls.h"
 
 #include <string.h>
 
-#include <mbedtls/md5.h>
 #include <mbedtls/sha256.h>
+#include <psa/crypto.h>
 
 _Static_assert(sizeof(mbedtls_sha256_context) <= sizeof(hf_sha256), "enlarge hf_sha256");
 
@@ -30,9 +35,12 @@ static void clone(hf_sha256 *to, const hf_sha256 *from) {
     memcpy(to, from, sizeof(mbedtls_sha256_context));
 }
 
-#ifdef MBEDTLS_MD5_C
+#ifdef PSA_WANT_ALG_MD5
 static int md5(const void *from, size_t bytes, uint8_t out[16]) {
-    return mbedtls_md5(from, bytes, out) == 0 ? 0 : HF_ERR_STATE;
+    size_t length;
+    return psa_hash_compute(PSA_ALG_MD5, from, bytes, out, 16, &length) == PSA_SUCCESS
+               ? 0
+               : HF_ERR_STATE;
 }
 
 #else

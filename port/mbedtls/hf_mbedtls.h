@@ -40,6 +40,8 @@ typedef struct hf_mbedtls_link hf_mbedtls_link;
 typedef struct hf_mbedtls_setup {
     uint8_t sslmode; /* HF_SSL_VERIFY_FULL, _VERIFY_CA, or _REQUIRE: encrypted, and verified as by
                         VERIFY_CA if certificates are given, as libpq does */
+    uint8_t sslcertmode;              /* an hf_sslcertmode; REQUIRE: the server must ask for one */
+    uint8_t version_min, version_max; /* an hf_tls_version each */
     hf_mbedtls_entropy_fn *entropy;
     hf_mbedtls_note_fn *note;
     void *user; /* for both */
@@ -54,8 +56,11 @@ typedef struct hf_mbedtls_setup {
 /* One for each port: settings, trusted certificates. Its insides are mbedTLS's. */
 typedef struct hf_mbedtls {
     hf_mbedtls_setup setup;
-    unsigned trusted; /* certificates */
-    char alpn[16];    /* the one protocol name that links of this port ask for; "" none yet */
+    unsigned trusted;                 /* certificates */
+    unsigned users;                   /* links that are open */
+    struct hf_mbedtls_own *own;       /* the client's certificate and key, or NULL */
+    struct mbedtls_x509_crl *revoked; /* lists, or NULL */
+    char alpn[16]; /* the one protocol name that links of this port ask for; "" none yet */
     const char *protocols[2];
     uint64_t config[2][64]; /* mbedtls_ssl_config: without ALPN, with it */
     uint64_t chain[128];    /* mbedtls_x509_crt */
@@ -77,12 +82,18 @@ struct hf_mbedtls_link {
     bool drained;     /* below there is nothing left, in this call */
     bool blocked;     /* mbedTLS was told to wait */
     bool up, asked_alpn, said_bye, closing;
+    bool asked_us; /* the server asked for the client's certificate */
+    bool heard;    /* data came: the server takes us */
+    bool judging;  /* a chain is being looked at, from its CA down */
+    uint8_t climbed, n_constraining;
     uint8_t binding_bytes;
     uint8_t binding[HF_BINDING_BYTES];
     uint32_t flags; /* MBEDTLS_X509_BADCERT_* found, and how far from the server's own */
     int depth;
+    /* CAs of the chain with name constraints, while it is judged. */
+    const struct mbedtls_x509_crt *constraining[4];
     char host[HF_MBEDTLS_HOST_BYTES];
-    char text[128];
+    char text[HF_MESSAGE_BYTES];
     uint64_t ssl[96]; /* mbedtls_ssl_context */
 };
 
@@ -97,7 +108,19 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup);
 /* Trusts the certificates in `bytes`: PEM, any number of them, or one DER. Returns how many were read, known
  * ones included; 0 for none, or HF_ERR_RESOURCES. Before the first link. */
 int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size);
-void hf_mbedtls_free(hf_mbedtls *tls); /* after all its links */
+#if HF_WITH_CRL
+/* Takes revocation lists, PEM or one DER: how many, or 0 (none, or one that cannot be read), or HF_ERR_RESOURCES. With
+ * any list given, each CA of a server's chain needs one. */
+int hf_mbedtls_revoke(hf_mbedtls *tls, const void *bytes, size_t size);
+#endif
+#if HF_WITH_CLIENT_CERT
+/* The client's certificate, which its chain may follow (PEM, or one DER), and then its key (PEM or DER; password NULL:
+ * not encrypted). Once each. 0, HF_ERR_RESOURCES, or HF_ERR_CONFIG and *why, which is not to be freed. */
+int hf_mbedtls_own_certificate(hf_mbedtls *tls, const void *bytes, size_t size, const char **why);
+int hf_mbedtls_own_key(hf_mbedtls *tls, const void *bytes, size_t size, const char *password,
+                       const char **why);
+#endif
+void hf_mbedtls_free(hf_mbedtls *tls); /* after all its links: users is 0 */
 
 /* What start_tls of core/port.h asks, in a free one of setup.links. NULL: *err; HF_ERR_RESOURCES: none is free. */
 hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
@@ -108,6 +131,10 @@ void hf_mbedtls_abort_all(hf_mbedtls *tls);
  * bytes wait on it. */
 hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under, const char *host,
                          const char *alpn, int *err);
+
+/* A link in a free one of setup.links that never comes up: ready() answers err, and why() the text. For a port that
+ * cannot start TLS and has something to say. NULL: none is free. */
+hf_link *hf_mbedtls_refuse(hf_mbedtls *tls, hf_link *under, int err, const char *text);
 
 void hf_mbedtls_heap_get(hf_mbedtls_heap *heap);
 

@@ -9,6 +9,7 @@
  * knows what news it has had meanwhile.
  */
 #include "insides.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -89,6 +90,22 @@ static void forget_certificate(mbedtls_ssl_context *ssl) {
     }
 }
 
+/* One step. Whether the server asked for our certificate is known only inside mbedTLS: when it did, the step that is
+ * there for the answer sends a record, and in TLS 1.3 it is the first of its epoch. */
+static int handshake_step(hf_mbedtls_link *link) {
+    mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
+    const bool answer = ssl->MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_CLIENT_CERTIFICATE;
+    const unsigned char *counter = ssl->MBEDTLS_PRIVATE(cur_out_ctr);
+    const unsigned char before = counter[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN - 1];
+    int code = mbedtls_ssl_handshake_step(ssl);
+    if (answer && ssl->MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_CLIENT_CERTIFICATE) {
+        const unsigned char now = counter[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN - 1];
+        const bool newest = mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+        link->asked_us = newest ? now != 0 : now != before;
+    }
+    return code;
+}
+
 /* One step of the handshake, which may end it. */
 static int link_ready(hf_link *base, bool *more) {
     hf_mbedtls_link *link = own(base);
@@ -102,7 +119,7 @@ static int link_ready(hf_link *base, bool *more) {
     begin(link);
     mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
     unsigned failures = hf_mbedtls_failures();
-    int code = mbedtls_ssl_handshake_step(ssl);
+    int code = handshake_step(link);
     if (code == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return 0;
     }
@@ -126,6 +143,9 @@ static int link_ready(hf_link *base, bool *more) {
     }
     if (link->asked_alpn && mbedtls_ssl_get_alpn_protocol(ssl) == NULL) {
         return hf_mbedtls_fail(link, MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL);
+    }
+    if (!link->asked_us && link->tls->setup.sslcertmode == HF_SSLCERT_REQUIRE) {
+        return hf_mbedtls_fail(link, HF_MBEDTLS_NOT_ASKED);
     }
     forget_certificate(ssl);
     link->up = true;
@@ -152,6 +172,7 @@ static int link_read(hf_link *base, void *to, size_t bytes) {
         int code = mbedtls_ssl_read(hf_mbedtls_ssl(link), (unsigned char *)to + got, bytes - got);
         if (code > 0) {
             got += (size_t)code;
+            link->heard = true;
         } else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE &&
                    code != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
             (void)hf_mbedtls_fail(link, code);
@@ -229,6 +250,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
 
 /* Lets go of mbedTLS's part. */
 static void drop(hf_mbedtls_link *link) {
+    link->tls->users--;
     mbedtls_ssl_free(hf_mbedtls_ssl(link));
     if (link->ahead != NULL) {
         mbedtls_platform_zeroize(link->ahead, HF_MBEDTLS_AHEAD_BYTES);
@@ -295,25 +317,30 @@ static int injected(hf_link *under) {
     return got > 0 ? HF_ERR_TLS_INJECTED : got;
 }
 
-hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under, const char *host,
-                         const char *alpn, int *err) {
+static void prepare(hf_mbedtls *tls, hf_mbedtls_link *link, const hf_link *under) {
     HF_ASSERT(link->under == NULL);
-    *err = injected(under);
-    if (*err != 0) {
-        return NULL;
-    }
     memset(link, 0, sizeof *link);
     link->link.api = &api;
     link->link.tag = under->tag;
     link->tls = tls;
+    mbedtls_ssl_init(hf_mbedtls_ssl(link));
+}
+
+hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under, const char *host,
+                         const char *alpn, int *err) {
+    *err = injected(under);
+    if (*err != 0) {
+        return NULL;
+    }
+    prepare(tls, link, under);
     link->asked_alpn = alpn != NULL;
     mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
-    mbedtls_ssl_init(ssl);
     mbedtls_ssl_config *config = hf_mbedtls_config(tls, alpn);
     if (config == NULL) {
         *err = HF_ERR_ARGUMENT;
         return NULL;
     }
+    tls->users++;
     link->ahead = mbedtls_calloc(1, HF_MBEDTLS_AHEAD_BYTES);
     *err = link->ahead == NULL || mbedtls_ssl_setup(ssl, config) != 0 ? HF_ERR_RESOURCES
                                                                       : hf_mbedtls_host(link, host);
@@ -327,15 +354,34 @@ hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under,
     return &link->link;
 }
 
-hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
-                          int *err) {
-    *err = HF_ERR_RESOURCES;
+static hf_mbedtls_link *free_link(const hf_mbedtls *tls) {
     for (unsigned i = 0; i < tls->setup.n_links; i++) {
         if (tls->setup.links[i].under == NULL) {
-            return hf_mbedtls_open(tls, &tls->setup.links[i], under, host, alpn, err);
+            return &tls->setup.links[i];
         }
     }
     return NULL;
+}
+
+hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
+                          int *err) {
+    hf_mbedtls_link *link = free_link(tls);
+    *err = HF_ERR_RESOURCES;
+    return link != NULL ? hf_mbedtls_open(tls, link, under, host, alpn, err) : NULL;
+}
+
+hf_link *hf_mbedtls_refuse(hf_mbedtls *tls, hf_link *under, int err, const char *text) {
+    hf_mbedtls_link *link = free_link(tls);
+    if (link == NULL) {
+        return NULL;
+    }
+    prepare(tls, link, under);
+    tls->users++;
+    link->under = under;
+    link->failed = err;
+    hf_writer out = hf_writer_on(link->text, sizeof link->text);
+    hf_write_text(&out, text);
+    return &link->link;
 }
 
 void hf_mbedtls_abort_all(hf_mbedtls *tls) {

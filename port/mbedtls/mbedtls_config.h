@@ -49,6 +49,9 @@
 #define MBEDTLS_ECP_DP_SECP256R1_ENABLED
 #define MBEDTLS_ECP_DP_SECP384R1_ENABLED
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
+#if defined(HF_WITH_P521) && HF_WITH_P521
+#define MBEDTLS_ECP_DP_SECP521R1_ENABLED
+#endif
 #define MBEDTLS_ECP_NIST_OPTIM
 #define MBEDTLS_ECDH_C
 #define MBEDTLS_ECDSA_C
@@ -68,6 +71,21 @@
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
+
+/* Revocation lists. */
+#if defined(HF_WITH_CRL) && HF_WITH_CRL
+#define MBEDTLS_X509_CRL_PARSE_C
+#endif
+
+/* The client's own key may be encrypted: PKCS#8 as `openssl genpkey -aes256` writes it, and the older forms. CBC is for
+ * that alone; trust.c offers no suite with it. */
+#if defined(HF_WITH_CLIENT_CERT) && HF_WITH_CLIENT_CERT
+#define MBEDTLS_CIPHER_MODE_CBC
+#define MBEDTLS_CIPHER_PADDING_PKCS7
+#define MBEDTLS_DES_C
+#define MBEDTLS_PKCS5_C
+#define MBEDTLS_PKCS12_C
+#endif
 
 /* TLS 1.3 does its key schedule through PSA. The rest goes to the primitives directly: shorter. */
 #define MBEDTLS_PSA_CRYPTO_C

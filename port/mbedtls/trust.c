@@ -1,22 +1,12 @@
-/* Settings of every TLS link of a port, and what is believed of a server's certificate.
- *
- *     sslmode       signed by a CA of ours, in its time    made for this host
- *     verify-full   yes                                     yes
- *     verify-ca     yes                                     not looked at
- *     require       only if certificates were given         not looked at
- *
- * mbedTLS checks chain and name; judge(), its callback for each certificate of the chain, forgives what
- * the mode does not ask. Numeric hosts are its own matter: their address must not travel as SNI
- * (RFC 6066), so mbedTLS is not told of it and the address is compared here.
- */
+/* Settings of every TLS link of a port: certificates, revocation lists and the client's own certificate. */
 #include "insides.h"
 
 #include <string.h>
 
 #include <mbedtls/error.h>
-#include <mbedtls/md.h>
-#include <mbedtls/oid.h>
 #include <mbedtls/platform.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/psa_util.h>
 
 _Static_assert(sizeof(mbedtls_ssl_config) <= sizeof(((hf_mbedtls *)0)->config[0]),
                "enlarge hf_mbedtls.config");
@@ -40,6 +30,9 @@ static const int suites[] = { MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
 static const uint16_t groups[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
+#if HF_WITH_P521
+                                   MBEDTLS_SSL_IANA_TLS_GROUP_SECP521R1,
+#endif
                                    MBEDTLS_SSL_IANA_TLS_GROUP_NONE };
 
 enum { PLAIN, ALPN, CONFIGS };
@@ -48,17 +41,22 @@ static mbedtls_ssl_config *settings(hf_mbedtls *tls, int which) {
     return (mbedtls_ssl_config *)(void *)tls->config[which];
 }
 
-static mbedtls_x509_crt *chain(hf_mbedtls *tls) {
+mbedtls_x509_crt *hf_mbedtls_chain(hf_mbedtls *tls) {
     return (mbedtls_x509_crt *)(void *)tls->chain;
 }
 
-static int configure(mbedtls_ssl_config *config) {
+static int configure(mbedtls_ssl_config *config, const hf_mbedtls_setup *setup) {
     if (mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
                                     MBEDTLS_SSL_PRESET_DEFAULT) != 0) {
         return HF_ERR_RESOURCES;
     }
-    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
-    mbedtls_ssl_conf_rng(config, hf_mbedtls_random, NULL);
+    mbedtls_ssl_conf_min_tls_version(config, setup->version_min == HF_TLS_1_3
+                                                 ? MBEDTLS_SSL_VERSION_TLS1_3
+                                                 : MBEDTLS_SSL_VERSION_TLS1_2);
+    mbedtls_ssl_conf_max_tls_version(config, setup->version_max == HF_TLS_1_2
+                                                 ? MBEDTLS_SSL_VERSION_TLS1_2
+                                                 : MBEDTLS_SSL_VERSION_TLS1_3);
+    mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     mbedtls_ssl_conf_ciphersuites(config, suites);
     mbedtls_ssl_conf_groups(config, groups);
     return 0;
@@ -71,10 +69,10 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
     if (err != 0) {
         return err;
     }
-    mbedtls_x509_crt_init(chain(tls));
+    mbedtls_x509_crt_init(hf_mbedtls_chain(tls));
     for (int i = 0; i < CONFIGS; i++) {
         mbedtls_ssl_config_init(settings(tls, i));
-        err = err != 0 ? err : configure(settings(tls, i));
+        err = err != 0 ? err : configure(settings(tls, i), setup);
         /* Until there are certificates, none is believed: VERIFY_FULL and _CA then end in an error. */
         mbedtls_ssl_conf_authmode(settings(tls, i), setup->sslmode == HF_SSL_REQUIRE
                                                         ? MBEDTLS_SSL_VERIFY_OPTIONAL
@@ -97,28 +95,41 @@ static bool twice(const mbedtls_x509_crt *from, const mbedtls_x509_crt *one) {
     return false;
 }
 
-int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
+static bool is_pem(const char *bytes, size_t size) {
     static const char begin[] = "-----BEGIN";
+    const size_t length = sizeof begin - 1;
+    for (size_t i = 0; i + length <= size; i++) {
+        if (memcmp(bytes + i, begin, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* mbedTLS wants PEM with its NUL. NULL: no memory. */
+static unsigned char *with_nul(const void *bytes, size_t size) {
+    unsigned char *text = mbedtls_calloc(1, size + 1);
+    if (text != NULL) {
+        memcpy(text, bytes, size);
+    }
+    return text;
+}
+
+int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
     unsigned failures = hf_mbedtls_failures();
-    mbedtls_x509_crt *last = chain(tls);
+    mbedtls_x509_crt *last = hf_mbedtls_chain(tls);
     while (last->next != NULL) {
         last = last->next;
     }
     bool first = last->version == 0;
-    bool pem = false;
-    for (size_t i = 0; i + sizeof begin - 1 <= size && !pem; i++) {
-        pem = memcmp((const char *)bytes + i, begin, sizeof begin - 1) == 0;
-    }
-    if (!pem) {
-        (void)mbedtls_x509_crt_parse_der(chain(tls), bytes, size);
+    if (!is_pem(bytes, size)) {
+        (void)mbedtls_x509_crt_parse_der(hf_mbedtls_chain(tls), bytes, size);
     } else {
-        /* mbedTLS wants PEM with its NUL. */
-        unsigned char *text = mbedtls_calloc(1, size + 1);
+        unsigned char *text = with_nul(bytes, size);
         if (text == NULL) {
             return HF_ERR_RESOURCES;
         }
-        memcpy(text, bytes, size);
-        (void)mbedtls_x509_crt_parse(chain(tls), text, size + 1);
+        (void)mbedtls_x509_crt_parse(hf_mbedtls_chain(tls), text, size + 1);
         mbedtls_free(text);
     }
     if (hf_mbedtls_failures() != failures) {
@@ -128,7 +139,7 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
     int added = read;
     while (last->next != NULL) {
         read++;
-        if (twice(chain(tls), last->next)) {
+        if (twice(hf_mbedtls_chain(tls), last->next)) {
             mbedtls_x509_crt *one = last->next;
             last->next = one->next;
             one->next = NULL;
@@ -142,18 +153,159 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
     if (added > 0) {
         tls->trusted += (unsigned)added;
         for (int i = 0; i < CONFIGS; i++) {
-            mbedtls_ssl_conf_ca_chain(settings(tls, i), chain(tls), NULL);
+            mbedtls_ssl_conf_ca_chain(settings(tls, i), hf_mbedtls_chain(tls), tls->revoked);
             mbedtls_ssl_conf_authmode(settings(tls, i), MBEDTLS_SSL_VERIFY_REQUIRED);
         }
     }
     return read;
 }
 
+#if HF_WITH_CRL
+int hf_mbedtls_revoke(hf_mbedtls *tls, const void *bytes, size_t size) {
+    unsigned failures = hf_mbedtls_failures();
+    if (tls->revoked == NULL) {
+        tls->revoked = mbedtls_calloc(1, sizeof *tls->revoked);
+        if (tls->revoked == NULL) {
+            return HF_ERR_RESOURCES;
+        }
+        mbedtls_x509_crl_init(tls->revoked);
+    }
+    unsigned before = 0, after = 0;
+    for (const mbedtls_x509_crl *one = tls->revoked; one != NULL; one = one->next) {
+        before += one->version != 0;
+    }
+    int code;
+    if (is_pem(bytes, size)) {
+        unsigned char *text = with_nul(bytes, size);
+        if (text == NULL) {
+            return HF_ERR_RESOURCES;
+        }
+        code = mbedtls_x509_crl_parse(tls->revoked, text, size + 1);
+        mbedtls_free(text);
+    } else {
+        code = mbedtls_x509_crl_parse_der(tls->revoked, bytes, size);
+    }
+    for (const mbedtls_x509_crl *one = tls->revoked; one != NULL; one = one->next) {
+        after += one->version != 0;
+    }
+    for (int i = 0; i < CONFIGS && tls->trusted > 0; i++) {
+        mbedtls_ssl_conf_ca_chain(settings(tls, i), hf_mbedtls_chain(tls), tls->revoked);
+    }
+    if (hf_mbedtls_failures() != failures) {
+        return HF_ERR_RESOURCES;
+    }
+    /* A file of which one list cannot be read would let the revoked in. */
+    return code != 0 ? 0 : (int)(after - before);
+}
+
+static void free_lists(hf_mbedtls *tls) {
+    if (tls->revoked != NULL) {
+        mbedtls_x509_crl_free(tls->revoked);
+        mbedtls_free(tls->revoked);
+    }
+}
+#else
+static void free_lists(hf_mbedtls *tls) {
+    (void)tls;
+}
+#endif
+
+#if HF_WITH_CLIENT_CERT
+/* What the server is shown of the client. */
+struct hf_mbedtls_own {
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+};
+
+static void free_own(hf_mbedtls *tls) {
+    if (tls->own != NULL) {
+        mbedtls_x509_crt_free(&tls->own->chain);
+        mbedtls_pk_free(&tls->own->key);
+        mbedtls_free(tls->own);
+    }
+}
+
+static int read_chain(mbedtls_x509_crt *out, const void *bytes, size_t size, const char **why) {
+    int code;
+    if (is_pem(bytes, size)) {
+        unsigned char *text = with_nul(bytes, size);
+        if (text == NULL) {
+            return HF_ERR_RESOURCES;
+        }
+        code = mbedtls_x509_crt_parse(out, text, size + 1);
+        mbedtls_free(text);
+    } else {
+        code = mbedtls_x509_crt_parse_der(out, bytes, size);
+    }
+    size_t sum = 0;
+    for (const mbedtls_x509_crt *one = out; one != NULL; one = one->next) {
+        sum += one->raw.len + 5; /* RFC 8446, 4.4.2: a length of 3, and of the extensions' 2 */
+    }
+    *why = code != 0 ? hf_mbedtls_unreadable(code)
+           : sum + 32 > MBEDTLS_SSL_OUT_CONTENT_LEN
+               ? "its certificates are longer than 4,000 bytes together: leave out the root"
+               : NULL;
+    return *why == NULL ? 0 : HF_ERR_CONFIG;
+}
+
+static int read_key(mbedtls_pk_context *out, const void *bytes, size_t size, const char *password,
+                    const char **why) {
+    const bool pem = is_pem(bytes, size);
+    unsigned char *text = with_nul(bytes, size);
+    if (text == NULL) {
+        return HF_ERR_RESOURCES;
+    }
+    int code = mbedtls_pk_parse_key(
+        out, text, pem ? size + 1 : size, (const unsigned char *)password,
+        password != NULL ? strlen(password) : 0, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
+    mbedtls_platform_zeroize(text, size);
+    mbedtls_free(text);
+    *why = code != 0 ? hf_mbedtls_unreadable(code) : NULL;
+    return code == 0 ? 0 : HF_ERR_CONFIG;
+}
+
+int hf_mbedtls_own_certificate(hf_mbedtls *tls, const void *bytes, size_t size, const char **why) {
+    unsigned failures = hf_mbedtls_failures();
+    tls->own = mbedtls_calloc(1, sizeof *tls->own);
+    if (tls->own == NULL) {
+        return HF_ERR_RESOURCES;
+    }
+    mbedtls_x509_crt_init(&tls->own->chain);
+    mbedtls_pk_init(&tls->own->key);
+    int err = read_chain(&tls->own->chain, bytes, size, why);
+    return hf_mbedtls_failures() != failures ? HF_ERR_RESOURCES : err;
+}
+
+int hf_mbedtls_own_key(hf_mbedtls *tls, const void *bytes, size_t size, const char *password,
+                       const char **why) {
+    unsigned failures = hf_mbedtls_failures();
+    struct hf_mbedtls_own *own = tls->own;
+    int err = read_key(&own->key, bytes, size, password, why);
+    if (err == 0 && mbedtls_pk_check_pair(&own->chain.pk, &own->key, mbedtls_psa_get_random,
+                                          MBEDTLS_PSA_RANDOM_STATE) != 0) {
+        *why = "it is not the key of the certificate in sslcert";
+        err = HF_ERR_CONFIG;
+    }
+    for (int i = 0; i < CONFIGS && err == 0; i++) {
+        if (mbedtls_ssl_conf_own_cert(settings(tls, i), &own->chain, &own->key) != 0) {
+            err = HF_ERR_RESOURCES;
+        }
+    }
+    return hf_mbedtls_failures() != failures ? HF_ERR_RESOURCES : err;
+}
+#else
+static void free_own(hf_mbedtls *tls) {
+    (void)tls;
+}
+#endif
+
 void hf_mbedtls_free(hf_mbedtls *tls) {
     for (int i = 0; i < CONFIGS; i++) {
         mbedtls_ssl_config_free(settings(tls, i));
     }
-    mbedtls_x509_crt_free(chain(tls));
+    mbedtls_x509_crt_free(hf_mbedtls_chain(tls));
+    free_lists(tls);
+    free_own(tls);
     hf_mbedtls_world_close();
     memset(tls, 0, sizeof *tls);
 }
@@ -174,92 +326,4 @@ mbedtls_ssl_config *hf_mbedtls_config(hf_mbedtls *tls, const char *alpn) {
         }
     }
     return strcmp(alpn, tls->alpn) == 0 ? settings(tls, ALPN) : NULL;
-}
-
-/* A numeric host's address: its size in bytes, 0 when it is a name. */
-static size_t numeric(const char *host, uint8_t address[16]) {
-    return mbedtls_x509_crt_parse_cn_inet_pton(host, address);
-}
-
-int hf_mbedtls_host(hf_mbedtls_link *link, const char *host) {
-    size_t length = host != NULL ? strlen(host) : 0;
-    if (length == 0 || length >= sizeof link->host) {
-        return HF_ERR_ARGUMENT;
-    }
-    memcpy(link->host, host, length + 1);
-    uint8_t address[16];
-    char *scope = strchr(link->host, '%'); /* fe80::1%eth0: the certificate knows no scope */
-    if (scope != NULL && strchr(link->host, ':') != NULL) {
-        *scope = 0;
-    } else if (length > 1 && link->host[length - 1] == '.') {
-        link->host[length - 1] = 0; /* a name's dot at the end is neither SNI nor in certificates */
-    }
-    bool name = numeric(link->host, address) == 0;
-    return mbedtls_ssl_set_hostname(hf_mbedtls_ssl(link), name ? link->host : NULL) == 0
-               ? 0
-               : HF_ERR_RESOURCES;
-}
-
-/* Is the certificate made for that address? By its iPAddress names (RFC 6125 says only these); one
- * without any subjectAltName by its common name, as libpq has it. */
-static bool for_address(const mbedtls_x509_crt *certificate, const char *host,
-                        const uint8_t *address, size_t bytes) {
-    bool any = false;
-    for (const mbedtls_x509_sequence *name = &certificate->subject_alt_names;
-         name != NULL && name->buf.p != NULL; name = name->next) {
-        any = true;
-        if ((name->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
-            name->buf.len == bytes && memcmp(name->buf.p, address, bytes) == 0) {
-            return true;
-        }
-    }
-    if (any) {
-        return false;
-    }
-    for (const mbedtls_x509_name *name = &certificate->subject; name != NULL; name = name->next) {
-        if (MBEDTLS_OID_CMP(MBEDTLS_OID_AT_CN, &name->oid) == 0 && name->val.len == strlen(host) &&
-            memcmp(name->val.p, host, name->val.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* tls-server-end-point (RFC 5929, 4.1): the certificate's hash, by the hash of its own signature, but
- * SHA-256 for MD5 and SHA-1. */
-static void bind_channel(hf_mbedtls_link *link, const mbedtls_x509_crt *certificate) {
-    mbedtls_md_type_t type = certificate->MBEDTLS_PRIVATE(sig_md);
-    if (type == MBEDTLS_MD_MD5 || type == MBEDTLS_MD_SHA1) {
-        type = MBEDTLS_MD_SHA256;
-    }
-    const mbedtls_md_info_t *md = mbedtls_md_info_from_type(type);
-    link->binding_bytes = 0;
-    if (md != NULL && mbedtls_md_get_size(md) <= sizeof link->binding &&
-        mbedtls_md(md, certificate->raw.p, certificate->raw.len, link->binding) == 0) {
-        link->binding_bytes = mbedtls_md_get_size(md);
-    }
-}
-
-int hf_mbedtls_judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
-    hf_mbedtls_link *link = at;
-    const hf_mbedtls *tls = link->tls;
-    if (depth == 0) {
-        bind_channel(link, certificate);
-        uint8_t address[16];
-        size_t bytes = numeric(link->host, address);
-        if (bytes > 0 && !for_address(certificate, link->host, address, bytes)) {
-            *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-        }
-        if (tls->setup.sslmode != HF_SSL_VERIFY_FULL) {
-            *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_CN_MISMATCH;
-        }
-    }
-    if (tls->setup.sslmode == HF_SSL_REQUIRE && tls->trusted == 0) {
-        *flags = 0;
-    }
-    if (*flags != 0) {
-        link->flags |= *flags;
-        link->depth = depth;
-    }
-    return 0;
 }

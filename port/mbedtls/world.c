@@ -1,8 +1,8 @@
 /* What mbedTLS shares in a process: PSA, which TLS 1.3 needs, one random generator, the heap hooks.
  * Opened by the first hf_mbedtls, closed by the last.
  *
- * The generator is CTR_DRBG, seeded from the port's entropy; PSA is given it too
- * (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so that there is one source, and it fails closed.
+ * The generator is CTR_DRBG, seeded from the port's entropy and given to PSA (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so that
+ * there is one source, and it fails closed. PSA's own cannot be seeded anew for each port in 3.6.
  */
 #include "insides.h"
 
@@ -79,8 +79,7 @@ void hf_mbedtls_world_close(void) {
     world.seeded = false;
 }
 
-int hf_mbedtls_random(void *unused, unsigned char *out, size_t bytes) {
-    (void)unused;
+static int fill(unsigned char *out, size_t bytes) {
     while (bytes > 0) {
         size_t part = bytes < MBEDTLS_CTR_DRBG_MAX_REQUEST ? bytes : MBEDTLS_CTR_DRBG_MAX_REQUEST;
         int code = world.seeded ? mbedtls_ctr_drbg_random(&world.drbg, out, part)
@@ -94,12 +93,12 @@ int hf_mbedtls_random(void *unused, unsigned char *out, size_t bytes) {
     return 0;
 }
 
-/* PSA's own way to ask (psa/crypto_extra.h). */
+/* PSA's own way to ask (psa/crypto_extra.h); everybody else asks PSA. */
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *unused,
                                              uint8_t *out, size_t size, size_t *length) {
     (void)unused;
     *length = 0;
-    if (hf_mbedtls_random(NULL, out, size) != 0) {
+    if (fill(out, size) != 0) {
         return PSA_ERROR_INSUFFICIENT_ENTROPY;
     }
     *length = size;

@@ -401,9 +401,9 @@ static void alpn_must_be_agreed_to(void **state) {
     (void)state;
     assert_int_equal(alpn_verdict(alpn, "postgresql"), 1);
     assert_int_equal(alpn_verdict(alpn, NULL), 1);
-    assert_int_equal(alpn_verdict(tls13, "postgresql"), HF_ERR_PROTOCOL);
-    assert_int_equal(alpn_verdict(tls12, "postgresql"), HF_ERR_PROTOCOL);
-    assert_int_equal(alpn_verdict(alpn_other, "postgresql"), HF_ERR_PROTOCOL);
+    assert_int_equal(alpn_verdict(tls13, "postgresql"), HF_ERR_TLS_REJECTED);
+    assert_int_equal(alpn_verdict(tls12, "postgresql"), HF_ERR_TLS_REJECTED);
+    assert_int_equal(alpn_verdict(alpn_other, "postgresql"), HF_ERR_TLS_REJECTED);
 }
 
 static void what_is_not_tls_is_an_error(void **state) {
@@ -422,7 +422,7 @@ static void what_is_not_tls_is_an_error(void **state) {
         assert_int_equal(send(relay.client, rubbish[i], size, 0), size);
         shutdown(relay.client, SHUT_WR);
         int answer = handshake(&relay, tls);
-        if (answer != HF_ERR_TLS) {
+        if (answer != (i == 2 ? HF_ERR_TLS_REJECTED : HF_ERR_TLS)) {
             fail_msg("rubbish %zu: %s", i, hf_err_name(answer));
         }
         int32_t system;
