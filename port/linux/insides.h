@@ -49,7 +49,7 @@ int hf_linux_saslprep(hf_port *port, const char *password, char *out, size_t siz
 /* The settings of TLS by the files as they were at a time. */
 typedef struct hf_linux_tls {
     hf_mbedtls tls;
-    uint64_t seen;              /* the state of the files */
+    uint64_t seen;              /* hf_linux_trust_seen() */
     struct hf_linux_tls *older; /* links may still use it */
 } hf_linux_tls;
 
@@ -114,7 +114,13 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
 int hf_linux_err(int error); /* errno as an hf_err */
 const char *hf_linux_why(hf_linux_link *link);
 
-/* trust.c: 0, or an hf_err and *error. */
+/* trust.c */
+int hf_linux_complain(hf_error *error, hf_err code, const char *setting, const char *value,
+                      const char *what); /* answers code */
+/* What tells one state of the files of TLS from another; 0: one changed just now, and is to be looked at again. */
+uint64_t hf_linux_trust_seen(const hf_config *config);
+
+/* tls.c: 0, or an hf_err and *error. */
 int hf_linux_tls_open(hf_linux_state *state, hf_error *error);
 /* Before a link: reads the files again if one of them changed. After an error the old settings are still there, and
  * are not to be used. */

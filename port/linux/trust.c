@@ -1,6 +1,5 @@
 /* The files of TLS: CAs, revocation lists, the client's certificate and its key. They are handed to port/mbedtls as
- * bytes, when the port is opened and again at a connect that finds one of them changed: a CA that was renewed while the
- * program ran is believed without a restart. What was opened before keeps the settings that it was opened with.
+ * bytes.
  *
  * Sources: PostgreSQL docs 34.19 and, for the names in ~/.postgresql and the key's permissions, libpq's
  * fe-secure-openssl.c.
@@ -16,6 +15,7 @@
 #include <string.h>
 
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HF_FILE_BYTES_MAX (16u << 20)
@@ -30,8 +30,8 @@ static const char *const stores[] = {
     "/etc/ssl/certs",
 };
 
-static int complain(hf_error *error, hf_err code, const char *setting, const char *path,
-                    const char *what) {
+int hf_linux_complain(hf_error *error, hf_err code, const char *setting, const char *path,
+                      const char *what) {
     char text[2 * HF_MESSAGE_BYTES];
     (void)snprintf(text, sizeof text, "%s %s: %s", setting, path, what);
     hf_error_set(error, code, HF_PHASE_NONE, text);
@@ -41,9 +41,9 @@ static int complain(hf_error *error, hf_err code, const char *setting, const cha
 /* The same for a file, with errno. */
 static int cannot_read(hf_error *error, const char *setting, const char *path, int number) {
     if (number == ENOMEM) {
-        return complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
+        return hf_linux_complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
     }
-    (void)complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
+    (void)hf_linux_complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
     error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
     return HF_ERR_CONFIG;
 }
@@ -164,12 +164,13 @@ static int trust_system(hf_mbedtls *tls, hf_error *error) {
         return 0;
     }
     if (added == HF_ERR_RESOURCES) {
-        return complain(error, HF_ERR_RESOURCES, "sslrootcert", "system", "out of memory");
+        return hf_linux_complain(error, HF_ERR_RESOURCES, "sslrootcert", "system", "out of memory");
     }
-    return complain(error, HF_ERR_CONFIG, "sslrootcert", "system",
-                    file != NULL || folder != NULL
-                        ? "no certificates where SSL_CERT_FILE or SSL_CERT_DIR say"
-                        : "this system has no certificate store; name a PEM file with sslrootcert");
+    return hf_linux_complain(
+        error, HF_ERR_CONFIG, "sslrootcert", "system",
+        file != NULL || folder != NULL
+            ? "no certificates where SSL_CERT_FILE or SSL_CERT_DIR say"
+            : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
 /* Without any the default store is used, and nothing for sslmode=require. */
@@ -178,7 +179,8 @@ static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error)
     bool system = !said(path) || strcmp(path, "system") == 0;
     if (system && said(path) && config->sslmode != HF_SSL_VERIFY_FULL) {
         /* Anybody can get a certificate of a public CA: without the name it proves nothing. */
-        return complain(error, HF_ERR_CONFIG, "sslrootcert", "system", "needs sslmode=verify-full");
+        return hf_linux_complain(error, HF_ERR_CONFIG, "sslrootcert", "system",
+                                 "needs sslmode=verify-full");
     }
     if (system) {
         return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(tls, error);
@@ -188,8 +190,8 @@ static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error)
     if (found > 0) {
         return 0;
     }
-    return found == 0 ? complain(error, HF_ERR_CONFIG, "sslrootcert", path,
-                                 "there is no certificate in it (PEM or DER)")
+    return found == 0 ? hf_linux_complain(error, HF_ERR_CONFIG, "sslrootcert", path,
+                                          "there is no certificate in it (PEM or DER)")
                       : cannot_read(error, "sslrootcert", path,
                                     found == HF_ERR_RESOURCES ? ENOMEM : errno);
 }
@@ -246,9 +248,10 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
         return 0;
     }
     if (tls->trusted == 0) {
-        return complain(error, HF_ERR_CONFIG, setting, path,
-                        "has no effect where certificates are not verified: name sslrootcert, or "
-                        "say sslmode=verify-full");
+        return hf_linux_complain(
+            error, HF_ERR_CONFIG, setting, path,
+            "has no effect where certificates are not verified: name sslrootcert, or "
+            "say sslmode=verify-full");
     }
     errno = 0;
     int found = read_path(tls, path, hf_mbedtls_revoke);
@@ -256,14 +259,16 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
         return 0;
     }
     return found == 0
-               ? complain(error, HF_ERR_CONFIG, setting, path,
-                          "there is no revocation list in it (PEM or DER)")
+               ? hf_linux_complain(error, HF_ERR_CONFIG, setting, path,
+                                   "there is no revocation list in it (PEM or DER)")
                : cannot_read(error, setting, path, found == HF_ERR_RESOURCES ? ENOMEM : errno);
 }
 #else
 static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf_error *error) {
     (void)tls;
-    return path == NULL ? 0 : complain(error, HF_ERR_CONFIG, setting, path, "not in this build");
+    return path == NULL
+               ? 0
+               : hf_linux_complain(error, HF_ERR_CONFIG, setting, path, "not in this build");
 }
 #endif
 
@@ -275,12 +280,12 @@ static int check_key(const char *path, hf_error *error) {
         return cannot_read(error, "sslkey", path, errno);
     }
     if (!S_ISREG(about.st_mode)) {
-        return complain(error, HF_ERR_CONFIG, "sslkey", path, "is not a regular file");
+        return hf_linux_complain(error, HF_ERR_CONFIG, "sslkey", path, "is not a regular file");
     }
     const mode_t forbidden = about.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     if ((about.st_mode & forbidden) != 0) {
-        return complain(error, HF_ERR_CONFIG, "sslkey", path,
-                        "others may read it: chmod 600 (0640 or less if it is root's)");
+        return hf_linux_complain(error, HF_ERR_CONFIG, "sslkey", path,
+                                 "others may read it: chmod 600 (0640 or less if it is root's)");
     }
     return 0;
 }
@@ -290,12 +295,12 @@ static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *con
     if (files->certificate == NULL) {
         return config->sslcertmode != HF_SSLCERT_REQUIRE
                    ? 0
-                   : complain(error, HF_ERR_CONFIG, "sslcertmode", "require",
-                              "there is no client certificate: name it with sslcert");
+                   : hf_linux_complain(error, HF_ERR_CONFIG, "sslcertmode", "require",
+                                       "there is no client certificate: name it with sslcert");
     }
     if (files->key == NULL) {
-        return complain(error, HF_ERR_CONFIG, "sslcert", files->certificate,
-                        "its key is missing: name it with sslkey");
+        return hf_linux_complain(error, HF_ERR_CONFIG, "sslcert", files->certificate,
+                                 "its key is missing: name it with sslkey");
     }
     size_t size;
     char *bytes = read_file(files->certificate, &size);
@@ -306,7 +311,7 @@ static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *con
     int err = hf_mbedtls_own_certificate(tls, bytes, size, &why);
     free(bytes);
     if (err != 0) {
-        return complain(error, err, "sslcert", files->certificate, why);
+        return hf_linux_complain(error, err, "sslcert", files->certificate, why);
     }
     err = check_key(files->key, error);
     if (err != 0) {
@@ -320,7 +325,7 @@ static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *con
                              said(config->sslpassword) ? config->sslpassword : NULL, &why);
     explicit_bzero(bytes, size);
     free(bytes);
-    return err == 0 ? 0 : complain(error, err, "sslkey", files->key, why);
+    return err == 0 ? 0 : hf_linux_complain(error, err, "sslkey", files->key, why);
 }
 #else
 static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *config,
@@ -329,7 +334,7 @@ static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *con
     (void)files;
     return !said(config->sslcert) && config->sslcertmode != HF_SSLCERT_REQUIRE
                ? 0
-               : complain(error, HF_ERR_CONFIG, "sslcert", "", "not in this build");
+               : hf_linux_complain(error, HF_ERR_CONFIG, "sslcert", "", "not in this build");
 }
 #endif
 
@@ -344,151 +349,86 @@ int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
 
 /* ---- changes ------------------------------------------------------------------------------------ */
 
-/* FNV-1a over what tells one state of a file from another. */
-static void mix(uint64_t *sum, uint64_t value) {
-    *sum = (*sum ^ value) * 0x100000001b3u;
+/* What tells one state of the files from another: FNV-1a over it. */
+typedef struct hf_seen {
+    uint64_t sum;
+    bool fresh; /* one changed just now: its next change may have the same time */
+} hf_seen;
+
+#define HF_FRESH_MS 50
+
+static void mix(hf_seen *seen, uint64_t value) {
+    seen->sum = (seen->sum ^ value) * 0x100000001b3u;
 }
 
-static void mix_stat(uint64_t *sum, const char *path, struct stat *about) {
+static int64_t ms_of(const struct timespec *time) {
+    return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+static void mix_stat(hf_seen *seen, const char *path, struct stat *about) {
     if (stat(path, about) != 0) {
         *about = (struct stat){ 0 };
-        mix(sum, (uint64_t)errno);
+        mix(seen, (uint64_t)errno);
         return;
     }
-    const struct timespec times[] = { about->st_mtim, about->st_ctim };
-    mix(sum, about->st_dev);
-    mix(sum, about->st_ino);
-    mix(sum, (uint64_t)about->st_size);
-    mix(sum, about->st_mode);
-    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
-        mix(sum, (uint64_t)times[i].tv_sec);
-        mix(sum, (uint64_t)times[i].tv_nsec);
+    mix(seen, about->st_dev);
+    mix(seen, about->st_ino);
+    mix(seen, (uint64_t)about->st_size);
+    mix(seen, about->st_mode);
+    mix(seen, (uint64_t)about->st_mtim.tv_sec);
+    mix(seen, (uint64_t)about->st_mtim.tv_nsec);
+    mix(seen, (uint64_t)about->st_ctim.tv_sec);
+    mix(seen, (uint64_t)about->st_ctim.tv_nsec);
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) == 0 &&
+        llabs(ms_of(&now) - ms_of(&about->st_ctim)) < HF_FRESH_MS) {
+        seen->fresh = true;
     }
 }
 
-static int mix_file(void *sum, const char *path) {
+static int mix_file(void *seen, const char *path) {
     struct stat about;
-    mix_stat(sum, path, &about);
+    mix_stat(seen, path, &about);
     return 0;
 }
 
 /* True when there is something. */
-static bool mix_path(uint64_t *sum, const char *path) {
+static bool mix_path(hf_seen *seen, const char *path) {
     if (path == NULL) {
-        mix(sum, 0);
+        mix(seen, 0);
         return false;
     }
     struct stat about;
-    mix_stat(sum, path, &about);
+    mix_stat(seen, path, &about);
     if (S_ISDIR(about.st_mode)) {
-        (void)each_file(path, mix_file, sum);
+        (void)each_file(path, mix_file, seen);
     }
     return about.st_mode != 0;
 }
 
-static uint64_t state_of_files(const hf_config *config) {
-    uint64_t sum = 0xcbf29ce484222325u;
+uint64_t hf_linux_trust_seen(const hf_config *config) {
+    hf_seen seen = { 0xcbf29ce484222325u, false };
     hf_files files;
     name_files(&files, config);
     const char *root = config->sslrootcert;
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     if (said(root) && strcmp(root, "system") != 0) {
-        (void)mix_path(&sum, root);
+        (void)mix_path(&seen, root);
     } else if (config->sslmode == HF_SSL_REQUIRE) {
         /* nothing is verified */
     } else if (file != NULL || folder != NULL) {
-        (void)mix_path(&sum, file);
-        (void)mix_path(&sum, folder);
+        (void)mix_path(&seen, file);
+        (void)mix_path(&seen, folder);
     } else {
         for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
-            if (mix_path(&sum, stores[i])) {
+            if (mix_path(&seen, stores[i])) {
                 break;
             }
         }
     }
-    (void)mix_path(&sum, files.lists);
-    (void)mix_path(&sum, files.list_folder);
-    (void)mix_path(&sum, files.certificate);
-    (void)mix_path(&sum, files.key);
-    return sum;
-}
-
-static void note_under(void *at, hf_link *under) {
-    hf_linux_note(at, &((hf_linux_link *)(void *)under)->note);
-}
-
-/* Opens settings by the files as they are now, in front of the older ones. */
-static int open_settings(hf_linux_state *state, uint64_t seen, hf_error *error) {
-    const hf_config *config = state->config;
-    const hf_mbedtls_setup setup = { .sslmode = config->sslmode,
-                                     .sslcertmode = config->sslcertmode,
-                                     .version_min = config->ssl_min_version,
-                                     .version_max = config->ssl_max_version,
-                                     .entropy = hf_linux_entropy,
-                                     .note = note_under,
-                                     .user = state,
-                                     .links = state->tls_links,
-                                     .n_links = state->n_links };
-    hf_linux_tls *tls = calloc(1, sizeof *tls);
-    if (tls == NULL || hf_mbedtls_init(&tls->tls, &setup) != 0) {
-        free(tls);
-        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
-        return HF_ERR_RESOURCES;
-    }
-    int err = hf_linux_trust(&tls->tls, config, error);
-    if (err != 0) {
-        hf_mbedtls_free(&tls->tls);
-        free(tls);
-        return err;
-    }
-    tls->seen = seen;
-    tls->older = state->tls;
-    state->tls = tls;
-    return 0;
-}
-
-/* Lets go of settings that no link uses any more, from *at on. */
-static void free_unused(hf_linux_tls **at) {
-    while (*at != NULL) {
-        hf_linux_tls *one = *at;
-        if (one->tls.users > 0) {
-            at = &one->older;
-        } else {
-            *at = one->older;
-            hf_mbedtls_free(&one->tls);
-            free(one);
-        }
-    }
-}
-
-int hf_linux_tls_open(hf_linux_state *state, hf_error *error) {
-    const hf_config *config = state->config;
-    if (config->ssl_min_version == HF_TLS_1_3 && config->ssl_max_version == HF_TLS_1_2) {
-        return complain(error, HF_ERR_CONFIG, "ssl_min_protocol_version", "TLSv1.3",
-                        "is above ssl_max_protocol_version=TLSv1.2");
-    }
-    state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
-    if (state->tls_links == NULL) {
-        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: out of memory");
-        return HF_ERR_RESOURCES;
-    }
-    return open_settings(state, state_of_files(config), error);
-}
-
-int hf_linux_tls_renew(hf_linux_state *state, hf_error *error) {
-    uint64_t seen = state_of_files(state->config);
-    if (seen == state->tls->seen) {
-        return 0;
-    }
-    int err = open_settings(state, seen, error);
-    free_unused(&state->tls->older);
-    return err;
-}
-
-void hf_linux_tls_close(hf_linux_state *state) {
-    if (state->tls != NULL) {
-        hf_mbedtls_abort_all(&state->tls->tls);
-    }
-    free_unused(&state->tls);
-    free(state->tls_links);
+    (void)mix_path(&seen, files.lists);
+    (void)mix_path(&seen, files.list_folder);
+    (void)mix_path(&seen, files.certificate);
+    (void)mix_path(&seen, files.key);
+    return seen.fresh ? 0 : seen.sum;
 }

@@ -154,6 +154,206 @@ static void no_file_is_read_when_none_is_needed(void **state) {
     hf_linux_close(&port);
 }
 
+/* ---- what changes, and what lies at home ---------------------------------------------------------- */
+
+/* A shell command around a path. */
+static void run(const char *before, const char *path, const char *after) {
+    char command[512];
+    (void)snprintf(command, sizeof command, "%s%s%s", before, path, after);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): fixed words
+}
+
+static char said[HF_MESSAGE_BYTES]; /* why() of the last link */
+
+/* A TLS link to the server, and what became of its handshake. */
+static hf_link *connect_to(hf_linux *port, const hf_test_server *server, int *answer) {
+    int err;
+    hf_link *link = hf_test_open(port, server->port, 1);
+    assert_int_equal(hf_test_ready(port, link), 1);
+    hf_link *tls = port->port.api->start_tls(&port->port, link, "localhost", NULL, &err);
+    assert_non_null(tls);
+    *answer = hf_test_ready(port, tls);
+    int32_t number;
+    const char *why = *answer < 0 ? tls->api->why(tls, &number) : NULL;
+    (void)snprintf(said, sizeof said, "%s", why != NULL ? why : "");
+    return tls;
+}
+
+static int verdict(hf_linux *port, const hf_test_server *server) {
+    int answer;
+    hf_link *tls = connect_to(port, server, &answer);
+    tls->api->abort(tls);
+    return answer;
+}
+
+static void expect_alive(hf_linux *port, hf_link *tls) {
+    char bytes[8];
+    size_t got;
+    assert_int_equal(tls->api->write(tls, "drawer\n", 7), 7);
+    assert_int_equal(hf_test_read(port, tls, bytes, 7, &got), 0);
+    assert_memory_equal(bytes, "reward\n", 7);
+}
+
+/* Shows found S3. */
+static void a_file_that_changed_is_read_again_at_the_next_connect(void **state) {
+    (void)state;
+    char folder[] = "/tmp/hf-test-XXXXXX", path[64], fresh[64];
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/ca.crt", folder);
+    (void)snprintf(fresh, sizeof fresh, "%s/fresh.crt", folder);
+    run("cp " HF_TLS_FIXTURES "other.crt ", path, "");
+    hf_test_server server, other; /* each answers one link at a time */
+    hf_test_server_start(&server, "good.crt", "server.key", NULL);
+    hf_test_server_start(&other, "good.crt", "server.key", NULL);
+    hf_linux port;
+    hf_test_port(&port, &config, path);
+    assert_int_equal(verdict(&port, &server), HF_ERR_TLS_CERT);
+    run("cp " HF_TLS_FIXTURES "ca.crt ", fresh, "");
+    assert_int_equal(rename(fresh, path), 0);
+    int answer;
+    hf_link *kept = connect_to(&port, &other, &answer);
+    assert_int_equal(answer, 1);
+    assert_null(port.state->tls->older);
+    expect_alive(&port, kept);
+
+    /* It is being written: a try that fails, and another that does not. The link that is up goes on. */
+    run("echo rubbish >", path, "");
+    assert_int_equal(verdict(&port, &server), HF_ERR_TLS);
+    run("rm ", path, "");
+    hf_link *failed = connect_to(&port, &server, &answer);
+    assert_int_equal(answer, HF_ERR_TLS);
+    assert_non_null(strstr(said, path));
+    assert_non_null(strstr(said, "No such file"));
+    failed->api->abort(failed);
+    run("cp " HF_TLS_FIXTURES "ca.crt ", path, "");
+    assert_int_equal(verdict(&port, &server), 1);
+    assert_non_null(port.state->tls->older); /* for the link that is up */
+    expect_alive(&port, kept);
+    kept->api->abort(kept);
+    run("touch -d @1000000000 ", path, "");
+    assert_int_equal(verdict(&port, &server), 1);
+    assert_null(port.state->tls->older);
+    hf_linux_close(&port);
+    hf_test_server_stop(&server);
+    hf_test_server_stop(&other);
+    run("rm -r ", folder, "");
+    hf_mbedtls_heap heap;
+    hf_mbedtls_heap_get(&heap);
+    assert_int_equal(heap.blocks, 0);
+}
+
+static void a_file_that_did_not_change_is_read_once(void **state) {
+    (void)state;
+    hf_test_server server;
+    hf_test_server_start(&server, "good.crt", "server.key", NULL);
+    hf_linux port;
+    hf_test_port(&port, &config, HF_TLS_FIXTURES "ca.crt");
+    const hf_linux_tls *first = port.state->tls;
+    assert_int_equal(verdict(&port, &server), 1);
+    assert_int_equal(verdict(&port, &server), 1);
+    assert_ptr_equal(port.state->tls, first);
+    hf_linux_close(&port);
+    hf_test_server_stop(&server);
+}
+
+#if HF_WITH_CRL && HF_WITH_CLIENT_CERT
+static hf_config at_home; /* verify-ca by the tests' CA, and what lies in ~/.postgresql */
+
+static int try_home(void) {
+    hf_linux port;
+    int answer = hf_linux_init_error(&port, &at_home, &error);
+    if (answer == 0) {
+        answer = (port.state->tls->tls.own != NULL ? 1 : 0) +
+                 (port.state->tls->tls.revoked != NULL ? 2 : 0);
+    }
+    hf_linux_close(&port);
+    return answer;
+}
+
+/* libpq's own places (PostgreSQL docs 34.19). The CA is the system's by default: holdfast's own choice.
+ * Shows found S3. */
+static void certificate_key_and_list_at_home_are_taken(void **state) {
+    (void)state;
+    char folder[] = "/tmp/hf-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(setenv("HOME", folder, 1), 0);
+    run("mkdir ", folder, "/.postgresql");
+    at_home = (hf_config)HF_CONFIG_DEFAULT;
+    at_home.hosts[0].name = "localhost";
+    at_home.n_hosts = 1;
+    at_home.sslmode = HF_SSL_VERIFY_CA;
+    at_home.sslrootcert = HF_TLS_FIXTURES "ca.crt";
+    assert_int_equal(try_home(), 0);
+    run("cp " HF_TLS_FIXTURES "ca.crl ", folder, "/.postgresql/root.crl");
+    assert_int_equal(try_home(), 2);
+    run("cp " HF_TLS_FIXTURES "client.crt ", folder, "/.postgresql/postgresql.crt");
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "name it with sslkey"));
+    at_home.sslcertmode = HF_SSLCERT_DISABLE;
+    assert_int_equal(try_home(), 2);
+    at_home.sslcertmode = HF_SSLCERT_ALLOW;
+    run("install -m 644 " HF_TLS_FIXTURES "client.key ", folder, "/.postgresql/postgresql.key");
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "postgresql.key: others may read it"));
+    run("chmod 600 ", folder, "/.postgresql/postgresql.key");
+    assert_int_equal(try_home(), 3);
+    at_home.sslrootcert = NULL; /* the list is for a CA of one's own */
+    at_home.sslmode = HF_SSL_REQUIRE;
+    assert_int_equal(try_home(), 1);
+    assert_int_equal(setenv("HOME", "/nowhere", 1), 0);
+    assert_int_equal(try_home(), 0);
+    run("rm -r ", folder, "");
+}
+
+/* What is named is used, or it is refused by its name: a guard is never skipped in silence.
+ * Shows found S3. */
+static void what_is_named_and_cannot_be_read_is_refused(void **state) {
+    (void)state;
+    at_home = (hf_config)HF_CONFIG_DEFAULT;
+    at_home.hosts[0].name = "localhost";
+    at_home.n_hosts = 1;
+    at_home.sslmode = HF_SSL_VERIFY_CA;
+    at_home.sslrootcert = HF_TLS_FIXTURES "ca.crt";
+    at_home.sslcrl = "/nowhere/root.crl";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_string_equal(error.message, "sslcrl /nowhere/root.crl: No such file or directory");
+    at_home.sslcrl = HF_TLS_FIXTURES "ca.crt";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "there is no revocation list in it"));
+    at_home.sslcrl = NULL;
+    at_home.sslcrldir = "/nowhere";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_string_equal(error.message, "sslcrldir /nowhere: No such file or directory");
+    at_home.sslcrldir = "tests/unit";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "there is no revocation list in it"));
+    at_home.sslcrldir = NULL;
+    at_home.sslcrl = HF_TLS_FIXTURES "ca.crl";
+    at_home.sslrootcert = NULL;
+    at_home.sslmode = HF_SSL_REQUIRE;
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "certificates are not verified"));
+    at_home.sslcrl = NULL;
+    at_home.sslcert = "/nowhere/postgresql.crt";
+    at_home.sslkey = "/nowhere/postgresql.key";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_string_equal(error.message,
+                        "sslcert /nowhere/postgresql.crt: No such file or directory");
+    at_home.sslcert = HF_TLS_FIXTURES "client.crt";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_string_equal(error.message, "sslkey /nowhere/postgresql.key: No such file or directory");
+    at_home.sslkey = "/dev/null";
+    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "is not a regular file"));
+}
+#endif
+
+/* Whoever runs the test may have certificates at home, which would be taken. */
+static int set_up(void **state) {
+    (void)state;
+    return setenv("HOME", "/nowhere", 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pem_file_is_read),
@@ -163,6 +363,12 @@ int main(void) {
         cmocka_unit_test(the_systems_store_is_the_default),
         cmocka_unit_test(the_systems_store_without_the_name_is_refused),
         cmocka_unit_test(no_file_is_read_when_none_is_needed),
+        cmocka_unit_test(a_file_that_did_not_change_is_read_once),
+        cmocka_unit_test(a_file_that_changed_is_read_again_at_the_next_connect),
+#if HF_WITH_CRL && HF_WITH_CLIENT_CERT
+        cmocka_unit_test(certificate_key_and_list_at_home_are_taken),
+        cmocka_unit_test(what_is_named_and_cannot_be_read_is_refused),
+#endif
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
