@@ -20,8 +20,8 @@ typedef struct hf_linux {
     struct hf_linux_state *state; /* on the heap; nothing is allocated per statement */
 } hf_linux;
 
-/* Opens epoll and the resolver, reads and parses the CA file once. 0 or an hf_err. config must outlive
- * the port. */
+/* Opens epoll and the resolver, reads the files of TLS (again at a connect, if they changed). 0 or an hf_err. config
+ * must outlive the port. */
 int hf_linux_init(hf_linux *port, const hf_config *config);
 /* The same, with the reason: *error (may be NULL) names the file that cannot be read. */
 int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error);
