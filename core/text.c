@@ -1,5 +1,7 @@
 #include "text.h"
 
+#include "build.h"
+
 #include <string.h>
 
 /* Invariant of a writer: length < size (or size == 0), out[length] == 0, and once something was cut
@@ -90,8 +92,8 @@ static const struct {
 };
 
 bool hf_printable(uint32_t code) {
-    if (code >= 0x20 && code < 0x7f) {
-        return true;
+    if (!HF_WITH_WORDS || (code >= 0x20 && code < 0x7f)) {
+        return code >= 0x20 && code < 0x7f; /* a build without words shows nothing else */
     }
     for (size_t i = 0; i < sizeof hf_hidden / sizeof hf_hidden[0]; i++) {
         const uint32_t first = (uint32_t)hf_hidden[i].plane << 16 | hf_hidden[i].first;

@@ -119,10 +119,23 @@ static void outage_ends(hf_client *client, hf_ms now) {
     client->reason[0] = '\0';
 }
 
+/* Commits that wait for a synchronous standby hold up whatever else would write (SEMANTICS 16). */
+static void follow_hanging(hf_client *client, uint32_t hanging) {
+    if (hanging > client->hanging) {
+        hf_log(HF_LOG_WARN,
+               "%u commit%s for a synchronous standby; nothing new is written meanwhile", hanging,
+               hanging == 1 ? " waits" : "s wait");
+    } else if (hanging == 0 && client->hanging > 0) {
+        hf_log(HF_LOG_INFO, "no commit waits for a synchronous standby any more");
+    }
+    client->hanging = hanging;
+}
+
 /* Of one tick an outage may be answered to its end and the next begin: whoever learns of a step looks first. */
 static void follow_outage(hf_client *client, hf_ms now) {
     hf_pool_status status;
     hf_pool_status_get(client->pool, &status);
+    follow_hanging(client, status.hanging);
     if (!client->closing && status.outage_since != client->outage_from) {
         outage_ends(client, now);
         client->outage_from = status.outage_since;

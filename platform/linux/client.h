@@ -33,6 +33,7 @@ typedef struct hf_client {
     hf_ms usable_at;   /* since then a connection has been; HF_NEVER: none is */
     bool outage_real;  /* a try failed in it: more than the first connect on its way */
     bool closing;
+    uint32_t hanging; /* commits that wait for a synchronous standby, as last told */
     uint32_t reconnects, outages;
     uint64_t outage_ms; /* all together */
     hf_outage_seen seen[HF_OUTAGES_KEPT];

@@ -39,7 +39,7 @@ PARTS = (
     ("Cortex-M: start-up, clock, UART, Ethernet", r"/platform/|/boards/"),
     ("C library", r"\.a\(|\.o$"),
 )
-LIMITS = {"flash": 200 * 1024, "RAM": 112 * 1024, "own flash": 24 * 1024, "own RAM": 2 * 1024, "conn": 1024}
+LIMITS = {"flash": 200 * 1024, "RAM": 112 * 1024, "own flash": 26 * 1024, "own RAM": 2 * 1024, "conn": 1024}
 
 
 def part_of(section, path):
