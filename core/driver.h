@@ -29,6 +29,7 @@ typedef struct hf_keys {
     uint8_t salt_bytes;
     uint8_t salt[62];
     uint32_t rounds;
+    uint32_t mark; /* of the password that they are from: another one's are not used */
     uint8_t client_key[32], server_key[32];
 } hf_keys;
 

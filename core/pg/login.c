@@ -330,6 +330,16 @@ static const char *choose(hf_io *io, bool offers_plain, bool offers_plus) {
     return able ? HF_PG_GS2_UNUSED : HF_PG_GS2_NO;
 }
 
+/* Tells a password that was replaced from the one before (FNV-1a). */
+static uint32_t mark_of(const char *password) {
+    uint32_t mark = 2166136261u;
+
+    for (; *password; password++) {
+        mark = (mark ^ (uint8_t)*password) * 16777619u;
+    }
+    return mark;
+}
+
 static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) {
     hf_pg_scram *scram = scram_of(io);
     uint8_t random[HF_PG_NONCE_BYTES], length[4];
@@ -366,6 +376,7 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
         return refuse(io, HF_ERR_RESOURCES, "the port has no hash or no random numbers");
     }
     hf_pg_scram_start(scram, io->port->api->hash, gs2, random);
+    scram->keys.mark = HF_SMALL ? 0 : mark_of(password_of(io));
     put_text(&out, scram->bound ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256");
     hf_pg_put32(length, scram->text_bytes);
     put(&out, length, sizeof length);

@@ -1,9 +1,8 @@
 #include "classify.h"
+#include "pg/scram.h"
 #include "unit.h"
 
 #include "pg_peer.h"
-
-#include "pg/scram.h"
 
 /* Who is believed, and what is sent to whom (SECURITY 3, 4, 5, 11; FAULTS 15, 16). The server here is played by
  * hand and does what it should not. */
@@ -101,40 +100,6 @@ static void cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method(v
         else
             refused(HF_ERR_AUTH_METHOD);
     }
-}
-
-/* Shows found S2. */
-static void a_hosts_own_password_goes_to_it_and_to_no_other(void **state) {
-    static const char *const own[] = { "first's own", NULL, "" };
-    (void)state;
-    for (unsigned i = 0; i < 3; i++) {
-        with_password(HF_AUTH_PASSWORD);
-        peer.io.encrypted = true;
-        peer.config.hosts[0].password = own[i];
-        peer.config.hosts[1].password = "second's own";
-        peer.config.n_hosts = 2;
-        AUTH(&peer, "\x03", "");
-        if (i == 2) {
-            refused(HF_ERR_AUTH_PASSWORD);
-            continue;
-        }
-        assert_true(pg_peer_sends(&peer, own[i] ? own[i] : "secret words"));
-        assert_false(pg_peer_sends(&peer, "second's own"));
-    }
-    with_password(0); /* one has a password, another has none: it logs in without */
-    peer.config.password = NULL;
-    peer.config.hosts[1].password = "second's own";
-    peer.config.n_hosts = 2;
-    OK(&peer);
-    PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "UP\n");
-    with_password(0);
-    peer.config.password = NULL;
-    peer.config.hosts[1].password = "second's own";
-    peer.config.n_hosts = 2;
-    peer.io.host = &peer.config.hosts[1];
-    OK(&peer);
-    refused(HF_ERR_AUTH_METHOD);
 }
 
 /* Shows security 14. */
@@ -250,53 +215,6 @@ static void scram_that_asks_too_much_is_refused_and_a_wrong_proof_too(void **sta
     peer.io.tx.end = 0;
     AUTH(&peer, "\x0b", "r=BBBBBBBBBBBBBBBBBBBBBBBBmore,s=c2FsdA==,i=4096");
     refused(HF_ERR_AUTH_SERVER);
-}
-
-static int prepare(hf_port *port, const char *password, char *out, size_t size) {
-    (void)port;
-    assert_true(size > 2048);
-    if (strcmp(password, "raw") != 0)
-        return 0;
-    (void)snprintf(out, size, "prepared");
-    return 1;
-}
-
-/* The proof that is sent for a password, or the message that holds it. */
-static void proof_of(const char *password, unsigned method, uint8_t out[200]) {
-    with_password(method);
-    peer.config.password = password;
-    peer.api.saslprep = prepare;
-    if (method == HF_AUTH_SCRAM) {
-        SASL(&peer);
-        peer.io.tx.start = peer.io.tx.end = 0;
-        FIRST(&peer);
-        for (size_t i = 0; i + 8 < sizeof peer.store; i++)
-            assert_memory_not_equal(peer.store + i, "prepared", 8);
-    } else {
-        peer.io.encrypted = true;
-        if (method == HF_AUTH_MD5)
-            AUTH(&peer, "\x05", "salt");
-        else
-            AUTH(&peer, "\x03", "");
-    }
-    memset(out, 0, 200);
-    assert_in_range(peer.io.tx.end - peer.io.tx.start, 5, 200);
-    memcpy(out, peer.io.tx.data + peer.io.tx.start, peer.io.tx.end - peer.io.tx.start);
-}
-
-/* Shows found S6. */
-static void a_password_is_prepared_for_scram_alone(void **state) {
-    static const unsigned methods[] = { HF_AUTH_SCRAM, HF_AUTH_MD5, HF_AUTH_PASSWORD };
-    (void)state;
-    for (size_t i = 0; i < COUNT(methods); i++) {
-        uint8_t raw[200], same[200], other[200];
-        bool scram = HF_WITH_SASLPREP && methods[i] == HF_AUTH_SCRAM;
-        proof_of("raw", methods[i], raw);
-        proof_of("prepared", methods[i], same);
-        proof_of("raw2", methods[i], other);
-        assert_int_equal(memcmp(raw, same, sizeof raw) == 0, scram);
-        assert_memory_not_equal(raw, other, sizeof raw);
-    }
 }
 
 static void channel_binding_is_used_when_it_can_be_and_its_absence_is_told(void **state) {
@@ -568,8 +486,6 @@ int main(void) {
         cmocka_unit_test(scram_is_the_default_with_a_password_and_nothing_weaker_is_answered),
         cmocka_unit_test(without_a_password_only_trust_is_the_default),
         cmocka_unit_test(cleartext_needs_encryption_a_local_socket_or_to_be_the_only_method),
-        cmocka_unit_test(a_password_is_prepared_for_scram_alone),
-        cmocka_unit_test(a_hosts_own_password_goes_to_it_and_to_no_other),
         cmocka_unit_test(a_parameter_that_the_user_asked_for_is_never_left_out),
         cmocka_unit_test(a_password_that_was_sent_does_not_stay_in_memory),
         cmocka_unit_test(ok_before_the_exchange_is_complete_is_refused),
