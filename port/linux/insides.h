@@ -121,7 +121,7 @@ int hf_linux_complain(hf_error *error, hf_err code, const char *setting, const c
 uint64_t hf_linux_trust_seen(const hf_config *config);
 
 /* tls.c: 0, or an hf_err and *error. */
-int hf_linux_tls_open(hf_linux_state *state, hf_error *error);
+int hf_linux_tls_open(hf_linux_state *state, hf_error *error); /* if a host wants it */
 /* Before a link: reads the files again if one of them changed. After an error the old settings are still there, and
  * are not to be used. */
 int hf_linux_tls_renew(hf_linux_state *state, hf_error *error);

@@ -103,10 +103,7 @@ static int open_all(hf_linux_state *state, hf_error *error) {
          hf_linux_lookups_init(state, n) != 0)) {
         err = complain(error, HF_ERR_RESOURCES, "links", ENOMEM);
     }
-    if (err == 0 && hf_linux_wants_tls(state->config)) {
-        err = hf_linux_tls_open(state, error);
-    }
-    return err;
+    return err != 0 ? err : hf_linux_tls_open(state, error);
 }
 
 int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error) {

@@ -259,8 +259,9 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
         return 0;
     }
     return found == 0
-               ? hf_linux_complain(error, HF_ERR_CONFIG, setting, path,
-                                   "there is no revocation list in it (PEM or DER)")
+               ? hf_linux_complain(
+                     error, HF_ERR_CONFIG, setting, path,
+                     "there is no revocation list in it (PEM or DER), or one that cannot be read")
                : cannot_read(error, setting, path, found == HF_ERR_RESOURCES ? ENOMEM : errno);
 }
 #else

@@ -161,6 +161,48 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
 }
 
 #if HF_WITH_CRL
+/* Is a list of the same issuer older than the other? Folders keep lists that have been replaced. */
+static bool older(const mbedtls_x509_crl *one, const mbedtls_x509_crl *other) {
+    if (one->issuer_raw.len != other->issuer_raw.len ||
+        memcmp(one->issuer_raw.p, other->issuer_raw.p, one->issuer_raw.len) != 0) {
+        return false;
+    }
+    int order = mbedtls_x509_time_cmp(&one->this_update, &other->this_update);
+    return order != 0 ? order < 0
+                      : mbedtls_x509_time_cmp(&one->next_update, &other->next_update) < 0;
+}
+
+static bool replaced(const mbedtls_x509_crl *all, const mbedtls_x509_crl *one) {
+    for (const mbedtls_x509_crl *other = all; other != NULL; other = other->next) {
+        if (older(one, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of each issuer the newest alone: mbedTLS refuses a chain for an expired one although another is there. */
+static void drop_replaced(hf_mbedtls *tls) {
+    mbedtls_x509_crl *first = tls->revoked, *last = first;
+    while (last != NULL && last->next != NULL) {
+        mbedtls_x509_crl *one = last->next;
+        if (replaced(first, one)) {
+            last->next = one->next;
+            one->next = NULL;
+            mbedtls_x509_crl_free(one);
+            mbedtls_free(one);
+        } else {
+            last = one;
+        }
+    }
+    if (first != NULL && first->next != NULL && replaced(first, first)) {
+        tls->revoked = first->next;
+        first->next = NULL;
+        mbedtls_x509_crl_free(first);
+        mbedtls_free(first);
+    }
+}
+
 int hf_mbedtls_revoke(hf_mbedtls *tls, const void *bytes, size_t size) {
     unsigned failures = hf_mbedtls_failures();
     if (tls->revoked == NULL) {
@@ -188,6 +230,7 @@ int hf_mbedtls_revoke(hf_mbedtls *tls, const void *bytes, size_t size) {
     for (const mbedtls_x509_crl *one = tls->revoked; one != NULL; one = one->next) {
         after += one->version != 0;
     }
+    drop_replaced(tls);
     for (int i = 0; i < CONFIGS && tls->trusted > 0; i++) {
         mbedtls_ssl_conf_ca_chain(settings(tls, i), hf_mbedtls_chain(tls), tls->revoked);
     }

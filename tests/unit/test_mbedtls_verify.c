@@ -1,5 +1,5 @@
 /* The certificate matrix (FAULTS 17, SECURITY 7) against a real server, in TLS 1.3 and 1.2. */
-#include "loopback.h"
+#include "verdict.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,57 +16,6 @@ static const char *const tls13[] = { "-rev", "-tls1_3", NULL };
 static const char *const tls12[] = { "-rev", "-tls1_2", NULL };
 static const char *const weak13[] = { "-rev", "-tls1_3", "-cipher", "DEFAULT@SECLEVEL=0", NULL };
 static const char *const weak12[] = { "-rev", "-tls1_2", "-cipher", "DEFAULT@SECLEVEL=0", NULL };
-
-static char said[256]; /* why() of the last verdict */
-static uint8_t binding[HF_BINDING_BYTES];
-static size_t binding_bytes;
-static const hf_config usual = HF_CONFIG_DEFAULT;
-static hf_config beside; /* settings beside the verdict's own */
-static hf_error refusal;
-
-static int forget_settings(void **state) {
-    (void)state;
-    beside = usual;
-    return 0;
-}
-
-/* What becomes of a handshake with that server. */
-static int verdict(const hf_test_server *server, const char *root, int mode, const char *host) {
-    hf_linux port;
-    hf_config config = beside;
-    config.hosts[0].name = host;
-    config.n_hosts = 1;
-    config.sslmode = (uint8_t)mode;
-    char path[128];
-    (void)snprintf(path, sizeof path, HF_TLS_FIXTURES "%s", root != NULL ? root : "");
-    config.sslrootcert = root != NULL ? path : NULL;
-    int refused = hf_linux_init_error(&port, &config, &refusal);
-    if (refused != 0) {
-        return refused;
-    }
-    hf_link *link = hf_test_open(&port, server->port, 1);
-    assert_int_equal(hf_test_ready(&port, link), 1);
-    int err;
-    hf_link *tls = port.port.api->start_tls(&port.port, link, host, NULL, &err);
-    assert_non_null(tls);
-    int answer = hf_test_ready(&port, tls);
-    int32_t system;
-    const char *why = answer < 0 ? tls->api->why(tls, &system) : NULL;
-    (void)snprintf(said, sizeof said, "%s", why != NULL ? why : "");
-    binding_bytes = tls->api->binding(tls, binding);
-    if (answer == 1) {
-        char bytes[16];
-        size_t got;
-        assert_int_equal(tls->api->write(tls, "drawer\n", 7), 7);
-        assert_int_equal(hf_test_read(&port, tls, bytes, 7, &got), 0);
-        assert_memory_equal(bytes, "reward\n", 7);
-        assert_true(hf_test_close(&port, tls));
-    } else {
-        tls->api->abort(tls);
-    }
-    hf_linux_close(&port);
-    return answer;
-}
 
 typedef struct hf_case {
     const char *certificate, *key, *host;
@@ -153,6 +101,8 @@ static const hf_case cases[] = {
     { "names-mail.crt", "server.key", "localhost", FULL, "ca.crt", NULL },
     { "names-folder.crt", "server.key", "localhost", FULL, "ca.crt", NULL },
     { "names-folder-broken.crt", "server.key", "localhost", FULL, "ca.crt", "may not sign for" },
+    { "by-names-root.crt", "server.key", "db.example.com", FULL, "names-root.crt", NULL },
+    { "by-names-root-broken.crt", "server.key", "localhost", FULL, "names-root.crt", "may not sign for" },
     { "pss-signed.crt", "server.key", "localhost", FULL, "rsa-ca.crt", NULL },
     { "p521.crt", "p521.key", "localhost", FULL, "ca.crt", NULL },
     { "ed25519-signed.crt", "server.key", "localhost", FULL, "ca.crt", "Ed25519" },
@@ -182,11 +132,12 @@ static void judge_all(bool old) {
             hf_test_server_start(&server, running, one->key,
                                  is_weak(one) ? (old ? weak12 : weak13) : (old ? tls12 : tls13));
         }
-        int answer = verdict(&server, one->root, one->mode, one->host);
+        int answer = hf_test_verdict(&server, one->root, one->mode, one->host);
         if (answer != (one->word == NULL ? 1 : HF_ERR_TLS_CERT) ||
-            (one->word != NULL && strstr(said, one->word) == NULL)) {
+            (one->word != NULL && strstr(hf_test_said, one->word) == NULL)) {
             fail_msg("%s as %s, mode %d, root %s: %s \"%s\"", one->certificate, one->host,
-                     one->mode, one->root != NULL ? one->root : "-", hf_err_name(answer), said);
+                     one->mode, one->root != NULL ? one->root : "-", hf_err_name(answer),
+                     hf_test_said);
         }
     }
     hf_test_server_stop(&server);
@@ -209,7 +160,7 @@ static void expect_binding(const char *certificate, const char *hash, size_t byt
                            const char *const *how) {
     hf_test_server server;
     hf_test_server_start(&server, certificate, "server.key", how);
-    assert_int_equal(verdict(&server, NULL, HF_SSL_REQUIRE, "localhost"), 1);
+    assert_int_equal(hf_test_verdict(&server, NULL, HF_SSL_REQUIRE, "localhost"), 1);
     hf_test_server_stop(&server);
     char command[256], got[2 * HF_BINDING_BYTES + 1], expected[256] = "";
     (void)snprintf(command, sizeof command,
@@ -219,9 +170,9 @@ static void expect_binding(const char *certificate, const char *hash, size_t byt
     assert_non_null(output);
     assert_non_null(fgets(expected, sizeof expected, output));
     assert_int_equal(pclose(output), 0);
-    assert_int_equal(binding_bytes, bytes);
+    assert_int_equal(hf_test_binding_bytes, bytes);
     for (size_t i = 0; i < bytes; i++) {
-        (void)snprintf(got + 2 * i, 3, "%02x", binding[i]);
+        (void)snprintf(got + 2 * i, 3, "%02x", hf_test_binding[i]);
     }
     assert_memory_equal(got, expected, 2 * bytes);
 }
@@ -244,14 +195,14 @@ static void expect_name(const char *host, bool sent) {
     hf_test_server server;
     hf_test_server_start(&server, "address.crt", "server.key", more);
     /* With SNI db.example.com it shows the second certificate, without the first. */
-    assert_int_equal(verdict(&server, NULL, HF_SSL_REQUIRE, host), 1);
+    assert_int_equal(hf_test_verdict(&server, NULL, HF_SSL_REQUIRE, host), 1);
     hf_test_server_stop(&server);
     uint8_t with_first[HF_BINDING_BYTES];
-    memcpy(with_first, binding, binding_bytes);
+    memcpy(with_first, hf_test_binding, hf_test_binding_bytes);
     hf_test_server_start(&server, "address.crt", "server.key", tls13);
-    assert_int_equal(verdict(&server, NULL, HF_SSL_REQUIRE, host), 1);
+    assert_int_equal(hf_test_verdict(&server, NULL, HF_SSL_REQUIRE, host), 1);
     hf_test_server_stop(&server);
-    assert_int_equal(memcmp(with_first, binding, binding_bytes) != 0, sent);
+    assert_int_equal(memcmp(with_first, hf_test_binding, hf_test_binding_bytes) != 0, sent);
 }
 
 static void the_name_is_sent_and_an_address_is_not(void **state) {
@@ -261,21 +212,12 @@ static void the_name_is_sent_and_an_address_is_not(void **state) {
     expect_name("127.0.0.1", false);
 }
 
-/* Refused for good: HF_ERR_TLS_REJECTED is never tried again. */
-static void expect_rejected(const hf_test_server *server, const char *word) {
-    assert_int_equal(verdict(server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"),
-                     HF_ERR_TLS_REJECTED);
-    if (strstr(said, word) == NULL) {
-        fail_msg("%s: no '%s' in it", said, word);
-    }
-}
-
 static void a_server_that_only_speaks_tls_1_1_is_refused(void **state) {
     (void)state;
     static const char *const old[] = { "-rev", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", NULL };
     hf_test_server server;
     hf_test_server_start(&server, "good.crt", "server.key", old);
-    expect_rejected(&server, "protocol_version");
+    hf_test_rejected(&server, "protocol_version");
     hf_test_server_stop(&server);
 }
 
@@ -284,7 +226,7 @@ static void only_a_suite_without_forward_secrecy_is_refused(void **state) {
     static const char *const old[] = { "-rev", "-tls1_2", "-cipher", "AES128-GCM-SHA256", NULL };
     hf_test_server server;
     hf_test_server_start(&server, "rsa.crt", "rsa.key", old);
-    expect_rejected(&server, "alert handshake_failure from the server: no suite");
+    hf_test_rejected(&server, "alert handshake_failure from the server: no suite");
     hf_test_server_stop(&server);
 }
 
@@ -296,7 +238,7 @@ static void keys_that_mbedtls_has_not_are_refused_for_good_and_named(void **stat
     hf_test_server server;
     for (int i = 0; i < 4; i++) {
         hf_test_server_start(&server, kinds[i / 2][0], kinds[i / 2][1], i % 2 ? tls12 : tls13);
-        expect_rejected(&server, "Ed25519 and RSA-PSS keys are not supported");
+        hf_test_rejected(&server, "Ed25519 and RSA-PSS keys are not supported");
         hf_test_server_stop(&server);
     }
 }
@@ -307,8 +249,8 @@ static void a_constraint_that_cannot_be_judged_is_a_refusal(void **state) {
     (void)state;
     hf_test_server server;
     hf_test_server_start(&server, "names-mail-used.crt", "server.key", tls13);
-    assert_int_equal(verdict(&server, "ca.crt", CA, "localhost"), HF_ERR_TLS_CERT);
-    assert_non_null(strstr(said, "not compared here"));
+    assert_int_equal(hf_test_verdict(&server, "ca.crt", CA, "localhost"), HF_ERR_TLS_CERT);
+    assert_non_null(strstr(hf_test_said, "not compared here"));
     hf_test_server_stop(&server);
 }
 
@@ -336,174 +278,6 @@ static void chains_are_judged_as_openssl_judges_them(void **state) {
     }
 }
 
-/* Shows found S3. */
-static void the_versions_that_are_allowed_are_kept_to(void **state) {
-    (void)state;
-    hf_test_server server;
-    hf_test_server_start(&server, "good.crt", "server.key", tls12);
-    beside.ssl_min_version = HF_TLS_1_3;
-    expect_rejected(&server, "version");
-    beside.ssl_min_version = HF_TLS_1_2;
-    beside.ssl_max_version = HF_TLS_1_2;
-    assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), 1);
-    hf_test_server_stop(&server);
-    hf_test_server_start(&server, "good.crt", "server.key", tls13);
-    expect_rejected(&server, "version");
-    beside.ssl_min_version = beside.ssl_max_version = HF_TLS_1_3;
-    assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), 1);
-    beside.ssl_max_version = HF_TLS_1_2;
-    assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), HF_ERR_CONFIG);
-    assert_non_null(strstr(refusal.message, "above ssl_max_protocol_version"));
-    hf_test_server_stop(&server);
-}
-
-#if HF_WITH_CRL
-/* As libpq: with any list, each CA of the chain needs one (X509_V_FLAG_CRL_CHECK_ALL).
- * Shows found S3. */
-static void what_was_revoked_is_refused_and_a_missing_list_too(void **state) {
-    (void)state;
-    static const struct {
-        const char *certificate, *list;
-        const char *word; /* NULL: the handshake succeeds */
-    } tries[] = {
-        { "good.crt", "ca.crl", NULL },
-        { "revoked.crt", "ca.crl", "the certificate was revoked" },
-        { "revoked.crt", "ca-empty.crl", NULL },
-        { "good.crt", "ca-old.crl", "the revocation list has expired" },
-        { "good.crt", "false.crl", "not signed by its CA" },
-        { "good.crt", "middle.crl", "no list of its issuer" },
-        { "chain.crt", "ca.crl", "no list of its issuer" },
-        { "chain.crt", "middle.crl", "no list of its issuer" },
-        { "chain.crt", "both.crl", NULL },
-        { "chain.crt", "middle-revoking.crl", "the certificate was revoked" },
-    };
-    hf_test_server server;
-    char path[128];
-    beside.sslcrl = path;
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
-        (void)snprintf(path, sizeof path, HF_TLS_FIXTURES "%s", tries[i].list);
-        hf_test_server_start(&server, tries[i].certificate, "server.key", i % 2 ? tls12 : tls13);
-        int answer = verdict(&server, "ca.crt", CA, "localhost");
-        if (answer != (tries[i].word == NULL ? 1 : HF_ERR_TLS_CERT) ||
-            (tries[i].word != NULL && strstr(said, tries[i].word) == NULL)) {
-            fail_msg("%s by %s: %s \"%s\"", tries[i].certificate, tries[i].list,
-                     hf_err_name(answer), said);
-        }
-        hf_test_server_stop(&server);
-    }
-}
-
-/* Shows found S3. */
-static void a_folder_of_lists_is_read_whatever_its_files_are_called(void **state) {
-    (void)state;
-    hf_test_server server;
-    hf_test_server_start(&server, "revoked.crt", "server.key", tls13);
-    beside.sslcrldir = "tests/fixtures/tls"; /* lists that contradict each other: one revokes it */
-    assert_int_equal(verdict(&server, "ca.crt", CA, "localhost"), HF_ERR_TLS_CERT);
-    hf_test_server_stop(&server);
-}
-#endif
-
-#if HF_WITH_CLIENT_CERT
-/* A private copy of a key in `path`: those of the fixtures may be read by all. */
-static void copy_key(const char *key, mode_t mode, char *path) {
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    close(fd);
-    char command[512];
-    (void)snprintf(command, sizeof command, "cat %s%s > %s", HF_TLS_FIXTURES, key, path);
-    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): fixed words
-    assert_int_equal(chmod(path, mode), 0);
-}
-
-/* Shows found S3. */
-static void the_clients_certificate_is_shown_with_a_key_of_any_form(void **state) {
-    (void)state;
-    static const struct {
-        const char *certificate, *key, *password;
-        mode_t mode;
-        const char *refusal; /* NULL: it is taken */
-    } tries[] = {
-        { "client.crt", "client.key", NULL, 0600, NULL },
-        { "client.crt", "client.key", "", 0400, NULL },
-        { "client.crt", "client-der.key", NULL, 0600, NULL },
-        { "client.crt", "client-pkcs8.key", "correct horse", 0600, NULL },
-        { "client.crt", "client-pkcs1.key", "correct horse", 0600, NULL },
-        { "client.crt", "client-des.key", "correct horse", 0600, NULL },
-        { "client-ec.crt", "client-ec.key", NULL, 0600, NULL },
-        { "client-ec.crt", "client-ec-old.key", "correct horse", 0600, NULL },
-        { "client.crt", "client-pkcs8.key", NULL, 0600, "there is no sslpassword" },
-        { "client.crt", "client-pkcs1.key", NULL, 0600, "there is no sslpassword" },
-        { "client.crt", "client-pkcs8.key", "wrong", 0600, "sslpassword is not its password" },
-        { "client.crt", "client-pkcs1.key", "wrong", 0600, "sslpassword is not its password" },
-        { "client.crt", "client-scrypt.key", "correct horse", 0600, "not supported" },
-        { "client.crt", "ed25519.key", NULL, 0600, "Ed25519" },
-        { "client.crt", "client-ec.key", NULL, 0600, "not the key of the certificate" },
-        { "client.crt", "client.crt", NULL, 0600, "neither PEM nor DER" },
-        { "client.key", "client.key", NULL, 0600, "neither PEM nor DER" },
-        { "ed25519.crt", "ed25519.key", NULL, 0600, "Ed25519" },
-        { "client.crt", "client.key", NULL, 0644, "chmod 600" },
-        { "client.crt", "client.key", NULL, 0620, "chmod 600" },
-    };
-    const char *ca = HF_TLS_FIXTURES "ca.crt";
-    const char *demands[] = { "-rev",    "-tls1_3", "-Verify", "1", "-verify_return_error",
-                              "-CAfile", ca,        NULL };
-    hf_test_server servers[2];
-    hf_test_server_start(&servers[0], "good.crt", "server.key", demands);
-    demands[1] = "-tls1_2";
-    hf_test_server_start(&servers[1], "good.crt", "server.key", demands);
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
-        char certificate[128], key[] = "/tmp/hf-test-XXXXXX";
-        (void)snprintf(certificate, sizeof certificate, HF_TLS_FIXTURES "%s", tries[i].certificate);
-        copy_key(tries[i].key, tries[i].mode, key);
-        beside = usual;
-        beside.sslcert = certificate;
-        beside.sslkey = key;
-        beside.sslpassword = tries[i].password;
-        for (int version = 0; version < 2; version++) {
-            int answer = verdict(&servers[version], "ca.crt", FULL, "localhost");
-            if (answer != (tries[i].refusal == NULL ? 1 : HF_ERR_CONFIG) ||
-                (tries[i].refusal != NULL && strstr(refusal.message, tries[i].refusal) == NULL)) {
-                fail_msg("%s with %s: %s \"%s\" \"%s\"", tries[i].certificate, tries[i].key,
-                         hf_err_name(answer), said, refusal.message);
-            }
-        }
-        unlink(key);
-    }
-    hf_test_server_stop(&servers[0]);
-    hf_test_server_stop(&servers[1]);
-}
-
-/* Shows found S3. */
-static void sslcertmode_is_kept_to(void **state) {
-    (void)state;
-    static const char *const demands[] = { "-rev", "-tls1_2", "-Verify", "1", NULL };
-    char key[] = "/tmp/hf-test-XXXXXX";
-    copy_key("client.key", 0600, key);
-    hf_test_server server;
-    hf_test_server_start(&server, "good.crt", "server.key", demands);
-    beside.sslcert = HF_TLS_FIXTURES "client.crt";
-    beside.sslkey = key;
-    beside.sslcertmode = HF_SSLCERT_DISABLE;
-    expect_rejected(&server, "there is no sslcert");
-    beside.sslcertmode = HF_SSLCERT_REQUIRE;
-    assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), 1);
-    hf_test_server_stop(&server);
-    for (int i = 0; i < 2; i++) { /* servers that do not ask */
-        hf_test_server_start(&server, "good.crt", "server.key", i ? tls12 : tls13);
-        expect_rejected(&server, "sslcertmode=require");
-        beside.sslcertmode = HF_SSLCERT_ALLOW;
-        assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), 1);
-        beside.sslcertmode = HF_SSLCERT_REQUIRE;
-        hf_test_server_stop(&server);
-    }
-    beside.sslcert = NULL;
-    assert_int_equal(verdict(&server, "ca.crt", FULL, "localhost"), HF_ERR_CONFIG);
-    assert_non_null(strstr(refusal.message, "name it with sslcert"));
-    unlink(key);
-}
-#endif
-
 static void every_group_and_suite_offered_works(void **state) {
     (void)state;
     static const char *const groups[] = { "P-256", "X25519", "P-384" };
@@ -527,7 +301,8 @@ static void every_group_and_suite_offered_works(void **state) {
                 more[3] = "X25519:P-256";
             }
             hf_test_server_start(&server, "good.crt", "server.key", more);
-            assert_int_equal(verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"), 1);
+            assert_int_equal(hf_test_verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"),
+                             1);
             hf_test_server_stop(&server);
         }
     }
@@ -542,7 +317,7 @@ static void a_request_for_our_certificate_is_answered_with_none(void **state) {
         const char *asks[] = { "-rev", versions[i], "-verify", "1", "-CAfile", ca, NULL };
         hf_test_server server;
         hf_test_server_start(&server, "good.crt", "server.key", asks);
-        assert_int_equal(verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"), 1);
+        assert_int_equal(hf_test_verdict(&server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"), 1);
         hf_test_server_stop(&server);
     }
 }
@@ -552,13 +327,8 @@ static void a_demand_for_our_certificate_is_told_as_such(void **state) {
     static const char *const demands[] = { "-rev", "-tls1_2", "-Verify", "1", NULL };
     hf_test_server server;
     hf_test_server_start(&server, "good.crt", "server.key", demands);
-    expect_rejected(&server, "it asked for a certificate, and there is no sslcert");
+    hf_test_rejected(&server, "it asked for a certificate, and there is no sslcert");
     hf_test_server_stop(&server);
-}
-
-/* Whoever runs the test may have certificates at home, which would be taken. */
-static int set_up(void **state) {
-    return setenv("HOME", "/nowhere", 1) != 0 ? -1 : forget_settings(state);
 }
 
 int main(void) {
@@ -572,20 +342,9 @@ int main(void) {
         cmocka_unit_test(keys_that_mbedtls_has_not_are_refused_for_good_and_named),
         cmocka_unit_test(a_constraint_that_cannot_be_judged_is_a_refusal),
         cmocka_unit_test(chains_are_judged_as_openssl_judges_them),
-        cmocka_unit_test_setup(the_versions_that_are_allowed_are_kept_to, forget_settings),
-#if HF_WITH_CRL
-        cmocka_unit_test_setup(what_was_revoked_is_refused_and_a_missing_list_too, forget_settings),
-        cmocka_unit_test_setup(a_folder_of_lists_is_read_whatever_its_files_are_called,
-                               forget_settings),
-#endif
-#if HF_WITH_CLIENT_CERT
-        cmocka_unit_test_setup(the_clients_certificate_is_shown_with_a_key_of_any_form,
-                               forget_settings),
-        cmocka_unit_test_setup(sslcertmode_is_kept_to, forget_settings),
-#endif
-        cmocka_unit_test_setup(every_group_and_suite_offered_works, forget_settings),
+        cmocka_unit_test(every_group_and_suite_offered_works),
         cmocka_unit_test(a_request_for_our_certificate_is_answered_with_none),
         cmocka_unit_test(a_demand_for_our_certificate_is_told_as_such),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, hf_test_verdict_set_up, NULL);
 }
