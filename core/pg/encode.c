@@ -110,9 +110,10 @@ static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint1
     uint8_t counts[4] = { 0 }; /* all parameters are text */
 
     if (HF_WITH_SHORTCUTS && number != 0 && fits(out, HF_PG_BIND_BYTES_MAX)) {
-        uint8_t *at =
-            hf_pg_write_bind(out->start + out->bytes, out->room - out->bytes - HF_PG_BIND_BYTES_MAX,
-                             out->session, number, values, n_values);
+        uint8_t *start = out->start + out->bytes;
+        uint8_t *at = hf_pg_write_name(hf_pg_begin_bind(start), out->session, number);
+        at = hf_pg_write_values(start, at, out->room - out->bytes - HF_PG_BIND_BYTES_MAX, values,
+                                n_values);
         if (at) {
             out->bytes = (uint32_t)(hf_pg_put16(at, 0) - out->start);
             return HF_OK;
@@ -183,12 +184,39 @@ static uint8_t keep(encoder *out, const hf_request *request, const char *sql, si
                : HF_PG_NO_SLOT;
 }
 
+/* Parse, and Describe if it is to be kept or to be described alone, of a statement that is not in the cache. 0 or an
+ * hf_err. */
+static int put_new(encoder *out, const hf_request *request, const char *sql, uint32_t sequence,
+                   uint8_t *slot, uint32_t *asked) {
+    const size_t sql_bytes = strlen(sql) + 1;
+    const char *why = hf_pg_sql_refused(sql);
+
+    if (!why && (hf_is_batch(request) || hf_resolves(request))) {
+        why = hf_pg_sql_refused_in_batch(sql);
+    }
+    if (why) {
+        return refuse(out->io, HF_ERR_ARGUMENT, why);
+    }
+    if (HF_STATEMENTS > 0) {
+        *slot = keep(out, request, sql, sql_bytes, sequence);
+    }
+    const uint32_t number =
+        HF_STATEMENTS > 0 && *slot != HF_PG_NO_SLOT ? out->session->entries[*slot].number : 0;
+    *asked = number != 0 || request->prepare_only ? HF_PG_PREPARE : HF_PG_PARSE;
+    put_parse(out, number, sql, sql_bytes);
+    if (*asked & HF_PG_DESCRIBE) {
+        put_named(out, "D\0\0\0\0S", number);
+    }
+    return HF_OK;
+}
+
 /* One statement, the server's answers to which are added to *todo. sequence: its number. 0 or an hf_err. */
 static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
                          uint32_t sequence, uint32_t *todo) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
-    uint32_t number = 0, asked = request->prepare_only ? HF_PG_PREPARE : HF_PG_PARSE | HF_PG_RUN;
+    uint32_t number = 0, asked = 0;
+    bool kept = false;
 
     if (!sql || (statement->n_params > 0 && !statement->params)) {
         return refuse(out->io, HF_ERR_ARGUMENT,
@@ -197,51 +225,35 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
     uint8_t slot = !hf_pg_keeps(request) ? HF_PG_NO_SLOT
                    : sql == out->sql     ? out->slot
                                          : hf_pg_cache_find(session, out->io->store, sql);
-    const size_t sql_bytes = slot == HF_PG_NO_SLOT ? strlen(sql) + 1 : 0;
-    if (slot == HF_PG_NO_SLOT) {
-        const char *why = hf_pg_sql_refused(sql);
-        if (!why && (hf_is_batch(request) || hf_resolves(request))) {
-            why = hf_pg_sql_refused_in_batch(sql);
+    const bool known = slot != HF_PG_NO_SLOT;
+    if (!known) {
+        int err = put_new(out, request, sql, sequence, &slot, &asked);
+        if (err) {
+            return err;
         }
-        if (why) {
-            return refuse(out->io, HF_ERR_ARGUMENT, why);
-        }
-        if (HF_STATEMENTS > 0) {
-            slot = keep(out, request, sql, sql_bytes, sequence);
-        }
-        if (slot != HF_PG_NO_SLOT) {
-            asked |= HF_PG_PREPARE;
-        }
-    } else {
-        asked &= ~(uint32_t)HF_PG_PARSE;
     }
-    if (request->on_columns && !(asked & HF_PG_DESCRIBE)) {
-        asked |= HF_PG_PORTAL;
-    }
-    if (slot != HF_PG_NO_SLOT) {
+    if (HF_STATEMENTS > 0 && slot != HF_PG_NO_SLOT) {
         hf_pg_entry *entry = &session->entries[slot];
         entry->used_by = sequence;
         number = entry->number;
-        if (entry->flags & HF_PG_KEPT) {
-            asked &= ~(uint32_t)HF_PG_PORTAL;
-        }
+        kept = entry->flags & HF_PG_KEPT;
         out->sql = sql;
         out->slot = slot;
     }
-    if (asked & HF_PG_PARSE) {
-        put_parse(out, number, sql, sql_bytes);
-    }
-    if (asked & HF_PG_DESCRIBE) {
-        put_named(out, "D\0\0\0\0S", number);
-    }
-    *todo |= asked;
     if (request->prepare_only) {
+        if (HF_STATEMENTS > 0 && known) {
+            asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
+            put_named(out, "D\0\0\0\0S", number);
+        }
+        *todo |= asked;
         return HF_OK;
     }
     int err = put_bind(out, number, statement->params, statement->n_params);
-    if (asked & HF_PG_PORTAL) {
+    if (request->on_columns && !kept && !(asked & HF_PG_DESCRIBE)) {
+        asked |= HF_PG_PORTAL;
         put(out, "D\0\0\0\x06P", 7);
     }
+    *todo |= asked | HF_PG_RUN;
     put_execute(out);
     return err;
 }

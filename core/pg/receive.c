@@ -216,8 +216,8 @@ static inline hf_news passed(hf_buffer *rx, const uint8_t *at, hf_news news) {
 /* The usual answers, to statements that were prepared before or are parsed afresh, are recognised one behind the
  * other; from the first that is not usual, not whole or not right, on, it is feed_all() that judges. */
 static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    static const uint8_t bound[5] = { '2', 0, 0, 0, 4 };
     static const uint8_t parsed_bound[10] = { '1', 0, 0, 0, 4, '2', 0, 0, 0, 4 };
-    static const uint8_t *const bound = parsed_bound + 5;
     static const uint8_t idle[6] = { 'Z', 0, 0, 0, 5, 'I' };
     hf_buffer *rx = &io->rx;
     const uint8_t *at = rx->data + rx->start, *const end = rx->data + rx->end;
@@ -239,15 +239,16 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
         }
         if (todo == HF_PG_NEXT_KEPT || (todo == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
                                         session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
-            if (memcmp(at, bound, 5) != 0) {
+            if (memcmp(at, bound, sizeof bound) != 0) {
                 break;
             }
             session->todo = todo = HF_PG_ROWS | HF_PG_SYNC;
-            at += 5;
+            at += sizeof bound;
             continue;
         }
-        if (todo == HF_PG_NEXT) {
-            if (there < sizeof parsed_bound || memcmp(at, parsed_bound, sizeof parsed_bound) != 0) {
+        if (todo != (HF_PG_ROWS | HF_PG_SYNC)) {
+            if (todo != HF_PG_NEXT || there < sizeof parsed_bound ||
+                memcmp(at, parsed_bound, sizeof parsed_bound) != 0) {
                 break;
             }
             session->todo = todo = HF_PG_ROWS | HF_PG_SYNC;
@@ -256,7 +257,7 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
         }
         const uint32_t length = hf_pg_get32(at + 1);
         const uint8_t *body = at + HF_PG_HEADER_BYTES;
-        if (todo != (HF_PG_ROWS | HF_PG_SYNC) || length >= there) {
+        if (length >= there) {
             break;
         }
         if (*at == 'D' && hf_pg_row_is_good(session, body, length)) {

@@ -37,75 +37,72 @@ enum {
     USUAL_BYTES_MAX = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE
 }; /* but for Parse and values */
 
-/* The entry of a statement that was prepared before; NULL: it is not that simple. */
-static inline hf_pg_entry *kept(hf_pg_session *session, const hf_io *io,
-                                const hf_request *request) {
-    hf_pg_entry *entry = &session->entries[session->slot];
-
-    return (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) == HF_PG_PARSED &&
-                   (!request->on_columns || (entry->flags & HF_PG_KEPT)) &&
-                   strcmp((const char *)io->store + entry->at, request->sql) == 0
-               ? entry
-               : NULL;
+/* Single statements are the usual case: without the detours of the others, and without their judgement. False:
+ * something is not as it should be, hf_pg_submit_any() knows what. */
+static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
+                            const hf_request *request) {
+    return (request->n_batch | request->prepare_only | (int)hf_stage_of(request) |
+            session->n_closing) == 0 &&
+           !hf_pg_wraps(io) && !hf_resolves(request) && request->sql &&
+           (request->n_params == 0 || request->params);
 }
 
-/* May it be parsed afresh without a look at its words? The first letter tells that it is no COPY; and nothing is kept
- * that it could make stale. */
-static inline bool is_plain(const hf_pg_session *session, const hf_request *request) {
-    const char letter = (char)(request->sql[0] | 0x20);
-
-    return session->stored == 0 && !request->on_columns && letter >= 'd' && letter <= 'z';
-}
-
-/* A single statement, prepared before or parsed afresh, is the usual case: without the detours of the others, and
- * without their judgement. False: something is not as it should be, hf_pg_submit_any() knows what. */
-static inline bool submit_usual(hf_pg_session *session, hf_io *io, hf_request *request) {
-    hf_buffer *tx = &io->tx;
-    uint32_t room = tx->size - tx->end, todo = HF_PG_RUN | HF_PG_SYNC, number = 0;
-    uint16_t n_columns = HF_PG_COLUMNS_UNKNOWN;
-    hf_pg_entry *entry = NULL;
-
-    if (room < USUAL_BYTES_MAX || hf_is_batch(request) || request->prepare_only ||
-        hf_pg_wraps(io) || hf_resolves(request) || hf_asks(request) || session->n_closing > 0 ||
-        !request->sql || (request->n_params > 0 && !request->params)) {
-        return false;
-    }
-    room -= USUAL_BYTES_MAX;
-    uint8_t *start = tx->data + tx->end, *at = start;
-    if (hf_pg_keeps(request)) {
-        entry = kept(session, io, request);
-        if (!entry) {
-            return false;
-        }
-        number = entry->number;
-        n_columns = entry->n_columns;
-    } else {
-        const size_t sql_bytes = strlen(request->sql) + 1;
-        if (!is_plain(session, request) || room < PARSE_BYTES || room - PARSE_BYTES < sql_bytes) {
-            return false;
-        }
-        room -= PARSE_BYTES + (uint32_t)sql_bytes;
-        todo = HF_PG_NEXT;
-        *at = 'P';
-        at = hf_pg_put32(at + 1, (uint32_t)(PARSE_BYTES - 1 + sql_bytes));
-        *at++ = 0;
-        at = hf_pg_put(at, request->sql, sql_bytes);
-        at = hf_pg_put16(at, 0); /* the server finds the parameters' types */
-    }
-    at = hf_pg_write_bind(at, room, session, number, request->params, request->n_params);
-    if (!at) {
-        return false;
-    }
+/* The rest of a flight whose Bind ends at `at`, but for its last two bytes. */
+static inline bool append_usual(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t *at,
+                                uint32_t todo, uint16_t n_columns) {
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
 
-    if (entry) {
-        entry->used_by = session->sent;
-    }
+    const uint32_t bytes = (uint32_t)(at - (io->tx.data + io->tx.end));
     session->sent += HF_STATEMENTS > 0;
-    const uint32_t bytes = (uint32_t)(at - start);
     hf_pg_begin_request(session, request);
     hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, todo, n_columns);
     return true;
+}
+
+/* One that was prepared before. */
+static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *request) {
+    const hf_buffer *tx = &io->tx;
+    hf_pg_entry *entry = &session->entries[session->slot];
+    const uint32_t room = tx->size - tx->end;
+
+    if (room < USUAL_BYTES_MAX || (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
+        (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
+        strcmp((const char *)io->store + entry->at, request->sql) != 0) {
+        return false;
+    }
+    uint8_t *start = tx->data + tx->end;
+    uint8_t *at = hf_pg_write_name(hf_pg_begin_bind(start), session, entry->number);
+    at = hf_pg_write_values(start, at, room - USUAL_BYTES_MAX, request->params, request->n_params);
+    if (!at) {
+        return false;
+    }
+    entry->used_by = session->sent;
+    return append_usual(session, io, request, at, HF_PG_RUN | HF_PG_SYNC, entry->n_columns);
+}
+
+/* One that is parsed afresh, while nothing is kept that it could make stale. Its first letter tells that it is no
+ * COPY. */
+static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *request) {
+    const hf_buffer *tx = &io->tx;
+    const size_t sql_bytes = strlen(request->sql) + 1, room = tx->size - tx->end,
+                 least = PARSE_BYTES + USUAL_BYTES_MAX;
+    const char letter = (char)(request->sql[0] | 0x20);
+
+    if (session->stored > 0 || request->on_columns || letter < 'd' || letter > 'z' ||
+        room < least || room - least < sql_bytes) {
+        return false;
+    }
+    uint8_t *at = tx->data + tx->end;
+    *at = 'P';
+    at = hf_pg_put32(at + 1, (uint32_t)(PARSE_BYTES - 1 + sql_bytes));
+    *at++ = 0;
+    at = hf_pg_put(at, request->sql, sql_bytes);
+    at = hf_pg_put16(at, 0); /* the server finds the parameters' types */
+    uint8_t *bind = at;
+    at = hf_pg_begin_bind(bind);
+    *at++ = 0;
+    at = hf_pg_write_values(bind, at, room - least - sql_bytes, request->params, request->n_params);
+    return at && append_usual(session, io, request, at, HF_PG_NEXT, HF_PG_COLUMNS_UNKNOWN);
 }
 
 static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
@@ -115,7 +112,9 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    if (HF_WITH_SHORTCUTS && submit_usual(session, io, request)) {
+    if (HF_WITH_SHORTCUTS && is_usual(session, io, request) &&
+        (hf_pg_keeps(request) ? submit_kept(session, io, request)
+                              : submit_afresh(session, io, request))) {
         return 1;
     }
     return hf_pg_submit_any(session, io, request);

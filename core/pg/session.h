@@ -287,21 +287,25 @@ static inline bool hf_pg_put_text(uint8_t *at, const char *from, size_t bytes) {
     return true;
 }
 
-/* Bind, of a prepared statement or of the unnamed one (0), where there is room for HF_PG_BIND_BYTES_MAX and `left`
- * bytes of values. What comes next are its last two bytes, zeros, for results are text too. NULL: a value does not
- * fit, or has a NUL in it. */
-static inline uint8_t *hf_pg_write_bind(uint8_t *start, size_t left, const hf_pg_session *session,
-                                        uint32_t number, const hf_value *values,
-                                        uint16_t n_values) {
-    uint8_t *at = start + 6; /* the unnamed portal */
+/* Called twice, each time where statements are many: a compiler would make one function of it. */
+#ifdef __GNUC__
+#define HF_PG_INLINE static inline __attribute__((always_inline))
+#else
+#define HF_PG_INLINE static inline
+#endif
 
-    start[0] = 'B';
-    start[5] = 0;
-    if (number != 0) {
-        at = hf_pg_write_name(at, session, number);
-    } else {
-        *at++ = 0;
-    }
+/* How Bind begins, of the unnamed portal: the statement's name comes next. */
+static inline uint8_t *hf_pg_begin_bind(uint8_t *at) {
+    at[0] = 'B';
+    at[5] = 0;
+    return at + 6;
+}
+
+/* The rest of the Bind that begins at `start`, from behind the name on, where there is room for HF_PG_BIND_BYTES_MAX and
+ * `left` bytes of values. What comes next are its last two bytes, zeros, for results are text too. NULL: a value does
+ * not fit, or has a NUL in it. */
+HF_PG_INLINE uint8_t *hf_pg_write_values(uint8_t *start, uint8_t *at, size_t left,
+                                         const hf_value *values, uint16_t n_values) {
     at = hf_pg_put16(at, 0); /* all parameters are text */
     at = hf_pg_put16(at, n_values);
     for (uint32_t i = 0; i < n_values; i++) {
