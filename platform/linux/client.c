@@ -50,9 +50,15 @@ static void write_why(hf_bytes *line, const hf_transition *t) {
     }
 }
 
-/* When the next try is due, by the tick's clock like `at`. */
-static hf_ms due_of(const hf_transition *t) {
-    return t->to == HF_BACKOFF ? t->at + t->wait_ms : t->at;
+/* For who holds one line against another. */
+static void write_tick(hf_bytes *line, const hf_transition *t) {
+    if (hf_log_wants(HF_LOG_DEBUG)) {
+        hf_bytes_format(line, " [tick %llu ms", (unsigned long long)t->at);
+        if (t->to == HF_BACKOFF) {
+            hf_bytes_format(line, ", due %llu ms", (unsigned long long)(t->at + t->wait_ms));
+        }
+        hf_bytes_add_text(line, "]");
+    }
 }
 
 static void log_transition(const hf_client *client, const hf_transition *t) {
@@ -75,10 +81,7 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
     hf_bytes_format(&line, "connection %u %s -> %s", (unsigned)t->conn, state_text(t->from, from),
                     state_text(t->to, to));
     write_why(&line, t);
-    if (hf_log_wants(HF_LOG_DEBUG)) { /* a line's own time is when it was written */
-        hf_bytes_format(&line, " [tick %llu ms, due %llu ms]", (unsigned long long)t->at,
-                        (unsigned long long)due_of(t));
-    }
+    write_tick(&line, t);
     const hf_log_field fields[] = {
         { .name = "connection", .number = t->conn },
         { .name = "from", .text = from },
@@ -89,10 +92,12 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
         { .name = "sqlstate", .text = t->sqlstate },
         { .name = "dial", .number = t->attempt },
         { .name = "wait_ms", .number = t->wait_ms },
+        /* By the tick's clock, which delays count from: a line's own time is when it was written. */
         { .name = "at_ms", .number = t->at },
-        { .name = "due_ms", .number = due_of(t) },
+        { .name = "due_ms", .number = t->at + t->wait_ms },
     };
-    hf_log_fields(level, fields, sizeof fields / sizeof fields[0], "%s", hf_bytes_text(&line));
+    const size_t count = sizeof fields / sizeof fields[0] - (t->to != HF_BACKOFF);
+    hf_log_fields(level, fields, count, "%s", hf_bytes_text(&line));
     hf_bytes_free(&line);
 }
 

@@ -5,7 +5,7 @@ Times are the program's own, of the clock that its ticks go by: how late a loade
 
 import re
 
-TRANSITION = re.compile(r"connection (\d+) ([A-Z]+) -> ([A-Z]+).*? \[tick (\d+) ms, due (\d+) ms\]$", re.MULTILINE)
+TRANSITION = re.compile(r"connection (\d+) ([A-Z]+) -> ([A-Z]+).*? \[tick (\d+) ms(?:, due (\d+) ms)?\]$", re.MULTILINE)
 DEFAULTS = {"connect_timeout": 15, "reconnect_timeout": 15, "probe_reconnect_timeout": 10, "max_retry_delay": 30}
 
 
@@ -18,7 +18,7 @@ def milliseconds(text):
 def transitions(log):
     """(at, connection, from, to, due) of each step that a log at level debug has; due: the next try, into BACKOFF."""
     for conn, before, after, at, due in TRANSITION.findall(log):
-        yield int(at), int(conn), before, after, int(due)
+        yield int(at), int(conn), before, after, int(due) if due else None
 
 
 def delays(log):
