@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from harness.between import Haproxy, Pgbouncer
+from harness.between import Haproxy, Pgbouncer, Pgpool
 from harness.program import RECONNECTED, rows_of, slow_sql
 from harness.waiting import eventually
 
@@ -154,3 +154,46 @@ def test_fault_35_writes_through_a_restarted_pgbouncer_are_done_once_or_unknown(
     assert all(count == 1 for count in counts.values()), "a line was written twice"
     assert sorted(done + unknown) == list(range(1, 201)) and set(done) <= set(counts)
     assert (run.status == 5) == bool(unknown)
+
+
+@pytest.mark.found("L1")
+@pytest.mark.parametrize("end", ["Ctrl-C", "request_timeout"])
+def test_pooler_lives_on_when_a_query_is_given_up(holdfast, between, cluster, end):
+    """pgbouncer 1.18 dies for everybody of a cancel link, or a link to be cancelled, that goes before its turn."""
+    pgbouncer = between(Pgbouncer, cluster)
+    dsn = cluster.dsn("plain", port=pgbouncer.port)
+    for _ in range(5):
+        run = holdfast("query", "SELECT pg_sleep(3600)", dsn=dsn, wait=False,
+                       **({"request_timeout": "500ms", "max_retries": 0} if end == "request_timeout" else {}))
+        if end == "Ctrl-C":
+            cluster.await_active("plain")
+            run.send(signal.SIGINT)
+        assert run.finish() == 4, run.stderr
+        assert pgbouncer.alive
+        assert holdfast("query", "SELECT 7 AS n", dsn=dsn, format="csv").stdout == "n\n7\n"
+    eventually(lambda: not cluster.sessions("plain", "active"), "nothing runs for nobody")
+
+
+@pytest.mark.found("T8")
+@pytest.mark.parametrize("pooler", [Pgbouncer, Pgpool])
+def test_wrong_password_behind_a_pooler_is_tried_once(holdfast, between, cluster, pooler):
+    """pgbouncer says 08P01, pgpool-II XX000: where in the login it was said decides, not the code."""
+    between_them = between(pooler, cluster)
+    role = "plain" if pooler is Pgbouncer else "pooled"
+    run = holdfast("query", "SELECT 1", dsn=cluster.dsn(role, port=between_them.port, password="wrong"), status=3,
+                   log_level="debug", retry_delay="100ms")
+    assert run.stderr.count("-> CONNECTING") == 1 and "-> BACKOFF" not in run.stderr
+    assert "authentication failed" in run.stderr
+
+
+@pytest.mark.found("T8")
+def test_right_password_behind_a_pooler_whose_server_is_away_is_waited_for(make_job, between, own_cluster):
+    """08P01 query_wait_timeout comes behind a verified login: the server is not ready, the password is right."""
+    pgbouncer = between(Pgbouncer, own_cluster, query_wait_timeout=1)
+    job = make_job(rows=20, server=own_cluster, dsn=own_cluster.dsn("plain", port=pgbouncer.port))
+    own_cluster.stop("fast")
+    run = job.start()
+    run.await_log("query_wait_timeout|server login", 6)
+    own_cluster.start()
+    run.check(0)
+    job.complete()

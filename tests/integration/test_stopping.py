@@ -1,6 +1,5 @@
 """Ways to stop in the middle and go on later: signals, a full disk, a deadline; and two runs at once."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +7,7 @@ import subprocess
 import pytest
 
 from harness import expect
+from harness.disk import small_disk
 from harness.killing import KILLS, killed, seed_of
 from harness.program import slow_sql
 
@@ -113,19 +113,6 @@ def test_exhausted_outage_is_exit_4_and_resumable(make_job, proxy, cluster):
     proxy.accept()
     job.run(status=0)
     job.complete()
-
-
-@contextlib.contextmanager
-def small_disk(folder, size):
-    """A file system of `size` at `folder`, where the machine lets us make one."""
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
-    if made.returncode != 0:
-        pytest.skip("no right to mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")

@@ -129,16 +129,18 @@ pool_mode = transaction
 default_pool_size = {sessions}
 server_round_robin = 1
 server_login_retry = 1
+query_wait_timeout = {query_wait_timeout}
 client_tls_sslmode = allow
 server_tls_sslmode = prefer
 client_tls_cert_file = {folder}/server.crt
 client_tls_key_file = {folder}/server.key
 """
 
-    def __init__(self, root, cluster, sessions=2):
+    def __init__(self, root, cluster, sessions=2, query_wait_timeout=120):
         super().__init__(root, "pgbouncer", "pgbouncer")
         (self.folder / "config").write_text(self.CONFIG.format(
-            server=cluster.port, port=self.port, folder=self.folder, admin=ADMIN, sessions=sessions))
+            server=cluster.port, port=self.port, folder=self.folder, admin=ADMIN, sessions=sessions,
+            query_wait_timeout=query_wait_timeout))
         (self.folder / "users").write_text("".join(f'"{user}" "{PASSWORD}"\n' for user in ("app", "plain", ADMIN)))
         for name in ("server.crt", "server.key"):
             shutil.copy(cluster.tls / name, self.folder / name)

@@ -5,7 +5,11 @@ a file's bytes that were not synced arrive or do not, each write by itself; name
 folder's sync did not confirm are kept up to some moment and lost behind it, as a journalling file system does it.
 """
 
+import contextlib
 import pathlib
+import subprocess
+
+import pytest
 
 
 class File:
@@ -91,3 +95,16 @@ def _confirm(durable, pending, count):
     for change in pending[:count]:
         change(durable)
     del pending[:count]
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of `size` at `folder`, where the machine lets us make one."""
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("no right to mount a small file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

@@ -1,0 +1,172 @@
+"""Only what the database itself has said is believed: behind a pooler, beside a standby, with a full disk."""
+
+import itertools
+import os
+
+import psycopg2
+import pytest
+
+from harness.between import Pgpool
+from harness.cluster import give_to_server
+from harness.disk import small_disk
+from harness.program import RECONNECTED, rows_of
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+INSERT = "INSERT INTO ledger (line, note) SELECT $1::int, 'new' FROM pg_sleep(0.01) RETURNING run_id > 0 AS done"
+IN_FLIGHT = 3                           # max_concurrent
+LOST = {3, 4, 10, 20, 21, 22}           # which answers are lost behind their commit
+
+
+class Truth:
+    """What the job says of its lines, held against the table."""
+
+    def __init__(self, job, server):
+        self.done = [int(row[0]) for row in rows_of(job.output if job.output.exists() else job.part)[1:]]
+        self.unknown = [int(row[1]) for row in rows_of(job.unknown)[1:]] if job.unknown.exists() else []
+        self.rejected = rows_of(job.rejects)[1:] if job.rejects.exists() else []
+        self.times = dict(server.sql("SELECT line, count(*)::int FROM ledger GROUP BY line"))
+        assert not self.rejected, f"a line is called refused: {self.rejected[:3]}"
+        assert sorted(self.done + self.unknown) == list(range(1, len(job.rows) + 1))
+        assert all(count == 1 for count in self.times.values()), "a line was written twice"
+        assert set(self.done) <= set(self.times), "a line is called done and is not"
+        assert set(self.times) <= set(self.done + self.unknown)
+
+
+def lost(tag):
+    """A plan's `lose`: of the statements of that tag, on all connections together, those of LOST."""
+    count = itertools.count(1)
+    return lambda kind, body, link: kind == b"C" and body.startswith(tag) and next(count) in LOST
+
+
+@pytest.fixture
+def pooled(make_job, proxy_to, own_cluster, between):
+    """60 lines to write through pgpool-II and a proxy behind it."""
+    behind = proxy_to(own_cluster)
+    behind.limit = 6                                            # pgpool's, not ours
+    pgpool = between(Pgpool, behind)
+    job = make_job(rows=60, sql=INSERT, server=own_cluster,
+                   dsn=own_cluster.dsn("trusted", port=pgpool.port, password=None))
+    job.behind, job.server = behind, own_cluster
+    return job
+
+
+@pytest.mark.found("T1", "T2")
+@pytest.mark.parametrize("cut", ["fin", "rst"])
+def test_write_is_unknown_when_a_pooler_lost_the_server_behind_the_commit(pooled, cut):
+    """pgpool-II says FATAL or ERROR XX000 of its own: nothing that the database said."""
+    pooled.behind.default = Plan(lose=lost(b"INSERT"), cut=cut)
+    run = pooled.run(status=5, write=True, replay="unsent")
+    truth = Truth(pooled, pooled.server)
+    assert len(truth.unknown) == len(LOST) and set(truth.unknown) <= set(truth.times)
+    assert run.summary["retries"] == 0
+
+
+@pytest.mark.found("T1", "T2")
+@pytest.mark.parametrize("cut", ["fin", "rst"])
+def test_commit_that_a_pooler_lost_the_answer_of_is_asked_about(pooled, cut):
+    pooled.behind.default = Plan(lose=lost(b"COMMIT"), cut=cut)
+    run = pooled.run(status=0, write=True, replay="resolve")
+    assert not Truth(pooled, pooled.server).unknown
+    assert run.logged("asked the server what became of its commit") >= len(LOST)
+
+
+@pytest.mark.found("T2")
+@pytest.mark.parametrize("replay", ["unsent", "resolve"])
+def test_server_that_restarts_behind_a_pooler_rejects_no_line(pooled, replay):
+    run = pooled.start(write=True, replay=replay)
+    for at in (10, 30):
+        run.await_lines(at)
+        pooled.server.restart("immediate" if at == 10 else "fast")
+    assert run.finish() in (0, 5), run.tail()
+    Truth(pooled, pooled.server)
+
+
+def both(*servers):
+    """A DSN of two hosts, the first to be asked first."""
+    hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    return f"postgres://trusted@{hosts}/db?sslmode=disable"
+
+
+@pytest.mark.found("T3")
+@pytest.mark.parametrize("replay", ["unsent", "resolve"])
+def test_line_is_done_only_when_its_synchronous_standby_has_it(make_job, synchronous_pair, replay):
+    """The standby goes; each COMMIT waits for it, and no time-out of ours may end that wait with an OK. Then the primary
+    is lost for good, and the standby, which has only what it confirmed, is promoted."""
+    primary, standby = synchronous_pair
+    job = make_job(rows=60, sql=INSERT, server=primary, dsn=both(primary, standby))
+    run = job.start(write=True, replay=replay, request_timeout="1s", close_timeout="1s")
+    run.await_lines(20)
+    standby.stop("immediate")
+    eventually(lambda: primary.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'trusted' "
+                                   "AND wait_event = 'SyncRep'"), "a COMMIT waits")
+    at = job.lines_written()
+
+    def given_up():
+        """A flight with its own commit is unknown; a COMMIT's link is left, to be asked about. Else: called done."""
+        unknown = job.unknown.exists() and job.unknown.read_bytes().count(b"\n") > 3
+        left = run.logged(r"\(request_timeout\)") and run.logged(RECONNECTED)
+        return (unknown if replay == "unsent" else left) or job.lines_written() > at + IN_FLIGHT
+    eventually(given_up, "the time-outs of what waits")
+    primary.stop("immediate")
+    standby.start()
+    standby.promote()
+    assert run.finish() in (0, 5), run.tail()
+    done = [int(row[0]) for row in rows_of(job.output)[1:]]
+    there = {row[0] for row in standby.sql("SELECT line FROM ledger")}
+    assert not set(done) - there, "done, and not on the standby"
+    assert not job.rejects.exists() or not rows_of(job.rejects)[1:]
+    assert standby.value("SELECT count(*) = count(DISTINCT line) FROM ledger"), "a line was written twice"
+
+
+@pytest.mark.found("T5")
+def test_standby_that_refuses_writes_is_an_outage_that_spends_no_retry(make_job, primary, standby):
+    standby.await_caught_up()
+    primary.stop("immediate")
+    job = make_job(rows=30, sql=INSERT, server=standby, dsn=both(primary, standby))
+    run = job.start(write=True, replay="unsent", max_retries=0, max_outage="600s")
+    run.await_log("-> BACKOFF", 12)
+    assert run.running and not job.output.exists()
+    standby.promote()
+    run.check(0)
+    assert not Truth(job, standby).unknown
+    assert run.summary["retries"] == 0
+
+
+@pytest.mark.found("T5")
+def test_standby_that_is_never_promoted_is_given_up_at_max_outage(make_job, primary, standby):
+    job = make_job(rows=30, sql=INSERT, server=standby, dsn=both(standby))
+    run = job.run(status=4, write=True, replay="unsent", max_outage="2s")
+    assert "25006" in run.log and "max_outage" in run.log + run.stderr
+    assert not job.lines_written() > 1 and not job.rejects.exists() and not job.unknown.exists()
+
+
+@pytest.mark.found("T6")
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_full_disk_of_the_server_is_waited_out_and_rejects_no_line(make_job, own_cluster):
+    with small_disk(own_cluster.folder / "disk", "16m") as disk:
+        os.makedirs(disk / "space")
+        os.chmod(own_cluster.folder / "disk", 0o755)
+        give_to_server(disk / "space")
+        try:
+            own_cluster.sql(f"CREATE TABLESPACE small LOCATION '{disk / 'space'}'")
+            for table in ("ledger2", "filler"):
+                own_cluster.sql(f"CREATE TABLE {table} (line int, pad text) TABLESPACE small")
+                own_cluster.sql(f"ALTER TABLE {table} ALTER pad SET STORAGE plain")
+            own_cluster.sql("GRANT ALL ON ledger2 TO PUBLIC")
+            for rows in (500, 50, 5, 1, 1):
+                with pytest.raises(psycopg2.errors.DiskFull):
+                    while True:
+                        own_cluster.sql("INSERT INTO filler SELECT 0, repeat('x', 7000) "
+                                        "FROM generate_series(1, %s)", rows)
+            job = make_job(rows=60, sql="INSERT INTO ledger2 SELECT $1::int, repeat('y', 7000) RETURNING line",
+                           server=own_cluster)
+            run = job.start(write=True, replay="unsent")
+            eventually(lambda: own_cluster.log.read_text().count("could not extend file") > 12, "refusals")
+            assert run.running, run.tail()
+            own_cluster.sql("DROP TABLE filler")
+            run.check(0)
+            assert not job.rejects.exists() and not job.unknown.exists()
+            assert own_cluster.value("SELECT count(DISTINCT line) = 60 AND count(*) = 60 FROM ledger2")
+        finally:
+            own_cluster.stop("immediate")           # or nobody can unmount the disk
