@@ -1,5 +1,5 @@
 /* What a configuration asks of TLS against a real server: versions, revocation lists, the client's certificate. */
-#include "verdict.h"
+#include "certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* The certificate matrix (FAULTS 17, SECURITY 7) against a real server, in TLS 1.3 and 1.2. */
-#include "verdict.h"
+#include "certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "verdict.h"
+#include "certificate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* For the tests of certificates: one handshake with a TLS server, and what became of it. */
-#ifndef HF_TESTS_VERDICT_H
-#define HF_TESTS_VERDICT_H
+#ifndef HF_TESTS_CERTIFICATE_H
+#define HF_TESTS_CERTIFICATE_H
 
 #include "loopback.h"
 
