@@ -1,10 +1,12 @@
 # `make` builds the program and the library, `make help` lists the rest.
 # A board is a folder of boards/ that picks ports, a platform and flags: BOARD=… chooses one.
+# CROSS=aarch64-linux-gnu- builds for another machine that runs Linux, into a folder of its own. A board that says
+# IMAGE := yes is no program for an operating system but an image of firmware, and names its own compiler.
 # V=1 shows the commands.
 BOARD ?= linux
 
 ifeq ($(origin CC),default)
-CC := gcc
+CC := $(CROSS)gcc
 endif
 ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
@@ -16,6 +18,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory $(if $(V),,--silent)
 THIRD       := build/third-party
 MBEDTLS_USE  = -isystem $(THIRD)/mbedtls/include -Iport/mbedtls \
                -DMBEDTLS_CONFIG_FILE='<$(or $(MBEDTLS_CONFIG),mbedtls_config.h)>'
+# What is built, and for whom: it names the folders.
+VARIANT     := $(BOARD)$(if $(CROSS),-$(CROSS:%-=%))
 PYTHON      := /usr/bin/python3# Debian's: it has the packages installed for it; another may come first in PATH
 PREFIX      ?= /usr/local
 REPEAT       = to repeat:
@@ -23,16 +27,16 @@ REPEAT       = to repeat:
 # SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third;
 # SMALL=1 without what core/build.h says may be left out. DEFINES=-DHF_…=… sets what stands there, for any of them.
 ifdef SANITIZE
-BUILD  := build/$(BOARD)-asan
+BUILD  := build/$(VARIANT)-asan
 CC     := clang
 CFLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 else ifdef FUZZ
-BUILD  := build/$(BOARD)-fuzz
+BUILD  := build/$(VARIANT)-fuzz
 CC     := clang
 CFLAGS := -O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all -fno-omit-frame-pointer \
           -DHF_SCRIPT_LINKS=24# fewer to look through: inputs are run so much faster
 else
-BUILD  := build/$(BOARD)
+BUILD  := build/$(VARIANT)
 endif
 
 ifdef SMALL
@@ -40,20 +44,24 @@ BUILD  := $(BUILD)-small
 endif
 
 include boards/$(BOARD)/board.mk
+ifdef IMAGE
+CC := $(CROSS)gcc
+endif
 ifdef SMALL
 CFLAGS += -DHF_SMALL=1
 endif
 CFLAGS += $(DEFINES)
-ifdef CROSS
-CC := $(CROSS)gcc
-endif
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wundef -Wvla -Wpointer-arith -Wwrite-strings -Wformat=2 \
             -Wimplicit-fallthrough $(if $(WERROR_OFF),,-Werror)
 # Paths in debug information and assertions are relative to the tree, wherever it stands.
-COMMON   := -std=c11 $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
+# Which of its HARDENING a compiler has is asked when it is there, so at the first use: hence `=`. Sanitizers see for
+# themselves what a fortified function would hide from them.
+COMMON    = -std=c11 $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections \
+            $(MACHINE) $(if $(SANITIZE)$(FUZZ),,$(HARDENING))
 LDFLAGS  += -Wl,--gc-sections -Wl,-O1
+link      = $(CC) $(MACHINE) $(CFLAGS) $(if $(SANITIZE)$(FUZZ),,$(HARDENING_LINK)) $(LDFLAGS)
 
 use_core    :=
 use_core/pg :=
@@ -77,12 +85,12 @@ fuzz     := $(call objects,tests/fuzz)
 library      := $(BUILD)/libholdfast.a
 library_test := $(BUILD)/libholdfast_test.a
 program      := $(if $(main),$(BUILD)/$(or $(PROGRAM),holdfast))
-third        := $(THIRD_PARTY:%=$(THIRD)/$(BOARD)/lib%.a)
+third        := $(THIRD_PARTY:%=$(THIRD)/$(VARIANT)/lib%.a)
 
 .PHONY: all help images run demo test check sim sim-mutants fuzz fuzzers torture lint bench size install clean distclean format FORCE \
         packages-build packages-test packages-bench
 
-all: $(program) $(if $(CROSS),,$(library) $(library_test)) ## build the program and the libraries into build/linux
+all: $(program) $(if $(IMAGE),,$(library) $(library_test)) ## build the program and the libraries into build/linux
 
 help: ## this list
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-26s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -100,24 +108,29 @@ $(fetched): $(THIRD)/.fetched-%: port/third-party.sh $(wildcard port/*/*.patch) 
 	touch $@
 
 # Changed flags rebuild everything that was built with others.
-$(BUILD)/.flags: FORCE | packages-build
-	mkdir -p $(@D)
-	@echo '$(CC) $(COMMON) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(COMMON) $(CFLAGS)' >$@
+told = mkdir -p $(@D) && { echo '$1' | cmp -s - $@ || echo '$1' >$@; }
+$(BUILD)/.flags: FORCE | packages-build $(SYSROOT)
+	@$(call told,$(CC) $(COMMON) $(CFLAGS))
+$(THIRD)/$(VARIANT)/.flags: FORCE | packages-build $(SYSROOT)
+	@$(call told,$(third_flags) $(MBEDTLS_FLAGS))
 
+# One for all builds of a target, with sanitizers or without: made by its gcc.
 third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
-third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections
+third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections \
+              $(MACHINE) $(THIRD_HARDENING)
+$(third): $(THIRD)/$(VARIANT)/.flags port/third-party.mk
 
-$(THIRD)/$(BOARD)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h) port/third-party.mk
+$(THIRD)/$(VARIANT)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h)
 	@echo 'building mbedTLS'
-	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' \
-	    CFLAGS="$(third_flags) $(MBEDTLS_CFLAGS) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
+	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' $(MBEDTLS_FLAGS) \
+	    CFLAGS="$(third_flags) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 
-$(THIRD)/$(BOARD)/libcjson.a: $(THIRD)/.fetched-cjson port/third-party.mk
+$(THIRD)/$(VARIANT)/libcjson.a: $(THIRD)/.fetched-cjson
 	@echo 'building cJSON'
 	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
 
 lwip = $(THIRD)/lwip/src
-$(THIRD)/$(BOARD)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(LWIPOPTS_FROM),boards/$(BOARD))/lwipopts.h) port/third-party.mk
+$(THIRD)/$(VARIANT)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(LWIPOPTS_FROM),boards/$(BOARD))/lwipopts.h)
 	@echo 'building lwIP'
 	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
 	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -I$(or $(LWIPOPTS_FROM),boards/$(BOARD))"
@@ -137,8 +150,8 @@ $(ports) $(board) $(unit) $(bench): $(fetched)
 $(BUILD)/merged-%.o:
 	$(CC) -r -nostdlib -o $@ $^
 	$(CROSS)objcopy --wildcard --keep-global-symbol='hf_*' $@
-$(BUILD)/merged-mbedtls.o: $(filter $(BUILD)/port/mbedtls/%,$(ports)) $(THIRD)/$(BOARD)/libmbedtls.a
-$(BUILD)/merged-cjson.o: $(filter $(BUILD)/port/cjson/%,$(ports)) $(THIRD)/$(BOARD)/libcjson.a
+$(BUILD)/merged-mbedtls.o: $(filter $(BUILD)/port/mbedtls/%,$(ports)) $(THIRD)/$(VARIANT)/libmbedtls.a
+$(BUILD)/merged-cjson.o: $(filter $(BUILD)/port/cjson/%,$(ports)) $(THIRD)/$(VARIANT)/libcjson.a
 
 merged := $(foreach p,mbedtls cjson,$(if $(filter $(BUILD)/port/$p/%,$(ports)),$(BUILD)/merged-$p.o))
 
@@ -154,19 +167,19 @@ $(BUILD)/lib%.a: | $(BUILD)/.flags
 lwip_library := $(filter %/liblwip.a,$(third))
 
 # An image for another machine is linked from its parts, so that the map tells them apart.
-links := $(platform) $(board) $(if $(CROSS),$(core) $(ports) $(third),$(library) $(lwip_library))
+links := $(platform) $(board) $(if $(IMAGE),$(core) $(ports) $(third),$(library) $(lwip_library))
 
 $(program): $(links) $(LINK_SCRIPTS)
 	@echo 'link $@'
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(links) $(CSVLIBS) $(LDLIBS)
+	$(link) -o $@ $(links) $(CSVLIBS) $(LDLIBS)
 
 # Beside an image, for its tests: the same with the hooks that fail closed, and one that does wrong on purpose.
-images := $(if $(CROSS),$(addprefix $(BUILD)/,closed.elf traps.elf))
-traps  := $(if $(CROSS),$(call objects,tests/boards))
+images := $(if $(IMAGE),$(addprefix $(BUILD)/,closed.elf traps.elf))
+traps  := $(if $(IMAGE),$(call objects,tests/boards))
 $(BUILD)/closed.elf: $(filter-out $(BUILD)/platform/qemu/%,$(links)) $(LINK_SCRIPTS)
 $(BUILD)/traps.elf: $(traps) $(filter-out $(BUILD)/platform/logger/%,$(platform)) $(board) $(LINK_SCRIPTS)
 $(images):
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
+	$(link) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
 
 # ---- tests --------------------------------------------------------------------------------------
 
@@ -175,10 +188,10 @@ benches := $(patsubst %.o,%,$(bench))
 program_links := $(BUILD)/libplatform.a $(library_test) $(library)
 
 $(tests): %: %.o $(BUILD)/libunit.a $(program_links) $(third)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(CSVLIBS) $(LDLIBS)
+	$(link) -o $@ $^ -lcmocka $(CSVLIBS) $(LDLIBS)
 
 $(benches): %: %.o $(program_links) $(third)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(if $(findstring libpq,$@),-lpq) $(CSVLIBS) $(LDLIBS)
+	$(link) -o $@ $^ $(if $(findstring libpq,$@),-lpq) $(CSVLIBS) $(LDLIBS)
 
 simulator := $(BUILD)/tests/sim/sim
 
@@ -193,10 +206,10 @@ $(interposer): tests/torture/interpose.c $(BUILD)/.flags
 replay := $(BUILD)/tests/integration/replay
 
 $(replay): %: %.o $(library)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(link) -o $@ $^ $(LDLIBS)
 
 $(simulator): $(core) $(sim)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(link) -o $@ $^
 
 # Linked from the objects themselves: where no name is local, every line is counted.
 fuzzers := $(patsubst %.o,%,$(filter $(BUILD)/tests/fuzz/fuzz_%,$(fuzz)))
@@ -204,7 +217,7 @@ $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $
             $(BUILD)/tests/unit/peer_fate.o \
             $(core) $(ports) $(script) $(board) $(filter-out $(main),$(platform)) $(third)
 	@echo 'link $@'
-	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CSVLIBS) $(LDLIBS)
+	$(link) -fsanitize=fuzzer -o $@ $^ $(CSVLIBS) $(LDLIBS)
 fuzzers: $(fuzzers)
 
 groups := test-unit test-sanitize test-sim test-fuzz test-integration test-integration-sanitize test-lwip test-readme test-boards
@@ -234,8 +247,8 @@ test-integration: packages-test ## the program against real servers (pytest)
 	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: packages-test ## the same, with the program built with sanitizers
-	$(MAKE) SANITIZE=1 all build/$(BOARD)-asan/tests/torture/interpose.so build/$(BOARD)-asan/tests/integration/replay
-	TEST_ASAN=1 tests/run.sh integration build/$(BOARD)-asan/holdfast
+	$(MAKE) SANITIZE=1 all build/$(VARIANT)-asan/tests/torture/interpose.so build/$(VARIANT)-asan/tests/integration/replay
+	TEST_ASAN=1 tests/run.sh integration build/$(VARIANT)-asan/holdfast
 
 test-boards: packages-test ## firmware images under QEMU against a real server (pytest)
 	for board in $(BOARDS); do $(MAKE) BOARD=$$board images || exit 1; done
@@ -254,11 +267,11 @@ test-readme: packages-test ## compile the C programs in README.md
 
 test-fuzz: packages-test ## the fuzz targets: all that is known replayed, then new inputs, the same each time
 	$(MAKE) FUZZ=1 fuzzers
-	tests/fuzz/run.sh build/$(BOARD)-fuzz same
+	tests/fuzz/run.sh build/$(VARIANT)-fuzz same
 
 fuzz: packages-test ## fuzz for SECONDS= (60) a target; TARGET= one (wire, pool, csv …)
 	$(MAKE) FUZZ=1 fuzzers
-	tests/fuzz/run.sh build/$(BOARD)-fuzz $(or $(SECONDS),60) $(TARGET)
+	tests/fuzz/run.sh build/$(VARIANT)-fuzz $(or $(SECONDS),60) $(TARGET)
 
 torture: packages-test ## every allocation, socket and file call of a report failing in turn (some of them: make test)
 	$(MAKE) all $(interposer)
@@ -292,15 +305,15 @@ bench: packages-bench packages-test ## libpq and holdfast side by side
 	$(MAKE) all $(benches)
 	HOLDFAST=$(abspath $(BUILD)/holdfast) BENCHES=$(abspath $(BUILD)/tests/bench) $(PYTHON) tests/bench/run.py
 
-run: $(if $(CROSS),packages-test) ## with BOARD=mps2-…: the image under QEMU, through a stopped server and a cut cable
-	$(if $(CROSS),:,echo 'make run is for an image: say BOARD=mps2-an386' >&2; exit 1)
+run: $(if $(IMAGE),packages-test) ## with BOARD=mps2-…: the image under QEMU, through a stopped server and a cut cable
+	$(if $(IMAGE),:,echo 'make run is for an image: say BOARD=mps2-an386' >&2; exit 1)
 	$(MAKE) $(program)
 	$(PYTHON) tests/boards/run.py $(program)
 
 size: ## what the code weighs, beside the sizes to reach
-	$(MAKE) $(if $(CROSS),packages-test,$(library)) $(program) $(third)
-	$(PYTHON) $(if $(CROSS),tests/boards/size.py $(program) $(if $(WRITE),--write),\
-	    tests/size.py $(BUILD) $(THIRD)/$(BOARD) $(CC) $(CSVLIBS) $(LDLIBS))
+	$(MAKE) $(if $(IMAGE),packages-test,$(library)) $(program) $(third)
+	$(PYTHON) $(if $(IMAGE),tests/boards/size.py $(program) $(if $(WRITE),--write),\
+	    tests/size.py $(BUILD) $(THIRD)/$(VARIANT) $(CC) $(CSVLIBS) $(LDLIBS))
 
 # ---- lint ---------------------------------------------------------------------------------------
 
@@ -354,7 +367,7 @@ install: $(if $(wildcard boards/$(BOARD)/install.sh),all) ## install program, li
 	CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove what was built (but the third-party part: distclean)
-	rm -rf build/$(BOARD) build/$(BOARD)-asan build/$(BOARD)-fuzz
+	rm -rf build/$(VARIANT) build/$(VARIANT)-asan build/$(VARIANT)-fuzz
 
 distclean: ## remove build/ whole
 	rm -rf build

@@ -1,5 +1,6 @@
 # Compiles the .c files of one folder of third-party source to an archive; run by the Makefile as
-#   $(MAKE) -f port/third-party.mk LIB=… SOURCES=… CC=… CFLAGS=… [FAST='names of files worth -O3']
+#   $(MAKE) -f port/third-party.mk LIB=… SOURCES=… CC=… CFLAGS=… [FAST='names of files worth -O3'] [FLAGS_NAME=…]
+# where FLAGS_NAME is what NAME.c alone is compiled with: instructions that it uses only where the processor has them.
 # A make of its own because which files there are is known only after they have been fetched.
 objects := $(patsubst %.c,$(LIB:.a=)/%.o,$(notdir $(wildcard $(SOURCES))))
 vpath %.c $(sort $(dir $(SOURCES)))
@@ -10,4 +11,4 @@ $(LIB): $(objects)
 
 $(LIB:.a=)/%.o: %.c
 	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(if $(filter $*,$(notdir $(FAST))),-O3) -c $< -o $@
+	@$(CC) $(CFLAGS) $(FLAGS_$*) $(if $(filter $*,$(notdir $(FAST))),-O3) -c $< -o $@

@@ -28,13 +28,29 @@ use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 
 # What encrypts a record gets -O3; the rest gains nothing from it and grows.
 MBEDTLS_FAST   = gcm aes aesni block_cipher
-# AES and carry-less multiplication by instruction halve the cost of a TLS record. aesni.c asks the
-# CPU before it uses them.
-# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit.
-WITH := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
-MBEDTLS_CFLAGS = $(WITH) $(if $(findstring x86_64,$(shell gcc -dumpmachine)),-maes -mpclmul -msse4.1)
+# AES and carry-less multiplication by instruction halve the cost of a TLS record. These files alone may have such
+# instructions, and mbedTLS asks the processor before it calls them: all the rest runs on the oldest of its kind.
+MBEDTLS_FLAGS = $(MBEDTLS_FLAGS_$(firstword $(subst -, ,$(shell $(CROSS)gcc -dumpmachine))))
+MBEDTLS_FLAGS_x86_64  := FLAGS_aesni='-maes -mpclmul -mssse3' FLAGS_aes='-maes -mpclmul'
+MBEDTLS_FLAGS_aarch64 := FLAGS_aesce=-march=armv8-a+crypto
 
-CFLAGS  ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit.
+WITH    := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
+CFLAGS  ?= -O2 -g
 CFLAGS  += $(WITH)
 LDLIBS  += -lcares -lidn
 CSVLIBS := -lcsv
+
+# The same for every object, third-party code's too, of what the compiler has for its target. Position independent, so
+# that the library can be linked into a program or a shared object; with names bound inside, which costs nothing then.
+HARDENING       = $(eval HARDENING := $$(call hardened,$$(CC),$$(CFLAGS)))$(HARDENING)
+THIRD_HARDENING = $(eval THIRD_HARDENING := $$(call hardened,$$(CROSS)gcc,-O2))$(THIRD_HARDENING)
+hardened        = -fPIC -fno-semantic-interposition -fstack-protector-strong \
+                  $(if $(filter-out -O0,$(filter -O%,$2)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3) \
+                  $(shell for flag in -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard; do \
+                      echo 'int f(void) { return 0; }' | $1 $$flag -Werror -x c -c -o /dev/null - 2>/dev/null && echo $$flag; \
+                  done)
+# The start-up files of a C library without CET would take the note from the program, for the sake of _init and _fini
+# alone: nothing needs these, and without them it is true of all that is linked.
+HARDENING_LINK  = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(filter -fcf-protection=%,$(HARDENING)),$(CET_LINK))
+CET_LINK       := -Wl,-z,ibt,-z,shstk,-init=,-fini=

@@ -14,6 +14,7 @@ THIRD_PARTY := $(PORTS)
 LINT        := platform/cortex-m platform/logger platform/qemu $(BOARD_FROM) tests/boards
 INSTALLER  := boards/linux/packages.sh board
 
+IMAGE          := yes
 CROSS          := arm-none-eabi-
 THIRD_CFLAGS   := -mcpu=$(CPU) -mthumb -Os -g -fno-common
 MBEDTLS_CONFIG := board_config.h

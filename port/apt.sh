@@ -1,0 +1,34 @@
+# shellcheck shell=sh
+# Sourced by what fetches from Debian's archive: it asks the mirror that the machine itself uses, with lists and a cache
+# of its own, so that what the machine's apt knows is neither used nor changed. The caller sets `apt`, the folder for
+# them, and has `die`.
+: "${apt:?a folder}"
+# shellcheck disable=SC2034 # for the lines of sources.list
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The mirror as apt itself reads it from the machine's settings, whichever format they are in.
+told_mirror() {
+    # shellcheck disable=SC2016 # apt's own placeholders
+    apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' \
+        'Created-By: Packages' | sed -n 's/^Debian Debian main //p' | head -n 1
+}
+
+find_mirror() { # sets `mirror`
+    mirror=$(told_mirror)
+    if [ -z "$mirror" ]; then # the origin is known only once the lists are there
+        if [ "$(id -u)" = 0 ]; then apt-get -q update; else sudo apt-get -q update; fi
+        mirror=$(told_mirror)
+    fi
+    [ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
+}
+
+private() { # apt-get or apt-cache, and its arguments; extra options in `private_options`
+    tool=$1
+    shift
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    # A suite's name moves on to the next release in time: that is no reason to stop.
+    # shellcheck disable=SC2086 # a list of words
+    "$tool" -qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=- \
+        -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
+        -o Acquire::AllowReleaseInfoChange=true -o APT::Sandbox::User="$(id -un)" ${private_options:-} "$@"
+}
