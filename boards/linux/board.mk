@@ -5,7 +5,8 @@ UNIT        := tests/unit
 # Of an image what is the same everywhere.
 UNIT_WITH   := $(addprefix platform/logger/,memory readings settings store)
 THIRD_PARTY := mbedtls cjson
-INSTALLER   := boards/linux/packages.sh
+CROSSES     := aarch64-linux-gnu arm-linux-gnueabihf
+INSTALLER   := boards/linux/packages.sh $(if $(filter $(CROSSES),$(CROSS:%-=%)),cross)
 # What clang-tidy reads for this board.
 LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim \
                tests/fuzz tests/integration tests/torture
@@ -33,6 +34,20 @@ MBEDTLS_FAST   = gcm aes aesni block_cipher
 MBEDTLS_FLAGS = $(MBEDTLS_FLAGS_$(firstword $(subst -, ,$(shell $(CROSS)gcc -dumpmachine))))
 MBEDTLS_FLAGS_x86_64  := FLAGS_aesni='-maes -mpclmul -mssse3' FLAGS_aes='-maes -mpclmul'
 MBEDTLS_FLAGS_aarch64 := FLAGS_aesce=-march=armv8-a+crypto
+
+# For another machine: its libraries, in a folder that sysroot.sh makes or that is given, and what runs its programs here.
+ifdef CROSS
+SYSROOT ?= $(THIRD)/sysroot-$(CROSS:%-=%)
+RUNNER  ?= qemu-$(firstword $(subst -, ,$(CROSS)))$(if $(SYSROOT), -L $(SYSROOT))
+endif
+
+# Times and sizes of files have 64 bits on a 32-bit machine too. Where its C library's default are 32, c-ares is built
+# with that, and lookup.c, which hands a `struct timeval` to it, must be.
+MACHINE      = $(if $(SYSROOT),--sysroot=$(abspath $(SYSROOT))) $(WIDE)
+WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null | awk \
+                   '/__SIZEOF_LONG__ 4/ { short = 1 } /_TIME_BITS/ { told = 1 } \
+                    END { if (short && !told) print "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64" }'))$(WIDE)
+$(BUILD)/port/linux/lookup.o: private WIDE =
 
 # What Linux has and a board may do without (core/build.h); mbedTLS is built to fit.
 WITH    := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1

@@ -3,15 +3,16 @@
 # nothing is. On another system it says what is needed and stops, unless HF_SOURCES is set: then
 # somebody has read it. HF_NO_INSTALL=1 skips it on Debian too.
 #
-#   boards/linux/packages.sh build [test] [bench] [board] [npm]
+#   boards/linux/packages.sh build [test] [bench] [board] [cross] [npm]
 set -eu
 
 build="gcc libc6-dev make pkgconf libc-ares-dev libcsv-dev libidn-dev zlib1g-dev dpkg-dev patch bzip2 xz-utils ca-certificates"
 test="clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev
       postgresql postgresql-client pgbouncer pgpool2 haproxy openssl procps iproute2 util-linux
-      python3 python3-pytest python3-pytest-xdist python3-psycopg2"
+      python3 python3-pytest python3-pytest-xdist python3-psycopg2 qemu-user"
 bench="libpq-dev valgrind strace"
 board="gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm"
+cross="gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf qemu-user" # their libraries are not installed: sysroot.sh
 npm="npm" # only where none is in PATH: tests/integration/harness/postgres18.py
 
 wanted=
@@ -21,9 +22,10 @@ for group; do
     test) wanted="$wanted $test" ;;
     bench) wanted="$wanted $bench" ;;
     board) wanted="$wanted $board" ;;
+    cross) wanted="$wanted $cross" ;;
     npm) wanted="$wanted $npm" ;;
     *)
-        echo "packages.sh: no group '$group': build, test, bench, board, npm" >&2
+        echo "packages.sh: no group '$group': build, test, bench, board, cross, npm" >&2
         exit 1
         ;;
     esac

@@ -25,6 +25,9 @@
 #define MBEDTLS_CIPHER_C
 #define MBEDTLS_AES_C
 #define MBEDTLS_AESNI_C
+#if defined(__aarch64__)
+#define MBEDTLS_AESCE_C /* the same of 64-bit Arm */
+#endif
 #define MBEDTLS_GCM_C
 #define MBEDTLS_BLOCK_CIPHER_C /* GCM straight over AES, not through the cipher layer */
 #define MBEDTLS_CHACHA20_C

@@ -255,6 +255,17 @@ ssize_t pread(int fd, void *to, size_t bytes, off_t at) {
     return next(fd, to, error && bytes > 1 ? bytes / 2 : bytes, at);
 }
 
+/* What a fortified program calls instead where the compiler knows the room; libc checks it and goes on to these. */
+ssize_t __read_chk(int fd, void *to, size_t bytes, size_t room);
+ssize_t __read_chk(int fd, void *to, size_t bytes, size_t room) {
+    return bytes <= room ? read(fd, to, bytes) : (abort(), -1);
+}
+
+ssize_t __pread_chk(int fd, void *to, size_t bytes, off_t at, size_t room);
+ssize_t __pread_chk(int fd, void *to, size_t bytes, off_t at, size_t room) {
+    return bytes <= room ? pread(fd, to, bytes, at) : (abort(), -1);
+}
+
 int posix_fallocate(int fd, off_t at, off_t bytes) { /* answers the error itself */
     NEXT(posix_fallocate);
     int error = FAILS(FILES, "posix_fallocate", ENOSPC, EIO, EINTR);

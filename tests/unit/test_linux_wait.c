@@ -42,6 +42,8 @@ static bool faulty(void) {
 #define STANDS_FOR(name) __asm__(#name)
 ssize_t hf_test_libc_send(int fd, const void *from, size_t bytes, int flags) STANDS_FOR(send);
 ssize_t hf_test_libc_recv(int fd, void *to, size_t bytes, int flags) STANDS_FOR(recv);
+ssize_t hf_test_libc_recv_checked(int fd, void *to, size_t bytes, size_t room, int flags)
+    STANDS_FOR(__recv_chk); /* a fortified call's */
 int hf_test_libc_epoll_wait(int fd, struct epoll_event *events, int max, int timeout)
     STANDS_FOR(epoll_wait);
 int hf_test_libc_epoll_ctl(int fd, int what, int other, struct epoll_event *event)
@@ -69,6 +71,11 @@ ssize_t hf_test_libc_recv(int fd, void *to, size_t bytes, int flags) {
         return -1;
     }
     return syscall(SYS_recvfrom, fd, to, bytes, flags, NULL, NULL);
+}
+
+ssize_t hf_test_libc_recv_checked(int fd, void *to, size_t bytes, size_t room, int flags) {
+    assert_true(bytes <= room);
+    return hf_test_libc_recv(fd, to, bytes, flags);
 }
 
 int hf_test_libc_epoll_wait(int fd, struct epoll_event *events, int max, int timeout) {
