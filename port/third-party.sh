@@ -122,7 +122,7 @@ fetch() { # sets `tarball` and `patches`
         release=$(release_of "$full")
         if (cd "$downloads" && private apt-get source --download-only "$1=$full") >>"$apt/log" 2>&1; then
             tell "$1" "$release" "Debian's $suite"
-            tarball=$(newest "$1_$release.orig.tar.*[!c]")
+            tarball=$(newest "$1_$release.orig.tar.*")
             patches=$(newest "$1_${full#*:}.debian.tar.*")
             [ "$release" != "$version" ] || is_pinned "$tarball" ||
                 die "$tarball is not the $1 $version that holdfast is pinned to: its sha256 should be $sha256"
@@ -138,7 +138,7 @@ fetch() { # sets `tarball` and `patches`
 
 # The one file of a name's pattern, or nothing.
 newest() {
-    find "$downloads/" -maxdepth 1 -name "$1" | sort -V | tail -n 1
+    find "$downloads/" -maxdepth 1 -name "$1" ! -name '*.asc' ! -name '*.sha256' | sort -V | tail -n 1
 }
 
 is_pinned() {
@@ -155,7 +155,7 @@ given() {
     fi
 }
 
-# Fails where the folder gives no hash for a file, stops where it gives another.
+# Fails where the folder gives no hash for a file; stops where it gives another.
 as_given() {
     hash=$(given "$1")
     [ -n "$hash" ] || return 1
@@ -163,13 +163,20 @@ as_given() {
         die "$1 is not the file that ${hash#* } beside it names: its sha256 should be ${hash%% *}"
 }
 
+# The releases in the folder that a hash names, the pinned one among them; if there is none, what is there.
+trusted() {
+    find "$downloads/" -maxdepth 1 -name "$1_*.orig.tar.*" ! -name '*.asc' ! -name '*.sha256' >"$top/there"
+    while read -r file; do
+        if [ -n "$(given "$file")" ] || is_pinned "$file"; then echo "$file"; fi
+    done <"$top/there" >"$top/trusted"
+    [ -s "$top/trusted" ] || cp "$top/there" "$top/trusted"
+    sed "s|.*/$1_\(.*\)\.orig\.tar\..*|HF_SOURCES \1|" "$top/trusted"
+}
+
 take() { # sets `tarball` and `patches`
-    find "$downloads/" -maxdepth 1 -name "$1_*.orig.tar.*[!c]" ! -name '*.sha256' | while read -r file; do
-        release=${file##*/"$1"_}
-        echo "HF_SOURCES ${release%%.orig.tar.*}"
-    done | choose "$1" >"$top/chosen"
+    trusted "$1" | choose "$1" >"$top/chosen"
     read -r _ release <"$top/chosen" || die "no $1_$version.orig.tar.*, nor another $1 $series.x, in $downloads"
-    tarball=$(newest "$1_$release.orig.tar.*[!c]")
+    tarball=$(newest "$1_$release.orig.tar.*")
     patches=$(newest "$1_$release-*.debian.tar.*")
     if as_given "$tarball"; then
         tell "$1" "$release" "$downloads"

@@ -1,0 +1,260 @@
+"""What is shipped: on which processors it runs, how it is hardened, and what third-party code is in it."""
+
+import os
+import pathlib
+import platform
+import re
+import shlex
+import subprocess
+
+import pytest
+
+from harness.program import clean_environment
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+AMD64 = platform.machine() == "x86_64"
+
+# What runs the program: make test-machine says it for another machine's. Else the oldest amd64, one that says it has AES
+# and lacks SSSE3, and one that has all: mbedTLS's two ways, and no third.
+OLD_AND_NEW = ["qemu-x86_64 -cpu qemu64", "qemu-x86_64 -cpu qemu64,+aes,+pclmulqdq", "qemu-x86_64 -cpu max"]
+RUNNERS = [os.environ["RUNNER"]] if os.environ.get("RUNNER") else OLD_AND_NEW if AMD64 else [""]
+
+# Instructions that the first amd64 had not: SSE3 and later, AES, AVX, BMI. (tzcnt is not among them: it is a bsf there.)
+LATER = re.compile(
+    r"aes\w+|pclmul\w+|sha(1|256)\w+|pshufb|palignr|pextr[bdq]|pinsr[bdq]|p(min|max)(sb|uw|ud|sd)|pmov[sz]x\w+|ptest|"
+    r"p?blend\w+|pmulld|pcmp(eqq|gtq|[ei]str[im])|round[sp][sd]|dpp[sd]|crc32\w?|popcnt|v(?!er[rw]|m)\w+|movbe|sarx|"
+    r"shlx|shrx|rorx|mulx|andn|bextr|bls\w+|pdep|pext|lzcnt|ph(add|sub)\w+|pabs[bwd]|psign[bwd]|pmaddubsw|pmulhrsw|"
+    r"haddp[sd]|hsubp[sd]|addsubp[sd]|lddqu|movddup|movs[hl]dup|adcx|adox")
+ASKED_FIRST = re.compile(r"(mbedtls_aesni_|aesni_|gcm_(clmul|reduce|mix))")
+
+shipped = pytest.mark.skipif(bool(os.environ.get("TEST_ASAN")), reason="of the program without sanitizers")
+amd64 = pytest.mark.skipif(not AMD64 or bool(os.environ.get("RUNNER")), reason="of a program for amd64")
+
+
+def told(*command, **options):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True, **options).stdout
+
+
+@pytest.fixture
+def third(program):
+    """The archives of third-party code that the program is made of."""
+    return [ROOT / "build" / "third-party" / pathlib.Path(program).parent.name / f"lib{name}.a"
+            for name in ("mbedtls", "cjson")]
+
+
+@pytest.fixture
+def library(program):
+    return pathlib.Path(program).with_name("libholdfast.a")
+
+
+# ---- where it runs ---------------------------------------------------------------------------------------------
+
+@shipped
+@pytest.mark.found("B1", "B4")
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_every_processor_of_its_kind_logs_in_over_tls(program, cluster, tmp_path, runner):
+    sql = "SELECT count(*) AS items, max(i.price) IS NOT NULL AS priced, bool_and(s.ssl) AS tls FROM item i, " \
+          "pg_stat_ssl s WHERE s.pid = pg_backend_pid()"
+    done = subprocess.run([*shlex.split(runner), program, "query", sql, "--format", "csv", "--dsn", cluster.dsn(),
+                           "--connect-timeout", "60s", "--request-timeout", "60s"],
+                          env=clean_environment(tmp_path), capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"items,priced,tls\n[1-9]\d+,t,t\n", done.stdout)
+
+
+@shipped
+@amd64
+@pytest.mark.found("B1")
+@pytest.mark.parametrize("runner", OLD_AND_NEW)
+def test_every_processor_of_its_kind_hashes_alike(program, runner):
+    hashes = pathlib.Path(program).parent / "tests" / "unit" / "test_mbedtls_hash"
+    assert hashes.exists(), f"make {hashes.relative_to(ROOT)}"
+    subprocess.run([*shlex.split(runner), str(hashes)], check=True, cwd=ROOT, capture_output=True)
+
+
+@shipped
+@amd64
+@pytest.mark.found("B1")
+def test_only_what_asks_the_processor_first_has_its_later_instructions(program):
+    where, later = "", {}
+    for line in told("objdump", "-d", "--no-show-raw-insn", program).splitlines():
+        if line.endswith(">:"):
+            where = line.split("<")[1][:-2]
+        elif "\t" in line and LATER.fullmatch(line.split("\t")[1].split()[0]):
+            later.setdefault(where, set()).add(line.split("\t")[1].split()[0])
+    assert {"aesenc", "pshufb"} <= set().union(*later.values()), "the fast way is not there"
+    assert not {name: found for name, found in later.items()
+                if not ASKED_FIRST.match(name) or "ask_cpu" in name or "has_support" in name}
+
+
+# ---- how it is hardened ----------------------------------------------------------------------------------------
+
+@shipped
+@pytest.mark.found("B3")
+def test_the_program_is_hardened(program):
+    dynamic = told("readelf", "-dW", program)
+    assert re.search(r"FLAGS_1\).*\bNOW\b.*\bPIE\b", dynamic) and "BIND_NOW" in dynamic
+    assert "TEXTREL" not in dynamic
+    segments = told("readelf", "-lW", program)
+    assert "GNU_RELRO" in segments and "DYN (" in segments
+    assert re.search(r"GNU_STACK .* RW +0x", segments)
+    assert not re.search(r"LOAD .* RWE ", segments)
+    imported = told("nm", "-D", program)
+    assert "__stack_chk_fail" in imported and "__memcpy_chk" in imported
+    if AMD64:
+        assert re.search(r"x86 feature:.*\bIBT\b.*\bSHSTK\b", told("readelf", "-nW", program))
+
+
+@shipped
+@pytest.mark.found("B3")
+def test_third_party_code_is_hardened_like_ours(library, third):
+    """Each object says what it was compiled with, and what it calls."""
+    flags = {"-fPIC", "-fstack-protector-strong", "-fstack-clash-protection"} | ({"-fcf-protection=full"} if AMD64 else set())
+    for archive in (library, *third):
+        symbols = told("nm", archive)
+        assert "__stack_chk_fail" in symbols and re.search(r"U __(?!stack)\w+_chk\b", symbols), archive
+        units = re.findall(r"DW_AT_producer.*: (GNU C\d+ .*)", told("readelf", "--debug-dump=info", archive))
+        assert units, archive
+        assert not [unit for unit in units if not flags <= set(unit.split())], archive
+        if AMD64:
+            notes = told("readelf", "-nW", archive)
+            assert notes.count("IBT, SHSTK") == notes.count("NT_GNU_PROPERTY_TYPE_0") > 0, archive
+
+
+@shipped
+@pytest.mark.found("B3")
+def test_the_library_goes_into_a_shared_object(library, tmp_path):
+    made = tmp_path / "libapp.so"
+    told("gcc", "-shared", "-o", made, "-Wl,-z,text,-z,now,--whole-archive", library, "-Wl,--no-whole-archive")
+    assert "hf_pool_init" in told("nm", "-D", "--defined-only", made)
+
+
+@shipped
+@pytest.mark.found("B3")
+def test_what_makes_calls_fail_knows_their_fortified_names(program):
+    """Else a fortified read is one that the torture tests never fail."""
+    interposer = pathlib.Path(program).parent / "tests" / "torture" / "interpose.so"
+    stands_for = set(told("nm", "-D", "--defined-only", interposer).split())
+    fortified = set(re.findall(r"__(\w+)_chk\b", told("nm", "-D", program)))
+    assert not {name for name in fortified & stands_for if f"__{name}_chk" not in stands_for}
+
+
+# ---- what third-party code is in it ----------------------------------------------------------------------------
+
+SCRIPT = ROOT / "port" / "third-party.sh"
+PINNED = dict(zip(("mbedtls", "cjson", "lwip"), re.findall(r"version=(\S+)", SCRIPT.read_text(encoding="utf-8"))))
+
+
+def chosen(name, *offers):
+    done = subprocess.run([SCRIPT, "choose", name], input="".join(offer + "\n" for offer in offers),
+                          check=True, capture_output=True, text=True)
+    return done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.found("B2")
+@pytest.mark.parametrize("name, offers, best", [
+    ("mbedtls", ["stable 3.6.6-0.1~deb13u1", "testing 3.6.7-3", "unstable 3.6.9-1"], "unstable 3.6.9-1"),
+    ("mbedtls", ["stable 3.6.9-1", "testing 3.6.10-1", "unstable 4.1.0-1"], "testing 3.6.10-1"),
+    ("mbedtls", ["stable 3.6.7-1~deb13u1", "testing 3.6.7-3", "unstable 3.6.7-4"], "stable 3.6.7-1~deb13u1"),
+    ("mbedtls", ["stable 2.28.3-1", "testing 1:3.6.8-2", "unstable 3.60.1-1"], "testing 1:3.6.8-2"),
+    ("mbedtls", ["stable 3.6.7-1", "unstable 3.6.8~rc1-1"], "stable 3.6.7-1"),
+    ("cjson", ["stable 1.7.18-3.1+deb13u1", "testing 1.7.19-2", "unstable 1.8.0-1"], "testing 1.7.19-2"),
+    ("lwip", ["stable 2.2.1+dfsg1-1+deb13u1", "testing 2.2.2+dfsg1-1"], "testing 2.2.2+dfsg1-1"),
+    ("mbedtls", ["stable 2.28.3-1", "testing 4.0.0-1"], None),
+])
+def test_the_newest_release_of_the_pinned_series_is_taken(name, offers, best):
+    assert (chosen(name, *offers)[0] or [None])[0] == best
+
+
+@pytest.mark.found("B2")
+def test_a_suite_that_has_gone_to_another_series_is_skipped_and_said():
+    taken, notes = chosen("mbedtls", "stable 3.6.7-1", "testing 4.0.0-2", "unstable 4.1.0-1")
+    assert taken == ["stable 3.6.7-1"]
+    assert "testing has mbedtls 4.0.0, not 3.6.x: skipped" in notes and "unstable has mbedtls 4.1.0" in notes
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tree of its own for the script, which writes below build/, and a folder of sources."""
+    (tmp_path / "port").mkdir()
+    for script in ("third-party.sh", "apt.sh"):
+        (tmp_path / "port" / script).write_bytes((ROOT / "port" / script).read_bytes())
+    (tmp_path / "port" / "third-party.sh").chmod(0o755)
+    (tmp_path / "sources").mkdir()
+    return tmp_path
+
+
+def put(tree, release, name="cjson", word="good"):
+    """A made-up source package."""
+    inside = tree / f"{name}-{release}"
+    inside.mkdir()
+    (inside / "what.c").write_text(f"/* {word} {release} */\n", encoding="ascii")
+    made = tree / "sources" / f"{name}_{release}.orig.tar.gz"
+    told("tar", "-czf", made, "-C", tree, inside.name)
+    return made
+
+
+def fetch(tree, *names, sources=True, **environment):
+    return subprocess.run([tree / "port" / "third-party.sh", *names], capture_output=True, text=True,
+                          env={**os.environ, **environment, "HF_SOURCES": str(tree / "sources") if sources else ""})
+
+
+def built(tree):
+    return (tree / "build" / "third-party" / "cjson" / "what.c").read_text(encoding="ascii")
+
+
+@pytest.mark.found("B2")
+def test_without_a_hash_beside_it_a_source_must_be_the_pinned_one(tree):
+    put(tree, PINNED["cjson"])
+    refused = fetch(tree, "cjson")
+    assert refused.returncode == 1 and "pinned" in refused.stderr and ".sha256" in refused.stderr
+    assert "sha256 should be" in refused.stderr and "SHA256SUMS" in refused.stderr
+
+
+@pytest.mark.found("B2")
+@pytest.mark.parametrize("beside", ["SHA256SUMS", "FILE.sha256"])
+def test_the_source_that_a_hash_beside_it_names_is_taken(tree, beside):
+    put(tree, "1.7.20")
+    made = put(tree, "1.7.21")
+    put(tree, "1.7.22")                             # newer, and nobody has said that it may be taken
+    put(tree, "1.8.0")
+    sums = tree / "sources" / (beside if beside == "SHA256SUMS" else f"{made.name}.sha256")
+    sums.write_text(told("sha256sum", made.name, cwd=tree / "sources"), encoding="ascii")
+    taken = fetch(tree, "cjson")
+    assert taken.returncode == 0, taken.stderr
+    assert "1.7.21" in built(tree) and "cjson 1.7.21 instead of" in taken.stdout
+
+    (tree / "build" / "third-party" / ".fetched-cjson").unlink()
+    sums.write_text(f"{'0' * 64}  {made.name}\n", encoding="ascii")
+    refused = fetch(tree, "cjson")
+    assert refused.returncode == 1 and f"{sums.name} beside it names" in refused.stderr
+    assert "0" * 64 in refused.stderr
+
+
+# An archive that lists testing's release without having its files, and has no unstable.
+APT_GET = """#!/bin/sh
+case "$*" in
+indextargets*) echo 'Debian Debian main http://mirror.example/debian/' ;;
+*update) ! grep -q -e unstable -e sid "$(echo "$*" | sed 's/.*sourcelist=//; s/ .*//')" ;;
+*1.7.22-1) exit 100 ;;
+*) cp "$SOURCES/cjson_1.7.1$N.orig.tar.gz" . ;;
+esac
+"""
+APT_CACHE = """#!/bin/sh
+echo " cjson | 1.7.1$N-1 | http://mirror.example/debian stable/main Sources"
+echo " cjson | 1.7.22-1 | http://mirror.example/debian testing/main Sources"
+"""
+
+
+@pytest.mark.found("B2")
+def test_a_release_below_the_pinned_one_is_never_taken_quietly(tree):
+    put(tree, "1.7.17")
+    for name, text in (("apt-get", APT_GET), ("apt-cache", APT_CACHE)):
+        (tree / name).write_text(text, encoding="ascii")
+        (tree / name).chmod(0o755)
+    taken = fetch(tree, "cjson", sources=False, N="7", SOURCES=str(tree / "sources"), PATH=f"{tree}:{os.environ['PATH']}")
+    assert taken.returncode == 0, taken.stderr
+    assert "1.7.17" in built(tree)
+    assert f"WARNING: cjson 1.7.17 is OLDER than {PINNED['cjson']}" in taken.stderr
+    assert "the mirror has no suite unstable" in taken.stdout
+    assert "lists cjson 1.7.22-1 of testing, but does not have it" in taken.stdout
