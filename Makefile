@@ -147,7 +147,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags
 	$(CC) $(call compile,$<) -MMD -MP -c $< -o $@
 
 # Headers of fetched sources have to be there, and a change of them is a change.
-$(ports) $(board) $(unit) $(bench): $(fetched)
+$(ports) $(platform) $(board) $(unit) $(bench): $(fetched)
 
 # An adapter and the library it adapts become one object in which only hf_ names are global, so that
 # libholdfast.a never clashes with another mbedTLS or cJSON in the same program.
@@ -264,7 +264,9 @@ test-boards: packages-test ## firmware images under QEMU against a real server (
 images: $(program) $(images)
 
 test-cross: packages-test ## the program and its unit tests for arm64 and armhf, under qemu-user
-	for machine in $(CROSSES); do $(MAKE) CROSS=$$machine- all test-unit test-machine || exit 1; done
+	for machine in $(CROSSES); do \
+	    for what in all test-unit test-machine; do $(MAKE) CROSS=$$machine- $$what || exit 1; done; \
+	done
 
 test-machine: # with CROSS: a query over TLS
 	RUNNER='$(RUNNER)' tests/run.sh integration $(BUILD)/holdfast -k logs_in_over_tls
@@ -377,7 +379,7 @@ lint-tidy-images: # what is compiled for a Cortex-M alone
 
 install: $(if $(wildcard boards/$(BOARD)/install.sh),all) ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
 	[ -e boards/$(BOARD)/install.sh ] || { echo 'boards/$(BOARD) has no install.sh: nothing of it is installed' >&2; exit 1; }
-	CC='$(CC)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
+	CC='$(CC) $(MACHINE)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove what was built (but the third-party part: distclean)
 	rm -rf build/$(VARIANT) build/$(VARIANT)-asan build/$(VARIANT)-fuzz

@@ -30,7 +30,8 @@ install -m 644 "$build/libholdfast.a" "$build/libholdfast_test.a" "$root/lib/"
 
 # What the public headers are and what they include, as the compiler sees it.
 for public in core/holdfast.h port/linux/holdfast_linux.h port/script/holdfast_test.h; do
-    "${CC:-gcc}" -std=c11 -MM -MT headers -Icore -Iport/linux -Iport/script -x c "$public"
+    # shellcheck disable=SC2086 # words: the compiler, and for another machine its folder of headers
+    ${CC:-gcc} -std=c11 -MM -MT headers -Icore -Iport/linux -Iport/script -x c "$public"
 done | tr -s ' ' '\n' | grep '\.h$' | sort -u | while read -r path; do
     name=${path#core/}
     install -D -m 644 "$path" "$root/include/holdfast/${name#port/*/}"
