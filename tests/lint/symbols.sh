@@ -20,7 +20,8 @@ core)
     # Beside these: a fortified memcpy is a memcpy; the stack protector's trap; what position independent code counts
     # from; the port's assert.
     names=$(nm -u "$@" | awk 'NF == 2 { print $2 }' | sort -u | comm -23 - "$mine" | grep -vxE \
-        '(__)?(mem(cpy|set|move|cmp|chr)|str(len|n?cmp|r?chr|c?spn|str))(_chk)?|__stack_chk_fail'"|_GLOBAL_OFFSET_TABLE_|hf_assert_failed" || true)
+        -e '(__)?(mem(cpy|set|move|cmp|chr)|str(len|n?cmp|r?chr|c?spn|str))(_chk)?' \
+        -e '__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|hf_assert_failed' || true)
     ;;
 library) names=$(defined "$@" | grep -v '^hf_' || true) ;;
 esac
