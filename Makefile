@@ -59,7 +59,7 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -
 # Which of its HARDENING a compiler has is asked when it is there, so at the first use: hence `=`. Sanitizers see for
 # themselves what a fortified function would hide from them.
 COMMON    = -std=c11 $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections \
-            $(MACHINE) $(if $(SANITIZE)$(FUZZ),,$(HARDENING))
+            $(MACHINE) $(WITH) $(if $(SANITIZE)$(FUZZ),,$(HARDENING))
 LDFLAGS  += -Wl,--gc-sections -Wl,-O1
 link      = $(CC) $(MACHINE) $(CFLAGS) $(if $(SANITIZE)$(FUZZ),,$(HARDENING_LINK)) $(LDFLAGS)
 
@@ -116,7 +116,7 @@ told = mkdir -p $(@D) && { echo '$1' | cmp -s - $@ || echo '$1' >$@; }
 $(BUILD)/.flags: FORCE | packages-build $(sysroot)
 	@$(call told,$(CC) $(COMMON) $(CFLAGS))
 $(THIRD)/$(VARIANT)/.flags: FORCE | packages-build $(sysroot)
-	@$(call told,$(third_flags) $(MBEDTLS_FLAGS))
+	@$(call told,$(third_flags) $(WITH) $(MBEDTLS_FLAGS))
 
 # One for all builds of a target, with sanitizers or without: made by its gcc.
 third_party = rm -rf $(@:.a=) && $(MAKE) -f port/third-party.mk LIB=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
@@ -127,7 +127,7 @@ $(third): $(THIRD)/$(VARIANT)/.flags port/third-party.mk
 $(THIRD)/$(VARIANT)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h)
 	@echo 'building mbedTLS'
 	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' $(MBEDTLS_FLAGS) \
-	    CFLAGS="$(third_flags) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
+	    CFLAGS="$(third_flags) $(WITH) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 
 $(THIRD)/$(VARIANT)/libcjson.a: $(THIRD)/.fetched-cjson
 	@echo 'building cJSON'

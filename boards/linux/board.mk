@@ -49,10 +49,9 @@ WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null | awk 
                     END { if (short && !told) print "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64" }'))$(WIDE)
 $(BUILD)/port/linux/lookup.o: private WIDE =
 
-# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit.
+# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit, whatever CFLAGS is given.
 WITH    := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
 CFLAGS  ?= -O2 -g
-CFLAGS  += $(WITH)
 LDLIBS  += -lcares -lidn
 CSVLIBS := -lcsv
 
