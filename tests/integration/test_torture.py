@@ -84,7 +84,7 @@ class Torture:
         total = self.calls["file"]
         for nth in range(total // 2, total) if start == "middle" else range(total, 0, -1):
             self.clean()
-            run = self.job.start(env=self.environment(f"file:{nth}:0:ever"), **self.options)
+            run = self.job.start(env=self.environment(f"file:{nth}:0:ever"), **{**self.options, "max_outage": "5s"})
             status, done = run.finish(), self.job.output.exists()
             if status == 4 and self.job.position.exists() and self.job.lines_written() > 1 and \
                     (start == "end" or not done):
