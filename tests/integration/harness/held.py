@@ -28,16 +28,15 @@ def delays(log):
 
 def one_dials_alone(log):
     """From the first loss until one is up no two connections dial at a time; how often one dialled."""
-    dialling, dials, away = set(), 0, False
+    dialling, dials = set(), 0
     for _, conn, before, after, _ in transitions(log):
-        away = away or after == "BACKOFF"
+        if before == "RECONNECTING" and after == "HEALTHY":
+            return dials
         dialling.discard(conn)
         if after == "RECONNECTING":
             dialling.add(conn)
             dials += 1
-        if away and after == "HEALTHY":
-            return dials
-        assert not away or len(dialling) <= 1, f"connections {dialling} dialled at a time"
+        assert len(dialling) <= 1, f"connections {dialling} dialled at a time"
     return dials
 
 
