@@ -383,6 +383,30 @@ def test_client_certificate_logs_in(holdfast, asking, own, version):
 
 
 @pytest.mark.found("S3")
+def test_client_certificate_in_the_home_folder_is_used(holdfast, asking, own, tmp_path):
+    """As for libpq: ~/.postgresql has the files that nobody names."""
+    folder = tmp_path / "home" / ".postgresql"
+    folder.mkdir(parents=True)
+    for key, name in (("sslcert", "postgresql.crt"), ("sslkey", "postgresql.key")):
+        shutil.copy(own[0][key], folder / name)
+        (folder / name).chmod(0o600)
+    sql = "SELECT client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    assert holdfast("query", sql, dsn=asking.dsn(password=None), format="csv").stdout == "client_dn\n/CN=app\n"
+    holdfast("query", sql, dsn=asking.dsn(password=None, sslcertmode="disable"), status=3)
+
+
+@pytest.mark.found("S1")
+def test_revocation_list_in_the_home_folder_is_used(holdfast, own_cluster, tls, tmp_path):
+    certificate, key = signed(tls, "other", SERVER.format(HERE))
+    own_cluster.use_certificate(certificate, key)
+    holdfast("query", "SELECT 1", dsn=own_cluster.dsn())
+    folder = tmp_path / "home" / ".postgresql"
+    folder.mkdir(parents=True)
+    shutil.copy(revocation_list(tls, revoked=certificate), folder / "root.crl")
+    assert "was revoked" in holdfast("query", "SELECT 1", dsn=own_cluster.dsn(), status=3).stderr
+
+
+@pytest.mark.found("S3")
 def test_client_certificate_goes_beside_a_password(holdfast, asking, own):
     asking.wants("scram-sha-256 clientcert=verify-full")
     holdfast("query", "SELECT 1", dsn=asking.dsn(**own[0]))

@@ -120,6 +120,7 @@ def test_no_variable_is_left_out_of_these_tests():
 
 
 @pytest.mark.found("S1")
+@pytest.mark.both_servers
 def test_time_zone_date_style_and_geqo_are_the_sessions(holdfast, plain):
     sql = "SELECT current_setting('timezone') AS tz, '01/02/2024'::date AS d, current_setting('geqo') AS g"
     variables = {**plain, "PGTZ": "Asia/Tokyo", "PGDATESTYLE": "ISO,DMY", "PGGEQO": "off"}
@@ -234,6 +235,7 @@ def test_hostaddr_is_connected_to_and_the_host_is_verified(holdfast, cluster):
 
 
 @pytest.mark.found("S3")
+@pytest.mark.both_servers
 def test_a_string_of_libpqs_works_unedited(holdfast, cluster, tmp_path, write_passfile):
     passfile = write_passfile(f"*:*:*:plain:{in_passfile(PASSWORD)}")
     dsn = (f"hostaddr=127.0.0.1 port={cluster.port} dbname=db user=plain passfile={passfile} sslmode=disable "
@@ -334,6 +336,7 @@ PASSWORDS = {
 
 
 @pytest.mark.found("S6")
+@pytest.mark.both_servers
 def test_passwords_are_prepared_as_the_server_prepares_them(holdfast, own_cluster):
     """The server hashes what pg_saslprep() makes of it, or the bytes as they are where that fails."""
     for what, password in PASSWORDS.items():
