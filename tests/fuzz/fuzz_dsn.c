@@ -14,12 +14,16 @@ static void check(const hf_config *config, const hf_error *error, bool good) {
     HF_FUZZ_CHECK(config->n_hosts <= HF_HOSTS_MAX && config->text_bytes <= HF_DSN_BYTES);
     HF_FUZZ_CHECK(good ||
                   (error->code != HF_OK && memchr(error->message, 0, sizeof error->message)));
-    for (unsigned i = 0; i < config->n_hosts; i++)
+    for (unsigned i = 0; i < config->n_hosts; i++) {
         check_text(config->hosts[i].name);
+        check_text(config->hosts[i].address);
+    }
     check_text(config->user);
     check_text(config->password);
     check_text(config->database);
     check_text(config->application_name);
+    check_text(config->requirepeer);
+    check_text(config->sslkey);
     check_text(config->sslrootcert);
     check_text(config->options);
 }

@@ -291,14 +291,18 @@ def test_the_first_value_of_a_key_counts_and_the_string_goes_before_it(holdfast,
 
 
 @pytest.mark.found("S4")
-def test_a_missing_service_file_or_service_is_refused_by_name(holdfast, service, tmp_path):
-    run = holdfast("query", WHO, env={"PGSERVICE": "prod", "PGSERVICEFILE": "/nowhere/at.all"}, status=1)
-    assert "PGSERVICEFILE" in run.stderr and "/nowhere/at.all" in run.stderr
-    path = service("[product]\nhost=h\n")
+def test_a_missing_service_file_or_service_is_refused_by_name(holdfast, cluster, service, tmp_path):
     (tmp_path / "etc").mkdir()
+    system = tmp_path / "etc" / "pg_service.conf"
+    system.write_text(f"[prod]\nhost=127.0.0.1\nport={cluster.port}\nuser=trusted\ndbname=db\nsslmode=disable\n")
+    run = holdfast("query", WHO, status=1, env={"PGSERVICE": "prod", "PGSERVICEFILE": "/nowhere/at.all",
+                                                "PGSYSCONFDIR": str(tmp_path / "etc")})
+    assert "PGSERVICEFILE" in run.stderr and "/nowhere/at.all" in run.stderr
+    system.unlink()
+    path = service("[product]\nhost=h\n")
     run = holdfast("query", WHO, env={"PGSERVICE": "prod", "PGSERVICEFILE": path, "PGSYSCONFDIR": str(tmp_path / "etc")},
                    status=1)
-    assert "'prod'" in run.stderr and path in run.stderr and str(tmp_path / "etc" / "pg_service.conf") in run.stderr
+    assert "'prod'" in run.stderr and path in run.stderr and str(system) in run.stderr
 
 
 @pytest.mark.found("S4")
