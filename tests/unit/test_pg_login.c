@@ -410,7 +410,8 @@ static void a_parameter_that_the_user_asked_for_is_never_left_out(void **state) 
     if (HF_SMALL) { /* it sends none, and does not pretend to */
         peer.config.hosts[0].name = "h";
         peer.config.n_hosts = 1;
-        assert_false(hf_config_check(&peer.config, NULL));
+        assert_false(hf_config_check(&peer.config, &peer.io.error));
+        assert_string_equal(peer.io.error.message, "parameters");
         return;
     }
     for (uint8_t level = 0; level <= 2; level++) {
