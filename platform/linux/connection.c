@@ -291,7 +291,9 @@ static bool default_files(hf_config *config, hf_failure *failure) {
                                            "/.postgresql/postgresql.key", failure)))) {
         return false;
     }
-    return !HF_WITH_CRL || config->sslcrldir ||
+    /* As in libpq the list goes with a CA file of one's own, not with the system's store. */
+    bool own_root = config->sslrootcert && strcmp(config->sslrootcert, "system") != 0;
+    return !HF_WITH_CRL || config->sslcrldir || !own_root ||
            default_file(config, "sslcrl", config->sslcrl, "/.postgresql/root.crl", failure);
 }
 

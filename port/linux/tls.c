@@ -4,7 +4,6 @@
  */
 #include "insides.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static void note_under(void *at, hf_link *under) {
@@ -55,30 +54,10 @@ static void free_unused(hf_linux_tls **at) {
     }
 }
 
-/* A host without TLS asks for no certificate: sslcertmode=require rules it out, as libpq has it. */
-static int check_hosts(const hf_config *config, hf_error *error) {
-    const char *plain = config->sslmode == HF_SSL_DISABLE ? "sslmode=disable" : NULL;
-    for (unsigned i = 0; i < config->n_hosts && plain == NULL; i++) {
-        const char *name = config->hosts[i].name;
-        plain = name != NULL && name[0] == '/' ? name : NULL;
-    }
-    if (plain == NULL || config->sslcertmode != HF_SSLCERT_REQUIRE) {
-        return 0;
-    }
-    char text[HF_MESSAGE_BYTES];
-    (void)snprintf(text, sizeof text, "wants TLS with every host, and %s is without", plain);
-    return hf_linux_complain(error, HF_ERR_CONFIG, "sslcertmode", "require", text);
-}
-
 int hf_linux_tls_open(hf_linux_state *state, hf_error *error) {
     const hf_config *config = state->config;
-    int err = check_hosts(config, error);
-    if (err != 0 || !hf_linux_wants_tls(config)) {
-        return err;
-    }
-    if (config->ssl_min_version == HF_TLS_1_3 && config->ssl_max_version == HF_TLS_1_2) {
-        return hf_linux_complain(error, HF_ERR_CONFIG, "ssl_min_protocol_version", "TLSv1.3",
-                                 "is above ssl_max_protocol_version=TLSv1.2");
+    if (!hf_linux_wants_tls(config)) {
+        return 0;
     }
     state->tls_links = calloc(state->n_links, sizeof *state->tls_links);
     if (state->tls_links == NULL) {

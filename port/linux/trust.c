@@ -1,15 +1,13 @@
 /* The files of TLS: CAs, revocation lists, the client's certificate and its key. They are handed to port/mbedtls as
  * bytes.
  *
- * Sources: PostgreSQL docs 34.19 and, for the names in ~/.postgresql and the key's permissions, libpq's
- * fe-secure-openssl.c.
+ * Sources: PostgreSQL docs 34.19 and, for the key's permissions, libpq's fe-secure-openssl.c.
  */
 #include "insides.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +28,8 @@ static const char *const stores[] = {
     "/etc/ssl/certs",
 };
 
-int hf_linux_complain(hf_error *error, hf_err code, const char *setting, const char *path,
-                      const char *what) {
+static int complain(hf_error *error, hf_err code, const char *setting, const char *path,
+                    const char *what) {
     char text[2 * HF_MESSAGE_BYTES];
     (void)snprintf(text, sizeof text, "%s %s: %s", setting, path, what);
     hf_error_set(error, code, HF_PHASE_NONE, text);
@@ -41,9 +39,9 @@ int hf_linux_complain(hf_error *error, hf_err code, const char *setting, const c
 /* The same for a file, with errno. */
 static int cannot_read(hf_error *error, const char *setting, const char *path, int number) {
     if (number == ENOMEM) {
-        return hf_linux_complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
+        return complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
     }
-    (void)hf_linux_complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
+    (void)complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
     error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
     return HF_ERR_CONFIG;
 }
@@ -164,13 +162,12 @@ static int trust_system(hf_mbedtls *tls, hf_error *error) {
         return 0;
     }
     if (added == HF_ERR_RESOURCES) {
-        return hf_linux_complain(error, HF_ERR_RESOURCES, "sslrootcert", "system", "out of memory");
+        return complain(error, HF_ERR_RESOURCES, "sslrootcert", "system", "out of memory");
     }
-    return hf_linux_complain(
-        error, HF_ERR_CONFIG, "sslrootcert", "system",
-        file != NULL || folder != NULL
-            ? "no certificates where SSL_CERT_FILE or SSL_CERT_DIR say"
-            : "this system has no certificate store; name a PEM file with sslrootcert");
+    return complain(error, HF_ERR_CONFIG, "sslrootcert", "system",
+                    file != NULL || folder != NULL
+                        ? "no certificates where SSL_CERT_FILE or SSL_CERT_DIR say"
+                        : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
 /* Without any the default store is used, and nothing for sslmode=require. */
@@ -179,8 +176,7 @@ static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error)
     bool system = !said(path) || strcmp(path, "system") == 0;
     if (system && said(path) && config->sslmode != HF_SSL_VERIFY_FULL) {
         /* Anybody can get a certificate of a public CA: without the name it proves nothing. */
-        return hf_linux_complain(error, HF_ERR_CONFIG, "sslrootcert", "system",
-                                 "needs sslmode=verify-full");
+        return complain(error, HF_ERR_CONFIG, "sslrootcert", "system", "needs sslmode=verify-full");
     }
     if (system) {
         return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(tls, error);
@@ -190,68 +186,21 @@ static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error)
     if (found > 0) {
         return 0;
     }
-    return found == 0 ? hf_linux_complain(error, HF_ERR_CONFIG, "sslrootcert", path,
-                                          "there is no certificate in it (PEM or DER)")
+    return found == 0 ? complain(error, HF_ERR_CONFIG, "sslrootcert", path,
+                                 "there is no certificate in it (PEM or DER)")
                       : cannot_read(error, "sslrootcert", path,
                                     found == HF_ERR_RESOURCES ? ENOMEM : errno);
 }
 
-/* A file of ~/.postgresql into out: false when there is none. */
-static bool at_home(const char *name, char *out, size_t size) {
-    const char *home = getenv("HOME");
-    struct passwd entry, *found = NULL;
-    char buffer[4096];
-    if (!said(home)) {
-        if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
-            return false;
-        }
-        home = found->pw_dir;
-    }
-    int length = snprintf(out, size, "%s/.postgresql/%s", home, name);
-    struct stat about;
-    return length > 0 && (size_t)length < size &&
-           (stat(out, &about) == 0 || (errno != ENOENT && errno != ENOTDIR));
-}
-
-/* What a configuration names, with what libpq takes from ~/.postgresql where it says nothing. NULL: none. */
-typedef struct hf_files {
-    const char *certificate, *key, *lists, *list_folder;
-    char home[3][1024];
-} hf_files;
-
-static void name_files(hf_files *files, const hf_config *config) {
-    *files = (hf_files){ .lists = said(config->sslcrl) ? config->sslcrl : NULL,
-                         .list_folder = said(config->sslcrldir) ? config->sslcrldir : NULL };
-    if (config->sslcertmode != HF_SSLCERT_DISABLE) {
-        files->certificate = said(config->sslcert) ? config->sslcert
-                             : at_home("postgresql.crt", files->home[0], sizeof files->home[0])
-                                 ? files->home[0]
-                                 : NULL;
-    }
-    if (files->certificate != NULL) {
-        files->key = said(config->sslkey) ? config->sslkey
-                     : at_home("postgresql.key", files->home[1], sizeof files->home[1])
-                         ? files->home[1]
-                         : NULL;
-    }
-    /* As in libpq the list at home goes with a CA file of one's own, never with the system's store. */
-    const bool own_root = said(config->sslrootcert) && strcmp(config->sslrootcert, "system") != 0;
-    if (files->lists == NULL && files->list_folder == NULL && own_root &&
-        at_home("root.crl", files->home[2], sizeof files->home[2])) {
-        files->lists = files->home[2];
-    }
-}
-
 #if HF_WITH_CRL
 static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf_error *error) {
-    if (path == NULL) {
+    if (!said(path)) {
         return 0;
     }
     if (tls->trusted == 0) {
-        return hf_linux_complain(
-            error, HF_ERR_CONFIG, setting, path,
-            "has no effect where certificates are not verified: name sslrootcert, or "
-            "say sslmode=verify-full");
+        return complain(error, HF_ERR_CONFIG, setting, path,
+                        "has no effect where certificates are not verified: name sslrootcert, or "
+                        "say sslmode=verify-full");
     }
     errno = 0;
     int found = read_path(tls, path, hf_mbedtls_revoke);
@@ -259,7 +208,7 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
         return 0;
     }
     return found == 0
-               ? hf_linux_complain(
+               ? complain(
                      error, HF_ERR_CONFIG, setting, path,
                      "there is no revocation list in it (PEM or DER), or one that cannot be read")
                : cannot_read(error, setting, path, found == HF_ERR_RESOURCES ? ENOMEM : errno);
@@ -267,9 +216,7 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
 #else
 static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf_error *error) {
     (void)tls;
-    return path == NULL
-               ? 0
-               : hf_linux_complain(error, HF_ERR_CONFIG, setting, path, "not in this build");
+    return path == NULL ? 0 : complain(error, HF_ERR_CONFIG, setting, path, "not in this build");
 }
 #endif
 
@@ -281,71 +228,66 @@ static int check_key(const char *path, hf_error *error) {
         return cannot_read(error, "sslkey", path, errno);
     }
     if (!S_ISREG(about.st_mode)) {
-        return hf_linux_complain(error, HF_ERR_CONFIG, "sslkey", path, "is not a regular file");
+        return complain(error, HF_ERR_CONFIG, "sslkey", path, "is not a regular file");
     }
     const mode_t forbidden = about.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
     if ((about.st_mode & forbidden) != 0) {
-        return hf_linux_complain(error, HF_ERR_CONFIG, "sslkey", path,
-                                 "others may read it: chmod 600 (0640 or less if it is root's)");
+        return complain(error, HF_ERR_CONFIG, "sslkey", path,
+                        "others may read it: chmod 600 (0640 or less if it is root's)");
     }
     return 0;
 }
 
-static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *config,
-                    hf_error *error) {
-    if (files->certificate == NULL) {
+static int read_own(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
+    if (!said(config->sslcert) || config->sslcertmode == HF_SSLCERT_DISABLE) {
         return config->sslcertmode != HF_SSLCERT_REQUIRE
                    ? 0
-                   : hf_linux_complain(error, HF_ERR_CONFIG, "sslcertmode", "require",
-                                       "there is no client certificate: name it with sslcert");
+                   : complain(error, HF_ERR_CONFIG, "sslcertmode", "require",
+                              "there is no client certificate: name it with sslcert");
     }
-    if (files->key == NULL) {
-        return hf_linux_complain(error, HF_ERR_CONFIG, "sslcert", files->certificate,
-                                 "its key is missing: name it with sslkey");
+    if (!said(config->sslkey)) {
+        return complain(error, HF_ERR_CONFIG, "sslcert", config->sslcert,
+                        "its key is missing: name it with sslkey");
     }
     size_t size;
-    char *bytes = read_file(files->certificate, &size);
+    char *bytes = read_file(config->sslcert, &size);
     if (bytes == NULL) {
-        return cannot_read(error, "sslcert", files->certificate, errno);
+        return cannot_read(error, "sslcert", config->sslcert, errno);
     }
     const char *why = "out of memory";
     int err = hf_mbedtls_own_certificate(tls, bytes, size, &why);
     free(bytes);
     if (err != 0) {
-        return hf_linux_complain(error, err, "sslcert", files->certificate, why);
+        return complain(error, err, "sslcert", config->sslcert, why);
     }
-    err = check_key(files->key, error);
+    err = check_key(config->sslkey, error);
     if (err != 0) {
         return err;
     }
-    bytes = read_file(files->key, &size);
+    bytes = read_file(config->sslkey, &size);
     if (bytes == NULL) {
-        return cannot_read(error, "sslkey", files->key, errno);
+        return cannot_read(error, "sslkey", config->sslkey, errno);
     }
     err = hf_mbedtls_own_key(tls, bytes, size,
                              said(config->sslpassword) ? config->sslpassword : NULL, &why);
     explicit_bzero(bytes, size);
     free(bytes);
-    return err == 0 ? 0 : hf_linux_complain(error, err, "sslkey", files->key, why);
+    return err == 0 ? 0 : complain(error, err, "sslkey", config->sslkey, why);
 }
 #else
-static int read_own(hf_mbedtls *tls, const hf_files *files, const hf_config *config,
-                    hf_error *error) {
+static int read_own(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     (void)tls;
-    (void)files;
     return !said(config->sslcert) && config->sslcertmode != HF_SSLCERT_REQUIRE
                ? 0
-               : hf_linux_complain(error, HF_ERR_CONFIG, "sslcert", "", "not in this build");
+               : complain(error, HF_ERR_CONFIG, "sslcert", "", "not in this build");
 }
 #endif
 
 int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
-    hf_files files;
-    name_files(&files, config);
     int err = read_roots(tls, config, error);
-    err = err != 0 ? err : read_lists(tls, "sslcrl", files.lists, error);
-    err = err != 0 ? err : read_lists(tls, "sslcrldir", files.list_folder, error);
-    return err != 0 ? err : read_own(tls, &files, config, error);
+    err = err != 0 ? err : read_lists(tls, "sslcrl", config->sslcrl, error);
+    err = err != 0 ? err : read_lists(tls, "sslcrldir", config->sslcrldir, error);
+    return err != 0 ? err : read_own(tls, config, error);
 }
 
 /* ---- changes ------------------------------------------------------------------------------------ */
@@ -395,7 +337,7 @@ static int mix_file(void *seen, const char *path) {
 
 /* True when there is something. */
 static bool mix_path(hf_seen *seen, const char *path) {
-    if (path == NULL) {
+    if (!said(path)) {
         mix(seen, 0);
         return false;
     }
@@ -409,8 +351,6 @@ static bool mix_path(hf_seen *seen, const char *path) {
 
 uint64_t hf_linux_trust_seen(const hf_config *config) {
     hf_seen seen = { 0xcbf29ce484222325u, false };
-    hf_files files;
-    name_files(&files, config);
     const char *root = config->sslrootcert;
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     if (said(root) && strcmp(root, "system") != 0) {
@@ -427,9 +367,9 @@ uint64_t hf_linux_trust_seen(const hf_config *config) {
             }
         }
     }
-    (void)mix_path(&seen, files.lists);
-    (void)mix_path(&seen, files.list_folder);
-    (void)mix_path(&seen, files.certificate);
-    (void)mix_path(&seen, files.key);
+    (void)mix_path(&seen, config->sslcrl);
+    (void)mix_path(&seen, config->sslcrldir);
+    (void)mix_path(&seen, config->sslcert);
+    (void)mix_path(&seen, config->sslkey);
     return seen.fresh ? 0 : seen.sum;
 }

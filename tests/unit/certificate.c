@@ -3,7 +3,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,7 +16,7 @@ size_t hf_test_binding_bytes;
 int hf_test_verdict_set_up(void **state) {
     (void)state;
     hf_test_beside = (hf_config)HF_CONFIG_DEFAULT;
-    return setenv("HOME", "/nowhere", 1);
+    return 0;
 }
 
 int hf_test_verdict(const hf_test_server *server, const char *root, int mode, const char *host) {

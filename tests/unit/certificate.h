@@ -12,8 +12,7 @@ extern hf_error hf_test_refusal;
 extern uint8_t hf_test_binding[HF_BINDING_BYTES];
 extern size_t hf_test_binding_bytes;
 
-/* Before all tests, and before one that sets something: nothing beside, and no certificates at home, which would be
- * taken. As cmocka wants it. */
+/* Before all tests, and before one that sets something: nothing beside. As cmocka wants it. */
 int hf_test_verdict_set_up(void **state);
 /* What becomes of a handshake with that server: 1, or an hf_err of the link or of the port itself. root is of the
  * fixtures, mode an hf_sslmode. */

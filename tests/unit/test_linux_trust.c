@@ -257,102 +257,60 @@ static void a_file_that_did_not_change_is_read_once(void **state) {
 }
 
 #if HF_WITH_CRL && HF_WITH_CLIENT_CERT
-static hf_config at_home; /* verify-ca by the tests' CA, and what lies in ~/.postgresql */
+static hf_config named; /* verify-ca by the tests' CA, and files */
 
-static int try_home(void) {
+static int try_named(void) {
     hf_linux port;
-    int answer = hf_linux_init_error(&port, &at_home, &error);
-    if (answer == 0) {
-        answer = (port.state->tls->tls.own != NULL ? 1 : 0) +
-                 (port.state->tls->tls.revoked != NULL ? 2 : 0);
-    }
+    int answer = hf_linux_init_error(&port, &named, &error);
     hf_linux_close(&port);
     return answer;
-}
-
-/* libpq's own places (PostgreSQL docs 34.19). The CA is the system's by default: holdfast's own choice.
- * Shows found S3. */
-static void certificate_key_and_list_at_home_are_taken(void **state) {
-    (void)state;
-    char folder[] = "/tmp/hf-test-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(setenv("HOME", folder, 1), 0);
-    run("mkdir ", folder, "/.postgresql");
-    at_home = (hf_config)HF_CONFIG_DEFAULT;
-    at_home.hosts[0].name = "localhost";
-    at_home.n_hosts = 1;
-    at_home.sslmode = HF_SSL_VERIFY_CA;
-    at_home.sslrootcert = HF_TLS_FIXTURES "ca.crt";
-    assert_int_equal(try_home(), 0);
-    run("cp " HF_TLS_FIXTURES "ca.crl ", folder, "/.postgresql/root.crl");
-    assert_int_equal(try_home(), 2);
-    run("cp " HF_TLS_FIXTURES "client.crt ", folder, "/.postgresql/postgresql.crt");
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
-    assert_non_null(strstr(error.message, "name it with sslkey"));
-    at_home.sslcertmode = HF_SSLCERT_DISABLE;
-    assert_int_equal(try_home(), 2);
-    at_home.sslcertmode = HF_SSLCERT_ALLOW;
-    run("install -m 644 " HF_TLS_FIXTURES "client.key ", folder, "/.postgresql/postgresql.key");
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
-    assert_non_null(strstr(error.message, "postgresql.key: others may read it"));
-    run("chmod 600 ", folder, "/.postgresql/postgresql.key");
-    assert_int_equal(try_home(), 3);
-    at_home.sslrootcert = NULL; /* the list is for a CA of one's own */
-    at_home.sslmode = HF_SSL_REQUIRE;
-    assert_int_equal(try_home(), 1);
-    assert_int_equal(setenv("HOME", "/nowhere", 1), 0);
-    assert_int_equal(try_home(), 0);
-    run("rm -r ", folder, "");
 }
 
 /* What is named is used, or it is refused by its name: a guard is never skipped in silence.
  * Shows found S3. */
 static void what_is_named_and_cannot_be_read_is_refused(void **state) {
     (void)state;
-    at_home = (hf_config)HF_CONFIG_DEFAULT;
-    at_home.hosts[0].name = "localhost";
-    at_home.n_hosts = 1;
-    at_home.sslmode = HF_SSL_VERIFY_CA;
-    at_home.sslrootcert = HF_TLS_FIXTURES "ca.crt";
-    at_home.sslcrl = "/nowhere/root.crl";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named = (hf_config)HF_CONFIG_DEFAULT;
+    named.hosts[0].name = "localhost";
+    named.n_hosts = 1;
+    named.sslmode = HF_SSL_VERIFY_CA;
+    named.sslrootcert = HF_TLS_FIXTURES "ca.crt";
+    named.sslcrl = "/nowhere/root.crl";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_string_equal(error.message, "sslcrl /nowhere/root.crl: No such file or directory");
-    at_home.sslcrl = HF_TLS_FIXTURES "ca.crt";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcrl = HF_TLS_FIXTURES "ca.crt";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "there is no revocation list in it"));
-    at_home.sslcrl = NULL;
-    at_home.sslcrldir = "/nowhere";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcrl = NULL;
+    named.sslcrldir = "/nowhere";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_string_equal(error.message, "sslcrldir /nowhere: No such file or directory");
-    at_home.sslcrldir = "tests/unit";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcrldir = "tests/unit";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "there is no revocation list in it"));
-    at_home.sslcrldir = NULL;
-    at_home.sslcrl = HF_TLS_FIXTURES "ca.crl";
-    at_home.sslrootcert = NULL;
-    at_home.sslmode = HF_SSL_REQUIRE;
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcrldir = NULL;
+    named.sslcrl = HF_TLS_FIXTURES "ca.crl";
+    named.sslrootcert = NULL;
+    named.sslmode = HF_SSL_REQUIRE;
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "certificates are not verified"));
-    at_home.sslcrl = NULL;
-    at_home.sslcert = "/nowhere/postgresql.crt";
-    at_home.sslkey = "/nowhere/postgresql.key";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcrl = NULL;
+    named.sslcert = "/nowhere/postgresql.crt";
+    named.sslkey = "/nowhere/postgresql.key";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_string_equal(error.message,
                         "sslcert /nowhere/postgresql.crt: No such file or directory");
-    at_home.sslcert = HF_TLS_FIXTURES "client.crt";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslcert = HF_TLS_FIXTURES "client.crt";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_string_equal(error.message, "sslkey /nowhere/postgresql.key: No such file or directory");
-    at_home.sslkey = "/dev/null";
-    assert_int_equal(try_home(), HF_ERR_CONFIG);
+    named.sslkey = NULL;
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "name it with sslkey"));
+    named.sslkey = "/dev/null";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "is not a regular file"));
 }
 #endif
-
-/* Whoever runs the test may have certificates at home, which would be taken. */
-static int set_up(void **state) {
-    (void)state;
-    return setenv("HOME", "/nowhere", 1);
-}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -366,9 +324,8 @@ int main(void) {
         cmocka_unit_test(a_file_that_did_not_change_is_read_once),
         cmocka_unit_test(a_file_that_changed_is_read_again_at_the_next_connect),
 #if HF_WITH_CRL && HF_WITH_CLIENT_CERT
-        cmocka_unit_test(certificate_key_and_list_at_home_are_taken),
         cmocka_unit_test(what_is_named_and_cannot_be_read_is_refused),
 #endif
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
