@@ -186,10 +186,12 @@ static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error)
     if (found > 0) {
         return 0;
     }
-    return found == 0 ? complain(error, HF_ERR_CONFIG, "sslrootcert", path,
-                                 "there is no certificate in it (PEM or DER)")
-                      : cannot_read(error, "sslrootcert", path,
-                                    found == HF_ERR_RESOURCES ? ENOMEM : errno);
+    if (found == 0) {
+        return complain(error, HF_ERR_CONFIG, "sslrootcert", path,
+                        tls->unread != NULL ? tls->unread
+                                            : "there is no certificate in it (PEM or DER)");
+    }
+    return cannot_read(error, "sslrootcert", path, found == HF_ERR_RESOURCES ? ENOMEM : errno);
 }
 
 #if HF_WITH_CRL

@@ -58,6 +58,7 @@ typedef struct hf_mbedtls {
     hf_mbedtls_setup setup;
     unsigned trusted;                 /* certificates */
     unsigned users;                   /* links that are open */
+    const char *unread;               /* what hf_mbedtls_trust() could not read, or NULL */
     struct hf_mbedtls_own *own;       /* the client's certificate and key, or NULL */
     struct mbedtls_x509_crl *revoked; /* lists, or NULL */
     char alpn[16]; /* the one protocol name that links of this port ask for; "" none yet */
@@ -106,7 +107,8 @@ typedef struct hf_mbedtls_heap {
 /* 0, or HF_ERR_RESOURCES: no entropy or no memory. */
 int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup);
 /* Trusts the certificates in `bytes`: PEM, any number of them, or one DER. Returns how many were read, known
- * ones included; 0 for none, or HF_ERR_RESOURCES. Before the first link. */
+ * ones included; HF_ERR_RESOURCES; or 0 for none, and tls->unread is why, if that is known, or NULL. Before the first
+ * link. */
 int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size);
 #if HF_WITH_CRL
 /* Takes revocation lists, PEM or one DER: how many, or 0 (none, or one that cannot be read), or HF_ERR_RESOURCES. With

@@ -38,7 +38,9 @@ uint32_t hf_mbedtls_names(const mbedtls_x509_crt *by, const mbedtls_x509_crt *of
 
 /* why.c: mbedTLS's numbers as an hf_err and words. */
 int hf_mbedtls_fail(hf_mbedtls_link *link, int code); /* sets failed, system, text */
-const char *hf_mbedtls_unreadable(int code);          /* of a certificate or a key of ours */
+/* Why a certificate or a key cannot be read: NULL when it is just damaged, or something else. */
+const char *hf_mbedtls_unsupported(int code);
+const char *hf_mbedtls_unreadable(int code); /* the same, never NULL */
 
 static inline mbedtls_ssl_context *hf_mbedtls_ssl(hf_mbedtls_link *link) {
     return (mbedtls_ssl_context *)(void *)link->ssl;

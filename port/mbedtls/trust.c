@@ -122,16 +122,18 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
         last = last->next;
     }
     bool first = last->version == 0;
+    int code;
     if (!is_pem(bytes, size)) {
-        (void)mbedtls_x509_crt_parse_der(hf_mbedtls_chain(tls), bytes, size);
+        code = mbedtls_x509_crt_parse_der(hf_mbedtls_chain(tls), bytes, size);
     } else {
         unsigned char *text = with_nul(bytes, size);
         if (text == NULL) {
             return HF_ERR_RESOURCES;
         }
-        (void)mbedtls_x509_crt_parse(hf_mbedtls_chain(tls), text, size + 1);
+        code = mbedtls_x509_crt_parse(hf_mbedtls_chain(tls), text, size + 1);
         mbedtls_free(text);
     }
+    tls->unread = code < 0 ? hf_mbedtls_unsupported(code) : NULL;
     if (hf_mbedtls_failures() != failures) {
         return HF_ERR_RESOURCES;
     }

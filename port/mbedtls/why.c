@@ -132,7 +132,7 @@ static const struct {
 #endif
 };
 
-static const char *unreadable_text(int code) {
+const char *hf_mbedtls_unsupported(int code) {
     for (size_t i = 0; i < sizeof unreadable / sizeof unreadable[0]; i++) {
         if (unreadable[i].code == code || unreadable[i].code == -(-code & 0xff80)) {
             return unreadable[i].text;
@@ -142,7 +142,7 @@ static const char *unreadable_text(int code) {
 }
 
 const char *hf_mbedtls_unreadable(int code) {
-    const char *text = unreadable_text(code);
+    const char *text = hf_mbedtls_unsupported(code);
     return text != NULL ? text : "it is neither PEM nor DER of the kind that is wanted, or damaged";
 }
 
@@ -156,7 +156,7 @@ static void certificate_text(hf_mbedtls_link *link, int code) {
         return;
     }
     if (link->flags == 0 && code != MBEDTLS_ERR_SSL_BAD_CERTIFICATE) {
-        const char *text = unreadable_text(code);
+        const char *text = hf_mbedtls_unsupported(code);
         hf_write_text(&out, "the certificate could not be read");
         hf_write_text(&out, text != NULL ? ": " : "");
         hf_write_text(&out, text != NULL ? text : "");
@@ -237,7 +237,7 @@ static int describe(hf_mbedtls_link *link, int code) {
     if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || code == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
         code == MBEDTLS_ERR_SSL_CA_CHAIN_REQUIRED ||
         (high <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && high >= MBEDTLS_ERR_X509_FATAL_ERROR) ||
-        unreadable_text(code) != NULL) {
+        hf_mbedtls_unsupported(code) != NULL) {
         certificate_text(link, code);
         return HF_ERR_TLS_CERT;
     }

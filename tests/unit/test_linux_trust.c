@@ -110,6 +110,13 @@ static void what_cannot_be_read_is_named(void **state) {
     }
 }
 
+/* Shows found S5. */
+static void a_ca_of_a_kind_that_there_is_not_is_named(void **state) {
+    (void)state;
+    expect_refused(HF_TLS_FIXTURES "ed25519-ca.crt", "Ed25519");
+    expect_refused(HF_TLS_FIXTURES "pss.crt", "RSA-PSS");
+}
+
 static void the_systems_store_is_the_default(void **state) {
     (void)state;
     unsetenv("SSL_CERT_DIR"); /* whoever runs the test may have one */
@@ -318,6 +325,7 @@ int main(void) {
         cmocka_unit_test(a_der_file_is_read),
         cmocka_unit_test(a_folder_is_read_and_other_files_in_it_passed_over),
         cmocka_unit_test(what_cannot_be_read_is_named),
+        cmocka_unit_test(a_ca_of_a_kind_that_there_is_not_is_named),
         cmocka_unit_test(the_systems_store_is_the_default),
         cmocka_unit_test(the_systems_store_without_the_name_is_refused),
         cmocka_unit_test(no_file_is_read_when_none_is_needed),
