@@ -2,7 +2,6 @@
 and types, SQLSTATE, affected rows and notifications are the same."""
 
 import contextlib
-import functools
 
 import pytest
 
@@ -170,40 +169,42 @@ SESSIONS = {"types": TYPES, "tables": TABLES, "code": CODE, "settings": SETTINGS
 TIMES = 3       # each session runs its sequence so often: what was kept in one is met in the next
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sequence(cluster):
     """Runs one sequence, several times over, on one connection of `make` in a new database: each answer."""
-    made = []
-
     def run(make, steps):
-        made.append(f"replay{len(made)}")
-        cluster.sql(f"CREATE DATABASE {made[-1]}")
-        dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname={made[-1]}"
-        with contextlib.closing(cluster.connect(dbname=made[-1])) as other, contextlib.closing(make(dsn)) as client:
-            answers = []
-            for step in steps * TIMES:
-                if isinstance(step, Other):
-                    other.cursor().execute(step)
-                else:
-                    answers.append((step, client.run(step)))
-            return answers
-    yield run
-    for name in made:
-        cluster.sql(f"DROP DATABASE {name}")
+        cluster.sql("CREATE DATABASE replay")
+        dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=replay"
+        try:
+            with contextlib.closing(cluster.connect(dbname="replay")) as other, contextlib.closing(make(dsn)) as client:
+                answers = []
+                for step in steps * TIMES:
+                    if isinstance(step, Other):
+                        other.cursor().execute(step)
+                    else:
+                        answers.append((step, client.run(step)))
+                return answers
+        finally:
+            cluster.sql("DROP DATABASE replay WITH (FORCE)")
+            cluster.sql("DROP ROLE IF EXISTS replayed")
+    return run
 
 
 @pytest.fixture(scope="module")
-def libpq_said(sequence):
-    """What libpq is told of a session's sequence, once for all tests."""
-    return functools.cache(lambda name: sequence(Libpq, SESSIONS[name]))
+def heard():
+    """What libpq was told, for all tests of a sequence."""
+    return {}
 
 
 @pytest.mark.found("P1", "P2", "P3")
+@pytest.mark.both_servers
 @pytest.mark.parametrize("prepare", (False, True), ids=("afresh", "prepared"))
 @pytest.mark.parametrize("name", SESSIONS)
-def test_replay_is_told_what_libpq_is_told(program, sequence, libpq_said, name, prepare):
+def test_replay_is_told_what_libpq_is_told(program, postgres, sequence, heard, name, prepare):
     ours = sequence(lambda dsn: Holdfast(program, dsn, prepare), SESSIONS[name])
-    theirs = libpq_said(name)
+    if (postgres, name) not in heard:
+        heard[postgres, name] = sequence(Libpq, SESSIONS[name])
+    theirs = heard[postgres, name]
     assert len(ours) == len(theirs)
     different = [f"{step}\n    libpq    {a}\n    holdfast {b}" for (step, a), (_, b) in zip(theirs, ours) if a != b]
     assert not different, f"{len(different)} of {len(ours)}:\n" + "\n".join(different)[:6000]
