@@ -331,6 +331,21 @@ static bool gives_no_tickets(const hf_error *error) {
     return memcmp(error->sqlstate, "42", 2) == 0 || memcmp(error->sqlstate, "0A", 2) == 0;
 }
 
+/* A kept statement's columns are not what they were. The server may say so in any language; hf_classify() knows it by
+ * its English words. */
+static void name_changed_plan(hf_io *io) {
+    static const char raised_by[] = "RevalidateCachedQuery";
+    static const char words[] = "cached plan must not change result type";
+    hf_value routine;
+
+    if (strcmp(io->error.sqlstate, "0A000") == 0 &&
+        hf_pg_field(&io->fields, HF_FIELD_ROUTINE, &routine) &&
+        routine.bytes == sizeof raised_by - 1 &&
+        memcmp(routine.data, raised_by, sizeof raised_by - 1) == 0) {
+        hf_error_message(&io->error, words, sizeof words - 1);
+    }
+}
+
 static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message, hf_phase phase) {
     if (!hf_pg_read_error(io, message, HF_ERR_SERVER, phase)) {
@@ -364,6 +379,9 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     }
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
         return undone(session, io); /* in failed transaction, an earlier request's */
+    }
+    if (hf_pg_keeps(request)) {
+        name_changed_plan(io);
     }
     session->said |= HF_PG_SAID_ERROR;
     return HF_NEWS_ERROR;

@@ -301,9 +301,9 @@ static inline uint8_t *hf_pg_begin_bind(uint8_t *at) {
     return at + 6;
 }
 
-/* The rest of the Bind that begins at `start`, from behind the name on, where there is room for HF_PG_BIND_BYTES_MAX and
- * `left` bytes of values. What comes next are its last two bytes, zeros, for results are text too. NULL: a value does
- * not fit, or has a NUL in it. */
+/* The rest of the Bind that begins at `start`, from behind the name on. There is room for HF_PG_BIND_BYTES_MAX and
+ * `left` bytes of values. Its last two bytes, zeros, for results are text too, are what comes next. NULL: a value
+ * does not fit, or has a NUL in it. */
 HF_PG_INLINE uint8_t *hf_pg_write_values(uint8_t *start, uint8_t *at, size_t left,
                                          const hf_value *values, uint16_t n_values) {
     at = hf_pg_put16(at, 0); /* all parameters are text */

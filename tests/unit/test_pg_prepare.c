@@ -288,6 +288,25 @@ static void rows_of_another_width_than_was_told_end_the_session(void **state) {
     }
 }
 
+/* Shows found P2. */
+static void a_changed_plan_is_known_in_any_language(void **state) {
+    static const char german[] = "SFEHLER\0VERROR\0C0A000\0MErgebnistyp darf nicht anders werden\0"
+                                 "RRevalidateCachedQuery\0";
+    (void)state;
+    for (int prepare = 0; prepare < 2; prepare++) {
+        hf_request request = { .sql = "SELECT 1", .prepare = prepare };
+        pg_peer_up(&peer);
+        submit(&request);
+        pg_peer_say(&peer, 'E', german, sizeof german);
+        PG_SAY(&peer, 'Z', "I");
+        PG_NEWS(&peer, prepare
+                           ? "ERROR the server refused: 0A000 cached plan must not change result "
+                             "type (in query)\nREADY\n"
+                           : "ERROR the server refused: 0A000 Ergebnistyp darf nicht anders "
+                             "werden (in query)\nREADY\n");
+    }
+}
+
 /* Nothing but the transaction's end tells what became of its settings. Shows found P2. */
 static void a_transaction_that_was_left_open_takes_the_cache_with_it(void **state) {
     hf_request r[] = { { .sql = "BEGIN" }, { .sql = "SELECT 1", .prepare = true } };
@@ -345,6 +364,7 @@ int main(void) {
         cmocka_unit_test(what_was_parsed_in_a_changed_transaction_is_not_kept_behind_it),
         cmocka_unit_test(what_has_no_plan_is_described_each_time),
         cmocka_unit_test(rows_of_another_width_than_was_told_end_the_session),
+        cmocka_unit_test(a_changed_plan_is_known_in_any_language),
         cmocka_unit_test(a_transaction_that_was_left_open_takes_the_cache_with_it),
         cmocka_unit_test(what_is_stale_is_closed_in_the_end),
     };
