@@ -31,8 +31,8 @@ SIDES = ("libpq", "holdfast")
 # How much of each work: under callgrind or strace, and for CPU time.
 Size = collections.namedtuple("Size", "counted timed")
 SIZES = {
-    "w1": Size(2000, 20000), "w1u": Size(2000, 20000), "w2b": Size(2048, 32000), "w2e": Size(2048, 20000), "w3": Size(2001, 20001),
-    "w4": Size(20000, server.ITEMS), "w5first": Size(5, 30), "w5again": Size(5, 30), "w6": Size(1, 1),
+    "w1": Size(2000, 20000), "w1u": Size(2000, 20000), "w2b": Size(2048, 32000), "w2e": Size(2048, 20000),
+    "w3": Size(2001, 20001), "w4": Size(20000, server.ITEMS), "w5first": Size(5, 30), "w5again": Size(5, 30), "w6": Size(1, 1),
 }
 
 # reach: holdfast's figure over libpq's in the same run, without TLS and with; in `absolute` rows holdfast's own.

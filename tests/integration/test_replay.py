@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from conftest import REPOSITORY
 from harness.replay import Holdfast, Libpq
 
 pytestmark = pytest.mark.sockets("replay.c is built for the system's sockets")
@@ -219,3 +220,24 @@ def test_literal_now_is_the_time_of_each_execution(program, sequence):
     steps = ["CREATE TABLE IF NOT EXISTS at (t timestamptz)", "INSERT INTO at VALUES ('now')", "SELECT count(DISTINCT t) FROM at"]
     ours = sequence(lambda dsn: Holdfast(program, dsn, False), steps)
     assert [answer.rows[0][0][0] for step, answer in ours if step == steps[2]] == [b"1", b"2", b"3"]
+
+
+@pytest.mark.found("P4")
+def test_what_a_statement_leaves_in_its_session_is_met_by_the_next_and_gone_after_a_reconnect(program, cluster):
+    dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=db"
+    with contextlib.closing(Holdfast(program, dsn, False)) as client:
+        for statement in ("SET my.own = 'set'", "CREATE TEMP TABLE left_behind (a int)", "PREPARE p AS SELECT 1",
+                          "SELECT pg_advisory_lock(4711)"):
+            assert client.run(statement).sqlstate is None
+        assert client.run("SHOW my.own").rows == [[[b"set"]]]
+        assert client.run("SELECT count(*) FROM left_behind").rows == [[[b"0"]]]
+        assert client.run("EXECUTE p").rows == [[[b"1"]]]
+        cluster.sql("SELECT pg_terminate_backend(%s)", int(client.run("SELECT pg_backend_pid()").rows[0][0][0]))
+        client.run("SELECT 1")      # it may be what finds the session ended
+        assert client.run("SHOW my.own").sqlstate == "42704"
+        assert client.run("SELECT count(*) FROM left_behind").sqlstate == "42P01"
+        assert client.run("EXECUTE p").sqlstate == "26000"
+        assert client.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").rows == [[[b"0"]]]
+    for page in ("README.md", "core/pool.h"):
+        said = " ".join((REPOSITORY / page).read_text(encoding="utf-8").replace(" * ", " ").split())
+        assert "is gone after a reconnect" in said, f"{page} says it"
