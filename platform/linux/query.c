@@ -198,10 +198,28 @@ static void finish_output(hf_query_run *run) {
     print(run);
 }
 
+/* The server's further words behind the failure's own, and where in the SQL the mistake is. */
+static void add_details(hf_query_run *run, const char *sql, hf_failure *failure) {
+    const hf_request *request = &run->request;
+    hf_bytes more = { 0 };
+    if (strcmp(request->error.sqlstate, "08P01") == 0) {
+        hf_bytes_format(&more,
+                        "\n--param is given %zu time%s: give it once for each of $1, $2, ...",
+                        run->options->param.count, run->options->param.count == 1 ? "" : "s");
+    }
+    hf_bytes_add(&more, run->said.data, run->said.used);
+    if (request->error.position) {
+        hf_bytes_add_byte(&more, '\n');
+        hf_statement_point(&more, sql, request->error.position);
+    }
+    size_t used = strlen(failure->text);
+    snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&more));
+    hf_bytes_free(&more);
+}
+
 /* The failure of a statement that was answered, or of one that never was. */
 static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
     hf_request *request = &run->request;
-    hf_bytes more = { 0 };
     hf_client_failure(&run->client, request, "the statement failed", failure);
     if (request->error.code == HF_ERR_READ_ONLY) {
         hf_fail(failure, HF_EXIT_USAGE, "this statement writes: use --write");
@@ -214,24 +232,15 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
             safe ? "the statement was not answered: %s"
                  : "the statement may or may not have been done: %s; look before you run it again",
             text);
+        if (request->error.from_server) {
+            add_details(run, sql, failure);
+        }
     } else if (request->error.code == HF_ERR_TOO_LARGE) {
         hf_fail(failure, HF_EXIT_USAGE, "%s: a larger --max-row makes room",
                 request->error.message);
     } else if (failure->status == HF_EXIT_USAGE || hf_request_refused(request)) {
-        if (strcmp(request->error.sqlstate, "08P01") == 0) {
-            hf_bytes_format(&more,
-                            "\n--param is given %zu time%s: give it once for each of $1, $2, ...",
-                            run->options->param.count, run->options->param.count == 1 ? "" : "s");
-        }
-        hf_bytes_add(&more, run->said.data, run->said.used);
-        if (request->error.position) {
-            hf_bytes_add_byte(&more, '\n');
-            hf_statement_point(&more, sql, request->error.position);
-        }
-        size_t used = strlen(failure->text);
-        snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&more));
+        add_details(run, sql, failure);
     }
-    hf_bytes_free(&more);
 }
 
 /* Standard output is full, or closed. */

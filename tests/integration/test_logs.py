@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from harness.cluster import SECRET, give_to_server
+from harness.cluster import SECRET
 from harness.program import RECONNECTED, arguments, clean_environment, rows_of, slow_sql
 from harness.proxy import Plan
 from harness.waiting import eventually
@@ -130,20 +130,13 @@ OUTAGE = re.compile(r"the outage (is over after|lasted to the end:) ([\d.]+) s")
 
 @pytest.mark.found("L7")
 @pytest.mark.parametrize("replay", ["resolve", "safe", "unsent"])
-def test_write_with_a_standby_first_has_one_outage_and_it_is_over(holdfast, cluster, own_cluster, replay):
+def test_write_with_a_standby_first_has_one_outage_and_it_is_over(holdfast, primary, standby, replay):
     """The standby's refusal ends one wait and begins the next in the same tick."""
-    own_cluster.sql("ALTER SYSTEM SET wal_level = 'replica'")
-    own_cluster.restart()
-    own_cluster.stop()
-    (own_cluster.data / "standby.signal").touch()
-    give_to_server(own_cluster.data / "standby.signal")
-    own_cluster.start()
-    cluster.sql("TRUNCATE single")
-    hosts = f"127.0.0.1:{own_cluster.port},127.0.0.1"
-    run = holdfast("query", "INSERT INTO single VALUES (1, 'q')", dsn=cluster.dsn("plain", host=hosts), write=True,
+    hosts = f"127.0.0.1:{standby.port},127.0.0.1"
+    run = holdfast("query", "INSERT INTO single VALUES (1, 'q')", dsn=primary.dsn("plain", host=hosts), write=True,
                    replay=replay, log_level="info", retry_delay="100ms")
     assert "25006" in run.stderr, "the standby was never asked"
-    assert cluster.value("SELECT count(*) FROM single") == 1
+    assert primary.value("SELECT count(*) FROM single") == 1
     assert [said for said, _ in OUTAGE.findall(run.stderr)] == ["is over after"], run.stderr
 
 
@@ -160,7 +153,7 @@ def test_watch_that_is_stopped_says_over_only_when_it_is_connected_again(holdfas
         proxy.accept()
         eventually(lambda: RECONNECTED in run.stderr, "it is connected again")
     run.send(signal.SIGTERM)
-    assert run.finish(10) == 0
+    assert run.finish() == 0
     (said, seconds), = OUTAGE.findall(run.stderr)
     assert said == ("is over after" if stop == "up" else "lasted to the end:")
     if stop == "up":                                # the time of the one is the time of the other
@@ -239,7 +232,7 @@ def test_json_log_on_a_terminal_has_no_bar(make_job, program):
      "postgres://u@127.0.0.1:1/x", "--connect-retries", "0"]])
 def test_json_log_has_each_early_end_as_json_too(holdfast, words):
     run = holdfast(*words, wait=False)
-    status = run.finish(30)
+    status = run.finish()
     last = json_lines(run.stderr)[-1]
     assert status in (1, 4) and last["exit_status"] == status and last["level"] == "error" and len(last["message"]) > 10
 
@@ -254,7 +247,7 @@ def test_second_signal_ends_at_once_and_says_so(holdfast, cluster, proxy, log_fo
     proxy.black_hole()
     run.send(signal.SIGINT)
     run.send(signal.SIGTERM)
-    assert run.finish(10) == 4
+    assert run.finish() == 4
     proxy.heal()
     said = json_lines(run.stderr)[-1]["message"] if log_format == "json" else run.stderr
     assert "ended at once by a second signal" in said
@@ -277,7 +270,7 @@ def test_json_log_has_a_reports_failure_and_its_summary_with_the_reason(make_job
     run = job.start(log_file=None, log_format="json")
     run.await_lines(20)
     run.send(signal.SIGTERM)
-    assert run.finish(30) == 4
+    assert run.finish() == 4
     lines = json_lines(run.stderr)
     assert lines[-1]["kind"] == "summary" and "stopped by Terminated" in lines[-1]["reason"]
     assert lines[-1]["exit_status"] == 4
