@@ -251,3 +251,82 @@ def test_statement_that_somebody_else_cancels_for_good_is_exit_4(query, own_clus
     eventually(cancelled, "it gives up")
     assert run.finish() == 4, run.stderr
     assert "57014" in run.stderr
+
+
+def server_logs(cluster, run, words, count=1):
+    def seen():
+        there = cluster.log.read_text().count(words) >= count
+        assert there or run.running, f"ended before the server logged {words!r} {count} times:\n{run.stderr}"
+        return there
+    eventually(seen, f"the server logs {words!r} {count} times")
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+@pytest.mark.both_servers
+def test_read_that_somebody_else_cancelled_once_runs_again(query, own_cluster):
+    own_cluster.sql("CREATE TABLE gate (); GRANT ALL ON gate TO PUBLIC")
+    holder = own_cluster.connect()
+    holder.autocommit = False
+    holder.cursor().execute("LOCK gate")
+    run = query("SELECT count(*) AS n FROM gate", dsn=own_cluster.dsn(), format="csv", retry_delay="50ms", wait=False)
+    own_cluster.await_active()
+    own_cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND state = 'active'")
+    server_logs(own_cluster, run, "canceling statement due to user request")
+    holder.close()
+    assert run.finish() == 0, run.stderr
+    assert run.stdout == "n\n0\n"
+
+
+@pytest.fixture
+def locked(own_cluster):
+    """The row that an UPDATE waits for; locked.close() lets it go."""
+    own_cluster.sql("INSERT INTO single VALUES (1, 'q')")
+    holder = own_cluster.connect()
+    holder.autocommit = False
+    holder.cursor().execute("UPDATE single SET line = line")
+    yield holder
+    holder.close()
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+@pytest.mark.parametrize("replay", ["resolve", "safe", "unsent"])
+def test_lock_that_passes_is_waited_for(query, own_cluster, locked, replay):
+    run = query("UPDATE single SET line = 7", dsn=own_cluster.dsn(options="-c lock_timeout=50ms"), write=True, replay=replay,
+                retry_delay="20ms", max_retry_delay="20ms", max_retries="forever", wait=False)
+    server_logs(own_cluster, run, "canceling statement due to lock timeout", 3)
+    locked.close()
+    assert run.finish() == 0, run.stderr
+    assert own_cluster.value("SELECT line FROM single") == 7
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17, 29)
+def test_lock_that_stays_is_exit_4_and_no_refusal(query, own_cluster, locked):
+    run = query("UPDATE single SET line = 7", dsn=own_cluster.dsn(options="-c lock_timeout=50ms"), write=True,
+                retry_delay="20ms", max_retries=2, status=4)
+    assert "55P03" in run.stderr and "after 2 retries: max_retries" in run.stderr
+    run = query("SELECT line FROM single FOR UPDATE NOWAIT", dsn=own_cluster.dsn(), write=True, retry_delay="1h",
+                max_retry_delay="1h", status=4)
+    assert "55P03" in run.stderr, "one who says NOWAIT is never made to wait"
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+def test_shortage_that_passes_is_waited_for(query, own_cluster):
+    """A function that is out of disk until it is let have it, told as PostgreSQL tells it."""
+    own_cluster.sql("""CREATE TABLE full_disk (); GRANT ALL ON full_disk TO PUBLIC;
+        CREATE FUNCTION store() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF to_regclass('full_disk') IS NOT NULL THEN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END IF;
+        RETURN 1; END $$""")
+    run = query("SELECT store() AS n", dsn=own_cluster.dsn(), format="csv", retry_delay="20ms", max_retry_delay="20ms",
+                wait=False)
+    server_logs(own_cluster, run, "no space left", 3)
+    own_cluster.sql("DROP TABLE full_disk")
+    assert run.finish() == 0, run.stderr
+    assert run.stdout == "n\n1\n"
+    own_cluster.sql("CREATE TABLE full_disk ()")
+    run = query("SELECT store()", dsn=own_cluster.dsn(), retry_delay="20ms", max_retry_delay="20ms", max_outage="300ms",
+                status=4)
+    assert "53100" in run.stderr
