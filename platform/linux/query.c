@@ -2,7 +2,7 @@
  *
  * Rows gather in memory first, so that a connection lost early costs nothing: the statement runs again and
  * the rows so far are forgotten. Once rows were printed they cannot be taken back: a loss then ends the
- * command, with exit status 4 for a read.
+ * command, with exit status 4 for a read. JSON's array is then left open: half a result never parses as a whole one.
  */
 #include "program.h"
 
@@ -221,7 +221,7 @@ static void add_details(hf_query_run *run, const char *sql, hf_failure *failure)
 static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
     hf_request *request = &run->request;
     hf_client_failure(&run->client, request, "the statement failed", failure);
-    if (request->error.code == HF_ERR_READ_ONLY) {
+    if (request->error.code == HF_ERR_READ_ONLY && !run->options->write) {
         hf_fail(failure, HF_EXIT_USAGE, "this statement writes: use --write");
     } else if (request->outcome == HF_OUTCOME_UNKNOWN) {
         char text[HF_MESSAGE_BYTES + 128];
