@@ -105,7 +105,7 @@ static void log_transition(const hf_client *client, const hf_transition *t) {
 
 static void outage_ends(hf_client *client, hf_ms now) {
     const bool over = client->usable_at != HF_NEVER;
-    if (client->outage_from != HF_NEVER && client->outage_real) {
+    if (client->clock != HF_NEVER && client->outage_real) {
         const hf_ms end = over ? client->usable_at : now;
         const uint64_t ms = end > client->outage_from ? end - client->outage_from : 0;
         if (client->outages < HF_OUTAGES_KEPT) {
@@ -119,7 +119,7 @@ static void outage_ends(hf_client *client, hf_ms now) {
         hf_log(HF_LOG_INFO, "the outage %s %.1f s",
                over ? "is over after" : "lasted to the end:", (double)ms / 1000.0);
     }
-    client->outage_from = HF_NEVER;
+    client->clock = client->outage_from = HF_NEVER;
     client->outage_real = false;
     client->reason[0] = '\0';
 }
@@ -141,9 +141,9 @@ static void follow_outage(hf_client *client, hf_ms now) {
     hf_pool_status status;
     hf_pool_status_get(client->pool, &status);
     follow_hanging(client, status.hanging);
-    if (!client->closing && status.outage_since != client->outage_from) {
+    if (!client->closing && status.outage_since != client->clock) {
         outage_ends(client, now);
-        client->outage_from = status.outage_since;
+        client->clock = client->outage_from = status.outage_since;
     }
 }
 
@@ -162,6 +162,10 @@ static void on_transition(void *user, const hf_transition *t) {
     follow_outage(client, t->at);
     const bool lost = t->to == HF_BACKOFF && (t->from == HF_HEALTHY || t->from == HF_PROBING);
     if (!usable(client)) {
+        if (client->usable_at != HF_NEVER && !client->outage_real) {
+            client->outage_from =
+                t->at; /* the clock may run from before, for nothing was answered yet */
+        }
         client->usable_at = HF_NEVER;
     } else if (client->usable_at == HF_NEVER) {
         client->usable_at = t->at;
@@ -220,7 +224,9 @@ static void on_notice(void *user, unsigned conn, const hf_error *notice) {
 
 bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     hf_error error;
-    *client = (hf_client){ .config = config, .outage_from = HF_NEVER, .usable_at = HF_NEVER };
+    *client = (hf_client){
+        .config = config, .clock = HF_NEVER, .outage_from = HF_NEVER, .usable_at = HF_NEVER
+    };
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
         client->lost_at[i] = HF_NEVER;
     }

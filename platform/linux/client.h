@@ -29,7 +29,8 @@ typedef struct hf_client {
     /* An outage is the pool's (SEMANTICS 4): it begins when no connection is usable and ends when the pool's clock
      * stops, or when the client is closed. With a connection that is usable then it is over, and lasted until that
      * one came up; else it lasted to the end. */
-    hf_ms outage_from; /* of the outage going on; HF_NEVER none */
+    hf_ms clock;       /* the pool's, as last seen; HF_NEVER: it stands */
+    hf_ms outage_from; /* of the outage going on: when nothing was usable any more */
     hf_ms usable_at;   /* since then a connection has been; HF_NEVER: none is */
     bool outage_real;  /* a try failed in it: more than the first connect on its way */
     bool closing;

@@ -56,7 +56,7 @@ def test_json_log_says_when_the_next_try_is_due_by_the_clock_that_delays_count_f
     assert len(waits) >= 3 and len(tries) == 3
     assert all(wait["due_ms"] == wait["at_ms"] + wait["wait_ms"] for wait in waits)
     assert all(wait["due_ms"] <= once_more["at_ms"] for wait, once_more in zip(waits, tries))
-    assert all(step["due_ms"] == step["at_ms"] for step in steps if step not in waits)
+    assert all("due_ms" not in step for step in steps if step not in waits)
 
 
 RAISE = """DO $$ BEGIN RAISE WARNING 'look here \u202e\u200b\u009b'; RAISE NOTICE 'by the way'; RAISE INFO 'all the same';
