@@ -52,6 +52,60 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     }
 }
 
+/* A row's line is complete, but for the count that --affected puts behind it. */
+static void end_row(const hf_job *job, hf_line *line, hf_bytes *to) {
+    if (job->options->affected) {
+        hf_bytes_add(&line->row_ends, &to->used, sizeof to->used);
+    } else {
+        hf_bytes_add_byte(to, '\n');
+    }
+}
+
+static void empty_result(hf_job *job, hf_line *line) {
+    hf_bytes *to = hf_job_sink(job, line);
+    hf_bytes_add(to, line->prefix.data, line->prefix.used);
+    for (uint16_t i = 0; i < job->n_columns; i++) {
+        hf_bytes_add_byte(to, ',');
+    }
+    end_row(job, line, to);
+    hf_job_added(job, line);
+}
+
+/* The count behind each row that waits for it. A statement of which the server gives no count has none. */
+static void add_affected(hf_job *job, hf_line *line) {
+    hf_bytes whole = { 0 };
+    char cell[32];
+    size_t from = 0, end;
+    snprintf(cell, sizeof cell, ",%llu\n", (unsigned long long)line->affected);
+    for (size_t at = 0; at < line->row_ends.used; at += sizeof end) {
+        memcpy(&end, line->row_ends.data + at, sizeof end);
+        hf_bytes_add(&whole, line->out.data + from, end - from);
+        hf_bytes_add_text(&whole, job->counts ? cell : ",\n");
+        from = end;
+    }
+    hf_bytes_free(&line->out);
+    line->out = whole;
+    hf_bytes_reset(&line->row_ends, 65536);
+    hf_window_count(&job->window, line);
+}
+
+/* Its command is complete: how many rows it touched is known, before its COMMIT is sent if it has one. */
+static void count_affected(hf_job *job, hf_line *line) {
+    if (line->counted) {
+        return;
+    }
+    line->counted = true;
+    line->affected = line->request.affected;
+    snprintf(line->code, sizeof line->code, "%s",
+             job->summary.counts && line->affected == 0 ? HF_LINE_IDLE : "");
+    if (job->options->affected) {
+        if (line->rows == 0) {
+            empty_result(job, line);
+        }
+        add_affected(job, line);
+    }
+}
+
 static int on_row(hf_request *request, hf_row *row) {
     hf_job *job = the_job;
     hf_line *line = line_of(request);
@@ -65,7 +119,7 @@ static int on_row(hf_request *request, hf_row *row) {
         hf_bytes_add_byte(to, ',');
         hf_csv_add_cell(to, value, false);
     }
-    hf_bytes_add_byte(to, '\n');
+    end_row(job, line, to);
     line->rows++;
     hf_job_added(job, line);
     if (!hf_job_is_head(job, line) && job->window.bytes > job->options->window_bytes &&
@@ -78,6 +132,8 @@ static int on_row(hf_request *request, hf_row *row) {
 
 static void void_rows(hf_job *job, hf_line *line) {
     line->rows = 0;
+    line->counted = false;
+    line->row_ends.used = 0;
     if (line->streams) {
         hf_outfile_cut(&job->outputs.out, job->head_start);
     }
@@ -152,6 +208,7 @@ void hf_answers_note_commit(hf_job *job, const hf_line *line) {
     hf_intent intent = {
         .line = line->line, .kind = HF_INTENT_COMMIT, .text = text.data, .text_bytes = text.used
     };
+    memcpy(intent.code, line->code, sizeof intent.code);
     hf_intents_add(&job->intents, &intent);
     hf_bytes_free(&text);
 }
@@ -162,6 +219,7 @@ static void on_commit(hf_request *request) {
     hf_line *line = line_of(request);
     memcpy(line->ticket, request->ticket, sizeof line->ticket);
     line->intended = true;
+    count_affected(job, line);
     hf_answers_note_commit(job, line);
     make_durable(job);
 }
@@ -196,6 +254,9 @@ static void refused_line(hf_line *line, const hf_error *error) {
         const char *words = message.used ? message.data : error->message;
         hf_line_end(line, HF_LINE_REJECTED, error->sqlstate, words,
                     message.used ? message.used : strlen(words));
+        if (error->limit == HF_LIMIT_MAX_RETRIES) {
+            hf_bytes_add_text(&line->message, " (out of retries: max_retries)");
+        }
         hf_bytes_free(&message);
     } else {
         size_t used = hf_error_text(error, text, sizeof text);
@@ -234,8 +295,11 @@ static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
     if (error->limit != HF_LIMIT_NONE) {
         char option[40];
         snprintf(way_out, sizeof way_out,
-                 "; run the same command again to go on from there, or raise --%s",
-                 hf_dashed(hf_limit_name((hf_limit)error->limit), option, sizeof option));
+                 "; run the same command again to go on from there, or raise --%s%s",
+                 hf_dashed(hf_limit_name((hf_limit)error->limit), option, sizeof option),
+                 error->limit == HF_LIMIT_MAX_RETRIES
+                     ? ", or let such lines be rejected (--out-of-retries reject)"
+                     : "");
     }
     stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
 }
@@ -253,14 +317,10 @@ static bool is_refusal(const hf_request *request) {
     return hf_request_refused(request);
 }
 
-static void empty_result(hf_job *job, hf_line *line) {
-    hf_bytes *to = hf_job_sink(job, line);
-    hf_bytes_add(to, line->prefix.data, line->prefix.used);
-    for (uint16_t i = 0; i < job->n_columns; i++) {
-        hf_bytes_add_byte(to, ',');
-    }
-    hf_bytes_add_byte(to, '\n');
-    hf_job_added(job, line);
+/* --out-of-retries reject: the job goes on without the line. */
+static bool is_given_up(const hf_job *job, const hf_request *request) {
+    return job->options->out_of_retries == HF_OUT_OF_RETRIES_REJECT && !job->stopping &&
+           request->error.limit == HF_LIMIT_MAX_RETRIES;
 }
 
 static void read_only(hf_job *job, hf_line *line) {
@@ -304,6 +364,7 @@ static void on_done(hf_request *request) {
         columns_changed(job, line, request);
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
+        count_affected(job, line);
         if (line->rows == 0 && line->out.used == 0) {
             empty_result(job, line);
         }
@@ -313,9 +374,12 @@ static void on_done(hf_request *request) {
         job->n_again++;
     } else if (request->error.code == HF_ERR_READ_ONLY) {
         read_only(job, line);
-    } else if (is_refusal(request)) {
+    } else if (is_refusal(request) ||
+               (is_given_up(job, request) &&
+                !(request->outcome == HF_OUTCOME_UNKNOWN && job->options->write))) {
         refused_line(line, &request->error);
-    } else if (request->outcome == HF_OUTCOME_UNKNOWN && job->replay != HF_REPLAY_SAFE &&
+    } else if (request->outcome == HF_OUTCOME_UNKNOWN &&
+               (job->replay != HF_REPLAY_SAFE || is_given_up(job, request)) &&
                !hf_request_may_be_asked(request)) {
         unknown_line(line, &request->error);
     } else { /* or the next run asks what became of it */
@@ -340,6 +404,8 @@ void hf_answers_submit(hf_job *job, hf_line *line) {
                                   .params = line->params,
                                   .n_params = job->n_params,
                                   .replay = job->replay,
+                                  .prepare = job->prepare,
+                                  .wait_passing = true,
                                   .on_columns = on_columns,
                                   .on_row = on_row,
                                   .on_error = on_error,

@@ -57,7 +57,8 @@ static void asked_about(hf_line *line, const hf_intent *fate) {
     if (bytes < fate->text_bytes) {
         hf_bytes_add(&line->out, fate->text + bytes + 1, fate->text_bytes - bytes - 1);
     }
-    line->intended = true;
+    memcpy(line->code, fate->code, sizeof line->code);
+    line->intended = line->counted = true;
 }
 
 bool hf_fates_take(hf_fates *fates, hf_line *line) {
@@ -75,6 +76,7 @@ bool hf_fates_take(hf_fates *fates, hf_line *line) {
     case HF_INTENT_COMMIT: asked_about(line, fate); return false;
     case HF_INTENT_OK:
         line->state = HF_LINE_OK;
+        memcpy(line->code, fate->code, sizeof line->code);
         hf_bytes_add(&line->out, fate->text, fate->text_bytes);
         break;
     case HF_INTENT_SENT:

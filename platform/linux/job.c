@@ -57,6 +57,9 @@ static void stream(hf_job *job, hf_line *line) {
 /* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output; one whose
  * COMMIT can be asked about is kept whole, for its output is noted before that. */
 static bool may_stream(const hf_job *job, const hf_line *line) {
+    if (job->options->affected) {
+        return false; /* each of its rows ends with a count that is known when all were seen */
+    }
     return job->replay == HF_REPLAY_SAFE ||
            (job->replay == HF_REPLAY_UNSENT && line->out.used > NOTED_BYTES);
 }
@@ -102,7 +105,7 @@ static bool take_line(hf_job *job) {
     if (line->n_cells != job->scan.n_header) {
         wrong_width(job, line);
     } else if (!hf_fates_take(&job->fates, line)) {
-        hf_line_prefix(line, job->n_columns == 0);
+        hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
     }
     hf_window_count(&job->window, line);
     return true;
@@ -202,6 +205,7 @@ static bool let_go(hf_job *job, hf_line *line) {
             return false;
         }
         job->record.lines_done++;
+        job->record.lines_idle += strcmp(line->code, HF_LINE_IDLE) == 0;
     } else if (line->state == HF_LINE_REJECTED) {
         if (!add_refusal(job, &job->outputs.rejects, &job->rejects_header, line)) {
             return false;

@@ -26,6 +26,9 @@ typedef struct hf_job {
     uint16_t n_params;
     hf_value *columns; /* the result's names, as prepared */
     uint16_t n_columns;
+    bool prepare;         /* the query is kept prepared on each connection */
+    bool counts;          /* the server says of it how many rows it touched */
+    hf_database database; /* which this run is against */
 
     hf_outputs outputs;
     hf_position_record record; /* the lines that were let go */

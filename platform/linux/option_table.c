@@ -13,6 +13,8 @@
 static const char *const formats[] = { "table", "csv", "json", NULL };
 static const char *const progresses[] = { "auto", "always", "never", NULL };
 static const char *const replays[] = { "safe", "unsent", "resolve", NULL };
+static const char *const prepares[] = { "auto", "never", NULL };
+static const char *const out_of_retries[] = { "stop", "reject", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
@@ -39,6 +41,15 @@ const hf_option hf_option_table[] = {
     { .name = "replay", .kind = HF_OPTION_CHOICE, .commands = RUNS, .offset = AT(replay), .choices = replays,
       .value = "safe|unsent|resolve", .fallback = "resolve",
       .text = "may a write run again after a loss: always; only if it had no effect; as the server says when asked" },
+    { .name = "out-of-retries", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(out_of_retries),
+      .choices = out_of_retries, .value = "stop|reject", .fallback = "stop",
+      .text = "a line that max-retries did not help: the job stops, to be resumed; or the line is rejected" },
+    { .name = "affected", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(affected),
+      .text = "a last column \"affected\": how many rows the line's statement touched" },
+    { .name = "prepare", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(prepare),
+      .choices = prepares, .value = "auto|never", .fallback = "auto",
+      .text = "auto: the query is kept prepared, unless a literal in it says now, today, tomorrow or yesterday, "
+              "which would stand still" },
     { .name = "dsn", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(dsn),
       .value = "URL", .fallback = "PG* variables",
       .text = "postgres://user:password@host:port/database?sslmode=..." },

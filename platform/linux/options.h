@@ -54,6 +54,8 @@ enum {
     HF_REPLAY_CHOICE_UNSENT,
     HF_REPLAY_CHOICE_RESOLVE
 };
+enum { HF_PREPARE_AUTO, HF_PREPARE_NEVER };
+enum { HF_OUT_OF_RETRIES_STOP, HF_OUT_OF_RETRIES_REJECT };
 enum { HF_LOG_ERROR, HF_LOG_WARN, HF_LOG_INFO, HF_LOG_DEBUG };
 enum { HF_LOG_TEXT, HF_LOG_JSON };
 
@@ -62,12 +64,12 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 
 typedef struct hf_options {
     hf_command command;
-    bool help, version, write, restart;
+    bool help, version, write, restart, affected;
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
     char *dsn; /* may hold a password: hf_options_wipe() */
     hf_option_list param;
-    int format, progress, replay, log_level, log_format;
+    int format, progress, replay, prepare, out_of_retries, log_level, log_format;
     uint32_t deadline_ms, window, window_bytes, max_row;
     char **kept; /* every text that a value points to */
     size_t n_kept;

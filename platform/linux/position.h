@@ -28,8 +28,14 @@
 typedef struct hf_identity { /* SHA-256 of each */
     uint8_t input[HF_HASH_BYTES];
     uint8_t query[HF_HASH_BYTES];
-    uint8_t manner[HF_HASH_BYTES]; /* --params, --write, --replay */
+    uint8_t manner[HF_HASH_BYTES]; /* --params, --write, --replay, --affected */
 } hf_identity;
+
+/* The database that the job runs against. `name` "": a program wrote the record that did not ask. */
+typedef struct hf_database {
+    uint64_t system; /* pg_control_system()'s system_identifier; 0: the server does not tell */
+    char name[64], user[64], place[80]; /* longer ones are cut; place: "host:port" */
+} hf_database;
 
 typedef struct hf_position_record {
     hf_identity identity;
@@ -39,6 +45,9 @@ typedef struct hf_position_record {
     uint64_t next_line;    /* its physical line number */
     uint64_t lines_done, lines_rejected, lines_unknown;
     uint64_t runs, elapsed_ms; /* of all runs together */
+    uint64_t lines_idle;       /* of those done: writes that touched no row */
+    uint64_t finished_at;      /* wall clock, Unix ms; 0: not finished, or not noted */
+    hf_database database;
     uint8_t finished, exit_status;
 } hf_position_record;
 

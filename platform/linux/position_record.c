@@ -7,6 +7,12 @@
 
 enum { MAGIC_BYTES = sizeof MAGIC - 1, CRC_AT = HF_POSITION_RECORD - 4 };
 
+_Static_assert(MAGIC_BYTES + 8 + HF_BOOT_BYTES + 4 * HF_HASH_BYTES + 13 * 8 + 2 +
+                       sizeof(((hf_database *)0)->name) + sizeof(((hf_database *)0)->user) +
+                       sizeof(((hf_database *)0)->place) <=
+                   CRC_AT,
+               "a record must fit its part of the block");
+
 uint32_t hf_crc32(uint32_t crc, const void *from, size_t bytes) {
     static uint32_t table[256];
     if (table[1] == 0) {
@@ -73,6 +79,16 @@ static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequ
     }
     bytes_field(cursor, &record->finished, 1);
     bytes_field(cursor, &record->exit_status, 1);
+    /* Added later: zeros in the records of programs that did not know of them, which pass over ours. */
+    hf_database *database = &record->database;
+    number_field(cursor, &record->finished_at);
+    number_field(cursor, &record->lines_idle);
+    number_field(cursor, &database->system);
+    bytes_field(cursor, database->name, sizeof database->name);
+    bytes_field(cursor, database->user, sizeof database->user);
+    bytes_field(cursor, database->place, sizeof database->place);
+    database->name[sizeof database->name - 1] = database->user[sizeof database->user - 1] =
+        database->place[sizeof database->place - 1] = '\0';
 }
 
 void hf_position_encode(const hf_position_record *record, uint64_t sequence,

@@ -7,6 +7,7 @@
 
 #include "connection.h"
 #include "csv_out.h"
+#include "database.h"
 #include "files.h"
 #include "job.h"
 #include "log.h"
@@ -15,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define QUERY_BYTES_MAX (16 * 1024 * 1024)
 
@@ -52,6 +54,8 @@ static void on_prepared(hf_request *request, hf_columns *columns) {
 static bool prepare(hf_job *job, hf_failure *failure) {
     hf_request request = { .sql = job->sql.data,
                            .prepare_only = true,
+                           .prepare = job->prepare,
+                           .wait_passing = true,
                            .replay = HF_REPLAY_SAFE,
                            .on_columns = on_prepared,
                            .timeout_ms = job->options->deadline_ms,
@@ -79,6 +83,16 @@ static bool prepare(hf_job *job, hf_failure *failure) {
     return false;
 }
 
+/* Which database this is, and whether it is the one that an earlier run was against. */
+static bool know_database(hf_job *job, bool resume, hf_failure *failure) {
+    char what[300];
+    snprintf(what, sizeof what, "preparing %.250s", job->options->query);
+    return hf_database_ask(&job->client, what, job->options->deadline_ms, &job->database,
+                           failure) &&
+           (!resume ||
+            hf_database_same(&job->record.database, &job->database, job->outputs.part, failure));
+}
+
 static void hash_columns(const hf_job *job, uint8_t out[HF_HASH_BYTES]) {
     hf_bytes text = { 0 };
     for (uint16_t i = 0; i < job->n_columns; i++) {
@@ -92,7 +106,7 @@ static void hash_columns(const hf_job *job, uint8_t out[HF_HASH_BYTES]) {
 /* ---- the files ------------------------------------------------------------------------------------ */
 
 static void make_headers(hf_job *job, hf_bytes *output) {
-    bool alone = job->scan.n_header + job->n_columns == 1;
+    bool alone = job->scan.n_header + job->n_columns + job->options->affected == 1;
     hf_bytes names = { 0 };
     for (size_t i = 0; i < job->scan.n_header; i++) {
         hf_bytes_add_text(&names, i ? "," : "");
@@ -103,7 +117,7 @@ static void make_headers(hf_job *job, hf_bytes *output) {
         hf_bytes_add_byte(output, ',');
         hf_csv_add_cell(output, job->columns[i], false);
     }
-    hf_bytes_add_byte(output, '\n');
+    hf_bytes_add_text(output, job->options->affected ? ",affected\n" : "\n");
     hf_bytes *const others[] = { &job->rejects_header, &job->unknown_header };
     for (size_t i = 0; i < 2; i++) {
         hf_bytes_add_text(others[i], "line,");
@@ -127,13 +141,15 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
             job->outputs.part);
     } else if (resume) {
         job->record.runs++;
+        job->record.database = job->database;
         good = hf_outputs_resume(&job->outputs, &job->record, failure) &&
                hf_outputs_commit(&job->outputs, &job->record, failure);
     } else {
         job->record = (hf_position_record){ .identity = job->scan.identity,
                                             .input_offset = job->scan.first_offset,
                                             .next_line = job->scan.first_line,
-                                            .runs = 1 };
+                                            .runs = 1,
+                                            .database = job->database };
         memcpy(job->record.columns, columns, sizeof columns);
         good = hf_outputs_begin(&job->outputs, &header, &job->record, failure);
     }
@@ -194,16 +210,35 @@ static int run(hf_job *job, hf_failure *failure) {
         return failure->status;
     }
     int status = status_of(&job->record);
+    job->record.finished_at = (uint64_t)hf_time_now();
     if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
         return failure->status;
     }
     return status;
 }
 
-static const char *reason_of(int status, bool already) {
-    if (already) {
-        return "finished by an earlier run: nothing to do";
+/* Of a job that an earlier run finished: when, against what, and how to have it made anew. */
+static void say_finished(const hf_job *job, hf_bytes *to) {
+    const hf_position_record *record = &job->record;
+    char time[HF_TIME_BYTES];
+    struct stat done;
+    int64_t at = (int64_t)record->finished_at;
+    if (at == 0 && stat(job->outputs.done, &done) == 0) { /* an older program's */
+        at = (int64_t)done.st_mtim.tv_sec * 1000;
     }
+    hf_bytes_add_text(to, "finished by an earlier run");
+    if (at) {
+        hf_bytes_format(to, " at %s", hf_time_text(at, time));
+    }
+    hf_bytes_add_text(to, record->database.name[0] ? ", against " : "");
+    hf_database_text(&record->database, to);
+    hf_bytes_format(to, ": nothing to do; %s, or choose another --output",
+                    job->replay == HF_REPLAY_SAFE && !job->options->write
+                        ? "to run it anew, add --restart"
+                        : "--restart runs it anew, and all its writes again");
+}
+
+static const char *reason_of(int status) {
     return status == HF_EXIT_UNKNOWN    ? "done, but the outcome of some writes is unknown"
            : status == HF_EXIT_REJECTED ? "done, but some lines were rejected"
                                         : "all done";
@@ -229,7 +264,10 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
         !hf_folder_usable(options->output, failure)) {
         return false;
     }
-    hf_bytes_text(&job->sql);
+    job->prepare =
+        options->prepare == HF_PREPARE_AUTO && hf_statement_keeps(hf_bytes_text(&job->sql));
+    job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
+    job->summary.counts = options->write && job->counts;
     job->in = hf_csv_in_open(options->cost_file, failure);
     if (!job->in || !hf_scan_input(&job->scan, job->in, options, &job->sql, failure)) {
         return false;
@@ -246,7 +284,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     job->summary.from = hf_client_now(&job->client);
     hf_log(HF_LOG_INFO, "%s: %llu lines, at most %u connections to %s", options->cost_file,
            (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
-    return prepare(job, failure) &&
+    return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && prepare(job, failure) &&
            hf_scan_params(&job->scan, options->params, options->cost_file, job->n_params,
                           &job->params, failure) &&
            open_files(job, *found == HF_OUTPUTS_RESUME, failure);
@@ -298,7 +336,13 @@ int hf_report(const hf_options *given) {
         status = run(job, &failure);
     }
     job->summary.record = job->record;
-    const char *reason = failure.status ? failure.text : reason_of(status, job->summary.already);
+    hf_bytes finished = { 0 };
+    if (job->summary.already) {
+        say_finished(job, &finished);
+    }
+    const char *reason = failure.status         ? failure.text
+                         : job->summary.already ? hf_bytes_text(&finished)
+                                                : reason_of(status);
     hf_client *client = job->client.pool ? &job->client : NULL;
     if (failure.status) {
         hf_log_failure(&failure);
@@ -311,6 +355,7 @@ int hf_report(const hf_options *given) {
         !hf_summary_write(&job->summary, client, &options, status, reason, &unwritten)) {
         hf_log_failure(&unwritten); /* the report itself is as its status says */
     }
+    hf_bytes_free(&finished);
     free_job(job);
     return status;
 }

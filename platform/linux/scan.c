@@ -31,6 +31,10 @@ static void identify_manner(const hf_options *options, uint8_t out[HF_HASH_BYTES
     hf_bytes_format(&text, "params=%s\nwrite=%d\nreplay=%d\n",
                     options->params ? options->params : "", options->write,
                     hf_options_replay(options) == HF_REPLAY_SAFE);
+    if (options
+            ->affected) { /* what came later is there only when it is given: old positions stay valid */
+        hf_bytes_add_text(&text, "affected=1\n");
+    }
     hf_sha256_of(text.data, text.used, out);
     hf_bytes_free(&text);
 }
@@ -137,8 +141,9 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
     if (memcmp(one->query, other->query, HF_HASH_BYTES) != 0) {
         return "the query";
     }
-    return memcmp(one->manner, other->manner, HF_HASH_BYTES) != 0 ? "--params, --write or --replay"
-                                                                  : NULL;
+    return memcmp(one->manner, other->manner, HF_HASH_BYTES) != 0
+               ? "--params, --write, --replay or --affected"
+               : NULL;
 }
 
 void hf_scan_free(hf_scan *scan) {

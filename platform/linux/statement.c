@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -74,6 +75,154 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
     }
     return true;
 }
+
+bool hf_statement_counts(const char *sql) {
+    static const char *const counted[] = { "INSERT", "UPDATE", "DELETE", "MERGE",
+                                           "SELECT", "WITH",   "VALUES", "TABLE" };
+    const char *first = skip(sql);
+    while (*first == '(' || *first == ';') {
+        first = skip(first + 1);
+    }
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
+        if (starts_with(first, counted[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- literals that name a moment ------------------------------------------------------------------ */
+
+/* The word at hand of a literal's text, as its escapes read. */
+typedef struct hf_moment {
+    char word[16];
+    size_t used;
+    bool began; /* the literal had a word before this one */
+    bool found;
+} hf_moment;
+
+/* A literal that begins with such a word (`nowhere` does, too: it costs no more than some speed), or has it as a word
+ * of its own behind others: '10:00 today', '[now,)', '{today,tomorrow}'. */
+static void end_word(hf_moment *moment) {
+    static const char *const words[] = { "now", "today", "tomorrow", "yesterday" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t length = strlen(words[i]);
+        moment->found = moment->found ||
+                        (moment->used >= length && memcmp(moment->word, words[i], length) == 0 &&
+                         (moment->used == length || !moment->began));
+    }
+    moment->began = moment->began || moment->used > 0;
+    moment->used = 0;
+}
+
+static bool is_name(char c) {
+    return isalnum((unsigned char)c) || c == '_' || (c & 0x80);
+}
+
+static void put(hf_moment *moment, char c) {
+    if (!is_name(c)) {
+        end_word(moment);
+    } else if (moment->used < sizeof moment->word) {
+        moment->word[moment->used++] = (char)tolower((unsigned char)c);
+    }
+}
+
+/* A character by its number may be of any word: that is not looked into. */
+static bool is_number(char c) {
+    return (c >= '0' && c <= '7') || c == 'x' || c == 'u' || c == 'U';
+}
+
+/* Behind a literal's closing quote: where it goes on, if only blanks with a line break in them lie between the
+ * two (docs 4.1.2.1); NULL it does not. */
+static const char *continuation(const char *at) {
+    const char *next = at;
+    bool broken = false;
+    for (;;) {
+        if (next[0] == '-' && next[1] == '-') {
+            next += strcspn(next, "\n");
+        } else if (isspace((unsigned char)*next)) {
+            broken = broken || *next == '\n' || *next == '\r';
+            next++;
+        } else {
+            return broken && *next == '\'' ? next + 1 : NULL;
+        }
+    }
+}
+
+/* Behind a literal in single quotes; at: behind its first. kind: 'E' or 'U' with escapes, which of the latter are
+ * all numbers (docs 4.1.2.2, 4.1.2.3), or 0. */
+static const char *quoted(hf_moment *moment, const char *at, char kind) {
+    while (*at) {
+        if (at[0] == '\'' && at[1] == '\'') {
+            put(moment, '\'');
+            at += 2;
+        } else if (*at == '\'') {
+            const char *next = continuation(at + 1);
+            if (!next) {
+                break;
+            }
+            at = next;
+        } else if (kind && at[0] == '\\' && at[1]) {
+            moment->found = moment->found || kind == 'U' || is_number(at[1]);
+            put(moment, strchr("bfnrt", at[1]) ? ' ' : at[1]);
+            at += 2;
+        } else {
+            put(moment, *at++);
+        }
+    }
+    end_word(moment);
+    return *at ? at + 1 : at;
+}
+
+/* Behind $$…$$ or $tag$…$tag$; NULL: it is none, but $1, say. */
+static const char *dollar_quoted(hf_moment *moment, const char *at) {
+    const char *tag = at + 1;
+    if (isdigit((unsigned char)*tag)) {
+        return NULL;
+    }
+    while (is_name(*tag)) {
+        tag++;
+    }
+    if (*tag != '$') {
+        return NULL;
+    }
+    size_t length = (size_t)(tag + 1 - at);
+    const char *text = tag + 1;
+    while (*text && strncmp(text, at, length) != 0) {
+        put(moment, *text++);
+    }
+    end_word(moment);
+    return *text ? text + length : text;
+}
+
+bool hf_statement_keeps(const char *sql) {
+    hf_moment moment = { .used = 0 };
+    for (const char *at = skip(sql); *at && !moment.found; at = skip(at)) {
+        const char *behind = NULL;
+        moment.began = false;
+        if (*at == '\'') {
+            behind = quoted(&moment, at + 1, 0);
+        } else if (strncasecmp(at, "E'", 2) == 0) {
+            behind = quoted(&moment, at + 2, 'E');
+        } else if (strncasecmp(at, "U&'", 3) == 0) {
+            behind = quoted(&moment, at + 3, 'U');
+        } else if (*at == '"') { /* a name; "" in it begins another, which comes to the same */
+            behind = at + 1 + strcspn(at + 1, "\"");
+            behind += *behind == '"';
+        } else if (*at == '$') {
+            behind = dollar_quoted(&moment, at);
+        } else if (is_name(*at)) {
+            for (behind = at; is_name(*behind) || *behind == '$';) {
+                behind++;
+            }
+            moment.found = behind - at == 7 && strncasecmp(at, "UESCAPE", 7) == 0;
+        }
+        at = behind ? behind : at + 1;
+    }
+    return !moment.found;
+}
+
+/* ---- a place in it -------------------------------------------------------------------------------- */
 
 static bool continues(const char *at) {
     return ((unsigned char)*at & 0xc0) == 0x80;

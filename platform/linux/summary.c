@@ -52,6 +52,10 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
     const hf_position_record *record = &summary->record;
     hf_bytes_format(to, "  lines       %llu of %llu done", (unsigned long long)record->lines_done,
                     (unsigned long long)summary->lines_total);
+    if (record->lines_idle) {
+        hf_bytes_format(to, ", %llu of these without effect (0 rows affected)",
+                        (unsigned long long)record->lines_idle);
+    }
     if (record->lines_rejected) {
         hf_bytes_format(to, ", %llu rejected (%s.rejects.csv)",
                         (unsigned long long)record->lines_rejected, options->output);
@@ -113,6 +117,29 @@ static void add_connections(hf_json *json, const hf_client *client) {
     hf_json_add(json, "outages", outages);
 }
 
+/* null: not noted, or not yet. */
+static void add_noted(hf_json *json, const char *name, const char *text) {
+    if (text[0]) {
+        hf_json_add_text(json, name, text);
+    } else {
+        hf_json_add_null(json, name);
+    }
+}
+
+static void add_database(hf_json *json, const hf_position_record *record, char *time) {
+    const hf_database *database = &record->database;
+    char system[32] = ""; /* as text: it is larger than a JSON number may be */
+    if (database->system) {
+        snprintf(system, sizeof system, "%llu", (unsigned long long)database->system);
+    }
+    add_noted(json, "finished",
+              record->finished_at ? hf_time_text((int64_t)record->finished_at, time) : "");
+    add_noted(json, "database", database->name);
+    add_noted(json, "system_identifier", system);
+    add_noted(json, "place", database->place);
+    add_noted(json, "user", database->user);
+}
+
 static void add_summary(hf_json *json, const hf_summary *summary, const hf_client *client,
                         const hf_options *options, int status, const char *reason) {
     char time[HF_TIME_BYTES];
@@ -127,12 +154,18 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     hf_json_add_count(json, "lines_done", summary->record.lines_done);
     hf_json_add_count(json, "lines_rejected", summary->record.lines_rejected);
     hf_json_add_count(json, "lines_unknown", summary->record.lines_unknown);
+    if (summary->counts) {
+        hf_json_add_count(json, "lines_without_effect", summary->record.lines_idle);
+    } else {
+        hf_json_add_null(json, "lines_without_effect");
+    }
     hf_json_add_count(json, "lines_this_run", ended(&summary->record) - summary->lines_before);
     if (summary->resumed_from) {
         hf_json_add_count(json, "resumed_from_line", summary->resumed_from);
     } else {
         hf_json_add_null(json, "resumed_from_line");
     }
+    add_database(json, &summary->record, time);
     hf_json_add_count(json, "runs", summary->record.runs);
     hf_json_add_count(json, "elapsed_ms_all_runs", summary->record.elapsed_ms);
     hf_json_add_count(json, "statements", summary->statements);

@@ -23,6 +23,7 @@ typedef struct hf_summary {
     hf_slow slowest[HF_SLOWEST]; /* in falling order; ms 0: none */
     hf_position_record record;   /* how far the job is */
     bool already;                /* it was finished before */
+    bool counts;                 /* lines that touched no row are counted: it is a write */
 } hf_summary;
 
 /* A statement of `line` was answered after ms. */

@@ -19,6 +19,7 @@ void hf_window_free(hf_window *window) {
         hf_bytes_free(&line->prefix);
         hf_bytes_free(&line->out);
         hf_bytes_free(&line->message);
+        hf_bytes_free(&line->row_ends);
         free(line->cells);
         free(line->params);
     }
@@ -79,11 +80,12 @@ hf_line *hf_window_add(hf_window *window, const hf_csv_record *record) {
     line->end = record->end;
     line->rows = 0;
     line->paused = line->unbounded = line->again = line->intended = line->void_rows =
-        line->streams = false;
+        line->streams = line->counted = false;
     line->code[0] = line->ticket[0] = '\0';
     hf_bytes_reset(&line->prefix, KEEP_BYTES);
     hf_bytes_reset(&line->out, KEEP_BYTES);
     hf_bytes_reset(&line->message, KEEP_BYTES);
+    hf_bytes_reset(&line->row_ends, KEEP_BYTES);
     hf_window_count(window, line);
     return line;
 }

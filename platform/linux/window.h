@@ -23,6 +23,9 @@ typedef enum hf_line_state {
     HF_LINE_UNDONE    /* to be run, or asked about, by the next run */
 } hf_line_state;
 
+/* The code of a line that was done and touched no row. */
+#define HF_LINE_IDLE "0"
+
 typedef struct hf_line {
     hf_request request;
     hf_line_state state;
@@ -42,9 +45,12 @@ typedef struct hf_line {
     /* Its COMMIT was sent, and its answer is not known: what to ask the server by. "": none. `out` then holds the
      * output lines that count if it was committed. */
     char ticket[HF_TICKET_BYTES];
-    bool void_rows; /* its rows are not wanted any more */
-    bool streams;   /* its rows go to the file, not to `out` */
-    char code[HF_INTENT_CODE_BYTES];
+    bool void_rows;    /* its rows are not wanted any more */
+    bool streams;      /* its rows go to the file, not to `out` */
+    bool counted;      /* `affected` is known: all of it was done, but perhaps its COMMIT */
+    uint64_t affected; /* rows that its statement touched */
+    hf_bytes row_ends; /* --affected: the offsets (size_t) in `out` at which it is still missing */
+    char code[HF_INTENT_CODE_BYTES]; /* of one that is OK: HF_LINE_IDLE, or "" */
     hf_bytes message;
     size_t held; /* bytes counted in the window's */
 } hf_line;

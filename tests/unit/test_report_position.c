@@ -41,6 +41,12 @@ static void a_record_survives_its_bytes(void **state) {
     record.lines_unknown = 8;
     record.runs = 9;
     record.elapsed_ms = 10;
+    record.lines_idle = 11;
+    record.finished_at = 12;
+    record.database.system = UINT64_MAX;
+    memset(record.database.name, 'n', sizeof record.database.name - 1);
+    memset(record.database.user, 'u', sizeof record.database.user - 1);
+    memset(record.database.place, 'p', sizeof record.database.place - 1);
     record.finished = 1;
     record.exit_status = 5;
     hf_position_encode(&record, 77, boot_a, bytes);
@@ -49,6 +55,30 @@ static void a_record_survives_its_bytes(void **state) {
     assert_memory_equal(&back, &record, offsetof(hf_position_record, exit_status) + 1);
     assert_int_equal(sequence, 77);
     assert_memory_equal(boot, boot_a, sizeof boot);
+}
+
+/* A record of the first version: the same bytes, and nothing behind the exit status. Shows found R1. */
+static void a_record_from_before_databases_were_noted_is_read_without_one(void **state) {
+    enum { OF_THE_FIRST_VERSION = 254, CRC_AT = HF_POSITION_RECORD - 4 };
+    uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
+    hf_position_record back, record = record_of(3);
+    uint64_t sequence;
+    (void)state;
+    record.lines_idle = record.finished_at = record.database.system = 1;
+    strcpy(record.database.name, "shop");
+    record.exit_status = 2;
+    hf_position_encode(&record, 1, boot_a, bytes);
+    memset(bytes + OF_THE_FIRST_VERSION, 0, CRC_AT - OF_THE_FIRST_VERSION);
+    assert_false(hf_position_decode(bytes, &back, &sequence, boot));
+    uint32_t crc = hf_crc32(0, bytes, CRC_AT);
+    for (int i = 0; i < 4; i++) {
+        bytes[CRC_AT + i] = (uint8_t)(crc >> (8 * i));
+    }
+    assert_true(hf_position_decode(bytes, &back, &sequence, boot));
+    assert_int_equal(back.lines_done, 3);
+    assert_int_equal(back.exit_status, 2);
+    assert_int_equal(back.lines_idle + back.finished_at + back.database.system, 0);
+    assert_string_equal(back.database.name, "");
 }
 
 static void any_changed_bit_makes_it_no_record(void **state) {
@@ -259,6 +289,7 @@ static int remove_folder(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_survives_its_bytes),
+        cmocka_unit_test(a_record_from_before_databases_were_noted_is_read_without_one),
         cmocka_unit_test(any_changed_bit_makes_it_no_record),
         cmocka_unit_test(a_volatile_record_counts_only_under_its_own_boot),
         cmocka_unit_test(a_power_cut_leaves_the_last_commit_whatever_was_dropped),

@@ -120,6 +120,11 @@ def _run(folder, *command, network=None):
         raise RuntimeError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}")
 
 
+def initdb(folder, data, programs=None):
+    _run(folder, server_program("initdb", programs), "-N", "-D", data, "-U", "postgres", "-A", "trust",
+         "-E", "UTF8", "--locale=C.UTF-8")
+
+
 def give_to_server(*paths):
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
@@ -179,6 +184,18 @@ class Cluster:
         if self.running():
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def make_anew(self):
+        """Another system at the same place, as initdb makes it: the template's settings, an empty db, the role plain."""
+        self.stop("immediate")
+        old = self.data.rename(self.folder / "old")
+        initdb(self.folder, self.data)
+        for name in ("postgresql.conf", "pg_hba.conf", "server.crt", "server.key"):
+            subprocess.run(["cp", "-a", old / name, self.data / name], check=True)
+        self.start()
+        with contextlib.closing(self.connect(dbname="postgres")) as admin:
+            admin.cursor().execute("CREATE DATABASE db")
+            admin.cursor().execute("CREATE ROLE plain LOGIN PASSWORD %s", (PASSWORD,))
 
     def running(self):
         return (self.data / "postmaster.pid").exists()
@@ -322,8 +339,7 @@ class Clusters:
         folder = self._template(version)
         folder.mkdir()
         give_to_server(folder)
-        _run(folder, server_program("initdb", self._programs(version)), "-N", "-D", folder / "data", "-U", "postgres", "-A", "trust",
-             "-E", "UTF8", "--locale=C.UTF-8")
+        initdb(folder, folder / "data", self._programs(version))
         with open(folder / "data" / "postgresql.conf", "a", encoding="utf-8") as config:
             config.write(CONFIG)
         (folder / "data" / "pg_hba.conf").write_text(HBA)
