@@ -1,20 +1,52 @@
 #include "files.h"
 
 #include "program.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-int hf_file_open(const char *path, int flags) {
+#define NAP_MS 250 /* a signal that came just before a sleep is noticed so late */
+
+static int open_file(const char *path, int flags, unsigned mode) {
     int fd;
     do {
-        fd = open(path, flags | O_CLOEXEC, 0666);
+        fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode);
     } while (fd < 0 && errno == EINTR);
     return fd;
+}
+
+int hf_file_open(const char *path, int flags) {
+    return open_file(path, flags, 0666);
+}
+
+int hf_file_reopen(const char *path, int flags) {
+    return open_file(path, flags | O_NOFOLLOW, 0);
+}
+
+int hf_file_create(const char *path, int flags, unsigned mode) {
+    return open_file(path, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+}
+
+const char *hf_mode_kind(unsigned mode) {
+    return S_ISDIR(mode)    ? "a folder"
+           : S_ISFIFO(mode) ? "a named pipe"
+           : S_ISSOCK(mode) ? "a socket"
+           : S_ISCHR(mode)  ? "a device"
+           : S_ISBLK(mode)  ? "a disk"
+           : S_ISLNK(mode)  ? "a symbolic link"
+                            : NULL;
+}
+
+const char *hf_file_kind(const char *path) {
+    struct stat file;
+    return stat(path, &file) == 0 ? hf_mode_kind(file.st_mode) : NULL;
 }
 
 bool hf_file_cut(int fd, uint64_t bytes) {
@@ -42,29 +74,64 @@ bool hf_file_reserve(int fd, uint64_t from, uint64_t bytes) {
     return error == 0;
 }
 
-bool hf_file_read(const char *path, size_t max, hf_bytes *to, hf_failure *failure) {
-    bool standard = strcmp(path, "-") == 0;
+static uint64_t now_ms(void) {
+    struct timespec now = { 0 };
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Until there is something to read, or the end of it. False: a signal came, or the time is over. */
+static bool await_input(int fd, const char *path, uint64_t until, hf_failure *failure) {
+    struct pollfd input = { .fd = fd, .events = POLLIN };
+    for (;;) {
+        int ready = poll(&input, 1, NAP_MS);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            return true; /* what is wrong with it, reading will say */
+        }
+        if (hf_signals_caught()) {
+            return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s, waiting for %s",
+                           strsignal(hf_signals_caught()), path);
+        }
+        if (until && now_ms() >= until) {
+            return hf_fail(
+                failure, HF_EXIT_INCOMPLETE,
+                "the job's time is over (--deadline), waiting for %s: nothing writes to it", path);
+        }
+    }
+}
+
+bool hf_file_read_within(const char *path, size_t max, uint32_t wait_ms, hf_bytes *to,
+                         hf_failure *failure) {
+    bool standard = strcmp(path, "-") == 0, waited = true;
+    const char *name = standard ? "standard input" : path;
     int fd = standard ? STDIN_FILENO : hf_file_open(path, O_RDONLY);
     if (fd < 0) {
-        return hf_fail_file(failure, HF_EXIT_USAGE, path, "read");
+        return hf_fail_file(failure, HF_EXIT_USAGE, name, "read");
     }
-    ssize_t got;
+    const uint64_t until = wait_ms ? now_ms() + wait_ms : 0;
+    ssize_t got = 0;
     do {
         hf_bytes_reserve(to, 16384);
-        got = read(fd, to->data + to->used, to->size - to->used);
+        waited = await_input(fd, name, until, failure);
+        got = waited ? read(fd, to->data + to->used, to->size - to->used) : -1;
         to->used += got > 0 ? (size_t)got : 0;
-    } while ((got > 0 && to->used <= max) || (got < 0 && errno == EINTR));
+    } while ((got > 0 && to->used <= max) ||
+             (waited && got < 0 && (errno == EINTR || errno == EAGAIN)));
     bool good = got == 0;
-    if (got < 0) {
-        hf_fail_file(failure, HF_EXIT_USAGE, path, "read");
-    } else if (!good) {
-        hf_fail(failure, HF_EXIT_USAGE, "%s is larger than %zu bytes: is it the right file?", path,
+    if (waited && got < 0) {
+        hf_fail_file(failure, HF_EXIT_USAGE, name, "read");
+    } else if (got > 0) {
+        hf_fail(failure, HF_EXIT_USAGE, "%s is larger than %zu bytes: is it the right file?", name,
                 max);
     }
     if (!standard) {
         close(fd);
     }
     return good;
+}
+
+bool hf_file_read(const char *path, size_t max, hf_bytes *to, hf_failure *failure) {
+    return hf_file_read_within(path, max, 0, to, failure);
 }
 
 bool hf_file_exists(const char *path) {
@@ -112,7 +179,17 @@ bool hf_same_file(const char *a, const char *b) {
 
 bool hf_file_special(const char *path) {
     struct stat file;
-    return stat(path, &file) == 0 && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode);
+    return lstat(path, &file) == 0 && !S_ISREG(file.st_mode) && !S_ISDIR(file.st_mode);
+}
+
+bool hf_file_takes_text(const char *option, const char *path, hf_failure *failure) {
+    struct stat file;
+    if (stat(path, &file) != 0 || S_ISREG(file.st_mode) || S_ISFIFO(file.st_mode) ||
+        S_ISCHR(file.st_mode)) {
+        return true;
+    }
+    return hf_fail(failure, HF_EXIT_USAGE, "%s: %s is %s: name a file", option, path,
+                   hf_mode_kind(file.st_mode));
 }
 
 bool hf_folder_sync(const char *path) {

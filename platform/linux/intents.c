@@ -17,6 +17,7 @@ enum { HEAD_BYTES = 4 + 1 + 8 + HF_INTENT_CODE_BYTES, CRC_BYTES = 4 };
 
 #define ROOM_STEP     (1024u * 1024)
 #define COMPACT_BYTES (4u * 1024 * 1024)
+#define PRIVATE       0600 /* mode */
 
 static void put(uint8_t *to, uint64_t value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; i++) {
@@ -96,11 +97,24 @@ static bool load(hf_intents *intents, uint64_t from_line,
     return hf_file_cut(intents->fd, at);
 }
 
+/* It holds rows of the result, which are nobody else's to read. */
+static int open_private(const char *path) {
+    struct stat file;
+    int fd = hf_file_reopen(path, O_RDWR);
+    if (fd < 0 && errno == ENOENT) {
+        return hf_file_create(path, O_RDWR, PRIVATE);
+    }
+    if (fd >= 0 && fstat(fd, &file) == 0 && (file.st_mode & 07777) != PRIVATE) {
+        fchmod(fd, PRIVATE); /* an older program's; where that cannot be, it is as it was */
+    }
+    return fd;
+}
+
 bool hf_intents_open(hf_intents *intents, const char *path, uint64_t from_line,
                      void (*each)(void *user, const hf_intent *intent), void *user,
                      hf_failure *failure) {
     *intents = (hf_intents){ .path = path };
-    intents->fd = hf_file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW);
+    intents->fd = open_private(path);
     if (intents->fd < 0 || !load(intents, from_line, each, user) ||
         !hf_intents_reserve(intents, 1)) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
@@ -149,7 +163,8 @@ void hf_intents_compact_begin(hf_intents *intents) {
 bool hf_intents_compact_end(hf_intents *intents) {
     char *fresh_path = hf_path_beside(intents->path, ".new");
     hf_intents fresh = { .path = intents->path, .gathered = intents->gathered };
-    fresh.fd = hf_file_open(fresh_path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
+    unlink(fresh_path); /* what an interrupted compaction left */
+    fresh.fd = hf_file_create(fresh_path, O_RDWR, PRIVATE);
     bool replaced = fresh.fd >= 0 && hf_intents_reserve(&fresh, 1) &&
                     hf_intents_write(&fresh, true) && rename(fresh_path, intents->path) == 0;
     if (replaced) {

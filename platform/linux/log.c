@@ -8,16 +8,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#define ROOM_MS 1000
+
 static struct {
     int fd, level, format;
     const char *path;
-    bool broken;
+    bool broken, special; /* no regular file */
     void (*make_way)(void);
     hf_bytes line, message;
 } hf_the_log = { .fd = STDERR_FILENO, .level = HF_LOG_INFO };
@@ -55,12 +58,23 @@ bool hf_log_open(const hf_options *options, hf_failure *failure) {
     hf_the_log.level = options->log_level;
     hf_log_format(options->log_format);
     if (options->log_file) {
+        if (!hf_file_takes_text("--log-file", options->log_file, failure)) {
+            return false;
+        }
         int fd = hf_file_open(options->log_file, O_WRONLY | O_CREAT | O_APPEND);
+        if (fd < 0 && errno == ENXIO) {
+            return hf_fail(
+                failure, HF_EXIT_USAGE,
+                "--log-file: nobody reads the pipe %s: start its reader first, or name a "
+                "file",
+                options->log_file);
+        }
         if (fd < 0) {
             return hf_fail_file(failure, HF_EXIT_USAGE, options->log_file, "write the log to");
         }
         hf_the_log.fd = fd;
         hf_the_log.path = options->log_file;
+        hf_the_log.special = hf_file_kind(options->log_file) != NULL;
     }
     return true;
 }
@@ -171,10 +185,18 @@ static void say_gaps(int error) {
     hf_bytes_free(&said);
 }
 
+/* A reader of a pipe may be slow. One that does not read costs a wait, and then the lines: not the job. */
+static bool has_room(void) {
+    struct pollfd log = { .fd = hf_the_log.fd, .events = POLLOUT };
+    errno = EAGAIN;
+    return !hf_the_log.special || poll(&log, 1, hf_the_log.broken ? 0 : ROOM_MS) != 0;
+}
+
 static void write_line(const hf_bytes *line) {
     if (on_stderr()) {
         put(line->data, line->used);
-    } else if (!hf_write_all(hf_the_log.fd, line->data, line->used, -1) && !hf_the_log.broken) {
+    } else if (!(has_room() && hf_write_all(hf_the_log.fd, line->data, line->used, -1)) &&
+               !hf_the_log.broken) {
         hf_the_log.broken = true;
         say_gaps(errno);
     }

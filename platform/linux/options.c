@@ -5,6 +5,7 @@
 #include "files.h"
 #include "log.h"
 #include "program.h"
+#include "summary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -272,38 +273,92 @@ static void wipe_dsns(int argc, char **argv) {
     }
 }
 
-/* The log and the summary, which are written whatever is there, are nobody else's file. */
-static bool apart(const hf_options *options, hf_failure *failure) {
-    static const char *const endings[] = { "",         ".part",        ".position",   ".done",
-                                           ".intents", ".rejects.csv", ".unknown.csv" };
+/* "-" is a file's name nowhere: where standard input or output cannot do, that is said. */
+static bool no_dashes(const hf_options *options, hf_failure *failure) {
     const struct {
-        const char *option, *path;
-    } written[] = { { "--log-file", options->log_file }, { "--summary", options->summary } };
-    const char *const others[] = { options->cost_file, options->query, options->log_file };
-    for (size_t i = 0; i < 2; i++) {
-        const char *path = written[i].path;
-        bool taken = false;
-        for (size_t j = 0; path && j < 2 + i; j++) {
-            taken = taken || (others[j] && hf_same_file(path, others[j]));
-        }
-        for (size_t j = 0; path && j < sizeof endings / sizeof endings[0]; j++) {
-            char *output = hf_path_beside(options->output, endings[j]);
-            taken = taken || hf_same_file(path, output);
-            free(output);
-        }
-        if (taken) {
-            return hf_fail(failure, HF_EXIT_USAGE,
-                           "%s: %s is another file of this report: choose another name",
-                           written[i].option, path);
+        const char *option, *path, *why;
+    } files[] = {
+        { "--cost-file", options->cost_file,
+          "the input is read again when the job is resumed, which standard input cannot be: put it "
+          "into a file first (cat >cost.csv)" },
+        { "--output", options->output,
+          "the report is a file, so that it can be resumed: name one (--output report.csv); query "
+          "prints to standard output" },
+        { "--summary", options->summary,
+          "the summary is a file: name one, or say --summary /dev/stdout" },
+        { "--log-file", options->log_file,
+          "the log is on standard error when no --log-file is given; --log-file /dev/stdout is "
+          "standard output" },
+    };
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (files[i].path && strcmp(files[i].path, "-") == 0) {
+            return hf_fail(failure, HF_EXIT_USAGE, "%s -: %s", files[i].option, files[i].why);
         }
     }
+    const char *statement = options->command == HF_COMMAND_QUERY ? options->sql : options->query;
+    if (options->config && statement && strcmp(options->config, "-") == 0 &&
+        strcmp(statement, "-") == 0) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--config - and the statement's - are one standard input: put one of them into "
+            "a file");
+    }
     return true;
+}
+
+static bool is_of_report(const char *path, const char *output) {
+    static const char *const endings[] = {
+        "",         ".part",        ".position",    ".done",
+        ".intents", ".intents.new", ".rejects.csv", ".unknown.csv"
+    };
+    bool is = false;
+    for (size_t i = 0; !is && i < sizeof endings / sizeof endings[0]; i++) {
+        char *own = hf_path_beside(output, endings[i]);
+        is = hf_same_file(path, own);
+        free(own);
+    }
+    return is;
+}
+
+/* What is written, whatever is there, is nobody else's file: the log and the summary not another of the report's, and
+ * what the report reads none that it writes. */
+static bool apart(const hf_options *options, hf_failure *failure) {
+    char *fresh = options->summary ? hf_path_beside(options->summary, HF_SUMMARY_NEW) : NULL;
+    const struct {
+        const char *option, *path;
+    } files[] = { { "--cost-file", options->cost_file }, { "--query", options->query },
+                  { "--config", options->config },       { "--log-file", options->log_file },
+                  { "--summary", options->summary },     { "--summary", fresh } };
+    enum { READ = 3, ALL = 6 }; /* the first ones are only read */
+    bool good = true;
+    for (size_t i = 0; good && i < ALL; i++) {
+        bool taken = files[i].path && is_of_report(files[i].path, options->output);
+        for (size_t j = 0; files[i].path && i >= READ && j < i; j++) {
+            taken = taken || (files[j].path && hf_same_file(files[i].path, files[j].path));
+        }
+        good = !taken ||
+               hf_fail(failure, HF_EXIT_USAGE, "%s: %s is another file of this report: %s",
+                       files[i].option, files[i].path,
+                       i < READ ? "copy it, or choose another --output" : "choose another name");
+    }
+    if (good && hf_same_file(options->cost_file, options->query)) {
+        good =
+            hf_fail(failure, HF_EXIT_USAGE,
+                    "--cost-file and --query are the same file, %s: the one is the CSV file, the "
+                    "other holds the statement",
+                    options->query);
+    }
+    free(fresh);
+    return good;
 }
 
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
                        "--replay says how a write is repeated: it needs --write");
+    }
+    if (!no_dashes(options, failure)) {
+        return false;
     }
     if (options->command == HF_COMMAND_QUERY && !options->sql) {
         return hf_fail(failure, HF_EXIT_USAGE,

@@ -21,7 +21,14 @@ bool hf_outfile_open(hf_outfile *file, const char *path, bool create, uint64_t l
                      hf_failure *failure) {
     struct stat found;
     *file = (hf_outfile){ .path = path, .fd = -1 };
-    int fd = hf_file_open(path, O_WRONLY | O_NOFOLLOW | (create ? O_CREAT : 0));
+    int fd = create ? hf_file_create(path, O_WRONLY, 0666) : hf_file_reopen(path, O_WRONLY);
+    if (fd < 0 && create && errno == EEXIST) {
+        return hf_fail(
+            failure, status,
+            "%s appeared meanwhile and is not this job's: move it away, then run the same "
+            "command again",
+            path);
+    }
     if (fd < 0 || fstat(fd, &found) != 0) {
         hf_fail_file(failure, status, path, "write");
         if (fd >= 0) {

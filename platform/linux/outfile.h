@@ -23,8 +23,8 @@ typedef struct hf_outfile {
     hf_bytes buffer;
 } hf_outfile;
 
-/* Opens (creating it when `create`) and cuts the file to `length`; it must be at least that long. False:
- * why, with exit status `status` unless errno has one of its own. */
+/* Makes the file (`create`: nothing may be there), or opens it and cuts it to `length`; it must be at least that
+ * long. No link is followed. False: why, with exit status `status` unless errno has one of its own. */
 bool hf_outfile_open(hf_outfile *file, const char *path, bool create, uint64_t length, int status,
                      hf_failure *failure);
 bool hf_outfile_is_open(const hf_outfile *file);

@@ -38,6 +38,36 @@ static int size_is(const char *path, uint64_t bytes, hf_failure *failure) {
     return found > 0 ? S_ISREG(file.st_mode) && (uint64_t)file.st_size == bytes : found;
 }
 
+/* A pipe, a folder or a link under one of the names would make us wait, or write where nobody meant us to. */
+static bool all_ordinary(const hf_outputs *outputs, hf_failure *failure) {
+    char *fresh = hf_path_beside(outputs->intents_path, ".new");
+    const char *const paths[] = {
+        outputs->part,         outputs->position_path, outputs->done, outputs->rejects_path,
+        outputs->unknown_path, outputs->intents_path,  fresh
+    };
+    const char *kind = hf_file_kind(outputs->output);
+    bool good = true;
+    if (kind) {
+        good = hf_fail(failure, HF_EXIT_USAGE,
+                       "--output: %s is %s, and the report is a file: name one, %s%sreport.csv say",
+                       outputs->output, kind, strcmp(kind, "a folder") == 0 ? outputs->output : "",
+                       strcmp(kind, "a folder") == 0 ? "/" : "");
+    }
+    for (size_t i = 0; good && i < sizeof paths / sizeof paths[0]; i++) {
+        struct stat file;
+        kind = lstat(paths[i], &file) == 0 ? hf_mode_kind(file.st_mode) : NULL;
+        if (kind) {
+            good =
+                hf_fail(failure, HF_EXIT_USAGE,
+                        "%s is %s, and the report needs that name for a file of its own: move it "
+                        "away, or choose another --output",
+                        paths[i], kind);
+        }
+    }
+    free(fresh);
+    return good;
+}
+
 /* The end of a function that found a reason to stop. */
 #define FAILED(...) (hf_fail(failure, __VA_ARGS__), HF_OUTPUTS_FAILED)
 
@@ -209,7 +239,7 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf
                              .out = { .fd = -1 },
                              .rejects = { .fd = -1 },
                              .unknown = { .fd = -1 } };
-    if (!hf_folder_usable(path, failure)) {
+    if (!hf_folder_usable(path, failure) || !all_ordinary(outputs, failure)) {
         return HF_OUTPUTS_FAILED;
     }
     switch (hf_position_open(&outputs->position, outputs->position_path, record, failure)) {
@@ -254,7 +284,8 @@ bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_r
     bool good = outputs->position.fd < 0
                     ? hf_position_create(&outputs->position, outputs->position_path, failure)
                     : hf_position_clear(&outputs->position, failure);
-    good = good && remove_file(outputs->rejects_path, failure) &&
+    good = good && remove_file(outputs->part, failure) &&
+           remove_file(outputs->rejects_path, failure) &&
            remove_file(outputs->unknown_path, failure) && remove_intents(outputs, failure) &&
            hf_outfile_open(&outputs->out, outputs->part, true, 0, HF_EXIT_USAGE, failure);
     if (!good) {

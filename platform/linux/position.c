@@ -97,7 +97,7 @@ static hf_locked lock(const hf_position *position) {
 hf_position_found hf_position_open(hf_position *position, const char *path,
                                    hf_position_record *record, hf_failure *failure) {
     for (;;) {
-        *position = (hf_position){ .fd = hf_file_open(path, O_RDWR | O_NOFOLLOW), .path = path };
+        *position = (hf_position){ .fd = hf_file_reopen(path, O_RDWR), .path = path };
         if (position->fd < 0 && errno == ENOENT) {
             return HF_POSITION_NONE;
         }
@@ -123,7 +123,7 @@ hf_position_found hf_position_open(hf_position *position, const char *path,
 
 hf_position_found hf_position_read(const char *path, hf_position_record *record,
                                    hf_failure *failure) {
-    hf_position position = { .fd = hf_file_open(path, O_RDONLY | O_NOFOLLOW), .path = path };
+    hf_position position = { .fd = hf_file_reopen(path, O_RDONLY), .path = path };
     if (position.fd < 0 && errno == ENOENT) {
         return HF_POSITION_NONE;
     }
@@ -139,7 +139,7 @@ hf_position_found hf_position_read(const char *path, hf_position_record *record,
 
 bool hf_position_create(hf_position *position, const char *path, hf_failure *failure) {
     *position = (hf_position){ .path = path };
-    position->fd = hf_file_open(path, O_RDWR | O_CREAT | O_EXCL);
+    position->fd = hf_file_create(path, O_RDWR, 0666);
     if (position->fd < 0 && errno != EEXIST) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
     }

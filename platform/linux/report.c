@@ -247,7 +247,8 @@ static const char *reason_of(int status) {
 /* What cannot be written is said once: it is not tried again at the end. */
 static bool summary_usable(hf_options *options, hf_failure *failure) {
     const char *path = options->summary;
-    if (!path || hf_file_special(path) || hf_folder_usable(path, failure)) {
+    if (!path || (hf_file_takes_text("--summary", path, failure) &&
+                  (hf_file_special(path) || hf_folder_usable(path, failure)))) {
         return true;
     }
     options->summary = NULL;
@@ -258,7 +259,8 @@ static bool summary_usable(hf_options *options, hf_failure *failure) {
 static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
                       hf_failure *failure) {
     *found = HF_OUTPUTS_FAILED;
-    if (!hf_file_read(options->query, QUERY_BYTES_MAX, &job->sql, failure) ||
+    if (!hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->sql,
+                             failure) ||
         !hf_statement_take(&job->sql, options->query, failure) ||
         !hf_connection_settings(config, options, failure) || !summary_usable(options, failure) ||
         !hf_folder_usable(options->output, failure)) {

@@ -222,8 +222,13 @@ bool hf_summary_write(const hf_summary *summary, const hf_client *client, const 
     add_summary(json, summary, client, options, status, reason);
     char *text = hf_json_print(json, true);
     const bool special = hf_file_special(options->summary); /* written to, never replaced */
-    char *fresh = hf_path_beside(options->summary, special ? "" : ".new");
-    int fd = text ? hf_file_open(fresh, O_WRONLY | O_CREAT | O_TRUNC) : -1;
+    char *fresh = hf_path_beside(options->summary, special ? "" : HF_SUMMARY_NEW);
+    if (!special) {
+        unlink(fresh); /* what a run that was killed left */
+    }
+    int fd = !text     ? -1
+             : special ? hf_file_open(fresh, O_WRONLY | O_CREAT | O_TRUNC)
+                       : hf_file_create(fresh, O_WRONLY, 0666);
     bool good =
         fd >= 0 && hf_write_all(fd, text, strlen(text), -1) && hf_write_all(fd, "\n", 1, -1);
     int error = errno;
@@ -239,7 +244,15 @@ bool hf_summary_write(const hf_summary *summary, const hf_client *client, const 
     }
     if (!good) {
         errno = error;
-        hf_fail_file(failure, HF_EXIT_USAGE, options->summary, "write the summary to");
+        if (special && error == ENXIO) {
+            hf_fail(
+                failure, HF_EXIT_USAGE,
+                "cannot write the summary to %s: nobody reads that pipe; start its reader first, "
+                "or name a file",
+                options->summary);
+        } else {
+            hf_fail_file(failure, HF_EXIT_USAGE, options->summary, "write the summary to");
+        }
     }
     free(fresh);
     free(text);

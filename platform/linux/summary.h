@@ -5,7 +5,8 @@
 #include "client.h"
 #include "position.h"
 
-#define HF_SLOWEST 5
+#define HF_SLOWEST     5
+#define HF_SUMMARY_NEW ".new" /* behind the file's name until it is whole */
 
 typedef struct hf_slow {
     uint64_t line;

@@ -3,6 +3,7 @@
 
 #include "unit.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -233,6 +234,26 @@ static void a_wrong_file_is_refused_by_name(void **state) {
     }
 }
 
+/* Shows found R6. */
+static void standard_input_is_not_the_settings_and_the_statement_too(void **state) {
+    static const char *const lines[] = {
+        "holdfast report --cost-file a --query - --output c --config -",
+        "holdfast query - --config -"
+    };
+    (void)state;
+    write_json("{\"window\": 9}");
+    int kept = dup(STDIN_FILENO);
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        int file = open(path, O_RDONLY);
+        assert_int_equal(dup2(file, STDIN_FILENO), STDIN_FILENO);
+        close(file);
+        assert_false(parse(lines[i]));
+        assert_non_null(strstr(failure.text, "one standard input"));
+    }
+    dup2(kept, STDIN_FILENO);
+    close(kept);
+}
+
 /* Shows security 14. */
 static void a_file_with_a_dsn_is_its_owners_alone(void **state) {
     static const char json[] = "{\"dsn\": \"postgres://u:hunter2@h/d\"}";
@@ -291,6 +312,7 @@ int main(void) {
         cmocka_unit_test(a_dsn_is_wiped_from_argv),
         cmocka_unit_test(the_file_gives_what_the_command_line_does_not),
         cmocka_unit_test(a_wrong_file_is_refused_by_name),
+        cmocka_unit_test(standard_input_is_not_the_settings_and_the_statement_too),
         cmocka_unit_test(a_file_with_a_dsn_is_its_owners_alone),
         cmocka_unit_test(help_has_every_option),
     };
