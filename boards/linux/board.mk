@@ -53,7 +53,7 @@ $(BUILD)/port/linux/lookup.o: private WIDE =
 WITH    := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
 CFLAGS  ?= -O2 -g
 LDLIBS  += -lcares -lidn
-CSVLIBS := -lcsv
+CSVLIBS := -lcsv -lz
 
 # The same for every object, third-party code's too, of what the compiler has for its target. Position independent, so
 # that the library can be linked into a program or a shared object; with names bound inside, which costs nothing then.

@@ -10,30 +10,27 @@
 #include "csv_in.h"
 
 #include "bytes.h"
-#include "files.h"
+#include "input.h"
 #include "program.h"
 
 #include <csv.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CHUNK_BYTES (128 * 1024)
 #define GROWTH      (64 * 1024) /* libcsv's cell buffer grows by this */
 #define KEEP_BYTES  (1024 * 1024)
 
 struct hf_csv_in {
-    int fd;
+    hf_input *input;
     const char *path;
     struct csv_parser parser;
     char *chunk;
-    size_t at, have;      /* chunk[at, have) is not parsed yet */
-    uint64_t base;        /* file offset of chunk[0] */
-    uint64_t line;        /* the physical line at chunk[at] */
-    bool held_cr, ended;  /* a CR is held back; the file is read to its end */
+    size_t at, have;     /* chunk[at, have) is not parsed yet */
+    uint64_t base;       /* offset of chunk[0] in the input */
+    uint64_t line;       /* the physical line at chunk[at] */
+    bool held_cr, ended; /* a CR is held back; the file is read to its end */
+    bool blank;
     bool begun, row_done; /* of the record: a byte of it was parsed; libcsv says it is complete */
     uint64_t record_line; /* where it starts */
     hf_bytes text;        /* its cells' text, one after the other */
@@ -83,42 +80,25 @@ static bool parser_start(hf_csv_in *in, hf_failure *failure) {
 }
 
 hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure) {
-    struct stat file;
-    int fd = hf_file_open(path, O_RDONLY | O_NONBLOCK); /* a pipe does not hold us up */
-    if (fd < 0) {
-        hf_fail_file(failure, HF_EXIT_USAGE, path, "read the cost file");
-        return NULL;
-    }
-    if (fstat(fd, &file) != 0) {
-        hf_fail_file(failure, HF_EXIT_USAGE, path, "read the cost file");
-        close(fd);
-        return NULL;
-    }
-    if (!S_ISREG(file.st_mode)) {
-        close(fd);
-        hf_fail(
-            failure, HF_EXIT_USAGE,
-            "%s is no regular file: the input is read again after a restart, so a pipe or a folder "
-            "will not do",
-            path);
+    hf_input *input = hf_input_open(path, failure);
+    if (!input) {
         return NULL;
     }
     hf_csv_in *in = hf_must_alloc(1, sizeof *in);
-    *in = (hf_csv_in){ .fd = fd, .path = path, .line = 1 };
+    *in = (hf_csv_in){ .input = input, .path = path, .line = 1 };
     if (!parser_start(in, failure)) {
-        close(fd);
+        hf_input_close(input);
         free(in);
         return NULL;
     }
     in->chunk = hf_must_alloc(CHUNK_BYTES, 1);
-    posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return in;
 }
 
 void hf_csv_in_close(hf_csv_in *in) {
     if (in) {
         csv_free(&in->parser);
-        close(in->fd);
+        hf_input_close(in->input);
         hf_bytes_free(&in->text);
         free(in->cells);
         free(in->chunk);
@@ -133,7 +113,7 @@ void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, siz
 }
 
 bool hf_csv_in_stat(const hf_csv_in *in, struct stat *file) {
-    return fstat(in->fd, file) == 0;
+    return hf_input_stat(in->input, file);
 }
 
 bool hf_csv_in_seek(hf_csv_in *in, uint64_t offset, uint64_t line, hf_failure *failure) {
@@ -145,47 +125,35 @@ bool hf_csv_in_seek(hf_csv_in *in, uint64_t offset, uint64_t line, hf_failure *f
     in->base = offset;
     in->line = line;
     in->held_cr = in->ended = in->begun = false;
-    if (lseek(in->fd, (off_t)offset, SEEK_SET) < 0) {
-        return hf_fail_file(failure, HF_EXIT_USAGE, in->path, "read");
-    }
-    return true;
+    return hf_input_seek(in->input, offset, failure);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
-static bool skip_mark(hf_csv_in *in, hf_failure *failure) {
-    const char *chunk = in->chunk;
-    if (in->have >= 3 && memcmp(chunk, "\xef\xbb\xbf", 3) == 0) {
-        in->at = 3;
-    } else if (in->have >= 2 &&
-               (memcmp(chunk, "\xff\xfe", 2) == 0 || memcmp(chunk, "\xfe\xff", 2) == 0)) {
-        return hf_fail(failure, HF_EXIT_USAGE, "%s:1: the file is UTF-16: convert it to UTF-8",
-                       in->path);
-    }
-    return true;
-}
-
 static bool refill(hf_csv_in *in, hf_failure *failure) {
     in->base += in->have;
     in->at = in->have = 0;
-    while (in->have < CHUNK_BYTES) { /* whole chunks: a mark is never cut, and reads are few */
-        ssize_t got = read(in->fd, in->chunk + in->have, CHUNK_BYTES - in->have);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return hf_fail_file(failure, HF_EXIT_INCOMPLETE, in->path, "read");
-        }
-        if (got == 0) {
-            in->ended = true;
-            break;
-        }
-        in->have += (size_t)got;
+    ssize_t got = 1;
+    while (got > 0 && in->have < CHUNK_BYTES) { /* whole chunks: a mark is never cut */
+        got = hf_input_read(in->input, in->chunk + in->have, CHUNK_BYTES - in->have, failure);
+        in->have += got > 0 ? (size_t)got : 0;
+    }
+    in->ended = got == 0;
+    if (got < 0 && in->have == 0) {
+        return false; /* else what is before it first */
     }
     if (in->tap && in->have) {
         in->tap(in->tap_user, in->chunk, in->have);
     }
-    return in->base > 0 || skip_mark(in, failure);
+    if (in->base > 0) {
+        return true;
+    }
+    in->at = in->have >= 3 && memcmp(in->chunk, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    /* In a gzip file. */
+    const char *foreign = in->have >= 2 && memcmp(in->chunk, "\x1f\x8b", 2) == 0
+                              ? "it is packed by gzip twice: gunzip unpacks it once"
+                              : hf_input_foreign(in->chunk, in->have);
+    return !foreign || hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", in->path, foreign);
 }
 
 static bool fail_here(const hf_csv_in *in, hf_failure *failure, const char *what) {
@@ -227,13 +195,14 @@ static bool feed_body(hf_csv_in *in, const char *from, size_t bytes, hf_failure 
     return !(in->row_done || passed_over) ||
            fail_here(
                in, failure,
-               "a carriage return outside quotes that no line feed follows: lines end in LF or CRLF");
+               "a carriage return outside quotes that no line feed follows: lines end in LF or CRLF "
+               "(tr '\\r' '\\n' makes them so)");
 }
 
 static bool feed_end(hf_csv_in *in, bool cr, hf_failure *failure) {
     if (!in->begun) { /* libcsv passes over blank lines */
         on_cell(NULL, 0, in);
-        in->row_done = true;
+        in->row_done = in->blank = true;
         return true;
     }
     return feed(in, cr ? "\r\n" : "\n", cr ? 2 : 1, failure);
@@ -292,7 +261,7 @@ static bool finish(hf_csv_in *in, hf_failure *failure) {
 int hf_csv_in_next(hf_csv_in *in, hf_csv_record *record, hf_failure *failure) {
     hf_bytes_reset(&in->text, KEEP_BYTES);
     in->n_cells = 0;
-    in->row_done = in->begun = false;
+    in->row_done = in->begun = in->blank = false;
     in->record_line = in->line;
     while (!in->row_done) {
         if (in->at < in->have) {
@@ -318,6 +287,7 @@ int hf_csv_in_next(hf_csv_in *in, hf_csv_record *record, hf_failure *failure) {
                                .n_cells = in->n_cells,
                                .line = in->record_line,
                                .next_line = in->line,
-                               .end = in->base + in->at };
+                               .end = in->base + in->at,
+                               .blank = in->blank };
     return 1;
 }

@@ -22,12 +22,13 @@ typedef struct hf_csv_record {
     uint64_t line;      /* physical line on which it starts, from 1 */
     uint64_t next_line; /* the same of what follows */
     uint64_t end;       /* byte offset of what follows */
+    bool blank;         /* nothing is on its line */
 } hf_csv_record;
 
-/* Opens a regular file. NULL: exit status 1 and why. */
+/* Opens a regular file, perhaps packed by gzip. NULL: exit status 1 and why. */
 hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure);
 void hf_csv_in_close(hf_csv_in *in);
-/* Every byte read from the file goes to `tap` first; NULL none. */
+/* Every byte of the input, unpacked, goes to `tap` first; NULL none. */
 void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, size_t count),
                    void *user);
 /* 1 a record, 0 the end, -1 why not. */

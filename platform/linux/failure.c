@@ -17,6 +17,11 @@ bool hf_fail(hf_failure *failure, int status, const char *format, ...) {
     return false;
 }
 
+void hf_fail_more(hf_failure *failure, const char *text) {
+    size_t used = strlen(failure->text);
+    snprintf(failure->text + used, sizeof failure->text - used, "%s", text);
+}
+
 const char *hf_way_out(int number) {
     switch (number) {
     case ENOSPC:

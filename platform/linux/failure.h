@@ -16,6 +16,9 @@ typedef struct hf_failure {
 bool hf_fail(hf_failure *failure, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Adds to the text. */
+void hf_fail_more(hf_failure *failure, const char *text);
+
 /* The same for a file: "PATH: what errno means". What passes (a full disk, no memory) is status 4, with a way out
  * of its own, whatever `status` says. */
 bool hf_fail_file(hf_failure *failure, int status, const char *path, const char *doing);

@@ -76,8 +76,7 @@ static bool prepare(hf_job *job, hf_failure *failure) {
         hf_bytes place = { 0 };
         hf_bytes_add_byte(&place, '\n');
         hf_statement_point(&place, job->sql.data, request.error.position);
-        size_t used = strlen(failure->text);
-        snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&place));
+        hf_fail_more(failure, hf_bytes_text(&place));
         hf_bytes_free(&place);
     }
     return false;
@@ -275,6 +274,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
         return false;
     }
     job->summary.lines_total = job->scan.lines;
+    job->summary.blank_lines = job->scan.blank_at_end;
     *found = hf_outputs_find(&job->outputs, options->output, &job->scan.identity, options->restart,
                              job->replay != HF_REPLAY_SAFE, &job->record, failure);
     if (*found == HF_OUTPUTS_FINISHED || *found == HF_OUTPUTS_FAILED) {

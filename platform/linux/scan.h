@@ -16,9 +16,14 @@
 typedef struct hf_scan {
     hf_value *header; /* copies */
     size_t n_header;
-    uint64_t lines;      /* records behind the header */
+    uint64_t lines;      /* records behind the header, but for blank lines at the end */
     uint64_t first_line; /* physical line and byte offset of the first of them */
     uint64_t first_offset;
+    uint64_t end;          /* byte offset behind the last of them */
+    uint64_t blank_at_end; /* blank lines that are passed over */
+    uint64_t blank_inside,
+        blank_inside_line; /* those that are lines like others, and where the first is */
+    char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
     hf_identity identity;
     struct stat file; /* as it was: hf_scan_changed() */
 } hf_scan;

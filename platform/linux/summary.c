@@ -64,6 +64,10 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
         hf_bytes_format(to, ", %llu unknown (%s.unknown.csv)",
                         (unsigned long long)record->lines_unknown, options->output);
     }
+    if (summary->blank_lines) {
+        hf_bytes_format(to, "; %llu blank at the end passed over",
+                        (unsigned long long)summary->blank_lines);
+    }
     if (summary->resumed_from) {
         hf_bytes_format(to, "; resumed at line %llu", (unsigned long long)summary->resumed_from);
     }
@@ -151,6 +155,7 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     hf_json_add_count(json, "elapsed_ms", summary->elapsed_ms);
     hf_json_add_real(json, "lines_per_s", rate(summary), 1);
     hf_json_add_count(json, "lines_total", summary->lines_total);
+    hf_json_add_count(json, "lines_blank_at_end", summary->blank_lines);
     hf_json_add_count(json, "lines_done", summary->record.lines_done);
     hf_json_add_count(json, "lines_rejected", summary->record.lines_rejected);
     hf_json_add_count(json, "lines_unknown", summary->record.lines_unknown);

@@ -18,6 +18,7 @@ typedef struct hf_summary {
     hf_ms from;      /* the client's clock; 0 before there is one */
     uint64_t elapsed_ms;
     uint64_t lines_total;        /* of the input, without the header */
+    uint64_t blank_lines;        /* at the input's end, passed over */
     uint64_t lines_before;       /* ended in earlier runs */
     uint64_t resumed_from;       /* physical line; 0: it is no resumed run */
     uint64_t statements;         /* sent, repetitions included */

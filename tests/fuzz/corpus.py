@@ -128,7 +128,7 @@ def record_seeds():
 def seeds(target):
     return {"wire": wire_seeds, "pool": pool_seeds, "scram": scram_seeds, "records": record_seeds,
             "dsn": lambda: [text.encode() for text in DSNS],
-            "csv": lambda: [b"\2" + text.encode() for text in CSVS],
+            "csv": lambda: [b"\2" + text.encode() for text in CSVS] + [b"\1" + gzip.compress(CSVS[0].encode(), mtime=0) * 2],
             "config": lambda: [text.encode() for text in CONFIGS],
             "pgpass": lambda: [text.encode() for text in PGPASSES]}[target]()
 

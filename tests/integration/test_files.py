@@ -225,9 +225,11 @@ def test_dash_that_cannot_be_honoured_is_refused_with_the_way_out(job, option, w
 
 @pytest.mark.found("R6")
 def test_summary_to_standard_output_is_there(job):
-    run = job.run(status=2, summary="/dev/stdout")
+    """By a link like /dev/stdout, which was replaced by a file where the program might."""
+    (job.folder / "stdout").symlink_to("/proc/self/fd/1")
+    run = job.run(status=2, summary=job.folder / "stdout")
     assert json.loads(run.stdout)["lines_rejected"] == 1
-    assert pathlib.Path("/dev/stdout").is_symlink() and not pathlib.Path("/dev/stdout.new").exists()
+    assert (job.folder / "stdout").is_symlink()
 
 
 @pytest.mark.found("R6")

@@ -1,9 +1,16 @@
 """FAULTS.md 48 and SEMANTICS.md 27: what people's CSV files look like, and what must come out of them unshifted."""
 
+import bz2
+import gzip
+import io
+import lzma
+import re
+import zipfile
+
 import pytest
 
 from harness import expect
-from harness.program import rows_of
+from harness.program import rows_of, slow_sql
 
 ECHO = "SELECT $1::text AS echo, length($1::text) AS size, $1::text IS NULL AS missing"
 
@@ -165,3 +172,127 @@ def test_query_without_parameters_runs_once_a_line(make_job):
     expected = expect.csv_file(["id", "word"], [(*row, "same") for row in job.rows])
     job.run(status=0)
     assert job.output.read_bytes() == expected
+
+
+def zipped(content):
+    """A ZIP archive with the file in it."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("cost.csv", content)
+    return archive.getvalue()
+
+
+@pytest.mark.found("R2")
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: gzip.compress(text[:7]) + gzip.compress(text[7:]) + bytes(512)],
+                         ids=["one-member", "members-and-padding"])
+def test_gz_input_is_read_as_what_is_in_it(echo, pack):
+    job = echo(pack(b"\xef\xbb\xbfv\r\none\r\n\"two\"\r\n"))
+    job.run(status=0)
+    assert job.output.read_bytes() == echo_of(["one", "two"])
+
+
+@pytest.mark.found("R2")
+@pytest.mark.rule(27)
+def test_gz_input_is_resumed_and_is_the_same_job_as_its_content(make_job):
+    """Packed, packed again in another way, and unpacked: the content is what identifies the input."""
+    job = make_job(rows=400, sql=slow_sql())
+    plain = job.cost_file.read_bytes()
+    for at, content in ((60, gzip.compress(plain)), (160, gzip.compress(plain, 1, mtime=0)), (260, plain)):
+        job.cost_file.write_bytes(content)
+        run = job.start()
+        run.await_lines(at)
+        run.end()
+    job.cost_file.write_bytes(gzip.compress(plain))
+    assert "resuming at line" in job.run(status=0).log
+    job.complete()
+
+
+@pytest.mark.found("R2")
+@pytest.mark.parametrize("spoil, says", [
+    (lambda data: data[:-9], "ends too soon"), (lambda data: data[:-4] + b"oops", "is damaged"),
+    (lambda data: data[:400] + b"x" + data[401:], "is damaged"), (lambda data: data + b"more", "something else behind"),
+], ids=["cut", "length", "middle", "trailer"])
+def test_broken_gz_input_is_refused_with_the_place_before_anything_is_written(make_job, spoil, says):
+    job = make_job(rows=5000, sql="SELECT $1::int AS n")
+    job.cost_file.write_bytes(spoil(gzip.compress(job.cost_file.read_bytes())))
+    said = job.run(status=1).stderr
+    assert str(job.cost_file) in said and says in said and "at byte" in said
+    job.nothing_written()
+
+
+@pytest.mark.found("R2")
+@pytest.mark.parametrize("pack, says", [
+    (bz2.compress, "bzip2.*bunzip2"), (lzma.compress, "xz.*unxz"), (zipped, "ZIP.*unzip"),
+    (lambda text: b"\x28\xb5\x2f\xfd\x20\x08" + text, "Zstandard.*unzstd"),
+    (lambda text: text.decode().encode("utf-16"), "UTF-16.*iconv"),
+    (lambda text: text.decode().encode("utf-16-le"), "NUL byte in the header.*UTF-16"),
+    (lambda text: gzip.compress(bz2.compress(text)), "bzip2"), (lambda text: gzip.compress(gzip.compress(text)), "twice"),
+], ids=["bzip2", "xz", "zip", "zstd", "utf-16", "utf-16-without-mark", "bzip2-in-gzip", "twice"])
+def test_input_in_another_format_is_refused_by_its_first_bytes(echo, pack, says):
+    job = echo(pack(b"v\none\ntwo\n"))
+    said = job.run(status=1).stderr
+    assert str(job.cost_file) in said and re.search(says, said), said
+    job.nothing_written()
+
+
+@pytest.mark.found("R5")
+@pytest.mark.parametrize("ending, count", [(b"\n", 1), (b"\r\n", 1), (b"\n\r\n\n", 3), (b"\n\r", 2)],
+                         ids=["one", "CRLF", "three", "cut"])
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("write", [False, True])
+def test_trailing_blank_line_is_passed_over_and_counted(make_job, ending, count, columns, write):
+    job = make_job(rows=0, header=("v",), sql=ECHO, params="v")
+    write_input(job, b"v\none\ntwo\n" + ending if columns == 1 else b"v,w\none,1\ntwo,2\n" + ending)
+    run = job.run(status=0, write=write)
+    assert [row[0] for row in rows_of(job.output)[1:]] == ["one", "two"]
+    assert run.summary["lines_blank_at_end"] == count and run.summary["lines_total"] == 2
+    assert f"; {count} blank at the end passed over" in run.stderr and "passed over" in run.log
+
+
+@pytest.mark.found("R5")
+def test_blank_line_in_mid_file_is_a_null_with_one_notice(echo):
+    job = echo(b"v\none\n\n\ntwo\n\n")
+    run = job.run(status=0)
+    assert job.output.read_bytes() == echo_of(["one", None, None, "two"])
+    assert len(re.findall("a blank line", run.log)) == 1 and "cost.csv:3: a blank line, and 1 more" in run.log
+
+
+@pytest.mark.found("R5")
+def test_blank_line_in_mid_file_of_two_columns_is_rejected_with_its_line_number(make_job):
+    job = make_job(rows=0, header=("a", "v"), sql=ECHO, params="v")
+    write_input(job, b"a,v\n1,x\n\n2,y\n\n")
+    job.run(status=2)
+    assert [row[0] for row in rows_of(job.rejects)[1:]] == ["3"]
+    assert [row[0] for row in rows_of(job.output)[1:]] == ["1", "2"]
+
+
+@pytest.mark.found("R5")
+def test_resume_knows_the_blank_lines_at_the_end(make_job):
+    job = make_job(rows=200, sql=slow_sql())
+    job.cost_file.write_bytes(job.cost_file.read_bytes() + b"\n\n")
+    run = job.start()
+    run.await_lines(60)
+    run.end()
+    assert job.run(status=0).summary["lines_blank_at_end"] == 2
+    job.complete()
+
+
+@pytest.mark.found("R9")
+@pytest.mark.parametrize("delimiter, named", [(";", "';'"), ("\t", "a tab"), ("|", "'|'")], ids=["semicolon", "tab", "bar"])
+def test_header_with_another_delimiter_is_a_warning_that_names_it(make_job, delimiter, named):
+    job = make_job(rows=0, header=("v",), sql=ECHO, params=None)
+    write_input(job, f"id{delimiter}name\n1{delimiter}a\n".encode())
+    run = job.run(status=0)
+    assert re.search(rf" warn  .*cost.csv:1: the header is one column.*separated by {re.escape(named)}.*commas", run.log)
+    again = make_job(rows=0, header=("v",), sql=ECHO, params="id")
+    write_input(again, f"id{delimiter}name\n1{delimiter}a\n".encode())
+    said = again.run(status=1, log_level="error").stderr
+    assert "no column 'id'" in said and f"separated by {named}" in said
+
+
+@pytest.mark.found("R9")
+@pytest.mark.parametrize("content", [b"v\na;b\n", b"v,w;x\na,b\n"], ids=["in-a-cell", "two-columns"])
+def test_header_that_is_in_order_is_no_warning(make_job, content):
+    job = make_job(rows=0, header=("v",), sql=ECHO, params="v")
+    write_input(job, content)
+    assert "separated" not in job.run(status=0).log

@@ -28,7 +28,7 @@ ADAPTERS = {
     r"mbedtls/|psa/": "port/mbedtls",
     r"cJSON|cjson/": "port/cjson",
     r"ares|stringprep": "port/linux",
-    r"csv\.h": "platform/linux",
+    r"csv\.h|zlib\.h": "platform/linux",
     r"llhttp": "port/llhttp",
     r"lwip/|lwipopts|netif/": "port/lwip",
 }
