@@ -5,6 +5,7 @@
     corpus.py pack TARGET FOLDER     a minimised corpus (libFuzzer's -merge=1) becomes corpus/TARGET.txt
     corpus.py keep FILE 'why'        an input that found a fault is added to found.txt
 """
+import gzip
 import hashlib
 import os
 import pathlib
