@@ -84,17 +84,6 @@ static void wrong_width(hf_job *job, hf_line *line) {
     hf_line_end(line, HF_LINE_REJECTED, hf_err_name(HF_ERR_ARGUMENT), text, strlen(text));
 }
 
-/* The input was read to its end before the job began. */
-static void unreadable(hf_job *job, hf_failure *failure) {
-    if (failure->status == HF_EXIT_USAGE) {
-        failure->status = hf_scan_changed(&job->scan, job->in, job->options->cost_file)
-                              ? HF_EXIT_REFUSED
-                              : HF_EXIT_INCOMPLETE;
-        hf_fail_more(failure, "; when the job began it was whole");
-    }
-    hf_job_stop(job, failure);
-}
-
 /* Reads the next line into the window. False: there is none, or no room. */
 static bool take_line(hf_job *job) {
     hf_csv_record record;
@@ -105,7 +94,8 @@ static bool take_line(hf_job *job) {
     }
     int got = hf_csv_in_next(job->in, &record, &failure);
     if (got < 0) {
-        unreadable(job, &failure);
+        hf_fail_more(&failure, "; when the job began it was whole");
+        hf_job_stop(job, &failure);
     }
     if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end are none */
         job->input_ended = true;

@@ -119,7 +119,7 @@ def test_writes_cut_at_any_byte_are_never_doubled_and_never_lost_silently(make_j
     job = make_job(rows=60, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
     proxy.next(*[Plan(cut_down=7 * step, after_login=True, cut=("rst", "fin")[step % 2])
                  for step in range(70)], *[Plan(cut_up=300 + 11 * step) for step in range(60)])
-    run = job.start(write=True, max_concurrent=1, retry_delay="2ms", max_retry_delay="5ms")
+    run = job.start(write=True, max_concurrent=1, retry_delay="2ms", max_retry_delay="5ms", max_retries=100)
     assert run.finish() in (0, 5), run.tail()
     unknown = truth_holds(job, ledger(), 60)
     assert (run.status == 5) == bool(unknown)

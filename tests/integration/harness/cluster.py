@@ -189,7 +189,7 @@ class Cluster:
         """Another system at the same place, as initdb makes it: the template's settings, an empty db, the role plain."""
         self.stop("immediate")
         old = self.data.rename(self.folder / "old")
-        initdb(self.folder, self.data)
+        initdb(self.folder, self.data, self.programs)
         for name in ("postgresql.conf", "pg_hba.conf", "server.crt", "server.key"):
             subprocess.run(["cp", "-a", old / name, self.data / name], check=True)
         self.start()
