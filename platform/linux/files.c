@@ -218,10 +218,15 @@ bool hf_folder_usable(const char *path, hf_failure *failure) {
     if (good && !S_ISDIR(file.st_mode)) {
         good = hf_fail(failure, HF_EXIT_USAGE, "cannot write %s: %s is no folder", path, folder);
     } else if (!good || access(folder, W_OK | X_OK) != 0) {
-        const char *out = hf_way_out(errno);
+        const int number = errno;
+        const char *out = hf_way_out(number);
         good = hf_fail(failure, out ? HF_EXIT_INCOMPLETE : HF_EXIT_USAGE,
-                       "cannot write %s: the folder %s: %s%s%s", path, folder, strerror(errno),
+                       "cannot write %s: the folder %s: %s%s%s", path, folder, strerror(number),
                        out ? "; " : "", out ? out : "");
+        if (!out) {
+            hf_fail_more(failure, number == ENOENT ? "; make it (mkdir -p), or name another"
+                                                   : "; name one that you may write to");
+        }
     }
     free(folder);
     return good;

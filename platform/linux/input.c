@@ -111,7 +111,9 @@ hf_input *hf_input_open(const char *path, hf_failure *failure) {
     struct stat file;
     int fd = hf_file_open(path, O_RDONLY); /* a pipe does not hold us up */
     if (fd < 0 || fstat(fd, &file) != 0) {
+        bool missing = errno == ENOENT;
         hf_fail_file(failure, HF_EXIT_USAGE, path, "read the cost file");
+        hf_fail_more(failure, missing ? "; --cost-file names the CSV file" : "");
         if (fd >= 0) {
             close(fd);
         }

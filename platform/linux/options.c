@@ -224,7 +224,7 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
                 return hf_fail(failure, HF_EXIT_USAGE, "'%s' is one word too many: %s", argv[at],
                                options->command == HF_COMMAND_QUERY
                                    ? "query takes one statement; its values are --param"
-                                   : "every value belongs to an option");
+                                   : "every value belongs to an option (--cost-file FILE, say)");
             }
             continue;
         }

@@ -254,12 +254,22 @@ static bool summary_usable(hf_options *options, hf_failure *failure) {
     return false;
 }
 
+static bool read_query(hf_job *job, const hf_options *options, hf_failure *failure) {
+    if (hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->sql,
+                            failure)) {
+        return true;
+    }
+    if (hf_statement_begins(options->query)) {
+        hf_fail_more(failure, "; --query names the file that the statement is in");
+    }
+    return false;
+}
+
 /* Everything up to the job; false: failure. *found says what an earlier run left. */
 static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
                       hf_failure *failure) {
     *found = HF_OUTPUTS_FAILED;
-    if (!hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->sql,
-                             failure) ||
+    if (!read_query(job, options, failure) ||
         !hf_statement_take(&job->sql, options->query, failure) ||
         !hf_connection_settings(config, options, failure) || !summary_usable(options, failure) ||
         !hf_folder_usable(options->output, failure)) {

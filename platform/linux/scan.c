@@ -5,6 +5,7 @@
 #include "log.h"
 #include "program.h"
 #include "signals.h"
+#include "statement.h"
 
 #include "hf_mbedtls.h"
 
@@ -109,6 +110,26 @@ static bool no_text(const hf_scan *scan, const char *path, hf_failure *failure) 
     return false;
 }
 
+/* The commonest slip of all: the input is the statement, and the statement none. */
+static bool swapped(const hf_scan *scan, const hf_options *options, const hf_bytes *query,
+                    hf_failure *failure) {
+    hf_bytes first = { 0 }, text = { 0 };
+    hf_bytes_add(&first, scan->header[0].data, scan->header[0].bytes);
+    hf_bytes_add(&text, query->data, query->used);
+    bool is =
+        hf_statement_begins(hf_bytes_text(&first)) && strpbrk(hf_bytes_text(&text), " ;(") == NULL;
+    hf_bytes_free(&first);
+    hf_bytes_free(&text);
+    if (is) {
+        hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--cost-file %s begins like a statement, and --query %s does not: are they the wrong way "
+            "round?",
+            options->cost_file, options->query);
+    }
+    return is;
+}
+
 /* A blank line in the middle is a line, at the end it is how somebody's editor ends a file. */
 static void count_line(hf_scan *scan, const hf_csv_record *record, uint64_t *first_blank) {
     if (record->blank) {
@@ -163,8 +184,9 @@ bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, cons
     if (more > 0) {
         keep_header(scan, &record);
     }
-    if (more >= 0 && (no_header(scan, options->cost_file, failure) ||
-                      no_text(scan, options->cost_file, failure))) {
+    if (more >= 0 &&
+        (no_header(scan, options->cost_file, failure) ||
+         no_text(scan, options->cost_file, failure) || swapped(scan, options, query, failure))) {
         return false;
     }
     while (more > 0 && (more = hf_csv_in_next(in, &record, failure)) > 0) {
@@ -267,8 +289,11 @@ static bool no_column(const hf_scan *scan, const char *path, const char *text, s
     hf_bytes names = { 0 }, wanted = { 0 };
     add_names(scan, &names);
     hf_bytes_add_printable(&wanted, text, bytes);
-    hf_fail(failure, HF_EXIT_USAGE, "--params: %s has no column '%s'; its columns are: %s", path,
-            hf_bytes_text(&wanted), hf_bytes_text(&names));
+    hf_fail(failure, HF_EXIT_USAGE, "--params: %s has no column '%s'; its columns are: %s%s", path,
+            hf_bytes_text(&wanted), hf_bytes_text(&names),
+            bytes > 0 && (text[0] == ' ' || text[bytes - 1] == ' ')
+                ? "; a blank beside a comma belongs to the name"
+                : "");
     hf_bytes_free(&names);
     hf_bytes_free(&wanted);
     return hint(scan, failure);

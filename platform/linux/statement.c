@@ -1,5 +1,6 @@
 #include "statement.h"
 
+#include "input.h"
 #include "program.h"
 
 #include <ctype.h>
@@ -51,8 +52,18 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
         memmove(from->data, from->data + 3, from->used);
     }
     const char *sql = hf_bytes_text(from);
+    const char *foreign = from->used >= 2 && memcmp(sql, "\x1f\x8b", 2) == 0
+                              ? "it is packed by gzip: gunzip unpacks it"
+                              : hf_input_foreign(sql, from->used);
+    if (foreign) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: %s", place, foreign);
+    }
     if (strlen(sql) != from->used) {
-        return hf_fail(failure, HF_EXIT_USAGE, "%s: a NUL byte in the statement", place);
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "%s: a NUL byte in the statement: it is text in UTF-8 (from UTF-16: iconv -f "
+            "UTF-16LE -t UTF-8)",
+            place);
     }
     const char *first = skip(sql);
     if (*skip(*first == ';' ? first + 1 : first) == '\0') {
@@ -74,6 +85,18 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
         }
     }
     return true;
+}
+
+bool hf_statement_begins(const char *text) {
+    static const char *const words[] = { "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE",
+                                         "WITH",   "VALUES", "CALL",   "DO" };
+    text = skip(text);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (starts_with(text, words[i]) && isspace((unsigned char)text[strlen(words[i])])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool hf_statement_counts(const char *sql) {

@@ -11,6 +11,8 @@
  * and no transaction control, which a connection that may be replaced at any time cannot have. False: exit
  * status 1 and why, naming `place`. */
 bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure);
+/* Does the text read like a statement that a report runs? */
+bool hf_statement_begins(const char *text);
 /* May it be kept prepared and mean the same each time? Not when a literal of it says now, today, tomorrow or
  * yesterday: such a word becomes a date or a time when the statement is parsed (PostgreSQL docs 8.5.1.4). */
 bool hf_statement_keeps(const char *sql);

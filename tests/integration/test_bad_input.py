@@ -1,5 +1,6 @@
 """Bad input: exit 1, one clear message that names the place and the way out, before anything is written."""
 
+import gzip
 import os
 import pathlib
 import re
@@ -28,7 +29,41 @@ def refused(job, *patterns, **options):
 
 def test_missing_input_is_refused(job):
     job.cost_file.unlink()
-    refused(job, r"cost\.csv", "no such file")
+    refused(job, r"cost\.csv", "no such file", "--cost-file")
+
+
+def test_input_and_query_the_wrong_way_round_are_told(job):
+    job.cost_file.write_text("SELECT name FROM item WHERE id = $1\n")
+    job.query.write_text("id,name\n1,a thing\n")
+    refused(job, "wrong way round", "--cost-file", "--query")
+
+
+def test_statement_given_for_its_file_is_told(job):
+    job.query = "SELECT 1 AS one"
+    refused(job, "no such file", "--query names the file")
+
+
+@pytest.mark.parametrize("encode, says", [
+    (lambda text: text.encode("utf-16"), "UTF-16.*iconv"), (lambda text: text.encode("utf-16-le"), "NUL byte.*UTF-8"),
+    (lambda text: gzip.compress(text.encode()), "gzip.*gunzip")], ids=["utf-16", "utf-16-without-mark", "gzip"])
+def test_query_that_is_no_text_is_told_with_the_way_out(job, encode, says):
+    job.query.write_bytes(encode("SELECT $1::int AS n"))
+    refused(job, r"report\.sql", says)
+
+
+def test_params_of_a_query_without_parameters_are_told(job):
+    job.query.write_text("SELECT 1 AS one")
+    refused(job, "no parameter", r"write \$1", "--params")
+
+
+def test_blank_beside_a_comma_of_params_is_told(make_job):
+    job = make_job(rows=[("1", "2")], header=("a", "b"), sql="SELECT $1::int + $2::int", params="a, b")
+    refused(job, "no column ' b'", "a blank beside a comma")
+
+
+def test_bare_carriage_returns_are_told_with_the_way_out(job):
+    job.cost_file.write_bytes(b"id\r1\r2\r")
+    refused(job, "cost.csv:1", "line feed", "tr")
 
 
 def test_input_that_is_a_folder_is_refused(job):
@@ -106,7 +141,7 @@ def test_strippable_sslmode_is_refused(job, mode):
 
 
 def test_output_folder_that_is_not_there_is_refused(job, tmp_path):
-    refused(job, "nowhere", output=tmp_path / "nowhere" / "report.csv")
+    refused(job, "nowhere", "mkdir -p", output=tmp_path / "nowhere" / "report.csv")
 
 
 def test_output_below_a_file_is_refused(job):
