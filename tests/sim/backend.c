@@ -78,11 +78,16 @@ void sim_backend_end(sim_backend *backend, bool reset) {
         sim_link_fin(link, false);
 }
 
+/* A socket that is closed before all was read from it is reset. */
 static void polite_end(sim_backend *backend) {
     sim_link *link = backend->link;
+    const sim_pipe *up = &link->pipe[SIM_WAY_UP];
     sim_backend_flush(backend);
     gone(backend);
-    sim_link_fin(link, !sim_strikes(SIM_TLS_TRUNCATED));
+    if (up->there > up->start && !sim.healed)
+        sim_link_rst(link);
+    else
+        sim_link_fin(link, !sim_strikes(SIM_TLS_TRUNCATED));
 }
 
 void sim_backend_fatal(sim_backend *backend, const char *sqlstate) {
@@ -101,6 +106,7 @@ void sim_backend_warn(sim_backend *backend, const char *sqlstate) {
 }
 
 void sim_backend_interrupt(sim_backend *backend, bool late) {
+    backend->was_cancelled = true;
     if (!sim_backend_running(backend) || backend->applies_now) {
         sim_hit(SIM_PG_CANCEL_LATE);
         return;
@@ -111,6 +117,7 @@ void sim_backend_interrupt(sim_backend *backend, bool late) {
     if (other && !late)
         sim_flights[flight].is |= SIM_HIT_BY_OTHER;
     backend->fails_with = "57014";
+    backend->interrupted = true;
     backend->life++; /* what it was busy with is over */
     backend->busy = false;
     backend->then = SIM_THEN_WORK;

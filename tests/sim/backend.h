@@ -42,6 +42,9 @@ struct sim_backend {
     bool applies_now;   /* the statement under way takes effect by itself */
     bool liar;          /* it has not proved that it knows the password */
     bool ticketed;      /* its transaction has given its ticket */
+    bool was_cancelled; /* a cancel has come for it, ever */
+    bool interrupted;   /* the statement under way ends by its client's cancel */
+    bool spoken;        /* there was a message since the last Sync */
     uint8_t cluster;    /* whose data it works on */
     unsigned told;      /* what the answer at hand tells, once it is whole */
     char status;        /* 'I', 'T', 'E' */

@@ -52,12 +52,17 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_FOREIGN] = 300,
     [SIM_ASK_FORGOTTEN] = 600,
     [SIM_ASK_FAILS] = 600,
+    [SIM_ASK_STRANGE] = 600,
+    [SIM_ASK_REFUSED] = 600,
+    [SIM_PG_PROBE_OPEN] = 300,
+    [SIM_PG_HELD_ENDED] = 100,
     [SIM_PG_LATE] = 60,
     [SIM_PG_40001] = 100,
     [SIM_PG_40P01] = 60,
     [SIM_PG_40003] = 30,
     [SIM_PG_23505] = 60,
     [SIM_PG_57014] = 60,
+    [SIM_PG_57014_AGAIN] = 300,
     [SIM_PG_COMMIT_FAILS] = 400,
     [SIM_PG_ROLLS_BACK] = 60,
     [SIM_PG_FORGETS] = 500,
@@ -94,6 +99,8 @@ void sim_chaos_reset(void) {
         chance[SIM_NET_CUT_SHORT] = 100;
     if (!calm && sim_chance(&sim.rng, 300))
         chance[SIM_TIME_JUMP] = 400;
+    if (!calm && sim_chance(&sim.rng, 400))
+        chance[SIM_PG_57014_AGAIN] = 300;
     great = calm ? 0 : (uint16_t)sim_scaled(&sim.rng, 20, 3000);
     sim_suspended_until = 0;
 }

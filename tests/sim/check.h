@@ -27,6 +27,12 @@ void sim_check_on_commit(sim_job *job, const hf_request *request);
 void sim_check_restart(const sim_job *job);
 /* A request's flight begins on this link; before: its last one, 0 none. */
 void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
+/* This connection begins to cancel its oldest. */
+void sim_check_cancel_begins(const hf_conn *conn);
+/* A request goes out again: may it, when somebody cancelled the flight before? */
+void sim_check_foreign(const sim_job *job, uint32_t before);
+/* The prepared statements of the link's session take the room that they need. */
+void sim_check_store(const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
 void sim_check_cancel(const sim_link *link, uint32_t pid);
 /* The client has read that its login is refused for good. */
@@ -43,6 +49,8 @@ void sim_check_why(const sim_job *job, const hf_request *request);
 void sim_check_resolve(unsigned conn);
 /* Something was answered on a connection that is up. sure: it has proved itself. */
 void sim_check_answered(bool sure);
+/* The session on this link has answered: its connection has proved itself. sure: a request, whole. */
+void sim_check_proved(const sim_link *link, bool sure);
 /* Has the outage, if there is one, lasted too long? */
 void sim_check_outage(void);
 /* A request is told that it was given up. */
@@ -53,6 +61,8 @@ void sim_check_suspects(unsigned lost);
 void sim_check_read(const sim_link *link);
 /* Of a session's link that was let go: bytes had arrived and were not read. */
 extern bool sim_left_unread[];
+/* … or a request on it had said HF_PAUSE. */
+extern bool sim_left_paused[];
 /* hf_pool_reset() was called. */
 void sim_check_forgive(void);
 /* Before a tick. */

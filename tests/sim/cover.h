@@ -82,6 +82,7 @@
     X(PG_40003, "statement completion unknown")                                          \
     X(PG_23505, "unique violation")                                                      \
     X(PG_57014, "the server's own time-out")                                             \
+    X(PG_57014_AGAIN, "… of a session that was cancelled before")                        \
     X(PG_COMMIT_FAILS, "an error at the commit")                                         \
     X(PG_ROLLS_BACK, "COMMIT is answered by ROLLBACK")                                   \
     X(PG_FORGETS, "26000: a prepared statement is gone")                                 \
@@ -91,6 +92,8 @@
     X(PG_CANCEL_OTHER, "a cancel that hits another statement")                           \
     X(PG_TOO_LARGE, "a row larger than the receive buffer")                              \
     X(PG_OPEN_TRANSACTION, "a statement leaves a transaction open")                      \
+    X(PG_PROBE_OPEN, "a probe is answered within a transaction")                         \
+    X(PG_HELD_ENDED, "a transaction ends before its COMMIT")                             \
     X(PG_NOTICE, "a notice")                                                             \
     X(PG_PARAMETER, "a ParameterStatus")                                                 \
     X(PG_NOTIFY, "a notification")                                                       \
@@ -107,6 +110,8 @@
     X(ASK_OTHER, "asked of another incarnation")                                         \
     X(ASK_FORGOTTEN, "asked too late: NULL")                                             \
     X(ASK_FAILS, "the question fails")                                                   \
+    X(ASK_STRANGE, "asked: a word that nobody knows")                                    \
+    X(ASK_REFUSED, "the question is refused")                                            \
     /* time */                                                                           \
     X(TIME_WRAP, "the clock passes 2^32 ms")                                             \
     X(TIME_JUMP, "the clock jumps: suspend")                                             \

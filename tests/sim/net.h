@@ -53,13 +53,16 @@ typedef struct sim_link {
     uint32_t number;
     bool used, connected, client_gone, server_gone, closing;
     bool noted;
-    bool vanished; /* the server's machine is gone: nobody answers */
-    bool blocked;  /* the client waits for room */
-    bool tainted;  /* a bit was flipped in clear text */
-    bool cut_read; /* the client's last read gave less than there was, as if that were all */
-    bool paused;   /* a request on it said HF_PAUSE */
-    int fails;     /* an hf_err that everything answers */
-    uint8_t tls;   /* a sim_tls */
+    bool vanished;       /* the server's machine is gone: nobody answers */
+    bool blocked;        /* the client waits for room */
+    bool was_blocked;    /* it once did: what it sends may be older than it looks */
+    bool write_failed;   /* the client was told so by a write */
+    bool in_transaction; /* a probe was answered within a transaction */
+    bool tainted;        /* a bit was flipped in clear text */
+    bool cut_read;       /* the client's last read gave less than there was, as if that were all */
+    bool paused;         /* a request on it said HF_PAUSE */
+    int fails;           /* an hf_err that everything answers */
+    uint8_t tls;         /* a sim_tls */
     uint8_t node;
     uint16_t latency; /* ms one way */
     bool drips;

@@ -138,11 +138,13 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
     const size_t used = up->end - up->there; /* what has arrived has room at the server */
     SIM_CHECK(self->connected && !self->closing && bytes > 0 && self->tls != SIM_TLS_SHAKING,
               "a link is written only while it is up", "link #", self->number, 0, 0);
-    if (self->fails || down->rst)
+    if (self->fails || down->rst) {
+        self->write_failed = true;
         return self->fails ? self->fails : HF_ERR_RESET;
+    }
     if (used >= self->window) {
         sim_hit(SIM_NET_FULL);
-        self->blocked = true;
+        self->blocked = self->was_blocked = true;
         return 0;
     }
     bytes = bytes < self->window - used ? bytes : self->window - used;
@@ -164,9 +166,15 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
 static void note_unread(const sim_link *self) {
     const sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     const hf_conn *conn = &sim_pool->conns[self->link.tag];
+    const bool unread =
+        down->there > down->start && !self->cut_read && !self->paused && !conn->active;
     if (self->tap.started)
-        sim_left_unread[self->link.tag] =
-            down->there > down->start && !self->cut_read && !self->paused && !conn->active;
+        sim_left_paused[self->link.tag] = self->paused;
+    if (self->tap.started)
+        sim_left_unread[self->link.tag] = unread;
+    SIM_CHECK(!self->write_failed || !self->tap.started || !unread || self->tainted ||
+                  down->broken_at != UINT64_MAX,
+              "whoever cannot write reads what the server said last", "link #", self->number, 0, 0);
 }
 
 static void release(sim_link *self) {
@@ -256,7 +264,7 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     const int node = sim_node_at(address);
     const hf_conn *conn = &sim_pool->conns[tag];
     if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) /* a cancel's */
-        sim_check_read((const sim_link *)(const void *)conn->dial.link);
+        sim_check_cancel_begins(conn);
     if (node == -1 && sim_chance(&sim.rng, 300)) {
         *err = HF_ERR_UNREACHABLE;
         sim_hit(SIM_NET_UNREACHABLE);

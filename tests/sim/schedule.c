@@ -6,11 +6,18 @@
 
 /* When may the machine dial? While nothing is usable: one attempt at a time, the next one after the schedule's
  * delay; n losses in a row without a connection that proved itself make the n-th delay (SEMANTICS 2 to 7).
- * Where a proof may or may not have been, [least, most] are the numbers of losses that can be meant. */
+ * Where a proof may or may not have been, [least, most] are the numbers of losses that can be meant. While others are
+ * usable each goes by a schedule of its own, and counts its own losses. */
 
 static uint32_t least, most;
 static hf_ms earliest[HF_CONNS_MAX]; /* it may dial again by itself */
 static hf_ms up_since[HF_CONNS_MAX];
+static uint32_t own_least[HF_CONNS_MAX], own_most[HF_CONNS_MAX];
+static uint32_t own_before[HF_CONNS_MAX];
+static hf_ms own_earliest[HF_CONNS_MAX];
+static hf_transition told[HF_JOURNAL_ENTRIES]; /* the last ones, in a ring */
+static uint32_t n_told;
+static uint8_t states[HF_CONNS_MAX];
 static bool alone[HF_CONNS_MAX]; /* dials, and began to while nothing was usable */
 static bool refused, told_refused;
 /* The outage under way began in [out_from, out_until]; HF_NEVER: there is none. */
@@ -26,7 +33,7 @@ static bool was_ever_up[HF_CONNS_MAX];
 static hf_ms dialled_at[HF_CONNS_MAX];
 static unsigned dials_at_once[HF_CONNS_MAX];
 uint32_t sim_n_dials, sim_n_ups, sim_n_losses;
-bool sim_left_unread[HF_CONNS_MAX];
+bool sim_left_unread[HF_CONNS_MAX], sim_left_paused[HF_CONNS_MAX];
 
 void sim_check_reset(void) {
     least = most = 0;
@@ -40,8 +47,13 @@ void sim_check_reset(void) {
         up_since[i] = dialled_at[i] = HF_NEVER;
         sim_left_unread[i] = was_ever_up[i] = false;
         alone[i] = false;
-        earliest[i] = 0;
+        earliest[i] = own_earliest[i] = 0;
+        own_least[i] = own_most[i] = own_before[i] = 0;
+        sim_left_paused[i] = false;
     }
+    n_told = 0;
+    memset(told, 0, sizeof told);
+    memset(states, HF_IDLE, sizeof states);
     sim_check_reset_ticks();
 }
 
@@ -81,6 +93,15 @@ void sim_check_answered(bool sure) {
     if (sure) {
         most = 0;
         out_from = HF_NEVER;
+    }
+}
+
+void sim_check_proved(const sim_link *link, bool sure) {
+    own_least[link->link.tag] = 0;
+    if (sure && own_most[link->link.tag] >
+                    0) { /* or else it was read, but a pause kept it from being looked at */
+        own_before[link->link.tag] = own_most[link->link.tag];
+        own_most[link->link.tag] = 0;
     }
 }
 
@@ -159,6 +180,13 @@ static uint32_t delay_of(uint32_t n) {
     return delay < sim_config.max_retry_delay_ms ? (uint32_t)delay : sim_config.max_retry_delay_ms;
 }
 
+static uint32_t longest_delay(uint32_t from, uint32_t to) {
+    uint32_t longest = 0;
+    for (uint32_t n = from; n <= to && n < from + 40; n++)
+        longest = delay_of(n) > longest ? delay_of(n) : longest;
+    return longest;
+}
+
 static uint32_t shortest_delay(uint32_t from, uint32_t to) {
     uint32_t shortest = UINT32_MAX;
     for (uint32_t n = from; n <= to && n < from + 40; n++)
@@ -193,6 +221,8 @@ static void dial_begins(const hf_transition *transition) {
     SIM_CHECK(dials_at_once[conn] <= 2, "attempts match the schedule",
               "connection # dials # times at one moment", conn, dials_at_once[conn], 0);
     out();
+    SIM_CHECK(sim.now >= own_earliest[conn], "extra dials match their schedule",
+              "connection # dials # ms too early", conn, own_earliest[conn] - sim.now, 0);
     SIM_CHECK(!refused, "a permanent refusal is tried once", "connection # dials again", conn, 0,
               0);
     alone[conn] = sim_pool->n_up == 0;
@@ -222,6 +252,19 @@ static void check_reason(const hf_transition *transition, const hf_conn *conn, b
               conn->address + 1, conn->n_addresses);
 }
 
+/* A dial has failed, or a connection was lost, while others are usable. */
+static void lost_beside_others(const hf_transition *transition) {
+    const unsigned conn = transition->conn;
+    const uint32_t longest = longest_delay(own_least[conn], own_most[conn]);
+    const uint32_t shortest = shortest_delay(own_least[conn], own_most[conn]);
+    SIM_CHECK(transition->wait_ms <= (longest > 0 ? longest : 1) && transition->wait_ms >= shortest,
+              "extra dials match their schedule", "the delay is # ms, not # to # ms",
+              transition->wait_ms, shortest, longest);
+    own_earliest[conn] = sim.now + transition->wait_ms;
+    own_least[conn]++;
+    own_most[conn]++;
+}
+
 static void lost(const hf_transition *transition) {
     const unsigned conn = transition->conn;
     SIM_CHECK(transition->event != HF_EV_DUE || !sim_left_unread[conn] || sim.tainted,
@@ -239,17 +282,21 @@ static void lost(const hf_transition *transition) {
     const bool counts = alone[conn] || (was_up && sim_pool->n_conns == 1);
     if (was_up && up_since[conn] != HF_NEVER &&
         sim.now - up_since[conn] >= sim_config.stable_after_ms) {
-        least = 0;
+        least = own_least[conn] = 0;
         out_until = HF_NEVER;
     }
     out();
-    earliest[conn] = 0;
-    if (sim_pool->n_up > 0)
+    if (sim_left_paused[conn])
+        own_most[conn] += own_before[conn];
+    own_before[conn] = 0;
+    sim_left_paused[conn] = false;
+    earliest[conn] = own_earliest[conn] = 0;
+    if (sim_pool->n_up > 0) {
+        lost_beside_others(transition);
         return;
+    }
     if (counts) {
-        uint32_t longest = 0;
-        for (uint32_t n = least; n <= most && n < least + 40; n++)
-            longest = delay_of(n) > longest ? delay_of(n) : longest;
+        const uint32_t longest = longest_delay(least, most);
         SIM_CHECK(!alone[conn] || transition->wait_ms <= (longest || most == 0 ? longest : 1),
                   "attempts match the schedule", "the delay is # ms, # ms at most",
                   transition->wait_ms, longest, 0);
@@ -260,8 +307,44 @@ static void lost(const hf_transition *transition) {
     alone[conn] = false;
 }
 
+/* --- the journal --------------------------------------------------------------------------------------- */
+
+static bool same(const hf_transition *a, const hf_transition *b) {
+    return a->at == b->at && a->conn == b->conn && a->from == b->from && a->to == b->to &&
+           a->event == b->event && a->phase == b->phase && a->code == b->code &&
+           memcmp(a->sqlstate, b->sqlstate, sizeof a->sqlstate) == 0 && a->attempt == b->attempt &&
+           a->wait_ms == b->wait_ms;
+}
+
+/* What is told is what happened, and what is kept is what was told. */
+static void check_journal(const hf_transition *transition) {
+    const hf_error *error = transition->error;
+    const uint32_t n = ++n_told;
+    const unsigned conn = transition->conn;
+    SIM_CHECK(transition->at == sim.now && transition->to == sim_pool->conns[conn].fsm.state &&
+                  transition->from == states[conn],
+              "the journal tells the truth", "connection #: from # to #", conn, transition->from,
+              transition->to);
+    SIM_CHECK(!error || (transition->code == error->code && transition->phase == error->phase &&
+                         memcmp(transition->sqlstate, error->sqlstate, 6) == 0),
+              "the journal tells the truth", "connection #: error #, phase #", conn,
+              (uint64_t)-transition->code, transition->phase);
+    states[conn] = transition->to;
+    told[n % HF_JOURNAL_ENTRIES] = *transition;
+    for (uint32_t age = 0; age < n && age < HF_JOURNAL_ENTRIES; age++) {
+        const hf_transition *kept = hf_journal_get(hf_pool_journal(sim_pool), age);
+        SIM_CHECK(kept && !kept->error && same(kept, &told[(n - age) % HF_JOURNAL_ENTRIES]),
+                  "the journal keeps what was told", "# transitions ago, connection #", age, conn,
+                  0);
+    }
+    SIM_CHECK(
+        !hf_journal_get(hf_pool_journal(sim_pool), n < HF_JOURNAL_ENTRIES ? n : HF_JOURNAL_ENTRIES),
+        "the journal keeps what was told", "more than # of #", HF_JOURNAL_ENTRIES, n, 0);
+}
+
 void sim_check_transition(const hf_transition *transition) {
     const unsigned conn = transition->conn;
+    check_journal(transition);
     switch ((hf_state)transition->to) {
     case HF_CONNECTING:
     case HF_RECONNECTING: dial_begins(transition); break;
@@ -279,12 +362,14 @@ void sim_check_transition(const hf_transition *transition) {
         for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
             alone[i] = false;
             earliest[i] = 0; /* they follow */
+            own_earliest[i] = sim_pool->n_up == 1 ? 0 : own_earliest[i];
         }
         if (sim_config.stable_after_ms == 0)
             sim_check_answered(true);
         break;
     case HF_IDLE:
         alone[conn] = false;
+        own_earliest[conn] = 0;
         if (transition->event == HF_EV_REFUSED)
             refused = true;
         if (sim_pool->n_up == 0 && sim_pool->n_idle == sim_pool->n_conns) { /* given up */

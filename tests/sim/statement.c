@@ -98,7 +98,10 @@ static void fail(sim_backend *backend, const char *sqlstate) {
     const bool plan = strcmp(sqlstate, "0A000") == 0;
     sim_say_error(backend, 'E', sqlstate,
                   plan ? "cached plan must not change result type" : "an error of the model");
-    sim_tell(backend, ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR);
+    const bool foreign = strcmp(sqlstate, "57014") == 0 && !backend->interrupted;
+    sim_tell(backend,
+             (ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR) | (foreign ? SIM_TOLD_57014 : 0u));
+    backend->interrupted = false;
     undo(backend);
     backend->skipping = true;
     if (backend->status == 'T')
@@ -183,8 +186,9 @@ static const char *fate(const sim_backend *backend) {
            : sim_strikes(SIM_PG_40P01) ? "40P01"
            : sim_strikes(SIM_PG_40003) ? (sim_chance(&sim.rng, 500) ? "40003" : "08007")
            : sim_strikes(SIM_PG_57014) ? "57014"
-           : writes(sql) && sim_strikes(SIM_PG_23505) ? "23505"
-                                                      : NULL;
+           : backend->was_cancelled && sim_strikes(SIM_PG_57014_AGAIN) ? "57014"
+           : writes(sql) && sim_strikes(SIM_PG_23505)                  ? "23505"
+                                                                       : NULL;
 }
 
 /* Nothing of it is durable yet: what happens to its session or its client now? */
@@ -352,6 +356,18 @@ void sim_statement_executed(sim_backend *backend) {
 
 /* --- the end of a flight ------------------------------------------------------------------------------ */
 
+/* The transaction takes effect. */
+static void apply(sim_backend *backend) {
+    for (unsigned i = 0; i < backend->n_writes; i++)
+        sim_flight_applied(backend->write_flights[i], backend->link);
+    if (backend->n_writes > 0 || backend->xid)
+        sim_table_commit(backend->cluster, backend->xid, backend->writes, backend->n_writes,
+                         backend->link->tainted);
+    backend->xid = 0;
+    backend->n_writes = 0;
+    backend->ticketed = false;
+}
+
 static void say_junk(sim_backend *backend) {
     static const char *const junk[] = { "\x16\x03\x01\x02",  "x\0\0\0\4",  "D\0\0\0\6\0\0",
                                         "D\x7f\xff\xff\xff", "Z\0\0\0\5I", "HTTP/1.1 400" };
@@ -361,9 +377,20 @@ static void say_junk(sim_backend *backend) {
     backend->link->tainted = sim.tainted = true;
 }
 
+/* All but the COMMIT is done, and something in between ends the transaction. It does not commit it: that could not be
+ * known where this answer is lost; but the client cannot tell. */
+static void end_early(sim_backend *backend) {
+    backend->status = 'I';
+    backend->told |= SIM_HANDED | SIM_TOLD_AMBIGUOUS;
+    backend->link->tap.held = 0;
+    undo(backend);
+}
+
 static void ready(sim_backend *backend) {
     sim_tap *tap = &backend->link->tap;
     sim_say_asides(backend);
+    if (backend->status == 'T' && backend->ticketed && sim_strikes(SIM_PG_HELD_ENDED))
+        end_early(backend);
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, (unsigned char)backend->status);
     sim_out_end(&backend->out);
@@ -392,15 +419,7 @@ void sim_statement_committed(sim_backend *backend) {
             ready(backend);
         return;
     }
-    if (wrote) {
-        for (unsigned i = 0; i < backend->n_writes; i++)
-            sim_flight_applied(backend->write_flights[i], backend->link);
-        sim_table_commit(backend->cluster, backend->xid, backend->writes, backend->n_writes,
-                         backend->link->tainted);
-    }
-    backend->xid = 0;
-    backend->n_writes = 0;
-    backend->ticketed = false;
+    apply(backend);
     if (wrote && sim_strikes(SIM_PG_COMMIT_LOST)) {
         if (sim_chance(&sim.rng, 500))
             sim_backend_flush(backend);
@@ -430,6 +449,9 @@ void sim_statement_committed(sim_backend *backend) {
 }
 
 static void sync(sim_backend *backend) {
+    if (!backend->spoken && backend->status == 'I' && sim_strikes(SIM_PG_PROBE_OPEN))
+        backend->status = 'T'; /* a pooler gave it the server of somebody who has not finished */
+    backend->spoken = false;
     if (backend->status == 'I')
         commit(backend, false);
     else
@@ -509,6 +531,7 @@ void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, s
         sim_backend_end(backend, false);
         return;
     }
+    backend->spoken = true;
     if (backend->skipping && type != 'Q')
         return;
     switch (type) {

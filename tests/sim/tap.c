@@ -1,4 +1,5 @@
 #include "check.h"
+#include "engine.h"
 #include "net.h"
 #include "ticket.h"
 #include "work.h"
@@ -82,8 +83,17 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
     if (!sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)))
         sim_check_answered(false);
+    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN))
+        sim_check_proved(link, !sim_flight_own(&sim_flights[flight]) &&
+                                   (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY);
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
+    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
+        tap->goes_on = !(told & SIM_TOLD_READY);
+    if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
+        tap->oldest_at = sim.now;
+    link->in_transaction =
+        link->in_transaction || (sim_flight_own(&sim_flights[flight]) && (told & SIM_TOLD_OPEN));
 }
 
 bool sim_flight_open(const sim_flight *flight) {
@@ -110,6 +120,10 @@ static sim_flight *flight_of(sim_link *link) {
         tap->flights =
             sim_grow(tap->flights, &tap->flight_room, tap->n_flights + 1, sizeof *tap->flights);
         tap->flights[tap->n_flights++] = tap->flight;
+        if (tap->n_told + 1 == tap->n_flights && !tap->goes_on)
+            tap->oldest_at = sim.now;
+        if (hf_cancel_pending(&sim_pool->conns[link->link.tag]))
+            sim_flights[tap->flight].is |= SIM_EXPOSED;
     }
     return &sim_flights[tap->flight];
 }
@@ -240,6 +254,9 @@ static void opening(sim_link *link) {
     const uint32_t code = sim_get32(tap->body);
     if (code == CANCEL_REQUEST) {
         tap->cancels = true;
+        SIM_CHECK(sim_config.sslmode == HF_SSL_DISABLE || link->tls == SIM_TLS_ON,
+                  "a cancel is as secret as its session", "link # in clear text", link->number, 0,
+                  0);
         sim_check_cancel(link, sim_get32(tap->body + 4));
     } else if (code != SSL_REQUEST) {
         tap->started = true;

@@ -32,7 +32,9 @@ enum {
     SIM_TOLD_NOTHING = 1 << 19,   /* … that nobody can say any more */
     SIM_TOLD_STANDBY = 1 << 20,   /* … that the primary can */
     SIM_HIT_BY_OTHER = 1 << 21,   /* a cancel that was sent for another one hit it */
-    SIM_RUNS = 1 << 22            /* an Execute of the request's own was handed to the link */
+    SIM_RUNS = 1 << 22,           /* an Execute of the request's own was handed to the link */
+    SIM_TOLD_57014 = 1 << 23,     /* … that somebody else than its client has cancelled it */
+    SIM_EXPOSED = 1 << 24         /* a cancel of ours may hit it */
 };
 
 typedef struct sim_flight {
@@ -73,6 +75,8 @@ typedef struct sim_tap {
     uint32_t held;   /* the transaction that waits for its COMMIT; 0 none */
     bool ended;      /* a FATAL was read with nothing in flight: what is sent now never runs */
     uint32_t flight; /* being sent; 0 none has begun */
+    bool goes_on;    /* the request answered last is not over: its COMMIT or a ROLLBACK follows */
+    hf_ms oldest_at; /* since when the client's oldest is that, at the latest */
     uint32_t probes; /* Syncs without anything before them */
     uint32_t *flights;
     size_t flight_room, n_flights, n_answered, n_told; /* of this link, in order */

@@ -151,6 +151,16 @@ const char *sim_ticket_answer(sim_backend *backend, const char **text) {
         backend->told = SIM_TOLD_ABORTED;
         return "22023";
     }
+    if (sim_strikes(SIM_ASK_STRANGE)) {
+        backend->told = SIM_TOLD_NOTHING;
+        *text = "prepared";
+        return NULL;
+    }
+    if (sim_strikes(SIM_ASK_REFUSED)) {
+        static const char *const codes[] = { "42501", "42883", "XX000", "22P02" };
+        backend->told = SIM_TOLD_NOTHING;
+        return codes[sim_below(&sim.rng, sizeof codes / sizeof codes[0])];
+    }
     if (is != SIM_XACT_RUNNING && sim_strikes(SIM_ASK_FORGOTTEN)) {
         backend->told = SIM_TOLD_NOTHING;
         *text = NULL;

@@ -86,14 +86,23 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
         return;
     SIM_CHECK(!tap->held, "nothing comes between a transaction and its COMMIT",
               "request # behind request #", token, sim_flights[tap->held].token, 0);
+    unsigned n_others = 0;
     for (size_t i = tap->n_told; i < tap->n_flights; i++) {
         const sim_flight *other = &sim_flights[tap->flights[i]];
+        n_others += tap->flights[i] != number && other->token != 0;
         SIM_CHECK(tap->flights[i] == number || other->token == 0 ||
                       (sim_jobs[token].replay == HF_REPLAY_SAFE &&
                        sim_jobs[other->token].replay == HF_REPLAY_SAFE),
                   "only replay-safe statements are pipelined", "request # behind request #", token,
                   other->token, 0);
     }
+    SIM_CHECK(n_others < sim_config.max_pipelined, "no more in flight than max_pipelined",
+              "request # behind # others", token, n_others, 0);
+    SIM_CHECK(!link->in_transaction, "a transaction that nobody began is nobody's",
+              "request # in flight # on link #", token, number, link->number);
+    sim_check_store(link);
+    if (before)
+        sim_check_foreign(&sim_jobs[token], before);
     const uint32_t open = open_flight(&sim_jobs[token], number);
     SIM_CHECK(!open || !sim_flights[open].commit, "what may have been committed is not run again",
               "request # goes out in flight #, flight # may have been", token, number, open);
@@ -168,6 +177,8 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
     SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at),
               "a COMMIT is asked about for request_timeout at most",
               "request # in flight #, first asked at #", flight->token, number, flight->asked_at);
+    SIM_CHECK(!(flight->is & SIM_TOLD_NOTHING), "what nobody can say is not asked again",
+              "request # in flight #", flight->token, number, 0);
     SIM_CHECK(flight->running_at == 0 || sim.now > flight->running_at,
               "a question is repeated after a wait", "request # in flight #", flight->token, number,
               0);
@@ -200,30 +211,6 @@ static void check_given_up(const sim_job *job, const hf_request *request, uint32
     SIM_CHECK(hf_request_may_be_asked(request) || (flight->is & SIM_TOLD_NOTHING),
               "what nobody was asked can be asked yet", "request # in flight # is UNKNOWN, error #",
               token, open, (uint64_t)-request->error.code);
-}
-
-void sim_check_cancel(const sim_link *link, uint32_t pid) {
-    for (unsigned i = 0; i < sim_pool->n_conns; i++) {
-        const hf_conn *conn = &sim_pool->conns[i];
-        if (conn->cancel.link != &link->link)
-            continue;
-        const sim_link *session = (const sim_link *)(const void *)conn->dial.link;
-        SIM_CHECK(session && (conn->io.backend == pid || session->tainted),
-                  "a cancel is for its own session", "connection # cancels process #", i, pid, 0);
-        if (!conn->cancelled) /* answered since, but a part of the cancel was sent already */
-            return;
-        for (size_t n = 0; n < session->tap.n_flights; n++) {
-            sim_flight *flight = &sim_flights[session->tap.flights[n]];
-            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD))
-                continue;
-            SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
-                      "connection # cancels request # again", i, flight->token, 0);
-            flight->is |= SIM_CANCELLED;
-            break;
-        }
-        return;
-    }
-    sim_fail("a cancel is for its own session", "link # is no connection's", link->number, 0, 0);
 }
 
 static void check_ok(const sim_job *job, const hf_request *request, uint32_t token) {

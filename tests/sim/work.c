@@ -209,6 +209,7 @@ static bool again(sim_slot *slot, uint32_t token) {
     job->unresolved = open;
     sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
     sim_flights[open].running_at = 0;
+    sim_flights[open].is &= ~(unsigned)SIM_TOLD_NOTHING;
     job->cancelled = job->paused = false;
     job->forgotten = 0;
     job->late = job->deadline = HF_NEVER;
@@ -398,6 +399,7 @@ static sim_slot *new_job(kind what) {
                                   .on_error = on_error,
                                   .user = slot };
     make(slot, job, what);
+    slot->request.prepare = sim_chance(&sim.rng, 700);
     if (sim_chance(&sim.rng, 200))
         slot->request.on_columns = on_columns;
     slot->request.prepare = slot->token % 3 > 0;
