@@ -38,11 +38,10 @@ void sim_backend_start(sim_link *link) {
     sim_backend *backend = &sim_backends[i];
     sim_out out = backend->out;
     const uint32_t life = backend->life + 1;
-    for (unsigned n = 0; n < SIM_NAMES; n++)
-        backend->names.list[n].used = false;
-    sim_names names = backend->names;
-    memset(backend, 0, sizeof *backend);
-    backend->names = names;
+    sim_names_clear(&backend->names);
+    sim_names_clear(&backend->elsewhere);
+    memset(backend, 0, offsetof(sim_backend, names));
+    memset(&backend->portal, 0, sizeof *backend - offsetof(sim_backend, portal));
     backend->out = out;
     backend->out.n = 0;
     backend->life = life;
@@ -51,6 +50,8 @@ void sim_backend_start(sim_link *link) {
     backend->link = link;
     backend->node = link->node;
     backend->pid = ++last_pid;
+    if (sim_access_now.pooler) /* which makes them up */
+        backend->pid = (uint32_t)sim_random(&sim.rng);
     backend->key = (uint32_t)sim_random(&sim.rng);
     link->backend = backend;
     sim_backend_work(backend); /* what came with the connection */

@@ -52,7 +52,8 @@ struct sim_backend {
     uint32_t life, pid, key;
     sim_link *link;
     sim_out out;
-    sim_names names;
+    sim_names names,
+        elsewhere; /* of the session that it works on, and of another that a pooler has */
     sim_portal portal;
     const char *fails_with;      /* SQLSTATE of the statement under way; NULL it succeeds */
     uint32_t writes[SIM_WRITES]; /* whom the transaction writes for; in which flights: */

@@ -67,6 +67,7 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_ROLLS_BACK] = 60,
     [SIM_PG_FORGETS] = 500,
     [SIM_PG_PLAN] = 300,
+    [SIM_PG_TAKEN] = 300,
     [SIM_PG_NOTICE] = 100,
     [SIM_PG_PARAMETER] = 100,
     [SIM_PG_NOTIFY] = 100,

@@ -87,6 +87,8 @@
     X(PG_ROLLS_BACK, "COMMIT is answered by ROLLBACK")                                   \
     X(PG_FORGETS, "26000: a prepared statement is gone")                                 \
     X(PG_PLAN, "0A000: cached plan must not change result type")                         \
+    X(PG_TAKEN, "42P05: a prepared statement of somebody else")                          \
+    X(PG_MOVED, "a pooler moves its client to another session")                          \
     X(PG_CANCELLED, "57014 by our cancel")                                               \
     X(PG_CANCEL_LATE, "a cancel that finds nothing to do")                               \
     X(PG_CANCEL_OTHER, "a cancel that hits another statement")                           \

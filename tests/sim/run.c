@@ -96,6 +96,8 @@ static void choose_settings(void) {
     sim_access_now.scram = sim_chance(&sim.rng, 400);
     config->password = sim_access_now.scram ? "secret" : NULL;
     sim_access_now.pooler = sim_chance(&sim.rng, 80);
+    sim_access_now.moves =
+        sim_access_now.pooler ? sim_chance(&sim.rng, 500) : sim_chance(&sim.rng, 60);
     sim_access_now.old = sim_chance(&sim.rng, 80);
     static const char *const whys[] = { "42883", "0A000", "42501" };
     sim_access_now.ticketless = sim_chance(&sim.rng, 60) ? whys[sim_below(&sim.rng, 3)] : NULL;

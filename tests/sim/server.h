@@ -31,12 +31,13 @@ extern uint32_t sim_timeline;
 
 /* Who clients are, and how they are let in. */
 typedef struct sim_access {
-    bool wrong_password;    /* what the client has is not the password (any more) */
-    bool wrong_database;    /* its database is gone */
-    bool scram;             /* else anybody is let in */
-    bool pooler;            /* knows no start-up parameters */
-    bool old;               /* knows no client_connection_check_interval */
-    bool lazy;              /* synchronous_commit is off */
+    bool wrong_password; /* what the client has is not the password (any more) */
+    bool wrong_database; /* its database is gone */
+    bool scram;          /* else anybody is let in */
+    bool pooler;         /* knows no start-up parameters */
+    bool moves;          /* it moves clients to another of its sessions behind each transaction */
+    bool old;            /* knows no client_connection_check_interval */
+    bool lazy;           /* synchronous_commit is off */
     const char *ticketless; /* why it gives no tickets; NULL it does */
     uint32_t refusals;      /* logins refused for good, since the last hf_pool_reset() */
 } sim_access;

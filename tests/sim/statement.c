@@ -386,6 +386,17 @@ static void end_early(sim_backend *backend) {
     undo(backend);
 }
 
+/* A pooler in transaction mode has another session for what comes next: what was prepared is there no more, or there
+ * again. */
+static void move(sim_backend *backend) {
+    if (sim_names_count(&backend->elsewhere) > SIM_NAMES / 2 || sim_chance(&sim.rng, 100))
+        sim_names_clear(&backend->elsewhere); /* one that is new */
+    sim_names names = backend->names;
+    backend->names = backend->elsewhere;
+    backend->elsewhere = names;
+    sim_hit(SIM_PG_MOVED);
+}
+
 static void ready(sim_backend *backend) {
     sim_tap *tap = &backend->link->tap;
     sim_say_asides(backend);
@@ -404,6 +415,8 @@ static void ready(sim_backend *backend) {
     backend->n_done = 0;
     backend->skipping = false;
     backend->portal.bound = false;
+    if (backend->status == 'I' && sim_access_now.moves && sim_chance(&sim.rng, 500))
+        move(backend);
     if (sim_strikes(SIM_PG_JUNK))
         say_junk(backend);
     sim_backend_flush(backend);
@@ -472,6 +485,16 @@ static void check_padding(const sim_backend *backend, const char *sql, const sim
               bind->text_bytes, bytes);
 }
 
+static void parse(sim_backend *backend, sim_body *body) {
+    const char *name = sim_read_text(body), *sql = sim_read_text(body);
+    if (name[0] && (sim_names_get(&backend->names, name) || sim_strikes(SIM_PG_TAKEN))) {
+        fail(backend, "42P05");
+        return;
+    }
+    sim_names_put(&backend->names, name, sql);
+    say(backend, '1');
+}
+
 static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     const sim_bind bind = sim_read_bind(at, n);
     const char *sql = sim_names_get(&backend->names, bind.statement);
@@ -522,7 +545,6 @@ static void describe_message(sim_backend *backend, const uint8_t *at, size_t n) 
 
 void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, size_t n) {
     sim_body body = { .at = at, .end = at + n };
-    const char *name;
     if (type == 'S') {
         sync(backend);
         return;
@@ -535,11 +557,7 @@ void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, s
     if (backend->skipping && type != 'Q')
         return;
     switch (type) {
-    case 'P':
-        name = sim_read_text(&body);
-        sim_names_put(&backend->names, name, sim_read_text(&body));
-        say(backend, '1');
-        break;
+    case 'P': parse(backend, &body); break;
     case 'B': bind(backend, at, n); break;
     case 'D':
         if (n > 1) {

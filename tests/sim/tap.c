@@ -27,8 +27,7 @@ void sim_tap_reset(sim_tap *tap) {
     tap->flights = flights;
     tap->flight_room = room;
     tap->n_flights = tap->n_answered = tap->n_told = 0;
-    for (unsigned i = 0; i < SIM_NAMES; i++)
-        tap->names.list[i].used = false;
+    sim_names_clear(&tap->names);
 }
 
 bool sim_flight_own(const sim_flight *flight) {
@@ -134,6 +133,9 @@ static void bound(sim_link *link) {
     const char *sql = sim_names_get(&tap->names, bind.statement);
     SIM_CHECK(sql && (!bind.bad || tap->cut), "the client keeps to the protocol",
               "link # binds what it never prepared", link->number, 0, 0);
+    SIM_CHECK(bind.statement[0] || tap->parsed || link->tainted,
+              "an unnamed statement is parsed and bound before one Sync", "link #", link->number, 0,
+              0);
     const unsigned kind = bind.statement[0] ? 0 : sim_ticket_kind(tap->names.unnamed);
     tap->commits = strcmp(sql, "COMMIT") == 0;
     tap->tickets = kind == SIM_TICKET_GIVES;
@@ -212,6 +214,7 @@ static void message(sim_link *link) {
     switch (tap->type) {
     case 'P':
         name = sim_read_text(&body);
+        tap->parsed = tap->parsed || !name[0];
         sim_names_put(&tap->names, name, sim_read_text(&body));
         flight_of(link);
         break;
@@ -236,7 +239,7 @@ static void message(sim_link *link) {
             tap->probes++;
         flight_of(link);
         tap->flight = 0;
-        tap->began = false;
+        tap->began = tap->parsed = false;
         break;
     case 'X': tap->bye = true; break;
     case 'p':

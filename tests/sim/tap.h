@@ -65,6 +65,7 @@ typedef struct sim_tap {
     bool in;         /* its first ReadyForQuery was read */
     bool cancels;    /* a CancelRequest was sent */
     bool bye;        /* Terminate was sent */
+    bool parsed;     /* an unnamed statement was, in the flight that is being sent */
     bool cut;        /* the message at hand is longer than body */
     bool executable; /* the portal bound last is the request's own */
     bool commits;    /* … is COMMIT */

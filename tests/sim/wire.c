@@ -38,6 +38,19 @@ void sim_names_drop(sim_names *names, const char *name) {
         names->list[place].used = false;
 }
 
+void sim_names_clear(sim_names *names) {
+    for (int i = 0; i < SIM_NAMES; i++)
+        names->list[i].used = false;
+    names->unnamed[0] = 0;
+}
+
+unsigned sim_names_count(const sim_names *names) {
+    unsigned n = 0;
+    for (int i = 0; i < SIM_NAMES; i++)
+        n += names->list[i].used;
+    return n;
+}
+
 /* --- reading --------------------------------------------------------------------------------------- */
 
 uint32_t sim_get32(const uint8_t *at) {

@@ -27,6 +27,9 @@ typedef struct sim_names {
 const char *sim_names_get(const sim_names *names, const char *name);
 void sim_names_put(sim_names *names, const char *name, const char *sql);
 void sim_names_drop(sim_names *names, const char *name);
+void sim_names_clear(sim_names *names);
+/* How many there are. */
+unsigned sim_names_count(const sim_names *names);
 
 /* Reading a body; a string or number that is not there is "" or 0, and bad is set. */
 typedef struct sim_body {

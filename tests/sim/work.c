@@ -182,7 +182,8 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
     sim_check_answered(false);
-    if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0)
+    if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0 ||
+        strcmp(error->sqlstate, "42P05") == 0)
         SIM_CHECK(++job_of(request)->forgotten <= 2 || sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
