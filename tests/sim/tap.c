@@ -83,7 +83,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     if (!sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)))
         sim_check_answered(false);
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN))
-        sim_check_proved(link, !sim_flight_own(&sim_flights[flight]) &&
+        sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY);
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;

@@ -25,8 +25,11 @@ static void check_refused(const sim_job *job, const hf_request *request, uint32_
 
 static void check_error(const sim_job *job, const hf_request *request, uint32_t token) {
     const hf_error *error = &request->error;
-    /* What was lost with a link is told why the link went, be it for another request's sake. */
-    const bool own = request->outcome == HF_OUTCOME_FAILED || error->phase == HF_PHASE_QUEUE;
+    /* What was lost with a link is told why the link went, be it for another request's sake; so is what had no effect
+     * when no re-sends are left. */
+    const bool own =
+        (request->outcome == HF_OUTCOME_FAILED && request->retries < sim_config.max_retries) ||
+        error->phase == HF_PHASE_QUEUE;
     const uint32_t attempt = sim_config.request_timeout_ms;
     SIM_CHECK((error->code == HF_OK) == (request->outcome == HF_OUTCOME_OK),
               "who does not end OK is told why", "request #, outcome #", token, request->outcome,
