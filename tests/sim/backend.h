@@ -97,10 +97,22 @@ size_t sim_login(sim_backend *backend, const uint8_t *at, size_t n);
 void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, size_t n);
 void sim_statement_executed(sim_backend *backend);
 void sim_statement_committed(sim_backend *backend);
+/* Its transaction is undone. */
+void sim_statement_undo(sim_backend *backend);
+/* ReadyForQuery. */
+void sim_statement_ready(sim_backend *backend);
 void sim_say_error(sim_backend *backend, char severity, const char *sqlstate, const char *text);
 /* Tells whoever is the oldest in flight, once the client has read what is in out so far. */
 void sim_tell(sim_backend *backend, unsigned told);
 /* Asides: a notice, a parameter, a notification, now and then. */
 void sim_say_asides(sim_backend *backend);
+
+/* --- between.c: does what is between the server and its client lose it now? true: that is the end of it --- */
+/* … while a statement runs. */
+bool sim_between_runs(sim_backend *backend);
+/* … before the commit is durable. */
+bool sim_between_commits(sim_backend *backend);
+/* … behind it. */
+bool sim_between_committed(sim_backend *backend);
 
 #endif

@@ -70,7 +70,13 @@
     X(PG_KILL_AFTER_DONE, "killed between CommandComplete and the commit")               \
     X(PG_COMMIT_LOST, "killed between the commit and its answer")                        \
     X(PG_SYNCREP, "committed, WARNING 57P01, then the end")                              \
-    X(PG_POOLER_LOST, "committed, then a pooler's FATAL 08006")                          \
+    X(PG_CALL_RAISES, "CALL commits a part, and then raises")                            \
+    X(BETWEEN_BEFORE, "a pooler loses its server in mid-statement")                      \
+    X(BETWEEN_DURING, "a pooler loses its server at the commit")                         \
+    X(BETWEEN_AFTER, "committed, then the pooler loses its server")                      \
+    X(BETWEEN_FATAL, "… and says FATAL of any code")                                     \
+    X(BETWEEN_ERROR, "… and says ERROR of any code, and no ReadyForQuery")               \
+    X(BETWEEN_STAYS, "… and says ERROR and ReadyForQuery: nothing was done, or 08")      \
     X(PG_COMMIT_SLOW, "a commit takes seconds")                                          \
     X(PG_COMMIT_UNHEARD, "the link is cut while the commit goes on")                     \
     X(PG_CRASH_AT_COMMIT, "the server crashes just before the commit")                   \

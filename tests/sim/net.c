@@ -333,6 +333,11 @@ void sim_link_cut(sim_link *link, sim_kind kind, bool server_too) {
         add_segment(link, SIM_WAY_UP, arrival(link, SIM_WAY_UP), 0, kind);
 }
 
+void sim_link_end_behind(sim_link *link, sim_kind kind) {
+    end_pipe(link, SIM_WAY_DOWN, kind);
+    link->pipe[SIM_WAY_DOWN].cut = true;
+}
+
 void sim_link_hole(sim_link *link, bool up, bool down, hf_ms until) {
     if (up)
         link->pipe[SIM_WAY_UP].hole_until = until;

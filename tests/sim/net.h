@@ -103,6 +103,8 @@ void sim_link_rst(sim_link *link);
 void sim_net_heal(void);
 /* The link is cut in its middle: the client sees kind; the server too if told. */
 void sim_link_cut(sim_link *link, sim_kind kind, bool server_too);
+/* Ends it for the client behind what was sent; the server goes on, and nobody hears it. */
+void sim_link_end_behind(sim_link *link, sim_kind kind);
 void sim_link_hole(sim_link *link, bool up, bool down, hf_ms until);
 
 #endif

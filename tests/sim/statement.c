@@ -86,7 +86,7 @@ static void done(sim_backend *backend, const char *tag, bool counts) {
     sim_say_asides(backend);
 }
 
-static void undo(sim_backend *backend) {
+void sim_statement_undo(sim_backend *backend) {
     sim_table_abort(backend->cluster, backend->xid);
     backend->xid = 0;
     backend->n_writes = 0;
@@ -94,7 +94,10 @@ static void undo(sim_backend *backend) {
 }
 
 static void fail(sim_backend *backend, const char *sqlstate) {
-    const bool ambiguous = strcmp(sqlstate, "40003") == 0 || strcmp(sqlstate, "08007") == 0;
+    /* What commits by itself may have done so before it failed. */
+    const bool part = backend->portal.bound && starts(backend->portal.sql, "CALL") &&
+                      strcmp(sqlstate, "25006") != 0;
+    const bool ambiguous = part || strcmp(sqlstate, "40003") == 0 || strcmp(sqlstate, "08007") == 0;
     const bool plan = strcmp(sqlstate, "0A000") == 0;
     sim_say_error(backend, 'E', sqlstate,
                   plan ? "cached plan must not change result type" : "an error of the model");
@@ -102,7 +105,7 @@ static void fail(sim_backend *backend, const char *sqlstate) {
     sim_tell(backend,
              (ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR) | (foreign ? SIM_TOLD_57014 : 0u));
     backend->interrupted = false;
-    undo(backend);
+    sim_statement_undo(backend);
     backend->skipping = true;
     if (backend->status == 'T')
         backend->status = 'E';
@@ -182,6 +185,8 @@ static const char *fate(const sim_backend *backend) {
         return NULL;
     if (backend->portal.kind == SIM_TICKET_ASKS)
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
+    if (starts(sql, "CALL") && sim_strikes(SIM_PG_CALL_RAISES))
+        return "P0001";
     return sim_strikes(SIM_PG_40001)   ? "40001"
            : sim_strikes(SIM_PG_40P01) ? "40P01"
            : sim_strikes(SIM_PG_40003) ? (sim_chance(&sim.rng, 500) ? "40003" : "08007")
@@ -199,12 +204,14 @@ static void commit(sim_backend *backend, bool by_portal) {
         sim_statement_committed(backend);
         return;
     }
+    if (sim_between_commits(backend))
+        return;
     if (sim_strikes(SIM_PG_KILL_AFTER_DONE)) {
         sim_backend_fatal(backend, "57P01");
         return;
     }
     if (by_portal && sim_strikes(SIM_PG_ROLLS_BACK)) {
-        undo(backend);
+        sim_statement_undo(backend);
         backend->status = 'I';
         done(backend, "ROLLBACK", false);
         sim_tell(backend, SIM_TOLD_ERROR);
@@ -238,7 +245,7 @@ static void execute(sim_backend *backend) {
     if (!backend->portal.bound) {
         fail(backend, "34000");
     } else if (strcmp(sql, "ROLLBACK") == 0) {
-        undo(backend);
+        sim_statement_undo(backend);
         backend->status = 'I';
         done(backend, "ROLLBACK", false);
     } else if (starts(sql, "COMMIT")) {
@@ -265,7 +272,8 @@ static void execute(sim_backend *backend) {
         if (backend->portal.kind == SIM_TICKET_GIVES)
             ms = 0;
         backend->fails_with = fate(backend);
-        backend->applies_now = starts(sql, "CALL") && !backend->fails_with;
+        const bool raises = backend->fails_with && strcmp(backend->fails_with, "P0001") == 0;
+        backend->applies_now = starts(sql, "CALL") && (!backend->fails_with || raises);
         if (backend->applies_now) { /* it commits in its middle */
             uint32_t xid = sim_table_begin(backend->cluster);
             sim_table_commit(backend->cluster, xid, &backend->portal.token, 1,
@@ -327,6 +335,8 @@ void sim_statement_executed(sim_backend *backend) {
         sim_hit(SIM_NET_ORPHAN);
     backend->applies_now = false;
     sim_say_asides(backend);
+    if (sim_between_runs(backend))
+        return;
     if (sqlstate) {
         fail(backend, sqlstate);
     } else if (sim_strikes(SIM_PG_KILL_BUSY) ||
@@ -382,8 +392,7 @@ static void say_junk(sim_backend *backend) {
 static void end_early(sim_backend *backend) {
     backend->status = 'I';
     backend->told |= SIM_HANDED | SIM_TOLD_AMBIGUOUS;
-    backend->link->tap.held = 0;
-    undo(backend);
+    sim_statement_undo(backend);
 }
 
 /* A pooler in transaction mode has another session for what comes next: what was prepared is there no more, or there
@@ -397,7 +406,7 @@ static void move(sim_backend *backend) {
     sim_hit(SIM_PG_MOVED);
 }
 
-static void ready(sim_backend *backend) {
+void sim_statement_ready(sim_backend *backend) {
     sim_tap *tap = &backend->link->tap;
     sim_say_asides(backend);
     if (backend->status == 'T' && backend->ticketed && sim_strikes(SIM_PG_HELD_ENDED))
@@ -429,7 +438,7 @@ void sim_statement_committed(sim_backend *backend) {
         backend->status = 'I';
         fail(backend, sim_chance(&sim.rng, 700) ? "40001" : "23505");
         if (!by_portal)
-            ready(backend);
+            sim_statement_ready(backend);
         return;
     }
     apply(backend);
@@ -439,14 +448,8 @@ void sim_statement_committed(sim_backend *backend) {
         sim_backend_end(backend, sim_chance(&sim.rng, 500));
         return;
     }
-    if (wrote && sim_strikes(SIM_PG_POOLER_LOST)) {
-        sim_say_error(backend, sim_chance(&sim.rng, 500) ? 'F' : 'E', "08006",
-                      "server conn crashed?");
-        sim_tell(backend, SIM_TOLD_AMBIGUOUS);
-        sim_backend_flush(backend);
-        sim_backend_end(backend, false);
+    if (wrote && sim_between_committed(backend))
         return;
-    }
     if (wrote && sim_strikes(SIM_PG_SYNCREP)) {
         sim_backend_warn(backend, "57P01");
         return;
@@ -457,7 +460,7 @@ void sim_statement_committed(sim_backend *backend) {
         if (sim_flights[sim_tap_oldest(&backend->link->tap)].is & SIM_COMMITS)
             sim_tell(backend, SIM_TOLD_DONE);
     } else {
-        ready(backend);
+        sim_statement_ready(backend);
     }
 }
 
@@ -468,7 +471,7 @@ static void sync(sim_backend *backend) {
     if (backend->status == 'I')
         commit(backend, false);
     else
-        ready(backend);
+        sim_statement_ready(backend);
 }
 
 /* --- messages ----------------------------------------------------------------------------------------- */
@@ -573,10 +576,10 @@ void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, s
         break;
     case 'E': execute(backend); break;
     case 'Q': /* the only one there is */
-        undo(backend);
+        sim_statement_undo(backend);
         backend->status = 'I';
         done(backend, "ROLLBACK", false);
-        ready(backend);
+        sim_statement_ready(backend);
         break;
     default: sim_backend_fatal(backend, "08P01"); break;
     }

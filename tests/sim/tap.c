@@ -87,6 +87,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY);
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
+    if (tap->held == flight && (told & SIM_TOLD_READY)) /* something ended it */
+        tap->held = 0;
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
@@ -99,13 +101,12 @@ bool sim_flight_open(const sim_flight *flight) {
     const unsigned is = flight->commit ? sim_flights[flight->commit].is | SIM_HANDED : flight->is;
     if (flight->is & (SIM_TOLD_ABORTED | SIM_TOLD_COMMITTED)) /* it was asked about */
         return false;
-    if (!(is & SIM_HANDED) || (is & SIM_TOLD_ERROR))
+    if (!(is & SIM_HANDED))
         return false;
     if (is & SIM_TOLD_AMBIGUOUS)
         return true;
-    if (is & (SIM_TOLD_READY | SIM_TOLD_OPEN))
-        return false;
-    return !(is & SIM_TOLD_FATAL) || (is & SIM_TOLD_DONE) || sim_jobs[flight->token].self_commits;
+    /* Whoever says FATAL, or ERROR and no more, need not be the database. */
+    return !(is & (SIM_TOLD_READY | SIM_TOLD_OPEN));
 }
 
 static sim_flight *flight_of(sim_link *link) {
@@ -207,17 +208,30 @@ static void executed(sim_link *link) {
     }
 }
 
+/* What was to be prepared by a flight that failed never was, most likely, and is not closed. */
+static void forget_failed(sim_names *names) {
+    const unsigned failed = SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS;
+    for (unsigned i = 0; i < SIM_NAMES; i++)
+        if (names->list[i].used && (sim_flights[names->list[i].flight].is & failed))
+            names->list[i].used = false;
+}
+
+static void parsed(sim_link *link, sim_body *body) {
+    sim_tap *tap = &link->tap;
+    const char *name = sim_read_text(body);
+    flight_of(link);
+    tap->parsed = tap->parsed || !name[0];
+    if (sim_names_count(&tap->names) == SIM_NAMES)
+        forget_failed(&tap->names);
+    const unsigned place = sim_names_put(&tap->names, name, sim_read_text(body));
+    tap->names.list[place].flight = tap->flight;
+}
+
 static void message(sim_link *link) {
     sim_tap *tap = &link->tap;
     sim_body body = { .at = tap->body, .end = tap->body + tap->n_body };
-    const char *name;
     switch (tap->type) {
-    case 'P':
-        name = sim_read_text(&body);
-        tap->parsed = tap->parsed || !name[0];
-        sim_names_put(&tap->names, name, sim_read_text(&body));
-        flight_of(link);
-        break;
+    case 'P': parsed(link, &body); break;
     case 'B':
         flight_of(link);
         bound(link);

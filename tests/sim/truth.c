@@ -253,7 +253,8 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     case HF_OUTCOME_OK: check_ok(job, request, token); break;
     case HF_OUTCOME_FAILED:
     case HF_OUTCOME_NOT_SENT:
-        SIM_CHECK(!open || ((job->paused || job->too_large) && !job->writes),
+        SIM_CHECK(!open ||
+                      ((job->paused || job->too_large || sim_config.read_only) && !job->writes),
                   "FAILED and NOT_SENT only of what certainly had no effect",
                   "request # in flight # may have run (outcome #)", token, open, outcome);
         break;

@@ -73,7 +73,8 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
                   (last->is & SIM_TOLD_AMBIGUOUS) || request->outcome == HF_OUTCOME_UNKNOWN,
               "what can be tried again is tried again", "request # after # re-sends", token,
               request->retries, 0);
-    SIM_CHECK(!is_one_of(error->sqlstate, "26000 0A000 42P05") || job->forgotten > 1,
+    SIM_CHECK(!is_one_of(error->sqlstate, "26000 0A000 42P05") || job->forgotten > 1 ||
+                  request->outcome == HF_OUTCOME_UNKNOWN,
               "what the server forgot is prepared again", "request # after # times", token,
               job->forgotten, 0);
     SIM_CHECK(request->outcome != HF_OUTCOME_FAILED || error->code == HF_ERR_SERVER ||

@@ -18,7 +18,7 @@ const char *sim_names_get(const sim_names *names, const char *name) {
     return place < 0 ? NULL : names->list[place].sql;
 }
 
-void sim_names_put(sim_names *names, const char *name, const char *sql) {
+unsigned sim_names_put(sim_names *names, const char *name, const char *sql) {
     if (!name[0])
         snprintf(names->unnamed, sizeof names->unnamed, "%s", sql);
     int place = find(names, name);
@@ -30,6 +30,7 @@ void sim_names_put(sim_names *names, const char *name, const char *sql) {
     names->list[place].used = true;
     snprintf(names->list[place].name, SIM_NAME_BYTES, "%s", name);
     snprintf(names->list[place].sql, SIM_SQL_BYTES, "%s", sql);
+    return (unsigned)place;
 }
 
 void sim_names_drop(sim_names *names, const char *name) {

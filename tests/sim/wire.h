@@ -18,6 +18,7 @@ enum {
 typedef struct sim_names {
     struct {
         char name[SIM_NAME_BYTES], sql[SIM_SQL_BYTES];
+        uint32_t flight; /* the tap's: which prepares it */
         bool used;
     } list[SIM_NAMES];
     char unnamed[SIM_UNNAMED_BYTES]; /* the unnamed one, whole */
@@ -25,7 +26,8 @@ typedef struct sim_names {
 
 /* NULL: there is none of this name. */
 const char *sim_names_get(const sim_names *names, const char *name);
-void sim_names_put(sim_names *names, const char *name, const char *sql);
+/* Returns its place. */
+unsigned sim_names_put(sim_names *names, const char *name, const char *sql);
 void sim_names_drop(sim_names *names, const char *name);
 void sim_names_clear(sim_names *names);
 /* How many there are. */

@@ -54,6 +54,11 @@ void sim_job_flight(uint32_t token, uint32_t flight) {
     sim_note("request # goes out in flight # on link #", token, flight,
              sim_links[sim_flights[flight].link].number);
     sim_flights[flight].token = token;
+    const sim_flight *last = &sim_flights[job->last];
+    const sim_link *link = &sim_links[last->link];
+    const bool alive = link->life == last->link_life && !link->client_gone && !link->closing;
+    if (job->forgotten > 0 && !(last->is & SIM_TOLD_READY) && !alive)
+        job->unheard++; /* it may not have been the last word */
     sim_check_flight(flight, job->last, &sim_links[sim_flights[flight].link]);
     if (job->last)
         sim_flights[job->last].next = flight;
@@ -184,7 +189,8 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
     sim_check_answered(false);
     if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0 ||
         strcmp(error->sqlstate, "42P05") == 0)
-        SIM_CHECK(++job_of(request)->forgotten <= 2 || sim_job_tainted(job_of(request)),
+        SIM_CHECK(++job_of(request)->forgotten <= 2 + job_of(request)->unheard ||
+                      sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
     if (strcmp(error->sqlstate, "40001") == 0 || strcmp(error->sqlstate, "40P01") == 0)
@@ -212,7 +218,7 @@ static bool again(sim_slot *slot, uint32_t token) {
     sim_flights[open].running_at = 0;
     sim_flights[open].is &= ~(unsigned)SIM_TOLD_NOTHING;
     job->cancelled = job->paused = false;
-    job->forgotten = 0;
+    job->forgotten = job->unheard = 0;
     job->late = job->deadline = HF_NEVER;
     job->n_rows = 0;
     job->hash = 0;

@@ -28,7 +28,8 @@ typedef struct sim_job {
     uint32_t committing;  /* the flight of which on_commit was told; 0 none */
     uint32_t unresolved;  /* the flight with whose ticket it was submitted again; 0 it was not */
     uint32_t n_rows;
-    uint32_t forgotten; /* how often it was told to prepare anew */
+    uint32_t forgotten; /* how often it was told to prepare anew … */
+    uint32_t unheard;   /* … and lost its link before that was all */
     uint64_t hash;
     hf_ms submitted, deadline;
     uint32_t timeout_ms;
