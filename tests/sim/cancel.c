@@ -49,6 +49,9 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
             sim_flight *flight = &sim_flights[session->tap.flights[n]];
             if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD))
                 continue;
+            SIM_CHECK(!(flight->is & SIM_COMMITS) || session->tainted,
+                      "a COMMIT of its own is never cancelled", "connection # cancels flight #", i,
+                      session->tap.flights[n], 0);
             SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
                       "connection # cancels request # again", i, flight->token, 0);
             flight->is |= SIM_CANCELLED;
@@ -57,4 +60,24 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
         return;
     }
     sim_fail("a cancel is for its own session", "link # is no connection's", link->number, 0, 0);
+}
+
+/* Has the other side not ended this cancel, and is there time left? */
+static bool is_under_way(const sim_link *link) {
+    const bool over = sim.now >= link->opened_at + sim_config.close_timeout_ms ||
+                      (sim_pool->closing && sim.now >= sim_pool->close_deadline);
+    return link->used && link->cancels && link->tap.cancels && !link->client_gone &&
+           !link->closing && !sim_link_ending(link) && !over;
+}
+
+/* A pooler that hears of an end while it passes a cancel on may come to grief. */
+void sim_check_leaves(const sim_link *link) {
+    SIM_CHECK(!is_under_way(link), "a cancel link is ended by the other side", "link #, for link #",
+              link->number, link->cancels, 0);
+    if (!link->tap.started || link->closing || sim_link_ending(link) || link->told_end)
+        return;
+    for (unsigned i = 0; i < sim_links_top; i++)
+        SIM_CHECK(sim_links[i].cancels != link->number || !is_under_way(&sim_links[i]),
+                  "who is being cancelled stays until the cancel has ended", "link #, by link #",
+                  link->number, sim_links[i].number, 0);
 }

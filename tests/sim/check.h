@@ -33,6 +33,8 @@ void sim_check_cancel_begins(const hf_conn *conn);
 void sim_check_foreign(const sim_job *job, uint32_t before);
 /* The prepared statements of the link's session take the room that they need. */
 void sim_check_store(const sim_link *link);
+/* The client closes or drops this link. */
+void sim_check_leaves(const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
 void sim_check_cancel(const sim_link *link, uint32_t pid);
 /* The client has read that its login is refused for good. */

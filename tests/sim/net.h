@@ -51,12 +51,14 @@ typedef struct sim_link {
     hf_link link;
     uint32_t life; /* changes when the place is used again */
     uint32_t number;
+    uint32_t cancels; /* the number of the link whose statement this one is to cancel; 0 none */
     bool used, connected, client_gone, server_gone, closing;
     bool noted;
     bool vanished;       /* the server's machine is gone: nobody answers */
     bool blocked;        /* the client waits for room */
     bool was_blocked;    /* it once did: what it sends may be older than it looks */
     bool write_failed;   /* the client was told so by a write */
+    bool told_end;       /* the client has read words after which nothing comes */
     bool in_transaction; /* a probe was answered within a transaction */
     bool tainted;        /* a bit was flipped in clear text */
     bool cut_read;       /* the client's last read gave less than there was, as if that were all */
@@ -83,6 +85,9 @@ extern unsigned sim_links_top; /* places ever used in this run */
 
 void sim_net_reset(void);
 hf_port *sim_net_port(void);
+
+/* What has ended the stream to the client: an hf_err, once its bytes are read; 0 nothing yet. (port.c) */
+int sim_link_ending(const sim_link *link);
 
 /* --- for the server --- */
 /* The connection is accepted, or refused with an hf_err; the client hears of it after the latency. */

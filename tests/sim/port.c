@@ -57,8 +57,7 @@ static sim_link *of(hf_link *link) {
     return self;
 }
 
-/* What has ended the stream to the client, once its bytes are read; 0 nothing yet. */
-static int ending(const sim_link *self) {
+int sim_link_ending(const sim_link *self) {
     const sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     if (self->fails)
         return self->fails;
@@ -77,7 +76,7 @@ static int ending(const sim_link *self) {
 static int shake(sim_link *self, bool *more) {
     sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     if (down->there - down->start < 3) {
-        int err = ending(self);
+        int err = sim_link_ending(self);
         if (err)
             sim_hit(SIM_TLS_CUT);
         return err;
@@ -116,7 +115,7 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     SIM_CHECK(self->connected && !self->closing && bytes > 0 && self->tls != SIM_TLS_SHAKING,
               "a link is read only while it is up", "link #", self->number, 0, 0);
     if (there == 0)
-        return ending(self);
+        return sim_link_ending(self);
     bytes = there < bytes ? there : bytes;
     if (self->tls == SIM_TLS_ON && down->n_read + bytes > down->broken_at)
         return HF_ERR_TLS;
@@ -127,7 +126,7 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     if (sim_pool->conns[self->link.tag].fsm.state == HF_HEALTHY)
         sim_hit_heard();
     self->cut_read = bytes < there;
-    if (bytes < asked && (bytes < there || ending(self) != 0))
+    if (bytes < asked && (bytes < there || sim_link_ending(self) != 0))
         sim_port_note(self);
     return (int)bytes;
 }
@@ -188,6 +187,8 @@ static void release(sim_link *self) {
 static int link_close(hf_link *link) {
     sim_link *self = of(link);
     if (!self->closing)
+        sim_check_leaves(self);
+    if (!self->closing)
         note_unread(self);
     sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     if (!self->closing) {
@@ -195,14 +196,14 @@ static int link_close(hf_link *link) {
         const bool in_order = sim_pool->closing && sim.now < sim_pool->close_deadline &&
                               sim_pool->conns[self->link.tag].fsm.state == HF_IDLE;
         SIM_CHECK(!in_order || !tap->in || tap->bye || tap->n_told < tap->n_flights ||
-                      self->blocked || ending(self) != 0 || self->tainted,
+                      self->blocked || sim_link_ending(self) != 0 || self->tainted,
                   "who leaves in order says so", "link #", self->number, 0, 0);
         self->closing = true;
         self->left_at = sim.now;
         sim_link_end_up(self, false);
     }
     down->start = down->there;
-    if (!ending(self))
+    if (!sim_link_ending(self))
         return 0;
     release(self);
     return 1;
@@ -210,6 +211,7 @@ static int link_close(hf_link *link) {
 
 static void link_abort(hf_link *link) {
     sim_link *self = of(link);
+    sim_check_leaves(self);
     if (!self->closing)
         note_unread(self);
     sim_pipe *up = &self->pipe[SIM_WAY_UP];
@@ -263,8 +265,11 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
         return NULL;
     const int node = sim_node_at(address);
     const hf_conn *conn = &sim_pool->conns[tag];
-    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) /* a cancel's */
+    uint32_t cancels = 0;
+    if (conn->fsm.state == HF_HEALTHY && conn->n_flight > 0) {
         sim_check_cancel_begins(conn);
+        cancels = ((const sim_link *)(const void *)conn->dial.link)->number;
+    }
     if (node == -1 && sim_chance(&sim.rng, 300)) {
         *err = HF_ERR_UNREACHABLE;
         sim_hit(SIM_NET_UNREACHABLE);
@@ -273,6 +278,7 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     sim_link *link = sim_link_new();
     link->link = (hf_link){ .api = &link_api, .tag = tag };
     link->number = ++n_links;
+    link->cancels = cancels;
     link->node = (uint8_t)(node < 0 ? 0 : node);
     link->latency = (uint16_t)sim_server_latency();
     link->window = sim.healed                  ? 65536

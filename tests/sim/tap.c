@@ -68,6 +68,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
             sim_check_refused();
         return;
     }
+    link->told_end = link->told_end || (told & (SIM_TOLD_FATAL | SIM_TOLD_AMBIGUOUS)) != 0;
     if (told & SIM_TOLD_FATAL) {
         size_t oldest = tap->n_told; /* past probes and ROLLBACKs: nobody's */
         while (oldest < tap->n_flights && sim_flight_own(&sim_flights[tap->flights[oldest]]))
