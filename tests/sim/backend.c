@@ -64,6 +64,8 @@ void sim_backend_flush(sim_backend *backend) {
 
 /* Its transaction is undone, its place is free. */
 static void gone(sim_backend *backend) {
+    if (backend->waits) /* its commit is durable here */
+        sim_statement_left_alone(backend);
     sim_table_abort(backend->cluster, backend->xid);
     backend->used = false;
     backend->link->backend = NULL;
@@ -93,6 +95,8 @@ static void polite_end(sim_backend *backend) {
 
 void sim_backend_fatal(sim_backend *backend, const char *sqlstate) {
     sim_note("backend # ends: FATAL", backend->pid, 0, 0);
+    if (backend->waits)
+        sim_say_alone(backend);
     if (backend->phase != SIM_PHASE_HELLO)
         sim_say_error(backend, 'F', sqlstate, "terminating connection");
     if (backend->phase == SIM_PHASE_RUN)
@@ -106,7 +110,21 @@ void sim_backend_warn(sim_backend *backend, const char *sqlstate) {
     polite_end(backend);
 }
 
+/* A cancel ends the wait for the standby: the commit stands, and is answered as if nothing was. */
+static void interrupt_wait(sim_backend *backend) {
+    const uint32_t life = backend->life;
+    sim_hit(SIM_SYNC_INTERRUPTED);
+    sim_say_alone(backend);
+    sim_statement_released(backend, true);
+    if (backend->used && backend->life == life)
+        sim_backend_work(backend);
+}
+
 void sim_backend_interrupt(sim_backend *backend, bool late) {
+    if (backend->waits) {
+        interrupt_wait(backend);
+        return;
+    }
     backend->was_cancelled = true;
     if (!sim_backend_running(backend) || backend->applies_now) {
         sim_hit(SIM_PG_CANCEL_LATE);
@@ -141,6 +159,8 @@ static void wakes(void *who, uint32_t what) {
         sim_statement_executed(backend);
     else if (then == SIM_THEN_COMMITTED)
         sim_statement_committed(backend);
+    else if (then == SIM_THEN_RELEASED && backend->waits)
+        sim_statement_released(backend, false);
     if (backend->used && backend->life == what)
         sim_backend_work(backend);
 }

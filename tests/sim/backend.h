@@ -19,6 +19,7 @@ typedef enum sim_phase {
 typedef enum sim_then {
     SIM_THEN_WORK,
     SIM_THEN_EXECUTED, /* the statement has run */
+    SIM_THEN_RELEASED, /* the standby has it */
     SIM_THEN_COMMITTED /* the commit is durable */
 } sim_then;
 
@@ -42,6 +43,7 @@ struct sim_backend {
     bool applies_now;   /* the statement under way takes effect by itself */
     bool liar;          /* it has not proved that it knows the password */
     bool ticketed;      /* its transaction has given its ticket */
+    bool waits;         /* its commit, for the synchronous standby */
     bool was_cancelled; /* a cancel has come for it, ever */
     bool interrupted;   /* the statement under way ends by its client's cancel */
     bool spoken;        /* there was a message since the last Sync */
@@ -97,6 +99,18 @@ size_t sim_login(sim_backend *backend, const uint8_t *at, size_t n);
 void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, size_t n);
 void sim_statement_executed(sim_backend *backend);
 void sim_statement_committed(sim_backend *backend);
+/* Its commit waits no more. alone: for another reason than that the standby has it. */
+void sim_statement_released(sim_backend *backend, bool alone);
+/* … because it ends. */
+void sim_statement_left_alone(sim_backend *backend);
+/* WARNING: committed here, perhaps not on the standby. */
+void sim_say_alone(sim_backend *backend);
+/* CommandComplete; counts: of a statement of the request's own. ErrorResponse. Sync. */
+void sim_statement_done(sim_backend *backend, const char *tag, bool counts);
+void sim_statement_fail(sim_backend *backend, const char *sqlstate);
+void sim_statement_sync(sim_backend *backend);
+/* The commit begins: by COMMIT's Execute, or by Sync. */
+void sim_statement_commit(sim_backend *backend, bool by_portal);
 /* Its transaction is undone. */
 void sim_statement_undo(sim_backend *backend);
 /* ReadyForQuery. */

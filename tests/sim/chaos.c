@@ -50,6 +50,7 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_BETWEEN_DURING] = 300,
     [SIM_BETWEEN_AFTER] = 300,
     [SIM_PG_COMMIT_SLOW] = 100,
+    [SIM_SYNC_CANCELLED] = 500,
     [SIM_PG_COMMIT_UNHEARD] = 100,
     [SIM_PG_CRASH_AT_COMMIT] = 400,
     [SIM_PG_FOREIGN] = 300,
@@ -148,7 +149,7 @@ static void strike(void *who, uint32_t what) {
     (void)who, (void)what;
     if (sim.healed || sim.now >= end)
         return;
-    switch (sim_below(&sim.rng, 14)) {
+    switch (sim_below(&sim.rng, sim_access_now.synchronous ? 20 : 14)) {
     case 0: sim_node_restart(node, false, ms); break;
     case 1: sim_node_restart(node, true, ms); break;
     case 2: sim_node_crash(node, ms); break;
@@ -177,6 +178,12 @@ static void strike(void *who, uint32_t what) {
             sim_nodes[node].bad_certificate = !sim_nodes[node].bad_certificate;
         break;
     case 12: sim_chaos_reset_pool(); break;
+    case 14:
+    case 15:
+    case 16:
+    case 17:
+    case 18: sim_standby_goes(ms); break;
+    case 19: sim_failover(); break;
     default:
         sim_hit(SIM_TIME_JUMP);
         sim_note("the clock jumps by # ms", 10 * (uint64_t)ms, 0, 0);

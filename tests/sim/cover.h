@@ -81,6 +81,10 @@
     X(PG_COMMIT_UNHEARD, "the link is cut while the commit goes on")                     \
     X(PG_CRASH_AT_COMMIT, "the server crashes just before the commit")                   \
     X(PG_COMMIT_FORGOTTEN, "synchronous_commit = off: a crash forgets a commit")         \
+    X(SYNC_WAITS, "a commit waits for a synchronous standby")                            \
+    X(SYNC_INTERRUPTED, "… until a cancel ends its wait: WARNING 01000, then OK")        \
+    X(SYNC_CANCELLED, "… until somebody else cancels it")                                \
+    X(SYNC_LOST, "a promotion loses what was committed without the standby")             \
     /* statements */                                                                     \
     X(PG_LATE, "an answer after seconds")                                                \
     X(PG_40001, "serialization failure")                                                 \

@@ -102,6 +102,7 @@ static void choose_settings(void) {
     static const char *const whys[] = { "42883", "0A000", "42501" };
     sim_access_now.ticketless = sim_chance(&sim.rng, 60) ? whys[sim_below(&sim.rng, 3)] : NULL;
     sim_access_now.lazy = sim_chance(&sim.rng, 200);
+    sim_access_now.synchronous = !sim_access_now.lazy && sim_chance(&sim.rng, 250);
     sim_table_reset(sim_access_now.lazy);
     config->sslmode = sim_chance(&sim.rng, 350) ? HF_SSL_REQUIRE : HF_SSL_DISABLE;
     config->read_only = sim_chance(&sim.rng, 100);

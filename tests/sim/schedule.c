@@ -115,7 +115,7 @@ static void out(void) {
 }
 
 /* Its limit in ms; HF_FOREVER none, or dials are counted instead. */
-static uint32_t longest_outage(void) {
+uint32_t sim_longest_outage(void) {
     if (sim_config.max_outage_ms != 0)
         return sim_config.max_outage_ms;
     return ever_up ? 300000 : HF_FOREVER;
@@ -143,7 +143,7 @@ static void check_nothing_waits(void) {
 }
 
 void sim_check_outage(void) {
-    const uint32_t limit = longest_outage();
+    const uint32_t limit = sim_longest_outage();
     check_followers();
     check_nothing_waits();
     if (sim_pool->n_up > 0 || sim_pool->closing || sim_pool->n_idle == sim_pool->n_conns)
@@ -157,7 +157,7 @@ void sim_check_outage(void) {
 }
 
 void sim_check_given_up(const hf_error *error) {
-    const uint32_t limit = longest_outage();
+    const uint32_t limit = sim_longest_outage();
     if (error->limit == HF_LIMIT_MAX_OUTAGE)
         SIM_CHECK(gave_up_from != HF_NEVER && limit != HF_FOREVER &&
                       sim.now >= gave_up_from + limit,

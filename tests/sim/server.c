@@ -238,6 +238,26 @@ void sim_kill_sessions(uint32_t per_mille) {
         }
 }
 
+static void standby_back(void *who, uint32_t what) {
+    (void)who, (void)what;
+    if (!sim_access_now.standby_gone)
+        return;
+    sim_note("the synchronous standby is back", 0, 0, 0);
+    sim_access_now.standby_gone = false;
+    sim_table_replicated();
+    for (unsigned i = 0; i < sim_backends_top; i++)
+        if (sim_backends[i].used && sim_backends[i].waits)
+            sim_backend_busy(&sim_backends[i], 1, SIM_THEN_RELEASED);
+}
+
+void sim_standby_goes(uint32_t ms) {
+    if (!sim_access_now.synchronous || sim_access_now.standby_gone)
+        return;
+    sim_note("the synchronous standby is gone for # ms", ms, 0, 0);
+    sim_access_now.standby_gone = true;
+    sim_plan_in(ms, standby_back, NULL, 0);
+}
+
 static void dns_learns(void *who, uint32_t what) {
     (void)who;
     if (!sim.healed)
@@ -255,6 +275,7 @@ void sim_failover(void) {
     sim_note("node # takes over from node #", primary, old, 0);
     sim_hit(SIM_PG_FAILOVER);
     sim_timeline++;
+    sim_table_promoted();
     sim_table_crash(SIM_OURS); /* what the old one has not flushed was not sent on either */
     sim_plan_in(sim_scaled(&sim.rng, 1, 20000), dns_learns, NULL, primary);
 }
@@ -273,6 +294,7 @@ void sim_server_heal(unsigned known) {
         node->bad_certificate = false;
         node->hole_until[0] = node->hole_until[1] = 0;
     }
+    standby_back(NULL, 0);
     sim_access_now.wrong_password = sim_access_now.wrong_database = false;
     for (unsigned i = 0; i < sim_links_top; i++) {
         sim_link *link = &sim_links[i];

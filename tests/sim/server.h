@@ -37,6 +37,8 @@ typedef struct sim_access {
     bool pooler;         /* knows no start-up parameters */
     bool moves;          /* it moves clients to another of its sessions behind each transaction */
     bool old;            /* knows no client_connection_check_interval */
+    bool synchronous;    /* a COMMIT waits for a standby */
+    bool standby_gone;   /* which is not there */
     bool lazy;           /* synchronous_commit is off */
     const char *ticketless; /* why it gives no tickets; NULL it does */
     uint32_t refusals;      /* logins refused for good, since the last hf_pool_reset() */
@@ -65,6 +67,8 @@ void sim_node_vanish(unsigned node, uint32_t down_ms);
 void sim_node_stop(unsigned node, uint32_t ms);
 void sim_node_slots(unsigned node, uint32_t ms);
 void sim_failover(void);
+/* The synchronous standby goes, for so long. */
+void sim_standby_goes(uint32_t ms);
 /* pg_terminate_backend() for so many of all sessions. */
 void sim_kill_sessions(uint32_t per_mille);
 /* Everything is up, and the primary is one of the first `known` nodes. */

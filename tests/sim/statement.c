@@ -43,6 +43,18 @@ void sim_say_error(sim_backend *backend, char severity, const char *sqlstate, co
     sim_out_end(out);
 }
 
+void sim_say_alone(sim_backend *backend) {
+    sim_out *out = &backend->out;
+    static const char *const fields[] = { "SWARNING", "VWARNING", "C01000",
+                                          "Mcanceling wait for synchronous replication",
+                                          "RSyncRepWaitForLSN" };
+    sim_out_begin(out, 'N');
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        sim_out_text(out, fields[i]);
+    sim_out8(out, 0);
+    sim_out_end(out);
+}
+
 void sim_say_asides(sim_backend *backend) {
     static char many[3000];
     sim_out *out = &backend->out;
@@ -73,7 +85,7 @@ static void say(sim_backend *backend, char type) {
     sim_out_end(&backend->out);
 }
 
-static void done(sim_backend *backend, const char *tag, bool counts) {
+void sim_statement_done(sim_backend *backend, const char *tag, bool counts) {
     sim_out_begin(&backend->out, 'C');
     sim_out_text(&backend->out, tag);
     sim_out_end(&backend->out);
@@ -93,7 +105,7 @@ void sim_statement_undo(sim_backend *backend) {
     backend->ticketed = false;
 }
 
-static void fail(sim_backend *backend, const char *sqlstate) {
+void sim_statement_fail(sim_backend *backend, const char *sqlstate) {
     /* What commits by itself may have done so before it failed. */
     const bool part = backend->portal.bound && starts(backend->portal.sql, "CALL") &&
                       strcmp(sqlstate, "25006") != 0;
@@ -196,38 +208,6 @@ static const char *fate(const sim_backend *backend) {
                                                                        : NULL;
 }
 
-/* Nothing of it is durable yet: what happens to its session or its client now? */
-static void commit(sim_backend *backend, bool by_portal) {
-    uint32_t ms = sim_below(&sim.rng, 10);
-    backend->commit_portal = by_portal;
-    if (backend->n_writes == 0 && !backend->xid) {
-        sim_statement_committed(backend);
-        return;
-    }
-    if (sim_between_commits(backend))
-        return;
-    if (sim_strikes(SIM_PG_KILL_AFTER_DONE)) {
-        sim_backend_fatal(backend, "57P01");
-        return;
-    }
-    if (by_portal && sim_strikes(SIM_PG_ROLLS_BACK)) {
-        sim_statement_undo(backend);
-        backend->status = 'I';
-        done(backend, "ROLLBACK", false);
-        sim_tell(backend, SIM_TOLD_ERROR);
-        return;
-    }
-    if (sim_node_is_primary(backend->node) && sim_strikes(SIM_PG_CRASH_AT_COMMIT)) {
-        sim_node_crash(backend->node, sim_scaled(&sim.rng, 20, 2000));
-        return;
-    }
-    if (sim_strikes(SIM_PG_COMMIT_SLOW))
-        ms += sim_scaled(&sim.rng, 200, 60000);
-    if (sim_strikes(SIM_PG_COMMIT_UNHEARD))
-        sim_link_cut(backend->link, sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN, false);
-    sim_backend_busy(backend, ms, SIM_THEN_COMMITTED);
-}
-
 /* Statements of the application's own: where may they run? */
 static void check_session(const sim_backend *backend) {
     if (backend->link->tainted)
@@ -243,26 +223,26 @@ static void execute(sim_backend *backend) {
     if (backend->portal.token && !backend->portal.kind)
         check_session(backend);
     if (!backend->portal.bound) {
-        fail(backend, "34000");
+        sim_statement_fail(backend, "34000");
     } else if (strcmp(sql, "ROLLBACK") == 0) {
         sim_statement_undo(backend);
         backend->status = 'I';
-        done(backend, "ROLLBACK", false);
+        sim_statement_done(backend, "ROLLBACK", false);
     } else if (starts(sql, "COMMIT")) {
         if (backend->status == 'E') {
             backend->status = 'I';
-            done(backend, "ROLLBACK", false);
+            sim_statement_done(backend, "ROLLBACK", false);
         } else {
-            commit(backend, true);
+            sim_statement_commit(backend, true);
         }
     } else if (backend->status == 'E') {
-        fail(backend, "25P02");
+        sim_statement_fail(backend, "25P02");
     } else if (starts(sql, "BEGIN")) {
         backend->only_reads = backend->only_reads || starts(sql, "BEGIN READ ONLY");
         backend->status = 'T';
         if (strstr(sql, "/* "))
             sim_hit(SIM_PG_OPEN_TRANSACTION);
-        done(backend, "BEGIN", strstr(sql, "/* "));
+        sim_statement_done(backend, "BEGIN", strstr(sql, "/* "));
     } else {
         uint32_t ms = sim_below(&sim.rng, 8);
         if (starts(sql, "SELECT slow") && !sim.healed)
@@ -298,7 +278,7 @@ static void answer_rows(sim_backend *backend) {
         }
     }
     snprintf(tag, sizeof tag, starts(sql, "SELECT") ? "SELECT %u" : "INSERT 0 %u", n);
-    done(backend, tag, true);
+    sim_statement_done(backend, tag, true);
 }
 
 /* Is this not the first attempt of its request? */
@@ -316,7 +296,7 @@ static void answer_ticket(sim_backend *backend) {
                                ? sim_ticket_give(backend, &text)
                                : sim_ticket_answer(backend, &text);
     if (sqlstate) {
-        fail(backend, sqlstate);
+        sim_statement_fail(backend, sqlstate);
         return;
     }
     sim_out_begin(out, 'D');
@@ -324,7 +304,7 @@ static void answer_ticket(sim_backend *backend) {
     sim_out32(out, text ? (uint32_t)strlen(text) : UINT32_MAX);
     sim_out_bytes(out, text, text ? strlen(text) : 0);
     sim_out_end(out);
-    done(backend, "SELECT 1", false);
+    sim_statement_done(backend, "SELECT 1", false);
 }
 
 void sim_statement_executed(sim_backend *backend) {
@@ -338,7 +318,7 @@ void sim_statement_executed(sim_backend *backend) {
     if (sim_between_runs(backend))
         return;
     if (sqlstate) {
-        fail(backend, sqlstate);
+        sim_statement_fail(backend, sqlstate);
     } else if (sim_strikes(SIM_PG_KILL_BUSY) ||
                (ran_before(backend) && sim_strikes(SIM_PG_KILL_AGAIN))) {
         sim_backend_fatal(backend, "57P01");
@@ -356,122 +336,12 @@ void sim_statement_executed(sim_backend *backend) {
         else if (sql[0] == '/')
             say(backend, 'I');
         else
-            done(backend,
-                 starts(sql, "CALL")     ? "CALL"
-                 : starts(sql, "UPDATE") ? "UPDATE 1"
-                                         : "INSERT 0 1",
-                 true);
+            sim_statement_done(backend,
+                               starts(sql, "CALL")     ? "CALL"
+                               : starts(sql, "UPDATE") ? "UPDATE 1"
+                                                       : "INSERT 0 1",
+                               true);
     }
-}
-
-/* --- the end of a flight ------------------------------------------------------------------------------ */
-
-/* The transaction takes effect. */
-static void apply(sim_backend *backend) {
-    for (unsigned i = 0; i < backend->n_writes; i++)
-        sim_flight_applied(backend->write_flights[i], backend->link);
-    if (backend->n_writes > 0 || backend->xid)
-        sim_table_commit(backend->cluster, backend->xid, backend->writes, backend->n_writes,
-                         backend->link->tainted);
-    backend->xid = 0;
-    backend->n_writes = 0;
-    backend->ticketed = false;
-}
-
-static void say_junk(sim_backend *backend) {
-    static const char *const junk[] = { "\x16\x03\x01\x02",  "x\0\0\0\4",  "D\0\0\0\6\0\0",
-                                        "D\x7f\xff\xff\xff", "Z\0\0\0\5I", "HTTP/1.1 400" };
-    const unsigned which = sim_below(&sim.rng, sizeof junk / sizeof junk[0]);
-    static const uint8_t bytes[] = { 4, 5, 7, 5, 6, 12 };
-    sim_out_bytes(&backend->out, junk[which], bytes[which]);
-    backend->link->tainted = sim.tainted = true;
-}
-
-/* All but the COMMIT is done, and something in between ends the transaction. It does not commit it: that could not be
- * known where this answer is lost; but the client cannot tell. */
-static void end_early(sim_backend *backend) {
-    backend->status = 'I';
-    backend->told |= SIM_HANDED | SIM_TOLD_AMBIGUOUS;
-    sim_statement_undo(backend);
-}
-
-/* A pooler in transaction mode has another session for what comes next: what was prepared is there no more, or there
- * again. */
-static void move(sim_backend *backend) {
-    if (sim_names_count(&backend->elsewhere) > SIM_NAMES / 2 || sim_chance(&sim.rng, 100))
-        sim_names_clear(&backend->elsewhere); /* one that is new */
-    sim_names names = backend->names;
-    backend->names = backend->elsewhere;
-    backend->elsewhere = names;
-    sim_hit(SIM_PG_MOVED);
-}
-
-void sim_statement_ready(sim_backend *backend) {
-    sim_tap *tap = &backend->link->tap;
-    sim_say_asides(backend);
-    if (backend->status == 'T' && backend->ticketed && sim_strikes(SIM_PG_HELD_ENDED))
-        end_early(backend);
-    sim_out_begin(&backend->out, 'Z');
-    sim_out8(&backend->out, (unsigned char)backend->status);
-    sim_out_end(&backend->out);
-    sim_tell(backend,
-             backend->told | (backend->status == 'I'                        ? SIM_TOLD_READY
-                              : backend->status == 'T' && backend->ticketed ? SIM_TOLD_HELD
-                                                                            : SIM_TOLD_OPEN));
-    backend->told = 0;
-    tap->n_answered++;
-    backend->only_reads = backend->only_reads && backend->status != 'I';
-    backend->n_done = 0;
-    backend->skipping = false;
-    backend->portal.bound = false;
-    if (backend->status == 'I' && sim_access_now.moves && sim_chance(&sim.rng, 500))
-        move(backend);
-    if (sim_strikes(SIM_PG_JUNK))
-        say_junk(backend);
-    sim_backend_flush(backend);
-}
-
-void sim_statement_committed(sim_backend *backend) {
-    const bool wrote = backend->n_writes > 0 || backend->xid;
-    if (wrote && sim_strikes(SIM_PG_COMMIT_FAILS)) {
-        const bool by_portal = backend->commit_portal;
-        backend->status = 'I';
-        fail(backend, sim_chance(&sim.rng, 700) ? "40001" : "23505");
-        if (!by_portal)
-            sim_statement_ready(backend);
-        return;
-    }
-    apply(backend);
-    if (wrote && sim_strikes(SIM_PG_COMMIT_LOST)) {
-        if (sim_chance(&sim.rng, 500))
-            sim_backend_flush(backend);
-        sim_backend_end(backend, sim_chance(&sim.rng, 500));
-        return;
-    }
-    if (wrote && sim_between_committed(backend))
-        return;
-    if (wrote && sim_strikes(SIM_PG_SYNCREP)) {
-        sim_backend_warn(backend, "57P01");
-        return;
-    }
-    if (backend->commit_portal) {
-        backend->status = 'I';
-        done(backend, "COMMIT", false);
-        if (sim_flights[sim_tap_oldest(&backend->link->tap)].is & SIM_COMMITS)
-            sim_tell(backend, SIM_TOLD_DONE);
-    } else {
-        sim_statement_ready(backend);
-    }
-}
-
-static void sync(sim_backend *backend) {
-    if (!backend->spoken && backend->status == 'I' && sim_strikes(SIM_PG_PROBE_OPEN))
-        backend->status = 'T'; /* a pooler gave it the server of somebody who has not finished */
-    backend->spoken = false;
-    if (backend->status == 'I')
-        commit(backend, false);
-    else
-        sim_statement_ready(backend);
 }
 
 /* --- messages ----------------------------------------------------------------------------------------- */
@@ -491,7 +361,7 @@ static void check_padding(const sim_backend *backend, const char *sql, const sim
 static void parse(sim_backend *backend, sim_body *body) {
     const char *name = sim_read_text(body), *sql = sim_read_text(body);
     if (name[0] && (sim_names_get(&backend->names, name) || sim_strikes(SIM_PG_TAKEN))) {
-        fail(backend, "42P05");
+        sim_statement_fail(backend, "42P05");
         return;
     }
     sim_names_put(&backend->names, name, sql);
@@ -503,16 +373,16 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     const char *sql = sim_names_get(&backend->names, bind.statement);
     sim_portal *portal = &backend->portal;
     if (!sql || bind.bad) {
-        fail(backend, bind.bad ? "08P01" : "26000");
+        sim_statement_fail(backend, bind.bad ? "08P01" : "26000");
         return;
     }
     if (bind.statement[0] && sim_strikes(SIM_PG_FORGETS)) {
         sim_names_drop(&backend->names, bind.statement);
-        fail(backend, "26000");
+        sim_statement_fail(backend, "26000");
         return;
     }
     if (bind.statement[0] && sim_strikes(SIM_PG_PLAN)) {
-        fail(backend, "0A000");
+        sim_statement_fail(backend, "0A000");
         return;
     }
     check_padding(backend, sql, &bind);
@@ -532,7 +402,7 @@ static void describe_message(sim_backend *backend, const uint8_t *at, size_t n) 
     const char *name = sim_read_text(&body);
     const char *sql = at[0] == 'S' ? sim_names_get(&backend->names, name) : backend->portal.sql;
     if (!sql) {
-        fail(backend, "26000");
+        sim_statement_fail(backend, "26000");
         return;
     }
     if (at[0] == 'S') {
@@ -549,7 +419,7 @@ static void describe_message(sim_backend *backend, const uint8_t *at, size_t n) 
 void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, size_t n) {
     sim_body body = { .at = at, .end = at + n };
     if (type == 'S') {
-        sync(backend);
+        sim_statement_sync(backend);
         return;
     }
     if (type == 'X') {
@@ -578,7 +448,7 @@ void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, s
     case 'Q': /* the only one there is */
         sim_statement_undo(backend);
         backend->status = 'I';
-        done(backend, "ROLLBACK", false);
+        sim_statement_done(backend, "ROLLBACK", false);
         sim_statement_ready(backend);
         break;
     default: sim_backend_fatal(backend, "08P01"); break;

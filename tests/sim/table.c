@@ -19,9 +19,12 @@ enum { SIM_GIVEN = 0x80 };
 
 static cluster clusters[SIM_CLUSTERS];
 static bool lazy;
+static uint32_t *behind; /* took effect on the primary alone */
+static size_t behind_room, n_behind;
 
 void sim_table_reset(bool is_lazy) {
     lazy = is_lazy;
+    n_behind = 0;
     for (unsigned i = 0; i < SIM_CLUSTERS; i++) {
         cluster *self = &clusters[i];
         self->next = self->flushed = self->top = 1;
@@ -79,6 +82,23 @@ void sim_table_commit(unsigned number, uint32_t xid, const uint32_t *tokens, uns
         flush_soon(self);
     else
         sim_table_flush(number);
+}
+
+void sim_table_behind(const uint32_t *tokens, unsigned n) {
+    behind = sim_grow(behind, &behind_room, n_behind + n, sizeof *behind);
+    for (unsigned i = 0; i < n; i++)
+        behind[n_behind++] = tokens[i];
+}
+
+void sim_table_replicated(void) {
+    n_behind = 0;
+}
+
+void sim_table_promoted(void) {
+    while (n_behind > 0) {
+        sim_hit(SIM_SYNC_LOST);
+        sim_job_lost(behind[--n_behind]);
+    }
 }
 
 void sim_table_abort(unsigned number, uint32_t xid) {

@@ -24,6 +24,12 @@ uint32_t sim_table_begin(unsigned cluster);
 /* All of the transaction's writes take effect at once. tainted: who knows what was sent. */
 void sim_table_commit(unsigned cluster, uint32_t xid, const uint32_t *tokens, unsigned n,
                       bool tainted);
+/* These took effect here, and not on the standby. */
+void sim_table_behind(const uint32_t *tokens, unsigned n);
+/* The standby has them, too. */
+void sim_table_replicated(void);
+/* The standby is the primary: what it had not never was. */
+void sim_table_promoted(void);
 void sim_table_abort(unsigned cluster, uint32_t xid);
 sim_xact sim_table_status(unsigned cluster, uint32_t xid);
 /* Was this number given out before a crash, and again behind it? */

@@ -158,10 +158,30 @@ void sim_check_commit(uint32_t flight, const sim_link *link) {
               "request # in flight #", sim_flights[flight].token, flight, 0);
 }
 
-/* Were there questions for request_timeout at that moment, from `first` on? */
-static bool out_of_time(hf_ms first, hf_ms at) {
+/* Were there questions for long enough at that moment, from `first` on? For request_timeout; of one that is in progress,
+ * for as long as an outage may last: it waits for a synchronous standby. */
+static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
+    hf_ms most = sim_config.request_timeout_ms, outage = sim_longest_outage();
+    if (most == 0 || most == HF_FOREVER || (hangs && outage == HF_FOREVER))
+        return false;
+    most = hangs && outage > most ? outage : most;
+    return first != HF_NEVER && at >= first + most;
+}
+
+/* Does it wait for a synchronous standby, as far as the client can know? */
+static bool hangs(const sim_job *job) {
+    const sim_flight *last = &sim_flights[job->last];
     const hf_ms most = sim_config.request_timeout_ms;
-    return first != HF_NEVER && most != 0 && most != HF_FOREVER && at >= first + most;
+    return job->outcome == HF_OUTCOME_PENDING && last->commit && last->running_at > 0 &&
+           !(last->is & (SIM_TOLD_COMMITTED | SIM_TOLD_ABORTED | SIM_TOLD_NOTHING)) && most != 0 &&
+           most != HF_FOREVER && last->running_at >= last->committed_at + most;
+}
+
+unsigned sim_n_hanging(void) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < SIM_SLOTS; i++)
+        n += sim_slots[i].token && hangs(&sim_jobs[sim_slots[i].token]);
+    return n;
 }
 
 void sim_check_ask(uint32_t number, const sim_link *link) {
@@ -174,8 +194,8 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
     SIM_CHECK(sim_flight_open(flight) || (sim_flights[flight->commit].is & SIM_TOLD_FATAL),
               "only what may have been committed is asked about", "request # in flight #",
               flight->token, number, 0);
-    SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at),
-              "a COMMIT is asked about for request_timeout at most",
+    SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at, true),
+              "a COMMIT is asked about for request_timeout and max_outage at most",
               "request # in flight #, first asked at #", flight->token, number, flight->asked_at);
     SIM_CHECK(!(flight->is & SIM_TOLD_NOTHING), "what nobody can say is not asked again",
               "request # in flight #", flight->token, number, 0);
@@ -184,6 +204,8 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
               0);
     if (flight->asked_at == HF_NEVER)
         flight->asked_at = sim.now;
+    SIM_CHECK(sim_n_hanging() <= sim_config.max_concurrent,
+              "never more than max_concurrent commits hang", "# do", sim_n_hanging(), 0, 0);
 }
 
 void sim_check_restart(const sim_job *job) {
@@ -201,8 +223,10 @@ static void check_given_up(const sim_job *job, const hf_request *request, uint32
     if (!open || !flight->commit)
         return; /* it ran as if it was UNSENT */
     /* A question may be on its way that the link has not taken yet. */
-    const bool late =
-        request->asked_at >= flight->committed_at && out_of_time(request->asked_at, sim.now);
+    const bool running = flight->running_at == sim.now; /* it ends because of this answer */
+    const bool late = running ? out_of_time(flight->committed_at, sim.now, true)
+                              : request->asked_at >= flight->committed_at &&
+                                    out_of_time(request->asked_at, sim.now, false);
     SIM_CHECK(job->cancelled || sim.now >= job->deadline || sim_pool->closing || late ||
                   (flight->is & SIM_TOLD_NOTHING) || request->error.code == HF_ERR_OUTAGE ||
                   sim_pool->refused,
@@ -222,6 +246,9 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
     const unsigned refused =
         last->is & SIM_TOLD_COMMITTED ? SIM_TOLD_ERROR : SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS;
     SIM_CHECK(!((last->is | end->is) & refused), "what failed is not OK", "request #", token, 0, 0);
+    SIM_CHECK(!job->writes || last->commit || !(last->is & SIM_CANCELLED),
+              "an OK behind our cancel is not believed of a write", "request # in flight #", token,
+              job->last, 0);
     SIM_CHECK(!job->writes || job->applied > 0, "an acknowledged write is not missing", "request #",
               token, 0, 0);
     if (job->unresolved == job->last) /* it had its rows when it ran */
@@ -233,6 +260,12 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
               "request # was told # of #", token, request->affected, last->affected);
     SIM_CHECK(job->hash == last->hash, "OK means the server's rows",
               "request # got other values than the server sent in flight #", token, job->last, 0);
+}
+
+bool sim_job_maybe_alone(const sim_job *job) {
+    const unsigned is = sim_flights[job->last].is;
+    return !sim_config.read_only && (is & (SIM_EXPOSED | SIM_CANCELLED)) &&
+           (is & (SIM_TOLD_READY | SIM_TOLD_ERROR)) == SIM_TOLD_READY;
 }
 
 void sim_check_done(sim_job *job, const hf_request *request) {
@@ -261,10 +294,11 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     case HF_OUTCOME_UNKNOWN: {
         /* A COMMIT that a FATAL ended is asked about all the same. */
         const sim_flight *end = &sim_flights[sim_flights[job->last].commit];
-        SIM_CHECK(
-            open || paused(job) || left_open(job) || job->too_large || (end->is & SIM_TOLD_FATAL) ||
-                (job->self_commits && (sim_flights[job->last].is & SIM_TOLD_ERROR)),
-            "UNKNOWN only of what may have run", "request #, last flight #", token, job->last, 0);
+        SIM_CHECK(open || paused(job) || left_open(job) || job->too_large ||
+                      sim_job_maybe_alone(job) || (end->is & SIM_TOLD_FATAL) ||
+                      (job->self_commits && (sim_flights[job->last].is & SIM_TOLD_ERROR)),
+                  "UNKNOWN only of what may have run", "request #, last flight #", token, job->last,
+                  0);
         check_given_up(job, request, token, open);
         break;
     }
@@ -288,8 +322,9 @@ void sim_check_end(void) {
         SIM_CHECK(job->applied % expected == 0, "a batch is applied whole or not at all",
                   "request # was applied # times", token, job->applied, 0);
         if (job->outcome == HF_OUTCOME_OK)
-            SIM_CHECK(job->applied >= expected, "an acknowledged write is not missing",
-                      "request # was applied # times", token, job->applied, 0);
+            SIM_CHECK(job->applied >= expected || job->told_alone,
+                      "an acknowledged write is not missing", "request # was applied # times",
+                      token, job->applied, 0);
         else if (job->outcome != HF_OUTCOME_UNKNOWN)
             SIM_CHECK(job->applied == 0, "FAILED and NOT_SENT are never applied",
                       "request # was applied # times (outcome #)", token, job->applied,

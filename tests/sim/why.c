@@ -51,7 +51,7 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
                   !is_one_of(error->sqlstate, "40001 40P01") || was_to_end(job, request),
               "an error names the limit that was spent", "request #, after # re-sends", token,
               request->retries, 0);
-    SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0,
+    SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || sim_n_hanging() > 0,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);
     if (error->code == HF_ERR_OUTAGE)
@@ -83,8 +83,9 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
               "what can be tried again is tried again", "request # is FAILED, error #", token,
               (uint64_t)-error->code, 0);
     SIM_CHECK(request->outcome != HF_OUTCOME_UNKNOWN || job->replay != HF_REPLAY_SAFE ||
-                  error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY ||
-                  error->code == HF_ERR_OPEN_TRANSACTION || job->too_large || job->paused,
+                  sim_job_maybe_alone(job) || error->code == HF_ERR_SERVER ||
+                  error->code == HF_ERR_READ_ONLY || error->code == HF_ERR_OPEN_TRANSACTION ||
+                  job->too_large || job->paused,
               "what may run twice is tried again", "request # is UNKNOWN, error #", token,
               (uint64_t)-error->code, 0);
 }

@@ -81,6 +81,12 @@ void sim_job_forgotten(uint32_t token) {
     sim_note("the server forgets request #", token, 0, 0);
 }
 
+void sim_job_lost(uint32_t token) {
+    sim_note("the promotion loses request #", token, 0, 0);
+    if (token > 0 && token <= sim_n_jobs && sim_jobs[token].applied > 0)
+        sim_jobs[token].applied--;
+}
+
 /* --- what requests call ------------------------------------------------------------------------------ */
 
 static sim_slot *slot_of(hf_request *request) {

@@ -21,6 +21,7 @@ typedef struct sim_job {
     bool healed;    /* one of those that must succeed */
     uint8_t n_statements;
     uint16_t padding;     /* bytes of its second parameter, SIM_PADDING_NULL */
+    bool told_alone;      /* the server itself has said: committed, perhaps not on the standby */
     uint32_t applied;     /* how often its writes took effect */
     uint32_t tainted;     /* … through a link on which a bit was flipped */
     uint32_t first, last; /* flights; 0 none */
@@ -70,8 +71,12 @@ void sim_job_flight(uint32_t token, uint32_t flight);
 void sim_job_applied(uint32_t token, bool tainted);
 /* The server has forgotten that: nobody's fault but its own. */
 void sim_job_forgotten(uint32_t token);
+/* A promotion has undone it once. */
+void sim_job_lost(uint32_t token);
 /* Its flight whose COMMIT is in the dark; 0 none. */
 uint32_t sim_job_unresolved(const sim_job *job);
+/* Was it answered while a cancel of ours was under way, which may have ended its wait for a standby? */
+bool sim_job_maybe_alone(const sim_job *job);
 /* Was one of its attempts on a link with a flipped bit, or with junk? */
 bool sim_job_tainted(const sim_job *job);
 
