@@ -276,6 +276,9 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     job->outcome = (uint8_t)outcome;
     SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",
               "request # was sent again # times", token, request->retries, 0);
+    SIM_CHECK(outcome == HF_OUTCOME_OK || request->affected == 0,
+              "what was not OK affected nothing", "request # was told # (outcome #)", token,
+              request->affected, outcome);
     if (sim_job_tainted(job))
         return;
     sim_check_why(job, request);
