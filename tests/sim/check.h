@@ -39,6 +39,9 @@ void sim_check_leaves(const sim_link *link);
 void sim_check_cancel(const sim_link *link, uint32_t pid);
 /* The client has read that its login is refused for good. */
 void sim_check_refused(void);
+/* The client proves that it knows the password; it has read that it does. */
+void sim_check_password(void);
+void sim_check_proven(void);
 /* A login begins: its start-up message was handed to the link. */
 void sim_check_login(const sim_link *link);
 /* The machine moved. */

@@ -50,6 +50,9 @@
     X(PG_STARTING, "57P03: starting up")                                                 \
     X(PG_SLOTS, "53300: no slot free")                                                   \
     X(PG_PASSWORD, "28P01: wrong password")                                              \
+    X(PG_PASSWORD_POOLER, "08P01, XX000: wrong password, in a pooler's words")            \
+    X(PG_LOGIN_BUSY, "refused before the proof is judged: 53, 57, 58")                   \
+    X(PG_LOGIN_DOWN, "08P01, XX000: the password is right, there is no server")          \
     X(PG_DATABASE, "3D000: no such database")                                            \
     X(PG_DIES_YOUNG, "ends right after the login")                                       \
     X(PG_POOLER, "refuses start-up parameters")                                          \

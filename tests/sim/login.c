@@ -79,9 +79,9 @@ static void let_in(sim_backend *backend) {
         sim_backend_end(backend, sim_chance(&sim.rng, 500));
 }
 
-static void refuse(sim_backend *backend, const char *sqlstate, const char *text) {
+static void refuse_as(sim_backend *backend, const char *sqlstate, const char *text, bool for_good) {
     sim_say_error(backend, 'F', sqlstate, text);
-    if (strcmp(sqlstate, "28P01") == 0 || strcmp(sqlstate, "3D000") == 0)
+    if (for_good)
         sim_tell(backend, SIM_TOLD_REFUSED);
     sim_backend_flush(backend);
     sim_link *link = backend->link;
@@ -89,6 +89,10 @@ static void refuse(sim_backend *backend, const char *sqlstate, const char *text)
     backend->life++;
     link->backend = NULL;
     sim_link_fin(link, true);
+}
+
+static void refuse(sim_backend *backend, const char *sqlstate, const char *text) {
+    refuse_as(backend, sqlstate, text, strcmp(sqlstate, "3D000") == 0);
 }
 
 static unsigned sessions_on(unsigned node) {
@@ -246,6 +250,36 @@ static void check_binding(const sim_backend *backend, const char *text) {
               "a login is bound to its link", "link #", backend->link->number, 0, 0);
 }
 
+typedef struct words {
+    char sqlstate[6];
+    const char *text;
+} words;
+
+/* The proof is wrong. A pooler has its own words for that, whichever. */
+static void refuse_password(sim_backend *backend) {
+    static const words told[] = { { "28P01", "password authentication failed for user \"app\"" },
+                                  { "08P01", "SASL authentication failed" },
+                                  { "XX000", "SCRAM authentication failed" },
+                                  { "08P01", "server rejected the client" },
+                                  { "XX000", "unable to read message" } };
+    const words *is = &told[sim_chance(&sim.rng, 400) ? 0 : sim_between(&sim.rng, 1, 4)];
+    sim_hit(is == told ? SIM_PG_PASSWORD : SIM_PG_PASSWORD_POOLER);
+    refuse_as(backend, is->sqlstate, is->text, true);
+}
+
+/* The proof is not the reason: there is no server behind the pooler, or no room. judged: it was found right. */
+static void refuse_busy(sim_backend *backend, bool judged) {
+    static const words unjudged[] = { { "53300", "too many connections" },
+                                      { "57P03", "the database system is starting up" },
+                                      { "58000", "failed to create a backend connection" } };
+    static const words right[] = { { "08P01", "query_wait_timeout" },
+                                   { "08P01", "server login has been failing" },
+                                   { "XX000", "unable to connect to a backend" },
+                                   { "58000", "all backend nodes are down" } };
+    const words *is = judged ? &right[sim_below(&sim.rng, 4)] : &unjudged[sim_below(&sim.rng, 3)];
+    refuse(backend, is->sqlstate, is->text);
+}
+
 static void proof(sim_backend *backend, const uint8_t *at, size_t n) {
     char text[400], first[192], whole[700], expected[64], final[64];
     uint8_t key[32], stored[32], signature[32];
@@ -269,8 +303,11 @@ static void proof(sim_backend *backend, const uint8_t *at, size_t n) {
         key[i] ^= signature[i];
     base64(key, sizeof key, expected);
     if (strcmp(claim + 3, expected) != 0 || sim_access_now.wrong_password) {
-        sim_hit(SIM_PG_PASSWORD);
-        refuse(backend, "28P01", "password authentication failed for user \"app\"");
+        refuse_password(backend);
+        return;
+    }
+    if (sim_strikes(SIM_PG_LOGIN_BUSY)) {
+        refuse_busy(backend, false);
         return;
     }
     hmac(salted_password(), 32, "Server Key", 10, key);
@@ -286,7 +323,12 @@ static void proof(sim_backend *backend, const uint8_t *at, size_t n) {
     memcpy(final, "v=", 2);
     base64(signature, sizeof signature, final + 2);
     authentication(backend, 12, final, strlen(final));
-    let_in(backend);
+    if (!backend->liar)
+        sim_tell(backend, SIM_TOLD_PROVEN);
+    if (sim_strikes(SIM_PG_LOGIN_DOWN))
+        refuse_busy(backend, true);
+    else
+        let_in(backend);
 }
 
 /* --- messages ---------------------------------------------------------------------------------------- */

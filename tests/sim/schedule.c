@@ -20,6 +20,8 @@ static uint32_t n_told;
 static uint8_t states[HF_CONNS_MAX];
 static bool alone[HF_CONNS_MAX]; /* dials, and began to while nothing was usable */
 static bool refused, told_refused;
+static bool proven; /* the password is right, as far as the client knows */
+static uint32_t n_proofs;
 /* The outage under way began in [out_from, out_until]; HF_NEVER: there is none. */
 static hf_ms out_from, out_until;
 static hf_ms gave_up_from; /* the one that was given up last */
@@ -37,7 +39,8 @@ bool sim_left_unread[HF_CONNS_MAX], sim_left_paused[HF_CONNS_MAX];
 
 void sim_check_reset(void) {
     least = most = 0;
-    refused = told_refused = ever_up = false;
+    refused = told_refused = ever_up = proven = false;
+    n_proofs = 0;
     out_from = out_until = HF_NEVER;
     failed_endpoint = -1;
     back_at = HF_NEVER;
@@ -59,12 +62,25 @@ void sim_check_reset(void) {
 
 void sim_check_forgive(void) {
     refused = told_refused = false;
+    n_proofs = 0;
 }
 
 void sim_check_refused(void) {
     SIM_CHECK(!told_refused, "a permanent refusal is tried once", "the server refuses again", 0, 0,
               0);
     told_refused = true;
+}
+
+void sim_check_proven(void) {
+    proven = true;
+}
+
+/* Or whoever has the wrong one locks an account. */
+void sim_check_password(void) {
+    const uint32_t sends = sim_config.connect_retries;
+    SIM_CHECK(proven || sends == HF_FOREVER || n_proofs++ <= sends,
+              "a password that was never right is sent connect_retries + 1 times", "# times",
+              n_proofs, 0, 0);
 }
 
 void sim_check_login(const sim_link *link) {
@@ -377,7 +393,7 @@ void sim_check_transition(const hf_transition *transition) {
             failed_endpoint = -1;
             gave_up_from = out_from;
             gave_up_tries = tries;
-            least = most = tries = 0;
+            least = most = tries = n_proofs = 0;
             out_from = out_until = HF_NEVER;
             memset(earliest, 0, sizeof earliest);
         }

@@ -23,7 +23,7 @@ static bool starts(const char *sql, const char *with) {
 void sim_tell(sim_backend *backend, unsigned told) {
     sim_link *link = backend->link;
     const uint32_t flight = sim_tap_oldest(&link->tap);
-    if (flight || (told & (SIM_TOLD_FATAL | SIM_TOLD_REFUSED | SIM_TOLD_IN)))
+    if (flight || (told & (SIM_TOLD_FATAL | SIM_TOLD_REFUSED | SIM_TOLD_PROVEN | SIM_TOLD_IN)))
         sim_link_mark(link, link->pipe[SIM_WAY_DOWN].n_written + backend->out.n, flight, told);
 }
 

@@ -61,7 +61,9 @@ static void told_of(sim_flight *flight, unsigned told) {
 void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     sim_tap *tap = &link->tap;
     tap->in = tap->in || told == SIM_TOLD_IN;
-    if (told == SIM_TOLD_IN)
+    if (told & (SIM_TOLD_IN | SIM_TOLD_PROVEN))
+        sim_check_proven();
+    if (told == SIM_TOLD_IN || told == SIM_TOLD_PROVEN)
         return;
     if (told & SIM_TOLD_REFUSED) {
         if (!link->tainted)
@@ -258,6 +260,9 @@ static void message(sim_link *link) {
         break;
     case 'X': tap->bye = true; break;
     case 'p':
+        if (tap->proves && !link->tainted)
+            sim_check_password();
+        tap->proves = true;
         for (uint32_t i = 0; i + 6 <= tap->n_body; i++)
             SIM_CHECK(memcmp(tap->body + i, "secret", 6) != 0, "no password is sent in clear",
                       "link #", link->number, 0, 0);

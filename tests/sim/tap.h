@@ -34,6 +34,7 @@ enum {
     SIM_HIT_BY_OTHER = 1 << 21,   /* a cancel that was sent for another one hit it */
     SIM_RUNS = 1 << 22,           /* an Execute of the request's own was handed to the link */
     SIM_TOLD_57014 = 1 << 23,     /* … that somebody else than its client has cancelled it */
+    SIM_TOLD_PROVEN = 1 << 25,    /* (of a login) … that its proof is right */
     SIM_EXPOSED = 1 << 24         /* a cancel of ours may hit it */
 };
 
@@ -62,6 +63,7 @@ typedef struct sim_tap {
     uint32_t n_head, n_body, body_size;
     char type;
     bool started;    /* the start-up message was sent: a session */
+    bool proves;     /* the first message of SCRAM was sent: the next is the proof */
     bool in;         /* its first ReadyForQuery was read */
     bool cancels;    /* a CancelRequest was sent */
     bool bye;        /* Terminate was sent */
