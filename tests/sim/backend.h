@@ -39,6 +39,7 @@ struct sim_backend {
     bool skipping;      /* after an error, up to Sync */
     bool commit_portal; /* the commit under way is COMMIT's Execute, else Sync's */
     bool read_only;     /* the session */
+    bool on_standby;    /* as its client was told, if it was */
     bool only_reads;    /* the transaction: BEGIN READ ONLY */
     bool applies_now;   /* the statement under way takes effect by itself */
     bool liar;          /* it has not proved that it knows the password */

@@ -11,10 +11,9 @@
  * CommandComplete (47 is the limit of what is promised). The server may go on by itself, and commit. */
 
 static const char *any_code(void) {
-    static const char *const codes[] = { "08006", "08P01", "08003", "XX000", "57P01",
-                                         "57P02", "57P03", "57P05", "58000", "53300",
-                                         "40001", "40003", "23505", "25006", "22012",
-                                         "57014", "25P02", "28000", "P0001" };
+    static const char *const codes[] = { "08006", "08P01", "08003", "XX000", "57P01", "57P02",
+                                         "57P03", "57P05", "58000", "53300", "40001", "40003",
+                                         "23505", "22012", "57014", "25P02", "28000", "P0001" };
     return codes[sim_below(&sim.rng, sizeof codes / sizeof codes[0])];
 }
 

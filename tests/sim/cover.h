@@ -67,6 +67,7 @@
     X(PG_STOPPED, "all its processes stand still")                                       \
     X(PG_FAILOVER, "another node is the primary")                                        \
     X(PG_STANDBY, "25006: a standby is asked to write")                                  \
+    X(PG_STANDBY_UNTOLD, "… that has not said that it is one")                           \
     X(PG_KILL_BUSY, "57P01 in mid-statement")                                            \
     X(PG_KILL_AGAIN, "57P01 in mid-statement, of one that ran before")                   \
     X(PG_KILL_IDLE, "57P01 or 57P05 while idle")                                         \

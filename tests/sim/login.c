@@ -60,7 +60,12 @@ static void authentication(sim_backend *backend, uint32_t kind, const char *data
 
 static void let_in(sim_backend *backend) {
     authentication(backend, 0, NULL, 0);
-    parameter(backend, "server_version", "15.14");
+    parameter(backend, "server_version", sim_access_now.old ? "13.22" : "15.14");
+    if (sim_access_now.tells_role) {
+        backend->on_standby = !sim_node_is_primary(backend->node);
+        parameter(backend, "in_hot_standby", backend->on_standby ? "on" : "off");
+        parameter(backend, "default_transaction_read_only", backend->read_only ? "on" : "off");
+    }
     parameter(backend, "client_encoding", "UTF8");
     sim_say_asides(backend);
     sim_out_begin(&backend->out, 'K');

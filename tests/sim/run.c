@@ -99,6 +99,8 @@ static void choose_settings(void) {
     sim_access_now.moves =
         sim_access_now.pooler ? sim_chance(&sim.rng, 500) : sim_chance(&sim.rng, 60);
     sim_access_now.old = sim_chance(&sim.rng, 80);
+    sim_access_now.tells_role =
+        !sim_access_now.old && sim_chance(&sim.rng, sim_access_now.pooler ? 500 : 950);
     static const char *const whys[] = { "42883", "0A000", "42501" };
     sim_access_now.ticketless = sim_chance(&sim.rng, 60) ? whys[sim_below(&sim.rng, 3)] : NULL;
     sim_access_now.lazy = sim_chance(&sim.rng, 200);

@@ -55,6 +55,17 @@ void sim_say_alone(sim_backend *backend) {
     sim_out_end(out);
 }
 
+/* Promoted: the client is told before it hears anything else. */
+static void say_role(sim_backend *backend) {
+    if (!backend->on_standby || !sim_node_is_primary(backend->node))
+        return;
+    backend->on_standby = false;
+    sim_out_begin(&backend->out, 'S');
+    sim_out_text(&backend->out, "in_hot_standby");
+    sim_out_text(&backend->out, "off");
+    sim_out_end(&backend->out);
+}
+
 void sim_say_asides(sim_backend *backend) {
     static char many[3000];
     sim_out *out = &backend->out;
@@ -62,6 +73,7 @@ void sim_say_asides(sim_backend *backend) {
     /* One that is larger than the receive buffer, perhaps. */
     const char *words =
         sim_chance(&sim.rng, 30) ? many + sim_below(&sim.rng, sizeof many) : "words";
+    say_role(backend);
     if (sim_strikes(SIM_PG_NOTICE))
         sim_say_error(backend, 'W', "01000", words);
     if (sim_strikes(SIM_PG_PARAMETER)) {
@@ -113,9 +125,11 @@ void sim_statement_fail(sim_backend *backend, const char *sqlstate) {
     const bool plan = strcmp(sqlstate, "0A000") == 0;
     sim_say_error(backend, 'E', sqlstate,
                   plan ? "cached plan must not change result type" : "an error of the model");
+    const bool role = strcmp(sqlstate, "25006") == 0 && !sim_node_is_primary(backend->node) &&
+                      !backend->read_only && !backend->only_reads;
     const bool foreign = strcmp(sqlstate, "57014") == 0 && !backend->interrupted;
-    sim_tell(backend,
-             (ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR) | (foreign ? SIM_TOLD_57014 : 0u));
+    sim_tell(backend, (ambiguous ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR) |
+                          (foreign ? SIM_TOLD_57014 : 0u) | (role ? SIM_TOLD_ROLE : 0u));
     backend->interrupted = false;
     sim_statement_undo(backend);
     backend->skipping = true;
@@ -187,13 +201,13 @@ static bool writes(const char *sql) {
 static const char *fate(const sim_backend *backend) {
     const char *sql = backend->portal.sql;
     if (writes(sql) && !sim_node_is_primary(backend->node))
-        sim_hit(SIM_PG_STANDBY);
+        sim_hit(sim_access_now.tells_role ? SIM_PG_STANDBY : SIM_PG_STANDBY_UNTOLD);
     if (writes(sql) &&
         (backend->read_only || backend->only_reads || !sim_node_is_primary(backend->node)))
         return "25006";
     if (starts(sql, "SELECT error"))
         return backend->portal.word;
-    if (backend->portal.kind == SIM_TICKET_GIVES)
+    if (backend->portal.kind == SIM_TICKET_GIVES || backend->portal.kind == SIM_ROLE_ASKS)
         return NULL;
     if (backend->portal.kind == SIM_TICKET_ASKS)
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
@@ -292,9 +306,10 @@ static bool ran_before(const sim_backend *backend) {
 static void answer_ticket(sim_backend *backend) {
     sim_out *out = &backend->out;
     const char *text = NULL;
-    const char *sqlstate = backend->portal.kind == SIM_TICKET_GIVES
-                               ? sim_ticket_give(backend, &text)
-                               : sim_ticket_answer(backend, &text);
+    const unsigned kind = backend->portal.kind;
+    const char *sqlstate = kind == SIM_TICKET_GIVES  ? sim_ticket_give(backend, &text)
+                           : kind == SIM_TICKET_ASKS ? sim_ticket_answer(backend, &text)
+                                                     : sim_role_answer(backend, &text);
     if (sqlstate) {
         sim_statement_fail(backend, sqlstate);
         return;

@@ -87,11 +87,17 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         sim_check_answered(false);
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
-                                   (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY);
+                                   (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
+                                   !(sim_flights[flight].is & SIM_TOLD_ROLE));
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
     if (tap->held == flight && (told & SIM_TOLD_READY)) /* something ended it */
         tap->held = 0;
+    if (told & SIM_TOLD_READY) {
+        sim_flights[flight].is |= SIM_WHOLE;
+        if (tap->goes_on && sim_flight_own(&sim_flights[flight]) && tap->n_told > 1)
+            sim_flights[tap->flights[tap->n_told - 2]].is |= SIM_WHOLE;
+    }
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))

@@ -34,8 +34,10 @@ enum {
     SIM_HIT_BY_OTHER = 1 << 21,   /* a cancel that was sent for another one hit it */
     SIM_RUNS = 1 << 22,           /* an Execute of the request's own was handed to the link */
     SIM_TOLD_57014 = 1 << 23,     /* … that somebody else than its client has cancelled it */
-    SIM_TOLD_PROVEN = 1 << 25,    /* (of a login) … that its proof is right */
-    SIM_EXPOSED = 1 << 24         /* a cancel of ours may hit it */
+    SIM_WHOLE = 1 << 27, /* … all of it, and that of the ROLLBACK behind it, if there was one */
+    SIM_TOLD_ROLE = 1 << 26,   /* … that a standby writes nothing */
+    SIM_TOLD_PROVEN = 1 << 25, /* (of a login) … that its proof is right */
+    SIM_EXPOSED = 1 << 24      /* a cancel of ours may hit it */
 };
 
 typedef struct sim_flight {

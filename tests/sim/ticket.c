@@ -36,7 +36,9 @@ void sim_ticket_reset(void) {
 unsigned sim_ticket_kind(const char *sql) {
     if (strncmp(sql, "SELECT pg_current_xact_id()", 27) == 0)
         return SIM_TICKET_GIVES;
-    return strstr(sql, "pg_xact_status(") ? SIM_TICKET_ASKS : 0;
+    if (strstr(sql, "pg_xact_status("))
+        return SIM_TICKET_ASKS;
+    return strstr(sql, "pg_is_in_recovery()") || strncmp(sql, "SHOW ", 5) == 0 ? SIM_ROLE_ASKS : 0;
 }
 
 uint32_t sim_ticket_find(const sim_bind *bind) {
@@ -97,6 +99,18 @@ static void incarnation(const sim_backend *backend, char *text, size_t bytes) {
         const size_t used = strlen(text);
         snprintf(text + used, bytes - used, "%s%s", used ? "/" : "", piece);
     }
+}
+
+const char *sim_role_answer(const sim_backend *backend, const char **text) {
+    const bool standby = !sim_node_is_primary(backend->node);
+    const char *sql = backend->names.unnamed;
+    if (strncmp(sql, "SHOW ", 5) != 0)
+        *text = standby ? "t" : "f";
+    else if (strstr(sql, "in_hot_standby"))
+        *text = standby ? "on" : "off";
+    else
+        *text = standby || backend->read_only ? "on" : "off";
+    return NULL;
 }
 
 const char *sim_ticket_give(sim_backend *backend, const char **text) {

@@ -264,7 +264,9 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
 
 bool sim_job_maybe_alone(const sim_job *job) {
     const unsigned is = sim_flights[job->last].is;
-    return !sim_config.read_only && (is & (SIM_EXPOSED | SIM_CANCELLED)) &&
+    const sim_link *link = &sim_links[sim_flights[job->last].link];
+    const bool late = link->life == sim_flights[job->last].link_life && link->was_blocked;
+    return !sim_config.read_only && (late || (is & (SIM_EXPOSED | SIM_CANCELLED))) &&
            (is & (SIM_TOLD_READY | SIM_TOLD_ERROR)) == SIM_TOLD_READY;
 }
 

@@ -27,8 +27,11 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     const hf_error *error = &request->error;
     /* What was lost with a link is told why the link went, be it for another request's sake; so is what had no effect
      * when no re-sends are left. */
+    const unsigned answered =
+        SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS | SIM_TOLD_HELD;
     const bool own =
-        (request->outcome == HF_OUTCOME_FAILED && request->retries < sim_config.max_retries) ||
+        (request->outcome == HF_OUTCOME_FAILED && request->retries < sim_config.max_retries &&
+         (sim_flights[job->last].is & answered)) ||
         error->phase == HF_PHASE_QUEUE;
     const uint32_t attempt = sim_config.request_timeout_ms;
     SIM_CHECK((error->code == HF_OK) == (request->outcome == HF_OUTCOME_OK),
@@ -90,6 +93,19 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
               (uint64_t)-error->code, 0);
 }
 
+/* A standby is the wrong server, which is an outage: it spends no retry, and is nobody's refusal. */
+static void check_role(const sim_job *job, const hf_request *request, uint32_t token) {
+    const unsigned role = SIM_TOLD_ROLE | SIM_WHOLE;
+    uint32_t others = 0;
+    for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
+        others += (sim_flights[flight].is & role) != role;
+    SIM_CHECK(request->retries <= others, "a wrong role spends no retry", "request # has # of #",
+              token, request->retries, others);
+    SIM_CHECK((sim_flights[job->last].is & role) != role || request->outcome != HF_OUTCOME_FAILED ||
+                  was_to_end(job, request) || strcmp(request->error.sqlstate, "25006") != 0,
+              "a standby refuses nothing", "request # in flight #", token, job->last, 0);
+}
+
 void sim_check_why(const sim_job *job, const hf_request *request) {
     const uint32_t token = (uint32_t)(job - sim_jobs);
     const sim_flight *last = &sim_flights[job->last];
@@ -98,6 +114,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
         if (sim_flights[flight].is & SIM_RUNS)
             handed = flight;
     check_error(job, request, token);
+    check_role(job, request, token);
     check_refused(job, request, token);
     if (request->outcome == HF_OUTCOME_OK)
         return;
