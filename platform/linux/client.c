@@ -55,7 +55,8 @@ static void write_tick(hf_bytes *line, const hf_transition *t) {
     if (hf_log_wants(HF_LOG_DEBUG)) {
         hf_bytes_format(line, " [tick %llu ms", (unsigned long long)t->at);
         if (t->to == HF_BACKOFF) {
-            hf_bytes_format(line, ", due %llu ms", (unsigned long long)(t->at + t->wait_ms));
+            const hf_ms due = t->at + t->wait_ms;
+            hf_bytes_format(line, ", due %llu ms", (unsigned long long)due);
         }
         hf_bytes_add_text(line, "]");
     }
