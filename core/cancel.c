@@ -2,8 +2,8 @@
  *
  * The driver's few bytes go out alone on a second link, encrypted if the session is. Cancel and grace share
  * close_timeout; nothing new is sent on the session meanwhile. The server closes the second link when it
- * has passed the cancel on: then it can hit what was sent before, but no later statement. Until it has, or close_timeout
- * is over, neither link is closed from here: there are poolers that do not survive it.
+ * has passed the cancel on: then it can hit what was sent before, but no later statement. Until it has, or
+ * close_timeout is over, neither link is closed from here: there are poolers that do not survive it.
  *
  * A COMMIT of its own is never cancelled: the cancel would end its wait for a synchronous standby, as OK.
  */

@@ -207,9 +207,9 @@ void hf_pool_judge(hf_pool *pool) {
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
+    /* No account is locked out by a refusal that names no reason. */
     if (!pool->password_good && pool->passwords > pool->config->connect_retries) {
-        limit =
-            HF_LIMIT_CONNECT_RETRIES; /* no account is locked out by a refusal that names no reason */
+        limit = HF_LIMIT_CONNECT_RETRIES;
     }
     if (limit == HF_LIMIT_NONE) {
         return;
@@ -313,8 +313,8 @@ bool hf_pool_hangs_too_long(const hf_pool *pool) {
     return most != HF_FOREVER && pool->now - pool->hanging_since >= most;
 }
 
-/* The head of the queue is a write, and COMMITs wait for a synchronous standby: it would be one more. True: it waits too,
- * or it ended. */
+/* The head of the queue is a write, and COMMITs wait for a synchronous standby: it would be one more. True: it waits
+ * too, or it ended. */
 static bool hold_back(hf_pool *pool) {
     hf_request *request = pool->queue.head;
     if (request->replay == HF_REPLAY_SAFE || request->prepare_only || hf_asks(request)) {

@@ -85,12 +85,10 @@ typedef struct hf_pool_status {
     uint32_t outages;            /* ended or not */
     uint32_t retries;            /* re-sends of statements */
     uint64_t done[HF_OUTCOME_UNKNOWN + 1]; /* requests ended, by outcome */
-    uint32_t
-        hanging; /* requests whose COMMIT waits for a synchronous standby: no new write is sent */
-    uint64_t
-        unconfirmed; /* requests that ended OK without the synchronous standby's word (hf_request) */
-    bool refused;    /* refused for good: last_error; hf_pool_reset() goes on */
-    hf_error last_error; /* why a connection was lost or refused last */
+    uint32_t hanging;     /* COMMITs that wait for a synchronous standby: no new write is sent */
+    uint64_t unconfirmed; /* requests that ended OK without its word (hf_request.unconfirmed) */
+    bool refused;         /* refused for good: last_error; hf_pool_reset() goes on */
+    hf_error last_error;  /* why a connection was lost or refused last */
 } hf_pool_status;
 
 /* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: config

@@ -194,19 +194,16 @@ struct hf_request {
     uint32_t asks;        /* how often the server was asked what became of it */
     uint32_t duration_ms; /* from hf_submit() to on_done */
     uint64_t n_rows;      /* delivered in the last attempt */
-    uint64_t
-        affected; /* rows the command says it touched, the last statement's of a batch; 0 unless OK */
-    bool
-        unconfirmed; /* OK, but no synchronous standby confirmed it: somebody's cancel ended the wait */
+    uint64_t affected;    /* rows that the last command says it touched; 0 unless OK */
+    bool unconfirmed;     /* OK, but somebody's cancel ended the wait for the synchronous standby */
 
     /* holdfast's own. */
     hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */
     hf_ms submitted_at;
-    hf_ms not_before; /* waits by itself until then, if it does */
-    hf_ms deadline;   /* submitted_at + timeout_ms, or HF_NEVER */
-    hf_ms asked_at;   /* its fate was first asked for then */
-    hf_ms
-        denied_at; /* it first met a shortage, or the wrong role, then, and has since; HF_NEVER: it does not */
+    hf_ms not_before;   /* waits by itself until then, if it does */
+    hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */
+    hf_ms asked_at;     /* its fate was first asked for then */
+    hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */
     uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */
     uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */
     uint64_t runs_at;   /* of a batch, where the first one ends: before that nothing of it ran */

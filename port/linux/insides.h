@@ -114,7 +114,8 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
 int hf_linux_err(int error); /* errno as an hf_err */
 const char *hf_linux_why(hf_linux_link *link);
 
-/* trust.c. What tells one state of the files of TLS from another; 0: one changed just now, and is to be looked at again. */
+/* trust.c. What tells one state of the files of TLS from another; 0: one changed just now, and is to be looked at
+ * again. */
 uint64_t hf_linux_trust_seen(const hf_config *config);
 
 /* tls.c: 0, or an hf_err and *error. */

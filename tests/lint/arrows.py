@@ -51,7 +51,7 @@ TORN = re.compile(r"^ +(?:const |struct )*\w+(?: \w+| =)?\n +(?:\*?\w+(?:\[\w+\]
 
 TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
 EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
-LINES_MAX, README_LINES_MAX, PAGE_LINES_MAX = 600, 60, 400  # the page is the README at the top
+LINES_MAX, README_LINES_MAX, PAGE_LINES_MAX = 600, 60, 450  # the page is the README at the top
 COLUMNS_MAX = 120  # of comments and tables laid out by hand; the formatter keeps code within 100
 
 # Written so that this file does not match its own rules.

@@ -22,7 +22,7 @@ WRONG = {
     "a platform chosen by #ifdef": ("port/linux/a.c", "#ifdef __linux__\n#endif\n", "not an #ifdef"),
     "a file with two ideas": ("core/a.c", "int a;\n" * 601, "two ideas"),
     "a field torn from its type": ("core/x.h", "struct x {\n    uint8_t\n        kind; /* … */\n};\n", "torn by"),
-    "a page without end": ("README.md", "line\n" * 401, "a newcomer reads no more"),
+    "a page without end": ("README.md", "line\n" * 451, "a newcomer reads no more"),
     "a line too wide": ("core/a.c", "// " + "x" * 130 + "\n", "columns"),
     "a stranger at the top": ("stuff/a.c", "int a;\n", "no place at the top"),
     "a folder without README": ("core/new/a.c", "int a;\n", "opens with a README.md"),

@@ -9,13 +9,6 @@
 
 enum { GONE_ON, WAITS };
 
-static void end(hf_peer *peer, hf_peer_link *self) {
-    hf_script_link *link = link_of(peer, self);
-    if (link && !link->released && !self->deaf)
-        hf_script_link_eof(link);
-    self->ended = true;
-}
-
 /* --- faults --------------------------------------------------------------------------------------- */
 
 static hf_peer_fault *strikes(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
@@ -39,13 +32,6 @@ static hf_peer_fault *strikes(hf_peer *peer, hf_peer_link *self, hf_peer_point p
     return NULL;
 }
 
-static void roll_back(hf_peer_link *self) {
-    hf_peer_fate_set(self, HF_PEER_ABORTED);
-    self->n_pending = 0;
-    self->failed = true;
-    self->executing = false;
-}
-
 /* Does what a fault says at this point, once. WAITS: nothing more happens on this link now. */
 static int pass(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
     hf_script_link *link = link_of(peer, self);
@@ -65,7 +51,7 @@ static int pass(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
         return GONE_ON;
     case HF_PEER_ERROR:
         say(peer, self, 'E', "ERROR", fault->sqlstate, fault->message);
-        roll_back(self);
+        hf_peer_roll_back(self);
         return GONE_ON;
     case HF_PEER_FATAL:
     case HF_PEER_WARNING:
@@ -76,11 +62,11 @@ static int pass(hf_peer *peer, hf_peer_link *self, hf_peer_point point) {
                 fault->message);
         if (fault->deed == HF_PEER_WARNING)
             say(peer, self, 'N', "WARNING", fault->sqlstate, fault->message);
-        roll_back(self);
-        end(peer, self);
+        hf_peer_roll_back(self);
+        hf_peer_end(peer, self);
         return WAITS;
     case HF_PEER_RST:
-        roll_back(self);
+        hf_peer_roll_back(self);
         if (link && !link->released)
             hf_script_link_fail(link, HF_ERR_RESET);
         self->ended = true;
@@ -128,7 +114,7 @@ static int parse(hf_peer *peer, hf_peer_link *self, const char *name) {
     hf_peer_statement *statement = find(self, name);
     if (statement && name[0]) {
         say(peer, self, 'E', "ERROR", "42P05", "prepared statement already exists");
-        roll_back(self);
+        hf_peer_roll_back(self);
         return GONE_ON;
     }
     if (!statement) {
@@ -161,7 +147,7 @@ static void describe(hf_peer *peer, hf_peer_link *self, const uint8_t *body) {
         message out = { .size = 0 };
         if (!statement) {
             say(peer, self, 'E', "ERROR", "26000", "prepared statement does not exist");
-            roll_back(self);
+            hf_peer_roll_back(self);
             return;
         }
         put_number(&out, 0, 2);
@@ -174,7 +160,7 @@ static void bind(hf_peer *peer, hf_peer_link *self, const char *portal) {
     const hf_peer_statement *statement = find(self, portal + strlen(portal) + 1);
     if (!statement) {
         say(peer, self, 'E', "ERROR", "26000", "prepared statement does not exist");
-        roll_back(self);
+        hf_peer_roll_back(self);
         return;
     }
     copy(self->sql, sizeof self->sql, statement->sql);
@@ -208,7 +194,7 @@ static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
         self->committing = false;
     } else {
         peer->rollbacks++;
-        roll_back(self);
+        hf_peer_roll_back(self);
         self->in_transaction = self->failed = false;
     }
     send_tag(peer, self, is(sql, "BEGIN") ? "BEGIN" : is(sql, "COMMIT") ? "COMMIT" : "ROLLBACK");
@@ -227,7 +213,7 @@ static int own(hf_peer *peer, hf_peer_link *self) {
     const char *text = hf_peer_own_answer(peer, self, &sqlstate);
     if (!text) {
         say(peer, self, 'E', "ERROR", sqlstate, NULL);
-        roll_back(self);
+        hf_peer_roll_back(self);
         return GONE_ON;
     }
     put_number(&out, 1, 2);
@@ -290,7 +276,7 @@ static int execute(hf_peer *peer, hf_peer_link *self) {
             return GONE_ON;
         if (is(self->sql, "write ") && peer->pool && peer->pool->config->read_only) {
             say(peer, self, 'E', "ERROR", "25006", "a read-only transaction");
-            roll_back(self);
+            hf_peer_roll_back(self);
             return GONE_ON;
         }
         begin_execute(peer, self);
@@ -355,19 +341,6 @@ static void query(hf_peer *peer, hf_peer_link *self, const char *sql) {
 
 /* --- the beginning -------------------------------------------------------------------------------- */
 
-/* ParameterStatus. */
-static void tell(hf_peer *peer, hf_peer_link *self, const char *name, const char *value) {
-    message out = { .size = 0 };
-    put_text(&out, name), put_text(&out, value);
-    send(peer, self, 'S', &out);
-}
-
-void hf_peer_tell(hf_peer *peer, const char *name, const char *value) {
-    for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++)
-        if (peer->links[i].started && hears(peer, &peer->links[i]))
-            tell(peer, &peer->links[i], name, value);
-}
-
 static bool asks_read_only(const hf_peer *peer) {
     static const char wanted[] = "default_transaction_read_only\0on";
     for (uint32_t i = 0; i + sizeof wanted <= peer->startup_bytes; i++)
@@ -380,11 +353,11 @@ static void welcome(hf_peer *peer, hf_peer_link *self) {
     message out = { .size = 0 };
     put_number(&out, 0, 4);
     send(peer, self, 'R', &out);
-    tell(peer, self, "server_version", "15.4");
+    hf_peer_tell_one(peer, self, "server_version", "15.4");
     if (!peer->silent) {
-        tell(peer, self, "in_hot_standby", peer->hot ? "on" : "off");
-        tell(peer, self, "default_transaction_read_only",
-             peer->read_only || asks_read_only(peer) ? "on" : "off");
+        hf_peer_tell_one(peer, self, "in_hot_standby", peer->hot ? "on" : "off");
+        hf_peer_tell_one(peer, self, "default_transaction_read_only",
+                         peer->read_only || asks_read_only(peer) ? "on" : "off");
     }
     out.size = 0;
     put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
@@ -401,7 +374,7 @@ static void log_in(hf_peer *peer, hf_peer_link *self, const uint8_t *body, uint3
     if (pass(peer, self, HF_PEER_STARTUP) == WAITS)
         return;
     if (self->failed) { /* an ERROR in login is the end of it as well */
-        end(peer, self);
+        hf_peer_end(peer, self);
         return;
     }
     if (peer->wants_password && !self->asked_password) {
@@ -426,10 +399,10 @@ static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid, uint32_t key
         if (other->number == pid && other->started && busy && !other->failed) {
             other->held = other->acted = false;
             say(peer, other, 'E', "ERROR", "57014", "canceling statement due to user request");
-            roll_back(other);
+            hf_peer_roll_back(other);
         }
     }
-    end(peer, self);
+    hf_peer_end(peer, self);
 }
 
 /* PasswordMessage, which no test reads. */
@@ -563,7 +536,7 @@ static bool pump(hf_peer *peer, hf_script_link *link) {
                                    : first_message(peer, self)))
         any = true;
     if (link->closing && !link->released && !self->ended && !self->held) {
-        end(peer, self);
+        hf_peer_end(peer, self);
         any = true;
     }
     return any || n > 0;
@@ -596,37 +569,4 @@ bool hf_peer_pump(hf_peer *peer) {
         if (peer->script->links[i].used && pump(peer, &peer->script->links[i]))
             any = true;
     return any;
-}
-
-static bool is_session(hf_peer *peer, hf_peer_link *self) {
-    return self->started && hears(peer, self);
-}
-
-void hf_peer_say(hf_peer *peer, char severity, const char *sqlstate) {
-    for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++) {
-        hf_peer_link *self = &peer->links[i];
-        if (!is_session(peer, self))
-            continue;
-        if (severity == 'F') {
-            say(peer, self, 'E', "FATAL", sqlstate, NULL);
-            roll_back(self);
-            end(peer, self);
-        } else {
-            say(peer, self, 'N', severity == 'W' ? "WARNING" : "NOTICE", sqlstate, NULL);
-        }
-    }
-}
-
-void hf_peer_drop(hf_peer *peer, int err) {
-    for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++) {
-        hf_peer_link *self = &peer->links[i];
-        if (!is_session(peer, self))
-            continue;
-        roll_back(self);
-        if (err)
-            hf_script_link_fail(link_of(peer, self), err);
-        else
-            hf_script_link_eof(link_of(peer, self));
-        self->ended = true;
-    }
 }

@@ -81,6 +81,15 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
     send(peer, self, type, &out);
 }
 
+/* --- peer_say.c ------------------------------------------------------------------------------------- */
+
+/* The stream ends. */
+void hf_peer_end(hf_peer *peer, hf_peer_link *self);
+/* So does the transaction, without effect. */
+void hf_peer_roll_back(hf_peer_link *self);
+/* ParameterStatus, of one session. */
+void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const char *value);
+
 /* --- peer_fate.c: transactions that can be asked about ------------------------------------------------ */
 
 /* Is it one of the driver's own statements, a ticket or a question? */

@@ -1,0 +1,164 @@
+/* SEMANTICS 16: a COMMIT that waits for a synchronous standby, and what a cancel would make of it. */
+#include "world.h"
+
+static hf_world *one_up(void) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 1);
+    return world;
+}
+
+static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, const char *sqlstate) {
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
+}
+
+/* Its COMMIT is still in progress when its time is over: it waits for a synchronous standby. */
+static void r16_a_commit_that_hangs_is_asked_about_until_max_outage(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    world->peer->hangs = true;
+    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_settle(world);
+    hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
+    hf_world_wait(world, 119000);
+    assert_int_equal(hf_world_status(world).hanging, 0);
+    hf_world_wait(world, 3000); /* request_timeout is over */
+    assert_int_equal(hf_world_status(world).hanging, 1);
+    hf_world_finish(world, 600000);
+    assert_outcome(job, HF_OUTCOME_UNKNOWN);
+    assert_true(hf_request_may_be_asked(&job->request));
+    assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_OUTAGE);
+    assert_int_equal(hf_world_status(world).hanging, 0);
+    hf_world_end(world);
+}
+
+/* A COMMIT that is held, and three more requests; request_timeout has passed, and the first question was answered. */
+static hf_world *hanging(hf_job *jobs[4]) {
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 2;
+    hf_world_open(world, 1000);
+    world->peer->hangs = true;
+    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    jobs[0] = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_settle(world);
+    hf_world_go(world, 120999);
+    assert_int_equal(jobs[0]->request.asks, 0);
+    hf_world_go(world, 125000);
+    assert_true(jobs[0]->request.asks > 0);
+    assert_int_equal(hf_world_status(world).hanging, 1);
+    jobs[1] = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 2");
+    jobs[2] = hf_world_submit(world, HF_REPLAY_UNSENT, "write 3");
+    jobs[3] = hf_world_submit(world, HF_REPLAY_SAFE, "rows 3");
+    hf_world_wait(world, 5000);
+    return world;
+}
+
+/* Shows found T3. */
+static void r16_a_commit_is_never_cancelled_and_nothing_is_written_behind_it(void **state) {
+    (void)state;
+    hf_job *jobs[4];
+    hf_world *world = hanging(jobs);
+    assert_int_equal(world->peer->cancels, 0); /* the link was left instead */
+    assert_int_equal(jobs[0]->done, 0);
+    assert_outcome(jobs[3], HF_OUTCOME_OK); /* reads go on */
+    assert_int_equal(jobs[1]->request.attempts + jobs[2]->request.attempts, 0);
+    world->peer->committed[1]++; /* the standby is back */
+    world->peer->fates[1] = HF_PEER_COMMITTED;
+    hf_world_finish(world, 10000);
+    for (unsigned i = 0; i < 4; i++)
+        assert_outcome(jobs[i], HF_OUTCOME_OK);
+    assert_int_equal(hf_world_status(world).hanging, 0);
+    hf_world_end(world);
+}
+
+static void r16_a_commit_that_hangs_for_max_outage_is_unknown_and_what_waits_not_sent(
+    void **state) {
+    (void)state;
+    hf_job *jobs[4];
+    hf_world *world = hanging(jobs);
+    hf_world_go(world, 420000); /* 300 s after it began to hang */
+    assert_int_equal(jobs[0]->done, 0);
+    hf_world_go(world, 430000);
+    assert_outcome(jobs[0], HF_OUTCOME_UNKNOWN);
+    assert_outcome(jobs[1], HF_OUTCOME_NOT_SENT);
+    assert_outcome(jobs[2], HF_OUTCOME_NOT_SENT);
+    assert_text(
+        &jobs[1]->request.error,
+        "given up after 300.0 s in queue (max_outage): 1 commit waits for a synchronous standby");
+    hf_world_end(world);
+}
+
+/* A commit that must end has the grace for its answer, and no cancel either. */
+static void r16_a_commit_that_must_end_has_the_grace(void **state) {
+    (void)state;
+    for (unsigned answered = 0; answered < 2; answered++) {
+        hf_world *world = one_up();
+        world->peer->hangs = true;
+        strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+        hf_world_settle(world);
+        hf_cancel(world->pool, &job->request);
+        hf_world_go(world, 5999);
+        assert_int_equal(job->done, 0);
+        if (answered)
+            hf_peer_release(world->peer);
+        hf_world_go(world, 6000);
+        assert_int_equal(world->peer->cancels, 0);
+        assert_outcome(job, answered ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        assert_int_equal(hf_request_may_be_asked(&job->request), !answered);
+        hf_world_end(world);
+    }
+}
+
+/* The cancel of an attempt meets its last answer: the COMMIT is not sent while it may be hit. */
+static void r16_no_commit_is_sent_while_a_cancel_is_out(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    world->peer->deaf_to_cancels = true;
+    strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_go(world, 121000);
+    assert_int_equal(world->peer->cancels, 1);
+    world->peer->links[0].held = false;
+    hf_world_settle(world);
+    assert_int_equal(world->peer->rollbacks, 1);
+    assert_int_equal(world->peer->committed[1], 0);
+    hf_peer_release(world->peer);
+    hf_world_finish(world, 10000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.retries, 1);
+    hf_world_end(world);
+}
+
+/* Shows found T3. */
+static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
+    (void)state;
+    static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE };
+    for (size_t i = 0; i < 3; i++) {
+        hf_world *world = one_up();
+        strike(world, i == 2 ? HF_PEER_COMMIT_DONE : HF_PEER_READY, HF_PEER_WARNS, "01000");
+        hf_job *job = hf_world_submit(world, replays[i], "write 1");
+        hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+        hf_world_finish(world, 10000);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_true(job->request.unconfirmed);
+        assert_false(next->request.unconfirmed);
+        assert_int_equal(hf_world_status(world).unconfirmed, 1);
+        hf_world_end(world);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        hf_test(r16_a_commit_that_hangs_is_asked_about_until_max_outage),
+        hf_test(r16_a_commit_is_never_cancelled_and_nothing_is_written_behind_it),
+        hf_test(r16_a_commit_that_hangs_for_max_outage_is_unknown_and_what_waits_not_sent),
+        hf_test(r16_a_commit_that_must_end_has_the_grace),
+        hf_test(r16_no_commit_is_sent_while_a_cancel_is_out),
+        hf_test(r16_a_cancelled_wait_for_the_standby_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
