@@ -170,3 +170,42 @@ def test_full_disk_of_the_server_is_waited_out_and_rejects_no_line(make_job, own
             assert own_cluster.value("SELECT count(DISTINCT line) = 60 AND count(*) = 60 FROM ledger2")
         finally:
             own_cluster.stop("immediate")           # or nobody can unmount the disk
+
+
+@pytest.mark.found("T6")
+def test_lock_that_is_not_had_in_time_is_waited_for_and_rejects_no_line(make_job, own_cluster):
+    own_cluster.sql("INSERT INTO single SELECT g, '' FROM generate_series(1, 40) g")
+    own_cluster.sql("ALTER ROLE trusted SET lock_timeout = '100ms'")
+    job = make_job(rows=40, server=own_cluster, dsn=own_cluster.dsn("trusted", password=None),
+                   sql="UPDATE single SET note = note || 'x' WHERE line = $1::int AND pg_sleep(0.02) IS NOT NULL "
+                       "RETURNING note")
+    run = job.start(write=True, replay="unsent", max_retries=50)
+    run.await_lines(10)
+    holder = own_cluster.connect()
+    holder.autocommit = False
+    holder.cursor().execute("LOCK TABLE single IN EXCLUSIVE MODE")
+    eventually(lambda: own_cluster.log.read_text().count("due to lock timeout") >= 12, "a lock that is not had")
+    holder.rollback()
+    holder.close()
+    run.check(0)
+    assert not job.rejects.exists() and not job.unknown.exists()
+    assert own_cluster.value("SELECT count(*) FROM single WHERE note = 'x'") == 40
+
+
+@pytest.mark.found("T6")
+def test_read_that_somebody_else_cancelled_runs_again_once(make_job, own_cluster):
+    """While the lock is held lines 5 to 7 wait; an administrator cancels them, once."""
+    own_cluster.sql("SELECT pg_advisory_lock(7)")
+    job = make_job(rows=30, server=own_cluster, dsn=own_cluster.dsn("trusted", password=None),
+                   sql="SELECT $1::int * 2 AS n, CASE WHEN $1::int IN (5, 6, 7) THEN pg_advisory_lock_shared(7)::text "
+                       "END AS l")
+    run = job.start()
+    waiting = eventually(lambda: (lambda found: len(found) == 3 and found)(own_cluster.sql(
+        "SELECT pid FROM pg_stat_activity WHERE usename = 'trusted' AND wait_event = 'advisory'")), "three lines wait")
+    for (pid,) in waiting:
+        own_cluster.sql("SELECT pg_cancel_backend(%s)", pid)
+    eventually(lambda: own_cluster.log.read_text().count("due to user request") >= 3, "they are cancelled")
+    own_cluster.sql("SELECT pg_advisory_unlock_all()")
+    run.check(0)
+    assert not job.rejects.exists()
+    assert [row[1] for row in rows_of(job.output)[1:]] == [str(2 * n) for n in range(1, 31)]
