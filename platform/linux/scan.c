@@ -117,7 +117,7 @@ static bool swapped(const hf_scan *scan, const hf_options *options, const hf_byt
     hf_bytes_add(&first, scan->header[0].data, scan->header[0].bytes);
     hf_bytes_add(&text, query->data, query->used);
     bool is =
-        hf_statement_begins(hf_bytes_text(&first)) && strpbrk(hf_bytes_text(&text), " ;(") == NULL;
+        hf_statement_begins(hf_bytes_text(&first)) && !hf_statement_begins(hf_bytes_text(&text));
     hf_bytes_free(&first);
     hf_bytes_free(&text);
     if (is) {

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.program import rows_of
+from harness.waiting import eventually
 
 QUICK = {"max_retries": 2, "retry_delay": "20ms", "first_delay": 0, "max_retry_delay": "50ms"}
 KILLS_ITSELF = "SELECT CASE WHEN $1::int = 30 THEN pg_terminate_backend(pg_backend_pid()) END AS killed"
@@ -59,3 +60,111 @@ def test_out_of_retries_reject_never_calls_a_write_refused_that_may_have_been_do
 @pytest.mark.rule(29)
 def test_out_of_retries_knows_stop_and_reject_alone(make):
     assert "stop|reject" in make(refusing("40001")).run(status=1, out_of_retries="skip", log_file=None, summary=None).stderr
+
+
+SHORTAGES = ("53000", "53100", "53200", "58030")
+
+
+@pytest.fixture
+def shortage(cluster):
+    """A table that says which line the server refuses, and how: shortage(line, state), shortage() when it is over."""
+    cluster.sql("CREATE TABLE shortage (line int, state text); GRANT ALL ON shortage TO PUBLIC;"
+                """CREATE FUNCTION short(n int) RETURNS int LANGUAGE plpgsql AS $$
+                   DECLARE it shortage;
+                   BEGIN SELECT * INTO it FROM shortage WHERE line = n OR line IS NULL;
+                   IF it.state IS NOT NULL THEN RAISE EXCEPTION 'no room for line %', n USING ERRCODE = it.state; END IF;
+                   RETURN n; END $$""")
+
+    def of(state=None, line=None):
+        cluster.sql("DELETE FROM shortage")
+        if state:
+            cluster.sql("INSERT INTO shortage VALUES (%s, %s)", line, state)
+    yield of
+    cluster.sql("DROP FUNCTION short; DROP TABLE shortage")
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+@pytest.mark.parametrize("state", SHORTAGES)
+@pytest.mark.parametrize("write", [False, True])
+def test_shortage_that_all_lines_meet_is_an_outage_and_rejects_none(make, cluster, shortage, state, write):
+    job = make("SELECT short($1::int) AS n")
+    shortage(state)
+    before = cluster.log.read_text().count("no room for line")
+    run = job.start(write=write, **QUICK)
+    eventually(lambda: cluster.log.read_text().count("no room for line") > before + 12, "more than one line's retries")
+    shortage()
+    run.check(0)
+    job.complete()
+    assert not job.rejects.exists()
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(29)
+@pytest.mark.parametrize("state", SHORTAGES)
+def test_shortage_that_one_line_meets_leaves_it_undone(make, shortage, state):
+    """Whether others are still answered (max_retries) or it is alone by then (max_outage)."""
+    job = make("SELECT short($1::int) AS n")
+    shortage(state, 30)
+    said = job.run(status=4, max_outage="1s", **QUICK).stderr
+    assert "line 31 of" in said and "--max-" in said and not job.rejects.exists()
+    shortage()
+    job.run(status=0, **QUICK)
+    job.complete()
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+def test_shortage_while_the_query_is_prepared_is_waited_out(make_job, cluster):
+    """A lock on the table that the query names: 55P03 while it is parsed."""
+    cluster.sql("CREATE TABLE locked AS SELECT 1 AS one; GRANT ALL ON locked TO PUBLIC;"
+                "ALTER ROLE plain SET lock_timeout = '50ms'")
+    try:
+        job = make_job(rows=3, sql="SELECT one, $1::int AS n FROM locked", dsn=cluster.dsn("plain"))
+        holder = cluster.connect()
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE locked")
+        run = job.start(retry_delay="20ms", max_retry_delay="50ms")
+        eventually(lambda: cluster.log.read_text().count("canceling statement due to lock timeout") >= 3, "it is refused")
+        holder.rollback()
+        run.check(0)
+        assert job.output.read_text() == "id,one,n\n1,1,1\n2,1,2\n3,1,3\n"
+        holder.close()
+    finally:
+        cluster.sql("ALTER ROLE plain RESET lock_timeout")
+        cluster.sql("DROP TABLE locked")
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+def test_lock_that_passes_is_waited_out_and_rejects_none(make_job, cluster):
+    cluster.sql("CREATE TABLE locked AS SELECT i AS id, 0 AS n FROM generate_series(1, 40) i; GRANT ALL ON locked TO PUBLIC;"
+                "ALTER ROLE plain SET lock_timeout = '50ms'")
+    try:
+        job = make_job(rows=40, sql="UPDATE locked SET n = n + 1 WHERE id = $1::int RETURNING n", dsn=cluster.dsn("plain"))
+        run = job.start(write=True, retry_delay="20ms", max_retry_delay="50ms")
+        holder = cluster.connect()
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE locked")
+        before = cluster.log.read_text().count("canceling statement due to lock timeout")
+        eventually(lambda: not run.running or
+                   cluster.log.read_text().count("canceling statement due to lock timeout") >= before + 3, "it is refused")
+        holder.rollback()
+        run.check(0)
+        assert not job.rejects.exists() and cluster.value("SELECT sum(n) FROM locked") == 40
+        holder.close()
+    finally:
+        cluster.sql("ALTER ROLE plain RESET lock_timeout")
+        cluster.sql("DROP TABLE locked")
+
+
+@pytest.mark.found("T6")
+@pytest.mark.rule(17)
+def test_somebody_elses_cancel_of_a_read_runs_it_again(make, cluster):
+    job = make("SELECT $1::int AS n, pg_sleep(0.05)::text AS slept", rows=60)
+    run = job.start()
+    for at in (5, 20, 35):
+        run.await_lines(at)
+        cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'active'")
+    run.check(0)
+    assert not job.rejects.exists() and len(rows_of(job.output)) == 61
