@@ -1,11 +1,16 @@
 """SEMANTICS.md 27: which database a job belongs to, and what a finished one says when it is run again."""
 
+import json
 import os
+import pathlib
 import re
 import struct
+import subprocess
 import zlib
 
 import pytest
+
+from harness.program import clean_environment
 
 SLOW = "SELECT $1::int * 2 AS twice, pg_sleep(0.01)::text AS slept"
 IDENTITY = "SELECT system_identifier FROM pg_control_system()"
@@ -163,3 +168,21 @@ def test_finished_job_of_an_older_holdfast_is_dated_by_its_file(make_job, cluste
     os.utime(done, (1709294400, 1709294400))
     said = job.run(status=0).stderr
     assert "2024-03-01T12:00:00.000Z" in said and "against" not in said and "--restart" in said
+
+
+@pytest.mark.found("R10")
+def test_crons_recipe_of_the_readme_makes_a_report_and_leaves_it_alone(make_job, program, cluster):
+    """What stands in README.md, run as cron does: by sh, the escaped percent signs its own."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    line = re.search(r"^\*/15 2-6 \* \* \*  (.*)$", page, re.M).group(1).replace("\\%", "%")
+    job = make_job(rows=3, sql="SELECT $1::int AS n", dsn=cluster.dsn("plain"))
+    config = job.folder / "nightly.json"
+    config.write_text(json.dumps({"dsn": job.dsn, "cost_file": "cost.csv", "query": "report.sql"}))
+    config.chmod(0o600)
+    environment = clean_environment(job.folder, PATH=f"{os.path.dirname(os.path.abspath(program))}:{os.environ['PATH']}")
+    said = [subprocess.run(["sh", "-c", line.replace("/srv/cost", str(job.folder))], env=environment, text=True,
+                           capture_output=True, check=True).stderr for _ in range(2)]
+    assert "all done" in said[0] and "nothing to do" in said[1]
+    report, = job.folder.glob("cost-????-??-??.csv")
+    assert report.read_text() == "id,n\n1,1\n2,2\n3,3\n"
+    config.unlink()                         # it has the password, as it may
