@@ -61,7 +61,11 @@ static void leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
         return;
     }
     hf_cancel_error(conn, request, &error);
-    request->flags |= HF_REQUEST_LEFT;
+    if (limit == HF_LIMIT_REQUEST && request->sent_at <= conn->tx_sent &&
+        !conn->pool->config->read_only) { /* it will be asked about */
+        request->flags |= HF_REQUEST_LEFT;
+        conn->pool->left++;
+    }
     hf_conn_fail(conn, &error);
 }
 

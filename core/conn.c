@@ -193,6 +193,13 @@ void hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
 static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
     bool was_up = hf_conn_up(conn);
+    if (conn->dial.phase == HF_PHASE_LOGIN) { /* has anybody said that the password is right? */
+        if (conn->io.proof == HF_PROOF_VERIFIED) {
+            pool->password_good = true;
+        } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
+            pool->passwords++;
+        }
+    }
     if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person has to hear of */
         pool->last_error = *error;
     }
@@ -212,13 +219,6 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
 
 void hf_conn_fail(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    if (conn->dial.phase == HF_PHASE_LOGIN) {
-        if (conn->io.proof == HF_PROOF_VERIFIED) {
-            pool->password_good = true;
-        } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
-            pool->passwords++;
-        }
-    }
     if (hf_conn_up(conn) ||
         hf_classify_login(error, (hf_proof)conn->io.proof) != HF_CLASS_PERMANENT) {
         lose(conn, HF_EV_LOST, error);

@@ -310,7 +310,7 @@ static bool wake(hf_pool *pool) {
 
 bool hf_pool_hangs_too_long(const hf_pool *pool) {
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    return most != HF_FOREVER && pool->now - pool->hanging_since >= most;
+    return pool->hanging > 0 && most != HF_FOREVER && pool->now - pool->hanging_since >= most;
 }
 
 /* The head of the queue is a write, and COMMITs wait for a synchronous standby: it would be one more. True: it waits
@@ -346,7 +346,7 @@ static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
     for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0;
          turns--) {
-        if (HF_WITH_RESOLVE && pool->hanging > 0 && hold_back(pool)) {
+        if (HF_WITH_RESOLVE && pool->hanging + pool->left > 0 && hold_back(pool)) {
             continue;
         }
         if (pool->free) {

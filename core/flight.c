@@ -270,6 +270,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     hf_request_requeue(pool, request);
     if (verdict.action == HF_ACTION_ROLE) {
         hf_resolve_role(request);
+        if (HF_WITH_RESOLVE && hf_conn_serving(conn)) {
+            hf_flight_send(conn); /* it is this server that is asked */
+        }
     }
     return verdict.action == HF_ACTION_LEAVE;
 }
@@ -358,8 +361,10 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         if (HF_HOSTS_MAX > 1) {
             hf_endpoints_bad(&pool->endpoints, conn->endpoint);
         }
-        hf_conn_fail(conn, why);
-        return false;
+        if (!hf_cancel_pending(conn)) { /* else it stays until the other side has ended that */
+            hf_conn_fail(conn, why);
+            return false;
+        }
     }
     /* An answer ends an outage, but not that of a standby. */
     if (!hf_is_never(conn->stable_at) && memcmp(why->sqlstate, "25006", 5) != 0) {

@@ -181,6 +181,10 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
         hf_request_drop(pool, request, &error);
         return;
     }
+    if (hf_cancel_pending(conn)) { /* another's: until it is over the link stays */
+        hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
+        return;
+    }
     /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
     request->flags |= HF_REQUEST_CANCEL;
     hf_conn_fail(conn, &error);

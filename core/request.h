@@ -203,6 +203,7 @@ struct hf_request {
     hf_ms not_before;   /* waits by itself until then, if it does */
     hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */
     hf_ms asked_at;     /* its fate was first asked for then */
+    hf_ms commit_at;    /* its COMMIT was handed over then */
     hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */
     uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */
     uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */

@@ -40,8 +40,10 @@ void hf_resolve_asking(const hf_pool *pool, hf_request *request) {
     }
 }
 
-static bool asked_for(const hf_pool *pool, const hf_request *request, uint32_t ms) {
-    return ms != 0 && ms != HF_FOREVER && pool->now - request->asked_at >= ms;
+/* Has a request_timeout passed since then? */
+static bool has_passed(const hf_pool *pool, hf_ms since) {
+    const uint32_t ms = pool->config->request_timeout_ms;
+    return ms != 0 && ms != HF_FOREVER && pool->now - since >= ms;
 }
 
 /* No verdict, and no time left for another question? */
@@ -49,9 +51,8 @@ static bool enough(const hf_pool *pool, const hf_request *request) {
     if (hf_flight_must_end(pool, request)) {
         return true;
     }
-    return request->flags & HF_REQUEST_HANGS
-               ? hf_pool_hangs_too_long(pool)
-               : asked_for(pool, request, pool->config->request_timeout_ms);
+    return request->flags & HF_REQUEST_HANGS ? hf_pool_hangs_too_long(pool)
+                                             : has_passed(pool, request->asked_at);
 }
 
 /* Nobody will ever know. */
@@ -78,28 +79,30 @@ static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
+/* Between two questions. */
+static uint32_t delay_of(const hf_pool *pool) {
+    const uint32_t delay = pool->config->retry_delay_ms;
+    return delay < HF_ASK_MS_MIN ? HF_ASK_MS_MIN : delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX;
+}
+
 /* The answer may be another one in a while. */
 static void again(hf_conn *conn, hf_request *request, const char *why) {
-    hf_pool *pool = conn->pool;
-    const uint32_t delay = pool->config->retry_delay_ms;
-    if (enough(pool, request)) {
+    if (enough(conn->pool, request)) {
         out_of_time(conn, request, why);
-    } else if (delay < HF_ASK_MS_MIN) {
-        hf_request_wait(pool, request, HF_ASK_MS_MIN);
     } else {
-        hf_request_wait(pool, request, delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX);
+        hf_request_wait(conn->pool, request, delay_of(conn->pool));
     }
 }
 
 /* It is still in progress. Its COMMIT had its time: then it waits for a synchronous standby. */
 static void in_progress(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
-    const bool late = (request->flags & HF_REQUEST_LEFT) ||
-                      asked_for(pool, request, pool->config->request_timeout_ms);
+    const bool late = has_passed(pool, request->commit_at);
     if (late && !(request->flags & HF_REQUEST_HANGS)) {
+        hf_resolve_hangs_no_more(pool, request); /* it is not only thought to any more */
         request->flags |= HF_REQUEST_HANGS;
         if (pool->hanging++ == 0) {
-            pool->hanging_since = pool->now;
+            pool->hanging_since = request->asked_at;
         }
     }
     again(conn, request,
@@ -107,9 +110,8 @@ static void in_progress(hf_conn *conn, hf_request *request) {
 }
 
 void hf_resolve_hangs_no_more(hf_pool *pool, hf_request *request) {
-    if (request->flags & HF_REQUEST_HANGS) {
-        pool->hanging--;
-    }
+    pool->hanging = (uint16_t)(pool->hanging - ((request->flags & HF_REQUEST_HANGS) != 0));
+    pool->left = (uint16_t)(pool->left - ((request->flags & HF_REQUEST_LEFT) != 0));
     request->flags &= (uint16_t) ~(HF_REQUEST_HANGS | HF_REQUEST_LEFT);
 }
 
@@ -130,12 +132,16 @@ static void aborted(hf_pool *pool, hf_request *request) {
     hf_flight_again(pool, request, &error);
 }
 
-/* The question was refused. What the server cannot answer, or not to this role, it never will; anything else may pass.
- * True: the connection goes. */
+/* What the server cannot answer, or not to this role, it never will; anything else may pass. */
+static bool is_never_answered(const hf_error *why) {
+    return why->code == HF_ERR_SERVER &&
+           (memcmp(why->sqlstate, "42", 2) == 0 || memcmp(why->sqlstate, "0A", 2) == 0 ||
+            memcmp(why->sqlstate, "22", 2) == 0);
+}
+
+/* The question was refused. True: the connection goes. */
 static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
-    const bool never = memcmp(why->sqlstate, "42", 2) == 0 || memcmp(why->sqlstate, "0A", 2) == 0 ||
-                       memcmp(why->sqlstate, "22", 2) == 0;
-    if (why->code == HF_ERR_SERVER && never) {
+    if (is_never_answered(why)) {
         hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, why);
         return false;
     }
@@ -154,10 +160,18 @@ static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
         hf_request_end(pool, request, hf_request_unsent(request), NULL);
         return false;
     }
-    if (!standby) {
+    const bool known = request->fate == HF_FATE_WRITABLE || is_never_answered(why);
+    if (!standby && !known) { /* the next 25006 brings the next question */
+        hf_request_wait(pool, request, delay_of(pool));
+        return false;
+    }
+    if (known) {
         request->flags |= HF_REQUEST_ROLE_SEEN;
     }
     hf_request_requeue(pool, request);
+    if (known && hf_conn_serving(conn)) {
+        hf_flight_send(conn); /* here, and not where nobody was asked */
+    }
     if (standby) {
         hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");
         memcpy(why->sqlstate, "25006", sizeof why->sqlstate);
@@ -212,6 +226,7 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
                       !hf_flight_must_end(pool, request) && !hf_cancel_pending(conn) &&
                       conn->exposed == 0;
     request->stage = fine ? HF_STAGE_COMMIT : HF_STAGE_ROLLBACK;
+    request->commit_at = pool->now;
     if (fine && request->on_commit) {
         request->on_commit(request);
     }

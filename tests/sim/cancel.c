@@ -74,7 +74,8 @@ static bool is_under_way(const sim_link *link) {
 void sim_check_leaves(const sim_link *link) {
     SIM_CHECK(!is_under_way(link), "a cancel link is ended by the other side", "link #, for link #",
               link->number, link->cancels, 0);
-    if (!link->tap.started || link->closing || sim_link_ending(link) || link->told_end)
+    const bool garbled = link->tainted || link->pipe[SIM_WAY_DOWN].broken_at != UINT64_MAX;
+    if (!link->tap.started || link->closing || sim_link_ending(link) || link->told_end || garbled)
         return;
     for (unsigned i = 0; i < sim_links_top; i++)
         SIM_CHECK(sim_links[i].cancels != link->number || !is_under_way(&sim_links[i]),

@@ -26,6 +26,7 @@ static uint32_t n_proofs;
 static hf_ms out_from, out_until;
 static hf_ms gave_up_from; /* the one that was given up last */
 static uint32_t gave_up_tries;
+static bool gave_up_proven;
 static uint32_t tries; /* dials that failed before it was ever up */
 static bool ever_up;
 static int failed_endpoint; /* the one that was dialled last in vain; -1 none */
@@ -61,7 +62,7 @@ void sim_check_reset(void) {
 }
 
 void sim_check_forgive(void) {
-    refused = told_refused = false;
+    refused = told_refused = proven = false;
     n_proofs = 0;
 }
 
@@ -180,7 +181,8 @@ void sim_check_given_up(const hf_error *error) {
                   "an outage is given up after max_outage", "already after # ms",
                   sim.now - gave_up_from, 0, 0);
     if (error->limit == HF_LIMIT_CONNECT_RETRIES)
-        SIM_CHECK(!ever_up && gave_up_tries > sim_config.connect_retries,
+        SIM_CHECK((!ever_up && gave_up_tries > sim_config.connect_retries) ||
+                      !gave_up_proven, /* rule 17: what was sent is counted, not what came */
                   "given up after connect_retries", "already after # dials", gave_up_tries, 0, 0);
 }
 
@@ -393,6 +395,7 @@ void sim_check_transition(const hf_transition *transition) {
             failed_endpoint = -1;
             gave_up_from = out_from;
             gave_up_tries = tries;
+            gave_up_proven = proven;
             least = most = tries = n_proofs = 0;
             out_from = out_until = HF_NEVER;
             memset(earliest, 0, sizeof earliest);

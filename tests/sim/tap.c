@@ -88,7 +88,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
-                                   !(sim_flights[flight].is & SIM_TOLD_ROLE));
+                                   !(sim_flights[flight].is & SIM_TOLD_ROLE) &&
+                                   !(told & SIM_TOLD_STANDBY));
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
     if (tap->held == flight && (told & SIM_TOLD_READY)) /* something ended it */
@@ -110,7 +111,7 @@ bool sim_flight_open(const sim_flight *flight) {
     const unsigned is = flight->commit ? sim_flights[flight->commit].is | SIM_HANDED : flight->is;
     if (flight->is & (SIM_TOLD_ABORTED | SIM_TOLD_COMMITTED)) /* it was asked about */
         return false;
-    if (!(is & SIM_HANDED))
+    if (!(is & SIM_HANDED) || sim_config.read_only) /* what is read-only has no effect: the server sees to it */
         return false;
     if (is & SIM_TOLD_AMBIGUOUS)
         return true;

@@ -104,7 +104,9 @@ static void incarnation(const sim_backend *backend, char *text, size_t bytes) {
 const char *sim_role_answer(const sim_backend *backend, const char **text) {
     const bool standby = !sim_node_is_primary(backend->node);
     const char *sql = backend->names.unnamed;
-    if (strncmp(sql, "SHOW ", 5) != 0)
+    if (strstr(sql, "THEN 'standby' ELSE 'writable'"))
+        *text = standby || backend->read_only ? "standby" : "writable";
+    else if (strncmp(sql, "SHOW ", 5) != 0)
         *text = standby ? "t" : "f";
     else if (strstr(sql, "in_hot_standby"))
         *text = standby ? "on" : "off";
@@ -172,8 +174,9 @@ const char *sim_ticket_answer(sim_backend *backend, const char **text) {
     }
     if (sim_strikes(SIM_ASK_REFUSED)) {
         static const char *const codes[] = { "42501", "42883", "XX000", "22P02" };
-        backend->told = SIM_TOLD_NOTHING;
-        return codes[sim_below(&sim.rng, sizeof codes / sizeof codes[0])];
+        const char *code = codes[sim_below(&sim.rng, sizeof codes / sizeof codes[0])];
+        backend->told = code[0] == 'X' ? 0 : SIM_TOLD_NOTHING; /* which may pass */
+        return code;
     }
     if (is != SIM_XACT_RUNNING && sim_strikes(SIM_ASK_FORGOTTEN)) {
         backend->told = SIM_TOLD_NOTHING;

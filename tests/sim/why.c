@@ -19,7 +19,7 @@ static bool was_to_end(const sim_job *job, const hf_request *request) {
 /* What could be got over is no refusal, whatever there was no time for. */
 static void check_refused(const sim_job *job, const hf_request *request, uint32_t token) {
     SIM_CHECK(!hf_request_refused(request) ||
-                  !is_one_of(request->error.sqlstate, "40001 40P01 57P01 57P02 57P05"),
+                  !is_one_of(request->error.sqlstate, "40001 40P01 53000 53100 53200 58030"),
               "an error names what happened", "request # was not refused", token, job->last, 0);
 }
 
@@ -57,7 +57,7 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || sim_n_hanging() > 0,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);
-    if (error->code == HF_ERR_OUTAGE)
+    if (error->code == HF_ERR_OUTAGE && (error->phase != HF_PHASE_QUEUE || sim_n_hanging() == 0))
         sim_check_given_up(error);
     SIM_CHECK(error->code != HF_ERR_TOO_LARGE || job->too_large, "an error names what happened",
               "request # is not too large", token, 0, 0);
@@ -72,7 +72,7 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || !job->last || job->too_large,
               "what can be tried again is tried again", "request # was undone in flight #", token,
               job->last, 0);
-    SIM_CHECK(!is_one_of(error->sqlstate, "40001 40P01 57P01 57P05") ||
+    SIM_CHECK(!is_one_of(error->sqlstate, "40001 40P01") ||
                   (last->is & SIM_TOLD_AMBIGUOUS) || request->outcome == HF_OUTCOME_UNKNOWN,
               "what can be tried again is tried again", "request # after # re-sends", token,
               request->retries, 0);
@@ -102,7 +102,8 @@ static void check_role(const sim_job *job, const hf_request *request, uint32_t t
     SIM_CHECK(request->retries <= others, "a wrong role spends no retry", "request # has # of #",
               token, request->retries, others);
     SIM_CHECK((sim_flights[job->last].is & role) != role || request->outcome != HF_OUTCOME_FAILED ||
-                  was_to_end(job, request) || strcmp(request->error.sqlstate, "25006") != 0,
+                  was_to_end(job, request) || request->error.limit == HF_LIMIT_MAX_OUTAGE ||
+                  strcmp(request->error.sqlstate, "25006") != 0,
               "a standby refuses nothing", "request # in flight #", token, job->last, 0);
 }
 
