@@ -52,6 +52,9 @@ static int receive(void *at, unsigned char *to, size_t bytes) {
             return HF_MBEDTLS_LINK_FAILED;
         }
         link->drained = (size_t)got < ask;
+        if (got == 0 && link->write_failed != 0 && !link->up) {
+            return HF_MBEDTLS_LINK_FAILED; /* the peer left without a word */
+        }
         if (got == 0) {
             link->blocked = true;
             return MBEDTLS_ERR_SSL_WANT_READ;
@@ -70,12 +73,15 @@ static int receive(void *at, unsigned char *to, size_t bytes) {
     return (int)give;
 }
 
+/* A server that refuses the handshake says why and leaves, while we may still be sending our part: until the handshake
+ * is over a write that fails is as good as done, and the reading that follows finds the alert or the end. */
 static int send(void *at, const unsigned char *from, size_t bytes) {
     hf_mbedtls_link *link = at;
-    int sent = link->under->api->write(link->under, from, bytes);
+    const bool gone = link->write_failed != 0 && !link->up;
+    int sent = gone ? link->write_failed : link->under->api->write(link->under, from, bytes);
     if (sent < 0) {
         link->write_failed = sent;
-        return HF_MBEDTLS_LINK_FAILED;
+        return link->up ? HF_MBEDTLS_LINK_FAILED : (int)bytes;
     }
     return sent == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : sent;
 }

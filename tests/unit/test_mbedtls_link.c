@@ -2,6 +2,7 @@
  * is openssl's, the relay is played here. */
 #include "hf_mbedtls.h"
 #include "loopback.h"
+#include "port/linux/insides.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -525,6 +526,68 @@ static void links_leave_nothing_behind(void **state) {
     relay_stop(&relay);
 }
 
+/* A peer that says something, or nothing, and is gone before it was written to. */
+typedef struct hf_gone {
+    hf_link link;
+    const char *words;
+    size_t left;
+} hf_gone;
+
+static int gone_read(hf_link *base, void *to, size_t bytes) {
+    hf_gone *gone = (hf_gone *)(void *)base;
+    size_t give = bytes < gone->left ? bytes : gone->left;
+    memcpy(to, gone->words, give);
+    gone->words += give;
+    gone->left -= give;
+    return (int)give;
+}
+
+static int gone_write(hf_link *base, const void *from, size_t bytes) {
+    (void)base;
+    (void)from;
+    (void)bytes;
+    return HF_ERR_RESET;
+}
+
+static void gone_abort(hf_link *base) {
+    (void)base;
+}
+
+static const char *gone_why(hf_link *base, int32_t *system) {
+    (void)base;
+    *system = ECONNRESET;
+    return NULL;
+}
+
+static int refused_by(const char *words, size_t bytes) {
+    static const hf_link_api api = {
+        .read = gone_read, .write = gone_write, .abort = gone_abort, .why = gone_why
+    };
+    hf_gone gone = { { &api, 1 }, words, 0 }; /* nothing before TLS begins */
+    hf_linux port;
+    hf_config config;
+    hf_test_port(&port, &config, HF_TLS_FIXTURES "ca.crt");
+    int err;
+    hf_link *tls = hf_mbedtls_start(&port.state->tls->tls, &gone.link, "localhost", NULL, &err);
+    assert_non_null(tls);
+    gone.left = bytes;
+    bool more = true;
+    int answer = 0;
+    while (answer == 0 && more) {
+        answer = tls->api->ready(tls, &more);
+    }
+    tls->api->abort(tls);
+    hf_linux_close(&port);
+    return answer;
+}
+
+/* A server that refuses a client's certificate is often gone before our part of the handshake was sent. */
+static void an_alert_is_heard_although_writing_fails(void **state) {
+    (void)state;
+    assert_int_equal(refused_by("\x15\x03\x03\x00\x02\x02\x30", 7), HF_ERR_TLS_REJECTED);
+    assert_int_equal(refused_by("", 0), HF_ERR_RESET);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cut_handshake_is_a_clean_error_in_tls_1_3),
@@ -537,6 +600,7 @@ int main(void) {
         cmocka_unit_test(bytes_before_the_handshake_are_refused),
         cmocka_unit_test(alpn_must_be_agreed_to),
         cmocka_unit_test(what_is_not_tls_is_an_error),
+        cmocka_unit_test(an_alert_is_heard_although_writing_fails),
         cmocka_unit_test(a_stream_survives_blocked_writes),
         cmocka_unit_test(what_was_left_unread_is_there_later),
         cmocka_unit_test(links_leave_nothing_behind),
