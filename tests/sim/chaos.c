@@ -68,6 +68,8 @@ static const uint16_t most[SIM_FAULT_COUNT] = {
     [SIM_PG_40003] = 30,
     [SIM_PG_23505] = 60,
     [SIM_PG_57014] = 60,
+    [SIM_PG_55P03] = 60,
+    [SIM_PG_SHORT_ONE] = 100,
     [SIM_PG_57014_AGAIN] = 300,
     [SIM_PG_COMMIT_FAILS] = 400,
     [SIM_PG_ROLLS_BACK] = 60,
@@ -151,7 +153,7 @@ static void strike(void *who, uint32_t what) {
     (void)who, (void)what;
     if (sim.healed || sim.now >= end)
         return;
-    switch (sim_below(&sim.rng, sim_access_now.synchronous ? 20 : 14)) {
+    switch (sim_below(&sim.rng, sim_access_now.synchronous ? 21 : 15)) {
     case 0: sim_node_restart(node, false, ms); break;
     case 1: sim_node_restart(node, true, ms); break;
     case 2: sim_node_crash(node, ms); break;
@@ -180,7 +182,8 @@ static void strike(void *who, uint32_t what) {
             sim_nodes[node].bad_certificate = !sim_nodes[node].bad_certificate;
         break;
     case 12: sim_chaos_reset_pool(); break;
-    case 14:
+    case 14: sim_node_short(node, sim_chance(&sim.rng, 500) ? "53100" : "53200", ms); break;
+    case 20:
     case 15:
     case 16:
     case 17:

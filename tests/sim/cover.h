@@ -96,6 +96,9 @@
     X(PG_40003, "statement completion unknown")                                          \
     X(PG_23505, "unique violation")                                                      \
     X(PG_57014, "the server's own time-out")                                             \
+    X(PG_55P03, "a lock is not to be had in time")                                       \
+    X(PG_SHORT, "53100 or 53200: all meet a shortage")                                   \
+    X(PG_SHORT_ONE, "53000, 53100, 53200, 58030: one statement does")                    \
     X(PG_57014_AGAIN, "… of a session that was cancelled before")                        \
     X(PG_COMMIT_FAILS, "an error at the commit")                                         \
     X(PG_ROLLS_BACK, "COMMIT is answered by ROLLBACK")                                   \

@@ -58,6 +58,7 @@ typedef struct sim_link {
     bool blocked;        /* the client waits for room */
     bool was_blocked;    /* it once did: what it sends may be older than it looks */
     bool write_failed;   /* the client was told so by a write */
+    bool told_role;      /* … that its server is a standby */
     bool told_end;       /* the client has read words after which nothing comes */
     bool in_transaction; /* a probe was answered within a transaction */
     bool tainted;        /* a bit was flipped in clear text */

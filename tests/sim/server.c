@@ -230,6 +230,18 @@ void sim_node_slots(unsigned number, uint32_t ms) {
     sim_plan_in(ms, slots_back, &sim_nodes[number], 0);
 }
 
+static void enough_again(void *who, uint32_t what) {
+    sim_node *node = who;
+    (void)what;
+    node->shortage = NULL;
+}
+
+void sim_node_short(unsigned number, const char *sqlstate, uint32_t ms) {
+    sim_note("node # is short of something for # ms", number, ms, 0);
+    sim_nodes[number].shortage = sqlstate;
+    sim_plan_in(ms, enough_again, &sim_nodes[number], 0);
+}
+
 void sim_kill_sessions(uint32_t per_mille) {
     for (unsigned number = 0; number < SIM_NODES; number++)
         FOR_BACKENDS_OF(number, backend) {
@@ -292,6 +304,7 @@ void sim_server_heal(unsigned known) {
         node->state = SIM_NODE_UP;
         node->slots = 1000;
         node->bad_certificate = false;
+        node->shortage = NULL;
         node->hole_until[0] = node->hole_until[1] = 0;
     }
     standby_back(NULL, 0);

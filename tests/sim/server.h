@@ -21,6 +21,7 @@ typedef struct sim_node {
     uint8_t state;
     hf_ms hole_until[SIM_WAYS];   /* nothing gets through to it, or from it */
     unsigned slots;               /* sessions at most */
+    const char *shortage;         /* SQLSTATE; NULL there is enough */
     bool bad_certificate;         /* its certificate does not verify */
     uint32_t started, statistics; /* when its postmaster and its statistics began */
     uint32_t generation; /* counts its lives: what was planned for an earlier one is void */
@@ -68,6 +69,8 @@ void sim_node_crash(unsigned node, uint32_t down_ms);
 void sim_node_vanish(unsigned node, uint32_t down_ms);
 void sim_node_stop(unsigned node, uint32_t ms);
 void sim_node_slots(unsigned node, uint32_t ms);
+/* A shortage, of this SQLSTATE, which every statement meets that needs what is short. */
+void sim_node_short(unsigned node, const char *sqlstate, uint32_t ms);
 void sim_failover(void);
 /* The synchronous standby goes, for so long. */
 void sim_standby_goes(uint32_t ms);

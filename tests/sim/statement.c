@@ -197,6 +197,11 @@ static bool writes(const char *sql) {
     return starts(sql, "INSERT") || starts(sql, "UPDATE") || starts(sql, "CALL");
 }
 
+static const char *short_code(void) {
+    static const char *const codes[] = { "53000", "53100", "53200", "58030" };
+    return codes[sim_below(&sim.rng, 4)];
+}
+
 /* How it will fail; NULL it will not. */
 static const char *fate(const sim_backend *backend) {
     const char *sql = backend->portal.sql;
@@ -213,7 +218,15 @@ static const char *fate(const sim_backend *backend) {
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
     if (starts(sql, "CALL") && sim_strikes(SIM_PG_CALL_RAISES))
         return "P0001";
+    const char *shortage = sim_nodes[backend->node].shortage;
+    if (shortage && !sim.healed && (writes(sql) || strcmp(shortage, "53100") != 0)) {
+        sim_hit(SIM_PG_SHORT);
+        return shortage;
+    }
+    if (sim_strikes(SIM_PG_SHORT_ONE))
+        return short_code();
     return sim_strikes(SIM_PG_40001)   ? "40001"
+           : sim_strikes(SIM_PG_55P03) ? "55P03"
            : sim_strikes(SIM_PG_40P01) ? "40P01"
            : sim_strikes(SIM_PG_40003) ? (sim_chance(&sim.rng, 500) ? "40003" : "08007")
            : sim_strikes(SIM_PG_57014) ? "57014"

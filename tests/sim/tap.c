@@ -80,6 +80,10 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         if (!tap->ended && oldest > tap->n_told) /* whose ROLLBACK it was may count as the oldest */
             told |= SIM_PAUSED;
     }
+    if ((told & SIM_TOLD_ROLE) &&
+        link->told_role) /* it was given up before: nobody looks at this */
+        told &= ~(unsigned)SIM_TOLD_ROLE;
+    link->told_role = link->told_role || (told & SIM_TOLD_ROLE);
     sim_flights[flight].is |= told;
     if (sim_flights[flight].is & SIM_ASKS)
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);

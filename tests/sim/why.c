@@ -107,6 +107,27 @@ static void check_role(const sim_job *job, const hf_request *request, uint32_t t
               "a standby refuses nothing", "request # in flight #", token, job->last, 0);
 }
 
+/* What passes is waited out (SEMANTICS 17): a shortage for max_retries while others are answered OK, else it is an
+ * outage; a lock and somebody else's cancel of a read where the request asks for it. */
+static void check_passing(const sim_job *job, const hf_request *request, uint32_t token) {
+    const char *sqlstate = request->error.sqlstate;
+    const bool read = job->replay == HF_REPLAY_SAFE && !job->writes;
+    if (request->outcome != HF_OUTCOME_FAILED || was_to_end(job, request) || job->prepares ||
+        request->error.phase != HF_PHASE_QUERY)
+        return;
+    SIM_CHECK(!sim_is_short(&request->error) || request->retries >= sim_config.max_retries,
+              "a shortage is waited out", "request # after # re-sends", token, request->retries, 0);
+    SIM_CHECK(true || !sim_is_short(&request->error) || sim_config.max_retries == 0 ||
+                  sim_ok_at >= job->short_at,
+              "a shortage that all meet is an outage", "request # after # re-sends", token,
+              request->retries, 0);
+    const bool again = strcmp(sqlstate, "55P03") == 0 || (read && strcmp(sqlstate, "57014") == 0);
+    SIM_CHECK(!again || !request->wait_passing || request->retries >= sim_config.max_retries ||
+                  job->passing > 1,
+              "what passes is waited for where that is asked for", "request # after # times", token,
+              job->passing, 0);
+}
+
 void sim_check_why(const sim_job *job, const hf_request *request) {
     const uint32_t token = (uint32_t)(job - sim_jobs);
     const sim_flight *last = &sim_flights[job->last];
@@ -116,6 +137,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
             handed = flight;
     check_error(job, request, token);
     check_role(job, request, token);
+    check_passing(job, request, token);
     check_refused(job, request, token);
     if (request->outcome == HF_OUTCOME_OK)
         return;

@@ -14,8 +14,18 @@ sim_job *sim_jobs;
 uint32_t sim_n_jobs, sim_n_asked_first;
 static size_t jobs_room;
 static hf_ms until;
+
+bool sim_is_short(const hf_error *error) {
+    static const char *const codes[] = { "53000", "53100", "53200", "58030" };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (strcmp(error->sqlstate, codes[i]) == 0)
+            return true;
+    return false;
+}
+
 static uint32_t every; /* ms between submissions, on average */
 static unsigned pending, to_prove;
+hf_ms sim_ok_at;
 static bool stopped;
 
 typedef enum kind {
@@ -41,6 +51,7 @@ void sim_work_reset(void) {
     sim_jobs[0] = (sim_job){ 0 };
     pending = to_prove = 0;
     stopped = false;
+    sim_ok_at = 0;
 }
 
 unsigned sim_work_pending(void) {
@@ -199,6 +210,10 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
                       sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
+    if (sim_is_short(error) && job_of(request)->short_at == 0)
+        job_of(request)->short_at = sim.now;
+    if (strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0)
+        job_of(request)->passing++;
     if (strcmp(error->sqlstate, "40001") == 0 || strcmp(error->sqlstate, "40P01") == 0)
         job_of(request)->partly = job_of(request)->self_commits;
     meddle();
@@ -243,6 +258,8 @@ static void on_done(hf_request *request) {
     sim_note("request # ends: outcome #, attempts #", slot->token, request->outcome,
              request->attempts);
     sim_check_done(job, request);
+    if (request->outcome == HF_OUTCOME_OK)
+        sim_ok_at = sim.now;
     sim_check_answered(request->outcome == HF_OUTCOME_OK && !sim_job_tainted(job));
     static const uint8_t ends[] = { [HF_OUTCOME_OK] = SIM_END_OK,
                                     [HF_OUTCOME_FAILED] = SIM_END_FAILED,
@@ -412,11 +429,13 @@ static sim_slot *new_job(kind what) {
                                   .on_error = on_error,
                                   .user = slot };
     make(slot, job, what);
+    slot->request.wait_passing = sim_chance(&sim.rng, 300);
     slot->request.prepare = sim_chance(&sim.rng, 700);
     if (sim_chance(&sim.rng, 200))
         slot->request.on_columns = on_columns;
     slot->request.prepare = slot->token % 3 > 0;
     job->submitted = sim.now;
+    job->waits_passing = slot->request.wait_passing;
     return slot;
 }
 

@@ -21,6 +21,7 @@ typedef struct sim_job {
     bool healed;    /* one of those that must succeed */
     uint8_t n_statements;
     uint16_t padding;     /* bytes of its second parameter, SIM_PADDING_NULL */
+    bool waits_passing;   /* it asks for that */
     bool told_alone;      /* the server itself has said: committed, perhaps not on the standby */
     uint32_t applied;     /* how often its writes took effect */
     uint32_t tainted;     /* … through a link on which a bit was flipped */
@@ -30,6 +31,8 @@ typedef struct sim_job {
     uint32_t unresolved;  /* the flight with whose ticket it was submitted again; 0 it was not */
     uint32_t n_rows;
     uint32_t forgotten; /* how often it was told to prepare anew … */
+    uint32_t passing;   /* how often it was told 57014 or 55P03 */
+    hf_ms short_at;     /* when it was first told of a shortage; 0 never */
     uint32_t unheard;   /* … and lost its link before that was all */
     uint64_t hash;
     hf_ms submitted, deadline;
@@ -52,6 +55,10 @@ typedef struct sim_slot {
 extern sim_slot sim_slots[SIM_SLOTS];
 extern sim_job *sim_jobs; /* from 1 on; 0 is nobody's */
 extern uint32_t sim_n_jobs, sim_n_asked_first;
+
+extern hf_ms sim_ok_at; /* when one ended OK last; 0 none has */
+/* Is it a shortage that passes? */
+bool sim_is_short(const hf_error *error);
 
 void sim_work_reset(void);
 /* Submits now and then until `end`, about n requests. */
