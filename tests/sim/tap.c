@@ -89,7 +89,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
     if (!sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)))
         sim_check_answered(false);
-    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN))
+    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
                                    !(sim_flights[flight].is & SIM_TOLD_ROLE) &&
@@ -107,8 +107,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
         tap->oldest_at = sim.now;
-    link->in_transaction =
-        link->in_transaction || (sim_flight_own(&sim_flights[flight]) && (told & SIM_TOLD_OPEN));
+    if (sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_OPEN | SIM_TOLD_READY)))
+        link->in_transaction = !(told & SIM_TOLD_READY); /* until a ROLLBACK has ended it */
 }
 
 bool sim_flight_open(const sim_flight *flight) {

@@ -173,10 +173,11 @@ const char *sim_ticket_answer(sim_backend *backend, const char **text) {
         return NULL;
     }
     if (sim_strikes(SIM_ASK_REFUSED)) {
-        static const char *const codes[] = { "42501", "42883", "XX000", "22P02" };
-        const char *code = codes[sim_below(&sim.rng, sizeof codes / sizeof codes[0])];
-        backend->told = code[0] == 'X' ? 0 : SIM_TOLD_NOTHING; /* which may pass */
-        return code;
+        /* What is not to be had will never be; XX000 may pass. */
+        static const char *const codes[] = { "42501", "42883", "22P02", "XX000" };
+        const unsigned which = sim_below(&sim.rng, sizeof codes / sizeof codes[0]);
+        backend->told = which < 3 ? SIM_TOLD_NOTHING : 0;
+        return codes[which];
     }
     if (is != SIM_XACT_RUNNING && sim_strikes(SIM_ASK_FORGOTTEN)) {
         backend->told = SIM_TOLD_NOTHING;

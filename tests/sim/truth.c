@@ -164,7 +164,7 @@ static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
     hf_ms most = sim_config.request_timeout_ms, outage = sim_longest_outage();
     if (most == 0 || most == HF_FOREVER || (hangs && outage == HF_FOREVER))
         return false;
-    most = hangs && outage > most ? outage : most;
+    most = hangs ? most + outage : most;
     return first != HF_NEVER && at >= first + most;
 }
 
@@ -224,7 +224,7 @@ static void check_given_up(const sim_job *job, const hf_request *request, uint32
         return; /* it ran as if it was UNSENT */
     /* A question may be on its way that the link has not taken yet. */
     const bool running = flight->running_at == sim.now; /* it ends because of this answer */
-    const bool late = running ? out_of_time(flight->committed_at, sim.now, true)
+    const bool late = running ? out_of_time(flight->committed_at, sim.now, false)
                               : request->asked_at >= flight->committed_at &&
                                     out_of_time(request->asked_at, sim.now, false);
     SIM_CHECK(job->cancelled || sim.now >= job->deadline || sim_pool->closing || late ||

@@ -18,8 +18,12 @@ static bool was_to_end(const sim_job *job, const hf_request *request) {
 
 /* What could be got over is no refusal, whatever there was no time for. */
 static void check_refused(const sim_job *job, const hf_request *request, uint32_t token) {
+    /* As a plain ERROR, answered whole, 57P01 is what the statement's own connection met (dblink). */
+    const bool fatal = request->error.severity != 'E';
     SIM_CHECK(!hf_request_refused(request) ||
-                  !is_one_of(request->error.sqlstate, "40001 40P01 53000 53100 53200 58030"),
+                  !is_one_of(request->error.sqlstate,
+                             fatal ? "40001 40P01 53000 53100 53200 58030 57P01 57P02 57P05"
+                                   : "40001 40P01 53000 53100 53200 58030"),
               "an error names what happened", "request # was not refused", token, job->last, 0);
 }
 
@@ -72,7 +76,8 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
     SIM_CHECK(request->outcome != HF_OUTCOME_NOT_SENT || !job->last || job->too_large,
               "what can be tried again is tried again", "request # was undone in flight #", token,
               job->last, 0);
-    SIM_CHECK(!is_one_of(error->sqlstate, "40001 40P01") ||
+    SIM_CHECK(!is_one_of(error->sqlstate,
+                         error->severity == 'E' ? "40001 40P01" : "40001 40P01 57P01 57P05") ||
                   (last->is & SIM_TOLD_AMBIGUOUS) || request->outcome == HF_OUTCOME_UNKNOWN,
               "what can be tried again is tried again", "request # after # re-sends", token,
               request->retries, 0);
@@ -112,8 +117,10 @@ static void check_role(const sim_job *job, const hf_request *request, uint32_t t
 static void check_passing(const sim_job *job, const hf_request *request, uint32_t token) {
     const char *sqlstate = request->error.sqlstate;
     const bool read = job->replay == HF_REPLAY_SAFE && !job->writes;
+    const hf_ms longest = sim_longest_outage();
+    const bool over = longest != HF_FOREVER && sim.now >= job->submitted + longest;
     if (request->outcome != HF_OUTCOME_FAILED || was_to_end(job, request) || job->prepares ||
-        request->error.phase != HF_PHASE_QUERY)
+        over || request->error.phase != HF_PHASE_QUERY)
         return;
     SIM_CHECK(!sim_is_short(&request->error) || request->retries >= sim_config.max_retries,
               "a shortage is waited out", "request # after # re-sends", token, request->retries, 0);
