@@ -46,6 +46,8 @@ void sim_check_reset(void) {
     failed_endpoint = -1;
     back_at = HF_NEVER;
     gave_up = false;
+    gave_up_from = HF_NEVER;
+    gave_up_tries = 0;
     tries = sim_n_dials = sim_n_ups = sim_n_losses = 0;
     for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
         up_since[i] = dialled_at[i] = HF_NEVER;

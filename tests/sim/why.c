@@ -58,10 +58,15 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
                   !is_one_of(error->sqlstate, "40001 40P01") || was_to_end(job, request),
               "an error names the limit that was spent", "request #, after # re-sends", token,
               request->retries, 0);
-    SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || sim_n_hanging() > 0,
+    /* A shortage, a standby or a commit that hangs is an outage though connections are up. */
+    const hf_ms longest = sim_longest_outage();
+    const bool met =
+        (job->outage_at > 0 && longest != HF_FOREVER && sim.now >= job->outage_at + longest) ||
+        sim_n_hanging() > 0;
+    SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || met,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);
-    if (error->code == HF_ERR_OUTAGE && (error->phase != HF_PHASE_QUEUE || sim_n_hanging() == 0))
+    if (error->code == HF_ERR_OUTAGE && !met)
         sim_check_given_up(error);
     SIM_CHECK(error->code != HF_ERR_TOO_LARGE || job->too_large, "an error names what happened",
               "request # is not too large", token, 0, 0);

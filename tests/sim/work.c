@@ -210,6 +210,9 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
                       sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
+    if ((sim_is_short(error) || strcmp(error->sqlstate, "25006") == 0) &&
+        job_of(request)->outage_at == 0)
+        job_of(request)->outage_at = sim.now;
     if (sim_is_short(error) && job_of(request)->short_at == 0)
         job_of(request)->short_at = sim.now;
     if (strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0)
