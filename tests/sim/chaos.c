@@ -110,6 +110,8 @@ void sim_chaos_reset(void) {
         chance[SIM_TIME_JUMP] = 400;
     if (!calm && sim_chance(&sim.rng, 400))
         chance[SIM_PG_57014_AGAIN] = 300;
+    if (!calm && sim_chance(&sim.rng, 60))
+        chance[SIM_PG_LOGIN_BUSY] = 950;
     great = calm ? 0 : (uint16_t)sim_scaled(&sim.rng, 20, 3000);
     sim_suspended_until = 0;
 }

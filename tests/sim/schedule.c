@@ -81,7 +81,7 @@ void sim_check_proven(void) {
 /* Or whoever has the wrong one locks an account. */
 void sim_check_password(void) {
     const uint32_t sends = sim_config.connect_retries;
-    SIM_CHECK(true || proven || sends == HF_FOREVER || n_proofs++ <= sends,
+    SIM_CHECK(proven || sends == HF_FOREVER || n_proofs++ <= sends,
               "a password that was never right is sent connect_retries + 1 times", "# times",
               n_proofs, 0, 0);
 }
