@@ -92,7 +92,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
-                                   !(sim_flights[flight].is & SIM_TOLD_ROLE) &&
+                                   !(sim_flights[flight].is & (SIM_TOLD_ROLE | SIM_ASKS)) &&
                                    !(told & SIM_TOLD_STANDBY));
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;

@@ -61,7 +61,7 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     /* A shortage, a standby or a commit that hangs is an outage though connections are up. */
     const hf_ms longest = sim_longest_outage();
     const bool met =
-        (job->outage_at > 0 && longest != HF_FOREVER && sim.now >= job->outage_at + longest) ||
+        (sim_denied_at > 0 && longest != HF_FOREVER && sim.now >= sim_denied_at + longest) ||
         sim_n_hanging() > 0;
     SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || met,
               "given up only when no connection is usable", "request #, # are up", token,
@@ -130,7 +130,7 @@ static void check_passing(const sim_job *job, const hf_request *request, uint32_
     SIM_CHECK(!sim_is_short(&request->error) || request->retries >= sim_config.max_retries,
               "a shortage is waited out", "request # after # re-sends", token, request->retries, 0);
     SIM_CHECK(!sim_is_short(&request->error) || sim_config.max_retries == 0 ||
-                  sim_ok_at >= job->short_at,
+                  !(sim_flights[job->last].is & SIM_WHOLE) || sim_ok_at >= job->short_at,
               "a shortage that all meet is an outage", "request # after # re-sends", token,
               request->retries, 0);
     const bool again = strcmp(sqlstate, "55P03") == 0 || (read && strcmp(sqlstate, "57014") == 0);

@@ -25,7 +25,7 @@ bool sim_is_short(const hf_error *error) {
 
 static uint32_t every; /* ms between submissions, on average */
 static unsigned pending, to_prove;
-hf_ms sim_ok_at;
+hf_ms sim_ok_at, sim_denied_at;
 static bool stopped;
 
 typedef enum kind {
@@ -51,7 +51,7 @@ void sim_work_reset(void) {
     sim_jobs[0] = (sim_job){ 0 };
     pending = to_prove = 0;
     stopped = false;
-    sim_ok_at = 0;
+    sim_ok_at = sim_denied_at = 0;
 }
 
 unsigned sim_work_pending(void) {
@@ -210,9 +210,8 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
                       sim_job_tainted(job_of(request)),
                   "what the server forgot is prepared again once", "request #",
                   slot_of(request)->token, 0, 0);
-    if ((sim_is_short(error) || strcmp(error->sqlstate, "25006") == 0) &&
-        job_of(request)->outage_at == 0)
-        job_of(request)->outage_at = sim.now;
+    if ((sim_is_short(error) || strcmp(error->sqlstate, "25006") == 0) && sim_denied_at == 0)
+        sim_denied_at = sim.now;
     if (sim_is_short(error) && job_of(request)->short_at == 0)
         job_of(request)->short_at = sim.now;
     if (strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0)
@@ -261,8 +260,10 @@ static void on_done(hf_request *request) {
     sim_note("request # ends: outcome #, attempts #", slot->token, request->outcome,
              request->attempts);
     sim_check_done(job, request);
-    if (request->outcome == HF_OUTCOME_OK)
+    if (request->outcome == HF_OUTCOME_OK) {
         sim_ok_at = sim.now;
+        sim_denied_at = 0;
+    }
     sim_check_answered(request->outcome == HF_OUTCOME_OK && !sim_job_tainted(job));
     static const uint8_t ends[] = { [HF_OUTCOME_OK] = SIM_END_OK,
                                     [HF_OUTCOME_FAILED] = SIM_END_FAILED,

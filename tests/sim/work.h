@@ -58,7 +58,8 @@ extern sim_slot sim_slots[SIM_SLOTS];
 extern sim_job *sim_jobs; /* from 1 on; 0 is nobody's */
 extern uint32_t sim_n_jobs, sim_n_asked_first;
 
-extern hf_ms sim_ok_at; /* when one ended OK last; 0 none has */
+extern hf_ms sim_denied_at; /* when a shortage or a standby was first met since; 0 none was */
+extern hf_ms sim_ok_at;     /* when one ended OK last; 0 none has */
 /* Is it a shortage that passes? */
 bool sim_is_short(const hf_error *error);
 
