@@ -172,9 +172,11 @@ void sim_statement_committed(sim_backend *backend) {
         sim_note("a commit of backend # waits for the standby", backend->pid, 0, 0);
         backend->waits = backend->busy = true;
         backend->then = SIM_THEN_RELEASED;
-        if (sim_strikes(SIM_SYNC_CANCELLED)) /* somebody else does */
+        if (!sim.healed && sim_chance(&sim.rng, 150)) { /* somebody else does not */
+            sim_hit(SIM_SYNC_CANCELLED);
             sim_plan_in(sim_scaled(&sim.rng, 10, 20000), cancelled_by_other, backend,
                         backend->life);
+        }
         return;
     }
     apply(backend);
