@@ -39,17 +39,41 @@ void hf_cancel_leave(hf_conn *conn) {
     conn->cancel_left = true;
 }
 
+/* Opens the second link. One of an earlier session is waited for first. */
+static void open_link(hf_conn *conn) {
+    const hf_pool *pool = conn->pool;
+    uint8_t bytes[64];
+    const bool possible = pool->config->close_timeout_ms > 0 &&
+                          pool->config->driver->cancel(&conn->session, bytes) > 0;
+    if (conn->cancel_left && possible) {
+        return;
+    }
+    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK) {
+        hf_cancel_due(conn);
+    } else {
+        hf_pool_activate(conn);
+    }
+}
+
 /* The second link has done its work, or cannot. An answer within the grace is still taken. */
 static void link_over(hf_conn *conn) {
+    const bool left = conn->cancel_left;
     hf_dial_drop(&conn->cancel);
+    conn->cancel_left = false;
     if (!conn->cancelled) {
         hf_cancel_stop(conn);
+    } else if (left) {
+        open_link(conn);
     }
 }
 
 void hf_cancel_answered(hf_conn *conn) {
     conn->cancelled = NULL;
-    if (!conn->cancel.link || !conn->cancel_out) {
+    if (conn->cancel_left) {
+        if (conn->flight.head) {
+            hf_request_arm(conn->pool, conn->flight.head);
+        }
+    } else if (!conn->cancel.link || !conn->cancel_out) {
         hf_cancel_stop(conn);
     }
 }
@@ -73,7 +97,6 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     hf_pool *pool = conn->pool;
     hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
-    uint8_t bytes[64];
     if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
         return;
     }
@@ -85,8 +108,7 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     if (pending) {
         return;
     }
-    hf_dial_drop(&conn->cancel); /* an earlier session's, if it is still there */
-    conn->cancel_left = conn->cancel_out = false;
+    conn->cancel_out = false;
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
@@ -97,13 +119,7 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
         leave_commit(conn, request, limit);
         return;
     }
-    bool possible = pool->config->close_timeout_ms > 0 &&
-                    pool->config->driver->cancel(&conn->session, bytes) > 0;
-    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK) {
-        hf_cancel_due(conn);
-    } else {
-        hf_pool_activate(conn);
-    }
+    open_link(conn);
 }
 
 void hf_cancel_next(hf_conn *conn) {
@@ -163,7 +179,7 @@ void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *e
 
 void hf_cancel_due(hf_conn *conn) {
     hf_error error;
-    if (conn->cancel_left) {
+    if (conn->cancel_left && !conn->cancelled) {
         hf_cancel_stop(conn);
         return;
     }

@@ -169,7 +169,7 @@ void hf_dial_drop(hf_dial *dial);
 
 /* --- cancelling (cancel.c; SEMANTICS 16) --- */
 static inline bool hf_cancel_pending(const hf_conn *conn) {
-    return !hf_is_never(conn->cancel_deadline) && !conn->cancel_left;
+    return !hf_is_never(conn->cancel_deadline) && (conn->cancelled || !conn->cancel_left);
 }
 /* Cancels the oldest in flight because of limit, or of a wish (HF_LIMIT_NONE). Of one whose attempt is being cancelled
  * already, it is from then on the whole request that ends. */

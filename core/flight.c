@@ -177,9 +177,10 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
 static uint32_t facts_of_denial(hf_pool *pool, hf_request *request) {
     const uint32_t ok = (uint32_t)pool->done[HF_OUTCOME_OK];
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    const bool others = ok != request->denied_ok;
+    const bool first = hf_is_never(request->denied_at);
+    const bool others = !first && ok != request->denied_ok;
 
-    if (hf_is_never(request->denied_at) || others) {
+    if (first || others) {
         request->denied_at = pool->now;
     }
     request->denied_ok = ok;
@@ -367,7 +368,9 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
         }
     }
     /* An answer ends an outage, but not that of a standby. */
-    if (!hf_is_never(conn->stable_at) && memcmp(why->sqlstate, "25006", 5) != 0) {
+    const bool role = why->code != HF_OK && !pool->config->read_only &&
+                      memcmp(why->sqlstate, "25006", sizeof "25006") == 0;
+    if (!hf_is_never(conn->stable_at) && !role) {
         hf_pool_proved(conn);
     }
     why->code = HF_OK;

@@ -89,7 +89,6 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->held = request->complete = request->bound = request->unconfirmed = false;
     request->asked_at = request->denied_at = HF_NEVER;
     request->commit_at = 0; /* an earlier run's had its time */
-    request->denied_ok = (uint32_t)pool->done[HF_OUTCOME_OK];
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;

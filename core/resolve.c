@@ -51,8 +51,8 @@ static bool enough(const hf_pool *pool, const hf_request *request) {
     if (hf_flight_must_end(pool, request)) {
         return true;
     }
-    return request->flags & HF_REQUEST_HANGS ? hf_pool_hangs_too_long(pool)
-                                             : has_passed(pool, request->asked_at);
+    return has_passed(pool, request->asked_at) &&
+           (!(request->flags & HF_REQUEST_HANGS) || hf_pool_hangs_too_long(pool));
 }
 
 /* Nobody will ever know. */

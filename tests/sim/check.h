@@ -59,7 +59,7 @@ void sim_check_proved(const sim_link *link, bool sure);
 /* How long an outage may last, in ms; HF_FOREVER. */
 uint32_t sim_longest_outage(void);
 /* How many commits wait for a synchronous standby, as far as the client can know. */
-unsigned sim_n_hanging(void);
+unsigned sim_n_hanging(bool client);
 /* Has the outage, if there is one, lasted too long? */
 void sim_check_outage(void);
 /* A request is told that it was given up. */

@@ -62,7 +62,7 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     const hf_ms longest = sim_longest_outage();
     const bool met =
         (sim_denied_at > 0 && longest != HF_FOREVER && sim.now >= sim_denied_at + longest) ||
-        sim_n_hanging() > 0;
+        sim_n_hanging(true) > 0;
     SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || met,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);
