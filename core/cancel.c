@@ -20,7 +20,9 @@ void hf_cancel_stop(hf_conn *conn) {
     if (!was) {
         return;
     }
-    conn->exposed = conn->cancel_out ? conn->n_flight : 0; /* its 57014 may come later */
+    if (conn->cancel_out) {
+        conn->exposed = conn->n_flight; /* its 57014 may come later */
+    }
     conn->cancel_out = false;
     if (conn->flight.head) { /* whose own end may have been asked for meanwhile */
         hf_request_arm(conn->pool, conn->flight.head);

@@ -566,6 +566,7 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_queue again = { 0 };
     while (conn->n_flight > 0) {
         hf_request *request = pop(conn);
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* it was this link's */
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
         const bool told = request->error.severity == 'E';
         if (survives(conn, request, told ? &request->error : error)) {

@@ -267,7 +267,7 @@ static void check_requests(void) {
         sim_job *job = &sim_jobs[token];
         if (job->deadline == HF_NEVER && job->timeout_ms > 0) /* its first tick */
             job->deadline = sim.now + job->timeout_ms;
-        if (job->late != HF_NEVER && asleep < sim.now - job->late)
+        if (job->late != HF_NEVER && asleep <= sim.now - job->late)
             job->late += asleep;
         if (job->late == HF_NEVER && (job->cancelled || sim.now >= job->deadline))
             job->late = sim.now;

@@ -87,7 +87,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     sim_flights[flight].is |= told;
     if (sim_flights[flight].is & SIM_ASKS)
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
-    if (!sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN)))
+    if (!sim_flight_own(&sim_flights[flight]) &&
+        (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)))
         sim_check_answered(false);
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
