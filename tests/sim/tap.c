@@ -104,12 +104,14 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         if (tap->goes_on && sim_flight_own(&sim_flights[flight]) && tap->n_told > 1)
             sim_flights[tap->flights[tap->n_told - 2]].is |= SIM_WHOLE;
     }
+    /* Until a ROLLBACK has ended it. What runs in one that an earlier request left open has its ROLLBACK behind it. */
+    if (sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_OPEN | SIM_TOLD_READY)))
+        link->in_transaction =
+            !(told & SIM_TOLD_READY) && (link->in_transaction || !tap->goes_on);
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
         tap->oldest_at = sim.now;
-    if (sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_OPEN | SIM_TOLD_READY)))
-        link->in_transaction = !(told & SIM_TOLD_READY); /* until a ROLLBACK has ended it */
 }
 
 bool sim_flight_open(const sim_flight *flight) {
@@ -223,11 +225,13 @@ static void executed(sim_link *link) {
     }
 }
 
-/* What was to be prepared by a flight that failed never was, most likely, and is not closed. */
-static void forget_failed(sim_names *names) {
+/* What was to be prepared by a flight that failed, and never was, is not closed. */
+static void forget_failed(sim_link *link) {
     const unsigned failed = SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS;
+    sim_names *names = &link->tap.names;
     for (unsigned i = 0; i < SIM_NAMES; i++)
-        if (names->list[i].used && (sim_flights[names->list[i].flight].is & failed))
+        if (names->list[i].used && (sim_flights[names->list[i].flight].is & failed) &&
+            !(link->backend && sim_names_get(&link->backend->names, names->list[i].name)))
             names->list[i].used = false;
 }
 
@@ -237,7 +241,7 @@ static void parsed(sim_link *link, sim_body *body) {
     flight_of(link);
     tap->parsed = tap->parsed || !name[0];
     if (sim_names_count(&tap->names) == SIM_NAMES)
-        forget_failed(&tap->names);
+        forget_failed(link);
     const unsigned place = sim_names_put(&tap->names, name, sim_read_text(body));
     tap->names.list[place].flight = tap->flight;
 }
