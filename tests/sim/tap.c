@@ -80,9 +80,8 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         if (!tap->ended && oldest > tap->n_told) /* whose ROLLBACK it was may count as the oldest */
             told |= SIM_PAUSED;
     }
-    if ((told & SIM_TOLD_ROLE) &&
-        link->told_role) /* it was given up before: nobody looks at this */
-        told &= ~(unsigned)SIM_TOLD_ROLE;
+    if (link->told_role) /* it was given up before: nobody looks at this */
+        told &= ~(unsigned)(SIM_TOLD_ROLE | SIM_TOLD_57014);
     link->told_role = link->told_role || (told & SIM_TOLD_ROLE);
     sim_flights[flight].is |= told;
     if (sim_flights[flight].is & SIM_ASKS)

@@ -169,14 +169,14 @@ static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
 }
 
 /* Does it wait for a synchronous standby, as far as the client can know? An earlier run's has had its time, for the
- * client. */
+ * client; but that it hangs the client learns late. */
 static bool hangs(const sim_job *job, bool client) {
     const sim_flight *last = &sim_flights[job->last];
     const hf_ms most = sim_config.request_timeout_ms;
     return job->outcome == HF_OUTCOME_PENDING && last->commit && last->running_at > 0 &&
            !(last->is & (SIM_TOLD_COMMITTED | SIM_TOLD_ABORTED | SIM_TOLD_NOTHING)) && most != 0 &&
            most != HF_FOREVER &&
-           (last->running_at >= last->committed_at + most || (client && job->unresolved));
+           (job->unresolved ? client : last->running_at >= last->committed_at + most);
 }
 
 unsigned sim_n_hanging(bool client) {

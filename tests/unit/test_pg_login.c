@@ -363,7 +363,7 @@ static void refused_parameters_are_left_out_step_by_step(void **state) {
             assert_true(starts_with(level, always[i]));
         assert_int_equal(starts_with(level, "client_connection_check_interval"), level < 1);
         assert_int_equal(starts_with(level, "tcp_keepalives_idle"), level < 2);
-        assert_false(starts_with(level, "tcp_user_timeout")); /* found P5 */
+        assert_false(starts_with(level, "tcp_user_timeout"));
         assert_int_equal(starts_with(level, "default_transaction_read_only"), level < 2);
     }
     peer.config.read_only = false;

@@ -273,6 +273,65 @@ static void r31_close_is_over_at_its_deadline(void **state) {
     hf_world_end(world);
 }
 
+/* `while (!hf_pool_closed(pool)) wait(hf_tick(…))`: the tick that closes the last link says that it looks again at once.
+ * Shows found L2. */
+static void r31_the_tick_that_closes_says_now(void **state) {
+    (void)state;
+    for (unsigned ups = 0; ups <= 2; ups++) {
+        hf_world *world = hf_world_new();
+        hf_world_open(world, 0);
+        if (ups > 0)
+            hf_world_up(world, ups);
+        hf_pool_close(world->pool, world->now + 60000);
+        const hf_ms at = hf_tick(world->pool, world->now);
+        assert_true(hf_pool_closed(world->pool));
+        assert_at(at, world->now);
+        assert_at(hf_tick(world->pool, world->now), HF_NEVER); /* said once: nobody spins after that */
+        hf_world_end(world);
+    }
+}
+
+/* What was asked for since the last tick wakes a loop of the application's own.
+ * Shows found L3. */
+static void r31_next_says_now_after_submit_cancel_resume_and_close(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 1;
+    hf_world_open(world, 0);
+    hf_world_settle(world);
+    assert_at(hf_pool_next(world->pool), HF_NEVER);
+    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 5");
+    job->pause_at = 2;
+    hf_world_resubmit(job);
+    assert_true(hf_pool_next(world->pool) <= world->now);
+    hf_world_wait(world, 100);
+    assert_int_equal(job->rows, 2);
+    assert_true(hf_pool_next(world->pool) > world->now);
+    hf_resume(world->pool, &job->request);
+    assert_true(hf_pool_next(world->pool) <= world->now);
+    hf_world_finish(world, 1000);
+    assert_outcome(job, HF_OUTCOME_OK);
+
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_job *running = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_job *queued = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_settle(world);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(hf_pool_next(world->pool) > world->now);
+        hf_cancel(world->pool, i == 0 ? &queued->request : &running->request);
+        assert_true(hf_pool_next(world->pool) <= world->now);
+        hf_world_settle(world);
+    }
+    hf_world_finish(world, 10000);
+    hf_world_settle(world);
+    assert_true(hf_pool_next(world->pool) > world->now);
+    hf_pool_close(world->pool, world->now + 1000);
+    assert_true(hf_pool_next(world->pool) <= world->now);
+    hf_world_end(world);
+}
+
 static void r31_a_failed_goodbye_does_not_delay_the_end(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(0);
@@ -568,6 +627,8 @@ int main(void) {
         hf_test(r31_memory_too_small_or_a_bad_config_is_refused),
         hf_test(r31_close_ends_all_that_is_queued_and_cancels_what_runs),
         hf_test(r31_close_is_over_at_its_deadline),
+        hf_test(r31_the_tick_that_closes_says_now),
+        hf_test(r31_next_says_now_after_submit_cancel_resume_and_close),
         hf_test(r31_a_failed_goodbye_does_not_delay_the_end),
         hf_test(r31_close_in_every_state),
         hf_test(r31_a_closed_pool_keeps_no_secret),

@@ -369,6 +369,7 @@ static bool asked_for(const hf_world *world, const char *name) {
     return false;
 }
 
+/* Shows found P5. */
 static void r20_r21_what_a_login_asks_of_the_server(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
@@ -376,7 +377,7 @@ static void r20_r21_what_a_login_asks_of_the_server(void **state) {
     hf_world_open(world, 0);
     hf_world_up(world, 1);
     assert_true(asked_for(world, "tcp_keepalives_idle"));
-    assert_false(asked_for(world, "tcp_user_timeout")); /* found P5 */
+    assert_false(asked_for(world, "tcp_user_timeout"));
     assert_true(asked_for(world, "client_connection_check_interval"));
     assert_true(asked_for(world, "default_transaction_read_only"));
     hf_world_end(world);
