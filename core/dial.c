@@ -145,6 +145,7 @@ void hf_dial_start(hf_conn *conn) {
     pool->dials++;
     if (HF_HOSTS_MAX > 1) {
         conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
+        conn->dial_number = pool->dials;
     }
     conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
     conn->n_addresses = conn->address = 0;

@@ -12,9 +12,11 @@ unsigned hf_endpoints_next(const hf_endpoints *endpoints) {
     return endpoints->current;
 }
 
-void hf_endpoints_good(hf_endpoints *endpoints, unsigned index) {
+void hf_endpoints_good(hf_endpoints *endpoints, unsigned index, uint32_t dial) {
     HF_ASSERT(index < endpoints->count);
-    endpoints->current = (uint8_t)index;
+    if (dial > endpoints->list[index].dials) {
+        endpoints->current = (uint8_t)index;
+    }
 }
 
 void hf_endpoints_bad(hf_endpoints *endpoints, unsigned index) {
@@ -23,6 +25,11 @@ void hf_endpoints_bad(hf_endpoints *endpoints, unsigned index) {
     if (index == endpoints->current) {
         endpoints->current = (uint8_t)((index + 1) % endpoints->count);
     }
+}
+
+void hf_endpoints_standby(hf_endpoints *endpoints, unsigned index, uint32_t dials) {
+    hf_endpoints_bad(endpoints, index);
+    endpoints->list[index].dials = dials;
 }
 
 void hf_endpoints_wipe(hf_endpoints *endpoints) {

@@ -8,6 +8,7 @@ typedef struct hf_endpoint {
     hf_keys keys;     /* login keys kept for a reconnect */
     uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
     bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
+    uint32_t dials;   /* of the pool, when it was found to take no writes: an older dial's login says nothing */
 } hf_endpoint;
 
 typedef struct hf_endpoints {
@@ -19,10 +20,12 @@ typedef struct hf_endpoints {
 void hf_endpoints_init(hf_endpoints *endpoints, const hf_config *config);
 /* Which to dial now. */
 unsigned hf_endpoints_next(const hf_endpoints *endpoints);
-/* It came up: stay with it. */
-void hf_endpoints_good(hf_endpoints *endpoints, unsigned index);
+/* It came up by the pool's nth dial: stay with it, unless it was found to take no writes since. */
+void hf_endpoints_good(hf_endpoints *endpoints, unsigned index, uint32_t dial);
 /* It failed: if it is still the current one, move on to the next. */
 void hf_endpoints_bad(hf_endpoints *endpoints, unsigned index);
+/* It takes no writes, after so many dials of the pool. */
+void hf_endpoints_standby(hf_endpoints *endpoints, unsigned index, uint32_t dials);
 /* Forgets and overwrites every kept key. */
 void hf_endpoints_wipe(hf_endpoints *endpoints);
 

@@ -360,7 +360,7 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     }
     if (give_up) {
         if (HF_HOSTS_MAX > 1) {
-            hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+            hf_endpoints_standby(&pool->endpoints, conn->endpoint, pool->dials);
         }
         if (!hf_cancel_pending(conn)) { /* else it stays until the other side has ended that */
             hf_conn_fail(conn, why);
@@ -423,7 +423,7 @@ static void up(hf_conn *conn) {
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
     if (HF_HOSTS_MAX > 1) {
-        hf_endpoints_good(&pool->endpoints, conn->endpoint);
+        hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
     }
     hf_conn_step(conn, HF_EV_UP, NULL);
     hf_pool_up(pool);

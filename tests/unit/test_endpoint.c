@@ -32,11 +32,11 @@ static void the_last_good_one_is_stuck_to(void **state) {
     hf_endpoints endpoints = make(3);
     (void)state;
     hf_endpoints_bad(&endpoints, 0);
-    hf_endpoints_good(&endpoints, 1);
+    hf_endpoints_good(&endpoints, 1, 1);
     assert_int_equal(hf_endpoints_next(&endpoints), 1);
-    hf_endpoints_good(&endpoints, 1);
+    hf_endpoints_good(&endpoints, 1, 1);
     assert_int_equal(hf_endpoints_next(&endpoints), 1);
-    hf_endpoints_good(&endpoints, 2); /* another connection knows better */
+    hf_endpoints_good(&endpoints, 2, 1); /* another connection knows better */
     assert_int_equal(hf_endpoints_next(&endpoints), 2);
 }
 
@@ -46,6 +46,17 @@ static void two_connections_losing_one_host_move_on_once(void **state) {
     hf_endpoints_bad(&endpoints, 0);
     hf_endpoints_bad(&endpoints, 0);
     assert_int_equal(hf_endpoints_next(&endpoints), 1);
+}
+
+static void a_login_begun_before_it_took_no_writes_does_not_stick(void **state) {
+    hf_endpoints endpoints = make(3);
+    (void)state;
+    hf_endpoints_standby(&endpoints, 0, 2);
+    assert_int_equal(hf_endpoints_next(&endpoints), 1);
+    hf_endpoints_good(&endpoints, 0, 2); /* it was on its way */
+    assert_int_equal(hf_endpoints_next(&endpoints), 1);
+    hf_endpoints_good(&endpoints, 0, 3); /* its turn came again */
+    assert_int_equal(hf_endpoints_next(&endpoints), 0);
 }
 
 static void a_single_host_is_always_next(void **state) {
@@ -76,6 +87,7 @@ int main(void) {
         cmocka_unit_test(a_failure_moves_to_the_next_and_round_again),
         cmocka_unit_test(the_last_good_one_is_stuck_to),
         cmocka_unit_test(two_connections_losing_one_host_move_on_once),
+        cmocka_unit_test(a_login_begun_before_it_took_no_writes_does_not_stick),
         cmocka_unit_test(a_single_host_is_always_next),
         cmocka_unit_test(wiping_leaves_no_key),
     };
