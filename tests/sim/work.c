@@ -214,6 +214,7 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
         sim_denied_at = sim.now;
     if (sim_is_short(error) && job_of(request)->short_at == 0)
         job_of(request)->short_at = sim.now;
+    job_of(request)->refusals += strcmp(error->sqlstate, "25006") == 0;
     if (strcmp(error->sqlstate, "57014") == 0 || strcmp(error->sqlstate, "55P03") == 0)
         job_of(request)->passing++;
     if (strcmp(error->sqlstate, "40001") == 0 || strcmp(error->sqlstate, "40P01") == 0)

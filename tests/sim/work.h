@@ -31,6 +31,7 @@ typedef struct sim_job {
     uint32_t unresolved;  /* the flight with whose ticket it was submitted again; 0 it was not */
     uint32_t n_rows;
     uint32_t forgotten; /* how often it was told to prepare anew … */
+    uint32_t refusals;  /* how often it was told 25006 */
     uint32_t passing;   /* how often it was told 57014 or 55P03 */
     hf_ms short_at;     /* when it was first told of a shortage; 0 never */
     hf_ms
