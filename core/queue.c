@@ -142,12 +142,44 @@ void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) 
     hf_request_end(pool, request, hf_request_unsent(request), error);
 }
 
+/* Its deadline has passed, or it is to end: while it waits for a connection. */
+static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
+    /* Why there is no connection is the better half of the answer. */
+    if (HF_WITH_WORDS && error->code == HF_ERR_TIMEOUT && pool->n_up == 0 &&
+        pool->last_error.code != HF_OK) {
+        char why[HF_MESSAGE_BYTES];
+        hf_error_text(&pool->last_error, why, sizeof why);
+        hf_error_message(error, why, strlen(why));
+    }
+    hf_request_drop(pool, request, error);
+}
+
+/* The same, in flight behind another one: nothing can be cancelled alone there. */
+static HF_RARE void end_behind(hf_conn *conn, hf_request *request, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    if (!(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
+        /* Its turn is waited for. */
+        request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
+        conn->cancel_next = true;
+        hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
+        return;
+    }
+    if (hf_cancel_pending(conn) && conn->cancel_deadline > pool->now) {
+        /* Another's: until it is over the link stays. */
+        hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
+        return;
+    }
+    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
+    request->flags |= HF_REQUEST_CANCEL;
+    hf_conn_fail(conn, error);
+    hf_conn_settle(conn);
+}
+
 void hf_request_due(hf_pool *pool, hf_request *request) {
-    bool cancel = request->flags & HF_REQUEST_CANCEL;
-    bool late = pool->now >= request->deadline;
+    const bool late = pool->now >= request->deadline;
     hf_conn *conn = request->conn;
     hf_error error;
-    if (!conn && !cancel && !late) { /* its own wait is over */
+    if (!conn && !late && !(request->flags & HF_REQUEST_CANCEL)) { /* its own wait is over */
         unlink_queued(pool, request);
         to_head(pool, request);
         return;
@@ -158,35 +190,15 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
         hf_conn_settle(conn);
         return;
     }
-    if (conn && !(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
-        /* Behind another one in the pipeline nothing can be cancelled alone: its turn is waited for. */
-        request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
-        conn->cancel_next = true;
-        hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
-        return;
-    }
     const hf_phase phase = conn ? HF_PHASE_QUERY : HF_PHASE_QUEUE;
     if (!late) {
         hf_error_set(&error, HF_ERR_CANCELLED, phase, NULL);
     } else {
         hf_timeout_error(&error, phase, HF_LIMIT_TIMEOUT, request->timeout_ms);
     }
-    if (!conn) {
-        /* While it waits for a connection, why there is none is the better half of the answer. */
-        if (HF_WITH_WORDS && late && pool->n_up == 0 && pool->last_error.code != HF_OK) {
-            char why[HF_MESSAGE_BYTES];
-            hf_error_text(&pool->last_error, why, sizeof why);
-            hf_error_message(&error, why, strlen(why));
-        }
-        hf_request_drop(pool, request, &error);
-        return;
+    if (conn) {
+        end_behind(conn, request, &error);
+    } else {
+        end_queued(pool, request, &error);
     }
-    if (hf_cancel_pending(conn)) { /* another's: until it is over the link stays */
-        hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
-        return;
-    }
-    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
-    request->flags |= HF_REQUEST_CANCEL;
-    hf_conn_fail(conn, &error);
-    hf_conn_settle(conn);
 }
