@@ -365,6 +365,14 @@ static void on_done(hf_request *request) {
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
         count_affected(job, line);
+        hf_summary_server(&job->summary, request->ticket);
+        if (request->unconfirmed) {
+            job->summary.unconfirmed++;
+            hf_log(HF_LOG_WARN,
+                   "line %llu was done, but its wait for the synchronous standby was ended: a "
+                   "failover may lose it",
+                   (unsigned long long)line->line);
+        }
         if (line->rows == 0 && line->out.used == 0) {
             empty_result(job, line);
         }

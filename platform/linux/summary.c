@@ -26,6 +26,60 @@ void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint3
     }
 }
 
+/* The nth part, from 0, of "system/timeline/started/…"; false: there is none. */
+static bool part(const char *server, unsigned n, char *to, size_t size) {
+    for (; n > 0 && server; n--) {
+        server = strchr(server, '/');
+        server = server ? server + 1 : NULL;
+    }
+    if (!server) {
+        return false;
+    }
+    snprintf(to, size, "%.*s", (int)strcspn(server, "/"), server);
+    return true;
+}
+
+/* In which part do two differ first, if the server is another? Its statistics may have begun anew all the same. */
+static unsigned difference(const char *was, const char *is) {
+    char a[HF_TICKET_BYTES], b[HF_TICKET_BYTES];
+    unsigned n = 0;
+    while (n < 3 && part(was, n, a, sizeof a) && part(is, n, b, sizeof b) && strcmp(a, b) == 0) {
+        n++;
+    }
+    return n;
+}
+
+void hf_summary_server(hf_summary *summary, const char *ticket) {
+    const char *server = strchr(ticket, ' ');
+    hf_server_change change = { .at = hf_time_now() };
+    char was[HF_TICKET_BYTES], is[HF_TICKET_BYTES], time[HF_TIME_BYTES];
+    if (!server) {
+        return;
+    }
+    server++;
+    const unsigned n = summary->server[0] ? difference(summary->server, server) : 3;
+    if (n == 0) {
+        snprintf(change.how, sizeof change.how, "another system");
+    } else if (n == 1 && part(summary->server, 1, was, sizeof was) &&
+               part(server, 1, is, sizeof is)) {
+        snprintf(change.how, sizeof change.how, "timeline %lu -> %lu", strtoul(was, NULL, 16),
+                 strtoul(is, NULL, 16));
+    } else if (n == 2) {
+        snprintf(change.how, sizeof change.how, "it was started anew");
+    }
+    snprintf(summary->server, sizeof summary->server, "%s", server);
+    if (n == 3) {
+        return;
+    }
+    if (summary->changes < HF_CHANGES_KEPT) {
+        summary->changed[summary->changes] = change;
+    }
+    summary->changes++;
+    hf_log(HF_LOG_WARN,
+           "the server changed at %s (%s): lines acknowledged shortly before may be missing",
+           hf_time_text(change.at, time), change.how);
+}
+
 const char *hf_elapsed_text(uint64_t ms, char out[32]) {
     uint64_t s = ms / 1000;
     if (s < 60) {
@@ -72,6 +126,19 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
         hf_bytes_format(to, "; resumed at line %llu", (unsigned long long)summary->resumed_from);
     }
     hf_bytes_add_byte(to, '\n');
+    if (summary->unconfirmed) {
+        hf_bytes_format(to,
+                        "  unconfirmed %llu of these: done on the server, but its wait for the "
+                        "synchronous standby was ended\n",
+                        (unsigned long long)summary->unconfirmed);
+    }
+    for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
+        char time[HF_TIME_BYTES];
+        hf_bytes_format(to,
+                        "  server      changed at %s (%s): lines acknowledged shortly before may be "
+                        "missing\n",
+                        hf_time_text(summary->changed[i].at, time), summary->changed[i].how);
+    }
 }
 
 static void say_connections(hf_bytes *to, const hf_summary *summary, const hf_client *client) {
@@ -164,6 +231,16 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     } else {
         hf_json_add_null(json, "lines_without_effect");
     }
+    hf_json_add_count(json, "lines_unconfirmed", summary->unconfirmed);
+    hf_json_add_count(json, "server_changes_count", summary->changes);
+    hf_json *changes = hf_json_array();
+    for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
+        hf_json *one = hf_json_object();
+        hf_json_add_text(one, "at", hf_time_text(summary->changed[i].at, time));
+        hf_json_add_text(one, "how", summary->changed[i].how);
+        hf_json_add(changes, NULL, one);
+    }
+    hf_json_add(json, "server_changes", changes);
     hf_json_add_count(json, "lines_this_run", ended(&summary->record) - summary->lines_before);
     if (summary->resumed_from) {
         hf_json_add_count(json, "resumed_from_line", summary->resumed_from);

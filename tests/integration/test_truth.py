@@ -119,6 +119,38 @@ def test_line_is_done_only_when_its_synchronous_standby_has_it(make_job, synchro
     assert standby.value("SELECT count(*) = count(DISTINCT line) FROM ledger"), "a line was written twice"
 
 
+def test_line_whose_wait_for_the_standby_somebody_ended_is_done_and_said_so(make_job, synchronous_pair):
+    primary, standby = synchronous_pair
+    job = make_job(rows=12, sql=INSERT, server=primary, dsn=both(primary))
+    run = job.start(write=True, replay="unsent", max_concurrent=1)
+    run.await_lines(4)
+    standby.stop("immediate")
+    waiting = ("FROM pg_stat_activity WHERE usename = 'trusted' AND wait_event = 'SyncRep'")
+    eventually(lambda: primary.sql(f"SELECT 1 {waiting}"), "a COMMIT waits")
+    primary.sql(f"SELECT pg_cancel_backend(pid) {waiting}")
+    run.await_log("its wait for the synchronous standby was ended", 1)
+    standby.start()
+    run.check(0)
+    assert not Truth(job, primary).unknown
+    assert run.summary["lines_unconfirmed"] >= 1
+    assert f"unconfirmed {run.summary['lines_unconfirmed']} of these" in run.stderr
+
+
+@pytest.mark.rule(35)
+def test_server_that_changed_under_acknowledged_writes_is_named(make_job, primary, standby):
+    """A restart, then the promotion of a standby that was not waited for."""
+    job = make_job(rows=200, sql=INSERT, server=primary, dsn=both(primary, standby))
+    run = job.start(write=True, replay="resolve")
+    run.await_lines(20)
+    primary.restart()
+    run.await_log("the server changed at .* \\(it was started anew\\)", 1)
+    primary.stop("immediate")
+    standby.promote()
+    assert run.finish() in (0, 5), run.tail()
+    assert [change["how"] for change in run.summary["server_changes"]] == ["it was started anew", "timeline 1 -> 2"]
+    assert run.stderr.count("lines acknowledged shortly before may be missing") >= 2
+
+
 @pytest.mark.found("T5")
 def test_standby_that_refuses_writes_is_an_outage_that_spends_no_retry(make_job, primary, standby):
     standby.await_caught_up()
