@@ -167,9 +167,10 @@ void hf_cancel_advance(hf_conn *conn) {
 
 void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error) {
     const hf_config *config = conn->pool->config;
-    /* What ends before its cancel has begun has no limit of its own yet. */
-    const hf_limit limit =
-        request == conn->cancelled ? (hf_limit)conn->cancel_limit : HF_LIMIT_NONE;
+    const hf_limit limit = request == conn->cancelled ? (hf_limit)conn->cancel_limit
+                           : conn->pool->now >= request->deadline
+                               ? HF_LIMIT_TIMEOUT /* before its cancel has begun */
+                               : HF_LIMIT_NONE;
     if (limit == HF_LIMIT_NONE) {
         hf_error_set(error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
     } else {

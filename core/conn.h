@@ -47,7 +47,7 @@ struct hf_conn {
     hf_link *closing;      /* an old link being closed */
     hf_dial cancel;        /* the cancel's link */
     hf_conn *next_active;
-    uint32_t attempt; /* own failed dials in a row while others are usable */
+    uint32_t attempt;     /* own failed dials in a row while others are usable */
     uint32_t dial_number; /* its last dial was the pool's nth */
     hf_io io;
     hf_timer timer; /* the next moment anything of this connection is due */

@@ -62,19 +62,27 @@ uint32_t hf_pool_lost(hf_conn *conn) {
     return delay;
 }
 
+/* No account is locked out by a refusal that names no reason. */
+static bool passwords_spent(const hf_pool *pool) {
+    return !pool->password_good && pool->passwords > pool->config->connect_retries;
+}
+
 bool hf_pool_may_dial(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     if (pool->refused || pool->closing) {
         return false;
     }
     if (HF_CONNS_MAX > 1 && !in_outage(pool)) {
-        return !pool->extra_refused;
+        return !pool->extra_refused && !passwords_spent(pool);
     }
     hf_outage_begin(&pool->outage, pool->now);
     return HF_CONNS_MAX == 1 || hf_outage_may_dial(&pool->outage, conn->index);
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
+    if (passwords_spent(pool)) {
+        return false;
+    }
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN) {
             return false;
@@ -207,8 +215,7 @@ void hf_pool_judge(hf_pool *pool) {
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
-    /* No account is locked out by a refusal that names no reason. */
-    if (!pool->password_good && pool->passwords > pool->config->connect_retries) {
+    if (passwords_spent(pool)) {
         limit = HF_LIMIT_CONNECT_RETRIES;
     }
     if (limit == HF_LIMIT_NONE) {
@@ -288,7 +295,9 @@ static bool wanted(const hf_pool *pool) {
     if (awake >= pool->keep_open && (!pool->queue.head || pool->n_queued <= dialling)) {
         return false;
     }
-    return in_outage(pool) ? awake == 0 : !pool->extra_refused && pool->now >= pool->extra_at;
+    return in_outage(pool)
+               ? awake == 0
+               : !pool->extra_refused && !passwords_spent(pool) && pool->now >= pool->extra_at;
 }
 
 /* Wakes them. True: some were. */

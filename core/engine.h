@@ -32,7 +32,9 @@ enum {
     HF_REQUEST_FOREIGN = 256,   /* it ran again after a foreign cancel */
     HF_REQUEST_GRACE = 1024,    /* it is to be cancelled behind others: its turn is waited for */
     HF_REQUEST_LEFT = 2048,     /* its COMMIT was left at its deadline */
-    HF_REQUEST_HANGS = 512 /* its COMMIT waits for a synchronous standby; pool->hanging counts it */
+    HF_REQUEST_HANGS =
+        512, /* its COMMIT waits for a synchronous standby; pool->hanging counts it */
+    HF_REQUEST_SHORT = 4096 /* it has met a shortage: denied_ok counts from then */
 };
 
 /* hf_dial.step within TLS. */
@@ -236,6 +238,6 @@ void hf_resolve_asking(const hf_pool *pool, hf_request *request);
 /* It was answered, or refused (*why). True: not by a primary, the connection must be given up because of *why. */
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
 /* The connection was lost under it: true, it is asked again; false, it ended. */
-bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error);
+bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error);
 
 #endif

@@ -174,16 +174,18 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
 }
 
 /* The server lacks something, or takes no writes: since when, and is the request the only one that meets it? */
-static uint32_t facts_of_denial(hf_pool *pool, hf_request *request) {
+static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class class) {
     const uint32_t ok = (uint32_t)pool->done[HF_OUTCOME_OK];
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    const bool first = hf_is_never(request->denied_at);
-    const bool others = !first && ok != request->denied_ok;
+    const bool others = (request->flags & HF_REQUEST_SHORT) && ok != request->denied_ok;
 
-    if (first || others) {
+    if (hf_is_never(request->denied_at) || others) {
         request->denied_at = pool->now;
     }
-    request->denied_ok = ok;
+    if (class == HF_CLASS_SHORTAGE) {
+        request->flags |= HF_REQUEST_SHORT;
+        request->denied_ok = ok;
+    }
     const bool over = most != HF_FOREVER && pool->now - request->denied_at >= most;
     return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
@@ -234,7 +236,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     uint32_t facts = facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN;
 
     if (class == HF_CLASS_SHORTAGE || class == HF_CLASS_ROLE) {
-        facts |= facts_of_denial(pool, request);
+        facts |= facts_of_denial(pool, request, class);
     }
     if (class == HF_CLASS_CANCELLED && ours) {
         own_cancel(conn, request);
@@ -545,7 +547,7 @@ bool hf_flight_feed(hf_conn *conn) {
 static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (hf_asks(request)) {
-        return hf_resolve_lost(pool, request, error);
+        return hf_resolve_lost(conn, request, error);
     }
     if (hf_stage_of(request) == HF_STAGE_ROLLBACK) { /* nothing was committed */
         return hf_resolve_roll_back_lost(pool, request);

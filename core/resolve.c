@@ -150,14 +150,19 @@ static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
            (memcmp(why->sqlstate, "57P", 3) == 0 || hf_classify(why, false) == HF_CLASS_CONNECTION);
 }
 
+/* It met a server that takes no writes, and has no time to be run again. */
+static void end_without_role(hf_conn *conn, hf_request *request) {
+    hf_cancel_error(conn, request, &request->error);
+    hf_request_end(conn->pool, request, hf_request_unsent(request), NULL);
+}
+
 /* Whether the server takes writes is known now. */
 static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
     const bool standby = request->fate == HF_FATE_STANDBY;
     request->stage = HF_STAGE_RUN;
     if (hf_flight_must_end(pool, request)) {
-        hf_cancel_error(conn, request, &request->error);
-        hf_request_end(pool, request, hf_request_unsent(request), NULL);
+        end_without_role(conn, request);
         return false;
     }
     const bool known = request->fate == HF_FATE_WRITABLE || is_never_answered(why);
@@ -204,12 +209,13 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     return false;
 }
 
-bool hf_resolve_lost(hf_pool *pool, hf_request *request, const hf_error *error) {
+bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) {
+    hf_pool *pool = conn->pool;
     if (request->stage == HF_STAGE_ROLE) {
         if (!hf_flight_must_end(pool, request)) {
             return true;
         }
-        hf_request_end(pool, request, hf_request_unsent(request), error);
+        end_without_role(conn, request);
         return false;
     }
     if (!enough(pool, request)) {

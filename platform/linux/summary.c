@@ -134,10 +134,11 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
     }
     for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
         char time[HF_TIME_BYTES];
-        hf_bytes_format(to,
-                        "  server      changed at %s (%s): lines acknowledged shortly before may be "
-                        "missing\n",
-                        hf_time_text(summary->changed[i].at, time), summary->changed[i].how);
+        hf_bytes_format(
+            to,
+            "  server      changed at %s (%s): lines acknowledged shortly before may be "
+            "missing\n",
+            hf_time_text(summary->changed[i].at, time), summary->changed[i].how);
     }
 }
 

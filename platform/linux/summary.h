@@ -5,7 +5,7 @@
 #include "client.h"
 #include "position.h"
 
-#define HF_SLOWEST     5
+#define HF_SLOWEST      5
 #define HF_CHANGES_KEPT 5
 #define HF_SUMMARY_NEW  ".new" /* behind the file's name until it is whole */
 
@@ -24,19 +24,19 @@ typedef struct hf_summary {
     int64_t started; /* wall clock, Unix ms */
     hf_ms from;      /* the client's clock; 0 before there is one */
     uint64_t elapsed_ms;
-    uint64_t lines_total;        /* of the input, without the header */
-    uint64_t blank_lines;        /* at the input's end, passed over */
-    uint64_t lines_before;       /* ended in earlier runs */
-    uint64_t resumed_from;       /* physical line; 0: it is no resumed run */
-    uint64_t statements;         /* sent, repetitions included */
-    hf_slow slowest[HF_SLOWEST]; /* in falling order; ms 0: none */
-    uint64_t unconfirmed;        /* lines done without the synchronous standby's word */
+    uint64_t lines_total;         /* of the input, without the header */
+    uint64_t blank_lines;         /* at the input's end, passed over */
+    uint64_t lines_before;        /* ended in earlier runs */
+    uint64_t resumed_from;        /* physical line; 0: it is no resumed run */
+    uint64_t statements;          /* sent, repetitions included */
+    hf_slow slowest[HF_SLOWEST];  /* in falling order; ms 0: none */
+    uint64_t unconfirmed;         /* lines done without the synchronous standby's word */
     char server[HF_TICKET_BYTES]; /* as the last ticket of a line that is done names it */
-    uint32_t changes;            /* how often that was another one than before … */
+    uint32_t changes;             /* how often that was another one than before … */
     hf_server_change changed[HF_CHANGES_KEPT]; /* … the first of them */
-    hf_position_record record;   /* how far the job is */
-    bool already;                /* it was finished before */
-    bool counts;                 /* lines that touched no row are counted: it is a write */
+    hf_position_record record;                 /* how far the job is */
+    bool already;                              /* it was finished before */
+    bool counts; /* lines that touched no row are counted: it is a write */
 } hf_summary;
 
 /* A statement of `line` was answered after ms. */

@@ -98,7 +98,8 @@ static void check_link_news(const hf_conn *conn) {
     bool other = false;
     for (unsigned i = 0; i < sim_pool->n_conns; i++)
         other = other || sim_pool->conns[i].dial.phase == HF_PHASE_LOGIN;
-    SIM_CHECK(!open || other, "who may log in does", "connection #, link #", conn->index,
+    const bool spent = !sim_pool->password_good && sim_pool->passwords > sim_config.connect_retries;
+    SIM_CHECK(!open || other || spent, "who may log in does", "connection #, link #", conn->index,
               link->number, 0);
 }
 

@@ -105,8 +105,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     }
     /* Until a ROLLBACK has ended it. What runs in one that an earlier request left open has its ROLLBACK behind it. */
     if (sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_OPEN | SIM_TOLD_READY)))
-        link->in_transaction =
-            !(told & SIM_TOLD_READY) && (link->in_transaction || !tap->goes_on);
+        link->in_transaction = !(told & SIM_TOLD_READY) && (link->in_transaction || !tap->goes_on);
     if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
@@ -117,7 +116,8 @@ bool sim_flight_open(const sim_flight *flight) {
     const unsigned is = flight->commit ? sim_flights[flight->commit].is | SIM_HANDED : flight->is;
     if (flight->is & (SIM_TOLD_ABORTED | SIM_TOLD_COMMITTED)) /* it was asked about */
         return false;
-    if (!(is & SIM_HANDED) || sim_config.read_only) /* what is read-only has no effect: the server sees to it */
+    if (!(is & SIM_HANDED) ||
+        sim_config.read_only) /* what is read-only has no effect: the server sees to it */
         return false;
     if (is & SIM_TOLD_AMBIGUOUS)
         return true;

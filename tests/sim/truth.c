@@ -251,8 +251,8 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
     SIM_CHECK(!job->writes || last->commit || !(last->is & SIM_CANCELLED),
               "an OK behind our cancel is not believed of a write", "request # in flight #", token,
               job->last, 0);
-    SIM_CHECK(!job->writes || job->applied > 0 || job->told_alone, "an acknowledged write is not missing", "request #",
-              token, 0, 0);
+    SIM_CHECK(!job->writes || job->applied > 0 || job->told_alone,
+              "an acknowledged write is not missing", "request #", token, 0, 0);
     if (job->unresolved == job->last) /* it had its rows when it ran */
         return;
     SIM_CHECK(request->n_rows == last->n_rows && job->n_rows == last->n_rows,

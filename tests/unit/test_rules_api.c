@@ -286,7 +286,8 @@ static void r31_the_tick_that_closes_says_now(void **state) {
         const hf_ms at = hf_tick(world->pool, world->now);
         assert_true(hf_pool_closed(world->pool));
         assert_at(at, world->now);
-        assert_at(hf_tick(world->pool, world->now), HF_NEVER); /* said once: nobody spins after that */
+        assert_at(hf_tick(world->pool, world->now),
+                  HF_NEVER); /* said once: nobody spins after that */
         hf_world_end(world);
     }
 }
