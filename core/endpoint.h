@@ -8,8 +8,7 @@ typedef struct hf_endpoint {
     hf_keys keys;     /* login keys kept for a reconnect */
     uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
     bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
-    uint32_t
-        dials; /* of the pool, when it was found to take no writes: an older dial's login says nothing */
+    uint32_t dials;   /* the pool's, when it was found to take no writes */
 } hf_endpoint;
 
 typedef struct hf_endpoints {

@@ -32,9 +32,8 @@ enum {
     HF_REQUEST_FOREIGN = 256,   /* it ran again after a foreign cancel */
     HF_REQUEST_GRACE = 1024,    /* it is to be cancelled behind others: its turn is waited for */
     HF_REQUEST_LEFT = 2048,     /* its COMMIT was left at its deadline */
-    HF_REQUEST_HANGS =
-        512, /* its COMMIT waits for a synchronous standby; pool->hanging counts it */
-    HF_REQUEST_SHORT = 4096 /* it has met a shortage: denied_ok counts from then */
+    HF_REQUEST_HANGS = 512,     /* its COMMIT waits for a synchronous standby: pool->hanging */
+    HF_REQUEST_SHORT = 4096     /* it has met a shortage: denied_ok counts from then */
 };
 
 /* hf_dial.step within TLS. */

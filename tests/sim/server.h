@@ -38,11 +38,10 @@ typedef struct sim_access {
     bool pooler;         /* knows no start-up parameters */
     bool moves;          /* it moves clients to another of its sessions behind each transaction */
     bool old;            /* knows no client_connection_check_interval */
-    bool
-        tells_role; /* PostgreSQL 14 and later, and nothing in between that drops it: in_hot_standby */
-    bool synchronous;       /* a COMMIT waits for a standby */
-    bool standby_gone;      /* which is not there */
-    bool lazy;              /* synchronous_commit is off */
+    bool tells_role;     /* in_hot_standby: 14 and later, and nothing in between drops it */
+    bool synchronous;    /* a COMMIT waits for a standby */
+    bool standby_gone;   /* which is not there */
+    bool lazy;           /* synchronous_commit is off */
     const char *ticketless; /* why it gives no tickets; NULL it does */
     uint32_t refusals;      /* logins refused for good, since the last hf_pool_reset() */
 } sim_access;

@@ -158,8 +158,8 @@ void sim_check_commit(uint32_t flight, const sim_link *link) {
               "request # in flight #", sim_flights[flight].token, flight, 0);
 }
 
-/* Were there questions for long enough at that moment, from `first` on? For request_timeout; of one that is in progress,
- * for as long as an outage may last: it waits for a synchronous standby. */
+/* Were there questions for long enough at that moment, from `first` on? For request_timeout; of one that is in
+ * progress, for as long as an outage may last: it waits for a synchronous standby. */
 static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
     hf_ms most = sim_config.request_timeout_ms, outage = sim_longest_outage();
     if (most == 0 || most == HF_FOREVER || (hangs && outage == HF_FOREVER))

@@ -444,11 +444,9 @@ static void a_stream_survives_blocked_writes(void **state) {
     relay_start(&relay, tls13);
     hf_link *tls = open_tls(&relay);
     char *out = malloc(LINE * LINES), *in = malloc(LINE * LINES);
-    assert_non_null(out);
-    assert_non_null(in);
-    for (size_t i = 0; i < LINE * LINES; i++) {
+    assert_true(out && in);
+    for (size_t i = 0; i < LINE * LINES; i++)
         out[i] = i % LINE == LINE - 1 ? '\n' : (char)('a' + i * i % 23);
-    }
     size_t sent = 0, got = 0, blocked = 0;
     hf_ms end = hf_linux_now(&relay.port) + HF_TEST_PATIENCE_MS;
     while (got < LINE * LINES && hf_linux_now(&relay.port) < end) {
@@ -462,18 +460,15 @@ static void a_stream_survives_blocked_writes(void **state) {
             n = tls->api->read(tls, in + got, asked);
             assert_true(n >= 0);
             got += (size_t)n;
-            if (n == 0) {
+            if (n == 0)
                 turn(&relay);
-            }
         }
     }
     assert_int_equal(got, LINE * LINES);
     assert_true(blocked > 0);
-    for (size_t line = 0; line < LINES; line++) {
-        for (size_t i = 0; i < LINE - 1; i += 37) {
+    for (size_t line = 0; line < LINES; line++)
+        for (size_t i = 0; i < LINE - 1; i += 37)
             assert_int_equal(in[line * LINE + i], out[line * LINE + LINE - 2 - i]);
-        }
-    }
     free(out);
     free(in);
     close_politely(&relay, tls);
@@ -481,7 +476,7 @@ static void a_stream_survives_blocked_writes(void **state) {
     expect_no_memory_held();
 }
 
-/* Reading stops in the middle (a paused request), the news for the rest is consumed, and reading goes on. */
+/* Reading stops in the middle (a paused request), its news is consumed, and reading goes on. */
 static void what_was_left_unread_is_there_later(void **state) {
     (void)state;
     hf_relay relay;
@@ -492,9 +487,8 @@ static void what_was_left_unread_is_there_later(void **state) {
     char bytes[16];
     size_t got;
     assert_int_equal(read_all(&relay, tls, bytes, 2, &got), 0);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5; i++)
         turn(&relay); /* the rest arrives, and its news is thrown away */
-    }
     assert_int_equal(tls->api->read(tls, bytes + 2, 14), 7);
     assert_memory_equal(bytes, "cba\ngfed\n", 9);
     tls->api->abort(tls);
@@ -543,9 +537,7 @@ static int gone_read(hf_link *base, void *to, size_t bytes) {
 }
 
 static int gone_write(hf_link *base, const void *from, size_t bytes) {
-    (void)base;
-    (void)from;
-    (void)bytes;
+    (void)base, (void)from, (void)bytes;
     return HF_ERR_RESET;
 }
 
@@ -573,9 +565,8 @@ static int refused_by(const char *words, size_t bytes) {
     gone.left = bytes;
     bool more = true;
     int answer = 0;
-    while (answer == 0 && more) {
+    while (answer == 0 && more)
         answer = tls->api->ready(tls, &more);
-    }
     tls->api->abort(tls);
     hf_linux_close(&port);
     return answer;
