@@ -34,7 +34,7 @@ typedef struct sim_job {
     uint32_t refusals;  /* how often it was told 25006 */
     uint32_t passing;   /* how often it was told 57014 or 55P03 */
     hf_ms short_at;     /* when it was first told of a shortage; 0 never */
-    uint32_t unheard; /* … and lost its link before that was all */
+    uint32_t unheard;   /* … and lost its link before that was all */
     uint64_t hash;
     hf_ms submitted, deadline;
     uint32_t timeout_ms;
