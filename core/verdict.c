@@ -76,8 +76,8 @@ static bool is_refusal(hf_class class, uint32_t facts) {
 }
 
 /* It may have had its effect. */
-static hf_verdict open(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
-                       uint32_t facts) {
+static hf_verdict unproved(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
+                           uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
     if (HF_WITH_RESOLVE && stage == HF_STAGE_COMMIT && class != HF_CLASS_COMMITTED &&
@@ -153,7 +153,7 @@ hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_
                          uint32_t facts) {
     switch (effect_of(ending, class, stage, facts)) {
     case HF_EFFECT_DONE: return end(HF_OUTCOME_OK);
-    case HF_EFFECT_OPEN: return open(ending, class, replay, stage, facts);
+    case HF_EFFECT_OPEN: return unproved(ending, class, replay, stage, facts);
     case HF_EFFECT_NONE: break;
     }
     if (ending == HF_ENDING_LOST) {
