@@ -268,6 +268,29 @@ static void r21_asked_and_writable_it_runs_again_once(void **state) {
     }
 }
 
+/* What the session was told last is what holds: it was a standby, or read-only since login, and is no more. */
+static void r21_a_standby_that_was_promoted_under_a_session_is_none(void **state) {
+    (void)state;
+    for (unsigned hot = 0; hot < 2; hot++) {
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 1;
+        world->peer->hot = hot;
+        world->peer->read_only = !hot;
+        hf_world_open(world, 1000);
+        hf_world_up(world, 1);
+        hf_peer_tell(world->peer, hot ? "in_hot_standby" : "default_transaction_read_only", "off");
+        hf_world_settle(world);
+        strike(world, "25006", 1);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_world_settle(world);
+        assert_int_equal(hf_world_dials(world), 1); /* the link is kept */
+        assert_int_equal(job->request.attempts, 2);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_int_equal(world->peer->role_asks, 1);
+        hf_world_end(world);
+    }
+}
+
 /* --- passwords ------------------------------------------------------------------------------------------ */
 
 /* A refusal that names no reason: the password is sent connect_retries + 1 times, whatever max_outage is. */
@@ -296,6 +319,30 @@ static void r17_a_password_is_sent_a_few_times_only(void **state) {
     hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2"); /* afresh */
     hf_world_finish(world, 600000);
     assert_outcome(next, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
+/* The same beside a connection that is up since before hf_pool_reset(), which told that the password is another. */
+static void r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_up(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 3;
+    world->config.password = "secret";
+    world->config.require_auth = HF_AUTH_PASSWORD;
+    world->peer->wants_password = true;
+    hf_world_open(world, 0);
+    hf_world_up(world, 1);
+    hf_pool_reset(world->pool);
+    world->peer->passwords = 0;
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PASSWORD,
+                                              .deed = HF_PEER_FATAL,
+                                              .sqlstate = "08P01",
+                                              .message = "no more connections allowed",
+                                              .times = HF_FOREVER });
+    hf_pool_open(world->pool, 3);
+    hf_world_go(world, 600000);
+    assert_int_equal(world->peer->passwords, 4);
+    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 1);
     hf_world_end(world);
 }
 
@@ -335,7 +382,9 @@ int main(void) {
         hf_test(r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_failed),
         hf_test(r21_what_a_session_has_set_is_never_left_behind),
         hf_test(r21_asked_and_writable_it_runs_again_once),
+        hf_test(r21_a_standby_that_was_promoted_under_a_session_is_none),
         hf_test(r17_a_password_is_sent_a_few_times_only),
+        hf_test(r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_up),
         hf_test(r17_a_poolers_wrong_password_is_one_login),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

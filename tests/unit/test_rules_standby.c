@@ -151,6 +151,52 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
     }
 }
 
+/* Any other warning is none of that wait; and what an earlier attempt was warned of is not this one's. */
+static void r16_only_the_last_attempts_own_wait_counts(void **state) {
+    (void)state;
+    hf_world *world = one_up();
+    strike(world, HF_PEER_READY, HF_PEER_WARNS, "01007");
+    hf_job *other = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 10000);
+    strike(world, HF_PEER_COMPLETE, HF_PEER_WARNS, "01000");
+    strike(world, HF_PEER_READY, HF_PEER_EOF, NULL);
+    hf_job *again = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
+    hf_world_finish(world, 10000);
+    assert_outcome(other, HF_OUTCOME_OK);
+    assert_false(other->request.unconfirmed);
+    assert_outcome(again, HF_OUTCOME_OK);
+    assert_int_equal(again->request.attempts, 2);
+    assert_false(again->request.unconfirmed);
+    hf_world_end(world);
+}
+
+/* A COMMIT whose link was left may hang: until the first answer about it nothing else is written. */
+static void r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about(void **state) {
+    (void)state;
+    hf_world *world = hf_world_new();
+    world->config.max_concurrent = 3;
+    hf_world_open(world, 1000);
+    hf_world_up(world, 3);
+    world->peer->hangs = true;
+    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
+    hf_job *left = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_world_go(world,
+                world->now + 120000); /* request_timeout: the question is out, and not answered */
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_job *read = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_world_wait(world, 2000);
+    assert_int_equal(left->done, 0);
+    assert_outcome(read, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 0);
+    world->peer->fates[1] = HF_PEER_COMMITTED;
+    hf_peer_release(world->peer);
+    hf_world_finish(world, 30000);
+    assert_outcome(left, HF_OUTCOME_OK);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_world_end(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r16_a_commit_that_hangs_is_asked_about_until_max_outage),
@@ -159,6 +205,8 @@ int main(void) {
         hf_test(r16_a_commit_that_must_end_has_the_grace),
         hf_test(r16_no_commit_is_sent_while_a_cancel_is_out),
         hf_test(r16_a_cancelled_wait_for_the_standby_is_told),
+        hf_test(r16_only_the_last_attempts_own_wait_counts),
+        hf_test(r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
