@@ -395,8 +395,10 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
     } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
                error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
                error->limit == HF_LIMIT_MAX_RETRIES) {
-        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s%s", what, client->where, text,
-                error->limit == HF_LIMIT_TIMEOUT ? "; --deadline is over" : "");
+        const bool unnamed = status.ups == 0 && hf_connection_unnamed(client->config);
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s: %s%s%s", what, client->where, text,
+                error->limit == HF_LIMIT_TIMEOUT ? "; --deadline is over" : "",
+                unnamed ? "; no server was named: say which in --dsn or PGHOST" : "");
     } else if (passes(error)) {
         hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: %s; run the same command again", what, text);
     } else {

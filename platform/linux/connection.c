@@ -31,6 +31,7 @@ typedef struct hf_connection {
     char passfile[PATH_MAX];                      /* "": the password was given otherwise */
     bool passfile_used;
     struct stat passfile_seen; /* as it was when it was read; all zero: there was none */
+    bool unnamed;              /* nobody said a host */
 } hf_connection;
 
 /* libpq's keywords and the variables that stand for them (docs 34.1.2, 34.15), as key.h has them. */
@@ -309,6 +310,7 @@ static bool defaults(hf_config *config, hf_failure *failure) {
     if (user && !set(config, "user", user->pw_name, failure)) {
         return false;
     }
+    of(config)->unnamed = config->n_hosts == 0;
     if (config->n_hosts == 0 && !set(config, "host", SOCKET_FOLDER, failure)) {
         return false;
     }
@@ -396,6 +398,10 @@ void hf_connection_dial(hf_config *config) {
 const char *hf_connection_passfile(hf_config *config) {
     const hf_connection *connection = of(config);
     return connection->passfile_used ? connection->passfile : NULL;
+}
+
+bool hf_connection_unnamed(hf_config *config) {
+    return of(config)->unnamed;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------ */

@@ -16,6 +16,8 @@ bool hf_connection_settings(hf_config *config, hf_options *options, hf_failure *
 void hf_connection_dial(hf_config *config);
 /* The file that a password came from; NULL: none did. */
 const char *hf_connection_passfile(hf_config *config);
+/* Did nobody say a host? Then it is the socket where a server of this machine is by default. */
+bool hf_connection_unnamed(hf_config *config);
 /* "host:port/database as user", for logs; from the heap. */
 char *hf_connection_text(const hf_config *config);
 /* Memory from the kernel, zeroed and touched only when used, not part of a core dump. */

@@ -138,6 +138,14 @@ def test_fault_04_name_that_does_not_resolve_is_in_the_message(holdfast, cluster
     assert "nowhere.invalid" in run.stderr
 
 
+def test_server_that_nobody_named_is_said_to_be_the_default(holdfast):
+    limits = {"connect_retries": 0, "connect_timeout": "2s"}
+    run = holdfast("query", "SELECT 1", env={"PGPORT": "1"}, status=4, **limits)
+    assert "no server was named: say which in --dsn or PGHOST" in run.stderr
+    run = holdfast("query", "SELECT 1", env={"PGPORT": "1", "PGHOST": "/nowhere"}, status=4, **limits)
+    assert "no server was named" not in run.stderr
+
+
 @pytest.mark.both_servers
 def test_application_name_and_options_reach_the_server(holdfast, cluster):
     dsn = cluster.dsn(application_name="nightly report", options="-c work_mem=5MB")
