@@ -1,5 +1,5 @@
-/* SIGINT, SIGTERM and (but for nohup) SIGHUP ask for an end; a second one ends at once. SIGPIPE is an
- * error of write(). */
+/* SIGINT, SIGTERM and (but for nohup) SIGHUP ask for an end; a second one ends at once, but for the same one
+ * again within a tenth of a second. SIGPIPE is an error of write(). */
 #ifndef HF_SIGNALS_H
 #define HF_SIGNALS_H
 
