@@ -238,6 +238,9 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     if (class == HF_CLASS_SHORTAGE || class == HF_CLASS_ROLE) {
         facts |= facts_of_denial(pool, request, class);
     }
+    if (class != HF_CLASS_ROLE) {
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* what comes next is another attempt */
+    }
     if (class == HF_CLASS_CANCELLED && ours) {
         own_cancel(conn, request);
         facts |= HF_FACT_CANCELLED;

@@ -234,7 +234,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     HF_ASSERT(!pool->in_tick);
     pool->in_tick = true;
     const uint32_t before = pool->n_queued + pool->n_in_flight;
-    const bool was_closed = hf_pool_closed(pool);
+    const bool was_closed = pool->closing && hf_pool_closed(pool);
     if (now > pool->now) {
         pool->now = now;
     }
@@ -261,7 +261,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     /* A request ended and no other took its place, or the pool is closed: whoever waits for it looks before sleeping
      * again. */
     const bool ended = pool->n_queued + pool->n_in_flight < before;
-    const bool closes = !was_closed && hf_pool_closed(pool);
+    const bool closes = pool->closing && !was_closed && hf_pool_closed(pool);
     return ended || closes ? pool->now : pool->promised;
 }
 

@@ -170,12 +170,9 @@ static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
         hf_request_wait(pool, request, delay_of(pool));
         return false;
     }
-    if (known) {
-        request->flags |= HF_REQUEST_ROLE_SEEN;
-    }
     hf_request_requeue(pool, request);
-    if (known && hf_conn_serving(conn)) {
-        hf_flight_send(conn); /* here, and not where nobody was asked */
+    if (known && hf_conn_serving(conn) && hf_flight_send(conn) > 0) {
+        request->flags |= HF_REQUEST_ROLE_SEEN; /* here, and not where nobody was asked */
     }
     if (standby) {
         hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");

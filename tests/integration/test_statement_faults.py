@@ -242,8 +242,9 @@ def idle_behind_line_1(make_job, cluster, dsn, **options):
                                           "::text END AS sleep")
     run = job.start(request_timeout="1h", window=8, **options)
     eventually(lambda: cluster.value(
-        "SELECT count(*) > 1 AND count(*) - 1 = count(*) FILTER (WHERE state = 'idle' AND query LIKE '%sleep%'"
-        " AND now() - state_change > interval '300 ms') FROM pg_stat_activity WHERE usename = 'plain'"),
+        "SELECT count(*) > 1 AND count(*) FILTER (WHERE state = 'active') = 1 AND count(*) - 1 = count(*) FILTER"
+        " (WHERE state = 'idle' AND now() - state_change > interval '300 ms')"      # one may have had no line at all
+        " FROM pg_stat_activity WHERE usename = 'plain'"),
         "all connections but the first line's idle behind it")
     return job, run
 
