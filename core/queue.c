@@ -104,7 +104,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     } else if (request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
     }
-    if (HF_WITH_RESOLVE) {
+    if (HF_WITH_RESOLVE && (request->flags & (HF_REQUEST_HANGS | HF_REQUEST_LEFT))) {
         hf_resolve_hangs_no_more(pool, request);
     }
     if (request->unconfirmed) {
