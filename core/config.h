@@ -151,7 +151,7 @@ typedef struct hf_config {
     uint8_t ssl_max_version;      /* an hf_tls_version; DEFAULT: the newest */
     bool keepalives_off;          /* no TCP keepalives of the client's */
     bool named;                   /* hf_config_set() was given an application_name */
-    /* Of the client's socket (port/linux; lwIP's links have their own). 0: holdfast's default, HF_UNSET: the
+    /* The client's socket (port/linux; lwIP's links have their own). 0: holdfast's default, HF_UNSET: the
      * system's. */
     uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
     uint32_t tcp_user_timeout_ms; /* of the client's socket; 0: the system's */

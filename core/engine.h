@@ -227,8 +227,8 @@ void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
 bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
 /* The answer to its COMMIT was lost: from now on its fate is asked for. */
 void hf_resolve_begin(hf_request *request);
-/* It met a read-only server, and is in the queue again: before it runs the server is asked whether it takes writes
- * (SEMANTICS 21). */
+/* The request met a read-only server, and is in the queue again: before it runs the server is asked whether it takes
+ * writes (SEMANTICS 21). */
 void hf_resolve_role(hf_request *request);
 /* Its COMMIT does not wait for a synchronous standby, or not any more. */
 void hf_resolve_hangs_no_more(hf_pool *pool, hf_request *request);

@@ -94,7 +94,7 @@ static void again(hf_conn *conn, hf_request *request, const char *why) {
     }
 }
 
-/* It is still in progress. Its COMMIT had its time: then it waits for a synchronous standby. */
+/* The transaction is still in progress. Once its COMMIT had its time, it waits for a synchronous standby. */
 static void in_progress(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     const bool late = has_passed(pool, request->commit_at);
@@ -150,7 +150,7 @@ static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
            (memcmp(why->sqlstate, "57P", 3) == 0 || hf_classify(why, false) == HF_CLASS_CONNECTION);
 }
 
-/* It met a server that takes no writes, and has no time to be run again. */
+/* The request met a server that takes no writes, and has no time to be run again. */
 static void end_without_role(hf_conn *conn, hf_request *request) {
     hf_cancel_error(conn, request, &request->error);
     hf_request_end(conn->pool, request, hf_request_unsent(request), NULL);

@@ -75,7 +75,7 @@ static bool is_refusal(hf_class class, uint32_t facts) {
     return false;
 }
 
-/* It may have had its effect. */
+/* The attempt may have had its effect. */
 static hf_verdict unproved(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                            uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);

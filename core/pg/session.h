@@ -236,7 +236,7 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
     session->todo = request->complete ? HF_PG_COMMIT | HF_PG_SYNC : hf_pg_next(request);
 }
 
-/* Of a batch: a statement that was prepared before, or parsed unnamed. */
+/* A batch's statement was prepared before, or is parsed unnamed: no answer to a Parse of its own comes. */
 static inline void hf_pg_skip_prepare(hf_pg_session *session) {
     if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) &&
         (hf_pg_is_due(session, HF_PG_PARSE) || hf_pg_is_due(session, HF_PG_PARAMS))) {

@@ -50,7 +50,7 @@ static void write_why(hf_bytes *line, const hf_transition *t) {
     }
 }
 
-/* For who holds one line against another. */
+/* The tick's time lets a reader hold one line of the log against another. */
 static void write_tick(hf_bytes *line, const hf_transition *t) {
     if (hf_log_wants(HF_LOG_DEBUG)) {
         hf_bytes_format(line, " [tick %llu ms", (unsigned long long)t->at);
@@ -137,7 +137,7 @@ static void follow_hanging(hf_client *client, uint32_t hanging) {
     client->hanging = hanging;
 }
 
-/* Of one tick an outage may be answered to its end and the next begin: whoever learns of a step looks first. */
+/* An outage may end and the next begin within one tick: whoever learns of a step looks at the pool first. */
 static void follow_outage(hf_client *client, hf_ms now) {
     hf_pool_status status;
     hf_pool_status_get(client->pool, &status);
@@ -190,7 +190,7 @@ static void on_transition(void *user, const hf_transition *t) {
 
 /* ---- notices -------------------------------------------------------------------------------------- */
 
-/* Of a NoticeResponse (docs 55.7): what a person should hear of, what may be of interest, what was asked for. */
+/* A NoticeResponse (docs 55.7): what a person should hear of, what may be of interest, what was asked for. */
 static int notice_level(const hf_error *notice) {
     switch (notice->severity) {
     case 'N':

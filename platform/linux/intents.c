@@ -97,7 +97,7 @@ static bool load(hf_intents *intents, uint64_t from_line,
     return hf_file_cut(intents->fd, at);
 }
 
-/* It holds rows of the result, which are nobody else's to read. */
+/* The file holds rows of the result, which are nobody else's to read. */
 static int open_private(const char *path) {
     struct stat file;
     int fd = hf_file_reopen(path, O_RDWR);

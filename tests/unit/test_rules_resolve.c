@@ -4,14 +4,6 @@
 
 #include <string.h>
 
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 1000);
-    hf_world_up(world, 1);
-    return world;
-}
-
 static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, const char *sqlstate) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
 }
@@ -22,7 +14,7 @@ static const hf_peer_deed losses[] = { HF_PEER_EOF, HF_PEER_RST, HF_PEER_SILENCE
 static void r15_a_commit_whose_answer_is_lost_is_asked_about(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, HF_PEER_COMMIT_DONE, losses[i], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
@@ -40,7 +32,7 @@ static void r15_what_was_not_committed_runs_again(void **state) {
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         if (losses[i] == HF_PEER_SILENCE)
             continue; /* the server goes on, deaf: that is "in progress" below */
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, HF_PEER_COMMITS, losses[i], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
@@ -72,7 +64,7 @@ static void r15_a_loss_before_the_commit_leaves_no_doubt(void **state) {
                                             HF_PEER_TICKET };
     (void)state;
     for (size_t i = 0; i < 4 * sizeof losses / sizeof losses[0]; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, points[i % 4], losses[i / 4], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
@@ -97,7 +89,7 @@ static void r15_without_retries_a_loss_before_the_commit_is_failed(void **state)
 
 static void r15_asking_voids_no_rows_and_running_again_does(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "rows 3");
     hf_world_finish(world, 300000);
@@ -118,7 +110,7 @@ static void r13_r15_a_batch_is_resolved_as_one(void **state) {
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
     (void)state;
     for (unsigned committed = 0; committed < 2; committed++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST, NULL);
         hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "batch");
         job->request.batch = batch;
@@ -162,7 +154,7 @@ static void r15_a_row_too_large_is_failed_and_not_committed(void **state) {
 static void r15_another_incarnation_is_not_believed(void **state) {
     (void)state;
     for (unsigned committed = 0; committed < 2; committed++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_settle(world);
@@ -179,7 +171,7 @@ static void r15_another_incarnation_is_not_believed(void **state) {
 
 static void r15_what_the_server_has_forgotten_is_unknown(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->forgetful = true;
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -191,7 +183,7 @@ static void r15_what_the_server_has_forgotten_is_unknown(void **state) {
 
 static void r15_a_number_in_the_future_was_not_committed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->future = true;
     strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -204,7 +196,7 @@ static void r15_a_number_in_the_future_was_not_committed(void **state) {
 /* The old session hangs on: asked each retry_delay (1 s at most), for request_timeout from the first question. */
 static void r15_in_progress_becomes_committed(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->hangs = true;
     strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -251,7 +243,7 @@ static void r15_each_commit_has_its_own_time_for_questions(void **state) {
 
 static void r15_a_standby_is_left_for_a_primary(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->standby = true;
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -266,7 +258,7 @@ static void r15_a_standby_is_left_for_a_primary(void **state) {
 
 static void r15_without_tickets_it_runs_as_unsent(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->ticketless = true;
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
@@ -295,7 +287,7 @@ static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
     (void)state;
     bool again = false;
     for (room_left = 0; room_left < 100 && !again; room_left++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         world->peer->ticketless = world->peer->deaf_to_cancels = true;
         hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "rows 1");
         job->each = network_narrows;
@@ -312,7 +304,7 @@ static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
 
 static void r15_an_error_at_the_commit_is_failed_and_asks_nothing(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, "23503");
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
@@ -332,7 +324,7 @@ static void r15_an_ambiguous_commit_is_asked_about(void **state) {
     (void)state;
     static const char *const codes[] = { "40003", "08007", "08006" };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, codes[i]);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 60000);
@@ -350,7 +342,7 @@ static void cancel_it(hf_request *request) {
 /* What is cancelled before its COMMIT was sent is rolled back: FAILED, never UNKNOWN. */
 static void r15_r16_what_is_cancelled_before_its_commit_is_rolled_back(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->deaf_to_cancels = true;
     strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -369,7 +361,7 @@ static void r15_r16_what_is_cancelled_before_its_commit_is_rolled_back(void **st
 /* A cancel in on_commit is too late for that: the COMMIT is under way, and its answer is taken. */
 static void r15_a_cancel_in_on_commit_meets_the_commit(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.on_commit = cancel_it;
     hf_world_resubmit(job);
@@ -380,7 +372,7 @@ static void r15_a_cancel_in_on_commit_meets_the_commit(void **state) {
 
 static void r15_out_of_time_while_asking_is_unknown(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.timeout_ms = 1500; /* the reconnect takes 2 s */
@@ -394,7 +386,7 @@ static void r15_out_of_time_while_asking_is_unknown(void **state) {
 
 static void r15_a_lost_question_is_asked_again(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_ASK, .deed = HF_PEER_EOF, .times = 3 });
@@ -409,7 +401,7 @@ static void r15_a_lost_question_is_asked_again(void **state) {
 /* … and what the server says beside it is not taken for the answer. */
 static void r15_a_question_without_an_answer_is_asked_again(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->config.request_timeout_ms = 5000;
     world->peer->mute = true;
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
@@ -428,7 +420,7 @@ static void r15_a_question_without_an_answer_is_asked_again(void **state) {
 
 static void r15_a_refused_question_is_unknown(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     strike(world, HF_PEER_ASK, HF_PEER_ERROR, "42501");
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -440,7 +432,7 @@ static void r15_a_refused_question_is_unknown(void **state) {
 
 static void r15_an_earlier_runs_ticket_is_asked_about_first(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.timeout_ms = 100;
@@ -469,7 +461,7 @@ static void r15_an_earlier_runs_ticket_is_asked_about_first(void **state) {
 static void r15_a_ticket_needs_room_and_its_replay(void **state) {
     (void)state;
     char long_one[HF_TICKET_BYTES + 1];
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     memset(long_one, '1', sizeof long_one - 1);
     long_one[sizeof long_one - 1] = 0;
     hf_request request = { .sql = "write 1", .replay = HF_REPLAY_RESOLVE, .unresolved = long_one };
@@ -492,7 +484,7 @@ static void before_commit(hf_request *request) {
 
 static void r25_on_commit_comes_before_each_commit(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     told = 0;
     strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");

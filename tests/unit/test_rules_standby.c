@@ -1,14 +1,6 @@
 /* SEMANTICS 16: a COMMIT that waits for a synchronous standby, and what a cancel would make of it. */
 #include "world.h"
 
-static hf_world *one_up(void) {
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    hf_world_open(world, 1000);
-    hf_world_up(world, 1);
-    return world;
-}
-
 static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, const char *sqlstate) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
 }
@@ -16,7 +8,7 @@ static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, cons
 /* Its COMMIT is still in progress when its time is over: it waits for a synchronous standby. */
 static void r16_a_commit_that_hangs_is_asked_about_until_max_outage(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->hangs = true;
     strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -94,7 +86,7 @@ static void r16_a_commit_that_hangs_for_max_outage_is_unknown_and_what_waits_not
 static void r16_a_commit_that_must_end_has_the_grace(void **state) {
     (void)state;
     for (unsigned answered = 0; answered < 2; answered++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         world->peer->hangs = true;
         strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -115,7 +107,7 @@ static void r16_a_commit_that_must_end_has_the_grace(void **state) {
 /* The cancel of an attempt meets its last answer: the COMMIT is not sent while it may be hit. */
 static void r16_no_commit_is_sent_while_a_cancel_is_out(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     world->peer->deaf_to_cancels = true;
     strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
@@ -138,7 +130,7 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
     (void)state;
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE };
     for (size_t i = 0; i < 3; i++) {
-        hf_world *world = one_up();
+        hf_world *world = hf_world_one_up(1000);
         strike(world, i == 2 ? HF_PEER_COMMIT_DONE : HF_PEER_READY, HF_PEER_WARNS, "01000");
         hf_job *job = hf_world_submit(world, replays[i], "write 1");
         hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
@@ -154,7 +146,7 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
 /* Any other warning is none of that wait; and what an earlier attempt was warned of is not this one's. */
 static void r16_only_the_last_attempts_own_wait_counts(void **state) {
     (void)state;
-    hf_world *world = one_up();
+    hf_world *world = hf_world_one_up(1000);
     strike(world, HF_PEER_READY, HF_PEER_WARNS, "01007");
     hf_job *other = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 10000);
