@@ -4,6 +4,7 @@
 #include "program.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,10 +15,10 @@
 static volatile sig_atomic_t caught;
 static struct timespec caught_at;
 
-static long ms_since(const struct timespec *then) {
+static int64_t ms_since(const struct timespec *then) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (now.tv_sec - then->tv_sec) * 1000L + (now.tv_nsec - then->tv_nsec) / 1000000;
+    return (int64_t)(now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000;
 }
 
 static void on_signal(int number) {
