@@ -25,7 +25,7 @@ PREFIX      ?= /usr/local
 REPEAT       = to repeat:
 
 # SANITIZE=1 builds everything of ours a second time, beside the first; FUZZ=1 what the fuzz targets need, a third;
-# SMALL=1 without what core/build.h says may be left out. DEFINES=-DHF_…=… sets what stands there, for any of them.
+# SMALL=1 without what core/include/holdfast/build.h says may be left out. DEFINES=-DHF_…=… sets what stands there, for any of them.
 ifdef SANITIZE
 BUILD  := build/$(VARIANT)-asan
 CC     := clang
@@ -63,15 +63,16 @@ COMMON    = -std=c11 $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -ffunction-sectio
 LDFLAGS  += -Wl,--gc-sections -Wl,-O1
 link      = $(CC) $(MACHINE) $(CFLAGS) $(if $(SANITIZE)$(FUZZ),,$(HARDENING_LINK)) $(LDFLAGS)
 
-use_core    :=
-use_core/pg :=
-use = -Icore $(use_$(patsubst %/,%,$(dir $1)))
+# The folders of the core, from the lowest; each may include from those before it (tests/lint/arrows.py).
+CORE := core/base core/settings core/machine core/engine core/pg
+
+use = -Icore/include -Icore $(use_$(patsubst %/,%,$(dir $1)))
 compile = $(COMMON) $(CFLAGS) $(call use,$1)
 
 sources  = $(wildcard $(addsuffix /*.c,$1))
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$1))
 
-core     := $(call objects,core core/pg)
+core     := $(call objects,$(CORE))
 ports    := $(call objects,$(PORTS:%=port/%))
 script   := $(call objects,port/script)
 platform := $(call objects,$(PLATFORM:%=platform/%))
@@ -137,7 +138,7 @@ lwip = $(THIRD)/lwip/src
 $(THIRD)/$(VARIANT)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(LWIPOPTS_FROM),boards/$(BOARD))/lwipopts.h)
 	@echo 'building lwIP'
 	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
-	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore -Iport/lwip -I$(or $(LWIPOPTS_FROM),boards/$(BOARD))"
+	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore/include -Iport/lwip -I$(or $(LWIPOPTS_FROM),boards/$(BOARD))"
 
 # ---- compile and link ---------------------------------------------------------------------------
 

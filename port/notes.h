@@ -1,4 +1,4 @@
-/* The queue of news that a port keeps: what next() of core/port.h hands out, each note once, in order.
+/* The queue of news that a port keeps: what next() of core/include/holdfast/port.h hands out, each note once, in order.
  *
  * A thing that can have news holds an hf_note; being noted twice is being noted once. All inline: a port is a
  * folder of its own and there is nothing to link.
@@ -6,7 +6,7 @@
 #ifndef HF_NOTES_H
 #define HF_NOTES_H
 
-#include "port.h"
+#include "holdfast/port.h"
 
 typedef struct hf_note {
     struct hf_note *next, *previous; /* NULL: not noted */

@@ -13,7 +13,7 @@ rm -rf "$out"
 mkdir -p "$out"
 [ -f README.md ] || { echo "no README.md"; exit 0; }
 
-${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Icore tests/tables.c -o "$out/tables"
+${CC:-gcc} -std=c11 -Wall -Wextra -Werror -Icore/include -Icore tests/tables.c -o "$out/tables"
 awk -v tables="$out/tables" '
     /^<!-- end -->$/ { inside = 0 }
     !inside { print }

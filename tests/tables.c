@@ -6,9 +6,9 @@
  *     ./tables libpq       every keyword and variable of libpq's and what becomes of it
  *
  * Needs the headers alone. */
-#include "config.h"
-#include "fsm.h"
-#include "key.h"
+#include "holdfast/config.h"
+#include "holdfast/fsm.h"
+#include "settings/key.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 # A program and a library for Linux and its kin.
 PORTS       := linux mbedtls cjson
-PLATFORM    := linux
+PLATFORM    := linux linux/base linux/cli linux/query linux/report
 UNIT        := tests/unit
 # Of an image what is the same everywhere.
 UNIT_WITH   := $(addprefix platform/logger/,memory readings settings store)
@@ -8,16 +8,17 @@ THIRD_PARTY := mbedtls cjson
 CROSSES     := aarch64-linux-gnu arm-linux-gnueabihf
 INSTALLER   := boards/linux/packages.sh $(if $(filter $(CROSSES),$(CROSS:%-=%)),cross)
 # What clang-tidy reads for this board.
-LINT        := core core/pg $(PORTS:%=port/%) port/script platform/linux boards/linux tests/unit tests/bench tests/sim \
+LINT        := $(CORE) $(PORTS:%=port/%) port/script $(PLATFORM:%=platform/%) boards/linux tests/unit tests/bench tests/sim \
                tests/fuzz tests/integration tests/torture
 
-# What each folder is compiled with beside -Icore. Third-party headers are -isystem, and only for
+# What each folder is compiled with beside the core's. Third-party headers are -isystem, and only for
 # the one folder that adapts them.
 use_port/linux     := -D_GNU_SOURCE -Iport -Iport/linux -Iport/mbedtls
 use_port/mbedtls   := -Iport/mbedtls $(MBEDTLS_USE)
 use_port/cjson     := -Iport/cjson -isystem $(THIRD)/cjson
 use_port/script    := -Iport/script
 use_platform/linux := -D_GNU_SOURCE -Iplatform/linux $(PORTS:%=-Iport/%)
+$(foreach f,$(filter linux/%,$(PLATFORM)),$(eval use_platform/$f := $(use_platform/linux)))
 use_platform/logger := -Iplatform/logger -Iport/cjson
 use_boards/linux   := $(use_platform/linux)
 use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/script -Itests -I. \
@@ -49,7 +50,7 @@ WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null | awk 
                     END { if (short && !told) print "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64" }'))$(WIDE)
 $(BUILD)/port/linux/lookup.o: private WIDE =
 
-# What Linux has and a board may do without (core/build.h); mbedTLS is built to fit, whatever CFLAGS is given.
+# What Linux has and a board may do without (core/include/holdfast/build.h); mbedTLS is built to fit, whatever CFLAGS is given.
 WITH    := -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1
 CFLAGS  ?= -O2 -g
 LDLIBS  += -lcares -lidn

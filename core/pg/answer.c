@@ -1,6 +1,6 @@
 #include "session.h"
 
-#include "text.h"
+#include "base/text.h"
 
 /* What the server's answers mean, one message at a time. A message may be one of several answers, whichever is due
  * (session->todo); that bit is taken away, then the answer is dealt with. MORE says "no news of it". */

@@ -1,7 +1,7 @@
 #include "scram.h"
 #include "session.h"
 
-#include "text.h"
+#include "base/text.h"
 
 /* From the start-up message to the first ReadyForQuery (PostgreSQL docs 55.2.1, 55.3).
  *

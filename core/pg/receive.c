@@ -1,6 +1,6 @@
 #include "session.h"
 
-#include "text.h"
+#include "base/text.h"
 
 /* From bytes to news: first the usual answers, then the long way, on which every message can come, whole or not:
  * framing and its limits, what may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The

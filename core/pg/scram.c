@@ -1,6 +1,6 @@
 #include "scram.h"
 
-#include "text.h"
+#include "base/text.h"
 #include "wire.h"
 
 #include <stddef.h>

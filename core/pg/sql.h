@@ -2,7 +2,7 @@
 #ifndef HF_PG_SQL_H
 #define HF_PG_SQL_H
 
-#include "request.h"
+#include "holdfast/request.h"
 
 /* Why a statement is not sent at all, or NULL: COPY speaks a protocol of its own. */
 const char *hf_pg_sql_refused(const char *sql);

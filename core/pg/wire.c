@@ -1,6 +1,6 @@
 #include "wire.h"
 
-#include "text.h"
+#include "base/text.h"
 
 /* Reading what the peer controls: no length is believed before it was compared with what is there. */
 

@@ -1,7 +1,7 @@
 /* What newlib asks of a system, and what an image does without: there is no heap, so its functions assert. */
 #include "hw.h"
 
-#include "error.h"
+#include "holdfast/error.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* Every transition is one line of the log; an outage is followed from the tick it shows in. */
 #include "client.h"
 
-#include "bytes.h"
-#include "connection.h"
-#include "log.h"
-#include "program.h"
-#include "signals.h"
+#include "base/bytes.h"
+#include "base/failure.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "cli/connection.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -2,8 +2,9 @@
 #ifndef HF_CLIENT_H
 #define HF_CLIENT_H
 
+#include "base/log.h"
+#include "cli/options.h"
 #include "net.h"
-#include "options.h"
 
 /* The longest sleep, so that a signal that came just before it is noticed soon. */
 #define HF_NAP_MS 250

@@ -1,10 +1,10 @@
 /* The holdfast program: reads the command line, opens the log, runs the command. */
-#include "bytes.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "cli/options.h"
 #include "hf_json.h"
-#include "log.h"
-#include "options.h"
 #include "program.h"
-#include "signals.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ static int start(hf_options *options, int argc, char **argv) {
         hf_log_format(options->log_format);
         return show(options, &failure);
     }
-    if (!hf_log_open(options, &failure)) {
+    if (!hf_log_open(options->log_level, options->log_format, options->log_file, &failure)) {
         hf_log_failure(&failure);
         return failure.status;
     }

@@ -3,7 +3,7 @@
 #ifndef HF_NET_H
 #define HF_NET_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 
 typedef struct hf_net hf_net;
 

@@ -1,12 +1,12 @@
 /* `holdfast watch`: one connection held open, each step of its machine printed, until a signal. */
 #include "program.h"
 
-#include "bytes.h"
+#include "base/bytes.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "cli/connection.h"
 #include "client.h"
-#include "connection.h"
-#include "files.h"
-#include "log.h"
-#include "signals.h"
 
 #include <errno.h>
 #include <stdlib.h>

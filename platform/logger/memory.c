@@ -1,6 +1,6 @@
 #include "memory.h"
 
-#include "error.h"
+#include "holdfast/error.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 #include "report.h"
 
+#include "base/text.h"
 #include "holdfast_lwip.h"
 #include "hw.h"
 #include "pools.h"
-#include "text.h"
 
 #include <string.h>
 

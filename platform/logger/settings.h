@@ -7,14 +7,14 @@
  *     interval_ms, readings, drain_ms      how often, how many (0: for ever), how long to wait for the last
  *     reconnects                           end after so many (0: never), for tests of a long life
  *     address, mask, gateway, dns          without address: DHCP
- *     settings                             any of core/config.h by its name, as a number: ms, bytes, count
+ *     settings                             any of holdfast/config.h by its name, as a number: ms, bytes, count
  */
 #ifndef HF_SETTINGS_H
 #define HF_SETTINGS_H
 
-#include "config.h"
+#include "base/text.h"
 #include "hf_json.h"
-#include "text.h"
+#include "holdfast/config.h"
 
 /* The pool's buffers. */
 #define HF_SETTINGS_RX_BYTES 2048

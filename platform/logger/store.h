@@ -10,7 +10,7 @@
 #ifndef HF_STORE_H
 #define HF_STORE_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 #include "readings.h"
 
 /* Readings that are with the pool at a time. */

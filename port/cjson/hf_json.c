@@ -1,7 +1,7 @@
 /* cJSON behind hf_json_*: hf_json is a cJSON item under another name. */
 #include "hf_json.h"
 
-#include "text.h"
+#include "base/text.h"
 
 #include <cJSON.h>
 

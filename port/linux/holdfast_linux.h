@@ -12,7 +12,7 @@
 #ifndef HOLDFAST_LINUX_H
 #define HOLDFAST_LINUX_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 
 /* The port's own, one for each pool. It must stay where it is. */
 typedef struct hf_linux {

@@ -27,7 +27,7 @@
 #define HOLDFAST_LWIP_H
 
 #include "hf_mbedtls.h"
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 #include "notes.h"
 
 #include <lwip/netif.h>

@@ -1,4 +1,4 @@
-/* SHA-256 and MD5 of mbedTLS, as core/port.h asks for them.
+/* SHA-256 and MD5 of mbedTLS, as core/include/holdfast/port.h asks for them.
  *
  * SHA-256 is not PSA's, alone of what this folder uses: here a running hash is plain memory, so that a clone is a copy.
  * PBKDF2 clones two of them for each of its rounds, in slices of a tick, and psa_hash_clone() would cost as much again

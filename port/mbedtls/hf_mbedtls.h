@@ -13,8 +13,8 @@
 #ifndef HF_MBEDTLS_H
 #define HF_MBEDTLS_H
 
-#include "config.h"
-#include "port.h"
+#include "holdfast/config.h"
+#include "holdfast/port.h"
 
 /* Bytes read from the link below at a time, so that a small record costs one read. On the heap, while
  * the TLS link lives. */
@@ -124,7 +124,7 @@ int hf_mbedtls_own_key(hf_mbedtls *tls, const void *bytes, size_t size, const ch
 #endif
 void hf_mbedtls_free(hf_mbedtls *tls); /* after all its links: users is 0 */
 
-/* What start_tls of core/port.h asks, in a free one of setup.links. NULL: *err; HF_ERR_RESOURCES: none is free. */
+/* What start_tls of holdfast/port.h asks, in a free one of setup.links. NULL: *err; HF_ERR_RESOURCES: none is free. */
 hf_link *hf_mbedtls_start(hf_mbedtls *tls, hf_link *under, const char *host, const char *alpn,
                           int *err);
 /* Aborts those of setup.links that are open, with what is under them: a port that closes does it first. */

@@ -8,8 +8,8 @@
  * ask again in this call. What is known of the network is forgotten between calls, for only the caller
  * knows what news it has had meanwhile.
  */
+#include "base/text.h"
 #include "insides.h"
-#include "text.h"
 
 #include <string.h>
 

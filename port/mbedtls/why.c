@@ -1,6 +1,6 @@
 /* mbedTLS's numbers as an hf_err and a phrase for a person. */
+#include "base/text.h"
 #include "insides.h"
-#include "text.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@
 #ifndef HOLDFAST_TEST_H
 #define HOLDFAST_TEST_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 
 #ifndef HF_SCRIPT_LINKS
 #define HF_SCRIPT_LINKS 96 /* links kept at a time: closed ones are forgotten, oldest first */

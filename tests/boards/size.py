@@ -25,7 +25,7 @@ BEGIN, END = "<!-- sizes: {} -->", "<!-- end of sizes -->"
 
 # What a path in the map, or a variable of the logger's, is part of; the first that fits.
 PARTS = (
-    ("core", r"/core/[a-z_]+\.o$"),
+    ("core", r"/core/(?!pg/)"),
     ("PostgreSQL driver (`core/pg`)", r"/core/pg/"),
     ("ports: lwIP, mbedTLS, cJSON", r"/port/"),
     ("mbedTLS", r"/libmbedtls\.a"),

@@ -1,5 +1,5 @@
 /* An image that does one wrong thing, which the byte in its flash block names: what becomes of it is the test. */
-#include "error.h"
+#include "holdfast/error.h"
 #include "hw.h"
 
 #include <stdlib.h>

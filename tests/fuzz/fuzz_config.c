@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "memory_file.h"
 
-#include "options.h"
+#include "cli/options.h"
 
 enum { WORDS = 16 };
 

@@ -6,8 +6,8 @@
 #include "fuzz.h"
 #include "memory_file.h"
 
-#include "csv_in.h"
-#include "input.h"
+#include "base/input.h"
+#include "report/csv_in.h"
 
 enum { RECORDS = 512 };
 

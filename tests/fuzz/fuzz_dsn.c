@@ -1,8 +1,8 @@
 /* A DSN, then keys and values: what is kept fits and ends, and what is complained of names no password. */
 #include "fuzz.h"
 
-#include "config.h"
-#include "holdfast.h"
+#include "holdfast/config.h"
+#include "holdfast/holdfast.h"
 
 #define SECRET "TopSecret"
 

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 #include "memory_file.h"
 
-#include "pgpass.h"
+#include "cli/pgpass.h"
 
 static bool each(void *user, const char *key, const char *value, const char *place,
                  hf_failure *failure) {

@@ -5,9 +5,9 @@
 #include "fuzz.h"
 #include "memory_file.h"
 
-#include "fates.h"
-#include "intents.h"
-#include "position.h"
+#include "report/fates.h"
+#include "report/intents.h"
+#include "report/position.h"
 
 static const uint8_t boot[HF_BOOT_BYTES] = { 1 };
 

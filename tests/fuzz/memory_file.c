@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 
 static char path[256];
 static int fd = -1;
@@ -33,9 +33,8 @@ const char *hf_memory_file(const void *bytes, size_t size, mode_t mode) {
 }
 
 void hf_memory_quiet(void) {
-    static const hf_options options = { .log_file = "/dev/null" };
     static bool quiet;
     hf_failure failure;
-    HF_FUZZ_CHECK(quiet || hf_log_open(&options, &failure));
+    HF_FUZZ_CHECK(quiet || hf_log_open(HF_LOG_ERROR, HF_LOG_TEXT, "/dev/null", &failure));
     quiet = true;
 }

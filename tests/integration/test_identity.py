@@ -14,7 +14,7 @@ from harness.program import clean_environment
 
 SLOW = "SELECT $1::int * 2 AS twice, pg_sleep(0.01)::text AS slept"
 IDENTITY = "SELECT system_identifier FROM pg_control_system()"
-BLOCK, RECORD, SLOTS, FIELDS = 4096, 512, 4, 254    # platform/linux/position.h; FIELDS: of a record without identity
+BLOCK, RECORD, SLOTS, FIELDS = 4096, 512, 4, 254    # platform/linux/report/position.h; FIELDS: of a record without identity
 
 
 @pytest.fixture

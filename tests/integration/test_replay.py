@@ -238,6 +238,6 @@ def test_what_a_statement_leaves_in_its_session_is_met_by_the_next_and_gone_afte
         assert client.run("SELECT count(*) FROM left_behind").sqlstate == "42P01"
         assert client.run("EXECUTE p").sqlstate == "26000"
         assert client.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").rows == [[[b"0"]]]
-    for page in ("README.md", "core/pool.h"):
+    for page in ("README.md", "core/include/holdfast/pool.h"):
         said = " ".join((REPOSITORY / page).read_text(encoding="utf-8").replace(" * ", " ").split())
         assert "is gone after a reconnect" in said, f"{page} says it"

@@ -14,6 +14,17 @@ WRONG = {
     "core includes stdio": ("core/a.c", "#include <stdio.h>\n", "may not include <stdio.h>"),
     "core allocates": ("core/a.c", "void *f(void) { return malloc(1); }\n", "may not use malloc()"),
     "core prints": ("core/a.c", "void f(void) { printf(\"\"); }\n", "may not use printf()"),
+    "the lowest room looks up": ("core/base/a.c", '#include "machine/m.h"\n', "no arrow from core/base to core/machine"),
+    "settings look up": ("core/settings/a.c", '#include "engine/e.h"\n', "no arrow from core/settings to core/engine"),
+    "the machine looks up": ("core/machine/a.c", '#include "engine/e.h"\n', "no arrow from core/machine to core/engine"),
+    "a driver looks into the engine": ("core/pg/a.c", '#include "engine/e.h"\n', "no arrow from core/pg to core/engine"),
+    "the engine knows a driver": ("core/engine/a.c", '#include "pg/s.h"\n', "no arrow from core/engine to core/pg"),
+    "a public header shows a private one": ("core/include/holdfast/a.h", '#include "engine/e.h"\n',
+                                            "no arrow from core/include/holdfast to core/engine"),
+    "the program's base looks up": ("platform/linux/base/a.c", '#include "cli/c.h"\n', "no arrow from platform/linux/base"),
+    "the options look up": ("platform/linux/cli/a.c", '#include "report/r.h"\n', "no arrow from platform/linux/cli"),
+    "a query looks into the report": ("platform/linux/query/a.c", '#include "report/r.h"\n', "no arrow from platform/linux/query"),
+    "the client looks into a command": ("platform/linux/a.c", '#include "report/r.h"\n', "no arrow from platform/linux to"),
     "a port reaches out to a platform": ("port/linux/a.c", '#include "../../platform/linux/p.h"\n', "no arrow from port/linux"),
     "a third-party header in core": ("core/a.c", "#include <mbedtls/ssl.h>\n", "belongs to port/mbedtls"),
     "a third-party header elsewhere": ("platform/linux/a.c", "#include <cJSON.h>\n", "belongs to port/cjson"),
@@ -38,6 +49,10 @@ RIGHT = {
     "platform/linux/p.h": '#include "l.h"\n#include "x.h"\n',
     "Makefile": "all:\n", ".gitignore": "/build/\n",
 }
+for room, header in (("core/base", "b.h"), ("core/settings", "s.h"), ("core/machine", "m.h"), ("core/engine", "e.h"),
+                     ("core/pg", "s.h"), ("core/include/holdfast", "h.h"), ("platform/linux/base", "b.h"),
+                     ("platform/linux/cli", "c.h"), ("platform/linux/query", "q.h"), ("platform/linux/report", "r.h")):
+    RIGHT |= {f"{room}/README.md": "a room\n", f"{room}/{header}": "#include <stdint.h>\n"}
 
 
 def run(extra):

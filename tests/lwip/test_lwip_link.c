@@ -1,4 +1,4 @@
-/* TCP connections of lwIP as links: what core/port.h promises, and that lwIP gets everything back. */
+/* TCP connections of lwIP as links: what core/include/holdfast/port.h promises, and that lwIP gets everything back. */
 #include "wire.h"
 
 #include <lwip/mem.h>

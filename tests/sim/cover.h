@@ -4,7 +4,7 @@
 #ifndef SIM_COVER_H
 #define SIM_COVER_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 
 // clang-format off
 #define SIM_FAULTS(X)                                                                    \

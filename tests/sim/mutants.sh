@@ -28,14 +28,14 @@ try() {
     fi
     mapfile -t sources < <(sed -n 's|^+++ b/||p' "$patch")
     if [[ ${sources[*]} == *.h* ]]; then # whoever may include it
-        mapfile -t sources < <(ls core/*.c core/pg/*.c tests/sim/*.c)
+        mapfile -t sources < <(ls core/*/*.c tests/sim/*.c)
     fi
-    mapfile -t objects < <(ls "$build"/core/*.o "$build"/core/pg/*.o "$build"/tests/sim/*.o)
+    mapfile -t objects < <(ls "$build"/core/*/*.o "$build"/tests/sim/*.o)
     for source in "${sources[@]}"; do
         from=$dir/$source
         [ -e "$from" ] || from=$source
         mkdir -p "$dir/${source%/*}"
-        if ! "${compile[@]}" -w -D_GNU_SOURCE "-I$dir/core" -Itests/sim -c "$from" \
+        if ! "${compile[@]}" -w -D_GNU_SOURCE "-I$dir/core/include" "-I$dir/core" -Itests/sim -c "$from" \
             -o "$dir/${source%.c}.o" 2>"$dir/compile.log"; then
             echo "STALE    $name: it does not compile"
             return

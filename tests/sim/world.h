@@ -5,7 +5,7 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
-#include "holdfast.h"
+#include "holdfast/holdfast.h"
 
 #include <setjmp.h>
 

@@ -1,4 +1,4 @@
-#include "backoff.h"
+#include "holdfast/backoff.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "classify.h"
+#include "holdfast/classify.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "config.h"
+#include "holdfast/config.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
-#include "config.h"
+#include "holdfast/config.h"
 
-#include "driver.h"
+#include "holdfast/driver.h"
 
 #include "unit.h"
 

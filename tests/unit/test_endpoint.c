@@ -1,4 +1,4 @@
-#include "endpoint.h"
+#include "holdfast/endpoint.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
-#include "error.h"
+#include "holdfast/error.h"
 
-#include "text.h"
+#include "base/text.h"
 
 #include "unit.h"
 

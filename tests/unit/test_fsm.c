@@ -1,4 +1,4 @@
-#include "fsm.h"
+#include "holdfast/fsm.h"
 
 #include "unit.h"
 

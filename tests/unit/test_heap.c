@@ -1,4 +1,4 @@
-#include "heap.h"
+#include "holdfast/heap.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "journal.h"
+#include "holdfast/journal.h"
 
 #include "unit.h"
 

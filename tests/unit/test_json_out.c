@@ -1,5 +1,5 @@
 /* What `holdfast query --format json` writes: JSON, whatever the server, or something in between, sends. */
-#include "json_out.h"
+#include "query/json_out.h"
 
 #include "unit.h"
 

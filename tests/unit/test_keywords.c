@@ -1,7 +1,7 @@
-/* libpq's keywords: which are honoured, and how the others are refused (core/key.h). */
-#include "config.h"
+/* libpq's keywords: which are honoured, and how the others are refused (core/settings/key.h). */
+#include "holdfast/config.h"
 
-#include "key.h"
+#include "settings/key.h"
 
 #include "unit.h"
 

@@ -1,7 +1,7 @@
 /* The heap in a fixed piece of memory: blocks apart, zeroed, aligned; all joined again when all are given back. */
 #include "memory.h"
 
-#include "error.h"
+#include "holdfast/error.h"
 #include "unit.h"
 
 enum { SIZE = 4096, BLOCKS = 64 };

@@ -1,4 +1,4 @@
-#include "outage.h"
+#include "holdfast/outage.h"
 
 #include "unit.h"
 

@@ -1,14 +1,14 @@
 /* What people read: tables, carets, progress, summaries; and the files that passwords come from. */
-#include "bytes.h"
-#include "failure.h"
+#include "base/bytes.h"
+#include "base/failure.h"
+#include "base/log.h"
+#include "base/statement.h"
+#include "base/text.h"
+#include "cli/pgpass.h"
 #include "hf_json.h"
-#include "log.h"
-#include "pgpass.h"
-#include "progress.h"
-#include "statement.h"
-#include "summary.h"
-#include "table.h"
-#include "text.h"
+#include "query/table.h"
+#include "report/progress.h"
+#include "report/summary.h"
 
 #include "unit.h"
 

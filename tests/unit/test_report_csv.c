@@ -1,6 +1,6 @@
 /* The CSV that a report reads and writes: exact cells or an error with a line, never shifted columns. */
-#include "csv_in.h"
-#include "csv_out.h"
+#include "base/csv_out.h"
+#include "report/csv_in.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* The bytes of the report's input: as they are or unpacked, from any place on; what is neither is named. */
-#include "input.h"
+#include "base/input.h"
 
 #include "unit.h"
 

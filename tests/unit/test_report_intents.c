@@ -1,8 +1,8 @@
 /* Intents and what follows from them: a line that may have run is never run again. */
-#include "fates.h"
-#include "files.h"
-#include "intents.h"
-#include "window.h"
+#include "base/files.h"
+#include "report/fates.h"
+#include "report/intents.h"
+#include "report/window.h"
 
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* What a run finds beside its output, and that every way to be cut short leads to the same finished report. */
-#include "files.h"
-#include "outputs.h"
+#include "base/files.h"
+#include "report/outputs.h"
 
 #include "unit.h"
 

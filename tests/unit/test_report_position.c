@@ -1,6 +1,6 @@
 /* The position never says more than is true: torn writes, kill -9, a power cut at any moment. */
-#include "files.h"
-#include "position.h"
+#include "base/files.h"
+#include "report/position.h"
 
 #include "unit.h"
 

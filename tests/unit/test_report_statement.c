@@ -1,5 +1,5 @@
 /* What a statement's text says before any server sees it. */
-#include "statement.h"
+#include "base/statement.h"
 
 #include "unit.h"
 

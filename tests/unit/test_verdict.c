@@ -1,5 +1,5 @@
 /* SEMANTICS 9 to 17, 21: who may say "no effect", as a table. Values in, values out. */
-#include "verdict.h"
+#include "machine/verdict.h"
 
 #include "unit.h"
 

@@ -2,7 +2,7 @@
 #ifndef HF_LWIP_CC_H
 #define HF_LWIP_CC_H
 
-#include "error.h"
+#include "holdfast/error.h"
 
 struct pbuf;
 uint32_t hf_lwip_rand(void); /* lwip.c: from the port's random source */

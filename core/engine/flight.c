@@ -1,0 +1,587 @@
+/* Requests in flight on a connection: sent, answered, lost. Here is decided what a request is told
+ * (SEMANTICS 9-17).
+ *
+ * The rule behind every line: run again only what certainly had no effect, or what the caller called safe;
+ * call FAILED only what certainly had none; say UNKNOWN otherwise.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "holdfast/backoff.h"
+
+static bool may_retry(const hf_pool *pool, const hf_request *request) {
+    return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
+}
+
+bool hf_flight_must_end(const hf_pool *pool, const hf_request *request) {
+    return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
+}
+
+/* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
+ * time. */
+static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
+    hf_error *why = &request->error;
+    if (hf_flight_must_end(pool, request) && why->code == HF_ERR_SERVER) {
+        why->code = HF_ERR_CANCELLED;
+        if (request->deadline <= pool->now) {
+            why->code = HF_ERR_TIMEOUT;
+            why->limit = HF_LIMIT_TIMEOUT;
+            why->limit_ms = request->timeout_ms;
+        }
+    }
+}
+
+void hf_flight_unknown(hf_pool *pool, hf_request *request, const hf_error *error) {
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
+    }
+    cut_short(pool, request);
+    if (hf_asks(request) && why->code == HF_ERR_SERVER) {
+        /* The last question was lost, not refused. */
+        why->code = HF_ERR_TIMEOUT;
+        why->limit = HF_LIMIT_REQUEST;
+        why->limit_ms = pool->config->request_timeout_ms;
+    }
+    hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
+}
+
+/* Ends a request because of error, which it could have got over. */
+static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
+    }
+    cut_short(pool, request);
+    if (!hf_flight_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
+        why->limit = HF_LIMIT_MAX_RETRIES;
+        why->limit_ms = pool->config->max_retries;
+    }
+    hf_request_end(pool, request, outcome, NULL);
+}
+
+void hf_flight_clock(hf_conn *conn) {
+    uint32_t ms = conn->pool->config->request_timeout_ms;
+    bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
+    conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
+    conn->spared = false;
+}
+
+/* It can never be sent. */
+static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
+    hf_error *error = &conn->io.error;
+    if (error->code == HF_OK) {
+        hf_error_set(error, code, HF_PHASE_QUERY, NULL);
+    }
+    hf_request_end(conn->pool, request, hf_request_unsent(request), error);
+    error->code = HF_OK;
+}
+
+int hf_flight_send(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_driver *driver = pool->config->driver;
+    hf_request *request = pool->queue.head;
+    if (HF_STATEMENTS > 0 &&
+        (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
+        driver->forget(&conn->session, &conn->io, request);
+    }
+    int r = driver->submit(&conn->session, &conn->io, request);
+    if (r == 0) {
+        return 0;
+    }
+    hf_queue_take(&pool->queue);
+    pool->n_queued--;
+    if (r < 0) {
+        unsendable(conn, request, (hf_err)r);
+        return -1;
+    }
+    request->conn = conn;
+    if (hf_asks(request)) {
+        hf_resolve_asking(pool, request);
+    } else {
+        if (request->on_send) { /* nothing of it has left tx yet */
+            request->on_send(request);
+        }
+        request->attempts++;
+        if (request->retries > 0) {
+            pool->retries++;
+        }
+    }
+    hf_queue_push(&conn->flight, request);
+    pool->n_in_flight++;
+    if (++conn->n_flight == 1) {
+        hf_flight_clock(conn);
+    }
+    return 1;
+}
+
+/* Takes the oldest out of flight. */
+static hf_request *pop(hf_conn *conn) {
+    hf_request *request = hf_queue_take(&conn->flight);
+    conn->n_flight--;
+    conn->pool->n_in_flight--;
+    hf_flight_clock(conn);
+    return request;
+}
+
+/* Counted as a re-send, if there may be one. */
+void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
+    if (hf_flight_must_end(pool, request) || !may_retry(pool, request)) {
+        end_for(pool, request, hf_verdict_unsent(hf_request_past(request) | HF_FACT_RAN), error);
+        return;
+    }
+    request->retries++;
+    hf_request_requeue(pool, request);
+}
+
+/* --- the verdict ----------------------------------------------------------------------------------- */
+
+/* The 57014 that the request was told is our cancel's: so is what it ends of. */
+static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
+    hf_error *error = &request->error;
+    char sqlstate[sizeof error->sqlstate];
+    memcpy(sqlstate, error->sqlstate, sizeof sqlstate);
+    hf_cancel_error(conn, request, error);
+    memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
+}
+
+/* What is known of a request whatever became of its attempt. */
+static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
+    const hf_pool *pool = conn->pool;
+    const uint8_t role = conn->io.role;
+    const bool since_login = (role & HF_ROLE_READ_ONLY) && (role & HF_ROLE_READ_ONLY_AT_LOGIN);
+    uint32_t facts = hf_request_past(request);
+
+    facts |= hf_is_held(request) ? HF_FACT_HELD : 0u;
+    facts |= request->bound ? HF_FACT_BOUND : 0u;
+    facts |= request->complete ? HF_FACT_COMPLETE : 0u;
+    facts |= hf_stage_of(request) != HF_STAGE_RUN ? HF_FACT_RAN : 0u;
+    facts |= hf_flight_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
+    facts |= may_retry(pool, request) ? 0u : HF_FACT_SPENT;
+    facts |=
+        !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
+    facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
+    facts |= request->flags & HF_REQUEST_FOREIGN ? HF_FACT_CANCELLED_ONCE : 0u;
+    facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;
+    facts |= hf_cancel_may_hit(conn) ? HF_FACT_CANCEL_OUT : 0u;
+    facts |= (role & HF_ROLE_STANDBY) || since_login ? HF_FACT_WRONG_ROLE : 0u;
+    facts |=
+        (role & (HF_ROLE_READ_ONLY | HF_ROLE_CHANGED)) && !since_login ? HF_FACT_OWN_SETTING : 0u;
+    facts |= pool->config->driver->self_commits(request) ? HF_FACT_SELF_COMMITS : 0u;
+    return facts;
+}
+
+/* The server lacks something, or takes no writes: since when, and is the request the only one that meets it? */
+static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class class) {
+    const uint32_t ok = (uint32_t)pool->done[HF_OUTCOME_OK];
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    const bool others = (request->flags & HF_REQUEST_SHORT) && ok != request->denied_ok;
+
+    if (hf_is_never(request->denied_at) || others) {
+        request->denied_at = pool->now;
+    }
+    if (class == HF_CLASS_SHORTAGE) {
+        request->flags |= HF_REQUEST_SHORT;
+        request->denied_ok = ok;
+    }
+    const bool over = most != HF_FOREVER && pool->now - request->denied_at >= most;
+    return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
+}
+
+/* The verdict on a request that is in flight no more. error: why, the request's own or the connection's. True: it goes
+ * back to the head of the queue, by whoever keeps the order. */
+static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
+                      const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    if (verdict.maybe_ran) {
+        request->flags |= HF_REQUEST_MAYBE_RAN;
+    }
+    switch ((hf_action)verdict.action) {
+    case HF_ACTION_END:
+        if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
+            hf_flight_unknown(pool, request, error);
+        } else {
+            hf_request_end(pool, request, (hf_outcome)verdict.outcome, error);
+        }
+        return false;
+    case HF_ACTION_GIVE_UP:
+        end_for(pool, request, (hf_outcome)verdict.outcome, error);
+        return false;
+    case HF_ACTION_AGAIN: request->retries++; return true;
+    case HF_ACTION_WAIT:
+    case HF_ACTION_WAIT_FREE: {
+        const uint32_t delay =
+            hf_backoff(request->attempts - 1, pool->config, hf_pool_random(pool));
+        request->retries += verdict.action == HF_ACTION_WAIT;
+        request->flags |= HF_REQUEST_UNDONE;
+        hf_request_wait(pool, request, delay);
+        return false;
+    }
+    case HF_ACTION_ASK: hf_resolve_begin(request); return true;
+    case HF_ACTION_FREE:
+    case HF_ACTION_LEAVE:
+    case HF_ACTION_ROLE: return true;
+    }
+    return false;
+}
+
+/* The server refused the request, and undid it so far as it could. True: its connection must be given up. */
+static bool refused(hf_conn *conn, hf_request *request, bool ours) {
+    hf_pool *pool = conn->pool;
+    const hf_config *config = pool->config;
+    hf_error *error = &request->error;
+    hf_class class = hf_classify(error, config->read_only);
+    uint32_t facts = facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN;
+
+    if (class == HF_CLASS_SHORTAGE || class == HF_CLASS_ROLE) {
+        facts |= facts_of_denial(pool, request, class);
+    }
+    if (class != HF_CLASS_ROLE) {
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* what comes next is another attempt */
+    }
+    if (class == HF_CLASS_CANCELLED && ours) {
+        own_cancel(conn, request);
+        facts |= HF_FACT_CANCELLED;
+    }
+    if (request->wait_passing && !config->driver->waits_not(request)) {
+        facts |= HF_FACT_PATIENT;
+    }
+    const hf_verdict verdict =
+        hf_verdict_of(HF_ENDING_ERROR, class, request->replay, hf_stage_of(request), facts);
+    if (verdict.action == HF_ACTION_GIVE_UP && (facts & HF_FACT_GIVEN_UP) &&
+        !(facts & HF_FACT_OTHERS_OK)) {
+        error->limit = HF_LIMIT_MAX_OUTAGE;
+        error->limit_ms = hf_outage_longest(&pool->outage, config);
+    }
+    if (config->read_only && memcmp(error->sqlstate, "25006", 5) == 0) {
+        error->code = HF_ERR_READ_ONLY;
+    }
+    if (class == HF_CLASS_REPREPARE && verdict.action == HF_ACTION_FREE) {
+        request->flags |= HF_REQUEST_REPREPARED;
+        if (HF_STATEMENTS > 0) {
+            config->driver->forget(&conn->session, &conn->io, request);
+        }
+    }
+    if (class == HF_CLASS_CANCELLED && verdict.action == HF_ACTION_AGAIN && !ours) {
+        request->flags |= HF_REQUEST_FOREIGN;
+    }
+    if (!carry_out(conn, request, verdict, error)) {
+        return false;
+    }
+    if (verdict.action >= HF_ACTION_FREE) {
+        request->flags |= HF_REQUEST_UNDONE;
+    }
+    hf_request_requeue(pool, request);
+    if (verdict.action == HF_ACTION_ROLE) {
+        hf_resolve_role(request);
+        if (HF_WITH_RESOLVE && hf_conn_serving(conn)) {
+            hf_flight_send(conn); /* it is this server that is asked */
+        }
+    }
+    return verdict.action == HF_ACTION_LEAVE;
+}
+
+/* The server said OK, and our own CancelRequest was out: it may have ended the wait for a synchronous standby. */
+static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
+    static const char why[] = "committed here, perhaps not on the standby";
+    const hf_verdict verdict =
+        hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+                      facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN);
+    if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
+        if (ours) {
+            hf_cancel_error(conn, request, &request->error);
+        } else {
+            hf_error_set(&request->error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+        }
+        if (HF_WITH_WORDS) {
+            hf_error_message(&request->error, why, sizeof why - 1);
+        }
+    }
+    hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
+}
+
+/* It ran; only its rows could not be taken. Where nothing can be written that is a failure without effect. */
+static hf_outcome ran(const hf_pool *pool) {
+    return pool->config->read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
+}
+
+/* A row was too large. The server said OK. */
+static HF_RARE void too_large(hf_pool *pool, hf_request *request) {
+    static const char done[] = "; the server said OK, and what it did stands";
+    hf_error *error = &request->error;
+    if (HF_WITH_WORDS && !pool->config->read_only) {
+        char words[HF_MESSAGE_BYTES];
+        hf_writer out = hf_writer_on(words, sizeof words);
+        hf_write_text(&out, error->message);
+        hf_write_text(&out, done);
+        hf_error_message(error, words, strlen(words));
+    }
+    hf_request_end(pool, request, ran(pool), NULL);
+}
+
+/* The answer is whole, and it is not a plain OK. False: the connection is gone. */
+static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
+    hf_pool *pool = conn->pool;
+    hf_error *why = &conn->io.error; /* which lasts when the request runs again */
+    bool give_up = false;
+    if (request->error.code != HF_OK) {
+        *why = request->error;
+    } else if (why->code == HF_ERR_OPEN_TRANSACTION) {
+        request->error = *why;
+    } else {
+        why->code = HF_OK;
+    }
+    if (hf_stage_of(request) == HF_STAGE_ROLLBACK) {
+        hf_resolve_rolled_back(pool, request);
+    } else if (hf_asks(request)) {
+        give_up = hf_resolve_asked(conn, request, why);
+    } else if (hf_fate_of(request) ==
+               HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
+        pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
+        if (hf_flight_must_end(pool, request)) {
+            hf_cancel_error(conn, request, why);
+            hf_request_end(pool, request, HF_OUTCOME_FAILED, why);
+        } else {
+            request->flags |= HF_REQUEST_UNDONE;
+            hf_request_requeue(pool, request);
+        }
+    } else if (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
+        hf_cancel_error(conn, request, why);
+        hf_request_end(pool, request, ran(pool), why);
+    } else if (why->code == HF_OK) {
+        doubted(conn, request, ours);
+    } else if (why->code == HF_ERR_TOO_LARGE) {
+        too_large(pool, request);
+    } else {
+        give_up = refused(conn, request, ours);
+    }
+    if (conn->exposed > 0) {
+        conn->exposed--;
+    }
+    if (ours) {
+        hf_cancel_answered(conn);
+    }
+    if (give_up) {
+        if (HF_HOSTS_MAX > 1) {
+            hf_endpoints_standby(&pool->endpoints, conn->endpoint, pool->dials);
+        }
+        if (!hf_cancel_pending(conn)) { /* else it stays until the other side has ended that */
+            hf_conn_fail(conn, why);
+            return false;
+        }
+    }
+    /* An answer ends an outage, but not that of a standby. */
+    const bool role = why->code != HF_OK && !pool->config->read_only &&
+                      memcmp(why->sqlstate, "25006", sizeof "25006") == 0;
+    if (!hf_is_never(conn->stable_at) && !role) {
+        hf_pool_proved(conn);
+    }
+    why->code = HF_OK;
+    hf_cancel_next(conn);
+    return true;
+}
+
+/* The server has said all it has to say of the oldest request. False: the connection is gone. */
+static inline bool ready(hf_conn *conn) {
+    const hf_request *cancelled = conn->cancelled;
+    hf_request *request = pop(conn);
+    /* Most are; nothing hangs on it but time. */
+    bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
+                 conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
+                 !hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE &&
+                 !hf_cancel_may_hit(conn) && !conn->cancel_next;
+    if (!plain) {
+        return ready_but(conn, request, request == cancelled);
+    }
+    if (!hf_is_never(conn->stable_at)) {
+        hf_pool_proved(conn);
+    }
+    hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
+    return true;
+}
+
+static inline bool row(hf_conn *conn, hf_request *request) {
+    if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST)) {
+        return true;
+    }
+    request->n_rows++;
+    if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE) {
+        return true;
+    }
+    if (request == conn->cancelled) { /* the end of its answer cannot wait any more */
+        request->flags |= HF_REQUEST_ROWS_LOST;
+        return true;
+    }
+    conn->paused_at = conn->pool->now;
+    return false;
+}
+
+/* Logged in: the session may serve. */
+static void up(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    conn->dial.phase = HF_PHASE_QUERY;
+    if (HF_CONNS_MAX > 1) {
+        hf_pool_logged_in(pool);
+    }
+    conn->stable_at = pool->now + pool->config->stable_after_ms;
+    pool->ups++;
+    if (HF_HOSTS_MAX > 1) {
+        hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
+    }
+    hf_conn_step(conn, HF_EV_UP, NULL);
+    hf_pool_up(pool);
+    if (pool->config->stable_after_ms == 0) {
+        hf_pool_proved(conn);
+    }
+}
+
+static void notice(hf_conn *conn) {
+    const hf_config *config = conn->pool->config;
+    hf_error *error = &conn->io.error;
+    if (memcmp(error->sqlstate, "57P0", 4) == 0 &&
+        (error->sqlstate[4] == '1' || error->sqlstate[4] == '2')) {
+        memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
+    }
+    /* A cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */
+    hf_value routine;
+    static const char wait[] = "SyncRepWaitForLSN";
+    if (conn->flight.head && error->severity == 'W' &&
+        hf_fields_get(&conn->io.fields, HF_FIELD_ROUTINE, &routine) &&
+        routine.bytes == sizeof wait - 1 && memcmp(routine.data, wait, sizeof wait - 1) == 0) {
+        conn->flight.head->unconfirmed = true;
+    }
+    if (config->on_notice) {
+        config->on_notice(config->callback_user, conn->index, error);
+    }
+    error->code = HF_OK;
+}
+
+/* What goes wrong first with a request is what is said of it. */
+static void request_error(hf_conn *conn, hf_request *request, bool refused) {
+    hf_error *error = &conn->io.error;
+    if (request->error.code == HF_OK) {
+        request->error = *error;
+    }
+    if (refused && request->on_error) {
+        request->on_error(request, error, &conn->io.fields);
+    }
+    error->code = HF_OK;
+}
+
+/* The endpoint refused start-up parameters: dialled again with fewer, within the same attempt. */
+static void dial_again(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    pool->endpoints.list[hf_conn_endpoint(conn)].degraded = conn->io.degraded;
+    hf_dial_drop(&conn->dial);
+    if (HF_CONNS_MAX > 1) {
+        hf_pool_logged_in(pool);
+    }
+    int err = hf_dial_open(conn, &conn->dial);
+    if (err != HF_OK) {
+        hf_conn_link_failed(conn, err);
+        return;
+    }
+    hf_pool_activate(conn);
+}
+
+/* Acts on one piece of news. False: feed no more now. */
+static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
+    const hf_config *config = conn->pool->config;
+    hf_io *io = &conn->io;
+    hf_request *request = conn->flight.head;
+    if (!request && news >= HF_NEWS_COLUMNS && news <= HF_NEWS_READY) {
+        hf_error_set(&io->error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
+                     HF_WORDS("an answer that nobody asked for"));
+        news = HF_NEWS_BROKEN;
+    }
+    switch (news) {
+    case HF_NEWS_HELD:
+        if (HF_WITH_RESOLVE) {
+            hf_resolve_held(conn, request);
+        }
+        return true;
+    case HF_NEWS_COLUMNS:
+        if (request->on_columns) {
+            request->on_columns(request, &io->columns);
+        }
+        return true;
+    case HF_NEWS_SKIPPED:
+    case HF_NEWS_ERROR: request_error(conn, request, news == HF_NEWS_ERROR); return true;
+    case HF_NEWS_PROBED: hf_conn_step(conn, HF_EV_UP, NULL); return true;
+    case HF_NEWS_NOTICE: notice(conn); return true;
+    case HF_NEWS_NOTIFY:
+        if (config->on_notify) {
+            config->on_notify(config->callback_user, conn->index, io->channel, io->payload);
+        }
+        return true;
+    case HF_NEWS_UP: up(conn); return true;
+    case HF_NEWS_AGAIN: dial_again(conn); return false;
+    case HF_NEWS_FATAL:
+    case HF_NEWS_BROKEN: hf_conn_fail(conn, &io->error); return false;
+    case HF_NEWS_SLICE: return !hf_conn_spent(conn);
+    case HF_NEWS_ROW: /* hf_flight_feed() did it */
+    case HF_NEWS_READY:
+    case HF_NEWS_MORE: break;
+    }
+    return true;
+}
+
+bool hf_flight_feed(hf_conn *conn) {
+    const hf_driver *driver = conn->pool->config->driver;
+    do {
+        hf_request *request = conn->flight.head;
+        hf_news news = driver->feed(&conn->session, &conn->io, request);
+        if (news == HF_NEWS_MORE) {
+            return true;
+        }
+        bool on = news == HF_NEWS_ROW && request     ? row(conn, request)
+                  : news == HF_NEWS_READY && request ? ready(conn)
+                                                     : other_news(conn, news);
+        if (!on) {
+            return false;
+        }
+    } while (hf_flight_any(conn));
+    return true;
+}
+
+/* The connection was lost under this request: does it run again (true), or did it end (false)? */
+static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    if (hf_asks(request)) {
+        return hf_resolve_lost(conn, request, error);
+    }
+    if (hf_stage_of(request) == HF_STAGE_ROLLBACK) { /* nothing was committed */
+        return hf_resolve_roll_back_lost(pool, request);
+    }
+    const bool whole = request->sent_at <= conn->tx_sent;
+    if (!whole && hf_stage_of(request) == HF_STAGE_RUN &&
+        (request->n_rows > 0 || (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
+        request->flags |= HF_REQUEST_UNDONE; /* the first of a batch ran, its COMMIT was not sent */
+    }
+    const hf_verdict verdict = hf_verdict_of(
+        HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+        facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0));
+    return carry_out(conn, request, verdict, error);
+}
+
+void hf_flight_lost(hf_conn *conn, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    hf_queue again = { 0 };
+    while (conn->n_flight > 0) {
+        hf_request *request = pop(conn);
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* it was this link's */
+        /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
+        const bool told = request->error.severity == 'E';
+        if (survives(conn, request, told ? &request->error : error)) {
+            hf_queue_push(&again, request);
+        }
+    }
+    conn->exposed = 0;
+    while (again.tail) { /* to the head of the queue, in their order */
+        hf_request *request = again.tail;
+        hf_queue_remove(&again, request);
+        hf_request_requeue(pool, request);
+    }
+}

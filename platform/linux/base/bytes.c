@@ -1,0 +1,114 @@
+/* Growth is by half, so that appending stays linear; running out of memory ends the program at once. */
+#include "bytes.h"
+
+#include "base/text.h"
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void hf_out_of_memory(void) {
+    hf_last_words(HF_EXIT_INCOMPLETE,
+                  "out of memory; a report goes on when the same command is run again (a smaller "
+                  "--window-bytes helps)");
+    _exit(HF_EXIT_INCOMPLETE);
+}
+
+void *hf_must_alloc(size_t count, size_t size) {
+    void *memory = calloc(count ? count : 1, size ? size : 1);
+    if (!memory) {
+        hf_out_of_memory();
+    }
+    return memory;
+}
+
+char *hf_must_copy(const char *text) {
+    size_t size = strlen(text) + 1;
+    return memcpy(hf_must_alloc(size, 1), text, size);
+}
+
+void hf_bytes_reserve(hf_bytes *bytes, size_t more) {
+    if (more <= bytes->size - bytes->used) {
+        return;
+    }
+    if (more > SIZE_MAX / 4 - bytes->used) {
+        hf_out_of_memory();
+    }
+    size_t needed = bytes->used + more, size = bytes->size + bytes->size / 2;
+    size = size < needed ? needed : size;
+    size = size < 64 ? 64 : size;
+    char *data = realloc(bytes->data, size);
+    if (!data) {
+        hf_out_of_memory();
+    }
+    bytes->data = data;
+    bytes->size = size;
+}
+
+void hf_bytes_add(hf_bytes *bytes, const void *from, size_t count) {
+    if (count > 0) {
+        hf_bytes_reserve(bytes, count);
+        memcpy(bytes->data + bytes->used, from, count);
+        bytes->used += count;
+    }
+}
+
+void hf_bytes_add_byte(hf_bytes *bytes, char byte) {
+    hf_bytes_reserve(bytes, 1);
+    bytes->data[bytes->used++] = byte;
+}
+
+void hf_bytes_add_text(hf_bytes *bytes, const char *text) {
+    hf_bytes_add(bytes, text, strlen(text));
+}
+
+void hf_bytes_format(hf_bytes *bytes, const char *format, ...) {
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length > 0) {
+        hf_bytes_reserve(bytes, (size_t)length + 1);
+        vsnprintf(bytes->data + bytes->used, (size_t)length + 1, format, again);
+        bytes->used += (size_t)length;
+    }
+    va_end(again);
+}
+
+const char *hf_bytes_text(hf_bytes *bytes) {
+    hf_bytes_reserve(bytes, 1);
+    bytes->data[bytes->used] = '\0';
+    return bytes->data;
+}
+
+void hf_bytes_reset(hf_bytes *bytes, size_t keep) {
+    bytes->used = 0;
+    if (bytes->size > keep) {
+        hf_bytes_free(bytes);
+    }
+}
+
+void hf_bytes_free(hf_bytes *bytes) {
+    free(bytes->data);
+    *bytes = (hf_bytes){ 0 };
+}
+
+void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count) {
+    while (count > 0) {
+        uint32_t code;
+        size_t length = hf_character(text, count, &code);
+        if (length > 0 && hf_printable(code)) {
+            hf_bytes_add(bytes, text, length);
+        } else {
+            bool space = length > 0 && (code == '\n' || code == '\r' || code == '\t');
+            hf_bytes_add_byte(bytes, space ? ' ' : '?');
+        }
+        length = length > 0 ? length : 1;
+        text += length;
+        count -= length;
+    }
+}

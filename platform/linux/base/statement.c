@@ -1,0 +1,290 @@
+#include "statement.h"
+
+#include "failure.h"
+#include "input.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LINE_SHOWN 120 /* characters of a long line that are shown around the place */
+
+/* Behind blanks and comments; block comments nest (PostgreSQL docs 4.1.5). */
+static const char *skip(const char *at) {
+    for (;;) {
+        if (isspace((unsigned char)*at)) {
+            at++;
+        } else if (at[0] == '-' && at[1] == '-') {
+            at += strcspn(at, "\n");
+        } else if (at[0] == '/' && at[1] == '*') {
+            unsigned depth = 0;
+            do {
+                if (at[0] == '/' && at[1] == '*') {
+                    depth++;
+                    at += 2;
+                } else if (at[0] == '*' && at[1] == '/') {
+                    depth--;
+                    at += 2;
+                } else if (*at) {
+                    at++;
+                }
+            } while (depth > 0 && *at);
+        } else {
+            return at;
+        }
+    }
+}
+
+static bool starts_with(const char *at, const char *word) {
+    size_t length = strlen(word);
+    return strncasecmp(at, word, length) == 0 && !isalnum((unsigned char)at[length]) &&
+           at[length] != '_';
+}
+
+bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
+    static const char *const control[] = {
+        "BEGIN", "START",     "COMMIT",  "END",     "ROLLBACK",
+        "ABORT", "SAVEPOINT", "RELEASE", "PREPARE", "DEALLOCATE"
+    };
+    if (from->used >= 3 && memcmp(from->data, "\xef\xbb\xbf", 3) == 0) {
+        from->used -= 3;
+        memmove(from->data, from->data + 3, from->used);
+    }
+    const char *sql = hf_bytes_text(from);
+    const char *foreign = from->used >= 2 && memcmp(sql, "\x1f\x8b", 2) == 0
+                              ? "it is packed by gzip: gunzip unpacks it"
+                              : hf_input_foreign(sql, from->used);
+    if (foreign) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: %s", place, foreign);
+    }
+    if (strlen(sql) != from->used) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "%s: a NUL byte in the statement: it is text in UTF-8 (from UTF-16: iconv -f "
+            "UTF-16LE -t UTF-8)",
+            place);
+    }
+    const char *first = skip(sql);
+    if (*skip(*first == ';' ? first + 1 : first) == '\0') {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s: there is no statement in it", place);
+    }
+    if (starts_with(first, "COPY")) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "%s: COPY moves data outside a statement's rows, which holdfast does not do: use "
+            "SELECT, or INSERT with --write",
+            place);
+    }
+    for (size_t i = 0; i < sizeof control / sizeof control[0]; i++) {
+        if (starts_with(first, control[i])) {
+            return hf_fail(failure, HF_EXIT_USAGE,
+                           "%s: %s does not fit one statement that may run on any connection: each "
+                           "statement is a transaction of its own",
+                           place, control[i]);
+        }
+    }
+    return true;
+}
+
+bool hf_statement_begins(const char *text) {
+    static const char *const words[] = { "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE",
+                                         "WITH",   "VALUES", "CALL",   "DO" };
+    text = skip(text);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (starts_with(text, words[i]) && isspace((unsigned char)text[strlen(words[i])])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool hf_statement_counts(const char *sql) {
+    static const char *const counted[] = { "INSERT", "UPDATE", "DELETE", "MERGE",
+                                           "SELECT", "WITH",   "VALUES", "TABLE" };
+    const char *first = skip(sql);
+    while (*first == '(' || *first == ';') {
+        first = skip(first + 1);
+    }
+    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
+        if (starts_with(first, counted[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- literals that name a moment ------------------------------------------------------------------ */
+
+/* The word at hand of a literal's text, as its escapes read. */
+typedef struct hf_moment {
+    char word[16];
+    size_t used;
+    bool began; /* the literal had a word before this one */
+    bool found;
+} hf_moment;
+
+/* A literal that begins with such a word (`nowhere` does, too: it costs no more than some speed), or has it as a word
+ * of its own behind others: '10:00 today', '[now,)', '{today,tomorrow}'. */
+static void end_word(hf_moment *moment) {
+    static const char *const words[] = { "now", "today", "tomorrow", "yesterday" };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t length = strlen(words[i]);
+        moment->found = moment->found ||
+                        (moment->used >= length && memcmp(moment->word, words[i], length) == 0 &&
+                         (moment->used == length || !moment->began));
+    }
+    moment->began = moment->began || moment->used > 0;
+    moment->used = 0;
+}
+
+static bool is_name(char c) {
+    return isalnum((unsigned char)c) || c == '_' || (c & 0x80);
+}
+
+static void put(hf_moment *moment, char c) {
+    if (!is_name(c)) {
+        end_word(moment);
+    } else if (moment->used < sizeof moment->word) {
+        moment->word[moment->used++] = (char)tolower((unsigned char)c);
+    }
+}
+
+/* A character by its number may be of any word: that is not looked into. */
+static bool is_number(char c) {
+    return (c >= '0' && c <= '7') || c == 'x' || c == 'u' || c == 'U';
+}
+
+/* Behind a literal's closing quote: where it goes on, if only blanks with a line break in them lie between the
+ * two (docs 4.1.2.1); NULL it does not. */
+static const char *continuation(const char *at) {
+    const char *next = at;
+    bool broken = false;
+    for (;;) {
+        if (next[0] == '-' && next[1] == '-') {
+            next += strcspn(next, "\n");
+        } else if (isspace((unsigned char)*next)) {
+            broken = broken || *next == '\n' || *next == '\r';
+            next++;
+        } else {
+            return broken && *next == '\'' ? next + 1 : NULL;
+        }
+    }
+}
+
+/* Behind a literal in single quotes; at: behind its first. kind: 'E' or 'U' with escapes, which of the latter are
+ * all numbers (docs 4.1.2.2, 4.1.2.3), or 0. */
+static const char *quoted(hf_moment *moment, const char *at, char kind) {
+    while (*at) {
+        if (at[0] == '\'' && at[1] == '\'') {
+            put(moment, '\'');
+            at += 2;
+        } else if (*at == '\'') {
+            const char *next = continuation(at + 1);
+            if (!next) {
+                break;
+            }
+            at = next;
+        } else if (kind && at[0] == '\\' && at[1]) {
+            moment->found = moment->found || kind == 'U' || is_number(at[1]);
+            put(moment, strchr("bfnrt", at[1]) ? ' ' : at[1]);
+            at += 2;
+        } else {
+            put(moment, *at++);
+        }
+    }
+    end_word(moment);
+    return *at ? at + 1 : at;
+}
+
+/* Behind $$…$$ or $tag$…$tag$; NULL: it is none, but $1, say. */
+static const char *dollar_quoted(hf_moment *moment, const char *at) {
+    const char *tag = at + 1;
+    if (isdigit((unsigned char)*tag)) {
+        return NULL;
+    }
+    while (is_name(*tag)) {
+        tag++;
+    }
+    if (*tag != '$') {
+        return NULL;
+    }
+    size_t length = (size_t)(tag + 1 - at);
+    const char *text = tag + 1;
+    while (*text && strncmp(text, at, length) != 0) {
+        put(moment, *text++);
+    }
+    end_word(moment);
+    return *text ? text + length : text;
+}
+
+bool hf_statement_keeps(const char *sql) {
+    hf_moment moment = { .used = 0 };
+    for (const char *at = skip(sql); *at && !moment.found; at = skip(at)) {
+        const char *behind = NULL;
+        moment.began = false;
+        if (*at == '\'') {
+            behind = quoted(&moment, at + 1, 0);
+        } else if (strncasecmp(at, "E'", 2) == 0) {
+            behind = quoted(&moment, at + 2, 'E');
+        } else if (strncasecmp(at, "U&'", 3) == 0) {
+            behind = quoted(&moment, at + 3, 'U');
+        } else if (*at == '"') { /* a name; "" in it begins another, which comes to the same */
+            behind = at + 1 + strcspn(at + 1, "\"");
+            behind += *behind == '"';
+        } else if (*at == '$') {
+            behind = dollar_quoted(&moment, at);
+        } else if (is_name(*at)) {
+            for (behind = at; is_name(*behind) || *behind == '$';) {
+                behind++;
+            }
+            moment.found = behind - at == 7 && strncasecmp(at, "UESCAPE", 7) == 0;
+        }
+        at = behind ? behind : at + 1;
+    }
+    return !moment.found;
+}
+
+/* ---- a place in it -------------------------------------------------------------------------------- */
+
+static bool continues(const char *at) {
+    return ((unsigned char)*at & 0xc0) == 0x80;
+}
+
+void hf_statement_point(hf_bytes *to, const char *sql, uint32_t position) {
+    const char *line = sql, *at = sql;
+    unsigned number = 1;
+    for (uint32_t character = 1; *at && character < position; character++) {
+        number += *at == '\n';
+        line = *at == '\n' ? at + 1 : line;
+        do {
+            at++;
+        } while (continues(at));
+    }
+    if (position == 0 || *at == '\0') {
+        return;
+    }
+    /* Of a very long line, what is around the place. */
+    size_t length = strcspn(line, "\r\n");
+    const char *from = at - line > LINE_SHOWN / 2 ? at - LINE_SHOWN / 2 : line;
+    while (from < at && continues(from)) {
+        from++;
+    }
+    size_t shown = length - (size_t)(from - line);
+    shown = shown > LINE_SHOWN ? LINE_SHOWN : shown;
+    while (shown > 0 && continues(from + shown)) {
+        shown--;
+    }
+    size_t before = to->used;
+    hf_bytes_format(to, "LINE %u: %s", number, from > line ? "..." : "");
+    size_t indent = to->used - before;
+    hf_bytes_add_printable(to, from, shown);
+    hf_bytes_add_byte(to, '\n');
+    for (const char *c = from; c < at; c++) {
+        indent += !continues(c);
+    }
+    while (indent-- > 0) {
+        hf_bytes_add_byte(to, ' ');
+    }
+    hf_bytes_add_byte(to, '^');
+}

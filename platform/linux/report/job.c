@@ -1,0 +1,457 @@
+/* The report's loop. Everything that changes the window's order happens here, between ticks. */
+#include "job.h"
+
+#include "base/csv_out.h"
+#include "base/failure.h"
+#include "base/log.h"
+#include "base/signals.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COMMIT_EVERY_MS  1000
+#define KEEP_EVERY_MS    20 /* at the latest; else before every sleep */
+#define STARVED_AFTER_MS 5000
+#define INTENT_ROOM      (256 * 1024)
+#define NOTED_BYTES      (1024 * 1024)
+#define REFUSALS_TOLD    100
+
+uint64_t hf_job_ended(const hf_job *job) {
+    return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
+}
+
+void hf_job_stop(hf_job *job, const hf_failure *failure) {
+    if (!job->stopping ||
+        (hf_exit_stronger(failure->status, job->failure.status) == failure->status &&
+         failure->status != job->failure.status)) {
+        job->failure = *failure;
+    }
+    job->stopping = true;
+}
+
+bool hf_job_is_head(const hf_job *job, const hf_line *line) {
+    return line == hf_window_head(&job->window);
+}
+
+hf_bytes *hf_job_sink(hf_job *job, hf_line *line) {
+    return line->streams ? hf_outfile_buffer(&job->outputs.out) : &line->out;
+}
+
+static void output_failed(hf_job *job, const hf_outfile *file) {
+    hf_failure failure;
+    hf_outfile_fail(file, &failure);
+    hf_job_stop(job, &failure);
+}
+
+/* What the head gathered goes to the file, and its further rows with it. */
+static void stream(hf_job *job, hf_line *line) {
+    line->streams = true;
+    hf_bytes_add(hf_outfile_buffer(&job->outputs.out), line->out.data, line->out.used);
+    hf_bytes_reset(&line->out, 65536);
+    hf_window_count(&job->window, line);
+    if (!hf_outfile_added(&job->outputs.out)) {
+        output_failed(job, &job->outputs.out);
+    }
+}
+
+/* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output; one whose
+ * COMMIT can be asked about is kept whole, for its output is noted before that. */
+static bool may_stream(const hf_job *job, const hf_line *line) {
+    if (job->options->affected) {
+        return false; /* each of its rows ends with a count that is known when all were seen */
+    }
+    return job->replay == HF_REPLAY_SAFE ||
+           (job->replay == HF_REPLAY_UNSENT && line->out.used > NOTED_BYTES);
+}
+
+void hf_job_added(hf_job *job, hf_line *line) {
+    if (!line->streams) {
+        hf_window_count(&job->window, line);
+        if (hf_job_is_head(job, line) && may_stream(job, line)) {
+            stream(job, line);
+        }
+    } else if (!hf_outfile_added(&job->outputs.out)) {
+        output_failed(job, &job->outputs.out);
+    }
+}
+
+/* ---- taking lines on ------------------------------------------------------------------------------ */
+
+static void wrong_width(hf_job *job, hf_line *line) {
+    char text[80];
+    snprintf(text, sizeof text, "%zu field%s instead of %zu", line->n_cells,
+             line->n_cells == 1 ? "" : "s", job->scan.n_header);
+    hf_line_end(line, HF_LINE_REJECTED, hf_err_name(HF_ERR_ARGUMENT), text, strlen(text));
+}
+
+/* Reads the next line into the window. False: there is none, or no room. */
+static bool take_line(hf_job *job) {
+    hf_csv_record record;
+    hf_failure failure;
+    if (job->input_ended || hf_window_full(&job->window) ||
+        (!hf_window_empty(&job->window) && job->window.bytes > job->options->window_bytes)) {
+        return false;
+    }
+    int got = hf_csv_in_next(job->in, &record, &failure);
+    if (got < 0) {
+        hf_fail_more(&failure, "; when the job began it was whole");
+        hf_job_stop(job, &failure);
+    }
+    if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end are none */
+        job->input_ended = true;
+        return false;
+    }
+    hf_line *line = hf_window_add(&job->window, &record);
+    job->taken = record.line;
+    if (line->n_cells != job->scan.n_header) {
+        wrong_width(job, line);
+    } else if (!hf_fates_take(&job->fates, line)) {
+        hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
+    }
+    hf_window_count(&job->window, line);
+    return true;
+}
+
+static hf_line *next_ready(hf_job *job) {
+    if (job->n_again > 0) {
+        for (uint64_t i = job->window.head; i < job->window.tail; i++) {
+            if (hf_window_at(&job->window, i)->state == HF_LINE_READY) {
+                job->n_again--;
+                return hf_window_at(&job->window, i);
+            }
+        }
+    }
+    while (take_line(job)) {
+        hf_line *line = hf_window_at(&job->window, job->window.tail - 1);
+        if (line->state == HF_LINE_READY) {
+            return line;
+        }
+    }
+    return NULL;
+}
+
+/* Keeps as many statements under way as there may be. */
+static void submit(hf_job *job) {
+    const hf_config *config = job->client.config;
+    unsigned most =
+        config->max_concurrent * (job->replay == HF_REPLAY_SAFE ? config->max_pipelined : 1);
+    if (job->replay != HF_REPLAY_SAFE && !hf_intents_reserve(&job->intents, INTENT_ROOM)) {
+        hf_failure failure;
+        hf_intents_fail(&job->intents, &failure);
+        hf_job_stop(job, &failure);
+    }
+    while (!job->stopping && job->running < most) {
+        hf_line *line = next_ready(job);
+        if (!line) {
+            break;
+        }
+        hf_answers_submit(job, line);
+    }
+}
+
+/* ---- letting lines go ----------------------------------------------------------------------------- */
+
+/* Line number, the input's cells, code, message; as many cells as the header has. */
+static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
+                        const hf_line *line) {
+    hf_failure failure;
+    if (!hf_outputs_need(&job->outputs, file, header, &failure)) {
+        hf_job_stop(job, &failure);
+        return false;
+    }
+    hf_bytes *to = hf_outfile_buffer(file);
+    hf_bytes_format(to, "%llu", (unsigned long long)line->line);
+    for (size_t i = 0; i < job->scan.n_header; i++) {
+        hf_bytes_add_byte(to, ',');
+        if (i < line->n_cells) {
+            hf_csv_add_cell(to, line->cells[i], false);
+        }
+    }
+    hf_bytes_add_byte(to, ',');
+    hf_csv_add_cell(to, hf_text(line->code), false);
+    hf_bytes_add_byte(to, ',');
+    hf_csv_add_cell(to,
+                    (hf_value){ .data = line->message.used ? line->message.data : "",
+                                .bytes = line->message.used },
+                    false);
+    hf_bytes_add_byte(to, '\n');
+    if (!hf_outfile_added(file)) {
+        output_failed(job, file);
+        return false;
+    }
+    return true;
+}
+
+/* The first ones are worth a warning each; a million of them are worth a file. */
+static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
+    const hf_log_field fields[] = { { .name = "line", .number = line->line },
+                                    { .name = "code", .text = line->code } };
+    hf_log_fields(job->refusals < REFUSALS_TOLD ? HF_LOG_WARN : HF_LOG_DEBUG, fields, 2,
+                  "line %llu %s: %s %.*s", (unsigned long long)line->line, what, line->code,
+                  (int)(line->message.used < 500 ? line->message.used : 500),
+                  line->message.used ? line->message.data : "");
+    if (++job->refusals == REFUSALS_TOLD) {
+        hf_log(HF_LOG_WARN,
+               "further lines of that kind are told in the files only (and at --log-level debug)");
+    }
+}
+
+/* Puts the head line's end into the files. False: it could not be, and stays. */
+static bool let_go(hf_job *job, hf_line *line) {
+    hf_outfile *out = &job->outputs.out;
+    if (line->state == HF_LINE_OK) {
+        hf_bytes_add(hf_outfile_buffer(out), line->out.data, line->out.used);
+        if (!hf_outfile_added(out)) {
+            output_failed(job, out);
+            return false;
+        }
+        job->record.lines_done++;
+        job->record.lines_idle += strcmp(line->code, HF_LINE_IDLE) == 0;
+    } else if (line->state == HF_LINE_REJECTED) {
+        if (!add_refusal(job, &job->outputs.rejects, &job->rejects_header, line)) {
+            return false;
+        }
+        log_refusal(job, line, "is rejected");
+        job->record.lines_rejected++;
+    } else {
+        if (!add_refusal(job, &job->outputs.unknown, &job->unknown_header, line)) {
+            return false;
+        }
+        log_refusal(job, line, "is unknown");
+        job->record.lines_unknown++;
+    }
+    job->head_start = hf_outfile_length(out);
+    job->record.output_bytes = job->head_start;
+    job->record.rejects_bytes = hf_outfile_length(&job->outputs.rejects);
+    job->record.unknown_bytes = hf_outfile_length(&job->outputs.unknown);
+    job->record.input_offset = line->end;
+    job->record.next_line = line->next_line;
+    job->noted = false;
+    if (!job->dirty) {
+        job->dirty = true;
+        job->commit_at = hf_client_now(&job->client) + COMMIT_EVERY_MS;
+    }
+    return true;
+}
+
+/* A line that is under way became the head. */
+static void lead(hf_job *job, hf_line *line) {
+    if (!line->streams && may_stream(job, line)) {
+        stream(job, line);
+    }
+    if (line->paused) {
+        line->paused = false;
+        hf_resume(job->client.pool, &line->request);
+    }
+}
+
+static void let_lines_go(hf_job *job) {
+    while (!hf_window_empty(&job->window)) {
+        hf_line *line = hf_window_head(&job->window);
+        if (line->state == HF_LINE_RUNNING) {
+            lead(job, line);
+            return;
+        }
+        if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE || !let_go(job, line)) {
+            return;
+        }
+        hf_window_remove(&job->window);
+    }
+}
+
+/* ---- room ----------------------------------------------------------------------------------------- */
+
+/* Paused lines hold connections. If the head is not on one, and cannot get one, they would wait for each
+ * other for ever: a paused read gives its connection up, a paused write goes beyond its room. */
+static void feed_the_head(hf_job *job, hf_ms now) {
+    const hf_line *head = hf_window_empty(&job->window) ? NULL : hf_window_head(&job->window);
+    hf_line *paused = NULL;
+    for (uint64_t i = job->window.head; head && head->request.conn == NULL && i < job->window.tail;
+         i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        paused = line->state == HF_LINE_RUNNING && line->paused ? line : paused;
+    }
+    if (!paused || head->state != HF_LINE_RUNNING) {
+        job->starved = HF_NEVER;
+        return;
+    }
+    if (job->starved == HF_NEVER) {
+        job->starved = now;
+    } else if (now - job->starved >= STARVED_AFTER_MS) {
+        job->starved = HF_NEVER;
+        paused->paused = false;
+        if (job->replay == HF_REPLAY_SAFE) {
+            paused->again = true;
+            hf_cancel(job->client.pool, &paused->request);
+        } else {
+            paused->unbounded = true;
+            hf_resume(job->client.pool, &paused->request);
+        }
+    }
+}
+
+static void resume_paused(hf_job *job, hf_ms now) {
+    for (uint64_t i = job->window.head;
+         i < job->window.tail && job->window.bytes <= job->options->window_bytes; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->state == HF_LINE_RUNNING && line->paused) {
+            line->paused = false;
+            hf_resume(job->client.pool, &line->request);
+        }
+    }
+    if (job->window.bytes > job->options->window_bytes) {
+        feed_the_head(job, now);
+    }
+}
+
+/* ---- durability ----------------------------------------------------------------------------------- */
+
+/* Only what still matters: lines in the window, and those that an earlier run got further with. */
+static void compact_intents(hf_job *job) {
+    hf_intents_compact_begin(&job->intents);
+    for (uint64_t i = job->window.head; i < job->window.tail; i++) {
+        const hf_line *line = hf_window_at(&job->window, i);
+        if (!line->intended) {
+            continue;
+        }
+        if (line->ticket[0] && line->state != HF_LINE_OK && line->state != HF_LINE_REJECTED &&
+            line->state != HF_LINE_UNKNOWN) {
+            hf_answers_note_commit(job, line);
+            continue;
+        }
+        hf_intent intent = { .line = line->line, .kind = HF_INTENT_SENT };
+        memcpy(intent.code, line->code, sizeof intent.code);
+        if (line->state == HF_LINE_OK) {
+            intent.kind = HF_INTENT_OK;
+            intent.text = line->out.data;
+            intent.text_bytes = line->out.used;
+        } else if (line->state == HF_LINE_REJECTED || line->state == HF_LINE_UNKNOWN) {
+            intent.kind = line->state == HF_LINE_REJECTED ? HF_INTENT_REJECTED : HF_INTENT_UNKNOWN;
+            intent.text = line->message.data;
+            intent.text_bytes = line->message.used;
+        } else if (line->state != HF_LINE_RUNNING) {
+            intent.kind = HF_INTENT_NOT_RUN;
+        }
+        hf_intents_add(&job->intents, &intent);
+    }
+    for (size_t i = 0; i < job->fates.count; i++) {
+        if (job->fates.items[i].intent.line > job->taken) {
+            hf_intents_add(&job->intents, &job->fates.items[i].intent);
+        }
+    }
+    if (!hf_intents_compact_end(&job->intents)) {
+        hf_failure failure;
+        hf_intents_fail(&job->intents, &failure);
+        hf_job_stop(job, &failure);
+    }
+}
+
+static bool uses_intents(const hf_job *job) {
+    return job->replay != HF_REPLAY_SAFE;
+}
+
+static void commit(hf_job *job) {
+    hf_failure failure;
+    if (uses_intents(job) && !hf_intents_write(&job->intents, job->stopping)) {
+        hf_intents_fail(&job->intents, &failure);
+        hf_job_stop(job, &failure);
+    }
+    if (!hf_outputs_commit(&job->outputs, &job->record, &failure)) {
+        hf_job_stop(job, &failure);
+        return;
+    }
+    job->dirty = false;
+    job->noted = true;
+    if (uses_intents(job) && hf_intents_worth_compacting(&job->intents)) {
+        compact_intents(job);
+    }
+    if (hf_scan_changed(&job->scan, job->in, job->options->cost_file)) {
+        hf_fail(
+            &failure, HF_EXIT_REFUSED,
+            "%s was changed while the report ran: bring it back as it was, or start over with --restart",
+            job->options->cost_file);
+        hf_job_stop(job, &failure);
+    }
+}
+
+/* Before every sleep: what is done is in the files, where kill -9 cannot reach it; once a second on the disk. */
+static void keep(hf_job *job, hf_ms now) {
+    hf_failure failure;
+    if (job->dirty && now >= job->commit_at) {
+        commit(job);
+        return;
+    }
+    if (uses_intents(job) && job->intents.gathered.used > 0 &&
+        !hf_intents_write(&job->intents, false)) {
+        hf_intents_fail(&job->intents, &failure);
+        hf_job_stop(job, &failure);
+    }
+    if (!job->noted) {
+        if (!hf_outputs_note(&job->outputs, &job->record, &failure)) {
+            hf_job_stop(job, &failure);
+        }
+        job->noted = true;
+    }
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------- */
+
+static void look_for_an_end(hf_job *job, hf_ms now) {
+    hf_failure failure;
+    if (hf_signals_caught()) {
+        hf_fail(&failure, HF_EXIT_INCOMPLETE, "stopped by %s; run the same command again to go on",
+                strsignal(hf_signals_caught()));
+        hf_job_stop(job, &failure);
+    } else if (now >= job->deadline) {
+        char text[32];
+        hf_fail(&failure, HF_EXIT_INCOMPLETE,
+                "the job's time is over (--deadline %s); run the same command again to go on",
+                hf_duration_text(job->options->deadline_ms, text, sizeof text));
+        hf_job_stop(job, &failure);
+    }
+}
+
+static hf_ms earliest(hf_ms a, hf_ms b, hf_ms c, hf_ms d) {
+    a = a < b ? a : b;
+    c = c < d ? c : d;
+    return a < c ? a : c;
+}
+
+/* One round: submit, tick, put in order. False: the job is over, one way or the other. */
+static bool turn(hf_job *job) {
+    submit(job);
+    uint64_t statements = job->summary.statements, ended = hf_job_ended(job);
+    hf_ms next = hf_client_tick(&job->client), now = hf_client_now(&job->client);
+    let_lines_go(job);
+    resume_paused(job, now);
+    look_for_an_end(job, now);
+    if (job->stopping || (job->input_ended && hf_window_empty(&job->window))) {
+        return false;
+    }
+    hf_ms redraw = hf_progress_tick(&job->progress, &job->client, hf_job_ended(job), now);
+    bool moved = job->summary.statements != statements || hf_job_ended(job) != ended;
+    if (moved && now < job->keep_at && !uses_intents(job)) {
+        return true; /* the connections come first: they have nothing to do */
+    }
+    keep(job, now);
+    job->keep_at = now + KEEP_EVERY_MS;
+    if (!moved && next > now) {
+        hf_client_wait(&job->client, earliest(next, redraw, job->dirty ? job->commit_at : HF_NEVER,
+                                              job->deadline));
+    }
+    return true;
+}
+
+void hf_job_run(hf_job *job) {
+    job->starved = job->commit_at = HF_NEVER;
+    job->noted = true;
+    while (turn(job)) {
+    }
+    keep(job, hf_client_now(&job->client)); /* saying goodbye may take its time */
+    hf_progress_end(&job->progress);
+    hf_client_close(&job->client);
+    let_lines_go(job);
+    if (hf_outputs_retreat(&job->outputs, &job->record)) {
+        commit(job);
+    }
+}

@@ -1,0 +1,373 @@
+/* `holdfast report`: what is checked before anything is written, and what is said at the end.
+ *
+ *     options, query, connection settings -> the input, read once -> what an earlier run left ->
+ *     the query, prepared once -> files made or opened -> the job -> its name, the summary
+ */
+#include "program.h"
+
+#include "base/csv_out.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "base/statement.h"
+#include "cli/connection.h"
+#include "database.h"
+#include "job.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define QUERY_BYTES_MAX (16 * 1024 * 1024)
+
+/* ---- the query ------------------------------------------------------------------------------------ */
+
+static hf_value copy_value(hf_value value) {
+    char *copy = hf_must_alloc(value.bytes + 1, 1);
+    if (value.bytes) {
+        memcpy(copy, value.data, value.bytes);
+    }
+    return (hf_value){ .data = copy, .bytes = value.bytes };
+}
+
+static void free_columns(hf_job *job) {
+    for (uint16_t i = 0; i < job->n_columns; i++) {
+        free((void *)(uintptr_t)job->columns[i].data);
+    }
+    free(job->columns);
+    job->columns = NULL;
+    job->n_columns = 0;
+}
+
+static void on_prepared(hf_request *request, hf_columns *columns) {
+    hf_job *job = request->user;
+    hf_column column;
+    free_columns(job);
+    job->columns = hf_must_alloc(columns->n_columns, sizeof *job->columns);
+    while (job->n_columns < columns->n_columns && hf_columns_next(columns, &column)) {
+        job->columns[job->n_columns++] = copy_value(column.name);
+    }
+    job->n_params = columns->n_params;
+}
+
+/* The server's opinion of the query before anything is written (SEMANTICS 28). */
+static bool prepare(hf_job *job, hf_failure *failure) {
+    hf_request request = { .sql = job->sql.data,
+                           .prepare_only = true,
+                           .prepare = job->prepare,
+                           .wait_passing = true,
+                           .replay = HF_REPLAY_SAFE,
+                           .on_columns = on_prepared,
+                           .timeout_ms = job->options->deadline_ms,
+                           .user = job };
+    char what[300];
+    bool over = hf_client_run(&job->client, &request);
+    if (!over) {
+        hf_client_close(&job->client); /* ends the request, which lies on this stack */
+        return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
+                       strsignal(hf_signals_caught()));
+    }
+    if (request.outcome == HF_OUTCOME_OK) {
+        return true;
+    }
+    snprintf(what, sizeof what, "preparing %.250s", job->options->query);
+    hf_client_failure(&job->client, &request, what, failure);
+    if (failure->status == HF_EXIT_USAGE && request.error.position > 0) {
+        hf_bytes place = { 0 };
+        hf_bytes_add_byte(&place, '\n');
+        hf_statement_point(&place, job->sql.data, request.error.position);
+        hf_fail_more(failure, hf_bytes_text(&place));
+        hf_bytes_free(&place);
+    }
+    return false;
+}
+
+/* Which database this is, and whether it is the one that an earlier run was against. */
+static bool know_database(hf_job *job, bool resume, hf_failure *failure) {
+    char what[300];
+    snprintf(what, sizeof what, "preparing %.250s", job->options->query);
+    return hf_database_ask(&job->client, what, job->options->deadline_ms, &job->database,
+                           failure) &&
+           (!resume ||
+            hf_database_same(&job->record.database, &job->database, job->outputs.part, failure));
+}
+
+static void hash_columns(const hf_job *job, uint8_t out[HF_HASH_BYTES]) {
+    hf_bytes text = { 0 };
+    for (uint16_t i = 0; i < job->n_columns; i++) {
+        hf_bytes_format(&text, "%zu:", job->columns[i].bytes);
+        hf_bytes_add(&text, job->columns[i].data, job->columns[i].bytes);
+    }
+    hf_sha256_of(text.data, text.used, out);
+    hf_bytes_free(&text);
+}
+
+/* ---- the files ------------------------------------------------------------------------------------ */
+
+static void make_headers(hf_job *job, hf_bytes *output) {
+    bool alone = job->scan.n_header + job->n_columns + job->options->affected == 1;
+    hf_bytes names = { 0 };
+    for (size_t i = 0; i < job->scan.n_header; i++) {
+        hf_bytes_add_text(&names, i ? "," : "");
+        hf_csv_add_cell(&names, job->scan.header[i], alone);
+    }
+    hf_bytes_add(output, names.data, names.used);
+    for (uint16_t i = 0; i < job->n_columns; i++) {
+        hf_bytes_add_byte(output, ',');
+        hf_csv_add_cell(output, job->columns[i], false);
+    }
+    hf_bytes_add_text(output, job->options->affected ? ",affected\n" : "\n");
+    hf_bytes *const others[] = { &job->rejects_header, &job->unknown_header };
+    for (size_t i = 0; i < 2; i++) {
+        hf_bytes_add_text(others[i], "line,");
+        hf_bytes_add(others[i], names.data, names.used);
+        hf_bytes_add_text(others[i], ",code,message\n");
+    }
+    hf_bytes_free(&names);
+}
+
+static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
+    uint8_t columns[HF_HASH_BYTES];
+    hf_bytes header = { 0 };
+    bool good = true;
+    hash_columns(job, columns);
+    make_headers(job, &header);
+    if (resume && memcmp(columns, job->record.columns, sizeof columns) != 0) {
+        good = hf_fail(
+            failure, HF_EXIT_REFUSED,
+            "the query's columns are not those %s was begun with: something in the database was "
+            "changed; change it back, or start over with --restart",
+            job->outputs.part);
+    } else if (resume) {
+        job->record.runs++;
+        job->record.database = job->database;
+        good = hf_outputs_resume(&job->outputs, &job->record, failure) &&
+               hf_outputs_commit(&job->outputs, &job->record, failure);
+    } else {
+        job->record = (hf_position_record){ .identity = job->scan.identity,
+                                            .input_offset = job->scan.first_offset,
+                                            .next_line = job->scan.first_line,
+                                            .runs = 1,
+                                            .database = job->database };
+        memcpy(job->record.columns, columns, sizeof columns);
+        good = hf_outputs_begin(&job->outputs, &header, &job->record, failure);
+    }
+    hf_bytes_free(&header);
+    job->head_start = job->record.output_bytes;
+    if (good && job->replay != HF_REPLAY_SAFE) {
+        good = hf_intents_open(&job->intents, job->outputs.intents_path, job->record.next_line,
+                               hf_fates_add, &job->fates, failure);
+        hf_fates_sort(&job->fates);
+        job->outputs.new_names = true;
+        good =
+            good && hf_outputs_commit(&job->outputs, &job->record, failure); /* the folder, too */
+    }
+    return good &&
+           hf_csv_in_seek(job->in, job->record.input_offset, job->record.next_line, failure);
+}
+
+/* ---- running -------------------------------------------------------------------------------------- */
+
+static void start_clocks(hf_job *job, bool resume) {
+    hf_ms now = hf_client_now(&job->client);
+    job->deadline =
+        job->options->deadline_ms ? job->summary.from + job->options->deadline_ms : HF_NEVER;
+    hf_window_init(&job->window, job->options->window);
+    hf_progress_init(&job->progress, job->options, job->scan.lines, hf_job_ended(job), now);
+    job->summary.lines_before = hf_job_ended(job);
+    if (resume) {
+        job->summary.resumed_from = job->record.next_line;
+        hf_log(HF_LOG_INFO, "resuming at line %llu: %llu of %llu lines are done",
+               (unsigned long long)job->record.next_line, (unsigned long long)hf_job_ended(job),
+               (unsigned long long)job->scan.lines);
+    }
+}
+
+static int status_of(const hf_position_record *record) {
+    return record->lines_unknown    ? HF_EXIT_UNKNOWN
+           : record->lines_rejected ? HF_EXIT_REJECTED
+                                    : HF_EXIT_DONE;
+}
+
+static void take_time(hf_job *job) {
+    job->summary.elapsed_ms =
+        job->summary.from ? hf_client_now(&job->client) - job->summary.from : 0;
+}
+
+/* Runs the job and gives the finished report its name. The exit status; failure says why if it is no end. */
+static int run(hf_job *job, hf_failure *failure) {
+    uint64_t before = job->record.elapsed_ms;
+    hf_job_run(job);
+    take_time(job);
+    job->record.elapsed_ms = before + job->summary.elapsed_ms;
+    if (job->stopping) {
+        *failure = job->failure;
+        /* Nothing stays, whatever reads were answered in the stop. Of writes something may have been done. */
+        if (failure->status == HF_EXIT_USAGE && job->write_forgotten) {
+            hf_outputs_discard(&job->outputs);
+        }
+        return failure->status;
+    }
+    int status = status_of(&job->record);
+    job->record.finished_at = (uint64_t)hf_time_now();
+    if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
+        return failure->status;
+    }
+    return status;
+}
+
+/* Of a job that an earlier run finished: when, against what, and how to have it made anew. */
+static void say_finished(const hf_job *job, hf_bytes *to) {
+    const hf_position_record *record = &job->record;
+    char time[HF_TIME_BYTES];
+    struct stat done;
+    int64_t at = (int64_t)record->finished_at;
+    if (at == 0 && stat(job->outputs.done, &done) == 0) { /* an older program's */
+        at = (int64_t)done.st_mtim.tv_sec * 1000;
+    }
+    hf_bytes_add_text(to, "finished by an earlier run");
+    if (at) {
+        hf_bytes_format(to, " at %s", hf_time_text(at, time));
+    }
+    hf_bytes_add_text(to, record->database.name[0] ? ", against " : "");
+    hf_database_text(&record->database, to);
+    hf_bytes_format(to, ": nothing to do; %s, or choose another --output",
+                    job->replay == HF_REPLAY_SAFE && !job->options->write
+                        ? "to run it anew, add --restart"
+                        : "--restart runs it anew, and all its writes again");
+}
+
+static const char *reason_of(int status) {
+    return status == HF_EXIT_UNKNOWN    ? "done, but the outcome of some writes is unknown"
+           : status == HF_EXIT_REJECTED ? "done, but some lines were rejected"
+                                        : "all done";
+}
+
+/* What cannot be written is said once: it is not tried again at the end. */
+static bool summary_usable(hf_options *options, hf_failure *failure) {
+    const char *path = options->summary;
+    if (!path || (hf_file_takes_text("--summary", path, failure) &&
+                  (hf_file_special(path) || hf_folder_usable(path, failure)))) {
+        return true;
+    }
+    options->summary = NULL;
+    return false;
+}
+
+static bool read_query(hf_job *job, const hf_options *options, hf_failure *failure) {
+    if (hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->sql,
+                            failure)) {
+        return true;
+    }
+    if (hf_statement_begins(options->query)) {
+        hf_fail_more(failure, "; --query names the file that the statement is in");
+    }
+    return false;
+}
+
+/* Everything up to the job; false: failure. *found says what an earlier run left. */
+static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
+                      hf_failure *failure) {
+    *found = HF_OUTPUTS_FAILED;
+    if (!read_query(job, options, failure) ||
+        !hf_statement_take(&job->sql, options->query, failure) ||
+        !hf_connection_settings(config, options, failure) || !summary_usable(options, failure) ||
+        !hf_folder_usable(options->output, failure)) {
+        return false;
+    }
+    job->prepare =
+        options->prepare == HF_PREPARE_AUTO && hf_statement_keeps(hf_bytes_text(&job->sql));
+    job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
+    job->summary.counts = options->write && job->counts;
+    job->in = hf_csv_in_open(options->cost_file, failure);
+    if (!job->in || !hf_scan_input(&job->scan, job->in, options, &job->sql, failure)) {
+        return false;
+    }
+    job->summary.lines_total = job->scan.lines;
+    job->summary.blank_lines = job->scan.blank_at_end;
+    *found = hf_outputs_find(&job->outputs, options->output, &job->scan.identity, options->restart,
+                             job->replay != HF_REPLAY_SAFE, &job->record, failure);
+    if (*found == HF_OUTPUTS_FINISHED || *found == HF_OUTPUTS_FAILED) {
+        return *found == HF_OUTPUTS_FINISHED;
+    }
+    if (!hf_client_open(&job->client, config, failure)) {
+        return false;
+    }
+    job->summary.from = hf_client_now(&job->client);
+    hf_log(HF_LOG_INFO, "%s: %llu lines, at most %u connections to %s", options->cost_file,
+           (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
+    return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && prepare(job, failure) &&
+           hf_scan_params(&job->scan, options->params, options->cost_file, job->n_params,
+                          &job->params, failure) &&
+           open_files(job, *found == HF_OUTPUTS_RESUME, failure);
+}
+
+static void free_job(hf_job *job) {
+    if (job->client.config) {
+        hf_client_close(&job->client);
+        hf_client_free(&job->client);
+    }
+    hf_outputs_close(&job->outputs);
+    hf_intents_close(&job->intents);
+    hf_fates_free(&job->fates);
+    hf_window_free(&job->window);
+    hf_csv_in_close(job->in);
+    hf_scan_free(&job->scan);
+    free_columns(job);
+    free(job->params);
+    hf_bytes_free(&job->sql);
+    hf_bytes_free(&job->rejects_header);
+    hf_bytes_free(&job->unknown_header);
+    free(job);
+}
+
+int hf_report(const hf_options *given) {
+    hf_failure failure = { 0 }, unwritten;
+    hf_options options = *given;
+    hf_outputs_found found;
+    hf_config *config = hf_connection_config();
+    hf_job *job = hf_must_alloc(1, sizeof *job);
+    job->options = &options;
+    job->replay = hf_options_replay(&options);
+    job->intents.fd = -1;
+    job->outputs.position.fd = job->outputs.out.fd = job->outputs.rejects.fd =
+        job->outputs.unknown.fd = -1;
+    job->summary.started = hf_time_now();
+    int status = HF_EXIT_INCOMPLETE;
+    bool ready = config && get_ready(job, config, &options, &found, &failure);
+    if (!config) {
+        hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");
+    }
+    if (!ready) {
+        status = failure.status;
+    } else if (found == HF_OUTPUTS_FINISHED) {
+        status = job->record.exit_status;
+        job->summary.already = true;
+    } else {
+        start_clocks(job, found == HF_OUTPUTS_RESUME);
+        status = run(job, &failure);
+    }
+    job->summary.record = job->record;
+    hf_bytes finished = { 0 };
+    if (job->summary.already) {
+        say_finished(job, &finished);
+    }
+    const char *reason = failure.status         ? failure.text
+                         : job->summary.already ? hf_bytes_text(&finished)
+                                                : reason_of(status);
+    hf_client *client = job->client.pool ? &job->client : NULL;
+    if (failure.status) {
+        hf_log_failure(&failure);
+    }
+    if (ready) {
+        hf_summary_say(&job->summary, client, &options, status,
+                       failure.status && !hf_log_is_json() ? "see above" : reason);
+    }
+    if (options.summary &&
+        !hf_summary_write(&job->summary, client, &options, status, reason, &unwritten)) {
+        hf_log_failure(&unwritten); /* the report itself is as its status says */
+    }
+    hf_bytes_free(&finished);
+    free_job(job);
+    return status;
+}

@@ -1,0 +1,365 @@
+#include "scan.h"
+
+#include "base/bytes.h"
+#include "base/failure.h"
+#include "base/input.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "base/statement.h"
+
+#include "hf_mbedtls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SIGNALS_EVERY 65536 /* lines */
+#define READ_BYTES    ((size_t)256 * 1024)
+
+static void add_to_hash(void *user, const void *bytes, size_t count) {
+    hf_mbedtls_hash.update(user, bytes, count);
+}
+
+void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]) {
+    hf_sha256 hash;
+    hf_mbedtls_hash.start(&hash);
+    hf_mbedtls_hash.update(&hash, from, bytes);
+    hf_mbedtls_hash.finish(&hash, out);
+}
+
+static void identify_manner(const hf_options *options, uint8_t out[HF_HASH_BYTES]) {
+    hf_bytes text = { 0 };
+    hf_bytes_format(&text, "params=%s\nwrite=%d\nreplay=%d\n",
+                    options->params ? options->params : "", options->write,
+                    hf_options_replay(options) == HF_REPLAY_SAFE);
+    if (options
+            ->affected) { /* what came later is there only when it is given: old positions stay valid */
+        hf_bytes_add_text(&text, "affected=1\n");
+    }
+    hf_sha256_of(text.data, text.used, out);
+    hf_bytes_free(&text);
+}
+
+static void keep_header(hf_scan *scan, const hf_csv_record *record) {
+    scan->header = hf_must_alloc(record->n_cells, sizeof *scan->header);
+    scan->n_header = record->n_cells;
+    for (size_t i = 0; i < record->n_cells; i++) {
+        hf_value name = record->cells[i];
+        char *copy = hf_must_alloc(name.bytes + 1, 1);
+        if (name.bytes) {
+            memcpy(copy, name.data, name.bytes);
+        }
+        scan->header[i] = (hf_value){ .data = name.data ? copy : NULL, .bytes = name.bytes };
+        if (!name.data) {
+            free(copy);
+        }
+    }
+    scan->first_line = record->next_line;
+    scan->first_offset = scan->end = record->end;
+}
+
+static bool no_header(const hf_scan *scan, const char *path, hf_failure *failure) {
+    bool blank = true;
+    for (size_t i = 0; i < scan->n_header; i++) {
+        blank = blank && scan->header[i].bytes == 0;
+    }
+    return blank &&
+           !hf_fail(failure, HF_EXIT_USAGE,
+                    "%s:1: there is no header: the first line must name the columns", path);
+}
+
+/* Of a header that is one column: what its columns may be separated by, if not by commas. */
+static char likely_delimiter(const hf_scan *scan) {
+    static const char candidates[] = ";\t|";
+    char best = '\0';
+    size_t most = 0;
+    for (const char *c = candidates; scan->n_header == 1 && *c; c++) {
+        size_t count = 0;
+        for (size_t i = 0; i < scan->header[0].bytes; i++) {
+            count += scan->header[0].data[i] == *c;
+        }
+        if (count > most) {
+            most = count;
+            best = *c;
+        }
+    }
+    return best;
+}
+
+/* "the columns seem to be separated by ';'…", for a message. */
+static void add_delimiter(const hf_scan *scan, hf_bytes *to) {
+    char shown[8];
+    snprintf(shown, sizeof shown, scan->delimiter == '\t' ? "a tab" : "'%c'", scan->delimiter);
+    hf_bytes_format(
+        to,
+        "the columns seem to be separated by %s, and holdfast reads commas: save it with "
+        "commas, and cells that have some in quotes",
+        shown);
+}
+
+static bool no_text(const hf_scan *scan, const char *path, hf_failure *failure) {
+    for (size_t i = 0; i < scan->n_header; i++) {
+        if (scan->header[i].bytes && memchr(scan->header[i].data, '\0', scan->header[i].bytes)) {
+            hf_fail(
+                failure, HF_EXIT_USAGE,
+                "%s:1: a NUL byte in the header: the input is text in UTF-8 (from UTF-16: iconv -f "
+                "UTF-16LE -t UTF-8)",
+                path);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The commonest slip of all: the input is the statement, and the statement none. */
+static bool swapped(const hf_scan *scan, const hf_options *options, const hf_bytes *query,
+                    hf_failure *failure) {
+    hf_bytes first = { 0 }, text = { 0 };
+    hf_bytes_add(&first, scan->header[0].data, scan->header[0].bytes);
+    hf_bytes_add(&text, query->data, query->used);
+    bool is =
+        hf_statement_begins(hf_bytes_text(&first)) && !hf_statement_begins(hf_bytes_text(&text));
+    hf_bytes_free(&first);
+    hf_bytes_free(&text);
+    if (is) {
+        hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--cost-file %s begins like a statement, and --query %s does not: are they the wrong way "
+            "round?",
+            options->cost_file, options->query);
+    }
+    return is;
+}
+
+/* A blank line in the middle is a line, at the end it is how somebody's editor ends a file. */
+static void count_line(hf_scan *scan, const hf_csv_record *record, uint64_t *first_blank) {
+    if (record->blank) {
+        *first_blank = scan->blank_at_end++ ? *first_blank : record->line;
+        return;
+    }
+    if (scan->blank_at_end) {
+        scan->blank_inside_line = scan->blank_inside ? scan->blank_inside_line : *first_blank;
+        scan->blank_inside += scan->blank_at_end;
+        scan->lines += scan->blank_at_end;
+        scan->blank_at_end = 0;
+    }
+    scan->lines++;
+    scan->end = record->end;
+}
+
+static void say_what_is_odd(const hf_scan *scan, const char *path) {
+    if (scan->delimiter) {
+        hf_bytes text = { 0 };
+        add_delimiter(scan, &text);
+        hf_log(HF_LOG_WARN, "%s:1: the header is one column, '%.*s': %s", path,
+               (int)(scan->header[0].bytes < 200 ? scan->header[0].bytes : 200),
+               scan->header[0].data, hf_bytes_text(&text));
+        hf_bytes_free(&text);
+    }
+    if (scan->blank_inside && scan->n_header == 1) {
+        hf_log(
+            HF_LOG_WARN,
+            "%s:%llu: a blank line, and %llu more of them before the end: each is a line whose cell "
+            "is NULL",
+            path, (unsigned long long)scan->blank_inside_line,
+            (unsigned long long)scan->blank_inside - 1);
+    }
+    if (scan->blank_at_end) {
+        hf_log(HF_LOG_INFO, "%s: %llu blank line%s at its end: passed over", path,
+               (unsigned long long)scan->blank_at_end, scan->blank_at_end == 1 ? "" : "s");
+    }
+}
+
+bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
+                   hf_failure *failure) {
+    hf_sha256 hash;
+    hf_csv_record record;
+    uint64_t read = 0, first_blank = 0;
+    *scan = (hf_scan){ 0 };
+    if (!hf_csv_in_stat(in, &scan->file)) {
+        return hf_fail_file(failure, HF_EXIT_USAGE, options->cost_file, "read");
+    }
+    hf_mbedtls_hash.start(&hash);
+    hf_csv_in_tap(in, add_to_hash, &hash);
+    int more = hf_csv_in_next(in, &record, failure);
+    if (more > 0) {
+        keep_header(scan, &record);
+    }
+    if (more >= 0 &&
+        (no_header(scan, options->cost_file, failure) ||
+         no_text(scan, options->cost_file, failure) || swapped(scan, options, query, failure))) {
+        return false;
+    }
+    while (more > 0 && (more = hf_csv_in_next(in, &record, failure)) > 0) {
+        count_line(scan, &record, &first_blank);
+        if (++read % SIGNALS_EVERY == 0 && hf_signals_caught()) {
+            return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
+                           strsignal(hf_signals_caught()));
+        }
+    }
+    hf_csv_in_tap(in, NULL, NULL);
+    if (more < 0) {
+        return false;
+    }
+    scan->delimiter = likely_delimiter(scan);
+    say_what_is_odd(scan, options->cost_file);
+    hf_mbedtls_hash.finish(&hash, scan->identity.input);
+    hf_sha256_of(query->data, query->used, scan->identity.query);
+    identify_manner(options, scan->identity.manner);
+    return true;
+}
+
+static bool same_content(const hf_scan *scan, const char *path) {
+    uint8_t now[HF_HASH_BYTES];
+    hf_sha256 hash;
+    hf_failure failure;
+    hf_input *input = hf_input_open(path, &failure);
+    if (!input) {
+        return false;
+    }
+    char *chunk = hf_must_alloc(READ_BYTES, 1);
+    ssize_t got;
+    hf_mbedtls_hash.start(&hash);
+    while ((got = hf_input_read(input, chunk, READ_BYTES, &failure)) > 0) {
+        hf_mbedtls_hash.update(&hash, chunk, (size_t)got);
+    }
+    hf_mbedtls_hash.finish(&hash, now);
+    free(chunk);
+    hf_input_close(input);
+    return got == 0 && memcmp(now, scan->identity.input, sizeof now) == 0;
+}
+
+bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path) {
+    struct stat now;
+    if (!hf_csv_in_stat(in, &now) ||
+        (now.st_size == scan->file.st_size && now.st_mtim.tv_sec == scan->file.st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == scan->file.st_mtim.tv_nsec)) {
+        return false;
+    }
+    scan->file = now; /* touched, perhaps no more than that */
+    return !same_content(scan, path);
+}
+
+const char *hf_identity_difference(const hf_identity *one, const hf_identity *other) {
+    if (memcmp(one->input, other->input, HF_HASH_BYTES) != 0) {
+        return "the input";
+    }
+    if (memcmp(one->query, other->query, HF_HASH_BYTES) != 0) {
+        return "the query";
+    }
+    return memcmp(one->manner, other->manner, HF_HASH_BYTES) != 0
+               ? "--params, --write, --replay or --affected"
+               : NULL;
+}
+
+void hf_scan_free(hf_scan *scan) {
+    for (size_t i = 0; i < scan->n_header; i++) {
+        free((void *)(uintptr_t)scan->header[i].data);
+    }
+    free(scan->header);
+    *scan = (hf_scan){ 0 };
+}
+
+/* ---- parameters ----------------------------------------------------------------------------------- */
+
+static bool named(hf_value name, const char *text, size_t bytes) {
+    return name.bytes == bytes && (bytes == 0 || memcmp(name.data, text, bytes) == 0);
+}
+
+static void add_names(const hf_scan *scan, hf_bytes *to) {
+    for (size_t i = 0; i < scan->n_header && to->used < 400; i++) {
+        hf_bytes_add_text(to, i ? ", " : "");
+        hf_bytes_add_printable(to, scan->header[i].data, scan->header[i].bytes);
+    }
+}
+
+/* Behind a message about columns that are not there: why, if it shows. */
+static bool hint(const hf_scan *scan, hf_failure *failure) {
+    if (scan->delimiter) {
+        hf_bytes text = { 0 };
+        hf_bytes_add_text(&text, "; ");
+        add_delimiter(scan, &text);
+        hf_fail_more(failure, hf_bytes_text(&text));
+        hf_bytes_free(&text);
+    }
+    return false;
+}
+
+static bool no_column(const hf_scan *scan, const char *path, const char *text, size_t bytes,
+                      hf_failure *failure) {
+    hf_bytes names = { 0 }, wanted = { 0 };
+    add_names(scan, &names);
+    hf_bytes_add_printable(&wanted, text, bytes);
+    hf_fail(failure, HF_EXIT_USAGE, "--params: %s has no column '%s'; its columns are: %s%s", path,
+            hf_bytes_text(&wanted), hf_bytes_text(&names),
+            bytes > 0 && (text[0] == ' ' || text[bytes - 1] == ' ')
+                ? "; a blank beside a comma belongs to the name"
+                : "");
+    hf_bytes_free(&names);
+    hf_bytes_free(&wanted);
+    return hint(scan, failure);
+}
+
+static bool find_column(const hf_scan *scan, const char *path, const char *text, size_t bytes,
+                        size_t *column, hf_failure *failure) {
+    size_t found = 0;
+    for (size_t i = 0; i < scan->n_header; i++) {
+        if (named(scan->header[i], text, bytes)) {
+            *column = i;
+            found++;
+        }
+    }
+    if (found == 0) {
+        return no_column(scan, path, text, bytes, failure);
+    }
+    return found == 1 ||
+           hf_fail(failure, HF_EXIT_USAGE, "--params: %s has %zu columns named '%.*s'", path, found,
+                   (int)(bytes < 100 ? bytes : 100), text);
+}
+
+/* Without --params: the first columns, in their order. */
+static bool first_columns(const hf_scan *scan, const char *path, unsigned n_wanted, size_t *columns,
+                          hf_failure *failure) {
+    for (unsigned i = 0; i < n_wanted && i < scan->n_header; i++) {
+        columns[i] = i;
+    }
+    if (n_wanted <= scan->n_header) {
+        return true;
+    }
+    hf_fail(failure, HF_EXIT_USAGE,
+            "the query has parameters up to $%u, but %s has only %zu column%s", n_wanted, path,
+            scan->n_header, scan->n_header == 1 ? "" : "s");
+    return hint(scan, failure);
+}
+
+bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,
+                    size_t **columns, hf_failure *failure) {
+    unsigned count = 0;
+    *columns = hf_must_alloc(n_wanted, sizeof **columns);
+    if (!params) {
+        return first_columns(scan, path, n_wanted, *columns, failure);
+    }
+    for (const char *at = params; at;) {
+        size_t bytes = strcspn(at, ","), column = 0;
+        if (!find_column(scan, path, at, bytes, &column, failure)) {
+            return false;
+        }
+        if (count < n_wanted) {
+            (*columns)[count] = column;
+        }
+        count++;
+        at = at[bytes] ? at + bytes + 1 : NULL;
+    }
+    if (n_wanted == 0) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--params %s is given, but the query has no parameter: write $1 where the value "
+            "of the first of these columns goes, or leave --params out",
+            params);
+    }
+    return count == n_wanted ||
+           hf_fail(
+               failure, HF_EXIT_USAGE,
+               "--params names %u column%s, but the query has %u parameter%s: name one column for "
+               "each of $1 to $%u, in that order",
+               count, count == 1 ? "" : "s", n_wanted, n_wanted == 1 ? "" : "s", n_wanted);
+}

@@ -1,0 +1,47 @@
+/* One pass over a job's input before anything is done: its syntax, its header, its lines, its identity.
+ *
+ * So a job never stops in its middle at a quote in the wrong place, and a changed input is known before a
+ * connection is made. The pass needs a second for some hundred megabytes.
+ */
+#ifndef HF_SCAN_H
+#define HF_SCAN_H
+
+#include "base/bytes.h"
+#include "cli/options.h"
+#include "csv_in.h"
+#include "position.h"
+
+#include <sys/stat.h>
+
+typedef struct hf_scan {
+    hf_value *header; /* copies */
+    size_t n_header;
+    uint64_t lines;      /* records behind the header, but for blank lines at the end */
+    uint64_t first_line; /* physical line and byte offset of the first of them */
+    uint64_t first_offset;
+    uint64_t end;          /* byte offset behind the last of them */
+    uint64_t blank_at_end; /* blank lines that are passed over */
+    uint64_t blank_inside,
+        blank_inside_line; /* those that are lines like others, and where the first is */
+    char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
+    hf_identity identity;
+    struct stat file; /* as it was: hf_scan_changed() */
+} hf_scan;
+
+/* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
+bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
+                   hf_failure *failure);
+/* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
+bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path);
+/* Which columns are bound: --params, or (NULL) the first n_wanted. *columns is from the heap. False: exit
+ * status 1 and why. */
+bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,
+                    size_t **columns, hf_failure *failure);
+/* What differs: "the input FILE", "the query", …; NULL when it is the same job. */
+const char *hf_identity_difference(const hf_identity *one, const hf_identity *other);
+void hf_scan_free(hf_scan *scan);
+
+/* SHA-256 of bytes. */
+void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]);
+
+#endif

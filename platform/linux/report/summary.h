@@ -1,0 +1,55 @@
+/* What a run did, for people (stderr) and for scripts (--summary FILE.json). */
+#ifndef HF_SUMMARY_H
+#define HF_SUMMARY_H
+
+#include "client.h"
+#include "position.h"
+
+#define HF_SLOWEST      5
+#define HF_CHANGES_KEPT 5
+
+typedef struct hf_slow {
+    uint64_t line;
+    uint32_t ms;
+} hf_slow;
+
+/* The server that gave the lines' tickets is not the one it was (SEMANTICS 35). */
+typedef struct hf_server_change {
+    int64_t at; /* seen then; wall clock, Unix ms */
+    char how[48];
+} hf_server_change;
+
+typedef struct hf_summary {
+    int64_t started; /* wall clock, Unix ms */
+    hf_ms from;      /* the client's clock; 0 before there is one */
+    uint64_t elapsed_ms;
+    uint64_t lines_total;         /* of the input, without the header */
+    uint64_t blank_lines;         /* at the input's end, passed over */
+    uint64_t lines_before;        /* ended in earlier runs */
+    uint64_t resumed_from;        /* physical line; 0: it is no resumed run */
+    uint64_t statements;          /* sent, repetitions included */
+    hf_slow slowest[HF_SLOWEST];  /* in falling order; ms 0: none */
+    uint64_t unconfirmed;         /* lines done without the synchronous standby's word */
+    char server[HF_TICKET_BYTES]; /* as the last ticket of a line that is done names it */
+    uint32_t changes;             /* how often that was another one than before … */
+    hf_server_change changed[HF_CHANGES_KEPT]; /* … the first of them */
+    hf_position_record record;                 /* how far the job is */
+    bool already;                              /* it was finished before */
+    bool counts; /* lines that touched no row are counted: it is a write */
+} hf_summary;
+
+/* A statement of `line` was answered after ms. */
+void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
+/* A line is done that had this ticket. Logs a change of the server: what was acknowledged before may be missing. */
+void hf_summary_server(hf_summary *summary, const char *ticket);
+/* The text for stderr. client may be NULL: the server was never asked. */
+void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                    int status, const char *reason);
+/* The file, replaced whole. False: why it could not be written. */
+bool hf_summary_write(const hf_summary *summary, const hf_client *client, const hf_options *options,
+                      int status, const char *reason, hf_failure *failure);
+
+/* "1:02:03", "4:05", "12.3 s". */
+const char *hf_elapsed_text(uint64_t ms, char out[32]);
+
+#endif
