@@ -344,10 +344,10 @@ lint: packages-test packages-bench ## arrows, format, clang and clang-tidy, shel
 	$(MAKE) -k $(lints) || { echo 'lint: FAILED, repeat with: make lint'; exit 1; }
 	@echo 'lint: clean'
 
-lint-arrows: # the rules of the tree, and that each fault has its test
+lint-arrows: # the rules of the tree, and that each claim of the documents has its test
 	$(PYTHON) tests/lint/selftest.py
 	$(PYTHON) tests/lint/arrows.py
-	$(PYTHON) tests/lint/shown.py
+	$(PYTHON) tests/lint/traceability.py
 
 lint-format:
 	clang-format --dry-run -Werror $(all_c) || { echo '$(REPEAT) make lint-format; to mend: make format'; exit 1; }

@@ -8,7 +8,7 @@
 
 /* The longest sleep, so that a signal that came just before it is noticed soon. */
 #define HF_NAP_MS 250
-/* How long an end may take (SEMANTICS: stop within 5 s). */
+/* How long an end may take: the program stops within 5 s (FAULTS 47). */
 #define HF_LEAVE_MS 3000
 
 typedef struct hf_outage_seen {

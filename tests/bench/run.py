@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""holdfast and libpq side by side on one private server: PEERS' works, today's ratios, the ratios to reach.
+"""holdfast and libpq side by side on one private server: the works of README.md, today's ratios, the ratios to reach.
 
     tests/bench/run.py [--only W1,W4] [--rounds N] [--no-flat]
     tests/bench/run.py --profile W1 [--tls]       where holdfast's instructions go

@@ -18,12 +18,12 @@ from harness.proxy import Proxy                                          # noqa:
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
-MARKS = {"fault": int, "security": int, "rule": int, "found": str}  # tests/shown.md has what their numbers mean
+MARKS = {"fault": int, "security": int, "rule": int, "found": str}  # tests/TRACEABILITY.md has what their numbers mean
 
 
 def pytest_addoption(parser):
     for mark, number in MARKS.items():
-        parser.addoption(f"--{mark}", type=number, help=f"run only the tests that show {mark} N of tests/shown.md")
+        parser.addoption(f"--{mark}", type=number, help=f"run only the tests that show {mark} N of tests/TRACEABILITY.md")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -177,6 +177,12 @@ def check_c(root, path, source):
             breach(path, number, "a platform is a folder, not an #ifdef")
 
 
+def check_links(root, path, source):
+    for link in re.finditer(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", source):
+        if not os.path.exists(os.path.join(root, os.path.dirname(path), link.group(1))):
+            breach(path, source.count("\n", 0, link.start()) + 1, f"a link to {link.group(1)}, which is not there")
+
+
 def check_text(root, path):
     with open(os.path.join(root, path), encoding="utf-8", errors="surrogateescape") as file:
         source = file.read()
@@ -191,6 +197,8 @@ def check_text(root, path):
         breach(path, 0, f"{len(lines)} lines: a newcomer reads no more than {PAGE_LINES_MAX}")
     if path.endswith((".c", ".h", ".inc", ".def")):
         check_c(root, path, source)
+    if path.endswith(".md"):
+        check_links(root, path, source)
     for number, line in enumerate(lines, 1):
         for what, pattern in PRIVATE.items():
             match = pattern.search(line)

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Proves that each rule of arrows.py can fail: feeds it a small tree with one thing wrong in it."""
+"""Proves that each rule of arrows.py and traceability.py can fail: feeds them a small tree with one thing wrong in it."""
 import os
 import sys
 import tempfile
 
 import arrows
-import shown
+import traceability
 
 # what is wrong: (file, its text, a piece of the message that must come)
 WRONG = {
@@ -35,6 +35,7 @@ WRONG = {
     "a field torn from its type": ("core/x.h", "struct x {\n    uint8_t\n        kind; /* … */\n};\n", "torn by"),
     "a page without end": ("README.md", "line\n" * 451, "a newcomer reads no more"),
     "a line too wide": ("core/a.c", "// " + "x" * 130 + "\n", "columns"),
+    "a link to nothing": ("core/README.md", "[plan](DESIGN.md#2-the-house)\n", "a link to DESIGN.md, which is not there"),
     "a stranger at the top": ("stuff/a.c", "int a;\n", "no place at the top"),
     "a folder without README": ("core/new/a.c", "int a;\n", "opens with a README.md"),
     "a machine's path": ("core/README.md", "see /ho" + "me/me/x\n", "a path of somebody's machine"),
@@ -64,55 +65,78 @@ def run(extra):
         return arrows.check(root)
 
 
-# What a page with the faults 1 and 2 must be told, given what the tests say of themselves.
-PAGE = "| fault | what | shown by |\n|---|---|---|\n| 1 | one | `unit/test_a.c` good |\n| 2 | two | `sim` WRAP |\n"
-FOUND = "\n| found | what | shown by |\n|---|---|---|\n| T1 | a | `unit/test_a.c` good |\n| T2 | b | `unit/test_a.c` good |\n"
-GOOD = """/* Why.
- * Shows fault 1.
+# What must be said of a tree with these claims, given a test and a comment.
+CLAIMS = {
+    "core/SEMANTICS.md": "## Ends\n### 1. One end\nIt is so.\n### 2. Two ends (not built yet)\n### 3. Three (a limit)\n",
+    "tests/FAULTS.md": "| fault | what | right |\n|---|---|---|\n| 1 | one | good |\n| 2 | two | better (not built yet) |\n"
+                       "\n| found | what | right |\n|---|---|---|\n| T1 | a | b |\n",
+    "core/SECURITY.md": "| security | what | right |\n|---|---|---|\n| 9 | nine | refused |\n",
+}
+TEST = """/* Why (SEMANTICS
+ * 1 to 3 and 2; FAULTS 1, 2; SECURITY.md 9).
+ * Shows fault 1, security 9, rule 1. Shows found T1.
  */
 static void good(void **state) {
 }
     hf_test(good),
 """
-SHOWN = {
-    "nothing wrong": (GOOD, PAGE, []),
-    "a fault without a test": ("", PAGE, ["fault 1 has no test: one"]),
-    "a test that is never run": (GOOD.replace("hf_test(good),", ""), PAGE, ["fault 1 has no test: one"]),
-    "a test that the page does not name": (GOOD.replace("good", "other"), PAGE, ["drifted"]),
-    "a number that is not there": (GOOD.replace("fault 1.", "fault 1, security 3."), PAGE, ["security 3 is shown"]),
-    "a row without a test": (GOOD, PAGE + "| 3 | three |  |\n", ["fault 3 has no test: three"]),
-    "a finding": (GOOD.replace("fault 1.", "fault 1, found T1, T2."), PAGE + FOUND, []),
-    "a finding without a test": (GOOD.replace("fault 1.", "fault 1, found T1."), PAGE + FOUND, ["found T2 has no test: b"]),
-    "a finding that is pending": (GOOD, PAGE + FOUND.replace("`unit/test_a.c` good", ""), [], ("T1", "T2")),
-    "a finding that is pending no more": (GOOD.replace("fault 1.", "fault 1, found T1, T2."), PAGE + FOUND,
-                                          ["found T2 has got its test"], ("T2",)),
-    "a pending one that is not there": (GOOD, PAGE, ["found T9 is pending"], ("T9",)),
+TRACED = {
+    "nothing wrong": (TEST, {}, []),
+    "a claim without a test": (TEST.replace("Shows found T1.", ""), {}, ["tests/FAULTS.md: found T1 has no test: b"]),
+    "a test that is never run": (TEST.replace("hf_test(good),", "").replace("fault 1, security 9, rule 1. Shows found T1", ""),
+                                 {}, ["rule 1 has no test: One end", "fault 1 has", "security 9 has", "found T1 has"]),
+    "a number that is claimed nowhere": (TEST.replace("fault 1,", "fault 1, fault 3,"), {}, ["fault 3 is shown by a test"]),
+    "what is not built has a test": (TEST.replace("rule 1.", "rule 1, rule 2, fault 2."), {},
+                                     ["core/SEMANTICS.md: rule 2 has got its test", "FAULTS.md: fault 2 has got its test"]),
+    "a rule that stands in two places": (TEST, {"platform/REPORT.md": "### 1. One end\n"},
+                                         ["rule 1 stands in core/SEMANTICS.md already"]),
+    "a rule that is not there": (TEST, {"core/a.c": "/* As\n * SEMANTICS 1,\n * 4 has it. */\n"},
+                                 ["core/a.c:2: cites rule 4"]),
+    "a range that goes too far": (TEST, {"Makefile": "# (SEMANTICS 2-4)\n"}, ["Makefile:1: cites rule 4"]),
+    "a fault that is not there": (TEST, {"tests/a.py": '"""FAULTS.md 1 and 7: what goes wrong."""\n'}, ["cites fault 7"]),
+    "an attack that is not there": (TEST, {"port/a.c": "int a; // SECURITY 9, 10\n"}, ["port/a.c:1: cites security 10"]),
+    "a rule of a document's own that is not there": (TEST, {"platform/REPORT.md": "As rules 1 and 5 say.\n"},
+                                                     ["platform/REPORT.md:1: cites rule 5"]),
 }
 
 
-def run_shown(source, page, pending=()):
-    found = {(mark, number): {"tests/unit/test_a.c": [name]} for mark, number, name in shown.of_cmocka(source)}
-    made, wrong = shown.fill(page, {**found, ("fault", 2): {"tests/sim": ["WRAP"]}}, pending)
-    return wrong + ([] if wrong or made == page else ["drifted"])
+def run_traced(source, extra):
+    with tempfile.TemporaryDirectory() as root:
+        for path, text in {**CLAIMS, **extra}.items():
+            os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
+            with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                file.write(text)
+        os.makedirs(os.path.join(root, "tests/unit"))
+        with open(os.path.join(root, "tests/unit/test_a.c"), "w", encoding="utf-8") as file:
+            file.write(source)
+        claims, wrong = traceability.read_documents(root)
+        shown = {}
+        for mark, number, name in traceability.of_cmocka(source):
+            shown.setdefault((mark, number), {}).setdefault("tests/unit/test_a.c", []).append(name)
+        wrong += [*traceability.compare(claims, shown), *traceability.check_citations(root, claims)]
+        page = traceability.make_page(claims, shown)
+        lacks = [words for words in ("**Rule 1**: One end\n- `unit/test_a.c` good", "**Fault 1**: one → good",
+                                     "From [core/SECURITY.md](../core/SECURITY.md).") if not wrong and words not in page]
+        return wrong + [f"the page lacks {words}" for words in lacks]
 
 
 failed = 0
 marked = "@pytest.mark.fault(1, 2)\n@other\n@pytest.mark.found('R2')\ndef test_x(): pass\ndef test_y(): pass\n"
-if list(shown.of_pytest("x.py", marked)) != [("fault", 1, "x"), ("fault", 2, "x"), ("found", "R2", "x")]:
+if list(traceability.of_pytest("x.py", marked)) != [("fault", 1, "x"), ("fault", 2, "x"), ("found", "R2", "x")]:
     failed += 1
     print("selftest: the marks of pytest are not read")
 script = "#!/bin/sh\n# Shows found B1.\n\n# Shows found B2.\ncheck() {\n# nothing\n"
-if list(shown.of_script(script)) != [("found", "B1", ""), ("found", "B2", "check")]:
+if list(traceability.of_script(script)) != [("found", "B1", ""), ("found", "B2", "check")]:
     failed += 1
     print("selftest: the marks of a script are not read")
-if list(shown.of_mutant("What it does. Shows found X1, X2.\n--- a\n")) != [("found", "X1", ""), ("found", "X2", "")]:
+if list(traceability.of_mutant("What it does. Shows found X1, X2.\n--- a\n")) != [("found", "X1", ""), ("found", "X2", "")]:
     failed += 1
     print("selftest: the marks of a mutant are not read")
-for what, (source, page, messages, *pending) in SHOWN.items():
-    said = run_shown(source, page, *pending)
+for what, (source, extra, messages) in TRACED.items():
+    said = run_traced(source, extra)
     if len(said) != len(messages) or any(message not in line for message, line in zip(messages, said)):
         failed += 1
-        print(f"selftest: shown: {what}: expected {messages}, got {said}")
+        print(f"selftest: traceability: {what}: expected {messages}, got {said}")
 for line in run({}):
     failed += 1
     print(f"selftest: a tree with nothing wrong: {line}")

@@ -156,6 +156,7 @@ static void what_is_missing_is_named(void **state) {
     refused(&config, "port: give one for all hosts, or as many as there are hosts");
 }
 
+/* Shows security 15. */
 static void no_string_may_hold_a_line_end(void **state) {
     static const size_t fields[] = {
         offsetof(hf_config, user),        offsetof(hf_config, password),

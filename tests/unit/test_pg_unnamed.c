@@ -19,6 +19,7 @@ static void up(void) {
     peer.io.tx.size = 32768;
 }
 
+/* Shows rule 34. */
 static void each_time_it_is_sent_with_its_text_and_has_no_name(void **state) {
     (void)state;
     up();

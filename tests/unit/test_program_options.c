@@ -211,6 +211,9 @@ static void the_file_gives_what_the_command_line_does_not(void **state) {
     assert_string_equal(options.param.items[0], "7");
 }
 
+#define EIGHT "[[[[[[[["
+
+/* Shows security 15, security 16. */
 static void a_wrong_file_is_refused_by_name(void **state) {
     static const char *const wrong[][2] = {
         { "{\"windwo\": 9}", "did you mean 'window'" },
@@ -224,6 +227,7 @@ static void a_wrong_file_is_refused_by_name(void **state) {
         { "{\"dsn\": \"a\\nb\"}", "a line break" },
         { "{\"dsn\": \"a\\u0000b\"}", "an escaped NUL" },
         { "{\"window\": 1e99}", "exactly" },
+        { EIGHT EIGHT EIGHT EIGHT "[1", "nested too deep" },
         { "{\"config\": \"x\"}", "no option 'config'" },
     };
     (void)state;

@@ -1,4 +1,4 @@
-/* Hosts and addresses in turn (SEMANTICS 5, 6, 50), and what TLS does to a login. */
+/* Hosts and addresses in turn, and what TLS does to a login (FAULTS 5, 6, 10, 11). */
 #include "world.h"
 #include <string.h>
 

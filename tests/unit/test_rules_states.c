@@ -1,4 +1,4 @@
-/* SEMANTICS 18 to 22, the design's section 4 at t - 1 and t, and its section 8's example. */
+/* SEMANTICS 18 to 22, the numbers of DESIGN section 4 at t - 1 and t, and the example of its section 8. */
 #include "world.h"
 
 #include <stdio.h>
