@@ -89,8 +89,8 @@ program      := $(if $(main),$(BUILD)/$(or $(PROGRAM),holdfast))
 sysroot      := $(patsubst %,%/.made,$(filter $(THIRD)/%,$(SYSROOT)))
 third        := $(THIRD_PARTY:%=$(THIRD)/$(VARIANT)/lib%.a)
 
-.PHONY: all help images run demo test check sim sim-mutants fuzz fuzzers torture lint bench size install clean distclean format FORCE \
-        packages-build packages-test packages-bench
+.PHONY: all help images run demo test check sim sim-mutants sim-digest digest fuzz fuzzers torture lint bench size install clean \
+        distclean format FORCE packages-build packages-test packages-bench
 
 all: $(program) $(if $(IMAGE),,$(library) $(library_test)) ## build the program and the libraries into build/linux
 
@@ -296,8 +296,7 @@ torture: packages-test ## every allocation, socket and file call of a report fai
 
 # The range is fixed, so that what passes here passes everywhere. More: make sim N=100000, or FROM= elsewhere.
 test-sim: packages-build ## the simulator: many seeds, fewer with sanitizers, and the mutants
-	$(MAKE) sim N=20000
-	$(MAKE) SMALL=1 sim N=5000
+	$(MAKE) sim-digest
 	$(MAKE) SANITIZE=1 sim N=1500
 	$(MAKE) sim-mutants
 	@echo 'for more: make sim N=100000; make SANITIZE=1 sim N=10000'
@@ -305,6 +304,16 @@ test-sim: packages-build ## the simulator: many seeds, fewer with sanitizers, an
 sim: packages-build ## the simulator: N= seeds FROM= one, or SEED= alone
 	$(MAKE) $(simulator)
 	$(simulator) $(if $(SEED),--seed $(SEED),--from $(or $(FROM),1) --count $(or $(N),10000)) $(if $(LOG),--log $(LOG))
+
+# With SANITIZE=1 or another CC the same numbers are expected. AGAINST= looks at the build at hand only.
+sim-digest: packages-build ## do 20,000 seeds behave as recorded? WRITE=1 records, AGAINST=COMMIT finds the seed
+	$(MAKE) digest
+	$(if $(AGAINST)$(SMALL),,$(MAKE) SMALL=1 digest)
+
+digest:
+	$(MAKE) $(simulator)
+	tests/sim/digest.sh $(if $(AGAINST),against $(AGAINST) '$(MAKE)' $(simulator) $(or $(FROM),1) $(or $(N),1000),\
+	    $(if $(WRITE),write,check) $(simulator) $(if $(SMALL),small,whole) $(or $(N),20000))
 
 sim-mutants: packages-build ## faults put into the core one by one: the simulator must find each
 	$(MAKE) $(simulator)

@@ -4,6 +4,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "digest.h"
 #include "server.h"
 
 /* Names: "db" is the primary, wherever it is, as DNS last heard of it; "db0", "db1" … are the nodes. Addresses
@@ -80,6 +81,8 @@ static void answered(void *who, uint32_t what) {
 int sim_resolve(hf_port *port, unsigned slot, const char *host, uint16_t number) {
     lookup *self = &lookups[slot];
     (void)port;
+    sim_digest("resolve", slot, number, 0);
+    sim_digest_bytes(host, strlen(host));
     SIM_CHECK(!self->busy, "one look-up at a time", "slot # has one already", slot, 0, 0);
     const uint32_t life = self->life + 1;
     *self = (lookup){ .busy = true, .life = life, .port = number };
@@ -118,6 +121,7 @@ int sim_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max) {
 
 void sim_resolve_cancel(hf_port *port, unsigned slot) {
     (void)port;
+    sim_digest("resolve-cancel", slot, 0, 0);
     lookups[slot].busy = lookups[slot].noted = false;
 }
 

@@ -1,5 +1,7 @@
 /* sim --seed S [--log LINES]       one run; --log prints the end of its log even if it succeeds
  * sim --from S --count N [--keep]  many; --keep goes on after a failure
+ *     --digests M                  prints a digest of each M seeds: "FIRST COUNT DIGEST"
+ *     --trace                      prints each event that the digest is made of
  *
  * Exit 0: all is well; 1: an invariant was broken; 2: a fault or an edge was never met (only asked of many runs).
  */
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "cover.h"
+#include "digest.h"
 
 enum {
     ENOUGH = 1000,   /* runs after which every fault must have been met */
@@ -70,17 +73,22 @@ static void catch_signals(void) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: sim --seed S [--log LINES] | --from S --count N [--keep]\n");
+    fprintf(stderr, "usage: sim --seed S [--log LINES] [--trace] | "
+                    "--from S --count N [--keep] [--digests M]\n");
     return 3;
 }
 
 int main(int argc, char **argv) {
-    uint64_t from = 1, count = 1000, failures = 0;
+    uint64_t from = 1, count = 1000, failures = 0, block = 0;
     bool keep = false, show = false;
     for (int i = 1; i < argc; i++) {
         const char *option = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(option, "--keep") == 0) {
             keep = true;
+            continue;
+        }
+        if (strcmp(option, "--trace") == 0) {
+            sim_trace = true;
             continue;
         }
         if (!value)
@@ -91,6 +99,8 @@ int main(int argc, char **argv) {
             count = 1;
         } else if (strcmp(option, "--from") == 0) {
             from = strtoull(value, NULL, 10);
+        } else if (strcmp(option, "--digests") == 0) {
+            block = strtoull(value, NULL, 10);
         } else if (strcmp(option, "--count") == 0) {
             count = strtoull(value, NULL, 10);
         } else if (strcmp(option, "--log") == 0) {
@@ -104,10 +114,17 @@ int main(int argc, char **argv) {
     catch_signals();
     sim_totals totals = { 0 };
     const double began = seconds();
-    uint64_t seed = from;
-    for (; seed < from + count; seed++) {
+    uint64_t before = 0; /* the sum of the digests of the blocks that are over */
+    for (uint64_t done = 0; done < count; done++) {
+        const uint64_t seed = from + done, left = block ? done % block : 0;
         watch(seed);
-        if (sim_run(seed, &totals)) {
+        const bool good = sim_run(seed, &totals);
+        if (block && (left + 1 == block || done + 1 == count)) {
+            printf("%" PRIu64 " %" PRIu64 " %016" PRIx64 "\n", seed - left, left + 1,
+                   totals.digest - before);
+            before = totals.digest;
+        }
+        if (good) {
             if (show)
                 sim_print_log(sim_log_lines);
             continue;
@@ -121,9 +138,10 @@ int main(int argc, char **argv) {
     if (count >= 2)
         all = sim_print_cover();
     printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " failed; %" PRIu64 " ticks, %" PRIu64
-           " requests, %.0f simulated hours in %.1f s: %.0f hours a second\n",
+           " requests, %.0f simulated hours in %.1f s: %.0f hours a second; digest %016" PRIx64
+           "\n",
            count, from, failures, totals.ticks, totals.requests, (double)totals.ms / 3.6e6, took,
-           (double)totals.ms / 3.6e6 / took);
+           (double)totals.ms / 3.6e6 / took, totals.digest);
     if (failures > 0)
         return 1;
     const bool whole = HF_WITH_RESOLVE && HF_STATEMENTS > 0; /* else what they meet is never met */

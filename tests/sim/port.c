@@ -4,6 +4,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "digest.h"
 #include "server.h"
 #include "work.h"
 
@@ -96,8 +97,7 @@ static int shake(sim_link *self, bool *more) {
     return 1;
 }
 
-static int link_ready(hf_link *link, bool *more) {
-    sim_link *self = of(link);
+static int come_up(sim_link *self, bool *more) {
     *more = false;
     if (!self->connected)
         return 0;
@@ -108,8 +108,16 @@ static int link_ready(hf_link *link, bool *more) {
     return 1;
 }
 
-static int link_read(hf_link *link, void *to, size_t bytes) {
+/* What the client is told of a call is a part of what it does; a link that is not up yet is asked in vain. */
+static int link_ready(hf_link *link, bool *more) {
     sim_link *self = of(link);
+    const int is = come_up(self, more);
+    if (is != 0)
+        sim_digest("ready", self->number, (uint64_t)is, 0);
+    return is;
+}
+
+static int take(sim_link *self, void *to, size_t bytes) {
     sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
     const size_t there = down->there - down->start, asked = bytes;
     SIM_CHECK(self->connected && !self->closing && bytes > 0 && self->tls != SIM_TLS_SHAKING,
@@ -131,8 +139,16 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     return (int)bytes;
 }
 
-static int link_write(hf_link *link, const void *from, size_t bytes) {
+static int link_read(hf_link *link, void *to, size_t bytes) {
     sim_link *self = of(link);
+    const int n = take(self, to, bytes);
+    sim_digest("read", self->number, bytes, (uint64_t)n);
+    if (n > 0)
+        sim_digest_bytes(to, (size_t)n);
+    return n;
+}
+
+static int give(sim_link *self, const void *from, size_t bytes) {
     const sim_pipe *up = &self->pipe[SIM_WAY_UP], *down = &self->pipe[SIM_WAY_DOWN];
     const size_t used = up->end - up->there; /* what has arrived has room at the server */
     SIM_CHECK(self->connected && !self->closing && bytes > 0 && self->tls != SIM_TLS_SHAKING,
@@ -154,11 +170,20 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
     sim_tap_heard(self, from, bytes);
     sim_link_put_up(self, from, bytes);
     if (short_cut) {
-        self->window = 0; /* and no more */
-        sim_link_cut(self, sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN,
-                     sim_chance(&sim.rng, 500));
+        const bool server_too = sim_chance(&sim.rng, 500); /* arguments have no order */
+        self->window = 0;                                  /* and no more */
+        sim_link_cut(self, sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN, server_too);
     }
     return (int)bytes;
+}
+
+static int link_write(hf_link *link, const void *from, size_t bytes) {
+    sim_link *self = of(link);
+    const int n = give(self, from, bytes);
+    sim_digest("write", self->number, bytes, (uint64_t)n);
+    if (n > 0)
+        sim_digest_bytes(from, (size_t)n);
+    return n;
 }
 
 /* What did the client leave unread of its session? */
@@ -186,6 +211,7 @@ static void release(sim_link *self) {
 
 static int link_close(hf_link *link) {
     sim_link *self = of(link);
+    sim_digest("close", self->number, self->closing, (uint64_t)sim_link_ending(self));
     if (!self->closing)
         sim_check_leaves(self);
     if (!self->closing)
@@ -211,6 +237,7 @@ static int link_close(hf_link *link) {
 
 static void link_abort(hf_link *link) {
     sim_link *self = of(link);
+    sim_digest("abort", self->number, 0, 0);
     sim_check_leaves(self);
     if (!self->closing)
         note_unread(self);
@@ -258,8 +285,11 @@ static void drip_or_hole(void *who, uint32_t what) {
 
 static hf_link *port_open(hf_port *port, const hf_address *address, const char *path, uint32_t tag,
                           int *err) {
-    (void)port, (void)path;
+    (void)port;
     *err = HF_ERR_RESOURCES;
+    sim_digest("open", tag, n_links + 1, address->port);
+    sim_digest_bytes(address->ip, sizeof address->ip);
+    sim_digest_bytes(path, path ? strlen(path) : 0);
     sim.moves++;
     if (sim_strikes(SIM_PORT_NO_LINK))
         return NULL;
@@ -307,7 +337,10 @@ static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, 
                                int *err) {
     sim_link *self = of(under);
     const sim_pipe *down = &self->pipe[SIM_WAY_DOWN];
-    (void)port, (void)host, (void)alpn;
+    (void)port;
+    sim_digest("tls", self->number, 0, 0);
+    sim_digest_bytes(host, strlen(host));
+    sim_digest_bytes(alpn, alpn ? strlen(alpn) : 0);
     if (down->there > down->start) {
         *err = HF_ERR_TLS_INJECTED;
         return NULL;

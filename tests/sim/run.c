@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "digest.h"
 #include "port.h"
 #include "server.h"
 #include "table.h"
@@ -34,16 +35,25 @@ bool sim_guards_intact(void) {
 static void on_transition(void *user, const hf_transition *transition) {
     (void)user;
     sim_note_transition(transition);
+    sim_digest("transition", transition->conn, transition->from * 256u + transition->to,
+               transition->at - sim.began);
+    sim_digest("because", transition->event, transition->attempt, transition->wait_ms);
+    sim_digest_error(transition->error);
     sim_hit_edge(transition);
     sim_check_transition(transition);
 }
 
 static void on_notice(void *user, unsigned conn, const hf_error *notice) {
-    (void)user, (void)conn, (void)notice;
+    (void)user;
+    sim_digest("notice", conn, 0, 0);
+    sim_digest_error(notice);
 }
 
 static void on_notify(void *user, unsigned conn, const char *channel, const char *payload) {
-    (void)user, (void)conn, (void)channel, (void)payload;
+    (void)user;
+    sim_digest("notify", conn, 0, 0);
+    sim_digest_bytes(channel, strlen(channel));
+    sim_digest_bytes(payload, strlen(payload));
 }
 
 static uint32_t some(uint32_t low, uint32_t high) {
@@ -313,6 +323,7 @@ static void close_pool(void) {
 bool sim_run(uint64_t seed, sim_totals *totals) {
     sim_rng rng = { .state = seed ^ 0x5eed };
     sim_world_reset(seed, choose_start(&rng));
+    sim_digest_begin(seed);
     if (setjmp(sim.failure) == 0) {
         sim_net_reset();
         sim_port_reset();
@@ -343,5 +354,6 @@ bool sim_run(uint64_t seed, sim_totals *totals) {
     totals->ms += sim.now - sim.began;
     totals->ticks += sim.ticks;
     totals->requests += sim_n_jobs;
+    totals->digest += sim_digest_value();
     return !sim.failed;
 }

@@ -6,6 +6,7 @@
 
 typedef struct sim_totals {
     uint64_t ms, ticks, requests;
+    uint64_t digest; /* the sum of the digests */
 } sim_totals;
 
 /* False: an invariant was broken, and it was printed which. */

@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "digest.h"
 
 /* A slot holds what a request needs while it is in; its job goes on being known by its number. Statements carry
  * a number from a small range at their end, so that sessions see more texts than they can keep. */
@@ -154,6 +155,7 @@ static int on_row(hf_request *request, hf_row *row) {
         job->hash = sim_row_hash(job->hash, value.data, value.bytes);
     job->n_rows++;
     sim.moves++;
+    sim_digest("row", slot_of(request)->token, job->n_rows, job->hash);
     SIM_CHECK(!request->on_columns || job->described == job->last || sim_job_tainted(job),
               "columns are told before rows", "request # in flight #", slot_of(request)->token,
               job->last, 0);
@@ -170,12 +172,15 @@ static int on_row(hf_request *request, hf_row *row) {
 }
 
 static void on_commit(hf_request *request) {
+    sim_digest("commit", slot_of(request)->token, request->n_rows, request->affected);
+    sim_digest_bytes(request->ticket, strlen(request->ticket));
     sim_check_on_commit(job_of(request), request);
     meddle();
 }
 
 static void on_restart(hf_request *request) {
     sim_job *job = job_of(request);
+    sim_digest("restart", slot_of(request)->token, job->n_rows, job->hash);
     sim_check_restart(job);
     job->hash = 0;
     job->n_rows = 0;
@@ -196,6 +201,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
                 memcmp(column.name.data, names[n], column.name.bytes) == 0;
     job->described = job->last;
     sim.moves++;
+    sim_digest("columns", slot_of(request)->token, n, columns->statement);
     const bool tainted = ((const sim_link *)(void *)request->conn->dial.link)->tainted;
     SIM_CHECK((right && n == there) || tainted || sim_job_tainted(job), "columns are the server's",
               "request #: # columns", slot_of(request)->token, n, 0);
@@ -203,6 +209,8 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     (void)fields;
+    sim_digest("error", slot_of(request)->token, 0, 0);
+    sim_digest_error(error);
     sim_check_answered(false);
     if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0 ||
         strcmp(error->sqlstate, "42P05") == 0)
@@ -260,6 +268,11 @@ static void on_done(hf_request *request) {
     SIM_CHECK(slot->token, "every request ends once", "a slot that is free", 0, 0, 0);
     sim_note("request # ends: outcome #, attempts #", slot->token, request->outcome,
              request->attempts);
+    sim_digest("done", slot->token, request->outcome, request->attempts);
+    sim_digest("with", request->n_rows, request->affected, request->retries);
+    sim_digest("after", request->duration_ms, request->unconfirmed, 0);
+    sim_digest_error(&request->error);
+    sim_digest_bytes(request->ticket, strlen(request->ticket));
     sim_check_done(job, request);
     if (request->outcome == HF_OUTCOME_OK) {
         sim_ok_at = sim.now;
