@@ -7,17 +7,23 @@
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The mirror as apt itself reads it from the machine's settings, whichever format they are in.
-told_mirror() {
+told_mirror() { # options of apt-get
     # shellcheck disable=SC2016 # apt's own placeholders
     apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' \
-        'Created-By: Packages' | sed -n 's/^Debian Debian main //p' | head -n 1
+        'Created-By: Packages' "$@" | sed -n 's/^Debian Debian main //p' | head -n 1
 }
 
 find_mirror() { # sets `mirror`
     mirror=$(told_mirror)
-    if [ -z "$mirror" ]; then # the origin is known only once the lists are there
-        if [ "$(id -u)" = 0 ]; then apt-get -q update; else sudo apt-get -q update; fi
-        mirror=$(told_mirror)
+    if [ -z "$mirror" ]; then # the origin is known only once the lists are there: here, not in the machine's own place
+        mkdir -p "$apt/machine/partial" "$apt/cache"
+        set -- -o Dir::State::Lists="$apt/machine" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User="$(id -un)"
+        apt-get -q "$@" update >"$apt/log" 2>&1 || {
+            cat "$apt/log" >&2
+            die "could not read the indexes of this machine's apt sources"
+        }
+        mirror=$(told_mirror "$@")
+        rm -rf "$apt/machine"
     fi
     [ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
 }

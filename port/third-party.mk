@@ -1,14 +1,32 @@
-# Compiles the .c files of one folder of third-party source to an archive; run by the Makefile as
-#   $(MAKE) -f port/third-party.mk LIB=… SOURCES=… CC=… CFLAGS=… [FAST='names of files worth -O3'] [FLAGS_NAME=…]
-# where FLAGS_NAME is what NAME.c alone is compiled with: instructions that it uses only where the processor has them.
-# A make of its own because which files there are is known only after they have been fetched.
-objects := $(patsubst %.c,$(LIB:.a=)/%.o,$(notdir $(wildcard $(SOURCES))))
-vpath %.c $(sort $(dir $(SOURCES)))
+# The sources of others that a board is built with: fetched to build/third-party/NAME, and compiled to an archive.
+fetched := $(THIRD_PARTY:%=$(THIRD)/.fetched-%)
 
-$(LIB): $(objects)
-	@rm -f $@
-	@$(AR) rcsD $@ $^
+$(fetched): $(THIRD)/.fetched-%: port/third-party.sh $(wildcard port/*/*.patch) | needs
+	port/third-party.sh $*
+	touch $@
 
-$(LIB:.a=)/%.o: %.c
-	@mkdir -p $(@D)
-	@$(CC) $(CFLAGS) $(FLAGS_$*) $(if $(filter $*,$(notdir $(FAST))),-O3) -c $< -o $@
+third        := $(THIRD_PARTY:%=$(THIRD)/$(VARIANT)/lib%.a)
+
+$(THIRD)/$(VARIANT)/.flags: FORCE | needs $(sysroot)
+	@$(call told,$(third_flags) $(WITH) $(MBEDTLS_FLAGS))
+
+# One for all builds of a target, with sanitizers or without: made by its gcc.
+third_party = rm -rf $(@:.a=) && $(MAKE) -f port/archive.mk LIB=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
+third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections \
+              $(MACHINE) $(THIRD_HARDENING)
+$(third): $(THIRD)/$(VARIANT)/.flags port/archive.mk
+
+$(THIRD)/$(VARIANT)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h)
+	@echo 'building mbedTLS'
+	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' $(MBEDTLS_FLAGS) \
+	    CFLAGS="$(third_flags) $(WITH) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
+
+$(THIRD)/$(VARIANT)/libcjson.a: $(THIRD)/.fetched-cjson
+	@echo 'building cJSON'
+	+$(third_party) SOURCES=$(THIRD)/cjson/cJSON.c CFLAGS="$(third_flags)"
+
+lwip = $(THIRD)/lwip/src
+$(THIRD)/$(VARIANT)/liblwip.a: $(THIRD)/.fetched-lwip $(wildcard port/lwip/*opts.h port/lwip/arch/*.h $(or $(LWIPOPTS_FROM),boards/$(BOARD))/lwipopts.h)
+	@echo 'building lwIP'
+	+$(third_party) SOURCES='$(lwip)/core/*.c $(lwip)/core/ipv4/*.c $(lwip)/core/ipv6/*.c $(lwip)/netif/ethernet.c' \
+	    CFLAGS="$(third_flags) -I$(lwip)/include -Icore/include -Iport/lwip -I$(or $(LWIPOPTS_FROM),boards/$(BOARD))"

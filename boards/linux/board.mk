@@ -6,7 +6,16 @@ UNIT        := tests/unit
 UNIT_WITH   := $(addprefix platform/logger/,memory readings settings store)
 THIRD_PARTY := mbedtls cjson
 CROSSES     := aarch64-linux-gnu arm-linux-gnueabihf
-INSTALLER   := boards/linux/packages.sh $(if $(filter $(CROSSES),$(CROSS:%-=%)),cross)
+# What a build needs of the machine, and what else some targets do: groups of packages.sh. For another machine there are
+# libraries of its own.
+PACKAGES    := boards/linux/packages.sh
+DEPS         = $(filter-out /%,$(filter %gcc %clang gcc-% clang-%,$(sort $(firstword $(CC)) $(CROSS)gcc))) \
+               $(if $(CROSS),$(if $(sysroot),sysroot),libraries) sources $(if $(SANITIZE)$(FUZZ),sanitizers)
+DEPS_test   := test
+DEPS_bench  := test bench
+DEPS_lint   := test bench arm-none-eabi-gcc newlib
+DEPS_boards := test arm-none-eabi-gcc newlib qemu
+DEPS_cross  := test sysroot $(CROSSES:%=%-gcc)
 # What clang-tidy reads for this board.
 LINT        := $(CORE) $(PORTS:%=port/%) port/script $(PLATFORM:%=platform/%) boards/linux tests/unit tests/bench tests/sim \
                tests/fuzz tests/integration tests/torture
@@ -45,7 +54,7 @@ endif
 # Times and sizes of files have 64 bits on a 32-bit machine too. Where its C library's default are 32, c-ares is built
 # with that, and lookup.c, which hands a `struct timeval` to it, must be.
 MACHINE      = $(if $(SYSROOT),--sysroot=$(abspath $(SYSROOT))) $(WIDE)
-WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null | awk \
+WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null 2>/dev/null | awk \
                    '/__SIZEOF_LONG__ 4/ { short = 1 } /_TIME_BITS/ { told = 1 } \
                     END { if (short && !told) print "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64" }'))$(WIDE)
 $(BUILD)/port/linux/lookup.o: private WIDE =

@@ -12,7 +12,9 @@ PLATFORM   := cortex-m logger qemu
 PROGRAM    := logger.elf
 THIRD_PARTY := $(PORTS)
 LINT        := platform/cortex-m platform/logger platform/qemu $(BOARD_FROM) tests/boards
-INSTALLER  := boards/linux/packages.sh board
+PACKAGES   := boards/linux/packages.sh
+DEPS       := arm-none-eabi-gcc newlib sources
+DEPS_test  := test qemu
 
 IMAGE          := yes
 CROSS          := arm-none-eabi-

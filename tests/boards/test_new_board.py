@@ -16,7 +16,8 @@ def test_copied_folder_is_built_from_its_own_files(tmp_path):
     for name in ("core", "port", "platform", "tests", "Makefile"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     shutil.copytree(REPOSITORY / "boards" / "mps2-an386", tmp_path / "boards" / "copy")
-    (tmp_path / "boards" / "linux").symlink_to(REPOSITORY / "boards" / "linux")
+    for name in ("linux", "boards.mk"):
+        (tmp_path / "boards" / name).symlink_to(REPOSITORY / "boards" / name)
     alone = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     words = subprocess.run(["make", "-n", "BOARD=copy", "all"], cwd=tmp_path, env=alone, check=True, text=True,
                            capture_output=True).stdout.split()

@@ -1,10 +1,12 @@
-"""What is shipped: on which processors it runs, how it is hardened, and what third-party code is in it."""
+"""What is shipped: on which processors it runs, how it is hardened, what third-party code is in it; and what make asks
+of a machine."""
 
 import os
 import pathlib
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -258,3 +260,118 @@ def test_a_release_below_the_pinned_one_is_never_taken_quietly(tree):
     assert f"WARNING: cjson 1.7.17 is OLDER than {PINNED['cjson']}" in taken.stderr
     assert "the mirror has no suite unstable" in taken.stdout
     assert "lists cjson 1.7.22-1 of testing, but does not have it" in taken.stdout
+
+
+# ---- what make asks of a machine -------------------------------------------------------------------------------
+
+# A compiler that finds no <csv.h>, a Debian on which everything else is installed, and an installer that only notes it.
+MADE_UP = {
+    "gcc": """case "$*" in
+*"-x c -") program=$(cat)
+    case $program in *csv.h*) exit 1 ;; esac
+    echo "$program" | exec {gcc} "$@" ;;
+*) exec {gcc} "$@" ;;
+esac""",
+    "dpkg-query": 'shift 3; for package; do [ $package = libcsv-dev ] || printf "$package/installed "; done',
+    "apt-get": 'echo "$*" >>{told}',
+    "sudo": '"$@"',
+}
+# What a build calls besides, where there is nothing of Debian's.
+COMMANDS = "sh make nproc uname mkdir rm mktemp cat sed awk cmp find patch bzip2 xz"
+
+
+class Machine:
+    """A tree of links, so that the repository's own build is left alone, and commands that are found before others."""
+
+    def __init__(self, folder):
+        self.tree, self.commands, self.installed = folder / "tree", folder / "bin", folder / "told"
+        for place in (self.commands, self.tree / "boards"):
+            place.mkdir(parents=True)
+        for name in ("core", "port", "platform", "tests", "Makefile"):
+            (self.tree / name).symlink_to(ROOT / name)
+        for path in (ROOT / "boards").iterdir():
+            (self.tree / "boards" / path.name).symlink_to(path)
+        self.path = f"{self.commands}:{os.environ['PATH']}"
+
+    def put(self, *names):
+        for name in names:
+            script = MADE_UP[name].format(gcc=shutil.which("gcc"), told=self.installed)
+            (self.commands / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+            (self.commands / name).chmod(0o755)
+
+    def make(self, *goals, **environment):
+        alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HF_"))}
+        return subprocess.run(["make", *goals], cwd=self.tree, env={**alone, "PATH": self.path, **environment},
+                              capture_output=True, text=True)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+@shipped
+@pytest.mark.parametrize("goals, hint", [(["all"], "make deps"), (["lint-symbols"], "make deps"),
+                                         (["sim"], "make deps"),
+                                         (["all", "SMALL=1", "BOARD=linux-lwip"], "make BOARD=linux-lwip deps")])
+def test_make_names_the_packages_that_are_missing_and_installs_none(machine, goals, hint):
+    machine.put(*MADE_UP)
+    done = machine.make(*goals)
+    assert done.returncode == 2
+    assert f"holdfast needs these Debian packages: libcsv-dev ({hint} installs them)\n" in done.stderr
+    assert done.stdout == "" and not (machine.tree / "build").exists(), "something was built before"
+    assert not machine.installed.exists()
+
+
+@shipped
+def test_make_deps_installs_what_is_missing(machine):
+    machine.put(*MADE_UP)
+    done = machine.make("deps")
+    assert (done.returncode, done.stdout) == (0, "installing libcsv-dev\n"), done.stderr
+    assert re.search(r" install --no-install-recommends libcsv-dev$", machine.installed.read_text(encoding="ascii"))
+
+
+@shipped
+def test_without_debian_make_goes_by_what_it_finds(machine):
+    for name in COMMANDS.split():
+        (machine.commands / name).symlink_to(shutil.which(name))
+    machine.put("gcc")
+    machine.path = str(machine.commands)
+    refused = machine.make("all")
+    assert refused.returncode == 2 and "holdfast needs what was not found here: libcsv (csv.h).\n" in refused.stderr
+    assert "HF_SOURCES=" in refused.stderr and not (machine.tree / "build").exists()
+    (machine.commands / "gcc").unlink()
+    (machine.commands / "gcc").symlink_to(shutil.which("gcc"))
+    found = machine.make("needs")
+    assert (found.returncode, found.stdout + found.stderr) == (0, "")
+
+
+# As make and the tests leave it: everything that is built in some way, and what was fetched for it.
+BUILT = """linux linux-small linux-asan linux-asan-small linux-fuzz linux-lwip linux-lwip-asan linux-arm-linux-gnueabihf
+mps2-an385 another-board mutants mutants.told bench bench.lock demo postgresql-18
+third-party/linux third-party/mps2-an385 third-party/linux-arm-linux-gnueabihf""".split()
+FETCHED = """downloads apt mbedtls cjson .fetched-mbedtls .fetched-cjson sysroot-arm-linux-gnueabihf .lock""".split()
+
+
+@shipped
+def test_make_clean_leaves_nothing_but_what_was_fetched(machine):
+    build = machine.tree / "build"
+    for name in (*BUILT, *(f"third-party/{name}" for name in FETCHED)):
+        (build / name).mkdir(parents=True)
+        if name in BUILT:
+            (build / name / ".flags").touch()
+    (machine.tree / "boards" / "__pycache__").mkdir()
+    done = machine.make("clean")
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in build.iterdir()] == ["third-party"]
+    assert sorted(path.name for path in (build / "third-party").iterdir()) == sorted(FETCHED)
+    assert not (machine.tree / "boards" / "__pycache__").exists()
+    assert machine.make("distclean").returncode == 0 and not build.exists()
+    assert machine.make("clean").returncode == 0 and not build.exists()
+
+
+@shipped
+def test_make_help_lists_the_targets_of_every_part(machine):
+    told_of = re.findall(r"^make (\S+) ", machine.make("help").stdout, re.M)
+    assert {"all", "install", "deps", "clean", "test", "sim", "bench", "demo", "lint", "format"} <= set(told_of)
+    assert len(told_of) == len(set(told_of))

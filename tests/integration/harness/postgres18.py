@@ -50,7 +50,7 @@ def _fetch():
         if place and (pathlib.Path(place) / TARBALL).exists() and _is_right(pathlib.Path(place) / TARBALL):
             return pathlib.Path(place) / TARBALL
     if not shutil.which("npm"):
-        subprocess.run([REPOSITORY / "boards" / "linux" / "packages.sh", "npm"], check=True)
+        subprocess.run([REPOSITORY / "boards" / "linux" / "packages.sh", "install", "npm"], check=True)
     done = subprocess.run(["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", PLACE,
                            f"{PACKAGE}@{VERSION}"], cwd=PLACE, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
