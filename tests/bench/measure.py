@@ -72,7 +72,7 @@ class Bench:
         environment = {**{k: v for k, v in os.environ.items() if not k.startswith("PG")},
                        "PGGSSENCMODE": "disable", "HOME": str(self.scratch)}
         if tool and not shutil.which(tool[0]):
-            raise SystemExit(f"{tool[0]} is not installed: make packages-bench")
+            raise SystemExit(f"{tool[0]} is not installed: make deps-bench")
         self.server.pin(cores or os.sched_getaffinity(0))
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment,

@@ -69,7 +69,7 @@ def _program(name):
     """Debian keeps the servers' programs off the PATH."""
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) or [shutil.which(name)]
     if not found[-1]:
-        raise SystemExit(f"{name} is not installed: make packages-test")
+        raise SystemExit(f"{name} is not installed: make deps-test")
     return found[-1]
 
 
