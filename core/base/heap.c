@@ -73,18 +73,7 @@ void hf_heap_remove(hf_heap *heap, hf_timer *timer) {
     timer->armed = false;
 }
 
-/* May it take another time where it is? It has nobody below it that would be due earlier, or nobody above. Saves
- * time only. */
-static bool stays(const hf_heap *heap, const hf_timer *timer, hf_ms at) {
-    return HF_WITH_SHORTCUTS && timer->armed && !hf_is_never(at) &&
-           (at == timer->at || (at > timer->at ? !timer->child : timer == heap->root));
-}
-
-void hf_heap_set(hf_heap *heap, hf_timer *timer, hf_ms at) {
-    if (stays(heap, timer, at)) {
-        timer->at = at;
-        return;
-    }
+void hf_heap_move(hf_heap *heap, hf_timer *timer, hf_ms at) {
     hf_heap_remove(heap, timer);
     timer->at = at;
     if (!hf_is_never(at)) {

@@ -491,23 +491,32 @@ static inline bool quiet(const hf_conn *conn) {
             conn->tcp_deadline) == HF_NEVER;
 }
 
-void hf_conn_settle(hf_conn *conn) {
+/* The connection is due at that time, and is given work, if it takes any, while its link takes bytes. */
+static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_pool *pool = conn->pool;
     const hf_set bit = (hf_set)1 << (HF_CONNS_MAX > 1 ? conn->index : 0);
-    const bool usual = quiet(conn);
-    const hf_ms at = !usual               ? due(conn)
-                     : conn->n_flight > 0 ? conn->attempt_deadline
-                                          : conn->fsm.deadline;
-    hf_heap_set(&pool->heap, &conn->timer, at);
 
     pool->free &= ~bit;
     pool->room &= ~bit;
-    if ((usual || (hf_conn_serving(conn) && hf_is_never(conn->paused_at))) && !conn->tx_blocked) {
+    if (takes_work && !conn->tx_blocked) {
         if (conn->n_flight == 0) {
             pool->free |= bit;
         } else if (conn->n_flight <= pool->config->max_pipelined / 2 &&
                    conn->flight.tail->replay == HF_REPLAY_SAFE) {
             pool->room |= bit;
         }
+    }
+    hf_heap_set(&pool->heap, &conn->timer, at);
+}
+
+static HF_RARE void settle_any(hf_conn *conn) {
+    settle(conn, due(conn), hf_conn_serving(conn) && hf_is_never(conn->paused_at));
+}
+
+void hf_conn_settle(hf_conn *conn) {
+    if (quiet(conn)) {
+        settle(conn, conn->n_flight > 0 ? conn->attempt_deadline : conn->fsm.deadline, true);
+    } else {
+        settle_any(conn);
     }
 }

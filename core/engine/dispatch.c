@@ -284,9 +284,6 @@ static void fill(hf_pool *pool, hf_conn *conn) {
 
 /* Is there work, or a wish, for more connections than are awake, and may one more be woken now? */
 static bool wanted(const hf_pool *pool) {
-    if (pool->n_idle == 0) {
-        return false;
-    }
     if (HF_CONNS_MAX == 1) {
         return pool->queue.head || pool->keep_open > 0;
     }
@@ -301,7 +298,7 @@ static bool wanted(const hf_pool *pool) {
 }
 
 /* Wakes them. True: some were. */
-static bool wake(hf_pool *pool) {
+static HF_RARE bool wake(hf_pool *pool) {
     bool woken = false;
     for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
@@ -373,7 +370,7 @@ void hf_pool_dispatch(hf_pool *pool) {
     if (pool->queue.head && pool->refused) {
         hf_pool_drop_all(pool, &pool->last_error);
     }
-    if (wake(pool)) {
+    if (pool->n_idle > 0 && wake(pool)) {
         hand_out(pool); /* to what came up at once */
     }
 }

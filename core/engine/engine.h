@@ -40,9 +40,19 @@ enum {
 enum { HF_TLS_ASK, HF_TLS_ANSWER, HF_TLS_HANDSHAKE };
 
 /* --- queues (queue.c) --- */
-void hf_queue_push(hf_queue *queue, hf_request *request);
 void hf_queue_push_front(hf_queue *queue, hf_request *request);
 void hf_queue_remove(hf_queue *queue, hf_request *request);
+/* Behind all others. */
+static inline void hf_queue_push(hf_queue *queue, hf_request *request) {
+    request->next = NULL;
+    request->prev = queue->tail;
+    if (queue->tail) {
+        queue->tail->next = request;
+    } else {
+        queue->head = request;
+    }
+    queue->tail = request;
+}
 /* Takes the head out; there is one. */
 static inline hf_request *hf_queue_take(hf_queue *queue) {
     hf_request *request = queue->head;

@@ -536,9 +536,10 @@ bool hf_flight_feed(hf_conn *conn) {
         if (news == HF_NEWS_MORE) {
             return true;
         }
-        bool on = news == HF_NEWS_ROW && request     ? row(conn, request)
-                  : news == HF_NEWS_READY && request ? ready(conn)
-                                                     : other_news(conn, news);
+        bool on = !request                ? other_news(conn, news)
+                  : news == HF_NEWS_ROW   ? row(conn, request)
+                  : news == HF_NEWS_READY ? ready(conn)
+                                          : other_news(conn, news);
         if (!on) {
             return false;
         }

@@ -88,7 +88,6 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->fate = HF_FATE_NONE;
     request->held = request->complete = request->bound = request->unconfirmed = false;
     request->asked_at = request->denied_at = HF_NEVER;
-    request->commit_at = 0; /* an earlier run's had its time */
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
@@ -98,6 +97,7 @@ int hf_submit(hf_pool *pool, hf_request *request) {
         memmove(request->ticket, request->unresolved, strlen(request->unresolved) + 1);
         request->stage = HF_STAGE_ASK;
         request->flags |= HF_REQUEST_MAYBE_RAN;
+        request->commit_at = 0; /* that run's COMMIT had its time */
     }
     hf_queue_push(&pool->queue, request);
     pool->n_queued++;
@@ -230,6 +230,13 @@ static void close_free(hf_pool *pool) {
     }
 }
 
+static inline hf_ms next_tick(const hf_pool *pool) {
+    /* Work was left by the limit of a tick, by what its end brought, or was asked for since. */
+    const bool left = pool->active || pool->close_begins ||
+                      (pool->queue.head && (pool->fresh || pool->free || pool->refused));
+    return left ? pool->now : hf_heap_next(&pool->heap);
+}
+
 hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     HF_ASSERT(!pool->in_tick);
     pool->in_tick = true;
@@ -257,7 +264,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     }
     hf_pool_arm(pool);
     pool->in_tick = false;
-    pool->promised = hf_pool_next(pool);
+    pool->promised = next_tick(pool);
     /* A request ended and no other took its place, or the pool is closed: whoever waits for it looks before sleeping
      * again. */
     const bool ended = pool->n_queued + pool->n_in_flight < before;
@@ -266,10 +273,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
 }
 
 hf_ms hf_pool_next(const hf_pool *pool) {
-    /* Work was left by the limit of a tick, by what its end brought, or was asked for since. */
-    const bool left = pool->active || pool->fresh || pool->close_begins ||
-                      (pool->queue.head && (pool->free || pool->refused));
-    return left ? pool->now : hf_heap_next(&pool->heap);
+    return next_tick(pool);
 }
 
 void hf_pool_close(hf_pool *pool, hf_ms deadline) {

@@ -7,17 +7,6 @@
 
 #include <string.h>
 
-void hf_queue_push(hf_queue *queue, hf_request *request) {
-    request->next = NULL;
-    request->prev = queue->tail;
-    if (queue->tail) {
-        queue->tail->next = request;
-    } else {
-        queue->head = request;
-    }
-    queue->tail = request;
-}
-
 void hf_queue_push_front(hf_queue *queue, hf_request *request) {
     request->prev = NULL;
     request->next = queue->head;

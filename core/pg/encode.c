@@ -222,9 +222,9 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         return refuse(out->io, HF_ERR_ARGUMENT,
                       HF_WORDS("a statement without text, or without its parameters"));
     }
-    uint8_t slot = !hf_pg_keeps(request) ? HF_PG_NO_SLOT
-                   : sql == out->sql     ? out->slot
-                                         : hf_pg_cache_find(session, out->io->store, sql);
+    uint8_t slot = HF_STATEMENTS > 0 && sql == out->sql ? out->slot
+                   : !hf_pg_keeps(request)              ? HF_PG_NO_SLOT
+                                           : hf_pg_cache_find(session, out->io->store, sql);
     const bool known = slot != HF_PG_NO_SLOT;
     if (!known) {
         int err = put_new(out, request, sql, sequence, &slot, &asked);
