@@ -1,19 +1,14 @@
-/* Cancelling what runs (SEMANTICS 16; PostgreSQL docs 55.2.9).
- *
- * The driver's few bytes go out alone on a second link, encrypted if the session is. Cancel and grace share
- * close_timeout; nothing new is sent on the session meanwhile. The server closes the second link when it
- * has passed the cancel on: then it can hit what was sent before, but no later statement. Until it has, or
- * close_timeout is over, neither link is closed from here: there are poolers that do not survive it.
- *
- * A COMMIT of its own is never cancelled: the cancel would end its wait for a synchronous standby, as OK.
- */
-#include "engine.h"
+
+#include "cancel.h"
+
+#include "link.h"
+#include "queue.h"
 
 enum { HF_CANCEL_SENT = 1 };
 
 void hf_cancel_stop(hf_conn *conn) {
     bool was = hf_cancel_pending(conn);
-    hf_dial_drop(&conn->cancel);
+    hf_link_drop(&conn->cancel);
     conn->cancel_deadline = HF_NEVER;
     conn->cancelled = NULL;
     conn->cancel_left = false;
@@ -42,31 +37,32 @@ void hf_cancel_leave(hf_conn *conn) {
 }
 
 /* Opens the second link. One of an earlier session is waited for first. */
-static void open_link(hf_conn *conn) {
+static hf_turn open_link(hf_conn *conn) {
     const hf_pool *pool = conn->pool;
     uint8_t bytes[64];
     const bool possible = pool->config->close_timeout_ms > 0 &&
                           pool->config->driver->cancel(&conn->session, bytes) > 0;
     if (conn->cancel_left && possible) {
-        return;
+        return HF_TURN_FED;
     }
-    if (!possible || hf_dial_open(conn, &conn->cancel) != HF_OK) {
-        hf_cancel_due(conn);
-    } else {
-        hf_pool_activate(conn);
+    if (!possible || hf_link_open(conn, &conn->cancel) != HF_OK) {
+        return hf_cancel_due(conn);
     }
+    hf_conn_activate(conn);
+    return HF_TURN_FED;
 }
 
 /* The second link has done its work, or cannot. An answer within the grace is still taken. */
-static void link_over(hf_conn *conn) {
+static hf_turn link_over(hf_conn *conn) {
     const bool left = conn->cancel_left;
-    hf_dial_drop(&conn->cancel);
+    hf_link_drop(&conn->cancel);
     conn->cancel_left = false;
     if (!conn->cancelled) {
         hf_cancel_stop(conn);
     } else if (left) {
-        open_link(conn);
+        return open_link(conn);
     }
+    return HF_TURN_FED;
 }
 
 void hf_cancel_answered(hf_conn *conn) {
@@ -81,26 +77,25 @@ void hf_cancel_answered(hf_conn *conn) {
 }
 
 /* A COMMIT: at its deadline its link is left, and the server is asked. One that must end has the grace. */
-static void leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
-    hf_error error;
+static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
     if (limit != HF_LIMIT_REQUEST && conn->pool->config->close_timeout_ms > 0) {
-        return;
+        return HF_TURN_FED;
     }
-    hf_cancel_error(conn, request, &error);
+    hf_cancel_error(conn, request, &conn->io.error);
     if (limit == HF_LIMIT_REQUEST && request->sent_at <= conn->tx_sent &&
         !conn->pool->config->read_only) { /* it will be asked about */
         request->flags |= HF_REQUEST_LEFT;
         conn->pool->left++;
     }
-    hf_conn_fail(conn, &error);
+    return HF_TURN_LOST;
 }
 
-void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
+hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     hf_pool *pool = conn->pool;
     hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
     if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
-        return;
+        return HF_TURN_FED;
     }
     conn->cancel_limit = (uint8_t)limit;
     conn->cancelled = request;
@@ -108,20 +103,38 @@ void hf_cancel_begin(hf_conn *conn, hf_limit limit) {
         request->flags |= HF_REQUEST_CANCEL;
     }
     if (pending) {
-        return;
+        return HF_TURN_FED;
     }
     conn->cancel_out = false;
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
         conn->paused_at = HF_NEVER;
         request->flags |= HF_REQUEST_ROWS_LOST;
-        hf_pool_activate(conn);
+        hf_conn_activate(conn);
     }
     if (hf_stage_of(request) == HF_STAGE_COMMIT) {
-        leave_commit(conn, request, limit);
-        return;
+        return leave_commit(conn, request, limit);
     }
-    open_link(conn);
+    return open_link(conn);
+}
+
+HF_RARE hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
+    if (!(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
+        /* Its turn is waited for. */
+        request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
+        conn->cancel_next = true;
+        hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
+        return HF_TURN_FED;
+    }
+    if (hf_cancel_pending(conn) && conn->cancel_deadline > pool->now) {
+        /* Another's: until it is over the link stays. */
+        hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
+        return HF_TURN_FED;
+    }
+    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
+    request->flags |= HF_REQUEST_CANCEL;
+    return HF_TURN_LOST;
 }
 
 void hf_cancel_next(hf_conn *conn) {
@@ -138,12 +151,12 @@ void hf_cancel_next(hf_conn *conn) {
     }
 }
 
-void hf_cancel_advance(hf_conn *conn) {
+hf_turn hf_cancel_advance(hf_conn *conn) {
     hf_dial *dial = &conn->cancel;
     uint8_t bytes[64];
     int r = 1;
     if (dial->phase != HF_PHASE_CANCEL) {
-        r = hf_dial_link(conn, dial);
+        r = hf_link_advance(conn, dial);
         if (r > 0) {
             dial->phase = HF_PHASE_CANCEL;
             dial->step = dial->sent = 0;
@@ -151,7 +164,7 @@ void hf_cancel_advance(hf_conn *conn) {
     }
     if (r > 0 && dial->step != HF_CANCEL_SENT) {
         size_t size = conn->pool->config->driver->cancel(&conn->session, bytes);
-        r = hf_dial_send(dial, bytes, size);
+        r = hf_link_send(dial, bytes, size);
         conn->cancel_out = conn->cancel_out || r > 0 || dial->sent > 0;
         if (r > 0) {
             dial->step = HF_CANCEL_SENT;
@@ -160,9 +173,7 @@ void hf_cancel_advance(hf_conn *conn) {
     while (r > 0) { /* only its end says anything */
         r = dial->link->api->read(dial->link, bytes, sizeof bytes);
     }
-    if (r < 0) {
-        link_over(conn);
-    }
+    return r < 0 ? link_over(conn) : HF_TURN_FED;
 }
 
 void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *error) {
@@ -180,17 +191,17 @@ void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *e
     }
 }
 
-void hf_cancel_due(hf_conn *conn) {
-    hf_error error;
+hf_turn hf_cancel_due(hf_conn *conn) {
+    hf_error *error = &conn->io.error;
     if (conn->cancel_left && !conn->cancelled) {
         hf_cancel_stop(conn);
-        return;
+        return HF_TURN_FED;
     }
     if (conn->cancelled) {
-        hf_cancel_error(conn, conn->cancelled, &error);
+        hf_cancel_error(conn, conn->cancelled, error);
     } else { /* answered, but the cancel is still on its way: it might hit what comes next */
-        hf_timeout_error(&error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE,
+        hf_timeout_error(error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE,
                          conn->pool->config->close_timeout_ms);
     }
-    hf_conn_fail(conn, &error);
+    return HF_TURN_LOST;
 }

@@ -1,142 +1,17 @@
-/* Requests in flight on a connection: sent, answered, lost. Here is decided what a request is told
- * (SEMANTICS 9-17).
- *
- * The rule behind every line: run again only what certainly had no effect, or what the caller called safe;
- * call FAILED only what certainly had none; say UNKNOWN otherwise.
- */
-#include "engine.h"
+
+#include "flight.h"
 
 #include <string.h>
 
 #include "base/text.h"
+#include "cancel.h"
+#include "ending.h"
 #include "holdfast/backoff.h"
-
-static bool may_retry(const hf_pool *pool, const hf_request *request) {
-    return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
-}
-
-bool hf_flight_must_end(const hf_pool *pool, const hf_request *request) {
-    return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
-}
-
-/* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
- * time. */
-static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
-    hf_error *why = &request->error;
-    if (hf_flight_must_end(pool, request) && why->code == HF_ERR_SERVER) {
-        why->code = HF_ERR_CANCELLED;
-        if (request->deadline <= pool->now) {
-            why->code = HF_ERR_TIMEOUT;
-            why->limit = HF_LIMIT_TIMEOUT;
-            why->limit_ms = request->timeout_ms;
-        }
-    }
-}
-
-void hf_flight_unknown(hf_pool *pool, hf_request *request, const hf_error *error) {
-    hf_error *why = &request->error;
-    if (error != why) {
-        *why = *error;
-    }
-    cut_short(pool, request);
-    if (hf_asks(request) && why->code == HF_ERR_SERVER) {
-        /* The last question was lost, not refused. */
-        why->code = HF_ERR_TIMEOUT;
-        why->limit = HF_LIMIT_REQUEST;
-        why->limit_ms = pool->config->request_timeout_ms;
-    }
-    hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
-}
-
-/* Ends a request because of error, which it could have got over. */
-static void end_for(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
-    hf_error *why = &request->error;
-    if (error != why) {
-        *why = *error;
-    }
-    cut_short(pool, request);
-    if (!hf_flight_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
-        why->limit = HF_LIMIT_MAX_RETRIES;
-        why->limit_ms = pool->config->max_retries;
-    }
-    hf_request_end(pool, request, outcome, NULL);
-}
-
-void hf_flight_clock(hf_conn *conn) {
-    uint32_t ms = conn->pool->config->request_timeout_ms;
-    bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
-    conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
-    conn->spared = false;
-}
-
-/* It can never be sent. */
-static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
-    hf_error *error = &conn->io.error;
-    if (error->code == HF_OK) {
-        hf_error_set(error, code, HF_PHASE_QUERY, NULL);
-    }
-    hf_request_end(conn->pool, request, hf_request_unsent(request), error);
-    error->code = HF_OK;
-}
-
-int hf_flight_send(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
-    const hf_driver *driver = pool->config->driver;
-    hf_request *request = pool->queue.head;
-    if (HF_STATEMENTS > 0 &&
-        (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
-        driver->forget(&conn->session, &conn->io, request);
-    }
-    int r = driver->submit(&conn->session, &conn->io, request);
-    if (r == 0) {
-        return 0;
-    }
-    hf_queue_take(&pool->queue);
-    pool->n_queued--;
-    if (r < 0) {
-        unsendable(conn, request, (hf_err)r);
-        return -1;
-    }
-    request->conn = conn;
-    if (hf_asks(request)) {
-        hf_resolve_asking(pool, request);
-    } else {
-        if (request->on_send) { /* nothing of it has left tx yet */
-            request->on_send(request);
-        }
-        request->attempts++;
-        if (request->retries > 0) {
-            pool->retries++;
-        }
-    }
-    hf_queue_push(&conn->flight, request);
-    pool->n_in_flight++;
-    if (++conn->n_flight == 1) {
-        hf_flight_clock(conn);
-    }
-    return 1;
-}
-
-/* Takes the oldest out of flight. */
-static hf_request *pop(hf_conn *conn) {
-    hf_request *request = hf_queue_take(&conn->flight);
-    conn->n_flight--;
-    conn->pool->n_in_flight--;
-    hf_flight_clock(conn);
-    return request;
-}
-
-/* Counted as a re-send, if there may be one. */
-void hf_flight_again(hf_pool *pool, hf_request *request, const hf_error *error) {
-    if (hf_flight_must_end(pool, request) || !may_retry(pool, request)) {
-        end_for(pool, request, hf_verdict_unsent(hf_request_past(request) | HF_FACT_RAN), error);
-        return;
-    }
-    request->retries++;
-    hf_request_requeue(pool, request);
-}
-
-/* --- the verdict ----------------------------------------------------------------------------------- */
+#include "holdfast/endpoint.h"
+#include "machine/verdict.h"
+#include "queue.h"
+#include "resolve.h"
+#include "send.h"
 
 /* The 57014 that the request was told is our cancel's: so is what it ends of. */
 static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
@@ -158,8 +33,8 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     facts |= request->bound ? HF_FACT_BOUND : 0u;
     facts |= request->complete ? HF_FACT_COMPLETE : 0u;
     facts |= hf_stage_of(request) != HF_STAGE_RUN ? HF_FACT_RAN : 0u;
-    facts |= hf_flight_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
-    facts |= may_retry(pool, request) ? 0u : HF_FACT_SPENT;
+    facts |= hf_request_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
+    facts |= hf_request_may_retry(pool, request) ? 0u : HF_FACT_SPENT;
     facts |=
         !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
     facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
@@ -201,13 +76,13 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
     switch ((hf_action)verdict.action) {
     case HF_ACTION_END:
         if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
-            hf_flight_unknown(pool, request, error);
+            hf_request_unknown(pool, request, error);
         } else {
             hf_request_end(pool, request, (hf_outcome)verdict.outcome, error);
         }
         return false;
     case HF_ACTION_GIVE_UP:
-        end_for(pool, request, (hf_outcome)verdict.outcome, error);
+        hf_request_give_up(pool, request, (hf_outcome)verdict.outcome, error);
         return false;
     case HF_ACTION_AGAIN: request->retries++; return true;
     case HF_ACTION_WAIT:
@@ -321,8 +196,8 @@ static HF_RARE void too_large(hf_pool *pool, hf_request *request) {
     hf_request_end(pool, request, ran(pool), NULL);
 }
 
-/* The answer is whole, and it is not a plain OK. False: the connection is gone. */
-static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
+/* The answer is whole, and it is not a plain OK. */
+static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     hf_error *why = &conn->io.error; /* which lasts when the request runs again */
     bool give_up = false;
@@ -340,7 +215,7 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
     } else if (hf_fate_of(request) ==
                HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
         pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
-        if (hf_flight_must_end(pool, request)) {
+        if (hf_request_must_end(pool, request)) {
             hf_cancel_error(conn, request, why);
             hf_request_end(pool, request, HF_OUTCOME_FAILED, why);
         } else {
@@ -368,25 +243,24 @@ static HF_RARE bool ready_but(hf_conn *conn, hf_request *request, bool ours) {
             hf_endpoints_standby(&pool->endpoints, conn->endpoint, pool->dials);
         }
         if (!hf_cancel_pending(conn)) { /* else it stays until the other side has ended that */
-            hf_conn_fail(conn, why);
-            return false;
+            return HF_TURN_LOST;        /* because of *why */
         }
     }
     /* An answer ends an outage, but not that of a standby. */
     const bool role = why->code != HF_OK && !pool->config->read_only &&
                       memcmp(why->sqlstate, "25006", sizeof "25006") == 0;
     if (!hf_is_never(conn->stable_at) && !role) {
-        hf_pool_proved(conn);
+        hf_conn_on_stable(conn);
     }
     why->code = HF_OK;
     hf_cancel_next(conn);
-    return true;
+    return HF_TURN_FED;
 }
 
-/* The server has said all it has to say of the oldest request. False: the connection is gone. */
-static inline bool ready(hf_conn *conn) {
+/* The server has said all it has to say of the oldest request. */
+static inline hf_turn ready(hf_conn *conn) {
     const hf_request *cancelled = conn->cancelled;
-    hf_request *request = pop(conn);
+    hf_request *request = hf_flight_take(conn);
     /* Most are; nothing hangs on it but time. */
     bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
@@ -396,45 +270,26 @@ static inline bool ready(hf_conn *conn) {
         return ready_but(conn, request, request == cancelled);
     }
     if (!hf_is_never(conn->stable_at)) {
-        hf_pool_proved(conn);
+        hf_conn_on_stable(conn);
     }
     hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
-    return true;
+    return HF_TURN_FED;
 }
 
-static inline bool row(hf_conn *conn, hf_request *request) {
+static inline hf_turn row(hf_conn *conn, hf_request *request) {
     if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST)) {
-        return true;
+        return HF_TURN_FED;
     }
     request->n_rows++;
     if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE) {
-        return true;
+        return HF_TURN_FED;
     }
     if (request == conn->cancelled) { /* the end of its answer cannot wait any more */
         request->flags |= HF_REQUEST_ROWS_LOST;
-        return true;
+        return HF_TURN_FED;
     }
     conn->paused_at = conn->pool->now;
-    return false;
-}
-
-/* Logged in: the session may serve. */
-static void up(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
-    conn->dial.phase = HF_PHASE_QUERY;
-    if (HF_CONNS_MAX > 1) {
-        hf_pool_logged_in(pool);
-    }
-    conn->stable_at = pool->now + pool->config->stable_after_ms;
-    pool->ups++;
-    if (HF_HOSTS_MAX > 1) {
-        hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
-    }
-    hf_conn_step(conn, HF_EV_UP, NULL);
-    hf_pool_up(pool);
-    if (pool->config->stable_after_ms == 0) {
-        hf_pool_proved(conn);
-    }
+    return HF_TURN_STOP;
 }
 
 static void notice(hf_conn *conn) {
@@ -470,24 +325,8 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     error->code = HF_OK;
 }
 
-/* The endpoint refused start-up parameters: dialled again with fewer, within the same attempt. */
-static void dial_again(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
-    pool->endpoints.list[hf_conn_endpoint(conn)].degraded = conn->io.degraded;
-    hf_dial_drop(&conn->dial);
-    if (HF_CONNS_MAX > 1) {
-        hf_pool_logged_in(pool);
-    }
-    int err = hf_dial_open(conn, &conn->dial);
-    if (err != HF_OK) {
-        hf_conn_link_failed(conn, err);
-        return;
-    }
-    hf_pool_activate(conn);
-}
-
-/* Acts on one piece of news. False: feed no more now. */
-static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
+/* Acts on one piece of news. */
+static HF_RARE hf_turn other_news(hf_conn *conn, hf_news news) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
     hf_request *request = conn->flight.head;
@@ -501,50 +340,50 @@ static HF_RARE bool other_news(hf_conn *conn, hf_news news) {
         if (HF_WITH_RESOLVE) {
             hf_resolve_held(conn, request);
         }
-        return true;
+        return HF_TURN_FED;
     case HF_NEWS_COLUMNS:
         if (request->on_columns) {
             request->on_columns(request, &io->columns);
         }
-        return true;
+        return HF_TURN_FED;
     case HF_NEWS_SKIPPED:
-    case HF_NEWS_ERROR: request_error(conn, request, news == HF_NEWS_ERROR); return true;
-    case HF_NEWS_PROBED: hf_conn_step(conn, HF_EV_UP, NULL); return true;
-    case HF_NEWS_NOTICE: notice(conn); return true;
+    case HF_NEWS_ERROR: request_error(conn, request, news == HF_NEWS_ERROR); return HF_TURN_FED;
+    case HF_NEWS_PROBED: return HF_TURN_PROBED;
+    case HF_NEWS_NOTICE: notice(conn); return HF_TURN_FED;
     case HF_NEWS_NOTIFY:
         if (config->on_notify) {
             config->on_notify(config->callback_user, conn->index, io->channel, io->payload);
         }
-        return true;
-    case HF_NEWS_UP: up(conn); return true;
-    case HF_NEWS_AGAIN: dial_again(conn); return false;
+        return HF_TURN_FED;
+    case HF_NEWS_UP: return HF_TURN_UP;
+    case HF_NEWS_AGAIN: return HF_TURN_REDIAL;
     case HF_NEWS_FATAL:
-    case HF_NEWS_BROKEN: hf_conn_fail(conn, &io->error); return false;
-    case HF_NEWS_SLICE: return !hf_conn_spent(conn);
+    case HF_NEWS_BROKEN: return HF_TURN_LOST;
+    case HF_NEWS_SLICE: return hf_conn_over_budget(conn) ? HF_TURN_STOP : HF_TURN_FED;
     case HF_NEWS_ROW: /* hf_flight_feed() did it */
     case HF_NEWS_READY:
     case HF_NEWS_MORE: break;
     }
-    return true;
+    return HF_TURN_FED;
 }
 
-bool hf_flight_feed(hf_conn *conn) {
+hf_turn hf_flight_feed(hf_conn *conn) {
     const hf_driver *driver = conn->pool->config->driver;
     do {
         hf_request *request = conn->flight.head;
         hf_news news = driver->feed(&conn->session, &conn->io, request);
         if (news == HF_NEWS_MORE) {
-            return true;
+            return HF_TURN_FED;
         }
-        bool on = !request                ? other_news(conn, news)
-                  : news == HF_NEWS_ROW   ? row(conn, request)
-                  : news == HF_NEWS_READY ? ready(conn)
-                                          : other_news(conn, news);
-        if (!on) {
-            return false;
+        const hf_turn turn = !request                ? other_news(conn, news)
+                             : news == HF_NEWS_ROW   ? row(conn, request)
+                             : news == HF_NEWS_READY ? ready(conn)
+                                                     : other_news(conn, news);
+        if (turn != HF_TURN_FED) {
+            return turn;
         }
     } while (hf_flight_any(conn));
-    return true;
+    return HF_TURN_FED;
 }
 
 /* The connection was lost under this request: does it run again (true), or did it end (false)? */
@@ -571,7 +410,7 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_queue again = { 0 };
     while (conn->n_flight > 0) {
-        hf_request *request = pop(conn);
+        hf_request *request = hf_flight_take(conn);
         request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* it was this link's */
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
         const bool told = request->error.severity == 'E';

@@ -3,9 +3,16 @@
  * A tick reads before it judges: first what the port has news of, then the deadlines, then the queue. It
  * touches only what has news, is due, or gets work; each connection has one timer in one heap.
  */
-#include "engine.h"
+#include "holdfast/pool.h"
 
 #include <string.h>
+
+#include "cancel.h"
+#include "conn.h"
+#include "dispatch.h"
+#include "holdfast/endpoint.h"
+#include "queue.h"
+#include "supervise.h"
 
 _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per connection: widen them");
 
@@ -124,17 +131,7 @@ void hf_resume(hf_pool *pool, hf_request *request) {
     }
     (void)pool;           /* as all of them take one */
     conn->resumed = true; /* in its turn, when the time is known */
-    hf_pool_activate(conn);
-}
-
-void hf_pool_activate(hf_conn *conn) {
-    hf_pool *pool = conn->pool;
-    if (conn->active) {
-        return;
-    }
-    conn->active = true;
-    conn->next_active = pool->active;
-    pool->active = conn;
+    hf_conn_activate(conn);
 }
 
 /* What the port has news of, and what was left over. */
@@ -144,7 +141,7 @@ static void serve_news(hf_pool *pool) {
     while (api->next(pool->port, &tag)) {
         uint32_t index = tag & ~HF_TAG_RESOLVE;
         if (index < hf_pool_size(pool)) {
-            hf_pool_activate(&pool->conns[index]);
+            hf_conn_activate(&pool->conns[index]);
         }
     }
     hf_conn *conn = pool->active;
@@ -186,7 +183,15 @@ static void pool_due(hf_pool *pool) {
         }
         return;
     }
-    hf_pool_judge(pool);
+    hf_pool_check_give_up(pool);
+}
+
+static void request_due(hf_pool *pool, hf_request *request) {
+    if (request->conn) {
+        hf_flight_due(request->conn, request);
+    } else {
+        hf_request_due(pool, request);
+    }
 }
 
 static void serve_deadlines(hf_pool *pool) {
@@ -196,7 +201,7 @@ static void serve_deadlines(hf_pool *pool) {
         hf_timer *timer = pool->heap.root;
         switch (timer->kind) {
         case HF_TIMER_CONN: hf_conn_due(HF_OF(hf_conn, timer, timer)); break;
-        case HF_TIMER_REQUEST: hf_request_due(pool, HF_OF(hf_request, timer, timer)); break;
+        case HF_TIMER_REQUEST: request_due(pool, HF_OF(hf_request, timer, timer)); break;
         default: pool_due(pool); break;
         }
     }
@@ -214,8 +219,7 @@ static void close_free(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->n_flight > 0) {
-            hf_cancel_begin(conn, HF_LIMIT_NONE);
-            hf_conn_settle(conn);
+            hf_conn_cancel(conn);
         }
         if (conn->fsm.state != HF_IDLE && conn->n_flight == 0 && !hf_cancel_pending(conn)) {
             hf_conn_close(conn);
@@ -228,6 +232,20 @@ static void close_free(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* of a login that was not finished */
         hf_conn_wipe(&pool->conns[i]);
     }
+}
+
+/* Arms the pool's own timer. */
+static void arm(hf_pool *pool) {
+    hf_ms at = HF_NEVER;
+    if (pool->closing) {
+        at = hf_pool_closed(pool) ? HF_NEVER : pool->close_deadline;
+    } else if (hf_pool_in_outage(pool)) {
+        at = hf_outage_deadline(&pool->outage, pool->config);
+    } else if (HF_CONNS_MAX > 1 && pool->n_idle > 0 && pool->extra_at > pool->now &&
+               (pool->queue.head || hf_pool_size(pool) - pool->n_idle < pool->keep_open)) {
+        at = pool->extra_at;
+    }
+    hf_heap_set(&pool->heap, &pool->timer, at);
 }
 
 static inline hf_ms next_tick(const hf_pool *pool) {
@@ -262,7 +280,7 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     } else {
         hf_pool_dispatch(pool);
     }
-    hf_pool_arm(pool);
+    arm(pool);
     pool->in_tick = false;
     pool->promised = next_tick(pool);
     /* A request ended and no other took its place, or the pool is closed: whoever waits for it looks before sleeping

@@ -1,11 +1,9 @@
-/* Requests: their queue, their waits, their ends.
- *
- * A request that is ours (HF_REQUEST_IN) is in exactly one place: pool->queue, pool->waiting, or the flight
- * of request->conn. It leaves by hf_request_end(), once.
- */
-#include "engine.h"
+
+#include "queue.h"
 
 #include <string.h>
+
+#include "machine/verdict.h"
 
 void hf_queue_push_front(hf_queue *queue, hf_request *request) {
     request->prev = NULL;
@@ -80,6 +78,12 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
     hf_request_arm(pool, request);
 }
 
+void hf_request_hangs_no_more(hf_pool *pool, hf_request *request) {
+    pool->hanging = (uint16_t)(pool->hanging - ((request->flags & HF_REQUEST_HANGS) != 0));
+    pool->left = (uint16_t)(pool->left - ((request->flags & HF_REQUEST_LEFT) != 0));
+    request->flags &= (uint16_t) ~(HF_REQUEST_HANGS | HF_REQUEST_LEFT);
+}
+
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     HF_ASSERT((request->flags & HF_REQUEST_IN) && outcome != HF_OUTCOME_PENDING);
     if (request->timer.armed) {
@@ -94,7 +98,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
         request->error = (hf_error){ 0 };
     }
     if (HF_WITH_RESOLVE && (request->flags & (HF_REQUEST_HANGS | HF_REQUEST_LEFT))) {
-        hf_resolve_hangs_no_more(pool, request);
+        hf_request_hangs_no_more(pool, request);
     }
     if (request->unconfirmed) {
         pool->unconfirmed++;
@@ -131,6 +135,17 @@ void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) 
     hf_request_end(pool, request, hf_request_unsent(request), error);
 }
 
+void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
+    const hf_request *last = pool->queue.tail, *dropped = NULL;
+    while (pool->waiting.head) {
+        hf_request_drop(pool, pool->waiting.head, error);
+    }
+    while (last && dropped != last) { /* what a callback submits meanwhile is not among them */
+        dropped = pool->queue.head;
+        hf_request_drop(pool, pool->queue.head, error);
+    }
+}
+
 /* Its deadline has passed, or it is to end: while it waits for a connection. */
 static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
     /* Why there is no connection is the better half of the answer. */
@@ -143,51 +158,19 @@ static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *err
     hf_request_drop(pool, request, error);
 }
 
-/* The same, in flight behind another one: nothing can be cancelled alone there. */
-static HF_RARE void end_behind(hf_conn *conn, hf_request *request, const hf_error *error) {
-    hf_pool *pool = conn->pool;
-    if (!(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
-        /* Its turn is waited for. */
-        request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
-        conn->cancel_next = true;
-        hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
-        return;
-    }
-    if (hf_cancel_pending(conn) && conn->cancel_deadline > pool->now) {
-        /* Another's: until it is over the link stays. */
-        hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
-        return;
-    }
-    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
-    request->flags |= HF_REQUEST_CANCEL;
-    hf_conn_fail(conn, error);
-    hf_conn_settle(conn);
-}
-
 void hf_request_due(hf_pool *pool, hf_request *request) {
     const bool late = pool->now >= request->deadline;
-    hf_conn *conn = request->conn;
     hf_error error;
-    if (!conn && !late && !(request->flags & HF_REQUEST_CANCEL)) { /* its own wait is over */
+    if (!late && !(request->flags & HF_REQUEST_CANCEL)) { /* its own wait is over */
         unlink_queued(pool, request);
         to_head(pool, request);
         return;
     }
     hf_heap_remove(&pool->heap, &request->timer);
-    if (conn && conn->flight.head == request) {
-        hf_cancel_begin(conn, late ? HF_LIMIT_TIMEOUT : HF_LIMIT_NONE);
-        hf_conn_settle(conn);
-        return;
-    }
-    const hf_phase phase = conn ? HF_PHASE_QUERY : HF_PHASE_QUEUE;
     if (!late) {
-        hf_error_set(&error, HF_ERR_CANCELLED, phase, NULL);
+        hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUEUE, NULL);
     } else {
-        hf_timeout_error(&error, phase, HF_LIMIT_TIMEOUT, request->timeout_ms);
+        hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_TIMEOUT, request->timeout_ms);
     }
-    if (conn) {
-        end_behind(conn, request, &error);
-    } else {
-        end_queued(pool, request, &error);
-    }
+    end_queued(pool, request, &error);
 }

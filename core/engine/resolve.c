@@ -1,21 +1,18 @@
-/* What became of a COMMIT (SEMANTICS 15): a held request's COMMIT is a flight of its own, and when the answer to it is
- * lost, the server is asked on the next healthy connection.
- *
- *     RUN --HELD--> COMMIT --lost--> ASK --committed--> OK
- *                                     |---aborted---->  RUN again
- *                                     |---standby, lost--> ASK again, for request_timeout
- *                                     |---in progress--> ASK again; from its deadline on it hangs, for max_outage
- *                                     `---another incarnation, forgotten, refused--> UNKNOWN
- *
- * The rows that were delivered count if it was committed, so that asking does not void them. A question spends no
- * re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write is
- * handed out meanwhile (dispatch.c).
- *
- * The other question is whether the server takes writes, before a request that met a read-only one runs again.
- */
-#include "engine.h"
+
+#include "resolve.h"
 
 #include <string.h>
+
+#include "cancel.h"
+#include "ending.h"
+#include "holdfast/classify.h"
+#include "queue.h"
+#include "send.h"
+
+bool hf_pool_hangs_too_long(const hf_pool *pool) {
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    return pool->hanging > 0 && most != HF_FOREVER && pool->now - pool->hanging_since >= most;
+}
 
 void hf_resolve_begin(hf_request *request) {
     request->stage = HF_STAGE_ASK;
@@ -30,16 +27,6 @@ void hf_resolve_role(hf_request *request) {
     }
 }
 
-void hf_resolve_asking(const hf_pool *pool, hf_request *request) {
-    if (request->stage == HF_STAGE_ROLE) {
-        return;
-    }
-    request->asks++;
-    if (hf_is_never(request->asked_at)) {
-        request->asked_at = pool->now;
-    }
-}
-
 /* Has a request_timeout passed since then? */
 static bool has_passed(const hf_pool *pool, hf_ms since) {
     const uint32_t ms = pool->config->request_timeout_ms;
@@ -48,7 +35,7 @@ static bool has_passed(const hf_pool *pool, hf_ms since) {
 
 /* No verdict, and no time left for another question? */
 static bool enough(const hf_pool *pool, const hf_request *request) {
-    if (hf_flight_must_end(pool, request)) {
+    if (hf_request_must_end(pool, request)) {
         return true;
     }
     return has_passed(pool, request->asked_at) &&
@@ -66,7 +53,7 @@ static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
 static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     const hf_pool *pool = conn->pool;
     hf_error error;
-    if (request == conn->cancelled || hf_flight_must_end(pool, request)) {
+    if (request == conn->cancelled || hf_request_must_end(pool, request)) {
         hf_cancel_error(conn, request, &error);
     } else if (request->flags & HF_REQUEST_HANGS) {
         hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_MAX_OUTAGE,
@@ -99,7 +86,7 @@ static void in_progress(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     const bool late = has_passed(pool, request->commit_at);
     if (late && !(request->flags & HF_REQUEST_HANGS)) {
-        hf_resolve_hangs_no_more(pool, request); /* it is not only thought to any more */
+        hf_request_hangs_no_more(pool, request); /* it is not only thought to any more */
         request->flags |= HF_REQUEST_HANGS;
         if (pool->hanging++ == 0) {
             pool->hanging_since = request->asked_at;
@@ -109,27 +96,21 @@ static void in_progress(hf_conn *conn, hf_request *request) {
           late ? "its commit waits for a synchronous standby" : "it is still in progress");
 }
 
-void hf_resolve_hangs_no_more(hf_pool *pool, hf_request *request) {
-    pool->hanging = (uint16_t)(pool->hanging - ((request->flags & HF_REQUEST_HANGS) != 0));
-    pool->left = (uint16_t)(pool->left - ((request->flags & HF_REQUEST_LEFT) != 0));
-    request->flags &= (uint16_t) ~(HF_REQUEST_HANGS | HF_REQUEST_LEFT);
-}
-
 /* It was not committed. */
 static void aborted(hf_pool *pool, hf_request *request) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
     request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
-    hf_resolve_hangs_no_more(pool, request);
-    if (request->attempts == 0 && !hf_flight_must_end(pool, request)) {
+    hf_request_hangs_no_more(pool, request);
+    if (request->attempts == 0 && !hf_request_must_end(pool, request)) {
         request->flags |= HF_REQUEST_UNDONE; /* an earlier run's: of this one it is no re-send */
         hf_request_requeue(pool, request);
         return;
     }
     hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
                  "the connection was lost at its COMMIT, which was rolled back");
-    hf_flight_again(pool, request, &error);
+    hf_request_again(pool, request, &error);
 }
 
 /* What the server cannot answer, or not to this role, it never will; anything else may pass. */
@@ -161,7 +142,7 @@ static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
     const bool standby = request->fate == HF_FATE_STANDBY;
     request->stage = HF_STAGE_RUN;
-    if (hf_flight_must_end(pool, request)) {
+    if (hf_request_must_end(pool, request)) {
         end_without_role(conn, request);
         return false;
     }
@@ -209,7 +190,7 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (request->stage == HF_STAGE_ROLE) {
-        if (!hf_flight_must_end(pool, request)) {
+        if (!hf_request_must_end(pool, request)) {
             return true;
         }
         end_without_role(conn, request);
@@ -218,7 +199,7 @@ bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) 
     if (!enough(pool, request)) {
         return true;
     }
-    hf_flight_unknown(pool, request, error);
+    hf_request_unknown(pool, request, error);
     return false;
 }
 
@@ -226,7 +207,7 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     /* A CancelRequest that is out might hit the COMMIT, and end its wait for a synchronous standby. */
     const bool fine = request->error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
-                      !hf_flight_must_end(pool, request) && !hf_cancel_pending(conn) &&
+                      !hf_request_must_end(pool, request) && !hf_cancel_pending(conn) &&
                       conn->exposed == 0;
     request->stage = fine ? HF_STAGE_COMMIT : HF_STAGE_ROLLBACK;
     request->commit_at = pool->now;
@@ -243,13 +224,13 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
 /* Was its attempt cut short by a cancel that leaves it another? */
 static bool rolled_back_for_time(const hf_pool *pool, const hf_request *request) {
     const int code = request->error.code;
-    return !hf_flight_must_end(pool, request) &&
+    return !hf_request_must_end(pool, request) &&
            (code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED);
 }
 
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request) {
     if (rolled_back_for_time(pool, request)) {
-        hf_flight_again(pool, request, &request->error);
+        hf_request_again(pool, request, &request->error);
     } else {
         hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
     }

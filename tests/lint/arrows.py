@@ -36,6 +36,13 @@ ARROWS = {
     "tests": ["tests", "boards", "platform", "port", "core"],
 }
 
+# Files of one folder that stand in an order: each may include only those before it.
+ORDER = {
+    "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "flight",
+                    "conn", "supervise", "dispatch", "pool"],
+}
+ROUND = ("core", "platform/linux")      # no files in there include each other in a circle, .c and .h taken as one
+
 # A third-party header belongs to one folder, its adapter's. (Tests may include anything.)
 ADAPTERS = {
     r"mbedtls/|psa/": "port/mbedtls",
@@ -76,6 +83,7 @@ PRIVATE = {
 }
 
 found = []
+edges = {}       # file -> what it includes, both without .c and .h
 
 
 def breach(path, line, text):
@@ -132,9 +140,19 @@ def check_system(path, number, name):
         breach(path, number, f"<{name}> is an operating system's: for {', '.join(SYSTEM_FOLDERS)}")
 
 
+def stem(path):
+    return os.path.splitext(os.path.basename(path))[0]
+
+
 def check_ours(path, number, target):
     folder = os.path.dirname(path)
     rule = max((at for at in ARROWS if within(path, at)), key=len, default=None)
+    own, other = stem(path), stem(target)
+    order = ORDER.get(folder, [])
+    if os.path.dirname(target) == folder and own in order and own != other:
+        if other not in order[:order.index(own)]:
+            breach(path, number, f"{other} does not stand before {own} in the order of {folder}")
+        return
     if os.path.dirname(target) == folder or any(within(target, to) for to in ARROWS.get(rule, [])):
         return
     breach(path, number, f"no arrow from {folder} to {os.path.dirname(target)} ({target})")
@@ -151,6 +169,7 @@ def check_includes(root, path, source):
         includes.append(target or name)
         if target:
             check_ours(path, number, target)
+            edges.setdefault(path[:-2], set()).add(target[:-2])
         elif not check_third_party(path, number, name):
             if quote == '"' and not within(path, "tests"):
                 breach(path, number, f"no file of ours is \"{name}\"; a system's goes in <>")
@@ -206,8 +225,25 @@ def check_text(root, path):
                 breach(path, number, f"{what}: {match.group()}")
 
 
+def check_circles():
+    """Each set of files that include each other, directly or by way of others, is told once."""
+    reach = {}
+    inside = {a: {b for b in to if b != a} for a, to in edges.items() if any(within(a, top) for top in ROUND)}
+    for start in inside:
+        seen, todo = set(), [start]
+        while todo:
+            for to in inside.get(todo.pop(), set()) - seen:
+                seen.add(to)
+                todo.append(to)
+        reach[start] = seen
+    circles = {frozenset(b for b in reach[a] if a in reach.get(b, set())) for a in reach if a in reach[a]}
+    for circle in circles:
+        breach(min(circle), 0, f"a circle of files: {', '.join(sorted(circle))}")
+
+
 def check(root):
     found.clear()
+    edges.clear()
     paths = list(tree(root))
     for name in sorted({path.split("/")[0] for path in paths}):
         if name not in TOP and not name.startswith("."):
@@ -221,6 +257,7 @@ def check(root):
             breach(folder, 0, "a folder opens with a README.md")
     for path in paths:
         check_text(root, path)
+    check_circles()
     return list(found)
 
 

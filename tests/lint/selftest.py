@@ -14,6 +14,10 @@ WRONG = {
     "core includes stdio": ("core/a.c", "#include <stdio.h>\n", "may not include <stdio.h>"),
     "core allocates": ("core/a.c", "void *f(void) { return malloc(1); }\n", "may not use malloc()"),
     "core prints": ("core/a.c", "void f(void) { printf(\"\"); }\n", "may not use printf()"),
+    "the engine's order": ("core/engine/queue.c", '#include "pool.h"\n', "pool does not stand before queue",
+                           {"core/engine/pool.h": "#include <stdint.h>\n"}),
+    "a circle": ("core/base/b.h", '#include "c.h"\n', "a circle of files: core/base/b, core/base/c",
+                 {"core/base/c.h": '#include "b.h"\n'}),
     "the lowest room looks up": ("core/base/a.c", '#include "machine/m.h"\n', "no arrow from core/base to core/machine"),
     "settings look up": ("core/settings/a.c", '#include "engine/e.h"\n', "no arrow from core/settings to core/engine"),
     "the machine looks up": ("core/machine/a.c", '#include "engine/e.h"\n', "no arrow from core/machine to core/engine"),
@@ -140,8 +144,8 @@ for what, (source, extra, messages) in TRACED.items():
 for line in run({}):
     failed += 1
     print(f"selftest: a tree with nothing wrong: {line}")
-for what, (path, text, message) in WRONG.items():
-    said = run({path: text})
+for what, (path, text, message, *more) in WRONG.items():
+    said = run({path: text, **(more[0] if more else {})})
     if len(said) != 1 or message not in said[0]:
         failed += 1
         print(f"selftest: {what}: expected one line with '{message}', got {said}")

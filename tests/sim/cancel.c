@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include "engine/engine.h"
+#include "engine/internal.h"
 
 /* When a statement is cancelled, over which link, and whom that may hit (SEMANTICS 16). */
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/cancel.h"
 #include "server.h"
 
 /* What a tick leaves behind: connections, links, deadlines, the way back after healing. (What requests are told

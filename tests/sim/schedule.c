@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/internal.h"
 
 /* When may the machine dial? While nothing is usable: one attempt at a time, the next one after the schedule's
  * delay; n losses in a row without a connection that proved itself make the n-th delay (SEMANTICS 2 to 7).

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "engine/engine.h"
+#include "engine/cancel.h"
 #include "net.h"
 #include "ticket.h"
 #include "work.h"

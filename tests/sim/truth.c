@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/internal.h"
 #include "server.h"
 #include "ticket.h"
 

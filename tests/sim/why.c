@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/internal.h"
 
 /* Why a request ended as it did: the error it is told, and whether it was given up too early. */
 

@@ -1,0 +1,58 @@
+
+#include "ending.h"
+
+#include "machine/verdict.h"
+#include "queue.h"
+
+/* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
+ * time. */
+static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
+    hf_error *why = &request->error;
+    if (hf_request_must_end(pool, request) && why->code == HF_ERR_SERVER) {
+        why->code = HF_ERR_CANCELLED;
+        if (request->deadline <= pool->now) {
+            why->code = HF_ERR_TIMEOUT;
+            why->limit = HF_LIMIT_TIMEOUT;
+            why->limit_ms = request->timeout_ms;
+        }
+    }
+}
+
+void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error) {
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
+    }
+    cut_short(pool, request);
+    if (hf_asks(request) && why->code == HF_ERR_SERVER) {
+        /* The last question was lost, not refused. */
+        why->code = HF_ERR_TIMEOUT;
+        why->limit = HF_LIMIT_REQUEST;
+        why->limit_ms = pool->config->request_timeout_ms;
+    }
+    hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
+}
+
+void hf_request_give_up(hf_pool *pool, hf_request *request, hf_outcome outcome,
+                        const hf_error *error) {
+    hf_error *why = &request->error;
+    if (error != why) {
+        *why = *error;
+    }
+    cut_short(pool, request);
+    if (!hf_request_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
+        why->limit = HF_LIMIT_MAX_RETRIES;
+        why->limit_ms = pool->config->max_retries;
+    }
+    hf_request_end(pool, request, outcome, NULL);
+}
+
+void hf_request_again(hf_pool *pool, hf_request *request, const hf_error *error) {
+    if (hf_request_must_end(pool, request) || !hf_request_may_retry(pool, request)) {
+        hf_request_give_up(pool, request, hf_verdict_unsent(hf_request_past(request) | HF_FACT_RAN),
+                           error);
+        return;
+    }
+    request->retries++;
+    hf_request_requeue(pool, request);
+}

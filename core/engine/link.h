@@ -1,0 +1,33 @@
+/* Links: opened, encrypted, closed, for a session and for a cancel alike. A link knows nothing of requests. */
+#ifndef HF_LINK_H
+#define HF_LINK_H
+
+#include "internal.h"
+
+/* hf_dial.step within TLS. */
+enum { HF_TLS_ASK, HF_TLS_ANSWER, HF_TLS_HANDSHAKE };
+
+/* Is the connection to be encrypted? */
+bool hf_link_wants_tls(const hf_conn *conn);
+/* Opens the link of a dial to the connection's present address. 0 or an hf_err. */
+int hf_link_open(hf_conn *conn, hf_dial *dial);
+/* From TCP to the end of the TLS handshake: 1 ready for the driver's bytes, 0 not yet, < 0 an hf_err. */
+int hf_link_advance(hf_conn *conn, hf_dial *dial);
+/* Hands a small message to the link, which may take it in pieces: 1 all of it, 0 not yet, < 0 an hf_err. */
+int hf_link_send(hf_dial *dial, const uint8_t *bytes, size_t size);
+/* Drops the link of a dial, if it has one. */
+void hf_link_drop(hf_dial *dial);
+
+/* Ends a link politely within timeout_ms, or at once with 0. Nothing waits for it. */
+void hf_link_close(hf_conn *conn, hf_link *link, uint32_t timeout_ms);
+/* Goes on with what hf_link_close() began; there is one. */
+void hf_link_close_advance(hf_conn *conn);
+/* Ends it now, if there is one. */
+void hf_link_close_now(hf_conn *conn);
+
+/* Fills error with what the session's link, if there is one, says of its failure `code`. */
+void hf_link_error(const hf_conn *conn, hf_error *error, int code);
+/* The same into conn->io.error. Always HF_TURN_LOST. */
+HF_RARE hf_turn hf_link_lost(hf_conn *conn, int code);
+
+#endif

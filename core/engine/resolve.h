@@ -1,0 +1,39 @@
+/* What became of a COMMIT (SEMANTICS 15): a held request's COMMIT is a flight of its own, and when the answer to it is
+ * lost, the server is asked on the next healthy connection.
+ *
+ *     RUN --HELD--> COMMIT --lost--> ASK --committed--> OK
+ *                                     |---aborted---->  RUN again
+ *                                     |---standby, lost--> ASK again, for request_timeout
+ *                                     |---in progress--> ASK again; from its deadline on it hangs, for max_outage
+ *                                     `---another incarnation, forgotten, refused--> UNKNOWN
+ *
+ * The rows that were delivered count if it was committed, so that asking does not void them. A question spends no
+ * re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write is
+ * handed out meanwhile (dispatch.c).
+ *
+ * The other question is whether the server takes writes, before a request that met a read-only one runs again.
+ */
+#ifndef HF_RESOLVE_H
+#define HF_RESOLVE_H
+
+#include "internal.h"
+
+/* All but the request's COMMIT is done. */
+void hf_resolve_held(hf_conn *conn, hf_request *request);
+/* The ROLLBACK in its place was answered, or lost: its end, or another try. True: to the head of the queue. */
+void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
+bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
+/* The answer to its COMMIT was lost: from now on the server is asked what became of it. */
+void hf_resolve_begin(hf_request *request);
+/* The request met a read-only server, and is in the queue again: before it runs the server is asked whether it takes
+ * writes (SEMANTICS 21). */
+void hf_resolve_role(hf_request *request);
+/* The question was answered, or refused (*why). True: not by a primary, the connection must be given up because of
+ * *why. */
+bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
+/* The connection was lost under it: true, it is asked again; false, it ended. */
+bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error);
+/* Have COMMITs waited for a synchronous standby for longer than max_outage? */
+bool hf_pool_hangs_too_long(const hf_pool *pool);
+
+#endif

@@ -1,0 +1,79 @@
+
+#include "send.h"
+
+#include "queue.h"
+
+/* Starts the clock of the oldest in flight. */
+static void start_clock(hf_conn *conn) {
+    uint32_t ms = conn->pool->config->request_timeout_ms;
+    bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
+    conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
+    conn->spared = false;
+}
+
+/* It can never be sent. */
+static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
+    hf_error *error = &conn->io.error;
+    if (error->code == HF_OK) {
+        hf_error_set(error, code, HF_PHASE_QUERY, NULL);
+    }
+    hf_request_end(conn->pool, request, hf_request_unsent(request), error);
+    error->code = HF_OK;
+}
+
+/* The question is in flight. */
+static void asking(const hf_pool *pool, hf_request *request) {
+    if (request->stage == HF_STAGE_ROLE) {
+        return;
+    }
+    request->asks++;
+    if (hf_is_never(request->asked_at)) {
+        request->asked_at = pool->now;
+    }
+}
+
+int hf_flight_send(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_driver *driver = pool->config->driver;
+    hf_request *request = pool->queue.head;
+    if (HF_STATEMENTS > 0 &&
+        (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
+        driver->forget(&conn->session, &conn->io, request);
+    }
+    int r = driver->submit(&conn->session, &conn->io, request);
+    if (r == 0) {
+        return 0;
+    }
+    hf_queue_take(&pool->queue);
+    pool->n_queued--;
+    if (r < 0) {
+        unsendable(conn, request, (hf_err)r);
+        return -1;
+    }
+    request->conn = conn;
+    if (hf_asks(request)) {
+        asking(pool, request);
+    } else {
+        if (request->on_send) { /* nothing of it has left tx yet */
+            request->on_send(request);
+        }
+        request->attempts++;
+        if (request->retries > 0) {
+            pool->retries++;
+        }
+    }
+    hf_queue_push(&conn->flight, request);
+    pool->n_in_flight++;
+    if (++conn->n_flight == 1) {
+        start_clock(conn);
+    }
+    return 1;
+}
+
+hf_request *hf_flight_take(hf_conn *conn) {
+    hf_request *request = hf_queue_take(&conn->flight);
+    conn->n_flight--;
+    conn->pool->n_in_flight--;
+    start_clock(conn);
+    return request;
+}

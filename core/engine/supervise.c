@@ -1,0 +1,420 @@
+
+#include "supervise.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "cancel.h"
+#include "conn.h"
+#include "connect.h"
+#include "flight.h"
+#include "holdfast/classify.h"
+#include "holdfast/endpoint.h"
+#include "link.h"
+#include "queue.h"
+#include "schedule.h"
+
+static void lose(hf_conn *conn, hf_event event, const hf_error *error);
+static void fail(hf_conn *conn, const hf_error *error);
+static void exchange(hf_conn *conn);
+
+/* --- giving up --- */
+
+static void all_idle(hf_pool *pool) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
+        if (pool->conns[i].fsm.state != HF_IDLE) {
+            hf_conn_close(&pool->conns[i]);
+        }
+    }
+}
+
+/* No connection is usable, and none will be tried for: everything that waits ends with last_error. */
+static void give_up(hf_pool *pool) {
+    all_idle(pool);
+    hf_outage_reset(&pool->outage);
+    pool->keep_open = 0;
+    pool->passwords = 0;
+    hf_pool_drop_all(pool, &pool->last_error);
+}
+
+/* A dial was refused for good: no other is tried with the same credentials. */
+static void refused(hf_pool *pool, const hf_error *error) {
+    pool->last_error = *error;
+    pool->extra_refused = true;
+    if (HF_CONNS_MAX == 1 || hf_pool_in_outage(pool)) {
+        pool->refused = true;
+        give_up(pool);
+        return;
+    }
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* none of the others asks the same again */
+        if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE) {
+            hf_conn_close(&pool->conns[i]);
+        }
+    }
+}
+
+/* Its whole text becomes its message. */
+static void reason_as_message(hf_error *error) {
+    static const char trying[] = "the connection was still being made";
+    char why[HF_MESSAGE_BYTES];
+    size_t length = hf_error_text(error, why, sizeof why);
+    bool failed = error->code != HF_OK; /* else the first try outlasted the outage's limit */
+    hf_error_message(error, failed ? why : trying, failed ? length : sizeof trying - 1);
+    error->from_server = false;
+    error->system = 0;
+}
+
+void hf_pool_check_give_up(hf_pool *pool) {
+    if (!hf_pool_in_outage(pool) || hf_is_never(pool->outage.since) || pool->closing) {
+        return;
+    }
+    if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the same credentials again? once is enough */
+        pool->refused = true;
+        give_up(pool);
+        return;
+    }
+    hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
+    if (hf_pool_passwords_spent(pool)) {
+        limit = HF_LIMIT_CONNECT_RETRIES;
+    }
+    if (limit == HF_LIMIT_NONE) {
+        return;
+    }
+    /* What was last seen, and that it was the last try. */
+    hf_error *error = &pool->last_error;
+    if (HF_WITH_WORDS) {
+        reason_as_message(error);
+    }
+    error->code = HF_ERR_OUTAGE;
+    error->limit = (uint8_t)limit;
+    error->limit_ms = limit == HF_LIMIT_CONNECT_RETRIES
+                          ? pool->config->connect_retries
+                          : hf_outage_longest(&pool->outage, pool->config);
+    give_up(pool);
+}
+
+/* --- the machine --- */
+
+/* An attempt has come so far. */
+static void connected(hf_conn *conn, hf_connect come) {
+    if (come == HF_CONNECT_FAILED) {
+        fail(conn, &conn->io.error);
+    } else if (come == HF_CONNECT_LINK_UP && hf_conn_flush(conn)) {
+        exchange(conn);
+    }
+}
+
+static void step(hf_conn *conn, hf_event event, const hf_error *error) {
+    const unsigned actions = hf_conn_step(conn, event, error);
+    if (actions & HF_DO_DIAL) {
+        connected(conn, hf_connect_start(conn));
+    }
+    if (actions & HF_DO_PROBE) {
+        conn->pool->config->driver->probe(&conn->session, &conn->io);
+        hf_conn_flush(conn);
+    }
+}
+
+void hf_conn_want(hf_conn *conn) {
+    step(conn, HF_EV_WANT, NULL);
+}
+
+/* Nobody knows whether it still is there: probed, unless what runs on it will show it. */
+static void suspect(hf_conn *conn) {
+    if (hf_conn_serving(conn) && conn->n_flight == 0) {
+        step(conn, HF_EV_DUE, NULL);
+    }
+}
+
+void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
+        if (&pool->conns[i] != except) {
+            suspect(&pool->conns[i]);
+            hf_conn_settle(&pool->conns[i]);
+        }
+    }
+}
+
+/* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline says so. */
+static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    bool was_up = hf_conn_up(conn);
+    if (conn->dial.phase == HF_PHASE_LOGIN) { /* has anybody said that the password is right? */
+        if (conn->io.proof == HF_PROOF_VERIFIED) {
+            pool->password_good = true;
+        } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
+            pool->passwords++;
+        }
+    }
+    if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person has to hear of */
+        pool->last_error = *error;
+    }
+    if (was_up) {
+        pool->losses++;
+    } else if (HF_HOSTS_MAX > 1) {
+        hf_endpoints_bad(&pool->endpoints, conn->endpoint);
+    }
+    pool->policy.backoff_ms = hf_pool_lost(conn);
+    step(conn, event, error);
+    hf_flight_lost(conn, error);
+    if (HF_CONNS_MAX > 1 && was_up) {
+        hf_pool_suspect(pool, conn);
+    }
+    hf_pool_check_give_up(pool);
+}
+
+/* The attempt or the connection failed: classified, then LOST or REFUSED. error may be conn->io.error. */
+static void fail(hf_conn *conn, const hf_error *error) {
+    hf_pool *pool = conn->pool;
+    if (hf_conn_up(conn) ||
+        hf_classify_login(error, (hf_proof)conn->io.proof) != HF_CLASS_PERMANENT) {
+        lose(conn, HF_EV_LOST, error);
+        return;
+    }
+    step(conn, HF_EV_REFUSED, error);
+    refused(pool, error);
+}
+
+/* Everything it holds ends: its links within their time, or at once. */
+static void leave(hf_conn *conn, bool at_once) {
+    hf_error error;
+    step(conn, HF_EV_CLOSE, NULL);
+    if (at_once) {
+        hf_cancel_stop(conn);
+        hf_link_close_now(conn);
+    }
+    hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_CLOSE, NULL);
+    hf_flight_lost(conn, &error);
+    hf_conn_settle(conn);
+}
+
+void hf_conn_close(hf_conn *conn) {
+    if (hf_conn_up(conn) && conn->n_flight == 0) {
+        conn->pool->config->driver->bye(&conn->session, &conn->io);
+        hf_conn_flush(conn);
+    }
+    leave(conn, false);
+}
+
+void hf_conn_abort(hf_conn *conn) {
+    leave(conn, true);
+}
+
+/* A connection came up: the others follow. */
+static void others_follow(hf_pool *pool) {
+    pool->password_good = true;
+    hf_outage_up(&pool->outage);
+    pool->outage.next_dial = HF_NEVER;
+    if (HF_CONNS_MAX == 1) {
+        return;
+    }
+    pool->extra_at = pool->now + hf_pool_spread(pool);
+    if (pool->n_up > 1) {
+        return;
+    }
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
+        hf_conn *other = &pool->conns[i];
+        /* Sooner than it would have asked, or later: those that waited for this one ask all at once. */
+        if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
+            hf_fsm_defer(&other->fsm, pool->now + hf_pool_spread(pool));
+            hf_conn_settle(other);
+        }
+    }
+}
+
+/* Logged in: the session may serve. */
+static void up(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    conn->dial.phase = HF_PHASE_QUERY;
+    if (HF_CONNS_MAX > 1) {
+        hf_pool_logged_in(pool);
+    }
+    conn->stable_at = pool->now + pool->config->stable_after_ms;
+    pool->ups++;
+    if (HF_HOSTS_MAX > 1) {
+        hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
+    }
+    step(conn, HF_EV_UP, NULL);
+    others_follow(pool);
+    if (pool->config->stable_after_ms == 0) {
+        hf_conn_on_stable(conn);
+    }
+}
+
+/* Acts on what became of the connection. */
+static void apply(hf_conn *conn, hf_turn turn) {
+    switch (turn) {
+    case HF_TURN_UP: up(conn); break;
+    case HF_TURN_PROBED: step(conn, HF_EV_UP, NULL); break;
+    case HF_TURN_LOST: fail(conn, &conn->io.error); break;
+    case HF_TURN_REDIAL: connected(conn, hf_connect_again(conn)); break;
+    case HF_TURN_FED:
+    case HF_TURN_STOP: break;
+    }
+}
+
+/* --- bytes --- */
+
+/* Reads what there is, and acts on it. False: the link that was read is the connection's no more. */
+static bool take_in(hf_conn *conn) {
+    hf_reading reading = { .link = conn->dial.link };
+    hf_turn turn;
+    do {
+        turn = hf_conn_read(conn, &reading);
+        apply(conn, turn);
+    } while (conn->dial.link == reading.link && (turn == HF_TURN_UP || turn == HF_TURN_PROBED));
+    return conn->dial.link == reading.link;
+}
+
+/* The same, and sends what came of it. */
+static void exchange(hf_conn *conn) {
+    if (take_in(conn) && conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
+        hf_conn_flush(conn);
+    }
+}
+
+/* What the server said last may lie unread: that is the better reason. */
+static HF_RARE void write_failed(hf_conn *conn, int code) {
+    hf_error error;
+    hf_link_error(conn, &error, code);
+    conn->io.tx.start = conn->io.tx.end;
+    if (take_in(conn)) {
+        fail(conn, &error);
+    }
+}
+
+bool hf_conn_flush(hf_conn *conn) {
+    const int err = hf_conn_write(conn);
+    if (err != HF_OK) {
+        write_failed(conn, err);
+    }
+    return err == HF_OK;
+}
+
+/* --- turns --- */
+
+static void resume(hf_conn *conn) {
+    conn->resumed = false;
+    if (!hf_is_never(conn->paused_at) && !hf_is_never(conn->attempt_deadline)) {
+        conn->attempt_deadline += conn->pool->now - conn->paused_at;
+    }
+    conn->paused_at = HF_NEVER;
+}
+
+static void serve_links(hf_conn *conn) {
+    if (conn->resumed) {
+        resume(conn);
+    }
+    if (conn->closing) {
+        hf_link_close_advance(conn);
+    }
+    if (conn->cancel.link) {
+        apply(conn, hf_cancel_advance(conn));
+    }
+    switch ((hf_state)conn->fsm.state) {
+    case HF_CONNECTING:
+    case HF_RECONNECTING: connected(conn, hf_connect_advance(conn)); break;
+    case HF_HEALTHY:
+    case HF_PROBING:
+        if (!conn->tx_blocked || hf_conn_flush(conn)) {
+            exchange(conn);
+        }
+        break;
+    case HF_IDLE:
+    case HF_BACKOFF:
+    case HF_STATE_COUNT: break;
+    }
+}
+
+void hf_conn_serve(hf_conn *conn) {
+    serve_links(conn);
+    hf_conn_settle(conn);
+}
+
+/* The state's own deadline has passed. */
+static void state_due(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_config *config = pool->config;
+    hf_phase phase = (hf_phase)conn->dial.phase;
+    hf_limit limit = HF_LIMIT_CONNECT;
+    uint32_t ms = config->connect_timeout_ms;
+    hf_error error;
+    switch ((hf_state)conn->fsm.state) {
+    case HF_CONNECTING: break;
+    case HF_RECONNECTING:
+        if (conn->fsm.lost_from == HF_PROBING) {
+            limit = HF_LIMIT_PROBE_RECONNECT;
+            ms = config->probe_reconnect_timeout_ms;
+        } else {
+            limit = HF_LIMIT_RECONNECT;
+            ms = config->reconnect_timeout_ms;
+        }
+        break;
+    case HF_PROBING:
+        phase = HF_PHASE_PROBE;
+        limit = HF_LIMIT_PROBE;
+        ms = config->probe_timeout_ms;
+        break;
+    case HF_HEALTHY: suspect(conn); return;
+    case HF_BACKOFF:
+        if (hf_pool_may_dial(conn)) {
+            step(conn, HF_EV_DUE, NULL);
+        } else {
+            hf_fsm_defer(&conn->fsm, hf_pool_retry_at(pool));
+        }
+        return;
+    case HF_IDLE:
+    case HF_STATE_COUNT: return;
+    }
+    hf_timeout_error(&error, phase, limit, ms);
+    lose(conn, HF_EV_DUE, &error);
+}
+
+void hf_conn_due(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    serve_links(conn); /* what has arrived is read before a deadline is judged */
+    if (conn->closing_deadline <= pool->now) {
+        hf_link_close_now(conn);
+    }
+    if (conn->cancel_deadline <= pool->now) {
+        apply(conn, hf_cancel_due(conn));
+    }
+    if (conn->tcp_deadline <= pool->now) {
+        connected(conn, hf_connect_next(conn));
+    }
+    if (conn->stable_at <= pool->now && conn->fsm.state == HF_HEALTHY) {
+        hf_conn_on_stable(conn);
+    }
+    if (conn->attempt_deadline <= pool->now && hf_is_never(conn->paused_at) &&
+        !hf_cancel_pending(conn)) {
+        apply(conn, hf_cancel_begin(conn, HF_LIMIT_REQUEST));
+    }
+    if (conn->fsm.deadline <= pool->now) {
+        state_due(conn);
+    }
+    hf_conn_settle(conn);
+}
+
+void hf_flight_due(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
+    const bool late = pool->now >= request->deadline;
+    hf_heap_remove(&pool->heap, &request->timer);
+    if (conn->flight.head == request) {
+        apply(conn, hf_cancel_begin(conn, late ? HF_LIMIT_TIMEOUT : HF_LIMIT_NONE));
+        hf_conn_settle(conn);
+    } else if (hf_cancel_behind(conn, request) == HF_TURN_LOST) {
+        hf_error error;
+        if (!late) {
+            hf_error_set(&error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
+        } else {
+            hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_TIMEOUT, request->timeout_ms);
+        }
+        fail(conn, &error);
+        hf_conn_settle(conn);
+    }
+}
+
+void hf_conn_cancel(hf_conn *conn) {
+    apply(conn, hf_cancel_begin(conn, HF_LIMIT_NONE));
+    hf_conn_settle(conn);
+}
