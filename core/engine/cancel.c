@@ -1,4 +1,3 @@
-
 #include "cancel.h"
 
 #include "link.h"

@@ -1,4 +1,3 @@
-
 #include "conn.h"
 
 #include <string.h>

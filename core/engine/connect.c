@@ -1,4 +1,3 @@
-
 #include "connect.h"
 
 #include <string.h>

@@ -1,4 +1,3 @@
-
 #include "dispatch.h"
 
 #include <string.h>

@@ -1,7 +1,5 @@
-
 #include "ending.h"
 
-#include "machine/verdict.h"
 #include "queue.h"
 
 /* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
@@ -45,14 +43,4 @@ void hf_request_give_up(hf_pool *pool, hf_request *request, hf_outcome outcome,
         why->limit_ms = pool->config->max_retries;
     }
     hf_request_end(pool, request, outcome, NULL);
-}
-
-void hf_request_again(hf_pool *pool, hf_request *request, const hf_error *error) {
-    if (hf_request_must_end(pool, request) || !hf_request_may_retry(pool, request)) {
-        hf_request_give_up(pool, request, hf_verdict_unsent(hf_request_past(request) | HF_FACT_RAN),
-                           error);
-        return;
-    }
-    request->retries++;
-    hf_request_requeue(pool, request);
 }

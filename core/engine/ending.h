@@ -8,8 +8,6 @@
 static inline bool hf_request_may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
-/* Certainly without effect, and another try may help: again, counted as a re-send, if there may be one, else FAILED. */
-void hf_request_again(hf_pool *pool, hf_request *request, const hf_error *error);
 /* It may have run, and there is no time (left) to find out: UNKNOWN. */
 HF_RARE void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Ends a request because of error, which it could have got over. */

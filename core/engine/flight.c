@@ -1,4 +1,3 @@
-
 #include "flight.h"
 
 #include <string.h>
@@ -97,7 +96,8 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
     case HF_ACTION_ASK: hf_resolve_begin(request); return true;
     case HF_ACTION_FREE:
     case HF_ACTION_LEAVE:
-    case HF_ACTION_ROLE: return true;
+    case HF_ACTION_ROLE:
+    case HF_ACTION_ASK_LATER: return true; /* of questions alone (resolve.c) */
     }
     return false;
 }
@@ -130,7 +130,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
         error->limit = HF_LIMIT_MAX_OUTAGE;
         error->limit_ms = hf_outage_longest(&pool->outage, config);
     }
-    if (config->read_only && memcmp(error->sqlstate, "25006", 5) == 0) {
+    if (config->read_only && hf_is_read_only_refusal(error)) {
         error->code = HF_ERR_READ_ONLY;
     }
     if (class == HF_CLASS_REPREPARE && verdict.action == HF_ACTION_FREE) {
@@ -158,12 +158,16 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     return verdict.action == HF_ACTION_LEAVE;
 }
 
+/* The verdict on a request that the server answered without an error. */
+static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, uint32_t more) {
+    return hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+                         facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | more);
+}
+
 /* The server said OK, and our own CancelRequest was out: it may have ended the wait for a synchronous standby. */
 static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
     static const char why[] = "committed here, perhaps not on the standby";
-    const hf_verdict verdict =
-        hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, request->replay, hf_stage_of(request),
-                      facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN);
+    const hf_verdict verdict = verdict_of_ok(conn, request, 0);
     if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
         if (ours) {
             hf_cancel_error(conn, request, &request->error);
@@ -177,15 +181,17 @@ static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
     hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
-/* It ran; only its rows could not be taken. Where nothing can be written that is a failure without effect. */
-static hf_outcome ran(const hf_pool *pool) {
-    return pool->config->read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN;
-}
-
-/* A row was too large. The server said OK. */
-static HF_RARE void too_large(hf_pool *pool, hf_request *request) {
+/* The server said OK, but rows could not be taken: one was too large, or the request was cancelled in mid-pause. */
+static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
     static const char done[] = "; the server said OK, and what it did stands";
+    hf_pool *pool = conn->pool;
     hf_error *error = &request->error;
+    const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_ROWS_LOST);
+    if (error->code == HF_OK) {
+        hf_cancel_error(conn, request, error);
+        hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
+        return;
+    }
     if (HF_WITH_WORDS && !pool->config->read_only) {
         char words[HF_MESSAGE_BYTES];
         hf_writer out = hf_writer_on(words, sizeof words);
@@ -193,7 +199,21 @@ static HF_RARE void too_large(hf_pool *pool, hf_request *request) {
         hf_write_text(&out, done);
         hf_error_message(error, words, strlen(words));
     }
-    hf_request_end(pool, request, ran(pool), NULL);
+    hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
+}
+
+/* The driver undid it, for the server gives no tickets: it runs again without one. */
+static HF_RARE void unticketed(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
+    const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_UNTICKETED);
+    pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
+    if (verdict.action == HF_ACTION_END) {
+        hf_cancel_error(conn, request, &request->error);
+        hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
+    } else {
+        request->flags |= HF_REQUEST_UNDONE;
+        hf_request_requeue(pool, request);
+    }
 }
 
 /* The answer is whole, and it is not a plain OK. */
@@ -212,23 +232,13 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
         hf_resolve_rolled_back(pool, request);
     } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
-    } else if (hf_fate_of(request) ==
-               HF_FATE_ABORTED) { /* no ticket was to be had: without one, then */
-        pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
-        if (hf_request_must_end(pool, request)) {
-            hf_cancel_error(conn, request, why);
-            hf_request_end(pool, request, HF_OUTCOME_FAILED, why);
-        } else {
-            request->flags |= HF_REQUEST_UNDONE;
-            hf_request_requeue(pool, request);
-        }
-    } else if (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST)) {
-        hf_cancel_error(conn, request, why);
-        hf_request_end(pool, request, ran(pool), why);
+    } else if (hf_fate_of(request) == HF_FATE_ABORTED) {
+        unticketed(conn, request);
+    } else if (why->code == HF_ERR_TOO_LARGE ||
+               (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST))) {
+        rows_lost(conn, request);
     } else if (why->code == HF_OK) {
         doubted(conn, request, ours);
-    } else if (why->code == HF_ERR_TOO_LARGE) {
-        too_large(pool, request);
     } else {
         give_up = refused(conn, request, ours);
     }
@@ -247,8 +257,8 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
         }
     }
     /* An answer ends an outage, but not that of a standby. */
-    const bool role = why->code != HF_OK && !pool->config->read_only &&
-                      memcmp(why->sqlstate, "25006", sizeof "25006") == 0;
+    const bool role =
+        why->code != HF_OK && !pool->config->read_only && hf_is_read_only_refusal(why);
     if (!hf_is_never(conn->stable_at) && !role) {
         hf_conn_on_stable(conn);
     }
@@ -295,8 +305,7 @@ static inline hf_turn row(hf_conn *conn, hf_request *request) {
 static void notice(hf_conn *conn) {
     const hf_config *config = conn->pool->config;
     hf_error *error = &conn->io.error;
-    if (memcmp(error->sqlstate, "57P0", 4) == 0 &&
-        (error->sqlstate[4] == '1' || error->sqlstate[4] == '2')) {
+    if (hf_is_farewell(error)) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
     }
     /* A cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */

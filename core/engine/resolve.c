@@ -1,4 +1,3 @@
-
 #include "resolve.h"
 
 #include <string.h>
@@ -6,6 +5,7 @@
 #include "cancel.h"
 #include "ending.h"
 #include "holdfast/classify.h"
+#include "machine/verdict.h"
 #include "queue.h"
 #include "send.h"
 
@@ -33,13 +33,14 @@ static bool has_passed(const hf_pool *pool, hf_ms since) {
     return ms != 0 && ms != HF_FOREVER && pool->now - since >= ms;
 }
 
-/* No verdict, and no time left for another question? */
-static bool enough(const hf_pool *pool, const hf_request *request) {
-    if (hf_request_must_end(pool, request)) {
-        return true;
-    }
-    return has_passed(pool, request->asked_at) &&
-           (!(request->flags & HF_REQUEST_HANGS) || hf_pool_hangs_too_long(pool));
+/* What is known of a request that the server was asked about. */
+static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
+    const bool enough = has_passed(pool, request->asked_at) &&
+                        (!(request->flags & HF_REQUEST_HANGS) || hf_pool_hangs_too_long(pool));
+    return hf_request_past(request) | (enough ? (uint32_t)HF_FACT_ASKED_ENOUGH : 0) |
+           (request->attempts == 0 ? (uint32_t)HF_FACT_EARLIER_RUN : 0) |
+           (hf_request_must_end(pool, request) ? (uint32_t)HF_FACT_MUST_END : 0) |
+           (hf_request_may_retry(pool, request) ? 0 : (uint32_t)HF_FACT_SPENT);
 }
 
 /* Nobody will ever know. */
@@ -72,134 +73,142 @@ static uint32_t delay_of(const hf_pool *pool) {
     return delay < HF_ASK_MS_MIN ? HF_ASK_MS_MIN : delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX;
 }
 
-/* The answer may be another one in a while. */
-static void again(hf_conn *conn, hf_request *request, const char *why) {
-    if (enough(conn->pool, request)) {
-        out_of_time(conn, request, why);
-    } else {
-        hf_request_wait(conn->pool, request, delay_of(conn->pool));
-    }
-}
-
 /* The transaction is still in progress. Once its COMMIT had its time, it waits for a synchronous standby. */
-static void in_progress(hf_conn *conn, hf_request *request) {
-    hf_pool *pool = conn->pool;
-    const bool late = has_passed(pool, request->commit_at);
-    if (late && !(request->flags & HF_REQUEST_HANGS)) {
+static void in_progress(hf_pool *pool, hf_request *request) {
+    if (has_passed(pool, request->commit_at) && !(request->flags & HF_REQUEST_HANGS)) {
         hf_request_hangs_no_more(pool, request); /* it is not only thought to any more */
         request->flags |= HF_REQUEST_HANGS;
         if (pool->hanging++ == 0) {
             pool->hanging_since = request->asked_at;
         }
     }
-    again(conn, request,
-          late ? "its commit waits for a synchronous standby" : "it is still in progress");
 }
 
 /* It was not committed. */
-static void aborted(hf_pool *pool, hf_request *request) {
+static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
     request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
     hf_request_hangs_no_more(pool, request);
-    if (request->attempts == 0 && !hf_request_must_end(pool, request)) {
+    if (verdict.action == HF_ACTION_FREE) {
         request->flags |= HF_REQUEST_UNDONE; /* an earlier run's: of this one it is no re-send */
         hf_request_requeue(pool, request);
-        return;
+    } else if (verdict.action == HF_ACTION_AGAIN) {
+        request->retries++;
+        hf_request_requeue(pool, request);
+    } else {
+        hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
+                     "the connection was lost at its COMMIT, which was rolled back");
+        hf_request_give_up(pool, request, (hf_outcome)verdict.outcome, &error);
     }
-    hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
-                 "the connection was lost at its COMMIT, which was rolled back");
-    hf_request_again(pool, request, &error);
-}
-
-/* What the server cannot answer, or not to this role, it never will; anything else may pass. */
-static bool is_never_answered(const hf_error *why) {
-    return why->code == HF_ERR_SERVER &&
-           (memcmp(why->sqlstate, "42", 2) == 0 || memcmp(why->sqlstate, "0A", 2) == 0 ||
-            memcmp(why->sqlstate, "22", 2) == 0);
-}
-
-/* The question was refused. True: the connection goes. */
-static bool refused(hf_conn *conn, hf_request *request, const hf_error *why) {
-    if (is_never_answered(why)) {
-        hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, why);
-        return false;
-    }
-    again(conn, request, why->code == HF_OK ? "the question was not answered" : why->message);
-    return why->code == HF_ERR_SERVER &&
-           (memcmp(why->sqlstate, "57P", 3) == 0 || hf_classify(why, false) == HF_CLASS_CONNECTION);
 }
 
 /* The request met a server that takes no writes, and has no time to be run again. */
-static void end_without_role(hf_conn *conn, hf_request *request) {
+static void end_without_role(hf_conn *conn, hf_request *request, hf_verdict verdict) {
     hf_cancel_error(conn, request, &request->error);
-    hf_request_end(conn->pool, request, hf_request_unsent(request), NULL);
+    hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
 /* Whether the server takes writes is known now. */
-static bool role_asked(hf_conn *conn, hf_request *request, hf_error *why) {
+static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
     hf_pool *pool = conn->pool;
-    const bool standby = request->fate == HF_FATE_STANDBY;
     request->stage = HF_STAGE_RUN;
-    if (hf_request_must_end(pool, request)) {
-        end_without_role(conn, request);
-        return false;
+    if (verdict.action == HF_ACTION_END) {
+        end_without_role(conn, request, verdict);
+        return;
     }
-    const bool known = request->fate == HF_FATE_WRITABLE || is_never_answered(why);
-    if (!standby && !known) { /* the next 25006 brings the next question */
+    if (verdict.action == HF_ACTION_ASK_LATER) { /* the next 25006 brings the next question */
         hf_request_wait(pool, request, delay_of(pool));
-        return false;
+        return;
     }
     hf_request_requeue(pool, request);
-    if (known && hf_conn_serving(conn) && hf_flight_send(conn) > 0) {
-        request->flags |= HF_REQUEST_ROLE_SEEN; /* here, and not where nobody was asked */
-    }
-    if (standby) {
+    if (verdict.leave) {
         hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");
         memcpy(why->sqlstate, "25006", sizeof why->sqlstate);
+    } else if (hf_conn_serving(conn) && hf_flight_send(conn) > 0) {
+        request->flags |= HF_REQUEST_ROLE_SEEN; /* here, and not where nobody was asked */
     }
-    return standby;
+}
+
+/* Nobody can say what became of the COMMIT: why. */
+static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const hf_error *why) {
+    hf_pool *pool = conn->pool;
+    switch (fate) {
+    case HF_FATE_NONE:
+        if (hf_classify_question(why) == HF_CLASS_PERMANENT) {
+            hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, why);
+        } else {
+            out_of_time(conn, request,
+                        why->code == HF_OK ? "the question was not answered" : why->message);
+        }
+        break;
+    case HF_FATE_RUNNING:
+        out_of_time(conn, request,
+                    request->flags & HF_REQUEST_HANGS ? "its commit waits for a synchronous standby"
+                                                      : "it is still in progress");
+        break;
+    case HF_FATE_STANDBY: out_of_time(conn, request, "no primary was found"); break;
+    case HF_FATE_OTHER:
+        unresolved(pool, request, "the server was restarted since, or is another one");
+        break;
+    case HF_FATE_COMMITTED:
+    case HF_FATE_ABORTED:
+    case HF_FATE_FORGOTTEN:
+    case HF_FATE_WRITABLE:
+        unresolved(pool, request, "the server does not remember the transaction");
+        break;
+    }
+}
+
+/* What became of the COMMIT, so far as the server knows. */
+static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
+    const hf_fate fate = (hf_fate)request->fate;
+    if (verdict.action == HF_ACTION_ASK_LATER) {
+        hf_request_wait(conn->pool, request, delay_of(conn->pool));
+    } else if (verdict.action != HF_ACTION_END) {
+        aborted(conn->pool, request, verdict);
+    } else if (verdict.outcome == HF_OUTCOME_OK) {
+        hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
+    } else {
+        end_unknown(conn, request, fate, why);
+    }
+    if (fate == HF_FATE_STANDBY) { /* the wrong role */
+        hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
+    }
 }
 
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
-    if (request->stage == HF_STAGE_ROLE) {
-        return role_asked(conn, request, why);
+    const hf_fate fate = (hf_fate)request->fate;
+    const bool role = request->stage == HF_STAGE_ROLE;
+    if (fate == HF_FATE_RUNNING && !role) {
+        in_progress(pool, request);
     }
-    switch ((hf_fate)request->fate) {
-    case HF_FATE_NONE: return refused(conn, request, why);
-    case HF_FATE_COMMITTED: hf_request_end(pool, request, HF_OUTCOME_OK, NULL); return false;
-    case HF_FATE_ABORTED: aborted(pool, request); return false;
-    case HF_FATE_RUNNING: in_progress(conn, request); return false;
-    case HF_FATE_STANDBY: /* the wrong role */
-        hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
-        again(conn, request, "no primary was found");
-        return true;
-    case HF_FATE_OTHER:
-        unresolved(pool, request, "the server was restarted since, or is another one");
-        return false;
-    case HF_FATE_FORGOTTEN:
-    case HF_FATE_WRITABLE:
-        unresolved(pool, request, "the server does not remember the transaction");
-        return false;
+    const hf_verdict verdict = hf_verdict_of_question(
+        why->code == HF_OK ? HF_ENDING_OK : HF_ENDING_ERROR, hf_classify_question(why),
+        (hf_stage)request->stage, fate, facts_of(pool, request));
+    if (role) {
+        role_asked(conn, request, verdict, why);
+    } else {
+        commit_asked(conn, request, verdict, why);
     }
-    return false;
+    return verdict.leave;
 }
 
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    if (request->stage == HF_STAGE_ROLE) {
-        if (!hf_request_must_end(pool, request)) {
-            return true;
-        }
-        end_without_role(conn, request);
-        return false;
-    }
-    if (!enough(pool, request)) {
+    const hf_verdict verdict =
+        hf_verdict_of_question(HF_ENDING_LOST, HF_CLASS_NONE, (hf_stage)request->stage,
+                               HF_FATE_NONE, facts_of(pool, request));
+    if (verdict.action != HF_ACTION_END) {
         return true;
     }
-    hf_request_unknown(pool, request, error);
+    if (request->stage == HF_STAGE_ROLE) {
+        end_without_role(conn, request, verdict);
+    } else {
+        hf_request_unknown(pool, request, error);
+    }
     return false;
 }
 
@@ -221,26 +230,31 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
     HF_ASSERT(r == 1); /* it is alone in flight, and all of it was sent */
 }
 
-/* Was its attempt cut short by a cancel that leaves it another? */
-static bool rolled_back_for_time(const hf_pool *pool, const hf_request *request) {
+/* Was its attempt cut short by a cancel, or a deadline of the attempt? */
+static hf_verdict rolled_back(hf_pool *pool, const hf_request *request, hf_ending ending) {
     const int code = request->error.code;
-    return !hf_request_must_end(pool, request) &&
-           (code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED);
+    return hf_verdict_of_rollback(ending, code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED,
+                                  facts_of(pool, request));
 }
 
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request) {
-    if (rolled_back_for_time(pool, request)) {
-        hf_request_again(pool, request, &request->error);
+    const hf_verdict verdict = rolled_back(pool, request, HF_ENDING_OK);
+    if (verdict.action == HF_ACTION_AGAIN) {
+        request->retries++;
+        hf_request_requeue(pool, request);
+    } else if (verdict.action == HF_ACTION_GIVE_UP) {
+        hf_request_give_up(pool, request, (hf_outcome)verdict.outcome, &request->error);
     } else {
-        hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+        hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
     }
 }
 
 bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request) {
-    if (rolled_back_for_time(pool, request) && request->retries < pool->config->max_retries) {
+    const hf_verdict verdict = rolled_back(pool, request, HF_ENDING_LOST);
+    if (verdict.action == HF_ACTION_AGAIN) {
         request->retries++;
         return true;
     }
-    hf_request_end(pool, request, HF_OUTCOME_FAILED, NULL);
+    hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
     return false;
 }

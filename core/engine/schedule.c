@@ -1,4 +1,3 @@
-
 #include "schedule.h"
 
 #include "holdfast/backoff.h"

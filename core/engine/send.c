@@ -1,4 +1,3 @@
-
 #include "send.h"
 
 #include "queue.h"

@@ -1,4 +1,3 @@
-
 #include "supervise.h"
 
 #include <string.h>

@@ -212,6 +212,26 @@ hf_class hf_classify_login(const hf_error *error, hf_proof proof) {
     return class;
 }
 
+hf_class hf_classify_question(const hf_error *error) {
+    if (error->code != HF_ERR_SERVER) {
+        return HF_CLASS_NONE;
+    }
+    if (is_code(error, "42") || is_code(error, "0A") || is_code(error, "22")) {
+        return HF_CLASS_PERMANENT;
+    }
+    return is_code(error, "57P") || hf_classify(error, false) == HF_CLASS_CONNECTION
+               ? HF_CLASS_CONNECTION
+               : HF_CLASS_NONE;
+}
+
+bool hf_is_read_only_refusal(const hf_error *error) {
+    return is_code(error, "25006");
+}
+
+bool hf_is_farewell(const hf_error *error) {
+    return is_code(error, "57P01") || is_code(error, "57P02");
+}
+
 const char *hf_class_name(hf_class of) {
     switch (of) {
     case HF_CLASS_NONE: return "none";

@@ -42,10 +42,11 @@ static hf_verdict end(hf_outcome outcome) {
 static hf_verdict try_again(hf_action action, uint32_t facts) {
     hf_verdict verdict = { .action = (uint8_t)action,
                            .outcome = (uint8_t)hf_verdict_unsent(facts) };
-    const uint32_t bound = action >= HF_ACTION_WAIT_FREE ? (uint32_t)HF_FACT_GIVEN_UP
-                           : action >= HF_ACTION_FREE    ? 0u
-                           : action >= HF_ACTION_AGAIN   ? (uint32_t)HF_FACT_SPENT
-                                                         : 0u;
+    const uint32_t bound = action == HF_ACTION_ASK_LATER   ? (uint32_t)HF_FACT_ASKED_ENOUGH
+                           : action >= HF_ACTION_WAIT_FREE ? (uint32_t)HF_FACT_GIVEN_UP
+                           : action >= HF_ACTION_FREE      ? 0u
+                           : action >= HF_ACTION_AGAIN     ? (uint32_t)HF_FACT_SPENT
+                                                           : 0u;
 
     if (facts & (HF_FACT_MUST_END | bound)) {
         verdict.action = HF_ACTION_GIVE_UP;
@@ -149,8 +150,20 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
     return try_again(action, facts);
 }
 
+/* The server said OK, and not all of it could be taken. */
+static hf_verdict ok_but(uint32_t facts) {
+    if (HF_WITH_RESOLVE && (facts & HF_FACT_UNTICKETED)) { /* without a ticket, then */
+        return facts & HF_FACT_MUST_END ? end(HF_OUTCOME_FAILED)
+                                        : (hf_verdict){ .action = HF_ACTION_FREE };
+    }
+    return end(facts & HF_FACT_READ_ONLY ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN);
+}
+
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts) {
+    if (ending == HF_ENDING_OK && (facts & (HF_FACT_UNTICKETED | HF_FACT_ROWS_LOST))) {
+        return ok_but(facts);
+    }
     switch (effect_of(ending, class, stage, facts)) {
     case HF_EFFECT_DONE: return end(HF_OUTCOME_OK);
     case HF_EFFECT_OPEN: return unproved(ending, class, replay, stage, facts);
@@ -160,4 +173,75 @@ hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_
         return try_again(facts & HF_FACT_RAN ? HF_ACTION_AGAIN : HF_ACTION_FREE, facts);
     }
     return refused(class, replay, facts);
+}
+
+/* Nobody can say, at least not now. */
+static hf_verdict ask_again(hf_action action, uint32_t facts) {
+    const bool over = facts & (HF_FACT_MUST_END | HF_FACT_ASKED_ENOUGH);
+    return over ? end(HF_OUTCOME_UNKNOWN) : (hf_verdict){ .action = (uint8_t)action };
+}
+
+/* The COMMIT was not applied: the request runs again, or certainly had no effect. */
+static hf_verdict not_applied(uint32_t facts) {
+    if ((facts & HF_FACT_EARLIER_RUN) && !(facts & HF_FACT_MUST_END)) {
+        return (hf_verdict){ .action = HF_ACTION_FREE };
+    }
+    return try_again(HF_ACTION_AGAIN, (facts & ~(uint32_t)HF_FACT_MAYBE_RAN) | HF_FACT_RAN);
+}
+
+static hf_verdict of_commit(hf_ending ending, hf_class class, hf_fate fate, uint32_t facts) {
+    hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
+
+    if (ending == HF_ENDING_LOST) {
+        return ask_again(HF_ACTION_ASK, facts);
+    }
+    switch (fate) {
+    case HF_FATE_COMMITTED: return end(HF_OUTCOME_OK);
+    case HF_FATE_ABORTED: return not_applied(facts);
+    case HF_FATE_RUNNING: return ask_again(HF_ACTION_ASK_LATER, facts);
+    case HF_FATE_NONE:
+        if (class != HF_CLASS_PERMANENT) {
+            verdict = ask_again(HF_ACTION_ASK_LATER, facts);
+            verdict.leave = class == HF_CLASS_CONNECTION;
+        }
+        break;
+    case HF_FATE_STANDBY:
+        verdict = ask_again(HF_ACTION_ASK_LATER, facts);
+        verdict.leave = true;
+        break;
+    case HF_FATE_OTHER:
+    case HF_FATE_FORGOTTEN:
+    case HF_FATE_WRITABLE: break;
+    }
+    return verdict;
+}
+
+static hf_verdict of_role(hf_ending ending, hf_class class, hf_fate fate, uint32_t facts) {
+    if (facts & HF_FACT_MUST_END) {
+        return end(hf_verdict_unsent(facts));
+    }
+    if (ending == HF_ENDING_LOST) {
+        return (hf_verdict){ .action = HF_ACTION_ROLE };
+    }
+    if (fate == HF_FATE_STANDBY) {
+        return (hf_verdict){ .action = HF_ACTION_LEAVE, .leave = true };
+    }
+    /* A server that will never say is taken at its word once; else the next 25006 brings the next question. */
+    const bool known = fate == HF_FATE_WRITABLE || class == HF_CLASS_PERMANENT;
+    return (hf_verdict){ .action = known ? HF_ACTION_FREE : HF_ACTION_ASK_LATER };
+}
+
+hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage, hf_fate fate,
+                                  uint32_t facts) {
+    return stage == HF_STAGE_ROLE ? of_role(ending, class, fate, facts)
+                                  : of_commit(ending, class, fate, facts);
+}
+
+hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts) {
+    const bool may = for_time && !(facts & HF_FACT_MUST_END);
+
+    if (!may || (ending == HF_ENDING_LOST && (facts & HF_FACT_SPENT))) {
+        return end(HF_OUTCOME_FAILED); /* nothing was committed */
+    }
+    return try_again(HF_ACTION_AGAIN, facts | HF_FACT_RAN);
 }

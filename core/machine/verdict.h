@@ -48,7 +48,14 @@ enum {
     HF_FACT_OWN_SETTING = 1 << 18, /* the session itself may have made itself read-only */
     HF_FACT_ROLE_SEEN =
         1 << 19, /* after a 25006 the server said that it is writable, and it ran again */
-    HF_FACT_CANCELLED_ONCE = 1 << 20 /* it ran again after a foreign cancel */
+    HF_FACT_CANCELLED_ONCE = 1 << 20, /* it ran again after a foreign cancel */
+    /* What else there is to say of an answer without an error, or of a question. */
+    HF_FACT_ROWS_LOST =
+        1 << 21, /* rows could not be taken: too large, or it was cancelled in mid-pause */
+    HF_FACT_UNTICKETED = 1 << 22,   /* the driver undid it, for the server gives no tickets */
+    HF_FACT_ASKED_ENOUGH = 1 << 23, /* the server was asked for as long as it may be */
+    HF_FACT_EARLIER_RUN =
+        1 << 24 /* the question is about an earlier run's COMMIT: nothing was sent yet */
 };
 
 /* What is to be done. In the order of what bounds it: nothing, max_retries, nothing, max_outage. */
@@ -61,18 +68,29 @@ typedef enum hf_action {
     HF_ACTION_ASK,       /* the server is asked what became of its COMMIT */
     HF_ACTION_WAIT_FREE, /* as FREE, when it has waited on the schedule */
     HF_ACTION_ROLE, /* the server is asked whether it takes writes; then it runs again, or elsewhere */
-    HF_ACTION_LEAVE /* as FREE, and its connection is given up: another server may take it */
+    HF_ACTION_LEAVE,    /* as FREE, and its connection is given up: another server may take it */
+    HF_ACTION_ASK_LATER /* the question again, when it has waited a little */
 } hf_action;
 
 typedef struct hf_verdict {
     uint8_t action;  /* an hf_action */
     uint8_t outcome; /* an hf_outcome, of END and GIVE_UP */
     bool maybe_ran;  /* from now on an attempt may have had an effect */
+    bool leave;      /* the connection that the question was asked on is given up: it cannot say */
 } hf_verdict;
 
 /* stage: RUN or COMMIT. class: of an ERROR, else NONE. */
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts);
+
+/* A question about a COMMIT (stage ASK), or about the server's role (ROLE), was answered: fate. OK and no fate: the
+ * answer made no sense. ERROR: it was refused, class is hf_classify_question()'s. LOST: its connection was. */
+hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage, hf_fate fate,
+                                  uint32_t facts);
+
+/* The ROLLBACK in place of a held request's COMMIT was answered (OK), or lost. for_time: it was sent because a cancel
+ * cut the attempt short, and the request may have another. */
+hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts);
 
 /* What a request is told that ends while no attempt of it is under way. */
 hf_outcome hf_verdict_unsent(uint32_t facts);

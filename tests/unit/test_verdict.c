@@ -22,9 +22,10 @@ static const struct {
 static const char *words(hf_verdict verdict) {
     static char text[32];
     static const char *const actions[] = {
-        [HF_ACTION_AGAIN] = "again",         [HF_ACTION_FREE] = "free", [HF_ACTION_WAIT] = "wait",
-        [HF_ACTION_WAIT_FREE] = "wait free", [HF_ACTION_ASK] = "ask",   [HF_ACTION_ROLE] = "role",
-        [HF_ACTION_LEAVE] = "leave"
+        [HF_ACTION_AGAIN] = "again", [HF_ACTION_FREE] = "free",
+        [HF_ACTION_WAIT] = "wait",   [HF_ACTION_WAIT_FREE] = "wait free",
+        [HF_ACTION_ASK] = "ask",     [HF_ACTION_ROLE] = "role",
+        [HF_ACTION_LEAVE] = "leave", [HF_ACTION_ASK_LATER] = "ask later"
     };
     static const char *const outcomes[] = { "pending", "ok", "failed", "not sent", "unknown" };
     if (verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP)
@@ -258,6 +259,137 @@ static void no_combination_of_facts_lies(void **state) {
     }
 }
 
+/* SEMANTICS 15, 16: what the answer to a question about a COMMIT leads to, and what its refusal and its loss do. */
+static void what_a_question_about_a_commit_leads_to(void **state) {
+    static const struct {
+        hf_ending ending;
+        hf_class class; /* of a refusal */
+        hf_fate fate;
+        uint32_t facts;
+        const char *expected;
+        bool leaves;
+    } claims[] = {
+        { HF_ENDING_OK, 0, HF_FATE_COMMITTED, HF_FACT_MAYBE_RAN, "ok", false },
+        { HF_ENDING_OK, 0, HF_FATE_COMMITTED, HF_FACT_MUST_END | HF_FACT_ASKED_ENOUGH, "ok",
+          false },
+        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN, "again", false },
+        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_EARLIER_RUN, "free",
+          false },
+        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_SPENT, "gives up: failed",
+          false },
+        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END,
+          "gives up: failed", false },
+        { HF_ENDING_OK, 0, HF_FATE_RUNNING, 0, "ask later", false },
+        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_SPENT, "ask later", false },
+        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_ASKED_ENOUGH, "unknown", false },
+        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_MUST_END, "unknown", false },
+        { HF_ENDING_OK, 0, HF_FATE_STANDBY, 0, "ask later", true },
+        { HF_ENDING_OK, 0, HF_FATE_STANDBY, HF_FACT_ASKED_ENOUGH, "unknown", true },
+        { HF_ENDING_OK, 0, HF_FATE_OTHER, 0, "unknown", false },
+        { HF_ENDING_OK, 0, HF_FATE_FORGOTTEN, 0, "unknown", false },
+        { HF_ENDING_OK, 0, HF_FATE_NONE, 0, "ask later", false },
+        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_FATE_NONE, 0, "ask later", false },
+        { HF_ENDING_ERROR, HF_CLASS_CONNECTION, HF_FATE_NONE, 0, "ask later", true },
+        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_FATE_NONE, 0, "unknown", false },
+        { HF_ENDING_LOST, 0, HF_FATE_NONE, 0, "ask", false },
+        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_ASKED_ENOUGH, "unknown", false },
+        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_MUST_END, "unknown", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        const hf_verdict verdict = hf_verdict_of_question(
+            claims[i].ending, claims[i].class, HF_STAGE_ASK, claims[i].fate, claims[i].facts);
+        if (strcmp(words(verdict), claims[i].expected) != 0 || verdict.leave != claims[i].leaves)
+            fail_msg("line %zu: %s, not %s", i + 1, words(verdict), claims[i].expected);
+    }
+}
+
+/* SEMANTICS 21: what the answer to the question leads to whether a server takes writes. */
+static void what_a_question_about_the_role_leads_to(void **state) {
+    static const struct {
+        hf_ending ending;
+        hf_class class;
+        hf_fate fate;
+        uint32_t facts;
+        const char *expected;
+    } claims[] = {
+        { HF_ENDING_OK, 0, HF_FATE_WRITABLE, HF_FACT_RAN_BEFORE, "free" },
+        { HF_ENDING_OK, 0, HF_FATE_STANDBY, HF_FACT_RAN_BEFORE, "leave" },
+        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "free" },
+        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "ask later" },
+        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "role" },
+        { HF_ENDING_OK, 0, HF_FATE_WRITABLE, HF_FACT_RAN_BEFORE | HF_FACT_MUST_END, "failed" },
+        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END, "unknown" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        const hf_verdict verdict = hf_verdict_of_question(
+            claims[i].ending, claims[i].class, HF_STAGE_ROLE, claims[i].fate, claims[i].facts);
+        if (strcmp(words(verdict), claims[i].expected) != 0)
+            fail_msg("line %zu: %s, not %s", i + 1, words(verdict), claims[i].expected);
+        assert_int_equal(verdict.leave, strcmp(claims[i].expected, "leave") == 0);
+    }
+}
+
+/* SEMANTICS 16: a transaction that was rolled back in place of its COMMIT had no effect; it runs again only if a cancel
+ * of the attempt alone was why. */
+static void what_a_rollback_leads_to(void **state) {
+    (void)state;
+    for (unsigned ending = 0; ending < 2; ending++) {
+        const hf_ending how = ending ? HF_ENDING_LOST : HF_ENDING_OK;
+        assert_string_equal(words(hf_verdict_of_rollback(how, true, 0)), "again");
+        assert_string_equal(words(hf_verdict_of_rollback(how, false, 0)), "failed");
+        assert_string_equal(words(hf_verdict_of_rollback(how, true, HF_FACT_MUST_END)), "failed");
+    }
+    assert_string_equal(words(hf_verdict_of_rollback(HF_ENDING_OK, true, HF_FACT_SPENT)),
+                        "gives up: failed");
+    assert_string_equal(words(hf_verdict_of_rollback(HF_ENDING_LOST, true, HF_FACT_SPENT)),
+                        "failed");
+}
+
+/* Shows found T9. SEMANTICS 10: the server said OK, but rows could not be taken, or the driver undid it. */
+static void what_could_not_be_taken_is_no_success(void **state) {
+    (void)state;
+    for (unsigned replay = 0; replay < 3; replay++) {
+        const hf_replay how = (hf_replay)replay;
+        const uint32_t lost = SENT | HF_FACT_ROWS_LOST, undone = SENT | HF_FACT_UNTICKETED;
+#define OK(facts) words(hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, how, HF_STAGE_RUN, facts))
+        assert_string_equal(OK(lost), "unknown");
+        assert_string_equal(OK(lost | HF_FACT_READ_ONLY), "failed");
+        assert_string_equal(OK(undone), "free");
+        assert_string_equal(OK(undone | HF_FACT_MUST_END), "failed");
+#undef OK
+    }
+}
+
+/* The same of questions: OK only of what was committed, FAILED and NOT_SENT only of what certainly was not, run again
+ * only what certainly was not, nothing asked again that must end. */
+static void no_answer_to_a_question_lies(void **state) {
+    (void)state;
+    for (uint32_t facts = 0; facts < 1u << 25; facts += facts < 1u << 9 ? 1 : 1u << 9) {
+        for (unsigned i = 0; i < 3 * 14 * 8; i++) {
+            const hf_ending ending = (hf_ending)(i % 3);
+            const hf_class class = (hf_class)(i / 3 % 14);
+            const hf_fate fate = (hf_fate)(i / 3 / 14);
+            const hf_verdict verdict =
+                hf_verdict_of_question(ending, class, HF_STAGE_ASK, fate, facts);
+            const bool ends =
+                verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP;
+            const bool again =
+                verdict.action == HF_ACTION_AGAIN || verdict.action == HF_ACTION_FREE;
+            const bool said = ending != HF_ENDING_LOST;
+            if (facts & HF_FACT_MUST_END)
+                assert_true(ends);
+            if (ends && verdict.outcome == HF_OUTCOME_OK)
+                assert_true(said && fate == HF_FATE_COMMITTED);
+            else if (ends && verdict.outcome != HF_OUTCOME_UNKNOWN)
+                assert_true(said && fate == HF_FATE_ABORTED);
+            if (again)
+                assert_true(said && fate == HF_FATE_ABORTED);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_may_say_no_effect),
@@ -265,6 +397,11 @@ int main(void) {
         cmocka_unit_test(what_was_not_sent_runs_again_uncounted),
         cmocka_unit_test(an_ok_behind_our_cancel_is_believed_of_reads_alone),
         cmocka_unit_test(no_combination_of_facts_lies),
+        cmocka_unit_test(what_a_question_about_a_commit_leads_to),
+        cmocka_unit_test(what_a_question_about_the_role_leads_to),
+        cmocka_unit_test(what_a_rollback_leads_to),
+        cmocka_unit_test(what_could_not_be_taken_is_no_success),
+        cmocka_unit_test(no_answer_to_a_question_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,15 @@ hf_class hf_classify(const hf_error *error, bool read_only);
  * password in clear text. */
 hf_class hf_classify_login(const hf_error *error, hf_proof proof);
 
+/* The same of a question of our own (what became of a COMMIT, is this a standby) that was refused: PERMANENT, the
+ * server never answers it, or not to this role; CONNECTION, it goes; NONE, the refusal may pass. */
+hf_class hf_classify_question(const hf_error *error);
+
+/* Is it a 25006, "cannot execute … in a read-only transaction", whoever made the transaction read-only? */
+bool hf_is_read_only_refusal(const hf_error *error);
+/* Is it a server's farewell: 57P01 shutting down, 57P02 after a crash of another session? */
+bool hf_is_farewell(const hf_error *error);
+
 const char *hf_class_name(hf_class of);
 
 #endif
