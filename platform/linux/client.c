@@ -303,6 +303,10 @@ void hf_client_wait(hf_client *client, hf_ms until) {
 }
 
 bool hf_client_run(hf_client *client, hf_request *request) {
+    return hf_client_run_until(client, request, HF_NEVER);
+}
+
+bool hf_client_run_until(hf_client *client, hf_request *request, hf_ms until) {
     request->outcome = HF_OUTCOME_PENDING;
     int code = hf_submit(client->pool, request);
     if (code != 0) { /* never ours: it ends as one that was never sent */
@@ -310,8 +314,10 @@ bool hf_client_run(hf_client *client, hf_request *request) {
         request->outcome = HF_OUTCOME_NOT_SENT;
         return true;
     }
-    while (request->outcome == HF_OUTCOME_PENDING && !hf_signals_caught()) {
-        hf_client_wait(client, hf_client_tick(client));
+    while (request->outcome == HF_OUTCOME_PENDING && !hf_signals_caught() &&
+           hf_client_now(client) < until) {
+        const hf_ms next = hf_client_tick(client);
+        hf_client_wait(client, next < until ? next : until);
     }
     return request->outcome != HF_OUTCOME_PENDING;
 }

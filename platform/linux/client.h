@@ -52,8 +52,10 @@ hf_ms hf_client_now(hf_client *client);
 hf_ms hf_client_tick(hf_client *client);
 /* Sleeps until `until`, news, a signal, or a nap has passed. */
 void hf_client_wait(hf_client *client, hf_ms until);
-/* Runs one request to its end; false: a signal came first, and the request was cancelled or ended. */
+/* Runs one request to its end; false: a signal came first, and the request is still the pool's. */
 bool hf_client_run(hf_client *client, hf_request *request);
+/* Likewise, but waits until `until` at the latest. */
+bool hf_client_run_until(hf_client *client, hf_request *request, hf_ms until);
 /* Cancels what runs, says goodbye, ends within HF_LEAVE_MS. Callbacks still happen. */
 void hf_client_close(hf_client *client);
 void hf_client_free(hf_client *client);

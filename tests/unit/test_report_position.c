@@ -47,6 +47,8 @@ static void a_record_survives_its_bytes(void **state) {
     memset(record.database.name, 'n', sizeof record.database.name - 1);
     memset(record.database.user, 'u', sizeof record.database.user - 1);
     memset(record.database.place, 'p', sizeof record.database.place - 1);
+    record.server = (hf_server){ .system = UINT64_MAX, .started = 13, .reset = 14 };
+    record.server.timeline = UINT32_MAX;
     record.finished = 1;
     record.exit_status = 5;
     hf_position_encode(&record, 77, boot_a, bytes);
@@ -57,9 +59,23 @@ static void a_record_survives_its_bytes(void **state) {
     assert_memory_equal(boot, boot_a, sizeof boot);
 }
 
+/* As a program wrote it that knew of no later field. */
+static void forget_from(uint8_t bytes[HF_POSITION_RECORD], size_t end) {
+    enum { CRC_AT = HF_POSITION_RECORD - 4 };
+    uint64_t sequence;
+    uint8_t boot[HF_BOOT_BYTES];
+    hf_position_record back;
+    memset(bytes + end, 0, CRC_AT - end);
+    assert_false(hf_position_decode(bytes, &back, &sequence, boot));
+    const uint32_t crc = hf_crc32(0, bytes, CRC_AT);
+    for (int i = 0; i < 4; i++) {
+        bytes[CRC_AT + i] = (uint8_t)(crc >> (8 * i));
+    }
+}
+
 /* A record of the first version: the same bytes, and nothing behind the exit status. Shows found R1. */
 static void a_record_from_before_databases_were_noted_is_read_without_one(void **state) {
-    enum { OF_THE_FIRST_VERSION = 254, CRC_AT = HF_POSITION_RECORD - 4 };
+    enum { OF_THE_FIRST_VERSION = 254 };
     uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
     hf_position_record back, record = record_of(3);
     uint64_t sequence;
@@ -68,17 +84,31 @@ static void a_record_from_before_databases_were_noted_is_read_without_one(void *
     strcpy(record.database.name, "shop");
     record.exit_status = 2;
     hf_position_encode(&record, 1, boot_a, bytes);
-    memset(bytes + OF_THE_FIRST_VERSION, 0, CRC_AT - OF_THE_FIRST_VERSION);
-    assert_false(hf_position_decode(bytes, &back, &sequence, boot));
-    uint32_t crc = hf_crc32(0, bytes, CRC_AT);
-    for (int i = 0; i < 4; i++) {
-        bytes[CRC_AT + i] = (uint8_t)(crc >> (8 * i));
-    }
+    forget_from(bytes, OF_THE_FIRST_VERSION);
     assert_true(hf_position_decode(bytes, &back, &sequence, boot));
     assert_int_equal(back.lines_done, 3);
     assert_int_equal(back.exit_status, 2);
     assert_int_equal(back.lines_idle + back.finished_at + back.database.system, 0);
     assert_string_equal(back.database.name, "");
+}
+
+/* It has its database and no server, which is then as one that does not tell. */
+static void a_record_from_before_servers_were_noted_is_read_without_one(void **state) {
+    enum { OF_THE_SECOND_VERSION = 486 };
+    uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
+    hf_position_record back, record = record_of(3);
+    uint64_t sequence;
+    (void)state;
+    strcpy(record.database.name, "shop");
+    memset(record.database.place, 'p', sizeof record.database.place - 1);
+    record.server = (hf_server){ .started = UINT64_MAX, .reset = UINT64_MAX, .timeline = 4 };
+    hf_position_encode(&record, 1, boot_a, bytes);
+    forget_from(bytes, OF_THE_SECOND_VERSION);
+    assert_true(hf_position_decode(bytes, &back, &sequence, boot));
+    assert_int_equal(back.lines_done, 3);
+    assert_string_equal(back.database.name, "shop");
+    assert_string_equal(back.database.place, record.database.place);
+    assert_int_equal(back.server.timeline + back.server.started + back.server.reset, 0);
 }
 
 static void any_changed_bit_makes_it_no_record(void **state) {
@@ -290,6 +320,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_survives_its_bytes),
         cmocka_unit_test(a_record_from_before_databases_were_noted_is_read_without_one),
+        cmocka_unit_test(a_record_from_before_servers_were_noted_is_read_without_one),
         cmocka_unit_test(any_changed_bit_makes_it_no_record),
         cmocka_unit_test(a_volatile_record_counts_only_under_its_own_boot),
         cmocka_unit_test(a_power_cut_leaves_the_last_commit_whatever_was_dropped),

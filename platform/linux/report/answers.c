@@ -343,6 +343,16 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
+/* A write is acknowledged. By a ticket it is known which server did it, before that is asked for. */
+static void take_server(hf_job *job, const hf_request *request) {
+    const char *server = strchr(request->ticket, ' ');
+    hf_server read;
+    if (server && hf_server_read(server + 1, &read)) {
+        hf_job_server(job, &read, job->acknowledged);
+    }
+    job->acknowledged = true;
+}
+
 static void on_done(hf_request *request) {
     hf_job *job = the_job;
     hf_line *line = line_of(request);
@@ -365,7 +375,7 @@ static void on_done(hf_request *request) {
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
         count_affected(job, line);
-        hf_summary_server(&job->summary, request->ticket);
+        take_server(job, request);
         if (request->unconfirmed) {
             job->summary.unconfirmed++;
             hf_log(HF_LOG_WARN,

@@ -23,7 +23,7 @@ static void place_of(const hf_client *client, char *to, size_t size) {
     snprintf(to, size, "%.*s", (int)(strlen(client->where) - rest), client->where);
 }
 
-static int on_row(hf_request *request, hf_row *row) {
+static int on_database(hf_request *request, hf_row *row) {
     hf_database *database = request->user;
     char number[32];
     take(number, sizeof number, hf_row_get(row, 0));
@@ -33,14 +33,16 @@ static int on_row(hf_request *request, hf_row *row) {
     return HF_CONTINUE;
 }
 
-static bool ask(hf_client *client, const char *sql, const char *what, uint32_t timeout_ms,
-                hf_request *request, hf_database *database, hf_failure *failure) {
-    *request = (hf_request){ .sql = sql,
-                             .replay = HF_REPLAY_SAFE,
-                             .wait_passing = true,
-                             .timeout_ms = timeout_ms,
-                             .on_row = on_row,
-                             .user = database };
+static hf_request question(const char *sql, int (*on_row)(hf_request *, hf_row *), void *user) {
+    return (hf_request){
+        .sql = sql, .replay = HF_REPLAY_SAFE, .wait_passing = true, .on_row = on_row, .user = user
+    };
+}
+
+/* True: it was answered, or refused. */
+static bool ask(hf_client *client, hf_request *request, const char *what, uint32_t timeout_ms,
+                hf_failure *failure) {
+    request->timeout_ms = timeout_ms;
     if (!hf_client_run(client, request)) {
         hf_client_close(client); /* ends the request, which lies on the stack */
         return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
@@ -59,10 +61,10 @@ bool hf_database_ask(hf_client *client, const char *what, uint32_t timeout_ms,
                                 "FROM pg_catalog.pg_control_system()",
                       name[] = "SELECT NULL, current_database(), session_user";
     char why[HF_MESSAGE_BYTES + 160];
-    hf_request request;
     *database = (hf_database){ 0 };
     place_of(client, database->place, sizeof database->place);
-    if (!ask(client, whole, what, timeout_ms, &request, database, failure)) {
+    hf_request request = question(whole, on_database, database);
+    if (!ask(client, &request, what, timeout_ms, failure)) {
         return false;
     }
     if (request.outcome == HF_OUTCOME_OK && database->system != 0) {
@@ -74,7 +76,8 @@ bool hf_database_ask(hf_client *client, const char *what, uint32_t timeout_ms,
            "name alone (GRANT EXECUTE ON FUNCTION pg_control_system() lets a role ask)",
            request.outcome == HF_OUTCOME_OK ? "" : ": ",
            request.outcome == HF_OUTCOME_OK ? "" : why);
-    if (!ask(client, name, what, timeout_ms, &request, database, failure)) {
+    request = question(name, on_database, database);
+    if (!ask(client, &request, what, timeout_ms, failure)) {
         return false;
     }
     if (request.outcome != HF_OUTCOME_OK) {
@@ -128,4 +131,143 @@ bool hf_database_same(const hf_database *begun, const hf_database *now, const ch
                now->user);
     }
     return true;
+}
+
+/* ---- which incarnation of the server -------------------------------------------------------------- */
+
+/* Seconds with a fraction as microseconds; *end is what follows. */
+static uint64_t microseconds(const char *text, char **end) {
+    uint64_t value = strtoull(text, end, 10) * 1000000;
+    if (**end == '.') {
+        uint64_t unit = 100000;
+        for (++*end; **end >= '0' && **end <= '9'; ++*end, unit /= 10) {
+            value += (uint64_t)(**end - '0') * unit;
+        }
+    }
+    return value;
+}
+
+bool hf_server_read(const char *text, hf_server *server) {
+    char *end;
+    *server = (hf_server){ .system = strtoull(text, &end, 10) };
+    if (*end == '/') {
+        server->timeline = (uint32_t)strtoul(end + 1, &end, 16);
+    }
+    if (*end == '/') {
+        server->started = microseconds(end + 1, &end);
+    }
+    if (*end == '/') {
+        server->reset = microseconds(end + 1, &end);
+    }
+    return hf_server_known(server);
+}
+
+static bool differ(uint64_t was, uint64_t is) {
+    return was != 0 && is != 0 && was != is;
+}
+
+bool hf_server_changed(const hf_server *was, const hf_server *is, char how[HF_SERVER_HOW_BYTES]) {
+    if (differ(was->system, is->system)) {
+        snprintf(how, HF_SERVER_HOW_BYTES, "another system");
+    } else if (differ(was->timeline, is->timeline)) {
+        snprintf(how, HF_SERVER_HOW_BYTES, "timeline %lu -> %lu", (unsigned long)was->timeline,
+                 (unsigned long)is->timeline);
+    } else if (differ(was->started, is->started)) {
+        snprintf(how, HF_SERVER_HOW_BYTES, "it was started anew");
+    } else if (differ(was->reset, is->reset)) {
+        snprintf(how, HF_SERVER_HOW_BYTES, "it crashed, or its statistics were reset");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int on_server(hf_request *request, hf_row *row) {
+    char text[HF_TICKET_BYTES];
+    take(text, sizeof text, hf_row_get(row, 0));
+    hf_server_read(text, request->user);
+    return HF_CONTINUE;
+}
+
+/* What is behind a ticket's number (core/pg/sql.h). A standby acknowledges nothing, and its timeline is its primary's:
+ * it is asked again when it is one itself. */
+#define SERVER_SQL(system)                                                            \
+    "SELECT CASE WHEN NOT pg_is_in_recovery() THEN concat_ws('/'," system ","         \
+    "left(pg_walfile_name(pg_current_wal_insert_lsn()),8),"                           \
+    "extract(epoch FROM pg_postmaster_start_time()),extract(epoch FROM stats_reset))" \
+    "END FROM pg_catalog.pg_stat_bgwriter"
+
+static hf_request server_question(hf_inquiry *inquiry) {
+    inquiry->server = (hf_server){ 0 };
+    inquiry->reconnects = inquiry->client->reconnects;
+    return question(inquiry->sql, on_server, &inquiry->server);
+}
+
+/* No right to ask, no such function (CockroachDB): it will not be otherwise in a while. */
+static void take_refusal(hf_inquiry *inquiry, const hf_request *request) {
+    char why[HF_MESSAGE_BYTES + 160];
+    const char *code = request->error.sqlstate;
+    if (!hf_request_refused(request)) {
+        return;
+    }
+    hf_error_text(&request->error, why, sizeof why);
+    if (strncmp(code, "42", 2) == 0 || strncmp(code, "0A", 2) == 0) {
+        hf_log(HF_LOG_INFO,
+               "the server does not tell since when it runs: %s: nobody will be told when it is "
+               "restarted or replaced under what this job writes",
+               why);
+        inquiry->sql = NULL;
+    } else {
+        hf_log(HF_LOG_INFO, "the server did not tell since when it runs: %s", why);
+    }
+}
+
+bool hf_inquiry_begin(hf_inquiry *inquiry, hf_client *client, const hf_database *database,
+                      const char *what, uint32_t timeout_ms, hf_failure *failure) {
+    inquiry->client = client;
+    inquiry->sql = database->system
+                       ? SERVER_SQL("(SELECT system_identifier FROM pg_control_system())")
+                       : SERVER_SQL("''");
+    inquiry->last = server_question(inquiry);
+    if (!ask(client, &inquiry->last, what, timeout_ms, failure)) {
+        return false;
+    }
+    take_refusal(inquiry, &inquiry->last);
+    return true;
+}
+
+bool hf_inquiry_turn(hf_inquiry *inquiry, bool acknowledged) {
+    bool answered = false;
+    if (inquiry->under_way && inquiry->request.outcome != HF_OUTCOME_PENDING) {
+        inquiry->under_way = false;
+        /* A second attempt may have met the server's next life, and not the one that its question was about. */
+        inquiry->acknowledged =
+            inquiry->acknowledged || (acknowledged && inquiry->request.attempts > 1);
+        answered = inquiry->request.outcome == HF_OUTCOME_OK && hf_server_known(&inquiry->server);
+        take_refusal(inquiry, &inquiry->request);
+    }
+    if (!answered && inquiry->sql && !inquiry->under_way &&
+        inquiry->reconnects != inquiry->client->reconnects) {
+        inquiry->request = server_question(inquiry);
+        inquiry->acknowledged = acknowledged;
+        inquiry->under_way = hf_submit(inquiry->client->pool, &inquiry->request) == HF_OK;
+    }
+    return answered;
+}
+
+bool hf_inquiry_end(hf_inquiry *inquiry, hf_ms until, char *why, size_t size) {
+    inquiry->last = server_question(inquiry);
+    const bool over = hf_client_run_until(inquiry->client, &inquiry->last, until);
+    if (over && inquiry->last.outcome == HF_OUTCOME_OK) {
+        snprintf(why, size, "it is a standby now");
+        return hf_server_known(&inquiry->server);
+    }
+    if (over) {
+        hf_error_text(&inquiry->last.error, why, size);
+    } else {
+        snprintf(why, size, "%s",
+                 hf_signals_caught() ? strsignal(hf_signals_caught())
+                                     : "it gave no answer in time");
+    }
+    return false;
 }

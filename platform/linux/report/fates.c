@@ -50,6 +50,14 @@ void hf_fates_sort(hf_fates *fates) {
     fates->count = kept;
 }
 
+bool hf_fates_done(const hf_fates *fates) {
+    bool done = false;
+    for (size_t i = 0; i < fates->count; i++) {
+        done = done || fates->items[i].intent.kind == HF_INTENT_OK;
+    }
+    return done;
+}
+
 /* It is to be run, and its statement begins with the question. */
 static void asked_about(hf_line *line, const hf_intent *fate) {
     const size_t bytes = strnlen(fate->text, fate->text_bytes);

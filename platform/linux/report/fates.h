@@ -20,6 +20,8 @@ typedef struct hf_fates {
 void hf_fates_add(void *fates, const hf_intent *intent);
 /* The last word on each line stays. */
 void hf_fates_sort(hf_fates *fates);
+/* Is there a line that was done? */
+bool hf_fates_done(const hf_fates *fates);
 /* Ends a line that an earlier run ended, or may have sent. False: it is to be run; one that was about to be
  * committed has got its ticket and its output. */
 bool hf_fates_take(hf_fates *fates, hf_line *line);

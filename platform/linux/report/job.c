@@ -15,6 +15,7 @@
 #define INTENT_ROOM      (256 * 1024)
 #define NOTED_BYTES      (1024 * 1024)
 #define REFUSALS_TOLD    100
+#define ASK_MS_MAX       60000 /* where a health check may take for ever */
 
 uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
@@ -149,6 +150,64 @@ static void submit(hf_job *job) {
     }
 }
 
+/* ---- the server that acknowledges ----------------------------------------------------------------- */
+
+/* The record is further than the files. */
+static void gained(hf_job *job) {
+    job->noted = false;
+    if (!job->dirty) {
+        job->dirty = true;
+        job->commit_at = hf_client_now(&job->client) + COMMIT_EVERY_MS;
+    }
+}
+
+void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
+    hf_server *known = &job->record.server;
+    char how[HF_SERVER_HOW_BYTES];
+    const bool changed = hf_server_known(known) && hf_server_changed(known, server, how);
+    if (!hf_server_known(server) || (hf_server_known(known) && !changed)) {
+        return;
+    }
+    if (changed && acknowledged) {
+        const bool anew = known->system == server->system && known->timeline == server->timeline &&
+                          known->started != server->started;
+        hf_summary_server(&job->summary, how, anew ? (int64_t)(server->started / 1000) : 0);
+    }
+    *known = *server;
+    gained(job);
+}
+
+/* At the start: against the server that acknowledged the lines of earlier runs. */
+static void meet_server(hf_job *job) {
+    const hf_server *server = &job->inquiry.server;
+    job->acknowledged =
+        job->options->write && (job->record.lines_done > 0 || hf_fates_done(&job->fates));
+    if (job->acknowledged && hf_server_known(server) && !hf_server_known(&job->record.server)) {
+        hf_log(HF_LOG_INFO,
+               "the position of %s does not say which server acknowledged its lines (an older "
+               "holdfast wrote it, or the server did not tell): whether it changed since is not "
+               "known",
+               job->outputs.part);
+    }
+    hf_job_server(job, server, job->acknowledged);
+}
+
+/* At the end, when all lines are done: as long as a health check may take. An outage then is no failure of the job. */
+static void ask_server_at_end(hf_job *job) {
+    char why[HF_MESSAGE_BYTES];
+    const uint32_t longest = job->client.config->probe_timeout_ms;
+    hf_ms until = hf_client_now(&job->client) + (longest < ASK_MS_MAX ? longest : ASK_MS_MAX);
+    if (job->stopping || !job->acknowledged || !job->inquiry.sql) {
+        return;
+    }
+    until = until < job->deadline ? until : job->deadline;
+    if (hf_inquiry_end(&job->inquiry, until, why, sizeof why)) {
+        hf_job_server(job, &job->inquiry.server, true);
+    } else {
+        hf_summary_unasked(&job->summary, why);
+    }
+}
+
 /* ---- letting lines go ----------------------------------------------------------------------------- */
 
 /* Line number, the input's cells, code, message; as many cells as the header has. */
@@ -226,11 +285,7 @@ static bool let_go(hf_job *job, hf_line *line) {
     job->record.unknown_bytes = hf_outfile_length(&job->outputs.unknown);
     job->record.input_offset = line->end;
     job->record.next_line = line->next_line;
-    job->noted = false;
-    if (!job->dirty) {
-        job->dirty = true;
-        job->commit_at = hf_client_now(&job->client) + COMMIT_EVERY_MS;
-    }
+    gained(job);
     return true;
 }
 
@@ -419,6 +474,9 @@ static hf_ms earliest(hf_ms a, hf_ms b, hf_ms c, hf_ms d) {
 
 /* One round: submit, tick, put in order. False: the job is over, one way or the other. */
 static bool turn(hf_job *job) {
+    if (hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
+        hf_job_server(job, &job->inquiry.server, job->inquiry.acknowledged);
+    }
     submit(job);
     uint64_t statements = job->summary.statements, ended = hf_job_ended(job);
     hf_ms next = hf_client_tick(&job->client), now = hf_client_now(&job->client);
@@ -445,10 +503,12 @@ static bool turn(hf_job *job) {
 void hf_job_run(hf_job *job) {
     job->starved = job->commit_at = HF_NEVER;
     job->noted = true;
+    meet_server(job);
     while (turn(job)) {
     }
     keep(job, hf_client_now(&job->client)); /* saying goodbye may take its time */
     hf_progress_end(&job->progress);
+    ask_server_at_end(job);
     hf_client_close(&job->client);
     let_lines_go(job);
     if (hf_outputs_retreat(&job->outputs, &job->record)) {

@@ -7,6 +7,7 @@
 #define HF_JOB_H
 
 #include "client.h"
+#include "database.h"
 #include "fates.h"
 #include "intents.h"
 #include "outputs.h"
@@ -29,6 +30,8 @@ typedef struct hf_job {
     bool prepare;         /* the query is kept prepared on each connection */
     bool counts;          /* the server says of it how many rows it touched */
     hf_database database; /* which this run is against */
+    hf_inquiry inquiry;   /* of a job that writes: which incarnation of the server */
+    bool acknowledged;    /* a write was, in this run or an earlier one */
 
     hf_outputs outputs;
     hf_position_record record; /* the lines that were let go */
@@ -63,6 +66,9 @@ uint64_t hf_job_ended(const hf_job *job);
 
 /* Stops taking lines on; the first reason stays, unless a later one has a stronger exit status. */
 void hf_job_stop(hf_job *job, const hf_failure *failure);
+
+/* The server is this one now: what that says of lines acknowledged before, if any were, is told. */
+void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged);
 
 /* Is the line the one whose rows go straight to the file? */
 bool hf_job_is_head(const hf_job *job, const hf_line *line);

@@ -37,6 +37,15 @@ typedef struct hf_database {
     char name[64], user[64], place[80]; /* longer ones are cut; place: "host:port" */
 } hf_database;
 
+/* The incarnation of the server that acknowledges (SEMANTICS 15): a ticket's second part. 0: not told. Times are its
+ * own clock's, in microseconds since 1970; its statistics begin anew after a crash. */
+typedef struct hf_server {
+    uint64_t system;  /* as hf_database has it; in a file it is that one's */
+    uint64_t started; /* pg_postmaster_start_time() */
+    uint64_t reset;   /* stats_reset of pg_stat_bgwriter */
+    uint32_t timeline;
+} hf_server;
+
 typedef struct hf_position_record {
     hf_identity identity;
     uint8_t columns[HF_HASH_BYTES]; /* of the result's columns */
@@ -48,6 +57,7 @@ typedef struct hf_position_record {
     uint64_t lines_idle;       /* of those done: writes that touched no row */
     uint64_t finished_at;      /* wall clock, Unix ms; 0: not finished, or not noted */
     hf_database database;
+    hf_server server; /* as it was seen last; zero: it does not tell, or the job only reads */
     uint8_t finished, exit_status;
 } hf_position_record;
 

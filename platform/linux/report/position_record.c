@@ -7,7 +7,7 @@
 
 enum { MAGIC_BYTES = sizeof MAGIC - 1, CRC_AT = HF_POSITION_RECORD - 4 };
 
-_Static_assert(MAGIC_BYTES + 8 + HF_BOOT_BYTES + 4 * HF_HASH_BYTES + 13 * 8 + 2 +
+_Static_assert(MAGIC_BYTES + 8 + HF_BOOT_BYTES + 4 * HF_HASH_BYTES + 15 * 8 + 4 + 2 +
                        sizeof(((hf_database *)0)->name) + sizeof(((hf_database *)0)->user) +
                        sizeof(((hf_database *)0)->place) <=
                    CRC_AT,
@@ -48,17 +48,21 @@ static void bytes_field(hf_cursor *cursor, void *field, size_t bytes) {
     }
 }
 
-static void number_field(hf_cursor *cursor, uint64_t *field) {
+static void wide_field(hf_cursor *cursor, uint64_t *field, unsigned bytes) {
     uint8_t raw[8];
-    for (int i = 0; cursor->to && i < 8; i++) {
+    for (unsigned i = 0; cursor->to && i < bytes; i++) {
         raw[i] = (uint8_t)(*field >> (8 * i));
     }
-    bytes_field(cursor, raw, sizeof raw);
+    bytes_field(cursor, raw, bytes);
     uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < bytes; i++) {
         value |= (uint64_t)raw[i] << (8 * i);
     }
     *field = value;
+}
+
+static void number_field(hf_cursor *cursor, uint64_t *field) {
+    wide_field(cursor, field, 8);
 }
 
 static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequence,
@@ -89,6 +93,12 @@ static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequ
     bytes_field(cursor, database->place, sizeof database->place);
     database->name[sizeof database->name - 1] = database->user[sizeof database->user - 1] =
         database->place[sizeof database->place - 1] = '\0';
+    uint64_t timeline = record->server.timeline;
+    wide_field(cursor, &timeline, 4);
+    number_field(cursor, &record->server.started);
+    number_field(cursor, &record->server.reset);
+    record->server.timeline = (uint32_t)timeline;
+    record->server.system = database->system; /* there is no room to say it twice */
 }
 
 void hf_position_encode(const hf_position_record *record, uint64_t sequence,

@@ -92,6 +92,14 @@ static bool know_database(hf_job *job, bool resume, hf_failure *failure) {
             hf_database_same(&job->record.database, &job->database, job->outputs.part, failure));
 }
 
+/* And, if it writes, which incarnation of the server acknowledges that. */
+static bool know_server(hf_job *job, hf_failure *failure) {
+    char what[300];
+    snprintf(what, sizeof what, "preparing %.250s", job->options->query);
+    return !job->options->write || hf_inquiry_begin(&job->inquiry, &job->client, &job->database,
+                                                    what, job->options->deadline_ms, failure);
+}
+
 static void hash_columns(const hf_job *job, uint8_t out[HF_HASH_BYTES]) {
     hf_bytes text = { 0 };
     for (uint16_t i = 0; i < job->n_columns; i++) {
@@ -148,7 +156,8 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
                                             .input_offset = job->scan.first_offset,
                                             .next_line = job->scan.first_line,
                                             .runs = 1,
-                                            .database = job->database };
+                                            .database = job->database,
+                                            .server = job->inquiry.server };
         memcpy(job->record.columns, columns, sizeof columns);
         good = hf_outputs_begin(&job->outputs, &header, &job->record, failure);
     }
@@ -296,7 +305,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     job->summary.from = hf_client_now(&job->client);
     hf_log(HF_LOG_INFO, "%s: %llu lines, at most %u connections to %s", options->cost_file,
            (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
-    return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && prepare(job, failure) &&
+    return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && know_server(job, failure) &&
+           prepare(job, failure) &&
            hf_scan_params(&job->scan, options->params, options->cost_file, job->n_params,
                           &job->params, failure) &&
            open_files(job, *found == HF_OUTPUTS_RESUME, failure);

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #define OUTAGES_SAID 5
+#define UNASKED                                                                                 \
+    "could not be asked at the end whether it is the one it was: %s; if it changed meanwhile, " \
+    "lines acknowledged before may be missing"
 
 void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts) {
     summary->statements += attempts;
@@ -26,58 +29,34 @@ void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint3
     }
 }
 
-/* The nth part, from 0, of "system/timeline/started/…"; false: there is none. */
-static bool part(const char *server, unsigned n, char *to, size_t size) {
-    for (; n > 0 && server; n--) {
-        server = strchr(server, '/');
-        server = server ? server + 1 : NULL;
+/* "changed at 2024-… (timeline 4 -> 5): …". */
+static void add_change(hf_bytes *to, const hf_server_change *change) {
+    char time[HF_TIME_BYTES];
+    hf_bytes_format(to, "changed at %s (%s): lines acknowledged shortly before may be missing",
+                    hf_time_text(change->at, time), change->how);
+    if (change->started) {
+        hf_bytes_format(to, "; it runs since %s by its own clock",
+                        hf_time_text(change->started, time));
     }
-    if (!server) {
-        return false;
-    }
-    snprintf(to, size, "%.*s", (int)strcspn(server, "/"), server);
-    return true;
 }
 
-/* In which part do two differ first, if the server is another? Its statistics may have begun anew all the same. */
-static unsigned difference(const char *was, const char *is) {
-    char a[HF_TICKET_BYTES], b[HF_TICKET_BYTES];
-    unsigned n = 0;
-    while (n < 3 && part(was, n, a, sizeof a) && part(is, n, b, sizeof b) && strcmp(a, b) == 0) {
-        n++;
-    }
-    return n;
-}
-
-void hf_summary_server(hf_summary *summary, const char *ticket) {
-    const char *server = strchr(ticket, ' ');
-    hf_server_change change = { .at = hf_time_now() };
-    char was[HF_TICKET_BYTES], is[HF_TICKET_BYTES], time[HF_TIME_BYTES];
-    if (!server) {
-        return;
-    }
-    server++;
-    const unsigned n = summary->server[0] ? difference(summary->server, server) : 3;
-    if (n == 0) {
-        snprintf(change.how, sizeof change.how, "another system");
-    } else if (n == 1 && part(summary->server, 1, was, sizeof was) &&
-               part(server, 1, is, sizeof is)) {
-        snprintf(change.how, sizeof change.how, "timeline %lu -> %lu", strtoul(was, NULL, 16),
-                 strtoul(is, NULL, 16));
-    } else if (n == 2) {
-        snprintf(change.how, sizeof change.how, "it was started anew");
-    }
-    snprintf(summary->server, sizeof summary->server, "%s", server);
-    if (n == 3) {
-        return;
-    }
+void hf_summary_server(hf_summary *summary, const char *how, int64_t started) {
+    hf_server_change change = { .at = hf_time_now(), .started = started };
+    snprintf(change.how, sizeof change.how, "%s", how);
     if (summary->changes < HF_CHANGES_KEPT) {
         summary->changed[summary->changes] = change;
     }
     summary->changes++;
-    hf_log(HF_LOG_WARN,
-           "the server changed at %s (%s): lines acknowledged shortly before may be missing",
-           hf_time_text(change.at, time), change.how);
+    hf_bytes text = { 0 };
+    add_change(&text, &change);
+    const hf_log_field fields[] = { { .name = "how", .text = change.how } };
+    hf_log_fields(HF_LOG_WARN, fields, 1, "the server %s", hf_bytes_text(&text));
+    hf_bytes_free(&text);
+}
+
+void hf_summary_unasked(hf_summary *summary, const char *why) {
+    snprintf(summary->unasked, sizeof summary->unasked, "%s", why);
+    hf_log(HF_LOG_WARN, "the server " UNASKED, summary->unasked);
 }
 
 const char *hf_elapsed_text(uint64_t ms, char out[32]) {
@@ -133,12 +112,16 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
                         (unsigned long long)summary->unconfirmed);
     }
     for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
-        char time[HF_TIME_BYTES];
-        hf_bytes_format(
-            to,
-            "  server      changed at %s (%s): lines acknowledged shortly before may be "
-            "missing\n",
-            hf_time_text(summary->changed[i].at, time), summary->changed[i].how);
+        hf_bytes_add_text(to, "  server      ");
+        add_change(to, &summary->changed[i]);
+        hf_bytes_add_byte(to, '\n');
+    }
+    if (summary->changes > HF_CHANGES_KEPT) {
+        hf_bytes_format(to, "              and %u times more: the log has them\n",
+                        summary->changes - HF_CHANGES_KEPT);
+    }
+    if (summary->unasked[0]) {
+        hf_bytes_format(to, "  server      " UNASKED "\n", summary->unasked);
     }
 }
 
@@ -239,9 +222,13 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
         hf_json *one = hf_json_object();
         hf_json_add_text(one, "at", hf_time_text(summary->changed[i].at, time));
         hf_json_add_text(one, "how", summary->changed[i].how);
+        add_noted(one, "server_started",
+                  summary->changed[i].started ? hf_time_text(summary->changed[i].started, time)
+                                              : "");
         hf_json_add(changes, NULL, one);
     }
     hf_json_add(json, "server_changes", changes);
+    add_noted(json, "server_unasked", summary->unasked);
     hf_json_add_count(json, "lines_this_run", ended(&summary->record) - summary->lines_before);
     if (summary->resumed_from) {
         hf_json_add_count(json, "resumed_from_line", summary->resumed_from);

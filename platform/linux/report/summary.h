@@ -13,35 +13,38 @@ typedef struct hf_slow {
     uint32_t ms;
 } hf_slow;
 
-/* The server that gave the lines' tickets is not the one it was (SEMANTICS 35). */
+/* The server is not the one that acknowledged lines before (SEMANTICS 35). */
 typedef struct hf_server_change {
-    int64_t at; /* seen then; wall clock, Unix ms */
-    char how[48];
+    int64_t at;      /* seen then; wall clock, Unix ms */
+    int64_t started; /* of one that was started anew: when, by its own clock; else 0 */
+    char how[64];
 } hf_server_change;
 
 typedef struct hf_summary {
     int64_t started; /* wall clock, Unix ms */
     hf_ms from;      /* the client's clock; 0 before there is one */
     uint64_t elapsed_ms;
-    uint64_t lines_total;         /* of the input, without the header */
-    uint64_t blank_lines;         /* at the input's end, passed over */
-    uint64_t lines_before;        /* ended in earlier runs */
-    uint64_t resumed_from;        /* physical line; 0: it is no resumed run */
-    uint64_t statements;          /* sent, repetitions included */
-    hf_slow slowest[HF_SLOWEST];  /* in falling order; ms 0: none */
-    uint64_t unconfirmed;         /* lines done without the synchronous standby's word */
-    char server[HF_TICKET_BYTES]; /* as the last ticket of a line that is done names it */
-    uint32_t changes;             /* how often that was another one than before … */
+    uint64_t lines_total;        /* of the input, without the header */
+    uint64_t blank_lines;        /* at the input's end, passed over */
+    uint64_t lines_before;       /* ended in earlier runs */
+    uint64_t resumed_from;       /* physical line; 0: it is no resumed run */
+    uint64_t statements;         /* sent, repetitions included */
+    hf_slow slowest[HF_SLOWEST]; /* in falling order; ms 0: none */
+    uint64_t unconfirmed;        /* lines done without the synchronous standby's word */
+    uint32_t changes;            /* how often the server was another one than before … */
     hf_server_change changed[HF_CHANGES_KEPT]; /* … the first of them */
-    hf_position_record record;                 /* how far the job is */
-    bool already;                              /* it was finished before */
-    bool counts; /* lines that touched no row are counted: it is a write */
+    char unasked[HF_MESSAGE_BYTES]; /* why nobody could ask at the end which one it is; else "" */
+    hf_position_record record;      /* how far the job is */
+    bool already;                   /* it was finished before */
+    bool counts;                    /* lines that touched no row are counted: it is a write */
 } hf_summary;
 
 /* A statement of `line` was answered after ms. */
 void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
-/* A line is done that had this ticket. Logs a change of the server: what was acknowledged before may be missing. */
-void hf_summary_server(hf_summary *summary, const char *ticket);
+/* The server changed under acknowledged writes: logs it, and keeps it. */
+void hf_summary_server(hf_summary *summary, const char *how, int64_t started);
+/* It could not be asked at the end whether it did. */
+void hf_summary_unasked(hf_summary *summary, const char *why);
 /* The text for stderr. client may be NULL: the server was never asked. */
 void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
                     int status, const char *reason);

@@ -160,13 +160,20 @@ client_tls_key_file = {folder}/server.key
         return self.process.poll() is None
 
     def say(self, command):
-        """One command on the console: PAUSE db, RESUME db, RECONNECT db, …"""
+        """One command on the console: PAUSE db, RESUME db, RECONNECT db, …; its rows by column, if it has any."""
         console = psycopg2.connect(host="127.0.0.1", port=self.port, user=ADMIN, password=PASSWORD, dbname="pgbouncer")
         try:
             console.autocommit = True
-            console.cursor().execute(command)
+            cursor = console.cursor()
+            cursor.execute(command)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row)) for row in cursor.fetchall()] if names else None
         finally:
             console.close()
+
+    def pauses(self):
+        """Does it hold back what comes, by PAUSE?"""
+        return any(row["name"] == "db" and int(row["paused"]) for row in self.say("SHOW DATABASES"))
 
 
 class Pgpool(Between):
