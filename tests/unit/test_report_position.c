@@ -1,5 +1,6 @@
 /* The position never says more than is true: torn writes, kill -9, a power cut at any moment. */
 #include "base/files.h"
+#include "report/database.h"
 #include "report/position.h"
 
 #include "unit.h"
@@ -109,6 +110,51 @@ static void a_record_from_before_servers_were_noted_is_read_without_one(void **s
     assert_string_equal(back.database.name, "shop");
     assert_string_equal(back.database.place, record.database.place);
     assert_int_equal(back.server.timeline + back.server.started + back.server.reset, 0);
+}
+
+static void a_ticket_names_the_server_that_gave_it(void **state) {
+    hf_server server;
+    (void)state;
+    assert_true(hf_server_read("7301/0000000A/1732915139.5/1732915100.000001", &server));
+    assert_int_equal(server.system, 7301);
+    assert_int_equal(server.timeline, 10);
+    assert_int_equal(server.started, 1732915139500000);
+    assert_int_equal(server.reset, 1732915100000001);
+    assert_true(hf_server_read("/00000001/1732915139.1234567",
+                               &server)); /* what it may not tell is not there */
+    assert_int_equal(server.system + server.reset, 0);
+    assert_int_equal(server.started, 1732915139123456);
+    static const char *const none[] = { "",        "7301",      "7301/0000000A", "7301/0000000A/",
+                                        "a/b/c/d", "7301 1/2/3" };
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        assert_false(hf_server_read(none[i], &server));
+    }
+}
+
+/* Shows rule 35. */
+static void a_server_is_another_by_the_first_of_its_parts_that_differs(void **state) {
+    const hf_server was = { .system = 1, .timeline = 4, .started = 100, .reset = 90 };
+    const struct {
+        hf_server is;
+        const char *how;
+    } cases[] = {
+        { was, "" },
+        { { 2, 500, 500, 9 }, "another system" },
+        { { 1, 500, 500, 5 }, "timeline 4 -> 5" },
+        { { 1, 500, 500, 4 }, "it was started anew" },
+        { { 1, 100, 91, 4 }, "it crashed, or its statistics were reset" },
+        { { 0, 100, 90, 4 }, "" }, /* what one of them does not tell is no difference */
+        { { 0, 500, 90, 4 }, "it was started anew" },
+        { { 1, 100, 0, 4 }, "" },
+        { { 0, 0, 0, 0 }, "" },
+    };
+    char how[HF_SERVER_HOW_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        how[0] = '\0';
+        assert_int_equal(hf_server_changed(&was, &cases[i].is, how), cases[i].how[0] != '\0');
+        assert_string_equal(how, cases[i].how);
+    }
 }
 
 static void any_changed_bit_makes_it_no_record(void **state) {
@@ -321,6 +367,8 @@ int main(void) {
         cmocka_unit_test(a_record_survives_its_bytes),
         cmocka_unit_test(a_record_from_before_databases_were_noted_is_read_without_one),
         cmocka_unit_test(a_record_from_before_servers_were_noted_is_read_without_one),
+        cmocka_unit_test(a_ticket_names_the_server_that_gave_it),
+        cmocka_unit_test(a_server_is_another_by_the_first_of_its_parts_that_differs),
         cmocka_unit_test(any_changed_bit_makes_it_no_record),
         cmocka_unit_test(a_volatile_record_counts_only_under_its_own_boot),
         cmocka_unit_test(a_power_cut_leaves_the_last_commit_whatever_was_dropped),

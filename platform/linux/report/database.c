@@ -259,15 +259,15 @@ bool hf_inquiry_end(hf_inquiry *inquiry, hf_ms until, char *why, size_t size) {
     inquiry->last = server_question(inquiry);
     const bool over = hf_client_run_until(inquiry->client, &inquiry->last, until);
     if (over && inquiry->last.outcome == HF_OUTCOME_OK) {
-        snprintf(why, size, "it is a standby now");
+        snprintf(why, size, "a standby answered");
         return hf_server_known(&inquiry->server);
     }
     if (over) {
         hf_error_text(&inquiry->last.error, why, size);
     } else {
-        snprintf(why, size, "%s",
-                 hf_signals_caught() ? strsignal(hf_signals_caught())
-                                     : "it gave no answer in time");
+        const int signal = hf_signals_caught();
+        snprintf(why, size, "%s%s", signal ? "stopped by " : "it gave no answer in time",
+                 signal ? strsignal(signal) : "");
     }
     return false;
 }
