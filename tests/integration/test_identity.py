@@ -15,6 +15,7 @@ from harness.program import clean_environment
 SLOW = "SELECT $1::int * 2 AS twice, pg_sleep(0.01)::text AS slept"
 IDENTITY = "SELECT system_identifier FROM pg_control_system()"
 BLOCK, RECORD, SLOTS, FIELDS = 4096, 512, 4, 254    # platform/linux/report/position.h; FIELDS: of a record without identity
+WITH_DATABASE = 486                                 # the fields of one that has its database and no server
 
 
 @pytest.fixture
@@ -107,13 +108,13 @@ def test_server_that_does_not_tell_its_identifier_is_known_by_the_databases_name
     complete(job)
 
 
-def forget_identity(position):
-    """The position as a program wrote it that did not know of databases."""
+def forget_identity(position, fields=FIELDS):
+    """The position as a program wrote it that did not know of databases, or of what is behind other `fields`."""
     image = bytearray(position.read_bytes())
     for at in range(0, SLOTS * BLOCK, BLOCK):
         record = image[at:at + RECORD]
         if record.startswith(b"HOLDFAST"):
-            record[FIELDS:] = bytes(RECORD - FIELDS)
+            record[fields:] = bytes(RECORD - fields)
             record[-4:] = struct.pack("<I", zlib.crc32(bytes(record[:-4])))
             image[at:at + RECORD] = record
     position.write_bytes(image)
@@ -132,6 +133,21 @@ def test_position_of_an_older_holdfast_is_taken_with_a_warning(begun, cluster, s
     job.dsn = cluster.dsn("plain")
     job.run(status=0)
     complete(job)
+
+
+@pytest.mark.rule(35)
+def test_position_that_does_not_name_the_server_is_taken_with_a_notice(make_job, own_cluster):
+    """Of an older holdfast, too: whether the server is another one cannot be told, and that is said."""
+    job = make_job(rows=200, sql="INSERT INTO ledger(line) SELECT $1::int FROM pg_sleep(0.01)", server=own_cluster,
+                   dsn=own_cluster.dsn("plain"))
+    run = job.start(write=True, replay="safe")
+    run.await_lines(40)
+    run.end()
+    forget_identity(job.position, WITH_DATABASE)
+    own_cluster.restart()
+    run = job.run(status=0, write=True, replay="safe")
+    assert run.logged("info  the position of .* does not say which server acknowledged its lines") == 1
+    assert run.summary["server_changes"] == [] and " warn " not in run.log
 
 
 @pytest.mark.found("R1", "R10")
