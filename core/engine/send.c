@@ -2,14 +2,6 @@
 
 #include "queue.h"
 
-/* Starts the clock of the oldest in flight. */
-static void start_clock(hf_conn *conn) {
-    uint32_t ms = conn->pool->config->request_timeout_ms;
-    bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
-    conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
-    conn->spared = false;
-}
-
 /* It can never be sent. */
 static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
     hf_error *error = &conn->io.error;
@@ -64,15 +56,7 @@ int hf_flight_send(hf_conn *conn) {
     hf_queue_push(&conn->flight, request);
     pool->n_in_flight++;
     if (++conn->n_flight == 1) {
-        start_clock(conn);
+        hf_flight_clock(conn);
     }
     return 1;
-}
-
-hf_request *hf_flight_take(hf_conn *conn) {
-    hf_request *request = hf_queue_take(&conn->flight);
-    conn->n_flight--;
-    conn->pool->n_in_flight--;
-    start_clock(conn);
-    return request;
 }

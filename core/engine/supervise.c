@@ -241,7 +241,7 @@ static void up(hf_conn *conn) {
 }
 
 /* Acts on what became of the connection. */
-static void apply(hf_conn *conn, hf_turn turn) {
+static HF_RARE void apply(hf_conn *conn, hf_turn turn) {
     switch (turn) {
     case HF_TURN_UP: up(conn); break;
     case HF_TURN_PROBED: step(conn, HF_EV_UP, NULL); break;
@@ -255,14 +255,17 @@ static void apply(hf_conn *conn, hf_turn turn) {
 /* --- bytes --- */
 
 /* Reads what there is, and acts on it. False: the link that was read is the connection's no more. */
-static bool take_in(hf_conn *conn) {
+static inline bool take_in(hf_conn *conn) {
     hf_reading reading = { .link = conn->dial.link };
-    hf_turn turn;
-    do {
-        turn = hf_conn_read(conn, &reading);
+    hf_turn turn = hf_conn_read(conn, &reading);
+    while (turn > HF_TURN_STOP) {
         apply(conn, turn);
-    } while (conn->dial.link == reading.link && (turn == HF_TURN_UP || turn == HF_TURN_PROBED));
-    return conn->dial.link == reading.link;
+        if (conn->dial.link != reading.link) {
+            return false;
+        }
+        turn = turn < HF_TURN_LOST ? hf_conn_read(conn, &reading) : HF_TURN_STOP;
+    }
+    return true;
 }
 
 /* The same, and sends what came of it. */
@@ -273,21 +276,14 @@ static void exchange(hf_conn *conn) {
 }
 
 /* What the server said last may lie unread: that is the better reason. */
-static HF_RARE void write_failed(hf_conn *conn, int code) {
+HF_RARE bool hf_conn_write_failed(hf_conn *conn, int code) {
     hf_error error;
     hf_link_error(conn, &error, code);
     conn->io.tx.start = conn->io.tx.end;
     if (take_in(conn)) {
         fail(conn, &error);
     }
-}
-
-bool hf_conn_flush(hf_conn *conn) {
-    const int err = hf_conn_write(conn);
-    if (err != HF_OK) {
-        write_failed(conn, err);
-    }
-    return err == HF_OK;
+    return false;
 }
 
 /* --- turns --- */

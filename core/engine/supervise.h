@@ -6,7 +6,7 @@
 #ifndef HF_SUPERVISE_H
 #define HF_SUPERVISE_H
 
-#include "internal.h"
+#include "conn.h"
 
 /* Does what the port has news of, or what was left over. */
 void hf_conn_serve(hf_conn *conn);
@@ -18,8 +18,13 @@ void hf_flight_due(hf_conn *conn, hf_request *request);
 void hf_conn_cancel(hf_conn *conn);
 /* The connection is wanted, and may dial. */
 void hf_conn_want(hf_conn *conn);
+/* Writing failed: the connection was lost. Always false. */
+HF_RARE bool hf_conn_write_failed(hf_conn *conn, int code);
 /* Sends what waits in tx. False: the link failed, and the connection was lost. */
-bool hf_conn_flush(hf_conn *conn);
+static inline bool hf_conn_flush(hf_conn *conn) {
+    const int err = hf_conn_write(conn);
+    return err == HF_OK || hf_conn_write_failed(conn, err);
+}
 /* The connection is no longer wanted: closed politely. */
 void hf_conn_close(hf_conn *conn);
 /* Everything it holds ends now: the pool's close_deadline has passed. */
