@@ -97,18 +97,12 @@ void hf_bytes_free(hf_bytes *bytes) {
     *bytes = (hf_bytes){ 0 };
 }
 
+/* A character that is shown is as long as it was, any other becomes one byte: count bytes are room enough. */
 void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count) {
-    while (count > 0) {
-        uint32_t code;
-        size_t length = hf_character(text, count, &code);
-        if (length > 0 && hf_printable(code)) {
-            hf_bytes_add(bytes, text, length);
-        } else {
-            bool space = length > 0 && (code == '\n' || code == '\r' || code == '\t');
-            hf_bytes_add_byte(bytes, space ? ' ' : '?');
-        }
-        length = length > 0 ? length : 1;
-        text += length;
-        count -= length;
+    if (count > 0) {
+        hf_bytes_reserve(bytes, count + 1);
+        hf_writer writer = hf_writer_on(bytes->data + bytes->used, count + 1);
+        hf_write_printable(&writer, text, count);
+        bytes->used += writer.length;
     }
 }
