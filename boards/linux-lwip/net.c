@@ -187,7 +187,7 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
         return NULL;
     }
     net->tap = -1;
-    bool tls = hf_linux_wants_tls(config);
+    bool tls = hf_config_wants_tls(config);
     const hf_lwip_setup setup = { .links = net->links,
                                   .n_links = HF_LWIP_LINKS(config->max_concurrent),
                                   .lookups = net->lookups,

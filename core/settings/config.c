@@ -316,23 +316,23 @@ static bool check_strings(const hf_config *config, hf_error *error) {
     return true;
 }
 
-static bool local(const hf_config *config) {
+bool hf_config_wants_tls(const hf_config *config) {
     for (size_t i = 0; i < config->n_hosts; i++) {
-        if (hf_host_is_local(&config->hosts[i])) {
+        if (hf_host_wants_tls(config, &config->hosts[i])) {
             return true;
         }
     }
-    return false;
+    return config->n_hosts == 0 && config->sslmode != HF_SSL_DISABLE;
 }
 
-/* Is there one that is reached through the network? */
-static bool remote(const hf_config *config) {
+/* Is TLS spoken with whichever host is connected to? */
+static bool always_tls(const hf_config *config) {
     for (size_t i = 0; i < config->n_hosts; i++) {
-        if (!hf_host_is_local(&config->hosts[i])) {
-            return true;
+        if (!hf_host_wants_tls(config, &config->hosts[i])) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 /* What the two lists must be to each other, and what an address is. */
@@ -414,13 +414,12 @@ static bool check_tls(const hf_config *config, hf_error *error) {
     if (config->sslcertmode == HF_SSLCERT_REQUIRE && !config->sslcert) {
         return hf_complain(error, "sslcertmode", HF_WORDS("require needs sslcert and sslkey"));
     }
-    if (config->sslcertmode == HF_SSLCERT_REQUIRE &&
-        (local(config) || config->sslmode == HF_SSL_DISABLE)) {
+    if (config->sslcertmode == HF_SSLCERT_REQUIRE && !always_tls(config)) {
         return hf_complain(
             error, "sslcertmode",
             HF_WORDS("require needs TLS; sslmode=disable and a Unix socket have none"));
     }
-    if (config->sslcert && !config->sslkey && remote(config) && config->sslmode != HF_SSL_DISABLE) {
+    if (config->sslcert && !config->sslkey && hf_config_wants_tls(config)) {
         return hf_complain(error, "sslkey",
                            HF_WORDS("none given for the certificate of sslcert; say sslkey=FILE"));
     }
@@ -461,7 +460,7 @@ static bool check_security(const hf_config *config, hf_error *error) {
     if (config->channel_binding != HF_BINDING_REQUIRE) {
         return true;
     }
-    if (disabled || local(config)) {
+    if (!always_tls(config)) {
         return hf_complain(error, "channel_binding",
                            disabled ? HF_WORDS("require needs TLS; sslmode=disable forbids it")
                                     : HF_WORDS("require needs TLS; a Unix socket has none"));

@@ -67,11 +67,3 @@ int hf_linux_timeout_until(hf_ms until) {
     }
     return until - now > INT_MAX ? INT_MAX : (int)(until - now);
 }
-
-bool hf_linux_wants_tls(const hf_config *config) {
-    bool remote = config->n_hosts == 0;
-    for (unsigned i = 0; i < config->n_hosts; i++) {
-        remote = remote || !hf_host_is_local(&config->hosts[i]);
-    }
-    return remote && config->sslmode != HF_SSL_DISABLE;
-}

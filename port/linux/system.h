@@ -19,9 +19,6 @@ bool hf_linux_share_spent(hf_linux_share *share);
 
 /* epoll's and poll's time-out: rounded up, so that a sleep neither ends early nor turns into a busy loop. */
 int hf_linux_timeout_until(hf_ms until);
-
-/* Is there a host that TLS is to be spoken with? */
-bool hf_linux_wants_tls(const hf_config *config);
 /* Reads the CA files. 0, or an hf_err and *error. */
 int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error);
 

@@ -56,7 +56,7 @@ static void free_unused(hf_linux_tls **at) {
 
 int hf_linux_tls_open(hf_linux_state *state, hf_error *error) {
     const hf_config *config = state->config;
-    if (!hf_linux_wants_tls(config)) {
+    if (!hf_config_wants_tls(config)) {
         return 0;
     }
     state->tls_links = calloc(state->n_links, sizeof *state->tls_links);

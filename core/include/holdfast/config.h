@@ -211,6 +211,13 @@ bool hf_config_check(const hf_config *config, hf_error *error);
  * number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
 
+/* Is TLS spoken with this host? A Unix socket has none. */
+static inline bool hf_host_wants_tls(const hf_config *config, const hf_host *host) {
+    return config->sslmode != HF_SSL_DISABLE && !hf_host_is_local(host);
+}
+/* Is it spoken with any of the hosts? While none is named: may it be? */
+bool hf_config_wants_tls(const hf_config *config);
+
 /* Is there a password for any of the hosts? */
 bool hf_config_has_password(const hf_config *config);
 

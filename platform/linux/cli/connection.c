@@ -278,11 +278,7 @@ static bool default_file(hf_config *config, const char *key, const char *said, c
 }
 
 static bool default_files(hf_config *config, hf_failure *failure) {
-    bool remote = false;
-    for (unsigned i = 0; i < config->n_hosts; i++) {
-        remote = remote || !hf_host_is_local(&config->hosts[i]);
-    }
-    if (!remote || config->sslmode == HF_SSL_DISABLE) {
+    if (!hf_config_wants_tls(config)) {
         return true;
     }
     if (HF_WITH_CLIENT_CERT && config->sslcertmode != HF_SSLCERT_DISABLE &&
