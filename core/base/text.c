@@ -174,6 +174,14 @@ bool hf_word_among(const char *words, const char *word, size_t bytes) {
     return false;
 }
 
+bool hf_same_name(const char *name, const char *dashed) {
+    while (*name && (*dashed == *name || (*dashed == '-' && *name == '_'))) {
+        name++;
+        dashed++;
+    }
+    return *name == *dashed;
+}
+
 void hf_wipe(void *what, size_t bytes) {
     volatile uint8_t *at = what;
 

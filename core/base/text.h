@@ -42,6 +42,9 @@ const char *hf_nth_word(const char *words, size_t n);
 /* Is this one of them? */
 bool hf_word_among(const char *words, const char *word, size_t bytes);
 
+/* Is it the same name? Where the first has underscores (a setting) the second may have dashes (its option). */
+bool hf_same_name(const char *name, const char *dashed);
+
 /* Overwrites with zeros what a compiler would think dead. */
 void hf_wipe(void *what, size_t bytes);
 

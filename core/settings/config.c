@@ -39,18 +39,9 @@ HF_SETTINGS(X)
 
 /* ---- one setting ------------------------------------------------------------------------------- */
 
-/* An option is the setting's name with dashes. */
-static bool same(const char *name, const char *given) {
-    while (*name && (*given == *name || (*given == '-' && *name == '_'))) {
-        name++;
-        given++;
-    }
-    return *name == *given;
-}
-
 const hf_setting *hf_setting_named(const char *name) {
     for (size_t i = 0; i < hf_settings_count; i++) {
-        if (same(hf_settings[i].name, name)) {
+        if (hf_same_name(hf_settings[i].name, name)) {
             return &hf_settings[i];
         }
     }

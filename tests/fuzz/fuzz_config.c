@@ -66,8 +66,7 @@ static void set_one(hf_options *options, hf_fuzz *fuzz) {
     hf_failure failure = { 0 };
     char *name = hf_fuzz_text(fuzz, '\n'), *value = hf_fuzz_text(fuzz, '\n');
     hf_options_init(options);
-    char dashed[HF_NAME_BYTES];
-    if (hf_option_find(name) || hf_setting_named(hf_dashed(name, dashed, sizeof dashed)))
+    if (hf_option_find(name) || hf_setting_named(name))
         check(options, &failure, hf_options_set(options, name, value, "--", &failure));
     else
         hf_option_nearest(name, HF_COMMAND_REPORT);

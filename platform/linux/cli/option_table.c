@@ -1,6 +1,8 @@
 /* The program's options as one table, and finding one in it. */
 #include "options.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,20 +115,9 @@ hf_command hf_command_find(const char *name) {
     return HF_COMMAND_NONE;
 }
 
-/* Names are the same with dashes and underscores: the JSON file may have either. */
-static bool same(const char *one, const char *other) {
-    for (; *one && *other; one++, other++) {
-        char a = *one == '_' ? '-' : *one, b = *other == '_' ? '-' : *other;
-        if (a != b) {
-            return false;
-        }
-    }
-    return *one == *other;
-}
-
 const hf_option *hf_option_find(const char *name) {
     for (size_t i = 0; i < hf_option_count; i++) {
-        if (same(name, hf_option_table[i].name)) {
+        if (hf_same_name(name, hf_option_table[i].name)) {
             return &hf_option_table[i];
         }
     }

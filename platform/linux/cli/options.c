@@ -115,10 +115,11 @@ static char *keep(hf_options *options, const char *value) {
 
 bool hf_options_set(hf_options *options, const char *name, const char *value, const char *place,
                     hf_failure *failure) {
-    char dashed[HF_NAME_BYTES];
-    const hf_setting *setting = hf_setting_named(hf_dashed(name, dashed, sizeof dashed));
+    const hf_setting *setting = hf_setting_named(name);
     if (setting) {
+        char dashed[HF_NAME_BYTES];
         uint32_t unused;
+        hf_dashed(name, dashed, sizeof dashed);
         options->settings[setting - hf_settings] = keep(options, value);
         return measure(setting, dashed, value, place, &unused, failure);
     }

@@ -49,9 +49,9 @@ static bool set_member(hf_options *options, const hf_json *member, const char *p
                        hf_failure *failure) {
     const char *name = hf_json_name(member);
     const hf_option *option = hf_option_find(name);
-    char place[300], dashed[HF_NAME_BYTES];
+    char place[300];
     snprintf(place, sizeof place, "%.250s: ", path);
-    bool known = option || hf_setting_named(hf_dashed(name, dashed, sizeof dashed));
+    bool known = option || hf_setting_named(name);
     if (!known || (option && (strcmp(option->name, "config") == 0 ||
                               option->offset == offsetof(hf_options, help) ||
                               option->offset == offsetof(hf_options, version)))) {
