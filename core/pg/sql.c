@@ -7,10 +7,7 @@
 
 /* A scanner of words, not a parser: what it does not understand it passes over, and the server judges. */
 
-enum { WORD_BYTES = 16 };
-
-/* Past white space, comments (those between slash and star nest), and empty statements. */
-static const char *skip_space(const char *at) {
+const char *hf_sql_skip(const char *at) {
     unsigned depth = 0;
 
     for (;;) {
@@ -34,13 +31,12 @@ static const char *skip_space(const char *at) {
     }
 }
 
-/* The next word in capitals; "" at anything else. A longer word is cut, so it equals none of ours. */
-static const char *next_word(const char *at, char *word) {
+const char *hf_sql_word(const char *at, char word[HF_SQL_WORD_BYTES]) {
     size_t length = 0;
 
-    at = skip_space(at);
+    at = hf_sql_skip(at);
     for (; (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || *at == '_'; at++) {
-        if (length < WORD_BYTES - 1) {
+        if (length < HF_SQL_WORD_BYTES - 1) {
             word[length++] = (char)(*at >= 'a' ? *at - 'a' + 'A' : *at);
         }
     }
@@ -53,30 +49,30 @@ static bool is_one_of(const char *word, const char *words) {
 }
 
 const char *hf_pg_sql_refused(const char *sql) {
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
 
-    next_word(sql, word);
+    hf_sql_word(sql, word);
     return strcmp(word, "COPY") == 0 ? HF_WORDS("COPY is not supported") : NULL;
 }
 
 const char *hf_pg_sql_refused_in_batch(const char *sql) {
     static const char control[] = "BEGIN\0START\0COMMIT\0END\0ABORT\0";
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
 
-    sql = next_word(sql, word);
+    sql = hf_sql_word(sql, word);
     if (is_one_of(word, control)) {
         return HF_WORDS("a transaction is put around it: leave out its own BEGIN and COMMIT");
     }
     if (strcmp(word, "PREPARE") == 0) {
-        next_word(sql, word);
+        hf_sql_word(sql, word);
         return strcmp(word, "TRANSACTION") == 0
                    ? HF_WORDS("PREPARE TRANSACTION has no place in a batch")
                    : NULL;
     }
     if (strcmp(word, "ROLLBACK") == 0) {
-        sql = next_word(sql, word);
+        sql = hf_sql_word(sql, word);
         if (is_one_of(word, "WORK\0TRANSACTION\0")) {
-            next_word(sql, word);
+            hf_sql_word(sql, word);
         }
         return strcmp(word, "TO") == 0 ? NULL : HF_WORDS("ROLLBACK has no place in a batch");
     }
@@ -85,14 +81,14 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
 
 /* Does the word stand anywhere in the text? */
 static bool mentions(const char *sql, const char *wanted) {
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
 
     while (*sql) {
-        const char *after = next_word(sql, word);
+        const char *after = hf_sql_word(sql, word);
         if (strcmp(word, wanted) == 0) {
             return true;
         }
-        sql = skip_space(after);
+        sql = hf_sql_skip(after);
         if (*sql && word[0] == 0) {
             sql++;
         }
@@ -103,15 +99,15 @@ static bool mentions(const char *sql, const char *wanted) {
 /* Does a query make a table (SELECT … INTO)? The word is looked for in strings and comments too: to take one too many
  * for such costs a little time, to miss one costs a wrong answer. inserts: it may be an INSERT's or a MERGE's. */
 static bool makes_table(const char *at, bool inserts) {
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
     bool of_insert = false;
 
     while (*at) {
         if ((uint8_t)((*at | 0x20) - 'a') > 'z' - 'a') {
-            at++; /* one by one: next_word() would take what looks like a comment for one */
+            at++; /* one by one: hf_sql_word() would take what looks like a comment for one */
             continue;
         }
-        at = next_word(at, word);
+        at = hf_sql_word(at, word);
         if (strcmp(word, "INTO") == 0 && !of_insert) {
             return true;
         }
@@ -124,11 +120,11 @@ hf_pg_effect hf_pg_effect_of(const char *sql) {
     static const char neutral[] = "SHOW\0FETCH\0MOVE\0CLOSE\0DECLARE\0LISTEN\0UNLISTEN\0NOTIFY\0"
                                   "SAVEPOINT\0RELEASE\0LOCK\0TRUNCATE\0GRANT\0REVOKE\0COMMENT\0"
                                   "ANALYZE\0VACUUM\0CHECKPOINT\0";
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
 
-    for (sql = skip_space(sql); *sql == '('; sql = skip_space(sql + 1)) {
+    for (sql = hf_sql_skip(sql); *sql == '('; sql = hf_sql_skip(sql + 1)) {
     }
-    sql = next_word(sql, word);
+    sql = hf_sql_word(sql, word);
     if (is_one_of(word, "INSERT\0UPDATE\0DELETE\0MERGE\0UPSERT\0")) {
         return HF_PG_PLANNED;
     }
@@ -139,12 +135,12 @@ hf_pg_effect hf_pg_effect_of(const char *sql) {
 }
 
 bool hf_pg_self_commits(const hf_request *request) {
-    char word[WORD_BYTES];
+    char word[HF_SQL_WORD_BYTES];
 
     if (hf_is_batch(request) || !request->sql) {
         return false; /* within BEGIN and COMMIT the server refuses all of these */
     }
-    const char *after = next_word(request->sql, word);
+    const char *after = hf_sql_word(request->sql, word);
     if (is_one_of(word, "CALL\0DO\0VACUUM\0ANALYZE\0ANALYSE\0CLUSTER\0REINDEX\0"
                         "COMMIT\0ROLLBACK\0ABORT\0END\0PREPARE\0")) {
         return true;
@@ -152,7 +148,7 @@ bool hf_pg_self_commits(const hf_request *request) {
     if (!is_one_of(word, "CREATE\0DROP\0ALTER\0REFRESH\0")) {
         return false;
     }
-    next_word(after, word);
+    hf_sql_word(after, word);
     return is_one_of(word, "DATABASE\0TABLESPACE\0SUBSCRIPTION\0SYSTEM\0") ||
            mentions(after, "CONCURRENTLY");
 }

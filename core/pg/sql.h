@@ -1,8 +1,17 @@
-/* What the first words of an SQL statement say of it. Comments and case do not matter. Private to core/pg. */
+/* What the first words of an SQL statement say of it. Comments and case do not matter. Private to core/pg, but for the
+ * scanner, by which the program reads statements, too. */
 #ifndef HF_PG_SQL_H
 #define HF_PG_SQL_H
 
 #include "holdfast/request.h"
+
+enum { HF_SQL_WORD_BYTES = 16 };
+
+/* Behind white space, comments (those between slash and star nest: PostgreSQL docs 4.1.5) and empty statements. */
+const char *hf_sql_skip(const char *at);
+/* The next word behind those, in capitals, and the place behind it. A word has letters and underscores alone; it is ""
+ * where something else is next. One that is too long is cut, so it equals none of ours. */
+const char *hf_sql_word(const char *at, char word[HF_SQL_WORD_BYTES]);
 
 /* Why a statement is not sent at all, or NULL: COPY speaks a protocol of its own. */
 const char *hf_pg_sql_refused(const char *sql);

@@ -2,6 +2,7 @@
 
 #include "failure.h"
 #include "input.h"
+#include "pg/sql.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -10,43 +11,25 @@
 
 #define LINE_SHOWN 120 /* characters of a long line that are shown around the place */
 
-/* Behind blanks and comments; block comments nest (PostgreSQL docs 4.1.5). */
-static const char *skip(const char *at) {
-    for (;;) {
-        if (isspace((unsigned char)*at)) {
-            at++;
-        } else if (at[0] == '-' && at[1] == '-') {
-            at += strcspn(at, "\n");
-        } else if (at[0] == '/' && at[1] == '*') {
-            unsigned depth = 0;
-            do {
-                if (at[0] == '/' && at[1] == '*') {
-                    depth++;
-                    at += 2;
-                } else if (at[0] == '*' && at[1] == '/') {
-                    depth--;
-                    at += 2;
-                } else if (*at) {
-                    at++;
-                }
-            } while (depth > 0 && *at);
-        } else {
-            return at;
-        }
-    }
+/* The statement's first word, in capitals, and the place behind it; "" where that is a name with digits in it. */
+static const char *first_word(const char *sql, char word[HF_SQL_WORD_BYTES]) {
+    const char *behind = hf_sql_word(sql, word);
+    word[0] = isdigit((unsigned char)*behind) ? '\0' : word[0];
+    return behind;
 }
 
-static bool starts_with(const char *at, const char *word) {
-    size_t length = strlen(word);
-    return strncasecmp(at, word, length) == 0 && !isalnum((unsigned char)at[length]) &&
-           at[length] != '_';
+static bool is_one_of(const char *word, const char *const *words) {
+    while (*words && strcmp(word, *words) != 0) {
+        words++;
+    }
+    return *words != NULL;
 }
 
 bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
-    static const char *const control[] = {
-        "BEGIN", "START",     "COMMIT",  "END",     "ROLLBACK",
-        "ABORT", "SAVEPOINT", "RELEASE", "PREPARE", "DEALLOCATE"
-    };
+    static const char *const control[] = { "BEGIN",    "START",      "COMMIT",    "END",
+                                           "ROLLBACK", "ABORT",      "SAVEPOINT", "RELEASE",
+                                           "PREPARE",  "DEALLOCATE", NULL };
+    char word[HF_SQL_WORD_BYTES];
     if (from->used >= 3 && memcmp(from->data, "\xef\xbb\xbf", 3) == 0) {
         from->used -= 3;
         memmove(from->data, from->data + 3, from->used);
@@ -65,53 +48,43 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
             "UTF-16LE -t UTF-8)",
             place);
     }
-    const char *first = skip(sql);
-    if (*skip(*first == ';' ? first + 1 : first) == '\0') {
+    if (*hf_sql_skip(sql) == '\0') {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: there is no statement in it", place);
     }
-    if (starts_with(first, "COPY")) {
+    first_word(sql, word);
+    if (strcmp(word, "COPY") == 0) {
         return hf_fail(
             failure, HF_EXIT_USAGE,
             "%s: COPY moves data outside a statement's rows, which holdfast does not do: use "
             "SELECT, or INSERT with --write",
             place);
     }
-    for (size_t i = 0; i < sizeof control / sizeof control[0]; i++) {
-        if (starts_with(first, control[i])) {
-            return hf_fail(failure, HF_EXIT_USAGE,
-                           "%s: %s does not fit one statement that may run on any connection: each "
-                           "statement is a transaction of its own",
-                           place, control[i]);
-        }
+    if (is_one_of(word, control)) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "%s: %s does not fit one statement that may run on any connection: each "
+                       "statement is a transaction of its own",
+                       place, word);
     }
     return true;
 }
 
 bool hf_statement_begins(const char *text) {
     static const char *const words[] = { "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE",
-                                         "WITH",   "VALUES", "CALL",   "DO" };
-    text = skip(text);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (starts_with(text, words[i]) && isspace((unsigned char)text[strlen(words[i])])) {
-            return true;
-        }
-    }
-    return false;
+                                         "WITH",   "VALUES", "CALL",   "DO",     NULL };
+    char word[HF_SQL_WORD_BYTES];
+    const char *behind = first_word(text, word);
+    return is_one_of(word, words) && isspace((unsigned char)*behind);
 }
 
 bool hf_statement_counts(const char *sql) {
-    static const char *const counted[] = { "INSERT", "UPDATE", "DELETE", "MERGE",
-                                           "SELECT", "WITH",   "VALUES", "TABLE" };
-    const char *first = skip(sql);
-    while (*first == '(' || *first == ';') {
-        first = skip(first + 1);
+    static const char *const counted[] = { "INSERT", "UPDATE", "DELETE", "MERGE", "SELECT",
+                                           "WITH",   "VALUES", "TABLE",  NULL };
+    char word[HF_SQL_WORD_BYTES];
+    while (*(sql = hf_sql_skip(sql)) == '(') {
+        sql++;
     }
-    for (size_t i = 0; i < sizeof counted / sizeof counted[0]; i++) {
-        if (starts_with(first, counted[i])) {
-            return true;
-        }
-    }
-    return false;
+    first_word(sql, word);
+    return is_one_of(word, counted);
 }
 
 /* ---- literals that name a moment ------------------------------------------------------------------ */
@@ -220,7 +193,7 @@ static const char *dollar_quoted(hf_moment *moment, const char *at) {
 
 bool hf_statement_keeps(const char *sql) {
     hf_moment moment = { .used = 0 };
-    for (const char *at = skip(sql); *at && !moment.found; at = skip(at)) {
+    for (const char *at = hf_sql_skip(sql); *at && !moment.found; at = hf_sql_skip(at)) {
         const char *behind = NULL;
         moment.began = false;
         if (*at == '\'') {
