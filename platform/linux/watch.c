@@ -13,12 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static int broken; /* errno of standard output */
-
 static void print(void *user, const hf_transition *t) {
     char time[HF_TIME_BYTES], text[HF_MESSAGE_BYTES + 128] = "";
     hf_bytes line = { 0 };
-    (void)user;
+    int *broken = user; /* errno of standard output */
     hf_bytes_format(&line, "%s  %-12s -> %-12s", hf_time_text(hf_time_now(), time),
                     hf_state_name((hf_state)t->from), hf_state_name((hf_state)t->to));
     if (t->error) {
@@ -29,14 +27,16 @@ static void print(void *user, const hf_transition *t) {
         hf_bytes_format(&line, "; next try in %.1f s", t->wait_ms / 1000.0);
     }
     hf_bytes_add_byte(&line, '\n');
-    if (!broken && !hf_write_all(STDOUT_FILENO, line.data, line.used, -1)) {
-        broken = errno;
+    if (!*broken && !hf_write_all(STDOUT_FILENO, line.data, line.used, -1)) {
+        *broken = errno;
     }
     hf_bytes_free(&line);
 }
 
 static bool watch(hf_client *client, hf_failure *failure) {
+    int broken = 0;
     client->on_transition = print;
+    client->user = &broken;
     hf_pool_open(client->pool, 1);
     hf_pool_status status = { 0 };
     while (!hf_signals_caught() && !broken) {

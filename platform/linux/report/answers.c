@@ -10,10 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static hf_job *the_job; /* a program runs one */
-
 static hf_line *line_of(hf_request *request) {
     return request->user;
+}
+
+static hf_job *job_of(hf_request *request) {
+    return line_of(request)->job;
 }
 
 static void stop(hf_job *job, hf_line *line, int status, const char *why, const char *way_out) {
@@ -41,7 +43,7 @@ static bool same_columns(const hf_job *job, hf_columns *columns) {
 }
 
 static void on_columns(hf_request *request, hf_columns *columns) {
-    hf_job *job = the_job;
+    hf_job *job = job_of(request);
     hf_line *line = line_of(request);
     if (!same_columns(job, columns)) {
         line->void_rows = true;
@@ -107,7 +109,7 @@ static void count_affected(hf_job *job, hf_line *line) {
 }
 
 static int on_row(hf_request *request, hf_row *row) {
-    hf_job *job = the_job;
+    hf_job *job = job_of(request);
     hf_line *line = line_of(request);
     hf_value value;
     if (line->void_rows) {
@@ -143,7 +145,7 @@ static void void_rows(hf_job *job, hf_line *line) {
 }
 
 static void on_restart(hf_request *request) {
-    void_rows(the_job, line_of(request));
+    void_rows(job_of(request), line_of(request));
 }
 
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
@@ -177,7 +179,7 @@ static void make_durable(hf_job *job) {
 /* A line that is not safe is about to be sent: that is made durable first, for all that may go with it. One that
  * takes effect by its COMMIT has time until then; if it was asked about before, it was not committed. */
 static void on_send(hf_request *request) {
-    hf_job *job = the_job;
+    hf_job *job = job_of(request);
     hf_line *sent = line_of(request);
     if (sent->ticket[0]) {
         const hf_intent intent = { .line = sent->line, .kind = HF_INTENT_NOT_RUN };
@@ -215,7 +217,7 @@ void hf_answers_note_commit(hf_job *job, const hf_line *line) {
 
 /* Its rows are complete and its COMMIT is next: what to ask by when the answer to that is lost. */
 static void on_commit(hf_request *request) {
-    hf_job *job = the_job;
+    hf_job *job = job_of(request);
     hf_line *line = line_of(request);
     memcpy(line->ticket, request->ticket, sizeof line->ticket);
     line->intended = true;
@@ -354,7 +356,7 @@ static void take_server(hf_job *job, const hf_request *request) {
 }
 
 static void on_done(hf_request *request) {
-    hf_job *job = the_job;
+    hf_job *job = job_of(request);
     hf_line *line = line_of(request);
     job->running--;
     line->paused = false;
@@ -410,7 +412,7 @@ static void on_done(hf_request *request) {
 }
 
 void hf_answers_submit(hf_job *job, hf_line *line) {
-    the_job = job;
+    line->job = job;
     if (job->n_params > line->params_size) {
         line->params = hf_must_alloc(job->n_params, sizeof *line->params);
         line->params_size = job->n_params;

@@ -16,11 +16,10 @@
 #define WIDTH_DEFAULT   80
 #define BAR_CELLS_MAX   40
 
-static bool shown; /* a bar stands on the terminal's last line */
-
-static void make_way(void) {
-    if (shown) {
-        shown = false;
+static void make_way(void *user) {
+    hf_progress *progress = user;
+    if (progress->shown) {
+        progress->shown = false;
         ssize_t written = write(STDERR_FILENO, "\r\x1b[K", 4);
         (void)written;
     }
@@ -41,13 +40,13 @@ void hf_progress_init(hf_progress *progress, const hf_options *options, uint64_t
     progress->each_ms = progress->bar ? BAR_EVERY_MS : always ? OBJECT_EVERY_MS : LINE_EVERY_MS;
     progress->next = always || progress->bar ? now : now + progress->each_ms;
     if (progress->bar) {
-        hf_log_make_way(make_way);
+        hf_log_make_way(make_way, progress);
     }
 }
 
 void hf_progress_end(hf_progress *progress) {
-    make_way();
-    hf_log_make_way(NULL);
+    make_way(progress);
+    hf_log_make_way(NULL, NULL);
     progress->next = HF_NEVER;
 }
 
@@ -152,7 +151,7 @@ static void look(hf_progress *progress, hf_client *client, uint64_t done, hf_ms 
     }
 }
 
-static void draw_bar(const hf_progress_view *view) {
+static void draw_bar(hf_progress *progress, const hf_progress_view *view) {
     char text[512];
     struct winsize window;
     hf_bytes line = { 0 };
@@ -160,7 +159,7 @@ static void draw_bar(const hf_progress_view *view) {
     hf_progress_text(view, known ? window.ws_col - 1u : WIDTH_DEFAULT, text, sizeof text);
     hf_bytes_format(&line, "\r%s\x1b[K", text);
     hf_write_all(STDERR_FILENO, line.data, line.used, -1);
-    shown = true;
+    progress->shown = true;
     hf_bytes_free(&line);
 }
 
@@ -197,7 +196,7 @@ hf_ms hf_progress_tick(hf_progress *progress, hf_client *client, uint64_t done, 
     hf_progress_view view;
     look(progress, client, done, now, &view);
     if (progress->bar) {
-        draw_bar(&view);
+        draw_bar(progress, &view);
     } else {
         say_line(&view);
     }

@@ -7,6 +7,7 @@
 
 typedef struct hf_progress {
     bool bar;         /* else lines */
+    bool shown;       /* a bar stands on the terminal's last line */
     uint32_t each_ms; /* how often; 0 never */
     hf_ms next;       /* when it is due; HF_NEVER: not wanted */
     uint64_t total;

@@ -28,6 +28,7 @@ typedef enum hf_line_state {
 
 typedef struct hf_line {
     hf_request request;
+    struct hf_job *job; /* whose request it is */
     hf_line_state state;
     uint64_t line, next_line, end; /* as hf_csv_record has them */
     hf_bytes text;                 /* the cells' */
