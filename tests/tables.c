@@ -115,8 +115,9 @@ static void print_settings(void) {
 
 /* `disable` or `prefer` */
 static void print_values(const char *values) {
-    for (const char *at = values; *at; at += strlen(at) + 1) {
-        printf("%s`%s`", at == values ? "" : at[strlen(at) + 1] ? ", " : " or ", at);
+    for (const char *at = values, *end; *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, " ");
+        printf("%s`%.*s`", at == values ? "" : *end ? ", " : " or ", (int)(end - at), at);
     }
 }
 

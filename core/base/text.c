@@ -166,8 +166,11 @@ const char *hf_nth_word(const char *words, size_t n) {
 }
 
 bool hf_word_among(const char *words, const char *word, size_t bytes) {
-    for (size_t length; (length = strlen(words)) > 0; words += length + 1) {
-        if (length == bytes && memcmp(words, word, bytes) == 0) {
+    for (const char *end; *words; words = end) {
+        words += *words == ' ';
+        for (end = words; *end && *end != ' '; end++) {
+        }
+        if ((size_t)(end - words) == bytes && memcmp(words, word, bytes) == 0) {
             return true;
         }
     }

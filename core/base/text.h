@@ -39,7 +39,8 @@ bool hf_printable(uint32_t code);
 /* The n-th, from 0, of words that stand one behind the other, each with its NUL, the last with two; of fewer
  * the last. */
 const char *hf_nth_word(const char *words, size_t n);
-/* Is this one of them? */
+
+/* Is the word one of those in a text like "off no 0", with one blank between two? An empty word is none of them. */
 bool hf_word_among(const char *words, const char *word, size_t bytes);
 
 /* Is it the same name? Where the first has underscores (a setting) the second may have dashes (its option). */

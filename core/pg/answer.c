@@ -188,7 +188,7 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
     if (message->type == 'C' && (bytes == 0 || tag[--bytes] != 0)) {
         return out_of_place(io, 'C');
     }
-    if (due == HF_PG_ROWS && bytes > 0 && hf_word_among("SET\0RESET\0", (const char *)tag, bytes)) {
+    if (due == HF_PG_ROWS && bytes > 0 && hf_word_among("SET RESET", (const char *)tag, bytes)) {
         io->role |= HF_ROLE_CHANGED;
     }
     if (due == HF_PG_ROWS) {

@@ -10,23 +10,22 @@
  * io->store is the login's scratch, and is wiped at its end, good or bad.
  */
 
-/* What is sent, name and value, each behind a byte of rules: while io->degraded is below UNTIL, and READ_ONLY only by
- * sessions that are. */
-enum { UNTIL = 3, READ_ONLY = 4 };
-#define ALWAYS    "\3"
-#define NOT_OLD   "\1"
-#define NO_POOLER "\2"
-#define IF_WANTED "\6"
-// clang-format off
-static const char parameters[] =
-    ALWAYS    "client_encoding\0"                  "UTF8\0"
-    IF_WANTED "default_transaction_read_only\0"    "on\0"
-    NO_POOLER "tcp_keepalives_idle\0"              "30\0"    /* s */
-    NO_POOLER "tcp_keepalives_interval\0"          "10\0"    /* s */
-    NO_POOLER "tcp_keepalives_count\0"             "3\0"
-    NOT_OLD   "client_connection_check_interval\0" "10000\0" /* ms */;
-// clang-format on
+/* Start-up parameters. `until`: sent while io->degraded is below it; the first is sent always. */
+static const struct {
+    const char *name, *value;
+    uint8_t until;
+    bool if_read_only; /* sent by sessions that are */
+} parameters[] = {
+    { "client_encoding", "UTF8", HF_PG_DEGRADED_POOLER + 1, false },
+    { "default_transaction_read_only", "on", HF_PG_DEGRADED_POOLER, true },
+    { "tcp_keepalives_idle", "30", HF_PG_DEGRADED_POOLER, false },     /* s */
+    { "tcp_keepalives_interval", "10", HF_PG_DEGRADED_POOLER, false }, /* s */
+    { "tcp_keepalives_count", "3", HF_PG_DEGRADED_POOLER, false },
+    { "client_connection_check_interval", "10000", HF_PG_DEGRADED_OLD, false }, /* ms */
+};
+enum { N_PARAMETERS = sizeof parameters / sizeof parameters[0] };
 
+/* The next name of config->parameters. */
 static const char *next_parameter(const char *at) {
     at += strlen(at) + 1;
     return at + strlen(at) + 1;
@@ -129,10 +128,10 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     if (!HF_SMALL && config->parameters) {
         put(&out, config->parameters, (size_t)(end_of(config->parameters) - config->parameters));
     }
-    for (const char *at = parameters, *next; *at; at = next) {
-        next = next_parameter(at);
-        if (io->degraded < (*at & UNTIL) && (!(*at & READ_ONLY) || config->read_only)) {
-            put(&out, at + 1, (size_t)(next - (at + 1)));
+    for (size_t i = 0; i < N_PARAMETERS; i++) {
+        if (io->degraded < parameters[i].until &&
+            (!parameters[i].if_read_only || config->read_only)) {
+            put_setting(&out, parameters[i].name, parameters[i].value);
         }
     }
     put(&out, "", 1);
@@ -175,10 +174,7 @@ static bool wanted(const hf_io *io, const hf_value *message) {
 /* The endpoint refused the login: because of a start-up parameter that it can do without? Then the next
  * attempt sends fewer. */
 static bool degrade(hf_io *io) {
-    static const char codes[] = "42704\0"
-                                "22023\0"
-                                "0A000\0"
-                                "08P01\0";
+    static const char codes[] = "42704 22023 0A000 08P01";
     const char *sqlstate = io->error.sqlstate;
     hf_value message;
     bool ours = false;
@@ -192,10 +188,10 @@ static bool degrade(hf_io *io) {
         io->error.code = HF_ERR_CONFIG; /* for good */
         return false;
     }
-    for (const char *at = next_parameter(parameters); *at; at = next_parameter(at)) {
-        if (names(message.data, message.bytes, at + 1)) {
-            if (io->degraded < (*at & UNTIL)) {
-                io->degraded = *at & UNTIL;
+    for (size_t i = 1; i < N_PARAMETERS; i++) {
+        if (names(message.data, message.bytes, parameters[i].name)) {
+            if (io->degraded < parameters[i].until) {
+                io->degraded = parameters[i].until;
                 return true;
             }
             ours = true;

@@ -55,7 +55,7 @@ int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_messa
 
 /* Values go to and from the server as they are: they must be UTF-8 there too. */
 static bool is_utf8(const char *encoding) {
-    static const char names[] = "UTF8\0utf8\0UTF-8\0utf-8\0UNICODE\0";
+    static const char names[] = "UTF8 utf8 UTF-8 utf-8 UNICODE";
 
     return hf_word_among(names, encoding, strlen(encoding));
 }

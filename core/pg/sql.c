@@ -56,7 +56,7 @@ const char *hf_pg_sql_refused(const char *sql) {
 }
 
 const char *hf_pg_sql_refused_in_batch(const char *sql) {
-    static const char control[] = "BEGIN\0START\0COMMIT\0END\0ABORT\0";
+    static const char control[] = "BEGIN START COMMIT END ABORT";
     char word[HF_SQL_WORD_BYTES];
 
     sql = hf_sql_word(sql, word);
@@ -71,7 +71,7 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
     }
     if (strcmp(word, "ROLLBACK") == 0) {
         sql = hf_sql_word(sql, word);
-        if (is_one_of(word, "WORK\0TRANSACTION\0")) {
+        if (is_one_of(word, "WORK TRANSACTION")) {
             hf_sql_word(sql, word);
         }
         return strcmp(word, "TO") == 0 ? NULL : HF_WORDS("ROLLBACK has no place in a batch");
@@ -111,24 +111,24 @@ static bool makes_table(const char *at, bool inserts) {
         if (strcmp(word, "INTO") == 0 && !of_insert) {
             return true;
         }
-        of_insert = inserts && is_one_of(word, "INSERT\0MERGE\0");
+        of_insert = inserts && is_one_of(word, "INSERT MERGE");
     }
     return false;
 }
 
 hf_pg_effect hf_pg_effect_of(const char *sql) {
-    static const char neutral[] = "SHOW\0FETCH\0MOVE\0CLOSE\0DECLARE\0LISTEN\0UNLISTEN\0NOTIFY\0"
-                                  "SAVEPOINT\0RELEASE\0LOCK\0TRUNCATE\0GRANT\0REVOKE\0COMMENT\0"
-                                  "ANALYZE\0VACUUM\0CHECKPOINT\0";
+    static const char neutral[] = "SHOW FETCH MOVE CLOSE DECLARE LISTEN UNLISTEN NOTIFY "
+                                  "SAVEPOINT RELEASE LOCK TRUNCATE GRANT REVOKE COMMENT "
+                                  "ANALYZE VACUUM CHECKPOINT";
     char word[HF_SQL_WORD_BYTES];
 
     for (sql = hf_sql_skip(sql); *sql == '('; sql = hf_sql_skip(sql + 1)) {
     }
     sql = hf_sql_word(sql, word);
-    if (is_one_of(word, "INSERT\0UPDATE\0DELETE\0MERGE\0UPSERT\0")) {
+    if (is_one_of(word, "INSERT UPDATE DELETE MERGE UPSERT")) {
         return HF_PG_PLANNED;
     }
-    if (is_one_of(word, "SELECT\0VALUES\0TABLE\0WITH\0")) {
+    if (is_one_of(word, "SELECT VALUES TABLE WITH")) {
         return makes_table(sql, word[0] == 'W') ? HF_PG_CHANGES : HF_PG_PLANNED;
     }
     return is_one_of(word, neutral) ? HF_PG_NEUTRAL : HF_PG_CHANGES;
@@ -141,15 +141,15 @@ bool hf_pg_self_commits(const hf_request *request) {
         return false; /* within BEGIN and COMMIT the server refuses all of these */
     }
     const char *after = hf_sql_word(request->sql, word);
-    if (is_one_of(word, "CALL\0DO\0VACUUM\0ANALYZE\0ANALYSE\0CLUSTER\0REINDEX\0"
-                        "COMMIT\0ROLLBACK\0ABORT\0END\0PREPARE\0")) {
+    if (is_one_of(word, "CALL DO VACUUM ANALYZE ANALYSE CLUSTER REINDEX "
+                        "COMMIT ROLLBACK ABORT END PREPARE")) {
         return true;
     }
-    if (!is_one_of(word, "CREATE\0DROP\0ALTER\0REFRESH\0")) {
+    if (!is_one_of(word, "CREATE DROP ALTER REFRESH")) {
         return false;
     }
     hf_sql_word(after, word);
-    return is_one_of(word, "DATABASE\0TABLESPACE\0SUBSCRIPTION\0SYSTEM\0") ||
+    return is_one_of(word, "DATABASE TABLESPACE SUBSCRIPTION SYSTEM") ||
            mentions(after, "CONCURRENTLY");
 }
 

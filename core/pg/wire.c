@@ -134,7 +134,7 @@ static void read_sqlstate(hf_error *error, hf_value text) {
 }
 
 bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_phase phase) {
-    static const char severities[] = "ERROR\0FATAL\0PANIC\0WARNING\0NOTICE\0INFO\0LOG\0DEBUG\0";
+    static const char severities[] = "ERROR FATAL PANIC WARNING NOTICE INFO LOG DEBUG";
     const uint8_t *at = message->body, *const end = at + message->bytes;
     hf_error *error = &io->error;
 

@@ -497,7 +497,7 @@ typedef struct hf_keyword {
     uint16_t offset;      /* of the const char * in hf_config */
     uint8_t how;          /* one of the above */
     hf_key_set *special;  /* of SPECIAL */
-    const char *accepted; /* of ONLY: values, each with its NUL, the last with two */
+    const char *accepted; /* of ONLY: values, one blank between two */
     const char *why;      /* of ONLY and NEVER */
 } hf_keyword;
 
@@ -539,10 +539,10 @@ static bool refuse(const hf_keyword *row, hf_error *error) {
     if (!row->accepted) {
         return hf_complain(error, row->key, row->why);
     }
-    for (const char *word = row->accepted; *word; word += strlen(word) + 1) {
-        bool last = !word[strlen(word) + 1];
-        hf_write_text(&writer, word == row->accepted ? "only " : last ? " or " : ", ");
-        hf_write_text(&writer, word);
+    for (const char *word = row->accepted, *end; *word; word = *end ? end + 1 : end) {
+        end = word + strcspn(word, " ");
+        hf_write_text(&writer, word == row->accepted ? "only " : *end ? ", " : " or ");
+        hf_write_printable(&writer, word, (size_t)(end - word));
     }
     hf_write_text(&writer, ": ");
     hf_write_text(&writer, row->why);

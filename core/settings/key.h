@@ -14,7 +14,7 @@
  *   TEXT       the text goes to the field of hf_config that detail names
  *   CERT, CRL  likewise, in a build that has HF_WITH_CLIENT_CERT, HF_WITH_CRL
  *   SPECIAL    honoured by the function of that name in key.c
- *   ONLY       only these values (each with its NUL) ask for no more than what holdfast does
+ *   ONLY       only these values (one blank between two) ask for no more than what holdfast does
  *   NEVER      refused, whatever the value
  *   PROGRAM    the program (platform/linux) does it; the library, which reads no files, refuses it
  *   VARIABLE   as PROGRAM, and there is no keyword
@@ -43,15 +43,15 @@
     X("keepalives_interval", "", SPECIAL, keepalives_interval, "seconds (10); 0 is the system's")                     \
     X("keepalives_count", "", SPECIAL, keepalives_count, "3; 0 is the system's")                                      \
     X("tcp_user_timeout", "", SPECIAL, user_timeout, "ms, of our own socket; 0 is the system's")                      \
-    X("replication", "", ONLY, "false\0off\0no\0" "0\0",                                                              \
+    X("replication", "", ONLY, "false off no 0",                                                                      \
       "holdfast does not speak the replication protocol; leave it out")                                               \
-    X("gssencmode", "PGGSSENCMODE", ONLY, "disable\0prefer\0",                                                        \
+    X("gssencmode", "PGGSSENCMODE", ONLY, "disable prefer",                                                           \
       "there is no GSSAPI here; sslmode says how TLS encrypts")                                                       \
     X("sslmode", "PGSSLMODE", SPECIAL, sslmode,                                                                       \
       "`verify-full` where it is not said; `verify-ca`, `require`, `disable`. `prefer` and `allow` are refused")      \
     X("requiressl", "PGREQUIRESSL", SPECIAL, requiressl, "its old form: 1 is `sslmode=require`")                      \
     X("sslnegotiation", "PGSSLNEGOTIATION", SPECIAL, negotiation, "`postgres` or `direct`")                           \
-    X("sslcompression", "PGSSLCOMPRESSION", ONLY, "0\0", "compressed TLS gives secrets away; leave it out")           \
+    X("sslcompression", "PGSSLCOMPRESSION", ONLY, "0", "compressed TLS gives secrets away; leave it out")             \
     X("sslcert", "PGSSLCERT", CERT, sslcert, "the client's certificate (`~/.postgresql/postgresql.crt`)")             \
     X("sslkey", "PGSSLKEY", CERT, sslkey, "its key (`~/.postgresql/postgresql.key`)")                                 \
     X("sslcertmode", "PGSSLCERTMODE", SPECIAL, certmode, "`allow`, `require` or `disable`")                           \
@@ -59,28 +59,28 @@
     X("sslrootcert", "PGSSLROOTCERT", TEXT, sslrootcert, "a PEM file of CAs, or `system`, the default")               \
     X("sslcrl", "PGSSLCRL", CRL, sslcrl, "a file of revocation lists (`~/.postgresql/root.crl`)")                     \
     X("sslcrldir", "PGSSLCRLDIR", CRL, sslcrldir, "a folder of them")                                                 \
-    X("sslsni", "PGSSLSNI", ONLY, "1\0", "TLS tells the server which host is meant; leave it out")                    \
+    X("sslsni", "PGSSLSNI", ONLY, "1", "TLS tells the server which host is meant; leave it out")                      \
     X("sslkeylogfile", "", NEVER, none, "whoever reads that file reads the connection; leave it out")                 \
     X("requirepeer", "PGREQUIREPEER", TEXT, requirepeer, "the system user that a Unix socket's server must run as")   \
     X("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", SPECIAL, tls_min, "TLSv1.2 where it is not said")        \
     X("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", SPECIAL, tls_max, "TLSv1.2 or TLSv1.3")                  \
-    X("min_protocol_version", "PGMINPROTOCOLVERSION", ONLY, "3.0\0",                                                  \
+    X("min_protocol_version", "PGMINPROTOCOLVERSION", ONLY, "3.0",                                                    \
       "holdfast speaks protocol 3.0; say 3.0 or leave it out")                                                        \
-    X("max_protocol_version", "PGMAXPROTOCOLVERSION", ONLY, "3.0\0",                                                  \
+    X("max_protocol_version", "PGMAXPROTOCOLVERSION", ONLY, "3.0",                                                    \
       "holdfast speaks protocol 3.0; say 3.0 or leave it out")                                                        \
-    X("krbsrvname", "PGKRBSRVNAME", ONLY, "postgres\0",                                                               \
+    X("krbsrvname", "PGKRBSRVNAME", ONLY, "postgres",                                                                 \
       "there is no Kerberos here; use a password and leave it out")                                                   \
     X("gsslib", "PGGSSLIB", NEVER, none, "there is no GSSAPI here; use a password and leave it out")                  \
-    X("gssdelegation", "PGGSSDELEGATION", ONLY, "0\0", "there is no GSSAPI here; leave it out")                       \
+    X("gssdelegation", "PGGSSDELEGATION", ONLY, "0", "there is no GSSAPI here; leave it out")                         \
     X("scram_client_key", "", NEVER, none, "holdfast takes no SCRAM keys; give the password instead")                 \
     X("scram_server_key", "", NEVER, none, "holdfast takes no SCRAM keys; give the password instead")                 \
     X("service", "PGSERVICE", PROGRAM, service, "a section of the service file")                                      \
     X("servicefile", "PGSERVICEFILE", PROGRAM, servicefile,                                                           \
       "`~/.pg_service.conf` where it is not said, then `pg_service.conf` in PGSYSCONFDIR")                            \
     X("", "PGSYSCONFDIR", VARIABLE, none, "the folder of the system's `pg_service.conf`")                             \
-    X("target_session_attrs", "PGTARGETSESSIONATTRS", ONLY, "any\0",                                                  \
+    X("target_session_attrs", "PGTARGETSESSIONATTRS", ONLY, "any",                                                    \
       "holdfast does not choose by a server's role yet; name that server alone in host")                              \
-    X("load_balance_hosts", "PGLOADBALANCEHOSTS", ONLY, "disable\0",                                                  \
+    X("load_balance_hosts", "PGLOADBALANCEHOSTS", ONLY, "disable",                                                    \
       "hosts are tried in their order; shuffle the list yourself")                                                    \
     X("oauth_issuer", "", NEVER, none, "there is no OAuth here; use a password and leave it out")                     \
     X("oauth_client_id", "", NEVER, none, "there is no OAuth here; use a password and leave it out")                  \
