@@ -236,6 +236,7 @@ static void bad_input_is_refused_with_its_place(void **state) {
         { "oauth_issuer=x", "DSN, at character 14: oauth_issuer: there is no OAuth here; use a "
                             "password and leave it out" },
         { "replication=database", NULL },
+        { "replication='off no'", NULL },
         { "requiressl=0", NULL },
         { "sslcertmode=never", NULL },
         { "postgres://h:0/", "DSN, at character 12: port: not a number from 1 to 65535; in a URL, "
