@@ -235,10 +235,6 @@ void hf_json_add_real(hf_json *to, const char *name, double value, int decimals)
     hf_json_add(to, name, tree(cJSON_CreateRaw(digits)));
 }
 
-void hf_json_add_bool(hf_json *to, const char *name, bool value) {
-    hf_json_add(to, name, tree(cJSON_CreateBool(value)));
-}
-
 void hf_json_add_null(hf_json *to, const char *name) {
     hf_json_add(to, name, tree(cJSON_CreateNull()));
 }

@@ -61,7 +61,6 @@ hf_json *hf_json_array(void);
 void hf_json_add_text(hf_json *to, const char *name, const char *value);
 void hf_json_add_count(hf_json *to, const char *name, uint64_t value);
 void hf_json_add_real(hf_json *to, const char *name, double value, int decimals);
-void hf_json_add_bool(hf_json *to, const char *name, bool value);
 void hf_json_add_null(hf_json *to, const char *name);
 /* The child belongs to the parent from then on, whether it could be added or not. */
 void hf_json_add(hf_json *to, const char *name, hf_json *child);

@@ -35,7 +35,7 @@ typedef struct sim_portal {
 
 struct sim_backend {
     bool used, busy, taken; /* taken: it counts as a session */
-    bool tls, scram_done;
+    bool tls;
     bool skipping;      /* after an error, up to Sync */
     bool commit_portal; /* the commit under way is COMMIT's Execute, else Sync's */
     bool read_only;     /* the session */

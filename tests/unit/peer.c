@@ -387,7 +387,6 @@ static void log_in(hf_peer *peer, hf_peer_link *self, const uint8_t *body, uint3
 }
 
 static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid, uint32_t key) {
-    self->cancel_only = true;
     peer->cancels += !self->acted;
     HF_ASSERT(key == 1000 + pid);
     if (pass(peer, self, HF_PEER_CANCEL) == WAITS)

@@ -83,7 +83,7 @@ typedef struct hf_peer_statement {
 typedef struct hf_peer_link {
     unsigned number; /* of the script's link, plus 1; 0: not in use */
     bool asked_password;
-    bool seen, started, deaf, held, ended, failed, in_transaction, cancel_only;
+    bool seen, started, deaf, held, ended, failed, in_transaction;
     bool executing, alone; /* alone: nothing but Sync since the last one */
     bool acted;            /* the fault of the point that waits has struck */
     uint32_t row, rows, width;

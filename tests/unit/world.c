@@ -236,12 +236,6 @@ void hf_world_wait(hf_world *world, hf_ms ms) {
     hf_world_go(world, world->now + ms);
 }
 
-void hf_world_next(hf_world *world) {
-    hf_world_settle(world);
-    assert_true(world->next != HF_NEVER);
-    hf_world_go(world, world->next);
-}
-
 void hf_world_sleep(hf_world *world, hf_ms at) {
     world->now = at;
     hf_world_settle(world);
@@ -346,22 +340,14 @@ hf_pool_status hf_world_status(const hf_world *world) {
     return status;
 }
 
-static hf_ms dial_of(const hf_world *world, int conn, unsigned n) {
+hf_ms hf_world_dial(const hf_world *world, unsigned n) {
     for (unsigned i = 0; i < world->n_steps; i++) {
         const hf_transition *step = &world->steps[i];
         bool dial = step->to == HF_CONNECTING || step->to == HF_RECONNECTING;
-        if (dial && (conn < 0 || step->conn == conn) && n-- == 0)
+        if (dial && n-- == 0)
             return step->at;
     }
     return HF_NEVER;
-}
-
-hf_ms hf_world_dial(const hf_world *world, unsigned n) {
-    return dial_of(world, -1, n);
-}
-
-hf_ms hf_world_dial_of(const hf_world *world, unsigned conn, unsigned n) {
-    return dial_of(world, (int)conn, n);
 }
 
 unsigned hf_world_dials(const hf_world *world) {

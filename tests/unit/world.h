@@ -47,7 +47,7 @@ struct hf_world {
     hf_job *ended[HF_WORLD_JOBS]; /* in the order of their ends */
     hf_transition steps[HF_WORLD_STEPS];
     unsigned n_steps;
-    unsigned notices, notifies;
+    unsigned notices;
     uint8_t *memory; /* the pool's, behind a guard */
     size_t size;
 };
@@ -72,8 +72,6 @@ void hf_world_settle(hf_world *world);
 /* Goes to `at`, stopping at every deadline on the way. */
 void hf_world_go(hf_world *world, hf_ms at);
 void hf_world_wait(hf_world *world, hf_ms ms);
-/* Goes to the next deadline that is still to come. */
-void hf_world_next(hf_world *world);
 /* Sleeps until `at` without a tick on the way, as a suspended machine does. */
 void hf_world_sleep(hf_world *world, hf_ms at);
 /* Runs until every job has ended; fails when that takes longer than ms. */
@@ -89,9 +87,8 @@ void hf_world_end(hf_world *world);
 
 hf_state hf_world_state(const hf_world *world, unsigned conn);
 hf_pool_status hf_world_status(const hf_world *world);
-/* When the nth attempt (from 0) to connect was begun, by any connection or by one; HF_NEVER: not yet. */
+/* When the nth attempt (from 0) to connect was begun, by any connection; HF_NEVER: not yet. */
 hf_ms hf_world_dial(const hf_world *world, unsigned n);
-hf_ms hf_world_dial_of(const hf_world *world, unsigned conn, unsigned n);
 /* How many were begun. */
 unsigned hf_world_dials(const hf_world *world);
 /* The last step of a connection. */

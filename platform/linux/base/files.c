@@ -147,7 +147,8 @@ char *hf_path_beside(const char *path, const char *ending) {
     return made;
 }
 
-char *hf_path_folder(const char *path) {
+/* The folder a path lies in, from the heap. */
+static char *folder_of(const char *path) {
     const char *slash = strrchr(path, '/');
     char *folder = hf_must_copy(slash ? path : ".");
     if (slash) {
@@ -170,7 +171,7 @@ bool hf_same_file(const char *a, const char *b) {
     if (strcmp(name ? name + 1 : a, name_too ? name_too + 1 : b) != 0) {
         return false;
     }
-    char *folder = hf_path_folder(a), *folder_too = hf_path_folder(b);
+    char *folder = folder_of(a), *folder_too = folder_of(b);
     bool answer = stat(folder, &one) == 0 && stat(folder_too, &other) == 0 && same(&one, &other);
     free(folder);
     free(folder_too);
@@ -193,7 +194,7 @@ bool hf_file_takes_text(const char *option, const char *path, hf_failure *failur
 }
 
 bool hf_folder_sync(const char *path) {
-    char *folder = hf_path_folder(path);
+    char *folder = folder_of(path);
     int fd = hf_file_open(folder, O_RDONLY | O_DIRECTORY);
     free(folder);
     if (fd < 0) {
@@ -212,7 +213,7 @@ bool hf_folder_sync(const char *path) {
 }
 
 bool hf_folder_usable(const char *path, hf_failure *failure) {
-    char *folder = hf_path_folder(path);
+    char *folder = folder_of(path);
     struct stat file;
     bool good = stat(folder, &file) == 0;
     if (good && !S_ISDIR(file.st_mode)) {

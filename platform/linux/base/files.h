@@ -37,8 +37,6 @@ bool hf_file_special(const char *path);
 bool hf_file_takes_text(const char *option, const char *path, hf_failure *failure);
 /* path + ending, from the heap. */
 char *hf_path_beside(const char *path, const char *ending);
-/* The folder a path lies in, from the heap. */
-char *hf_path_folder(const char *path);
 /* fsync of the folder a path lies in: makes a creation, rename or removal in it durable. */
 bool hf_folder_sync(const char *path);
 /* Can files be made in the folder of path? False: exit status 1 and why. */

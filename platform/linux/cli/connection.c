@@ -49,8 +49,7 @@ enum { ROWS = sizeof rows / sizeof rows[0] };
 typedef struct hf_sources {
     hf_connection *connection;
     hf_config *config;
-    bool said[ROWS];  /* each key by itself */
-    uint32_t settled; /* holdfast's own settings that --dsn has said: config->said at its end */
+    bool said[ROWS];                        /* each key by itself */
     char *service, *servicefile, *passfile; /* what the program does itself; NULL: not said */
 } hf_sources;
 
