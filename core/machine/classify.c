@@ -109,7 +109,7 @@ static hf_class classify_server(const hf_error *error, bool read_only) {
     if (strcmp(error->sqlstate, "25006") == 0) {
         return read_only && at == HF_AT_STATEMENT ? HF_CLASS_STATEMENT : HF_CLASS_ROLE;
     }
-    if (HF_STATEMENTS > 0 && strcmp(error->sqlstate, "0A000") == 0 && at == HF_AT_STATEMENT &&
+    if (HF_WITH_PREPARED && strcmp(error->sqlstate, "0A000") == 0 && at == HF_AT_STATEMENT &&
         strstr(error->message, hf_plan_changed)) {
         return HF_CLASS_REPREPARE;
     }

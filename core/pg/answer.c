@@ -35,7 +35,7 @@ static hf_news closed(hf_pg_session *session, const hf_request *request) {
 static hf_news parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
     const uint8_t slot = slot_of(session, io, request);
 
-    if (slot != HF_PG_NO_SLOT) {
+    if (hf_pg_is_slot(slot)) {
         session->entries[slot].flags |= HF_PG_PARSED;
     }
     return HF_NEWS_MORE;
@@ -114,7 +114,7 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         }
     }
     const uint8_t slot = slot_of(session, io, request);
-    if (slot != HF_PG_NO_SLOT) {
+    if (hf_pg_is_slot(slot)) {
         session->entries[slot].n_columns = session->n_columns;
         if (request->on_columns && bytes >= 0) {
             hf_pg_cache_keep(session, io->store, slot, columns, (uint32_t)bytes);
@@ -144,12 +144,12 @@ static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *me
 
 static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
     session->n_params = 0; /* told with what it was described for alone */
-    if (HF_STATEMENTS > 0 &&
+    if (HF_WITH_PREPARED &&
         session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
     const uint8_t slot = slot_of(session, io, request);
-    if (slot == HF_PG_NO_SLOT) {
+    if (!hf_pg_is_slot(slot)) {
         return HF_NEWS_MORE;
     }
     const hf_pg_entry *entry = &session->entries[slot];
@@ -260,7 +260,7 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
         return hf_pg_broken(io, HF_PHASE_QUERY, "no room in tx for a ROLLBACK", 0, 0);
     }
     session->rolling_back = true;
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         hf_pg_cache_empty(session); /* what was parsed in it may not be true behind it */
     }
     if (session->in_flight > 1) {
@@ -369,7 +369,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     }
     request->bound = !request->prepare_only && !(session->todo & HF_PG_BIND);
     /* What follows in the flight is passed over by the server, up to its Sync. */
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         const uint32_t left = hf_pg_statements_of(request) - request->statement;
         hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
     }
@@ -394,7 +394,7 @@ static uint32_t answers_of(uint8_t type) {
         uint16_t answers;
     } known[] = { { '1', HF_PG_BEGIN_PARSE | HF_PG_PARSE | HF_PG_COMMIT_PARSE },
                   { '2', HF_PG_BEGIN_BIND | HF_PG_BIND | HF_PG_COMMIT_BIND },
-                  { '3', HF_STATEMENTS > 0 ? HF_PG_CLOSE : 0 },
+                  { '3', HF_WITH_PREPARED ? HF_PG_CLOSE : 0 },
                   { 't', HF_PG_PARAMS },
                   { 'T', HF_PG_DESCRIBE | HF_PG_PORTAL },
                   { 'n', HF_PG_DESCRIBE | HF_PG_PORTAL },
@@ -420,7 +420,7 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
         return error(session, io, request, message, phase);
     }
     if (type == 'N' || type == 'A' || type == 'S') {
-        if (HF_STATEMENTS > 0 && type == 'S') {
+        if (HF_WITH_PREPARED && type == 'S') {
             hf_pg_cache_empty(session); /* a setting has changed: DateStyle, the role … */
         }
         return hf_pg_aside(io, phase, message);

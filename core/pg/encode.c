@@ -77,7 +77,7 @@ static inline void put(encoder *out, const void *from, size_t bytes) {
  * the prepared one whose name takes its place. end() fills the length in. */
 static inline void begin(encoder *out, const char *first, size_t bytes, uint32_t number) {
     out->message = out->bytes;
-    if (HF_STATEMENTS > 0 && number != 0) {
+    if (HF_WITH_PREPARED && number != 0) {
         uint8_t head[6 + HF_PG_NAME_BYTES_MAX];
         uint8_t *at = hf_pg_put(head, first, bytes - 1);
         put(out, head, (size_t)(hf_pg_write_name(at, out->session, number) - head));
@@ -197,11 +197,10 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
     if (why) {
         return refuse(out->io, HF_ERR_ARGUMENT, why);
     }
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         *slot = keep(out, request, sql, sql_bytes, sequence);
     }
-    const uint32_t number =
-        HF_STATEMENTS > 0 && *slot != HF_PG_NO_SLOT ? out->session->entries[*slot].number : 0;
+    const uint32_t number = hf_pg_is_slot(*slot) ? out->session->entries[*slot].number : 0;
     *asked = number != 0 || request->prepare_only ? HF_PG_PREPARE : HF_PG_PARSE;
     put_parse(out, number, sql, sql_bytes);
     if (*asked & HF_PG_DESCRIBE) {
@@ -222,17 +221,17 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         return refuse(out->io, HF_ERR_ARGUMENT,
                       HF_WORDS("a statement without text, or without its parameters"));
     }
-    uint8_t slot = HF_STATEMENTS > 0 && sql == out->sql ? out->slot
-                   : !hf_pg_keeps(request)              ? HF_PG_NO_SLOT
+    uint8_t slot = HF_WITH_PREPARED && sql == out->sql ? out->slot
+                   : !hf_pg_keeps(request)             ? HF_PG_NO_SLOT
                                            : hf_pg_cache_find(session, out->io->store, sql);
-    const bool known = slot != HF_PG_NO_SLOT;
+    const bool known = hf_pg_is_slot(slot);
     if (!known) {
         int err = put_new(out, request, sql, sequence, &slot, &asked);
         if (err) {
             return err;
         }
     }
-    if (HF_STATEMENTS > 0 && slot != HF_PG_NO_SLOT) {
+    if (hf_pg_is_slot(slot)) {
         hf_pg_entry *entry = &session->entries[slot];
         entry->used_by = sequence;
         number = entry->number;
@@ -241,7 +240,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         out->slot = slot;
     }
     if (request->prepare_only) {
-        if (HF_STATEMENTS > 0 && known) {
+        if (known) {
             asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
             put_named(out, "D\0\0\0\0S", number);
         }
@@ -284,7 +283,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
             request->runs_at = out->io->tx_total + out->executed;
         }
     }
-    if (HF_STATEMENTS > 0 && out->changes) {
+    if (HF_WITH_PREPARED && out->changes) {
         hf_pg_cache_empty(out->session); /* the end of the transaction may change it back */
     }
     const uint32_t executed = out->executed;
@@ -356,7 +355,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     if (hf_stage_of(request) != HF_STAGE_RUN) {
         return submit_own(session, io, request);
     }
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         hf_pg_cache_sweep(session, io->store);
         closes = session->n_closing;
     }
@@ -374,7 +373,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         if (!err && fits(&out, 0)) {
             break;
         }
-        if (HF_STATEMENTS > 0) {
+        if (HF_WITH_PREPARED) {
             hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
         }
         if (err || closes == 0) { /* old statements can wait to be closed, it cannot */
@@ -386,7 +385,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     if (request->prepare_only) {
         request->sent_at = UINT64_MAX; /* nothing of it has an effect */
     }
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         session->sent += hf_pg_statements_of(request);
     }
     if (closes > 0) { /* others may have been added behind them */
@@ -406,7 +405,7 @@ void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
         const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* One that is being prepared anew already is not the one that was gone. */
-        if (slot != HF_PG_NO_SLOT && (session->entries[slot].flags & HF_PG_PARSED)) {
+        if (hf_pg_is_slot(slot) && (session->entries[slot].flags & HF_PG_PARSED)) {
             hf_pg_cache_doom(session, slot);
             known = true;
         }

@@ -116,7 +116,7 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
     session->unusual = true;
     io->role = 0;
     io->proof = HF_PROOF_NONE;
-    if (HF_STATEMENTS > 0 && !hf_pg_cache_start(session, io->port)) {
+    if (HF_WITH_PREPARED && !hf_pg_cache_start(session, io->port)) {
         refuse(io, HF_ERR_RESOURCES, "the port has no random numbers");
         return HF_ERR_RESOURCES;
     }

@@ -53,7 +53,7 @@ static inline bool append_usual(hf_pg_session *session, hf_io *io, hf_request *r
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
 
     const uint32_t bytes = (uint32_t)(at - (io->tx.data + io->tx.end));
-    session->sent += HF_STATEMENTS > 0;
+    session->sent += HF_WITH_PREPARED;
     hf_pg_begin_request(session, request);
     hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, todo, n_columns);
     return true;

@@ -72,7 +72,7 @@ enum {
 
 /* Is it to be kept prepared? */
 static inline bool hf_pg_keeps(const hf_request *request) {
-    return HF_STATEMENTS > 0 && request->prepare;
+    return HF_WITH_PREPARED && request->prepare;
 }
 
 /* What submit() leaves for the answers in hf_request.driver_state, per attempt: the answers to come (of a batch,
@@ -89,13 +89,18 @@ static inline void hf_pg_plan_put(hf_request *request, uint16_t todo, uint16_t n
 
 enum { HF_PG_NO_SLOT = 0xff, HF_PG_COLUMNS_UNKNOWN = 0xffff };
 
+/* Is it a place in the cache? */
+static inline bool hf_pg_is_slot(uint8_t slot) {
+    return HF_WITH_PREPARED && slot != HF_PG_NO_SLOT;
+}
+
 enum {
     HF_PG_PREFIX_BYTES = 12,
     HF_PG_NAME_BYTES_MAX = HF_PG_PREFIX_BYTES + 8 + 1 /* a 32-bit number, NUL */
 };
 
 /* An array has at least one element, used or not. */
-enum { HF_PG_SLOTS = HF_STATEMENTS > 0 ? HF_STATEMENTS : 1 };
+enum { HF_PG_SLOTS = HF_WITH_PREPARED ? HF_STATEMENTS : 1 };
 
 /* Room that submit() leaves in tx for the session's own words: ROLLBACK, Sync, Terminate. */
 enum { HF_PG_ROLLBACK_BYTES = 14, HF_PG_TX_RESERVE = HF_PG_ROLLBACK_BYTES + 5 + 5 };
@@ -209,7 +214,7 @@ static inline bool hf_pg_wraps(const hf_io *io) {
 static inline void hf_pg_over(hf_pg_session *session, const hf_request *request) {
     session->todo = 0;
     session->said = 0;
-    if (HF_STATEMENTS > 0) {
+    if (HF_WITH_PREPARED) {
         session->answered += hf_pg_statements_of(request);
     }
     session->in_flight--;
@@ -236,9 +241,14 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
     session->todo = request->complete ? HF_PG_COMMIT | HF_PG_SYNC : hf_pg_next(request);
 }
 
+/* May the next answers be left out? Those to the statements of a batch may that were prepared before. */
+static inline bool hf_pg_may_skip(const hf_pg_session *session) {
+    return HF_WITH_PREPARED && (session->todo & HF_PG_MAYBE);
+}
+
 /* A batch's statement was prepared before, or is parsed unnamed: no answer to a Parse of its own comes. */
 static inline void hf_pg_skip_prepare(hf_pg_session *session) {
-    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) &&
+    if (hf_pg_may_skip(session) &&
         (hf_pg_is_due(session, HF_PG_PARSE) || hf_pg_is_due(session, HF_PG_PARAMS))) {
         session->todo &= ~(uint32_t)HF_PG_PREPARE;
     }
@@ -246,7 +256,7 @@ static inline void hf_pg_skip_prepare(hf_pg_session *session) {
 
 /* Of a batch: a portal that was not described. */
 static inline void hf_pg_skip_maybe(hf_pg_session *session) {
-    if (HF_STATEMENTS > 0 && (session->todo & HF_PG_MAYBE) && hf_pg_is_due(session, HF_PG_PORTAL)) {
+    if (hf_pg_may_skip(session) && hf_pg_is_due(session, HF_PG_PORTAL)) {
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
 }
@@ -398,7 +408,7 @@ static inline hf_news hf_pg_row(hf_pg_session *session, hf_io *io, const hf_requ
 /* feed() for any message, usual or not. */
 hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest);
 
-/* --- cache.c: prepared statements; not called when HF_STATEMENTS is 0 ------------------------------ */
+/* --- cache.c: prepared statements; called where HF_WITH_PREPARED alone ------------------------------ */
 
 /* Gives the session's statements a name of their own. False: the port has no random numbers. */
 bool hf_pg_cache_start(hf_pg_session *session, hf_port *port);

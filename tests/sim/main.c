@@ -144,7 +144,7 @@ int main(int argc, char **argv) {
            (double)totals.ms / 3.6e6 / took, totals.digest);
     if (failures > 0)
         return 1;
-    const bool whole = HF_WITH_RESOLVE && HF_STATEMENTS > 0; /* else what they meet is never met */
+    const bool whole = HF_WITH_RESOLVE && HF_WITH_PREPARED; /* else what they meet is never met */
     if (count >= ENOUGH && !all && whole) {
         printf("sim: a fault or an edge was never met\n");
         return 2;

@@ -339,6 +339,6 @@ int main(void) {
         cmocka_unit_test(noise_ends_in_an_error_or_in_waiting),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    kept = HF_STATEMENTS > 0;
+    kept = HF_WITH_PREPARED;
     return kept ? failed + cmocka_run_group_tests(tests, NULL, NULL) : failed;
 }

@@ -451,7 +451,7 @@ static void without_random_numbers_there_is_no_login(void **state) {
     pg_peer_init(&peer);
     peer.api.random = no_random;
     assert_int_equal(hf_driver_pg.start(&peer.session, &peer.io),
-                     HF_STATEMENTS > 0 ? HF_ERR_RESOURCES : HF_OK);
+                     HF_WITH_PREPARED ? HF_ERR_RESOURCES : HF_OK);
     with_password(0);
     peer.api.random = no_random;
     SASL(&peer);

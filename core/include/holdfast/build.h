@@ -90,6 +90,7 @@
 #ifndef HF_STATEMENTS
 #define HF_STATEMENTS (HF_SMALL ? 0 : 8)
 #endif
+#define HF_WITH_PREPARED (HF_STATEMENTS > 0) /* follows from that alone */
 
 /* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns, if any. */
 #ifndef HF_STATEMENT_BYTES
@@ -98,7 +99,7 @@
 
 /* A session's room in its connection. Each driver asserts that it fits. */
 #ifndef HF_SESSION_BYTES
-#define HF_SESSION_BYTES (HF_STATEMENTS > 0 ? 448 : 128)
+#define HF_SESSION_BYTES (HF_WITH_PREPARED ? 448 : 128)
 #endif
 
 #endif
