@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "cli/options.h"
 
-#include "unit.h"
+#include "one_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -178,13 +178,8 @@ static void a_dsn_is_wiped_from_argv(void **state) {
     }
 }
 
-static char path[] = "/tmp/hf-test-XXXXXX";
-
 static void write_json(const char *json) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(json, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    write_path(json, strlen(json));
 }
 
 static bool with_file(const char *json, const char *line) {
@@ -293,15 +288,9 @@ static void help_has_every_option(void **state) {
     free(help);
 }
 
-static int make_path(void **state) {
-    (void)state;
-    return close(mkstemp(path));
-}
-
 static int clean_up(void **state) {
-    (void)state;
     hf_options_free(&options);
-    return unlink(path);
+    return remove_path(state);
 }
 
 int main(void) {

@@ -10,7 +10,7 @@
 #include "report/progress.h"
 #include "report/summary.h"
 
-#include "unit.h"
+#include "one_file.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -230,13 +230,8 @@ static void a_line_of_pgpass_matches_as_in_libpq(void **state) {
     hf_bytes_free(&out);
 }
 
-static char path[] = "/tmp/hf-test-XXXXXX";
-
 static void write_file(const char *content) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fputs(content, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    write_path(content, strlen(content));
 }
 
 static void the_first_match_counts_and_an_open_file_is_ignored(void **state) {
@@ -412,16 +407,6 @@ static void times_are_those_of_the_calendar(void **state) {
         strftime(theirs, sizeof theirs, "%Y-%m-%dT%H:%M:%S.007Z", &parts);
         assert_string_equal(hf_time_text((int64_t)seconds * 1000 + 7, ours), theirs);
     }
-}
-
-static int make_path(void **state) {
-    (void)state;
-    return close(mkstemp(path));
-}
-
-static int remove_path(void **state) {
-    (void)state;
-    return unlink(path);
 }
 
 int main(void) {

@@ -2,18 +2,12 @@
 #include "base/csv_out.h"
 #include "report/csv_in.h"
 
-#include "unit.h"
+#include "one_file.h"
 
-#include <unistd.h>
-
-static char path[] = "/tmp/hf-test-XXXXXX";
 static hf_failure failure;
 
 static hf_csv_in *open_text(const char *text, size_t bytes) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, bytes, file), bytes);
-    assert_int_equal(fclose(file), 0);
+    write_path(text, bytes);
     failure = (hf_failure){ 0 };
     hf_csv_in *in = hf_csv_in_open(path, &failure);
     assert_non_null(in);
@@ -238,16 +232,6 @@ static void cells_are_quoted_as_copy_quotes_them(void **state) {
     assert_string_equal(cell("cr\r", false), "\"cr\r\"");
     assert_string_equal(cell("\\.", false), "\\.");
     assert_string_equal(cell("\\.", true), "\"\\.\"");
-}
-
-static int make_path(void **state) {
-    (void)state;
-    return close(mkstemp(path));
-}
-
-static int remove_path(void **state) {
-    (void)state;
-    return unlink(path);
 }
 
 int main(void) {

@@ -1,23 +1,14 @@
 /* The bytes of the report's input: as they are or unpacked, from any place on; what is neither is named. */
 #include "base/input.h"
 
-#include "unit.h"
+#include "one_file.h"
 
-#include <unistd.h>
 #include <zlib.h>
 
 enum { ROOM = 1 << 20 };
 
-static char path[] = "/tmp/hf-test-XXXXXX";
 static hf_failure failure;
 static unsigned char plain[ROOM], packed[ROOM], back[ROOM];
-
-static void write_bytes(const void *bytes, size_t size) {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
 
 /* One member of a gzip file into `to`; its length. */
 static size_t pack(const void *bytes, size_t size, unsigned char *to) {
@@ -53,7 +44,7 @@ static ssize_t read_rest(hf_input *input, size_t piece) {
 }
 
 static hf_input *open_bytes(const void *bytes, size_t size) {
-    write_bytes(bytes, size);
+    write_path(bytes, size);
     failure = (hf_failure){ 0 };
     hf_input *input = hf_input_open(path, &failure);
     assert_non_null(input);
@@ -167,7 +158,7 @@ static void other_formats_are_named_with_the_way_out(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < COUNT(formats); i++) {
-        write_bytes(formats[i].bytes, formats[i].size);
+        write_path(formats[i].bytes, formats[i].size);
         failure = (hf_failure){ 0 };
         assert_null(hf_input_open(path, &failure));
         assert_int_equal(failure.status, 1);
@@ -181,16 +172,6 @@ static void other_formats_are_named_with_the_way_out(void **state) {
     for (size_t i = 0; i < COUNT(texts); i++) {
         assert_null(hf_input_foreign(texts[i], strlen(texts[i])));
     }
-}
-
-static int make_path(void **state) {
-    (void)state;
-    return close(mkstemp(path));
-}
-
-static int remove_path(void **state) {
-    (void)state;
-    return unlink(path);
 }
 
 int main(void) {

@@ -141,7 +141,7 @@ static void r31_status_counts(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_concurrent = 1;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .skip = 1 });
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -372,7 +372,7 @@ static void r31_a_closed_pool_keeps_no_secret(void **state) {
     world->config.password = secret;
     world->config.require_auth = HF_AUTH_PASSWORD;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_HOLD, NULL);
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
     static const uint8_t cleartext[] = { 'R', 0, 0, 0, 8, 0, 0, 0, 3 };

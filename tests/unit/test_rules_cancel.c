@@ -10,7 +10,7 @@ static hf_world *holding_any(uint32_t pipelined, bool read_only) {
     world->config.read_only = read_only;
     hf_world_open(world, 1000);
     hf_world_up(world, 1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     return world;
 }
 
@@ -172,7 +172,7 @@ static void r16_close_timeout_0_drops_at_once(void **state) {
     world->config.close_timeout_ms = 0;
     world->config.max_concurrent = 1;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);
@@ -206,7 +206,7 @@ static void f28_the_cancel_path_is_a_black_hole(void **state) {
 static void r16_nothing_new_is_sent_while_a_cancel_is_pending(void **state) {
     (void)state;
     hf_world *world = reading(1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
     hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 2");
     hf_world_settle(world);
@@ -228,7 +228,7 @@ static void r16_nothing_new_is_sent_while_a_cancel_is_pending(void **state) {
 static void r16_a_cancel_on_its_way_for_ever_costs_the_link(void **state) {
     (void)state;
     hf_world *world = reading(1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
     hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 2");
     hf_world_settle(world);
@@ -268,8 +268,8 @@ static void r16_a_cancel_that_was_never_sent_does_not_hold_the_connection(void *
 
 /* The first of two is cancelled, ends well, and the second begins while the cancel is still on its way. */
 static hf_job *behind_a_cancelled_one(hf_world *world, unsigned n, uint32_t timeout_ms) {
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_job *second = hf_world_job(world, HF_REPLAY_SAFE, "rows 2");
     second->request.timeout_ms = timeout_ms;
@@ -302,7 +302,7 @@ static void r16_57014_on_another_is_no_not_sent(void **state) {
     (void)state;
     hf_world *world = reading(8);
     hf_job *second = behind_a_cancelled_one(world, 7, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     world->peer->links[1].held = false;
     hf_world_settle(world); /* the third runs, with too many behind it for one more */
     hf_cancel(world->pool, &second->request);
@@ -347,7 +347,7 @@ static void r16_a_time_out_during_anothers_cancel_is_not_forgotten(void **state)
 static void r16_hf_cancel_during_a_time_outs_cancel_ends_the_request(void **state) {
     (void)state;
     hf_world *world = holding(1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_go(world, 121000);
     hf_cancel(world->pool, &job->request);
@@ -370,7 +370,7 @@ static void r16_one_in_the_middle_of_a_pipeline_is_cancelled_in_its_turn(void **
             job->request.timeout_ms = way && i == 1 ? 2000 : 0;
             hf_world_resubmit(job);
         }
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
         hf_world_settle(world);
         assert_int_equal(hf_world_status(world).in_flight, 3);
         if (way)
@@ -442,7 +442,7 @@ static void r16_neither_link_is_closed_before_the_other_side_has_ended_the_cance
     (void)state;
     for (unsigned closing = 0; closing < 2; closing++) {
         hf_world *world = reading(1);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+        hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_settle(world);
         if (closing)
@@ -470,7 +470,7 @@ static void r16_neither_link_is_closed_before_the_other_side_has_ended_the_cance
 static void r16_a_session_that_is_lost_leaves_its_cancels_link_open(void **state) {
     (void)state;
     hf_world *world = holding(1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);

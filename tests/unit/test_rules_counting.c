@@ -216,9 +216,7 @@ static void r4_outage_clock_stops_after_stable_after(void **state) {
 static void r4_a_refused_statement_is_an_answer_too(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "22012" });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "22012");
     hf_peer_drop(world->peer, 0);
     hf_world_go(world, 3000);
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
@@ -329,7 +327,7 @@ static void r5_an_own_schedule_starts_anew_once_the_connection_proved_itself(voi
     hf_world_wait(world, 10000); /* stable_after */
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_RST, .skip = 1 });
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
     hf_world_settle(world);
@@ -355,7 +353,7 @@ static void r5_requeued_statement_takes_the_next_healthy_connection_at_once(void
     world->config.max_concurrent = 2;
     hf_world_open(world, 1000);
     hf_world_up(world, 2);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_RST });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 3");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);

@@ -12,9 +12,7 @@ static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
         world->config.max_concurrent = 1;
         world->config.read_only = true;
         hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i] });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i]);
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_settle(world);
@@ -97,9 +95,7 @@ static void r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown(void 
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_RESOLVE, HF_REPLAY_SAFE };
     for (size_t i = 0; i < sizeof replays / sizeof replays[0]; i++) {
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = "57014" });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "57014");
         hf_job *job = hf_world_submit(world, replays[i], "CALL transfer()");
         hf_world_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -173,7 +169,7 @@ static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
                                                   .deed = ends[i / N_WAYS].deed,
                                                   .sqlstate = ends[i / N_WAYS].sqlstate });
         if (way == REFUSED) {
-            hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK, .deed = HF_PEER_RST });
+            hf_world_strike(world, HF_PEER_ASK, HF_PEER_RST, NULL);
             hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
                                                       .deed = HF_PEER_FATAL,
                                                       .sqlstate = "28P01",
@@ -203,7 +199,7 @@ static void r15_a_question_that_is_lost_can_be_asked_yet(void **state) {
     hf_world *world = hf_world_new();
     world->config.request_timeout_ms = 5000;
     hf_world_open(world, 1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMITS, .deed = HF_PEER_RST });
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK,
                                               .deed = HF_PEER_FATAL,
                                               .sqlstate = "57P01",
@@ -241,7 +237,7 @@ static void r16_cancelled_names_no_other_requests_limit(void **state) {
     world->config.max_retries = 0;
     world->config.request_timeout_ms = 1000;
     hf_world_open(world, 1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *late = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 10000);
     assert_outcome(late, HF_OUTCOME_FAILED);
@@ -323,10 +319,8 @@ static void r17_prepared_again_on_another_connection_too(void **state) {
     hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_world_settle(world);
     assert_int_equal(world->peer->parses, 2);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "26000" });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000");
     hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 7");
     hf_world_settle(world);
     world->peer->links[0].n_statements = 0; /* the one that is held */
@@ -346,9 +340,7 @@ static void r17_a_notice_decides_nothing(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_concurrent = 1;
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_NOTICE, .sqlstate = "57P01" });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_NOTICE, "57P01");
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -363,9 +355,7 @@ static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
         hf_world *world = hf_world_new();
         world->config.max_concurrent = 1;
         hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_WARNING,
-                                                  .sqlstate = codes[i] });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_WARNING, codes[i]);
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_world_settle(world);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -402,9 +392,7 @@ static void r21_25006_in_our_own_is_final(void **state) {
     hf_world *world = hf_world_new();
     world->config.read_only = true;
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "25006" });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "25006");
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);

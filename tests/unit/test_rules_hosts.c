@@ -187,7 +187,7 @@ static void f10_f11_tls(void **state) {
     world = hf_world_new(); /* 'N': for good, at once, no byte of StartupMessage in clear */
     world->config.sslmode = HF_SSL_REQUIRE;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_TLS, .deed = HF_PEER_ERROR });
+    hf_world_strike(world, HF_PEER_TLS, HF_PEER_ERROR, NULL);
     job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_NOT_SENT);
@@ -203,7 +203,7 @@ static void bytes_behind_the_answer_to_sslrequest_end_the_attempt(void **state) 
     hf_world *world = hf_world_new();
     world->config.sslmode = HF_SSL_REQUIRE;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_TLS, .deed = HF_PEER_NOTICE });
+    hf_world_strike(world, HF_PEER_TLS, HF_PEER_NOTICE, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
     assert_state(world, 0, HF_BACKOFF);
@@ -220,7 +220,7 @@ static void r16_the_cancel_is_encrypted_if_the_session_is(void **state) {
     hf_world *world = hf_world_new();
     world->config.sslmode = HF_SSL_REQUIRE;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);

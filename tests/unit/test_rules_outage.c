@@ -203,9 +203,7 @@ static void r6_a_canary_that_was_refused_holds_nobody_up(void **state) {
     world->config.max_concurrent = 2;
     hf_world_open(world, 1000);
     hf_world_up(world, 2);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_FATAL, .sqlstate = "28P01" });
+    hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01");
     hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
     hf_world_wait(world, 3000);
     assert_state(world, 0, HF_IDLE);

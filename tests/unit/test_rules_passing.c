@@ -157,9 +157,7 @@ static void r9_affected_is_0_unless_ok(void **state) {
     static const hf_peer_deed deeds[] = { HF_PEER_EOF, HF_PEER_ERROR, HF_PEER_NOTHING };
     for (size_t i = 0; i < 3; i++) {
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(
-            world->peer,
-            (hf_peer_fault){ .point = HF_PEER_READY, .deed = deeds[i], .sqlstate = "40003" });
+        hf_world_strike(world, HF_PEER_READY, deeds[i], "40003");
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_world_finish(world, 10000);
         const bool ok = deeds[i] == HF_PEER_NOTHING;
@@ -293,20 +291,31 @@ static void r21_a_standby_that_was_promoted_under_a_session_is_none(void **state
 
 /* --- passwords ------------------------------------------------------------------------------------------ */
 
-/* A refusal that names no reason: the password is sent connect_retries + 1 times, whatever max_outage is. */
-static void r17_a_password_is_sent_a_few_times_only(void **state) {
-    (void)state;
+/* A world, not open yet, whose server asks for the password in clear text. */
+static hf_world *with_a_password(uint32_t conns) {
     hf_world *world = hf_world_new();
-    world->config.max_concurrent = 1;
-    world->config.max_outage_ms = HF_FOREVER;
+    world->config.max_concurrent = conns;
     world->config.password = "secret";
     world->config.require_auth = HF_AUTH_PASSWORD;
     world->peer->wants_password = true;
+    return world;
+}
+
+/* As a pooler does, which has one SQLSTATE for all that it refuses. */
+static void refuse_passwords(hf_world *world, const char *message) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PASSWORD,
                                               .deed = HF_PEER_FATAL,
                                               .sqlstate = "08P01",
-                                              .message = "no more connections allowed",
+                                              .message = message,
                                               .times = HF_FOREVER });
+}
+
+/* A refusal that names no reason: the password is sent connect_retries + 1 times, whatever max_outage is. */
+static void r17_a_password_is_sent_a_few_times_only(void **state) {
+    (void)state;
+    hf_world *world = with_a_password(1);
+    world->config.max_outage_ms = HF_FOREVER;
+    refuse_passwords(world, "no more connections allowed");
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 600000);
@@ -325,20 +334,12 @@ static void r17_a_password_is_sent_a_few_times_only(void **state) {
 /* The same beside a connection that is up since before hf_pool_reset(), which told that the password is another. */
 static void r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_up(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 3;
-    world->config.password = "secret";
-    world->config.require_auth = HF_AUTH_PASSWORD;
-    world->peer->wants_password = true;
+    hf_world *world = with_a_password(3);
     hf_world_open(world, 0);
     hf_world_up(world, 1);
     hf_pool_reset(world->pool);
     world->peer->passwords = 0;
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PASSWORD,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "08P01",
-                                              .message = "no more connections allowed",
-                                              .times = HF_FOREVER });
+    refuse_passwords(world, "no more connections allowed");
     hf_pool_open(world->pool, 3);
     hf_world_go(world, 600000);
     assert_int_equal(world->peer->passwords, 4);
@@ -349,16 +350,8 @@ static void r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_
 /* Shows found T8. */
 static void r17_a_poolers_wrong_password_is_one_login(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
-    world->config.max_concurrent = 3;
-    world->config.password = "secret";
-    world->config.require_auth = HF_AUTH_PASSWORD;
-    world->peer->wants_password = true;
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PASSWORD,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "08P01",
-                                              .message = "password authentication failed",
-                                              .times = HF_FOREVER });
+    hf_world *world = with_a_password(3);
+    refuse_passwords(world, "password authentication failed");
     hf_world_open(world, 0);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 600000);

@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, const char *sqlstate) {
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
-}
-
 static const hf_peer_deed losses[] = { HF_PEER_EOF, HF_PEER_RST, HF_PEER_SILENCE, HF_PEER_WARNING,
                                        HF_PEER_FATAL };
 
@@ -15,7 +11,7 @@ static void r15_a_commit_whose_answer_is_lost_is_asked_about(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, HF_PEER_COMMIT_DONE, losses[i], "57P01");
+        hf_world_strike(world, HF_PEER_COMMIT_DONE, losses[i], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -33,7 +29,7 @@ static void r15_what_was_not_committed_runs_again(void **state) {
         if (losses[i] == HF_PEER_SILENCE)
             continue; /* the server goes on, deaf: that is "in progress" below */
         hf_world *world = hf_world_one_up(1000);
-        strike(world, HF_PEER_COMMITS, losses[i], "57P01");
+        hf_world_strike(world, HF_PEER_COMMITS, losses[i], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -49,7 +45,7 @@ static void r15_rolled_back_without_retries_is_failed(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_retries = 0;
     hf_world_open(world, 1000);
-    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_FAILED);
@@ -65,7 +61,7 @@ static void r15_a_loss_before_the_commit_leaves_no_doubt(void **state) {
     (void)state;
     for (size_t i = 0; i < 4 * sizeof losses / sizeof losses[0]; i++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, points[i % 4], losses[i / 4], "57P01");
+        hf_world_strike(world, points[i % 4], losses[i / 4], "57P01");
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -80,7 +76,7 @@ static void r15_without_retries_a_loss_before_the_commit_is_failed(void **state)
     hf_world *world = hf_world_new();
     world->config.max_retries = 0;
     hf_world_open(world, 1000);
-    strike(world, HF_PEER_TICKET, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_TICKET, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_FAILED);
@@ -90,14 +86,14 @@ static void r15_without_retries_a_loss_before_the_commit_is_failed(void **state)
 static void r15_asking_voids_no_rows_and_running_again_does(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "rows 3");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->restarts, 0);
     assert_int_equal(job->rows, 3);
     assert_int_equal(job->request.n_rows, 3);
-    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     job = hf_world_submit(world, HF_REPLAY_RESOLVE, "rows 4");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -111,7 +107,8 @@ static void r13_r15_a_batch_is_resolved_as_one(void **state) {
     (void)state;
     for (unsigned committed = 0; committed < 2; committed++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST, NULL);
+        hf_world_strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST,
+                        NULL);
         hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "batch");
         job->request.batch = batch;
         job->request.n_batch = 2;
@@ -135,7 +132,7 @@ static void r15_a_row_too_large_is_failed_and_not_committed(void **state) {
         hf_world_up(world, 1);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "big 4000");
         if (lost)
-            strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
+            hf_world_strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
         hf_world_settle(world);
         if (lost) {
             hf_peer_release(world->peer);
@@ -155,7 +152,8 @@ static void r15_another_incarnation_is_not_believed(void **state) {
     (void)state;
     for (unsigned committed = 0; committed < 2; committed++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST, NULL);
+        hf_world_strike(world, committed ? HF_PEER_COMMIT_DONE : HF_PEER_COMMITS, HF_PEER_RST,
+                        NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_settle(world);
         world->peer->life++;
@@ -173,7 +171,7 @@ static void r15_what_the_server_has_forgotten_is_unknown(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->forgetful = true;
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -185,7 +183,7 @@ static void r15_a_number_in_the_future_was_not_committed(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->future = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -198,7 +196,7 @@ static void r15_in_progress_becomes_committed(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->hangs = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
     hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
@@ -221,11 +219,11 @@ static void r15_each_commit_has_its_own_time_for_questions(void **state) {
     hf_world_open(world, 1000);
     hf_world_up(world, 1);
     world->peer->hangs = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
-    strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_world_wait(world, 6000); /* it is asked about after 2 s, and runs again for 4 */
     assert_int_equal(job->request.asks, 1);
     hf_peer_release(world->peer);
@@ -245,7 +243,7 @@ static void r15_a_standby_is_left_for_a_primary(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->standby = true;
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_wait(world, 30000);
     assert_int_equal(job->done, 0);
@@ -266,7 +264,7 @@ static void r15_without_tickets_it_runs_as_unsent(void **state) {
     assert_int_equal(job->request.retries, 0);
     assert_string_equal(job->request.ticket, "");
     const unsigned begins = world->peer->begins;
-    strike(world, HF_PEER_READY, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_READY, HF_PEER_RST, NULL);
     job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 2");
     hf_world_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -305,13 +303,13 @@ static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
 static void r15_an_error_at_the_commit_is_failed_and_asks_nothing(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, "23503");
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, "23503");
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_string_equal(job->request.error.sqlstate, "23503");
     assert_state(world, 0, HF_HEALTHY);
-    strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, "40001");
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, "40001");
     job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 2");
     hf_world_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -325,7 +323,7 @@ static void r15_an_ambiguous_commit_is_asked_about(void **state) {
     static const char *const codes[] = { "40003", "08007", "08006" };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, codes[i]);
+        hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_ERROR, codes[i]);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -344,7 +342,7 @@ static void r15_r16_what_is_cancelled_before_its_commit_is_rolled_back(void **st
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->deaf_to_cancels = true;
-    strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
     hf_cancel(world->pool, &job->request);
@@ -373,7 +371,7 @@ static void r15_a_cancel_in_on_commit_meets_the_commit(void **state) {
 static void r15_out_of_time_while_asking_is_unknown(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.timeout_ms = 1500; /* the reconnect takes 2 s */
     hf_world_resubmit(job);
@@ -387,7 +385,7 @@ static void r15_out_of_time_while_asking_is_unknown(void **state) {
 static void r15_a_lost_question_is_asked_again(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_ASK, .deed = HF_PEER_EOF, .times = 3 });
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -404,7 +402,7 @@ static void r15_a_question_without_an_answer_is_asked_again(void **state) {
     hf_world *world = hf_world_one_up(1000);
     world->config.request_timeout_ms = 5000;
     world->peer->mute = true;
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK,
                                               .deed = HF_PEER_NOTICE,
                                               .message = "something else",
@@ -421,8 +419,8 @@ static void r15_a_question_without_an_answer_is_asked_again(void **state) {
 static void r15_a_refused_question_is_unknown(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
-    strike(world, HF_PEER_ASK, HF_PEER_ERROR, "42501");
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_ASK, HF_PEER_ERROR, "42501");
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -433,7 +431,7 @@ static void r15_a_refused_question_is_unknown(void **state) {
 static void r15_an_earlier_runs_ticket_is_asked_about_first(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.timeout_ms = 100;
     hf_world_resubmit(job);
@@ -486,7 +484,7 @@ static void r25_on_commit_comes_before_each_commit(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     told = 0;
-    strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
     hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 1");
     job->request.on_commit = before_commit;
     hf_world_resubmit(job);
@@ -503,7 +501,7 @@ static void r12_resolved_ones_run_alone(void **state) {
     world->config.max_pipelined = 8;
     hf_world_open(world, 1000);
     hf_world_up(world, 1);
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
     hf_world_settle(world);

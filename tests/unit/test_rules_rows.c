@@ -203,7 +203,7 @@ static void r14_other_deadlines_do_not_end_a_pause(void **state) {
     hf_world_open(world, 0);
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
     job->pause_at = 4;
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
     hf_world_resubmit(job);
     hf_world_wait(world, 60000);
     assert_int_equal(world->peer->cancels, 0);

@@ -9,7 +9,7 @@ static void r22_a_tick_reads_no_more_of_a_link_than_its_share(void **state) {
     world->config.rx_bytes = 1024;
     hf_world_open(world, 0);
     hf_world_up(world, 1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1500");
     hf_world_settle(world);
     hf_peer_release(world->peer);

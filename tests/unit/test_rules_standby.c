@@ -1,16 +1,12 @@
 /* SEMANTICS 16: a COMMIT that waits for a synchronous standby, and what a cancel would make of it. */
 #include "world.h"
 
-static void strike(hf_world *world, hf_peer_point point, hf_peer_deed deed, const char *sqlstate) {
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
-}
-
 /* Its COMMIT is still in progress when its time is over: it waits for a synchronous standby. */
 static void r16_a_commit_that_hangs_is_asked_about_until_max_outage(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->hangs = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
     hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
@@ -32,7 +28,7 @@ static hf_world *hanging(hf_job *jobs[4]) {
     world->config.max_concurrent = 2;
     hf_world_open(world, 1000);
     world->peer->hangs = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
     jobs[0] = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_settle(world);
     hf_world_go(world, 120999);
@@ -88,7 +84,7 @@ static void r16_a_commit_that_must_end_has_the_grace(void **state) {
     for (unsigned answered = 0; answered < 2; answered++) {
         hf_world *world = hf_world_one_up(1000);
         world->peer->hangs = true;
-        strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+        hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_world_settle(world);
         hf_cancel(world->pool, &job->request);
@@ -109,8 +105,8 @@ static void r16_no_commit_is_sent_while_a_cancel_is_out(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     world->peer->deaf_to_cancels = true;
-    strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CANCEL, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_TICKET, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_go(world, 121000);
     assert_int_equal(world->peer->cancels, 1);
@@ -131,7 +127,8 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE };
     for (size_t i = 0; i < 3; i++) {
         hf_world *world = hf_world_one_up(1000);
-        strike(world, i == 2 ? HF_PEER_COMMIT_DONE : HF_PEER_READY, HF_PEER_WARNS, "01000");
+        hf_world_strike(world, i == 2 ? HF_PEER_COMMIT_DONE : HF_PEER_READY, HF_PEER_WARNS,
+                        "01000");
         hf_job *job = hf_world_submit(world, replays[i], "write 1");
         hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
         hf_world_finish(world, 10000);
@@ -147,11 +144,11 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
 static void r16_only_the_last_attempts_own_wait_counts(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    strike(world, HF_PEER_READY, HF_PEER_WARNS, "01007");
+    hf_world_strike(world, HF_PEER_READY, HF_PEER_WARNS, "01007");
     hf_job *other = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 10000);
-    strike(world, HF_PEER_COMPLETE, HF_PEER_WARNS, "01000");
-    strike(world, HF_PEER_READY, HF_PEER_EOF, NULL);
+    hf_world_strike(world, HF_PEER_COMPLETE, HF_PEER_WARNS, "01000");
+    hf_world_strike(world, HF_PEER_READY, HF_PEER_EOF, NULL);
     hf_job *again = hf_world_submit(world, HF_REPLAY_SAFE, "write 2");
     hf_world_finish(world, 10000);
     assert_outcome(other, HF_OUTCOME_OK);
@@ -170,8 +167,8 @@ static void r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about(
     hf_world_open(world, 1000);
     hf_world_up(world, 3);
     world->peer->hangs = true;
-    strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
-    strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_world_strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
     hf_job *left = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_go(world,
                 world->now + 120000); /* request_timeout: the question is out, and not answered */

@@ -133,8 +133,7 @@ static void n_probe_interval_probe_timeout_and_probe_reconnect_timeout(void **st
     for (unsigned s = 0; s < STARTS; s++) {
         hf_world *world = hf_world_one_up(starts[s]);
         hf_world_go(world, starts[s] + 10000); /* stable_after */
-        hf_peer_fault *silent = hf_peer_add(
-            world->peer, (hf_peer_fault){ .point = HF_PEER_PROBE, .deed = HF_PEER_SILENCE });
+        hf_peer_fault *silent = hf_world_strike(world, HF_PEER_PROBE, HF_PEER_SILENCE, NULL);
         fault(world, HF_PEER_CONNECT, HF_PEER_SILENCE);
         (void)silent;
         until(world, starts[s] + 30000);
@@ -190,7 +189,7 @@ static void n_request_timeout(void **state) {
     (void)state;
     for (unsigned s = 0; s < STARTS; s++) {
         hf_world *world = hf_world_one_up(starts[s]);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_go(world, starts[s] + 10000);
         until(world, starts[s] + 120000); /* no probe on the way: rule 18 */
@@ -203,33 +202,12 @@ static void n_request_timeout(void **state) {
     }
 }
 
-static void n_the_durations_are_the_seeds(void **state) {
-    (void)state;
-    const hf_config config = HF_CONFIG_DEFAULT;
-    assert_int_equal(config.max_retries, 5);
-    assert_int_equal(config.retry_delay_ms, 2000);
-    assert_int_equal(config.retry_factor, 2);
-    assert_int_equal(config.max_retry_delay_ms, 30000);
-    assert_int_equal(config.connect_retries, 3);
-    assert_int_equal(config.connect_timeout_ms, 15000);
-    assert_int_equal(config.reconnect_timeout_ms, 15000);
-    assert_int_equal(config.probe_reconnect_timeout_ms, 10000);
-    assert_int_equal(config.probe_timeout_ms, 5000);
-    assert_int_equal(config.close_timeout_ms, 5000);
-    assert_int_equal(config.probe_close_timeout_ms, 3000);
-    assert_int_equal(config.request_timeout_ms, 120000);
-    assert_int_equal(config.max_concurrent, 3);
-    assert_int_equal(config.probe_interval_ms, 30000);
-    assert_int_equal(config.jitter_percent, 50);
-    assert_int_equal(config.stable_after_ms, 10000);
-}
-
 static void r18_no_probe_while_something_is_in_flight(void **state) {
     (void)state;
     hf_world *world = hf_world_new();
     world->config.request_timeout_ms = 0; /* no limit */
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, 3600000);
     assert_int_equal(world->peer->probes, 0);
@@ -247,7 +225,7 @@ static void r18_no_probe_while_something_is_in_flight(void **state) {
 static void r18_work_waits_for_a_probe(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PROBE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_PROBE, HF_PEER_HOLD, NULL);
     hf_world_go(world, 31000);
     assert_state(world, 0, HF_PROBING);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
@@ -300,7 +278,7 @@ static void r18_suspects_are_probed_before_use_after_a_loss(void **state) {
     hf_world_open(world, 0);
     hf_world_up(world, 3);
     hf_world_wait(world, 12000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
     fault(world, HF_PEER_PROBE, HF_PEER_HOLD);
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
@@ -404,7 +382,7 @@ static void r20_r21_a_pooler_that_refuses_them_is_asked_for_less(void **state) {
 static void r22_what_has_arrived_is_read_before_deadlines_are_judged(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     hf_peer_release(world->peer);
@@ -439,7 +417,7 @@ static void r22_also_when_it_takes_many_reads(void **state) {
     world->config.rx_bytes = 1024;
     hf_world_open(world, 0);
     hf_world_up(world, 1);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1500");
     hf_world_wait(world, 60000);
     hf_peer_release(world->peer);
@@ -472,7 +450,7 @@ static void r22_a_jumped_clock_spares_an_attempt_once(void **state) {
     (void)state;
     for (unsigned answered = 0; answered < 2; answered++) {
         hf_world *world = hf_world_one_up(0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_world_wait(world, 15000);
         hf_world_sleep(world, 3600000);
@@ -532,7 +510,6 @@ int main(void) {
         hf_test(n_probe_interval_probe_timeout_and_probe_reconnect_timeout),
         hf_test(n_close_timeout_after_a_statement_and_after_a_probe),
         hf_test(n_request_timeout),
-        hf_test(n_the_durations_are_the_seeds),
         hf_test(r18_no_probe_while_something_is_in_flight),
         hf_test(r18_work_waits_for_a_probe),
         hf_test(r18_f27_a_fatal_while_idle_is_acted_on_in_that_tick),

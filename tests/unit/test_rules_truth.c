@@ -87,7 +87,7 @@ static void r10_r11_a_loss_with_retries(void **state) {
 static void r10_ok_only_at_ready_for_query(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMIT, .deed = HF_PEER_HOLD });
+    hf_world_strike(world, HF_PEER_COMMIT, HF_PEER_HOLD, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_wait(world, 1000);
     assert_int_equal(job->done, 0); /* CommandComplete was read */
@@ -100,9 +100,7 @@ static void r10_ok_only_at_ready_for_query(void **state) {
 static void r10_an_error_at_sync_is_failed(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_COMMIT, .deed = HF_PEER_ERROR, .sqlstate = "23503" });
+    hf_world_strike(world, HF_PEER_COMMIT, HF_PEER_ERROR, "23503");
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED); /* a deferred constraint */
@@ -114,9 +112,7 @@ static void r10_an_error_at_sync_is_failed(void **state) {
 static void r10_an_error_without_its_ready_proves_nothing(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "23505" });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "23505");
     world->script->read_limit = 1;
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_tick(world->pool, world->now);
@@ -175,7 +171,7 @@ static void r10_statements_that_commit_themselves_are_unknown_after_fatal(void *
 static void r11_unknown_is_never_run_again(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_READY, .deed = HF_PEER_EOF });
+    hf_world_strike(world, HF_PEER_READY, HF_PEER_EOF, NULL);
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 7");
     hf_world_wait(world, 60000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -189,7 +185,7 @@ static void r11_safe_that_may_have_run_is_never_failed_later(void **state) {
     /* The first attempt was committed, its answer lost; the second is refused, given up, or cancelled. */
     for (unsigned how = 0; how < 3; how++) {
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_READY, .deed = HF_PEER_EOF });
+        hf_world_strike(world, HF_PEER_READY, HF_PEER_EOF, NULL);
         hf_peer_fault second = { .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .skip = 1 };
         second.sqlstate = how == 0 ? "23505" : NULL;
         if (how == 1)

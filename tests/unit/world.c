@@ -277,6 +277,12 @@ hf_world *hf_world_one_up(hf_ms now) {
     return world;
 }
 
+hf_peer_fault *hf_world_strike(hf_world *world, hf_peer_point point, hf_peer_deed deed,
+                               const char *sqlstate) {
+    return hf_peer_add(world->peer,
+                       (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
+}
+
 void hf_world_refuse(hf_world *world, uint32_t times) {
     hf_peer_add(world->peer,
                 (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
