@@ -104,16 +104,30 @@ static void reject(const char *text) {
     hf_bytes_free(&header);
 }
 
+static void begin_afresh(bool writes) {
+    clear();
+    assert_int_equal(find(&identity, false, writes), HF_OUTPUTS_FRESH);
+    begin();
+}
+
+/* Lines of the report, which the position is to speak of. */
+static void add_lines(const char *text) {
+    append(&outputs.out, text);
+    count_lines();
+}
+
+static void finish(int status) {
+    assert_true(hf_outputs_finish(&outputs, &record, status, &failure));
+    close_all();
+}
+
 /* A finished report of two lines and a reject, status 2. */
 static void finish_one(void) {
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
+    begin_afresh(false);
     append(&outputs.out, "1,x\n2,y\n");
     reject("3\n");
     count_lines();
-    assert_true(hf_outputs_finish(&outputs, &record, 2, &failure));
-    close_all();
+    finish(2);
 }
 
 /* Shows rule 23. */
@@ -171,9 +185,7 @@ static void what_is_not_ours_is_never_touched(void **state) {
 static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     hf_position_record known;
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
+    begin_afresh(false);
     append(&outputs.out, "1,x\n");
     reject("2\n");
     count_lines();
@@ -189,10 +201,8 @@ static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
     assert_true(hf_outputs_resume(&outputs, &record, &failure));
     expect_file(".part", "a,b\n1,x\n");
     expect_file(".rejects.csv", "line\n2\n");
-    append(&outputs.out, "3,z\n");
-    count_lines();
-    assert_true(hf_outputs_finish(&outputs, &record, 2, &failure));
-    close_all();
+    add_lines("3,z\n");
+    finish(2);
     expect_file("", "a,b\n1,x\n3,z\n");
 }
 
@@ -200,9 +210,7 @@ static void a_resumed_run_cuts_back_to_what_is_known(void **state) {
 /* Shows rule 24. */
 static void a_commit_syncs_the_files_and_then_the_position_that_speaks_of_them(void **state) {
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
+    begin_afresh(false);
     for (int round = 0; round < 2; round++) {
         append(&outputs.out, "1,x\n");
         reject("2\n");
@@ -219,11 +227,8 @@ static void a_commit_syncs_the_files_and_then_the_position_that_speaks_of_them(v
 
 static void a_part_that_lost_bytes_is_refused(void **state) {
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
-    append(&outputs.out, "1,x\n");
-    count_lines();
+    begin_afresh(false);
+    add_lines("1,x\n");
     assert_true(hf_outputs_commit(&outputs, &record, &failure));
     close_all();
     assert_int_equal(truncate(beside(".part"), 5), 0);
@@ -275,11 +280,8 @@ static void a_finish_that_is_cut_short_is_carried_out(void **state) {
 
 /* All done and committed, the last steps not taken. */
 static void finish_all_but_the_name(void) {
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
-    append(&outputs.out, "1,x\n");
-    count_lines();
+    begin_afresh(false);
+    add_lines("1,x\n");
     record.finished = 1;
     assert_true(hf_outputs_commit(&outputs, &record, &failure));
     close_all();
@@ -309,36 +311,27 @@ static void a_restart_of_a_finish_that_was_cut_short_replaces_its_report(void **
     free(part);
     assert_int_equal(find(&identity, true, false), HF_OUTPUTS_FRESH);
     begin();
-    append(&outputs.out, "9,new\n");
-    count_lines();
+    add_lines("9,new\n");
     expect_file("", "a,b\n1,x\n");
-    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
-    close_all();
+    finish(0);
     expect_file("", "a,b\n9,new\n");
     expect_find(&identity, false, false, HF_OUTPUTS_FINISHED, 0);
 }
 
 static void an_interrupted_compaction_leaves_no_file_behind(void **state) {
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, true), HF_OUTPUTS_FRESH);
-    begin();
+    begin_afresh(true);
     write_file(".intents", "");
     write_file(".intents.new", "half of it");
-    append(&outputs.out, "1,x\n");
-    count_lines();
-    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
-    close_all();
+    add_lines("1,x\n");
+    finish(0);
     assert_false(hf_file_exists(beside(".intents")) || hf_file_exists(beside(".intents.new")));
 }
 
 static void a_strangers_file_that_appears_meanwhile_is_not_overwritten(void **state) {
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
-    append(&outputs.out, "1,x\n");
-    count_lines();
+    begin_afresh(false);
+    add_lines("1,x\n");
     write_file("", "somebody's work\n");
     assert_false(hf_outputs_finish(&outputs, &record, 0, &failure));
     assert_int_equal(failure.status, 1);
@@ -355,10 +348,8 @@ static void a_restart_replaces_a_finished_report_and_its_rejects(void **state) {
     finish_one();
     assert_int_equal(find(&identity, true, false), HF_OUTPUTS_FRESH);
     begin();
-    append(&outputs.out, "9,new\n");
-    count_lines();
-    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
-    close_all();
+    add_lines("9,new\n");
+    finish(0);
     expect_file("", "a,b\n9,new\n");
     assert_false(hf_file_exists(beside(".rejects.csv")));
     expect_find(&identity, false, false, HF_OUTPUTS_FINISHED, 0);
@@ -370,15 +361,13 @@ static void a_restart_keeps_the_old_report_until_the_new_one_is_complete(void **
     assert_int_equal(find(&other, true, false), HF_OUTPUTS_FRESH);
     begin();
     record.identity = other;
-    append(&outputs.out, "9,new\n");
-    count_lines();
+    add_lines("9,new\n");
     assert_true(hf_outputs_commit(&outputs, &record, &failure));
     close_all();
     expect_file("", "a,b\n1,x\n2,y\n");
     assert_int_equal(find(&other, false, false), HF_OUTPUTS_RESUME);
     assert_true(hf_outputs_resume(&outputs, &record, &failure));
-    assert_true(hf_outputs_finish(&outputs, &record, 0, &failure));
-    close_all();
+    finish(0);
     expect_file("", "a,b\n9,new\n");
     expect_find(&other, false, false, HF_OUTPUTS_FINISHED, 0);
 }
@@ -386,14 +375,10 @@ static void a_restart_keeps_the_old_report_until_the_new_one_is_complete(void **
 /* Shows fault 49. */
 static void after_a_failed_write_the_files_go_back_to_the_position(void **state) {
     (void)state;
-    clear();
-    assert_int_equal(find(&identity, false, false), HF_OUTPUTS_FRESH);
-    begin();
-    append(&outputs.out, "1,x\n");
-    count_lines();
+    begin_afresh(false);
+    add_lines("1,x\n");
     assert_true(hf_outputs_note(&outputs, &record, &failure));
-    append(&outputs.out, "2,y\n");
-    count_lines();
+    add_lines("2,y\n");
     outputs.out.error = 28; /* ENOSPC, as a full disk leaves it */
     assert_false(hf_outputs_note(&outputs, &record, &failure));
     assert_int_equal(failure.status, 4);
