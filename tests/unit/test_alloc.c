@@ -95,10 +95,7 @@ static void core_allocates_nothing_in_a_whole_life(void **state) {
     begin();
     hf_world_open(world, 0);
     for (unsigned i = 0; i < 5; i++)
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i],
-                                                  .skip = i });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i])->skip = i;
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .skip = 7, .times = 3 });

@@ -90,10 +90,7 @@ static void a_refused_reading_is_told_once_and_lost(void **state) {
 static void a_reading_in_a_passing_conflict_is_stored(void **state) {
     (void)state;
     hf_world *world = begin();
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "40001",
-                                              .times = 3 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40001")->times = 3;
     live(world, 4, 60000);
     check(4, 4, 0, 0);
     assert_true(world->pool->done[HF_OUTCOME_FAILED] >= 3);
@@ -104,8 +101,7 @@ static void a_reading_in_a_passing_conflict_is_stored(void **state) {
 static void a_reading_whose_outcome_is_unknown_is_sent_again(void **state) {
     (void)state;
     hf_world *world = begin();
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_READY, .deed = HF_PEER_EOF, .times = 3 });
+    hf_world_strike(world, HF_PEER_READY, HF_PEER_EOF, NULL)->times = 3;
     live(world, 4, 120000);
     check(4, 4, 0, 0);
     assert_true(world->pool->done[HF_OUTCOME_UNKNOWN] >= 3);

@@ -84,8 +84,7 @@ static void r31_callbacks_may_submit_also_when_all_is_given_up(void **state) {
     hf_world *world = hf_world_new();
     world->config.connect_retries = 0;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = 4 });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = 4;
     hf_world_submit(world, HF_REPLAY_UNSENT, "write 0")->then = submit_more;
     hf_world_finish(world, 60000);
     for (unsigned i = 0; i < 20; i++)
@@ -125,10 +124,7 @@ static void r7_one_request_after_the_other_fails_at_once_when_refused(void **sta
     (void)state;
     hf_world *world = hf_world_new();
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "28P01",
-                                              .times = 1 });
+    hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01")->times = 1;
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1")->then = submit_in_vain;
     hf_world_settle(world);
     assert_at(world->now, 0);
@@ -142,8 +138,7 @@ static void r31_status_counts(void **state) {
     world->config.max_concurrent = 1;
     hf_world_open(world, 0);
     hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .skip = 1 });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->skip = 1;
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
@@ -230,9 +225,7 @@ static void r31_close_ends_all_that_is_queued_and_cancels_what_runs(void **state
         world->config.max_pipelined = pipelined;
         hf_world_open(world, 0);
         hf_world_up(world, 2);
-        hf_peer_add(
-            world->peer,
-            (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
         for (unsigned i = 0; i < 10; i++)
             hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
         hf_world_settle(world);
@@ -257,9 +250,7 @@ static void r31_close_is_over_at_its_deadline(void **state) {
     hf_world_open(world, 0);
     hf_world_up(world, 3);
     world->script->auto_close = false;
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_settle(world);
     world->peer->deaf_to_cancels = true;
@@ -313,9 +304,7 @@ static void r31_next_says_now_after_submit_cancel_resume_and_close(void **state)
     hf_world_finish(world, 1000);
     assert_outcome(job, HF_OUTCOME_OK);
 
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
     hf_job *running = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_job *queued = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
@@ -352,10 +341,8 @@ static void r31_close_in_every_state(void **state) {
         for (unsigned when = 0; when < 3; when++) {
             hf_world *world = hf_world_new();
             hf_world_open(world, 0);
-            hf_peer_add(world->peer,
-                        (hf_peer_fault){ .point = points[i],
-                                         .deed = when == 1 ? HF_PEER_RST : HF_PEER_SILENCE,
-                                         .times = HF_FOREVER });
+            hf_world_strike(world, points[i], when == 1 ? HF_PEER_RST : HF_PEER_SILENCE, NULL)
+                ->times = HF_FOREVER;
             hf_pool_open(world->pool, 2);
             hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
             hf_world_go(world, when == 2 ? 31000 : 500);

@@ -25,9 +25,7 @@ static hf_world *reading(uint32_t pipelined) {
 }
 
 static void cancel_path(hf_world *world, hf_peer_deed deed) {
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_CANCEL_CONNECT, .deed = deed, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_CANCEL_CONNECT, deed, NULL)->times = HF_FOREVER;
 }
 
 static void r16_queued_is_not_sent(void **state) {
@@ -102,9 +100,7 @@ static void r16_out_of_retries_it_is_failed_timed_out(void **state) {
     world->config.max_retries = 2;
     world->config.request_timeout_ms = 3000;
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 100000);
     assert_outcome(job, HF_OUTCOME_FAILED);

@@ -7,10 +7,7 @@ static void r1_n_retries_are_n_waits_and_n_plus_1_tries(void **state) {
         hf_world *world = hf_world_new();
         world->config.max_retries = n;
         hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_FATAL,
-                                                  .sqlstate = "57P01",
-                                                  .times = HF_FOREVER });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_FATAL, "57P01")->times = HF_FOREVER;
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
         hf_world_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -28,10 +25,7 @@ static void r1_forever_has_no_limit(void **state) {
     world->config.max_retries = HF_FOREVER;
     world->config.retry_delay_ms = world->config.max_retry_delay_ms = 10;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "57P01",
-                                              .times = 40 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_FATAL, "57P01")->times = 40;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -133,9 +127,7 @@ static void r2_max_outage_forever_never_gives_up(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_outage_ms = HF_FOREVER;
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, 86400000);
     assert_int_equal(job->done, 0);
@@ -154,12 +146,8 @@ static void r3_dials_57p03_53300_and_waiting_spend_no_retry(void **state) {
         world->config.max_retries = 0;
         world->config.max_outage_ms = 300000;
         hf_world_open(world, 0);
-        hf_peer_add(world->peer,
-                    (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = 3 });
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
-                                                  .deed = HF_PEER_FATAL,
-                                                  .sqlstate = codes[i],
-                                                  .times = 4 });
+        hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = 3;
+        hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, codes[i])->times = 4;
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_world_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -325,8 +313,7 @@ static void r5_an_own_schedule_starts_anew_once_the_connection_proved_itself(voi
     hf_world_go(world, 1000 + 2000 + 4000 + 8000);
     assert_state(world, 1, HF_HEALTHY);
     hf_world_wait(world, 10000); /* stable_after */
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_RST, .skip = 1 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_RST, NULL)->skip = 1;
     hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 2");
@@ -367,10 +354,7 @@ static void r5_40001_and_40p01_wait_by_themselves(void **state) {
     static const char *const codes[] = { "40001", "40P01" };
     for (unsigned i = 0; i < 2; i++) {
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i],
-                                                  .times = 2 });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i])->times = 2;
         hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
         hf_job *other = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2");
         hf_world_go(world, 2999);
@@ -388,10 +372,7 @@ static void r5_40001_and_40p01_wait_by_themselves(void **state) {
 static void r5_40001_out_of_retries_is_failed(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "40001",
-                                              .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40001")->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_world_finish(world, 100000);
     assert_outcome(job, HF_OUTCOME_FAILED);

@@ -76,9 +76,7 @@ static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(vo
         const bool safe = i % 2;
         hf_world *world = hf_world_one_up(1000);
         const bool held = strcmp(codes[i / 2], "57014") == 0; /* until our time-out cancels it */
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = held ? HF_PEER_HOLD : HF_PEER_ERROR,
-                                                  .sqlstate = codes[i / 2] });
+        hf_world_strike(world, HF_PEER_EXECUTE, held ? HF_PEER_HOLD : HF_PEER_ERROR, codes[i / 2]);
         hf_job *job =
             hf_world_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
         hf_world_finish(world, 300000);
@@ -110,9 +108,7 @@ static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     for (size_t i = 0; i < 4; i++) {
         hf_world *world = hf_world_new();
         hf_world_open(world, 0);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i % 2] });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i % 2]);
         hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
         hf_world_finish(world, 10000);
         assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
@@ -126,9 +122,7 @@ static void r17_a_poolers_last_words_leave_it_open(void **state) {
     static const char *const codes[] = { "08006", "08P01" };
     for (size_t i = 0; i < 4; i++) {
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_LAST,
-                                                  .sqlstate = codes[i % 2] });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_LAST, codes[i % 2]);
         hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_UNSENT : HF_REPLAY_SAFE, "write 1");
         hf_world_finish(world, 10000);
         assert_outcome(job, i < 2 ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_OK);
@@ -143,10 +137,7 @@ static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_retries = 1;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "40003",
-                                              .times = 2 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40003")->times = 2;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
     hf_world_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
@@ -165,15 +156,10 @@ static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
     for (unsigned i = 0; i < N_WAYS * sizeof ends / sizeof ends[0]; i++) {
         const unsigned way = i % N_WAYS;
         hf_world *world = hf_world_one_up(1000);
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_COMMITS,
-                                                  .deed = ends[i / N_WAYS].deed,
-                                                  .sqlstate = ends[i / N_WAYS].sqlstate });
+        hf_world_strike(world, HF_PEER_COMMITS, ends[i / N_WAYS].deed, ends[i / N_WAYS].sqlstate);
         if (way == REFUSED) {
             hf_world_strike(world, HF_PEER_ASK, HF_PEER_RST, NULL);
-            hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
-                                                      .deed = HF_PEER_FATAL,
-                                                      .sqlstate = "28P01",
-                                                      .times = HF_FOREVER });
+            hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01")->times = HF_FOREVER;
         }
         world->peer->deaf_to_cancels = true;
         hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
@@ -200,10 +186,7 @@ static void r15_a_question_that_is_lost_can_be_asked_yet(void **state) {
     world->config.request_timeout_ms = 5000;
     hf_world_open(world, 1000);
     hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ASK,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "57P01",
-                                              .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_ASK, HF_PEER_FATAL, "57P01")->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);

@@ -66,8 +66,7 @@ static void encrypted(void) {
 static void cancelled(void) {
     hf_world *world = open_world(2, 2);
     world->config.request_timeout_ms = 3000;
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = 4 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = 4;
     for (unsigned i = 0; i < 5; i++)
         hf_world_submit(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write %u", i);
     hf_world_wait(world, 1000);
@@ -80,10 +79,7 @@ static void errors(void) {
     static const char *const codes[] = { "40001", "26000", "57014", "23505", "40003", "25006" };
     hf_world *world = open_world(2, 2);
     for (unsigned i = 0; i < 6; i++)
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = codes[i],
-                                                  .skip = i & 1 });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i])->skip = i & 1;
     for (unsigned i = 0; i < 8; i++)
         hf_world_submit(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write %u", i);
     finish(world);
@@ -93,8 +89,7 @@ static void outage(void) {
     hf_world *world = open_world(3, 1);
     hf_world_up(world, 3);
     hf_world_wait(world, 15000);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = 2 });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = 2;
     hf_peer_say(world->peer, 'F', "57P01");
     for (unsigned i = 0; i < 5; i++)
         hf_world_submit(world, HF_REPLAY_UNSENT, "write %u", i);

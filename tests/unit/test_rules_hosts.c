@@ -26,8 +26,7 @@ static void r17_what_a_server_announced_of_its_end_is_not_said_of_another(void *
     hf_peer_drop(world->peer, 0);
     hf_world_settle(world);
     assert_string_equal(hf_world_status(world).last_error.sqlstate, "57P01");
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_RST, .times = 2 });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_RST, NULL)->times = 2;
     hf_world_wait(world, 6000);
     assert_int_equal(port_of(world), 6000);
     const hf_pool_status status = hf_world_status(world);
@@ -100,8 +99,7 @@ static void f5_a_refused_address_is_passed_at_once(void **state) {
     for (unsigned i = 0; i < 2; i++) {
         hf_world *world = many_addresses(3);
         hf_world_open(world, 0);
-        hf_peer_add(world->peer,
-                    (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = deeds[i], .times = 2 });
+        hf_world_strike(world, HF_PEER_CONNECT, deeds[i], NULL)->times = 2;
         hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
         hf_world_finish(world, 15000);
         assert_outcome(job, HF_OUTCOME_OK);
@@ -138,9 +136,7 @@ static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
     (void)state;
     hf_world *world = many_addresses(3);
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
     hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, 14999);
     assert_state(world, 0, HF_CONNECTING);

@@ -17,9 +17,7 @@ static void r6_one_dials_alone_the_others_follow(void **state) {
     assert_int_equal(world->script->opened, 1);
     assert_state(world, 1, HF_IDLE);
     hang->over = true;
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
     hf_peer_release(world->peer);
     hf_world_go(world, 5000);
     for (unsigned i = 0; i < 3; i++)
@@ -112,10 +110,7 @@ static void r7_after_an_exhausted_outage_the_next_submit_starts_afresh(void **st
 static void r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submit(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "40001",
-                                              .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40001")->times = HF_FOREVER;
     world->config.retry_delay_ms = 200000; /* its wait is longer than the outage */
     world->config.max_retry_delay_ms = 1000000;
     hf_job *waits = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
@@ -133,10 +128,7 @@ static void r7_giving_up_ends_what_waits_for_itself_but_not_what_callbacks_submi
 static void permanent(const char *sqlstate) {
     hf_world *world = hf_world_new();
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = sqlstate,
-                                              .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, sqlstate)->times = HF_FOREVER;
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_job *other = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_settle(world);
@@ -225,10 +217,7 @@ static void f14_one_failed_login_when_the_password_changes_and_all_are_killed(vo
     hf_world_up(world, 3);
     hf_world_wait(world, 20000);
     unsigned before = world->peer->logins;
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_STARTUP,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "28P01",
-                                              .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01")->times = HF_FOREVER;
     hf_peer_say(world->peer, 'F', "57P01");
     hf_world_wait(world, 1000000);
     assert_int_equal(world->peer->logins - before, 1);
@@ -248,10 +237,8 @@ static void f14_logging_in_is_left_to_the_next_when_one_fails(void **state) {
             fault.deed = HF_PEER_FATAL;
             fault.sqlstate = "08P01";
             fault.message = "unsupported startup parameter: tcp_keepalives_idle";
-            hf_peer_add(world->peer,
-                        (hf_peer_fault){ .point = HF_PEER_CONNECT,
-                                         .deed = how > 1 ? HF_PEER_ERROR : HF_PEER_SILENCE,
-                                         .skip = 2 });
+            hf_world_strike(world, HF_PEER_CONNECT, how > 1 ? HF_PEER_ERROR : HF_PEER_SILENCE, NULL)
+                ->skip = 2;
         }
         hf_peer_add(world->peer, fault);
         hf_pool_open(world->pool, 3);
@@ -345,9 +332,7 @@ static void r7_a_first_try_that_outlasts_the_limit_says_so(void **state) {
     hf_world *world = hf_world_new();
     world->config.max_outage_ms = 700;
     hf_world_open(world, 0);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_SILENCE, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, 700);
     assert_outcome(job, HF_OUTCOME_NOT_SENT);

@@ -4,10 +4,7 @@
 #include <string.h>
 
 static void strike(hf_world *world, const char *sqlstate, uint32_t times) {
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = sqlstate,
-                                              .times = times });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, sqlstate)->times = times;
 }
 
 static hf_job *patient(hf_world *world, hf_replay replay, const char *sql) {

@@ -386,8 +386,7 @@ static void r15_a_lost_question_is_asked_again(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
     hf_world_strike(world, HF_PEER_COMMIT_DONE, HF_PEER_RST, NULL);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_ASK, .deed = HF_PEER_EOF, .times = 3 });
+    hf_world_strike(world, HF_PEER_ASK, HF_PEER_EOF, NULL)->times = 3;
     hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
     hf_world_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_OK);

@@ -75,10 +75,7 @@ static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
          room_left++) {
         hf_world *world = hf_world_one_up(1000);
         world->peer->deaf_to_cancels = true;
-        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                                  .deed = HF_PEER_ERROR,
-                                                  .sqlstate = "26000",
-                                                  .skip = 1 });
+        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000")->skip = 1;
         hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
         job->request.sql = NULL;
         job->request.batch = batch;
@@ -101,10 +98,7 @@ static void r13_an_error_in_a_batch_undoes_all_of_it(void **state) {
     (void)state;
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "23505",
-                                              .skip = 1 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "23505")->skip = 1;
     hf_job *job = submit_batch(world, batch);
     hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 3");
     hf_world_finish(world, 1000);
@@ -133,8 +127,7 @@ static void r13_an_open_transaction_is_rolled_back_and_failed(void **state) {
 static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_RST, .rows = 5 });
+    hf_world_strike(world, HF_PEER_ROW, HF_PEER_RST, NULL)->rows = 5;
     world->script->read_limit = 11;
     hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 9");
     /* The reset overtakes nothing that was read before it. */
@@ -145,8 +138,7 @@ static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     hf_world_end(world);
 
     world = hf_world_one_up(1000);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_EOF, .rows = 5 });
+    hf_world_strike(world, HF_PEER_ROW, HF_PEER_EOF, NULL)->rows = 5;
     job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 9");
     hf_world_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
@@ -177,8 +169,7 @@ static void r14_pause_stops_the_clock_and_resume_goes_on(void **state) {
 static void r14_the_clock_goes_on_after_resume_where_it_stood(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_HOLD, .rows = 3 });
+    hf_world_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 3;
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 5");
     job->pause_at = 3;
     hf_world_resubmit(job);
@@ -220,8 +211,7 @@ static void r14_a_jumped_clock_adds_nothing_to_a_pause(void **state) {
     world->config.max_concurrent = 2;
     hf_world_open(world, 0);
     hf_world_up(world, 2); /* the other one's probes are what was promised */
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_ROW, .deed = HF_PEER_HOLD, .rows = 4 });
+    hf_world_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 4;
     hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
     job->pause_at = 4;
     hf_world_resubmit(job);

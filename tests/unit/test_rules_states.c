@@ -9,7 +9,7 @@ static const hf_ms starts[] = { 0, 0xffffffffu - 15000, 0xffffffffu - 1, 8640000
 enum { STARTS = sizeof starts / sizeof starts[0] };
 
 static void fault(hf_world *world, hf_peer_point point, hf_peer_deed deed) {
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = point, .deed = deed, .times = HF_FOREVER });
+    hf_world_strike(world, point, deed, NULL)->times = HF_FOREVER;
 }
 
 /* Nothing happens before `at`, and hf_tick() says so all the way; then what is asserted next does. */

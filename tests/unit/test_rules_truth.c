@@ -44,9 +44,7 @@ static const fate fates[] = {
 };
 
 static hf_job *meet(hf_world *world, const fate *its, hf_replay replay) {
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = its->point, .deed = its->deed, .sqlstate = its->sqlstate });
+    hf_world_strike(world, its->point, its->deed, its->sqlstate);
     hf_job *job = hf_world_submit(world, replay, "write 1");
     hf_world_finish(world, 60000);
     return job;
@@ -155,10 +153,7 @@ static void r10_sent_is_the_last_byte_of_its_execute(void **state) {
 static void r10_statements_that_commit_themselves_are_unknown_after_fatal(void **state) {
     (void)state;
     hf_world *world = hf_world_one_up(1000);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_FATAL,
-                                              .sqlstate = "57P01",
-                                              .times = 2 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_FATAL, "57P01")->times = 2;
     hf_job *call = hf_world_submit(world, HF_REPLAY_UNSENT, "CALL transfer()");
     hf_world_finish(world, 60000);
     assert_outcome(call, HF_OUTCOME_UNKNOWN);
@@ -241,10 +236,7 @@ static void r12_an_error_in_the_pipeline_hits_one_alone(void **state) {
     world->config.max_concurrent = 1;
     world->config.max_pipelined = 8;
     hf_world_open(world, 0);
-    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
-                                              .deed = HF_PEER_ERROR,
-                                              .sqlstate = "22012",
-                                              .skip = 2 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "22012")->skip = 2;
     for (unsigned i = 0; i < 6; i++)
         hf_world_submit(world, HF_REPLAY_SAFE, "rows %u", i + 1);
     hf_world_finish(world, 1000);
@@ -260,9 +252,7 @@ static void r12_the_attempts_clock_starts_when_it_is_the_oldest(void **state) {
     world->config.max_pipelined = 4;
     hf_world_open(world, 0);
     hf_world_up(world, 1);
-    hf_peer_add(
-        world->peer,
-        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
     hf_job *first = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_job *second = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_world_go(world, 100000);
@@ -286,8 +276,7 @@ static void r12_on_loss_they_go_back_to_the_head_in_their_order(void **state) {
     world->config.max_pipelined = 4;
     hf_world_open(world, 0);
     hf_world_up(world, 1);
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_EOF, .skip = 1 });
+    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL)->skip = 1;
     for (unsigned i = 0; i < 8; i++)
         hf_world_submit(world, HF_REPLAY_SAFE, "write %u", i);
     hf_world_finish(world, 10000);

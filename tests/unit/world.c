@@ -284,8 +284,7 @@ hf_peer_fault *hf_world_strike(hf_world *world, hf_peer_point point, hf_peer_dee
 }
 
 void hf_world_refuse(hf_world *world, uint32_t times) {
-    hf_peer_add(world->peer,
-                (hf_peer_fault){ .point = HF_PEER_CONNECT, .deed = HF_PEER_ERROR, .times = times });
+    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = times;
 }
 
 /* --- the end -------------------------------------------------------------------------------------- */

@@ -80,8 +80,8 @@ void hf_world_finish(hf_world *world, hf_ms ms);
 void hf_world_up(hf_world *world, unsigned n);
 /* A new world with one connection, which is up at now and has nothing to do. */
 hf_world *hf_world_one_up(hf_ms now);
-/* Adds what the server does once, the next time that it comes to that point (hf_peer_add()). sqlstate: of its message,
- * or NULL. */
+/* Adds what the server does the next time that it comes to that point (hf_peer_add()); sqlstate: of its message, or
+ * NULL. More often, or later: hf_world_strike(…)->times = HF_FOREVER. */
 hf_peer_fault *hf_world_strike(hf_world *world, hf_peer_point point, hf_peer_deed deed,
                                const char *sqlstate);
 /* The next so many attempts to connect are refused. */
