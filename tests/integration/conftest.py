@@ -95,8 +95,11 @@ def shared_cluster(clusters):
 
 @pytest.fixture
 def cluster(shared_cluster, postgres):
-    """This worker's server, for tests that leave it as they found it."""
-    return shared_cluster(postgres)
+    """This worker's server, for tests that leave it as they found it. A session that a test's silent network orphaned
+    would pass for the next test's own: it is ended."""
+    server = shared_cluster(postgres)
+    yield server
+    server.end_sessions()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """FAULTS.md 1-9: the server cannot be reached, does not answer, or says it is not ready."""
 
+import signal
+
 import pytest
 
 from harness import held, wire
@@ -143,7 +145,9 @@ def test_fault_43_connections_lost_at_once_come_back_behind_one_that_dials_alone
         run.await_lines(at)
         eventually(lambda: len(proxy.open_links()) == 12, "all twelve are up")
         before = proxy.count
+        run.send(signal.SIGSTOP)        # so that it learns of all of them at once, however long the cutting takes
         proxy.cut_all()
+        run.send(signal.SIGCONT)
         eventually(lambda n=before: proxy.count == n + 12, "all twelve are back")
     run.check(0)
     job.complete()

@@ -264,6 +264,14 @@ class Cluster:
         """Terminate a role's sessions as an administrator would; how many were hit."""
         return sum(self.value("SELECT pg_terminate_backend(%s)::int", pid) for pid in self.sessions(role, state))
 
+    def end_sessions(self):
+        """End every session but those of the superuser, who is the tests' own."""
+        self.sql("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE backend_type = 'client backend' AND usename <> current_user""")
+        eventually(lambda: self.value("""SELECT count(*) FROM pg_stat_activity
+                                         WHERE backend_type = 'client backend' AND usename <> current_user""") == 0,
+                   "no session is left on the server")
+
     def await_active(self, role="app"):
         eventually(lambda: self.sessions(role, "active"), f"a statement of {role} runs")
 
