@@ -135,7 +135,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     }
     if (class == HF_CLASS_REPREPARE && verdict.action == HF_ACTION_FREE) {
         request->flags |= HF_REQUEST_REPREPARED;
-        if (HF_STATEMENTS > 0) {
+        if (HF_WITH_PREPARED) {
             config->driver->forget(&conn->session, &conn->io, request);
         }
     }

@@ -6,7 +6,7 @@
 #include "base/text.h"
 
 bool hf_link_wants_tls(const hf_conn *conn) {
-    return conn->pool->config->sslmode != HF_SSL_DISABLE && !hf_host_is_local(hf_conn_host(conn));
+    return hf_host_wants_tls(conn->pool->config, hf_conn_host(conn));
 }
 
 void hf_link_drop(hf_dial *dial) {

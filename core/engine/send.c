@@ -27,7 +27,7 @@ int hf_flight_send(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_driver *driver = pool->config->driver;
     hf_request *request = pool->queue.head;
-    if (HF_STATEMENTS > 0 &&
+    if (HF_WITH_PREPARED &&
         (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
         driver->forget(&conn->session, &conn->io, request);
     }
