@@ -135,7 +135,7 @@ torture: deps-test ## every allocation, socket and file call of a report failing
 # The range is fixed, so that what passes here passes everywhere. More: make sim N=100000, or FROM= elsewhere.
 test-sim: deps-test ## the simulator: many seeds, fewer with sanitizers, and the mutants
 	$(MAKE) sim-digest
-	$(MAKE) SANITIZE=1 sim N=1500
+	$(MAKE) SANITIZE=1 digest N=1500
 	$(MAKE) sim-mutants
 	@echo 'for more: make sim N=100000; make SANITIZE=1 sim N=10000'
 

@@ -51,7 +51,7 @@ write() {
 against() {
     local commit make=$2 simulator=$3 from=$4 count=$5 other seed
     commit=$(git rev-parse --verify --short "$1^{commit}")
-    other=build/digest-$commit
+    other=${simulator%/tests/sim/sim}/digest/$commit # `make clean` removes it
     mkdir -p "$other"
     git archive "$commit" | tar -x -C "$other"
     "$make" -C "$other" "$simulator"
