@@ -180,6 +180,10 @@ static void check_healthy(const hf_conn *conn) {
                   conn->cancel_deadline, 0);
         check_timer(conn, conn->cancel_deadline, "every state has a deadline");
     } else if (conn->n_flight > 0) {
+        const sim_job *job = &sim_jobs[((const sim_slot *)conn->flight.head->user)->token];
+        SIM_CHECK(sim.now < job->deadline && (!job->cancelled || job->cancelled_in == sim.ticks),
+                  "who is to end is cancelled when its turn has come", "connection #, request #",
+                  conn->index, job - sim_jobs, 0);
         SIM_CHECK(!sim_pool->closing || sim_pool->close_begins, "closing cancels what runs",
                   "connection # has # in flight", conn->index, conn->n_flight, 0);
         if (conn->paused_at == HF_NEVER && !none(sim_config.request_timeout_ms)) {

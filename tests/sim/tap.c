@@ -1,6 +1,7 @@
 #include "check.h"
 #include "engine/cancel.h"
 #include "net.h"
+#include "server.h"
 #include "ticket.h"
 #include "work.h"
 
@@ -82,17 +83,22 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     }
     if (link->told_role) /* it was given up before: nobody looks at this */
         told &= ~(unsigned)(SIM_TOLD_ROLE | SIM_TOLD_57014);
-    link->told_role = link->told_role || (told & SIM_TOLD_ROLE);
+    /* Who has not said what it is, is asked first. */
+    const bool known = !HF_WITH_RESOLVE || sim_access_now.tells_role || sim_access_now.old;
+    link->told_role =
+        link->told_role || (told & SIM_TOLD_STANDBY) || (known && (told & SIM_TOLD_ROLE));
     sim_flights[flight].is |= told;
     if (sim_flights[flight].is & SIM_ASKS)
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
-    if (!sim_flight_own(&sim_flights[flight]) &&
+    const bool role =
+        sim_flights[flight].is & SIM_TOLD_ROLE; /* a standby's refusal proves nothing */
+    if (!sim_flight_own(&sim_flights[flight]) && !role &&
         (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)))
         sim_check_answered(false);
-    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
+    if (!role && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
-                                   !(sim_flights[flight].is & (SIM_TOLD_ROLE | SIM_ASKS)) &&
+                                   !(sim_flights[flight].is & SIM_ASKS) &&
                                    !(told & SIM_TOLD_STANDBY));
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;

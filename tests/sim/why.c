@@ -103,6 +103,17 @@ static void check_retried(const sim_job *job, const hf_request *request, uint32_
               (uint64_t)-error->code, 0);
 }
 
+/* A transaction of which all but the COMMIT was done, and which was rolled back, costs a re-send, be its ROLLBACK
+ * answered or lost. */
+static void check_rolled_back(const sim_job *job, const hf_request *request, uint32_t token) {
+    uint32_t undone = 0;
+    for (uint32_t flight = job->first; flight && flight != job->last;
+         flight = sim_flights[flight].next)
+        undone += (sim_flights[flight].is & SIM_TOLD_HELD) && !sim_flights[flight].commit;
+    SIM_CHECK(request->retries >= undone || job->unresolved, "what was rolled back costs a re-send",
+              "request # has # of #", token, request->retries, undone);
+}
+
 /* A standby is the wrong server, which is an outage: it spends no retry, and is nobody's refusal. */
 static void check_role(const sim_job *job, const hf_request *request, uint32_t token) {
     const unsigned role = SIM_TOLD_ROLE | SIM_WHOLE;
@@ -149,6 +160,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
         if (sim_flights[flight].is & SIM_RUNS)
             handed = flight;
     check_error(job, request, token);
+    check_rolled_back(job, request, token);
     check_role(job, request, token);
     check_passing(job, request, token);
     check_refused(job, request, token);

@@ -211,7 +211,8 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
     (void)fields;
     sim_digest("error", slot_of(request)->token, 0, 0);
     sim_digest_error(error);
-    sim_check_answered(false);
+    if (!(sim_flights[job_of(request)->last].is & SIM_TOLD_ROLE))
+        sim_check_answered(false);
     if (strcmp(error->sqlstate, "26000") == 0 || strcmp(error->sqlstate, "0A000") == 0 ||
         strcmp(error->sqlstate, "42P05") == 0)
         SIM_CHECK(++job_of(request)->forgotten <= 2 + job_of(request)->unheard ||
