@@ -206,7 +206,7 @@ static int own(hf_peer *peer, hf_peer_link *self) {
     const bool ask = self->asked[0] != 0, role = hf_peer_is_role(self->sql);
     const char *sqlstate = "XX000";
     message out = { .size = 0 };
-    if (!role && pass(peer, self, ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
+    if (pass(peer, self, role ? HF_PEER_ROLE : ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
         return WAITS;
     if (self->failed)
         return GONE_ON;

@@ -38,7 +38,8 @@ typedef enum hf_peer_point {
     HF_PEER_COMMIT,         /* Sync came outside a transaction, nothing of it was done yet */
     HF_PEER_READY,          /* … it is committed, ReadyForQuery not yet sent */
     HF_PEER_PROBE,          /* a lone Sync */
-    HF_PEER_CANCEL          /* CancelRequest came, nothing was cancelled yet */
+    HF_PEER_CANCEL,         /* CancelRequest came, nothing was cancelled yet */
+    HF_PEER_ROLE            /* whether it takes writes is asked */
 } hf_peer_point;
 
 typedef enum hf_peer_deed {

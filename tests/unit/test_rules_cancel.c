@@ -294,6 +294,36 @@ static void r16_57014_on_another_is_requeued(void **state) {
 }
 
 /* It ran, so it is not NOT_SENT, whatever becomes of it later. */
+/* The cancel of one that is answered may still hit those behind it, whatever becomes of another one's cancel. */
+static void r16_what_a_cancel_may_hit_outlasts_a_cancel_that_was_never_sent(void **state) {
+    (void)state;
+    hf_world *world = reading(4);
+    hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "57014" });
+    hf_job *jobs[3];
+    for (unsigned i = 0; i < 3; i++)
+        jobs[i] = hf_world_submit(world, HF_REPLAY_SAFE, "rows %u", i + 1);
+    hf_world_settle(world);
+    assert_int_equal(hf_world_status(world).in_flight, 3);
+    hf_cancel(world->pool, &jobs[0]->request);
+    hf_world_settle(world);
+    assert_outcome(jobs[0], HF_OUTCOME_FAILED);
+    assert_int_equal(world->peer->cancels, 1);
+    cancel_path(world, HF_PEER_SILENCE);
+    hf_cancel(world->pool, &jobs[1]->request);
+    hf_world_settle(world);
+    world->peer->links[0].held = false; /* it is answered, then the first cancel's signal comes */
+    hf_world_settle(world);
+    assert_int_equal(world->peer->cancels, 1);
+    assert_outcome(jobs[1], HF_OUTCOME_OK);
+    assert_outcome(jobs[2], HF_OUTCOME_OK);
+    assert_int_equal(jobs[2]->request.attempts, 2);
+    assert_int_equal(jobs[2]->request.retries, 0);
+    hf_world_end(world);
+}
+
 static void r16_57014_on_another_is_no_not_sent(void **state) {
     (void)state;
     hf_world *world = reading(8);
@@ -465,24 +495,36 @@ static void r16_neither_link_is_closed_before_the_other_side_has_ended_the_cance
 /* Shows found L1. */
 static void r16_a_session_that_is_lost_leaves_its_cancels_link_open(void **state) {
     (void)state;
-    hf_world *world = holding(1);
-    hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
-    hf_world_settle(world);
-    hf_cancel(world->pool, &job->request);
-    hf_world_settle(world);
-    hf_script_link_eof(hf_script_link_at(world->script, 0));
-    hf_world_settle(world);
-    assert_outcome(job, HF_OUTCOME_UNKNOWN);
-    assert_int_equal(world->script->live, 1);
-    hf_world_go(world, 4000); /* another session serves meanwhile */
-    hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_settle(world);
-    assert_outcome(next, HF_OUTCOME_OK);
-    assert_int_equal(world->script->live, 2);
-    hf_world_go(world, 6000); /* close_timeout is over */
-    assert_int_equal(world->script->live, 1);
-    hf_world_end(world);
+    for (unsigned another = 0; another < 2; another++) {
+        hf_world *world = holding(1);
+        hf_world_strike(world, HF_PEER_CANCEL, HF_PEER_HOLD, NULL);
+        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
+        hf_world_settle(world);
+        hf_cancel(world->pool, &job->request);
+        hf_world_settle(world);
+        hf_script_link_eof(hf_script_link_at(world->script, 0));
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_UNKNOWN);
+        assert_int_equal(world->script->live, 1);
+        hf_world_go(world, 4000); /* another session serves meanwhile */
+        if (another)
+            hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+        hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_world_settle(world);
+        assert_int_equal(world->script->live, 2);
+        if (another) { /* its own cancel waits for that link to end */
+            hf_cancel(world->pool, &next->request);
+            hf_world_settle(world);
+            assert_int_equal(world->peer->cancels, 1);
+            world->peer->links[1].held = false;
+            hf_world_settle(world);
+            assert_int_equal(world->peer->cancels, 2);
+        }
+        assert_outcome(next, another ? HF_OUTCOME_FAILED : HF_OUTCOME_OK);
+        hf_world_go(world, 6000); /* close_timeout is over */
+        assert_int_equal(world->script->live, 1);
+        hf_world_end(world);
+    }
 }
 
 static void r16_a_paused_request_can_be_cancelled(void **state) {
@@ -536,6 +578,7 @@ int main(void) {
         hf_test(r16_a_cancel_on_its_way_for_ever_costs_the_link),
         hf_test(r16_a_cancel_that_was_never_sent_does_not_hold_the_connection),
         hf_test(r16_57014_on_another_is_requeued),
+        hf_test(r16_what_a_cancel_may_hit_outlasts_a_cancel_that_was_never_sent),
         hf_test(r16_57014_on_another_is_no_not_sent),
         hf_test(r16_57014_on_another_while_closing_ends_it),
         hf_test(r16_a_time_out_during_anothers_cancel_is_not_forgotten),

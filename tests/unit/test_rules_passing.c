@@ -263,6 +263,65 @@ static void r21_asked_and_writable_it_runs_again_once(void **state) {
     }
 }
 
+/* A question that is not answered says nothing: the next refusal brings the next one. */
+static void r21_a_question_for_the_role_that_fails_is_asked_again(void **state) {
+    (void)state;
+    hf_world *world = hf_world_one_up(1000);
+    strike(world, "25006", 2);
+    hf_peer_add(
+        world->peer,
+        (hf_peer_fault){ .point = HF_PEER_ROLE, .deed = HF_PEER_ERROR, .sqlstate = "57014" });
+    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_world_finish(world, 60000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 3);
+    assert_int_equal(job->request.retries, 0);
+    assert_int_equal(world->peer->role_asks, 1); /* that was answered */
+    hf_world_end(world);
+}
+
+/* The server that said it takes writes is the one that the request runs on again, though another connection is free,
+ * which may lead to another server. */
+static void r21_asked_and_writable_it_runs_again_where_that_was_said(void **state) {
+    (void)state;
+    for (unsigned other = 0; other < 2; other++) { /* which connection the write is sent on */
+        hf_world *world = hf_world_new();
+        world->config.max_concurrent = 2;
+        hf_world_open(world, 1000);
+        hf_world_up(world, 2);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_job *busy[2] = { hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1") };
+        hf_world_settle(world);
+        const unsigned first = busy[0]->request.conn->index;
+        if (other) { /* the first is free again, the second is not */
+            hf_peer_add(world->peer,
+                        (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+            busy[1] = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
+            hf_world_settle(world);
+            world->peer->links[first].held = false;
+            hf_world_settle(world);
+            assert_outcome(busy[0], HF_OUTCOME_OK);
+        }
+        strike(world, "25006", 1);
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ROLE, .deed = HF_PEER_HOLD });
+        hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
+        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_world_settle(world);
+        const unsigned asked = job->request.conn->index;
+        world->peer->links[!asked].held = false;
+        hf_world_settle(world);
+        assert_outcome(busy[other], HF_OUTCOME_OK);
+        world->peer->links[asked].held = false; /* "writable" */
+        hf_world_settle(world);
+        assert_int_equal(job->request.attempts, 2);
+        assert_int_equal(job->request.conn->index, asked);
+        hf_peer_release(world->peer);
+        hf_world_settle(world);
+        assert_outcome(job, HF_OUTCOME_OK);
+        hf_world_end(world);
+    }
+}
+
 /* What the session was told last is what holds: it was a standby, or read-only since login, and is no more. */
 static void r21_a_standby_that_was_promoted_under_a_session_is_none(void **state) {
     (void)state;
@@ -372,6 +431,8 @@ int main(void) {
         hf_test(r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_failed),
         hf_test(r21_what_a_session_has_set_is_never_left_behind),
         hf_test(r21_asked_and_writable_it_runs_again_once),
+        hf_test(r21_a_question_for_the_role_that_fails_is_asked_again),
+        hf_test(r21_asked_and_writable_it_runs_again_where_that_was_said),
         hf_test(r21_a_standby_that_was_promoted_under_a_session_is_none),
         hf_test(r17_a_password_is_sent_a_few_times_only),
         hf_test(r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_up),
