@@ -13,7 +13,7 @@ static const int8_t hf_codes[] = {
 #undef X
 };
 
-/* Words for hf_nth_word(): behind the codes, one for what is none of them. */
+/* Names for hf_nth_word(), in the order of hf_codes; the last one is for an unknown code. */
 static const char hf_names[] =
 #define X(name, number, text) "HF_" #name "\0"
     HF_ERRORS(X) "HF_ERR_?\0";
@@ -37,7 +37,7 @@ static const char *const hf_limits[] = {
 
 #define HF_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Its place among the codes; behind them when it is none. */
+/* The place of a code in hf_codes; one past the end if it is unknown. */
 static size_t place_of(int code) {
     size_t place = 0;
 
@@ -75,7 +75,7 @@ void hf_error_message(hf_error *error, const char *text, size_t bytes) {
     hf_write_printable(&writer, text, bytes);
 }
 
-/* "57P01", from what should be five letters and digits but may be anything. */
+/* "57P01". The five characters come from a server, and may be anything. */
 static void write_sqlstate(hf_writer *writer, const char *sqlstate) {
     const char *end = memchr(sqlstate, 0, 5);
 

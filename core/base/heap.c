@@ -5,7 +5,7 @@
  * sibling; a timer that is not armed has no links. No recursion, whatever the shape.
  */
 
-/* Two heaps into one; either may be NULL. */
+/* Merges two heaps into one; either may be NULL. */
 static hf_timer *meld(hf_timer *a, hf_timer *b) {
     if (!a || !b) {
         return a ? a : b;
@@ -24,7 +24,7 @@ static hf_timer *meld(hf_timer *a, hf_timer *b) {
     return a;
 }
 
-/* A list of siblings into one heap: in pairs from the left, then all of those from the right. */
+/* Merges a list of siblings into one heap: in pairs from the left, then all of those from the right. */
 static hf_timer *meld_siblings(hf_timer *first) {
     hf_timer *pairs = NULL, *root = NULL;
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* Invariant of a writer: length < size (or size == 0), out[length] == 0, and once something was cut
- * nothing more is written, so that a text never continues after a gap. */
+/* Writers, UTF-8, word lists. Invariant of a writer: length < size (or size == 0), out[length] == 0, and once
+ * something was cut nothing more is written, so that a text never continues after a gap. */
 
 hf_writer hf_writer_on(char *out, size_t size) {
     hf_writer writer = { .out = out, .size = size };
@@ -16,7 +16,7 @@ hf_writer hf_writer_on(char *out, size_t size) {
     return writer;
 }
 
-/* One character of `bytes` bytes, whole or not at all. */
+/* Appends one character of `bytes` bytes, whole or not at all. */
 static void put(hf_writer *writer, const char *text, size_t bytes) {
     if (writer->cut || writer->size < 1 || bytes > writer->size - 1 - writer->length) {
         writer->cut = true;
@@ -49,7 +49,7 @@ size_t hf_character(const char *text, size_t bytes, uint32_t *code) {
         }
         *code = *code << 6 | (at[i] & 0x3fu);
     }
-    /* Of two bytes 0xc2 is the least; three begin at 1 << 11, four at 1 << 16. */
+    /* no overlong form: 0xc2 is the least first byte of two; three begin at 1 << 11, four at 1 << 16 */
     if (*code < 1u << (5 * length - 4) || *code > 0x10ffff ||
         (*code >= 0xd800 && *code <= 0xdfff)) {
         return 0;
@@ -57,7 +57,7 @@ size_t hf_character(const char *text, size_t bytes, uint32_t *code) {
     return length;
 }
 
-/* The first of each range, and how many follow it. */
+/* Characters that are not to be shown: the first of each range, and how many follow it. */
 static const struct {
     uint16_t first;
     uint8_t plane, more;
@@ -93,7 +93,7 @@ static const struct {
 
 bool hf_printable(uint32_t code) {
     if (!HF_WITH_WORDS || (code >= 0x20 && code < 0x7f)) {
-        return code >= 0x20 && code < 0x7f; /* a build without words shows nothing else */
+        return code >= 0x20 && code < 0x7f; /* a build without words shows ASCII only */
     }
     for (size_t i = 0; i < sizeof hf_hidden / sizeof hf_hidden[0]; i++) {
         const uint32_t first = (uint32_t)hf_hidden[i].plane << 16 | hf_hidden[i].first;
@@ -105,7 +105,7 @@ bool hf_printable(uint32_t code) {
     return code < 0xe0000 && (code & 0xfffe) != 0xfffe;
 }
 
-/* Character by character; only those that are printable, or all as they are. */
+/* Writes character by character: all of them as they are, or the printable ones and a stand-in for the others. */
 static void write(hf_writer *writer, const char *text, size_t bytes, bool all) {
     while (bytes > 0 && !writer->cut) {
         uint32_t code = 0;

@@ -15,10 +15,10 @@ void hf_cancel_stop(hf_conn *conn) {
         return;
     }
     if (conn->cancel_out) {
-        conn->exposed = conn->n_flight; /* its 57014 may come later */
+        conn->exposed = conn->n_flight; /* the cancel's 57014 may still come, to any of these */
     }
     conn->cancel_out = false;
-    if (conn->flight.head) { /* whose own end may have been asked for meanwhile */
+    if (conn->flight.head) { /* the oldest may have been cancelled meanwhile */
         hf_request_arm(conn->pool, conn->flight.head);
     }
 }
@@ -35,7 +35,7 @@ void hf_cancel_leave(hf_conn *conn) {
     conn->cancel_left = true;
 }
 
-/* Opens the second link. One of an earlier session is waited for first. */
+/* Opens the second link. If an earlier session's is still open, that one's end is waited for first. */
 static hf_turn open_link(hf_conn *conn) {
     const hf_pool *pool = conn->pool;
     uint8_t bytes[64];
@@ -51,7 +51,7 @@ static hf_turn open_link(hf_conn *conn) {
     return HF_TURN_FED;
 }
 
-/* The second link has done its work, or cannot. An answer within the grace is still taken. */
+/* The second link has ended, its cancel passed on or not. An answer that comes within the grace is still taken. */
 static hf_turn link_over(hf_conn *conn) {
     const bool left = conn->cancel_left;
     hf_link_drop(&conn->cancel);
@@ -75,14 +75,15 @@ void hf_cancel_answered(hf_conn *conn) {
     }
 }
 
-/* A COMMIT: at its deadline its link is left, and the server is asked. One that must end has the grace. */
+/* A COMMIT is never cancelled: at request_timeout its link is left, and the server is asked. One that must end has the
+ * grace first. */
 static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
     if (limit != HF_LIMIT_REQUEST && conn->pool->config->close_timeout_ms > 0) {
         return HF_TURN_FED;
     }
     hf_cancel_error(conn, request, &conn->io.error);
     if (limit == HF_LIMIT_REQUEST && request->sent_at <= conn->tx_sent &&
-        !conn->pool->config->read_only) { /* it will be asked about */
+        !conn->pool->config->read_only) { /* the server will be asked about it */
         request->flags |= HF_REQUEST_LEFT;
         conn->pool->left++;
     }
@@ -98,7 +99,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     }
     conn->cancel_limit = (uint8_t)limit;
     conn->cancelled = request;
-    if (limit != HF_LIMIT_REQUEST) { /* the whole request is to end, not this attempt alone */
+    if (limit != HF_LIMIT_REQUEST) { /* the request is to end, not this attempt alone */
         request->flags |= HF_REQUEST_CANCEL;
     }
     if (pending) {
@@ -106,7 +107,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     }
     conn->cancel_out = false;
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
-    if (!hf_is_never(conn->paused_at)) { /* its answer is read to the end, its rows are not told */
+    if (!hf_is_never(conn->paused_at)) { /* the answer is read to its end, without on_row */
         conn->paused_at = HF_NEVER;
         request->flags |= HF_REQUEST_ROWS_LOST;
         hf_conn_activate(conn);
@@ -120,18 +121,18 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
 HF_RARE hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     if (!(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
-        /* Its turn is waited for. */
+        /* The request's turn is waited for: until then a cancel would hit another one. */
         request->flags |= HF_REQUEST_CANCEL | HF_REQUEST_GRACE;
         conn->cancel_next = true;
         hf_heap_set(&pool->heap, &request->timer, pool->now + pool->config->close_timeout_ms);
         return HF_TURN_FED;
     }
     if (hf_cancel_pending(conn) && conn->cancel_deadline > pool->now) {
-        /* Another's: until it is over the link stays. */
+        /* Another request's cancel is pending, and keeps the link until it is over. */
         hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
         return HF_TURN_FED;
     }
-    /* Its turn did not come. It is replay-safe, as all around it are: the link goes, the others run again. */
+    /* The request's turn did not come. All requests around it are replay-safe: the link goes, and they run again. */
     request->flags |= HF_REQUEST_CANCEL;
     return HF_TURN_LOST;
 }
@@ -169,7 +170,7 @@ hf_turn hf_cancel_advance(hf_conn *conn) {
             dial->step = HF_CANCEL_SENT;
         }
     }
-    while (r > 0) { /* only its end says anything */
+    while (r > 0) { /* the server sends nothing here but the end of the stream */
         r = dial->link->api->read(dial->link, bytes, sizeof bytes);
     }
     return r < 0 ? link_over(conn) : HF_TURN_FED;
@@ -179,7 +180,7 @@ void hf_cancel_error(const hf_conn *conn, const hf_request *request, hf_error *e
     const hf_config *config = conn->pool->config;
     const hf_limit limit = request == conn->cancelled ? (hf_limit)conn->cancel_limit
                            : conn->pool->now >= request->deadline
-                               ? HF_LIMIT_TIMEOUT /* before its cancel has begun */
+                               ? HF_LIMIT_TIMEOUT /* late, not being cancelled yet */
                                : HF_LIMIT_NONE;
     if (limit == HF_LIMIT_NONE) {
         hf_error_set(error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
@@ -198,7 +199,7 @@ hf_turn hf_cancel_due(hf_conn *conn) {
     }
     if (conn->cancelled) {
         hf_cancel_error(conn, conn->cancelled, error);
-    } else { /* answered, but the cancel is still on its way: it might hit what comes next */
+    } else { /* an answered request's cancel is still on its way: it might hit the next one */
         hf_timeout_error(error, HF_PHASE_CANCEL, HF_LIMIT_CLOSE,
                          conn->pool->config->close_timeout_ms);
     }

@@ -30,7 +30,7 @@ void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory)
     conn->io.store = memory;
 }
 
-/* The session's link ends: politely within timeout_ms, or at once with 0. The next attempt does not wait. */
+/* Ends the session's link: politely within timeout_ms, or at once with 0. The next attempt does not wait for that. */
 static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     hf_port *port = conn->pool->port;
     hf_link *link = conn->dial.link;
@@ -76,7 +76,8 @@ static void note(hf_conn *conn, hf_state from, hf_event event, hf_phase phase,
     }
 }
 
-/* How long the link of the state `from` may take to close; 0: it is of no use, drop it. */
+/* How many ms the link of a connection that leaves the state `from` may take to close. 0: abort it, since a broken
+ * link or a half-made one has nothing to say goodbye with. */
 static uint32_t closing_time(const hf_config *config, hf_state from, const hf_error *error) {
     if (error && error->code != HF_ERR_TIMEOUT && error->code != HF_ERR_CANCELLED) {
         return 0;
@@ -131,7 +132,7 @@ int hf_conn_write(hf_conn *conn) {
     return HF_OK;
 }
 
-/* How many bytes may be read to the end of rx, which was fed. */
+/* Makes room at the end of rx: how many bytes may be read there. The driver has had what is in rx. */
 static uint32_t make_room(hf_buffer *rx) {
     if (rx->start == rx->end) {
         rx->start = rx->end = 0;
@@ -144,7 +145,7 @@ static uint32_t make_room(hf_buffer *rx) {
     return room < HF_READ_BYTES ? room : HF_READ_BYTES;
 }
 
-/* Once for each millisecond is enough: it only moves the deadline. */
+/* Bytes came, so the server is there, and the next probe may come later. Once in a millisecond is enough. */
 static void heard(hf_conn *conn) {
     if (conn->heard_at != conn->pool->now) {
         conn->heard_at = conn->pool->now;
@@ -154,7 +155,7 @@ static void heard(hf_conn *conn) {
 
 hf_turn hf_conn_read(hf_conn *conn, hf_reading *reading) {
     hf_buffer *rx = &conn->io.rx;
-    /* What is left in rx first; and less than was asked for is all there is. */
+    /* What is left in rx is fed first. A read that got less than it asked for has drained the link. */
     while (hf_is_never(conn->paused_at)) {
         if (hf_flight_any(conn)) {
             const hf_turn turn = hf_flight_feed(conn);
@@ -190,11 +191,11 @@ static HF_RARE hf_ms earlier(hf_ms a, hf_ms b) {
     return a < b ? a : b;
 }
 
-/* When anything of it is due. */
+/* The earliest of the connection's deadlines. */
 static hf_ms due(const hf_conn *conn) {
     hf_ms at = conn->fsm.deadline;
     if (conn->fsm.state == HF_HEALTHY) {
-        /* A running statement has its own clock; a pending cancel has another. */
+        /* While a statement runs, attempt_deadline holds; while a cancel is pending, cancel_deadline does. */
         if (!hf_conn_serving(conn) || (!hf_is_never(conn->paused_at) && conn->n_flight > 0)) {
             at = HF_NEVER;
         } else if (conn->n_flight > 0) {
@@ -207,14 +208,15 @@ static hf_ms due(const hf_conn *conn) {
     return earlier(at, conn->tcp_deadline);
 }
 
-/* HEALTHY, and nothing but what runs has a time: HF_NEVER is all ones. Saves time only. */
+/* Is the connection HEALTHY, with no time set but for what runs? HF_NEVER is all ones, so one comparison tells. Only
+ * saves time. */
 static inline bool quiet(const hf_conn *conn) {
     return HF_WITH_SHORTCUTS && conn->fsm.state == HF_HEALTHY &&
            (conn->stable_at & conn->paused_at & conn->cancel_deadline & conn->closing_deadline &
             conn->tcp_deadline) == HF_NEVER;
 }
 
-/* The connection is due at that time, and is given work, if it takes any, while its link takes bytes. */
+/* The connection's timer is set to `at`. New work is for a connection that takes work and whose link takes bytes. */
 static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_pool *pool = conn->pool;
     const hf_set bit = (hf_set)1 << (HF_CONNS_MAX > 1 ? conn->index : 0);

@@ -12,7 +12,7 @@ static hf_connect failed(hf_conn *conn, int code) {
     return HF_CONNECT_FAILED;
 }
 
-/* The share of the attempt's time that the present address gets: an equal one of what is left. */
+/* Gives the present address an equal share of the time that the attempt has left. */
 static void share_time(hf_conn *conn) {
     unsigned left = (unsigned)conn->n_addresses - conn->address;
     conn->tcp_deadline = HF_NEVER;
@@ -22,7 +22,7 @@ static void share_time(hf_conn *conn) {
     }
 }
 
-/* Connects to the present address, or to the first after it that can be tried at all. */
+/* Opens a link to the present address, or to the first after it to which one can be opened. */
 static hf_connect open_address(hf_conn *conn) {
     int err = HF_OK;
     for (; conn->address < conn->n_addresses; conn->address++) {
@@ -67,7 +67,8 @@ hf_connect hf_connect_start(hf_conn *conn) {
             return failed(conn, err);
         }
     }
-    return hf_connect_advance(conn); /* a numeric address, or loopback, is often there at once */
+    /* A numeric address needs no look-up, and loopback may connect at once. */
+    return hf_connect_advance(conn);
 }
 
 static hf_connect resolved(hf_conn *conn) {
@@ -83,7 +84,7 @@ static hf_connect resolved(hf_conn *conn) {
     return HF_CONNECT_IN_PROGRESS;
 }
 
-/* The driver's login on a fresh session. */
+/* The link is ready: starts the driver's login on a wiped session. */
 static hf_connect login(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     hf_endpoint *endpoint = &pool->endpoints.list[hf_conn_endpoint(conn)];
@@ -122,7 +123,8 @@ hf_connect hf_connect_advance(hf_conn *conn) {
             return HF_CONNECT_IN_PROGRESS;
         }
         if (HF_CONNS_MAX > 1 && r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
-            conn->tcp_deadline = HF_NEVER; /* this address is good */
+            /* The address works: waiting for the turn to log in does not count against it. */
+            conn->tcp_deadline = HF_NEVER;
             return HF_CONNECT_IN_PROGRESS;
         }
         if (r > 0) {

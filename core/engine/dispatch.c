@@ -20,13 +20,13 @@ static hf_conn *lowest(hf_pool *pool, hf_set set) {
     return &pool->conns[index];
 }
 
-/* May it be sent behind others? Not a batch: if one of them leaves a transaction open, the batch's COMMIT would
- * commit what is taken for undone. */
+/* May the request be sent behind others? A batch may not: if one of those leaves a transaction open, the batch's
+ * COMMIT would commit what is taken for undone. */
 static bool may_follow(const hf_request *request) {
     return request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
 }
 
-/* The requests at the head of the queue to this connection: one, or as many as may be pipelined. */
+/* Sends this connection the requests at the queue's head: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
     const hf_request *request = pool->queue.head;
     while (request && hf_conn_serving(conn)) {
@@ -46,7 +46,7 @@ static void fill(hf_pool *pool, hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
-/* Is there work, or a wish, for more connections than are awake, and may one more be woken now? */
+/* Is there work, or keep_open, for more connections than are awake, and may another one be woken now? */
 static bool wanted(const hf_pool *pool) {
     if (HF_CONNS_MAX == 1) {
         return pool->queue.head || pool->keep_open > 0;
@@ -61,7 +61,7 @@ static bool wanted(const hf_pool *pool) {
                                          pool->now >= pool->extra_at;
 }
 
-/* Wakes them. True: some were. */
+/* Wakes idle connections while more are wanted. True: some were woken. */
 static HF_RARE bool wake(hf_pool *pool) {
     bool woken = false;
     for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
@@ -78,7 +78,7 @@ static HF_RARE bool wake(hf_pool *pool) {
     return woken;
 }
 
-/* The head of the queue is a write, and COMMITs wait for a synchronous standby: it would be one more. True: it waits
+/* COMMITs wait for a synchronous standby, and a write at the queue's head would be one more. True: the request waits
  * too, or it ended. */
 static bool hold_back(hf_pool *pool) {
     hf_request *request = pool->queue.head;
@@ -108,7 +108,8 @@ static bool hold_back(hf_pool *pool) {
 }
 
 static void hand_out(hf_pool *pool) {
-    /* A request that can never be sent ends at once and may bring the next one: not for ever in one tick. */
+    /* A request that can never be sent ends at once, and its on_done may bring the next one: bounded, so that a tick
+     * ends. */
     for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0;
          turns--) {
         if (HF_WITH_RESOLVE && pool->hanging + pool->left > 0 && hold_back(pool)) {
@@ -130,6 +131,6 @@ void hf_pool_dispatch(hf_pool *pool) {
         hf_pool_drop_all(pool, &pool->last_error);
     }
     if (pool->n_idle > 0 && wake(pool)) {
-        hand_out(pool); /* to what came up at once */
+        hand_out(pool); /* a connection may have come up at once */
     }
 }

@@ -2,8 +2,8 @@
 
 #include "queue.h"
 
-/* The server's refusal may be why an attempt failed, but not why there is no other: it was cancelled, or is out of
- * time. */
+/* A request that was cancelled or is out of time ends because of that: the server's refusal is why its last attempt
+ * failed, but not why there is no other. */
 static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
     hf_error *why = &request->error;
     if (hf_request_must_end(pool, request) && why->code == HF_ERR_SERVER) {
@@ -23,7 +23,7 @@ void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *erro
     }
     cut_short(pool, request);
     if (hf_asks(request) && why->code == HF_ERR_SERVER) {
-        /* The last question was lost, not refused. */
+        /* The last question was lost with its connection, not refused: the time for asking is over. */
         why->code = HF_ERR_TIMEOUT;
         why->limit = HF_LIMIT_REQUEST;
         why->limit_ms = pool->config->request_timeout_ms;

@@ -1,16 +1,17 @@
-/* How a request ends that could not be helped, and whether it runs again. */
+/* Requests that end without an answer that settles them: UNKNOWN, or given up. */
 #ifndef HF_ENDING_H
 #define HF_ENDING_H
 
 #include "internal.h"
 
-/* May one more re-send be counted? */
+/* Has the request a re-send left (max_retries)? */
 static inline bool hf_request_may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
-/* It may have run, and there is no time (left) to find out: UNKNOWN. */
+/* Ends a request that may have run, and that there is no time left to ask about: UNKNOWN. error: why, copied. */
 HF_RARE void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
-/* Ends a request because of error, which it could have got over. */
+/* Ends a request because of error (copied), which another attempt could have got over: the limit that ruled it out is
+ * added. */
 void hf_request_give_up(hf_pool *pool, hf_request *request, hf_outcome outcome,
                         const hf_error *error);
 

@@ -12,7 +12,8 @@
 #include "resolve.h"
 #include "send.h"
 
-/* The 57014 that the request was told is our cancel's: so is what it ends of. */
+/* The request's 57014 came from our own cancel: the request ends because of what the cancel was for, its limit or
+ * hf_cancel(). */
 static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
     hf_error *error = &request->error;
     char sqlstate[sizeof error->sqlstate];
@@ -21,7 +22,7 @@ static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
     memcpy(error->sqlstate, sqlstate, sizeof sqlstate);
 }
 
-/* What is known of a request whatever became of its attempt. */
+/* What is known of a request, however its attempt ended. */
 static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     const hf_pool *pool = conn->pool;
     const uint8_t role = conn->io.role;
@@ -47,7 +48,8 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     return facts;
 }
 
-/* The server lacks something, or takes no writes: since when, and is the request the only one that meets it? */
+/* The server lacks something, or takes no writes: for how long has this request met that, and are others answered
+ * OK? */
 static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class class) {
     const uint32_t ok = (uint32_t)pool->done[HF_OUTCOME_OK];
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
@@ -64,8 +66,8 @@ static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class cla
     return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
 
-/* The verdict on a request that is in flight no more. error: why, the request's own or the connection's. True: it goes
- * back to the head of the queue, by whoever keeps the order. */
+/* Carries out the verdict on a request that was taken out of flight. error: why, the request's own or the
+ * connection's. True: the caller, who keeps the order, puts the request at the queue's head. */
 static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
                       const hf_error *error) {
     hf_pool *pool = conn->pool;
@@ -97,12 +99,12 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
     case HF_ACTION_FREE:
     case HF_ACTION_LEAVE:
     case HF_ACTION_ROLE:
-    case HF_ACTION_ASK_LATER: return true; /* of questions alone (resolve.c) */
+    case HF_ACTION_ASK_LATER: return true; /* verdicts on questions (resolve.c) */
     }
     return false;
 }
 
-/* The server refused the request, and undid it so far as it could. True: its connection must be given up. */
+/* The server refused the request with an ErrorResponse and its ReadyForQuery. True: the connection must be given up. */
 static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
@@ -114,7 +116,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
         facts |= facts_of_denial(pool, request, class);
     }
     if (class != HF_CLASS_ROLE) {
-        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* what comes next is another attempt */
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* the answer held for one attempt */
     }
     if (class == HF_CLASS_CANCELLED && ours) {
         own_cancel(conn, request);
@@ -152,7 +154,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     if (verdict.action == HF_ACTION_ROLE) {
         hf_resolve_role(request);
         if (HF_WITH_RESOLVE && hf_conn_serving(conn)) {
-            hf_flight_send(conn); /* it is this server that is asked */
+            hf_flight_send(conn); /* this very server is asked */
         }
     }
     return verdict.action == HF_ACTION_LEAVE;
@@ -164,7 +166,8 @@ static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, 
                          facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | more);
 }
 
-/* The server said OK, and our own CancelRequest was out: it may have ended the wait for a synchronous standby. */
+/* The server said OK while a CancelRequest of ours was out, which may have ended COMMIT's wait for a synchronous
+ * standby. */
 static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
     static const char why[] = "committed here, perhaps not on the standby";
     const hf_verdict verdict = verdict_of_ok(conn, request, 0);
@@ -181,7 +184,7 @@ static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
     hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
-/* The server said OK, but rows could not be taken: one was too large, or the request was cancelled in mid-pause. */
+/* The server said OK, but rows could not be taken: one was too large, or the request was cancelled while paused. */
 static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
     static const char done[] = "; the server said OK, and what it did stands";
     hf_pool *pool = conn->pool;
@@ -202,7 +205,7 @@ static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
     hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
-/* The driver undid it, for the server gives no tickets: it runs again without one. */
+/* The server gives no tickets, so the driver rolled the transaction back: the request runs again without a ticket. */
 static HF_RARE void unticketed(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_UNTICKETED);
@@ -216,10 +219,11 @@ static HF_RARE void unticketed(hf_conn *conn, hf_request *request) {
     }
 }
 
-/* The answer is whole, and it is not a plain OK. */
+/* The answer is whole (ReadyForQuery), and is not a plain OK. ours: a cancel of ours was meant for this request. */
 static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
-    hf_error *why = &conn->io.error; /* which lasts when the request runs again */
+    /* The connection's error: the request's own is gone once the request runs again. */
+    hf_error *why = &conn->io.error;
     bool give_up = false;
     if (request->error.code != HF_OK) {
         *why = request->error;
@@ -252,11 +256,11 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
         if (HF_HOSTS_MAX > 1) {
             hf_endpoints_standby(&pool->endpoints, conn->endpoint, pool->dials);
         }
-        if (!hf_cancel_pending(conn)) { /* else it stays until the other side has ended that */
-            return HF_TURN_LOST;        /* because of *why */
+        if (!hf_cancel_pending(conn)) { /* else the cancel's link has to end first */
+            return HF_TURN_LOST;        /* conn->io.error is why */
         }
     }
-    /* An answer ends an outage, but not that of a standby. */
+    /* An answered statement ends an outage; a standby's 25006 does not. */
     const bool role =
         why->code != HF_OK && !pool->config->read_only && hf_is_read_only_refusal(why);
     if (!hf_is_never(conn->stable_at) && !role) {
@@ -267,11 +271,11 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
     return HF_TURN_FED;
 }
 
-/* The server has said all it has to say of the oldest request. */
+/* ReadyForQuery: the answer to the oldest request is whole. */
 static inline hf_turn ready(hf_conn *conn) {
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = hf_flight_take(conn);
-    /* Most are; nothing hangs on it but time. */
+    /* Nearly every answer is plain, and this is the short way. ready_but() would do the same with it. */
     bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                  !hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE &&
@@ -294,7 +298,7 @@ static inline hf_turn row(hf_conn *conn, hf_request *request) {
     if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE) {
         return HF_TURN_FED;
     }
-    if (request == conn->cancelled) { /* the end of its answer cannot wait any more */
+    if (request == conn->cancelled) { /* a cancel is pending: no pause any more */
         request->flags |= HF_REQUEST_ROWS_LOST;
         return HF_TURN_FED;
     }
@@ -308,7 +312,7 @@ static void notice(hf_conn *conn) {
     if (hf_is_farewell(error)) {
         memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
     }
-    /* A cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */
+    /* This warning says that a cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */
     hf_value routine;
     static const char wait[] = "SyncRepWaitForLSN";
     if (conn->flight.head && error->severity == 'W' &&
@@ -322,7 +326,8 @@ static void notice(hf_conn *conn) {
     error->code = HF_OK;
 }
 
-/* What goes wrong first with a request is what is said of it. */
+/* An error of the oldest request: the first one stays, because later ones follow from it. refused: the server sent
+ * it. */
 static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     hf_error *error = &conn->io.error;
     if (request->error.code == HF_OK) {
@@ -334,7 +339,7 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     error->code = HF_OK;
 }
 
-/* Acts on one piece of news. */
+/* Acts on news other than the ROW and READY of a request. */
 static HF_RARE hf_turn other_news(hf_conn *conn, hf_news news) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
@@ -369,7 +374,7 @@ static HF_RARE hf_turn other_news(hf_conn *conn, hf_news news) {
     case HF_NEWS_FATAL:
     case HF_NEWS_BROKEN: return HF_TURN_LOST;
     case HF_NEWS_SLICE: return hf_conn_over_budget(conn) ? HF_TURN_STOP : HF_TURN_FED;
-    case HF_NEWS_ROW: /* hf_flight_feed() did it */
+    case HF_NEWS_ROW: /* taken by hf_flight_feed() */
     case HF_NEWS_READY:
     case HF_NEWS_MORE: break;
     }
@@ -395,7 +400,8 @@ hf_turn hf_flight_feed(hf_conn *conn) {
     return HF_TURN_FED;
 }
 
-/* The connection was lost under this request: does it run again (true), or did it end (false)? */
+/* The connection was lost with this request in flight. True: the request runs again, or the server is asked; false: it
+ * ended. */
 static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (hf_asks(request)) {
@@ -407,7 +413,7 @@ static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) 
     const bool whole = request->sent_at <= conn->tx_sent;
     if (!whole && hf_stage_of(request) == HF_STAGE_RUN &&
         (request->n_rows > 0 || (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
-        request->flags |= HF_REQUEST_UNDONE; /* the first of a batch ran, its COMMIT was not sent */
+        request->flags |= HF_REQUEST_UNDONE; /* part of a batch ran, but its COMMIT was not sent */
     }
     const hf_verdict verdict = hf_verdict_of(
         HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
@@ -420,7 +426,8 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_queue again = { 0 };
     while (conn->n_flight > 0) {
         hf_request *request = hf_flight_take(conn);
-        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN; /* it was this link's */
+        /* What the server said of its role held for the lost connection. */
+        request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN;
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
         const bool told = request->error.severity == 'E';
         if (survives(conn, request, told ? &request->error : error)) {
@@ -428,7 +435,7 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
         }
     }
     conn->exposed = 0;
-    while (again.tail) { /* to the head of the queue, in their order */
+    while (again.tail) { /* last one first, so that the order stays */
         hf_request *request = again.tail;
         hf_queue_remove(&again, request);
         hf_request_requeue(pool, request);

@@ -1,4 +1,3 @@
-/* The small things that every file of the engine needs. */
 #include "internal.h"
 
 void hf_conn_activate(hf_conn *conn) {
@@ -33,7 +32,7 @@ void hf_conn_on_stable(hf_conn *conn) {
 uint32_t hf_pool_random(hf_pool *pool) {
     uint32_t word = 0;
     if (pool->port->api->random(pool->port, &word, sizeof word) != HF_OK) {
-        return 0; /* only jitter hangs on it: the schedule without */
+        return 0; /* random words are for jitter alone: the schedule holds without */
     }
     return word;
 }

@@ -1,4 +1,4 @@
-/* What every file of the engine knows: its limits, its marks, and small questions about the pool and its connections.
+/* What every file of the engine knows: limits, flags, and small questions about pool, connection and request.
  *
  * The engine's files stand in one order, and each may include only those before it (tests/lint/arrows.py holds the
  * list): what happened to a connection is returned, from the bytes up to supervise.c, which alone acts on it.
@@ -8,46 +8,46 @@
 
 #include "holdfast/pool.h"
 
-/* Limits of one tick, so that its work is bounded whatever the peer does. */
+/* Limits of one tick's work, whatever a server sends, and two fixed times. */
 enum {
-    HF_READS_PER_TICK = 16, /* of one connection */
+    HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
     HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
-    HF_ASK_MS_MIN = 10,     /* between two questions about a COMMIT: retry_delay, within these */
+    HF_ASK_MS_MIN = 10, /* wait between two questions about a COMMIT: retry_delay, within these */
     HF_ASK_MS_MAX = 1000
 };
 
-/* Marks of hf_timer.kind. */
+/* hf_timer.kind: whose timer is due. */
 enum { HF_TIMER_CONN, HF_TIMER_REQUEST, HF_TIMER_POOL };
 
-/* hf_request.flags */
+/* Bits of hf_request.flags. */
 enum {
-    HF_REQUEST_IN = 1,          /* ours, from hf_submit() to on_done */
+    HF_REQUEST_IN = 1,          /* the pool's, from hf_submit() to on_done */
     HF_REQUEST_WAITING = 2,     /* in pool->waiting, not in pool->queue */
-    HF_REQUEST_CANCEL = 4,      /* hf_cancel() was called */
-    HF_REQUEST_MAYBE_RAN = 8,   /* an attempt was lost that may have run */
-    HF_REQUEST_REPREPARED = 16, /* the one re-prepare it is allowed was spent */
-    HF_REQUEST_ROWS_LOST = 32,  /* a cancel in mid-pause: rows of this attempt were not told */
-    HF_REQUEST_UNDONE = 64,     /* one was sent and had no effect; no re-send was counted for it */
-    HF_REQUEST_ROLE_SEEN = 128, /* the server was asked whether it takes writes, and does */
-    HF_REQUEST_FOREIGN = 256,   /* it ran again after a foreign cancel */
-    HF_REQUEST_HANGS = 512,     /* its COMMIT waits for a synchronous standby: pool->hanging */
-    HF_REQUEST_GRACE = 1024,    /* it is to be cancelled behind others: its turn is waited for */
-    HF_REQUEST_LEFT = 2048,     /* its COMMIT was left at its deadline */
-    HF_REQUEST_SHORT = 4096     /* it has met a shortage: denied_ok counts from then */
+    HF_REQUEST_CANCEL = 4,      /* the request is to end: hf_cancel(), or its deadline */
+    HF_REQUEST_MAYBE_RAN = 8,   /* an attempt that may have run was lost */
+    HF_REQUEST_REPREPARED = 16, /* the request's one re-prepare was spent */
+    HF_REQUEST_ROWS_LOST = 32,  /* cancelled while paused: on_row was not given all rows */
+    HF_REQUEST_UNDONE = 64,     /* an attempt was sent without effect; no re-send was counted */
+    HF_REQUEST_ROLE_SEEN = 128, /* this connection's server said that it takes writes */
+    HF_REQUEST_FOREIGN = 256,   /* ran again after a 57014 that was not our cancel's */
+    HF_REQUEST_HANGS = 512,     /* COMMIT waits for a synchronous standby: pool->hanging */
+    HF_REQUEST_GRACE = 1024,    /* to be cancelled when the ones before it are answered */
+    HF_REQUEST_LEFT = 2048,     /* COMMIT was left unanswered at its deadline: pool->left */
+    HF_REQUEST_SHORT = 4096     /* has met a shortage: denied_ok counts from then */
 };
 
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */
 typedef enum hf_turn {
-    HF_TURN_FED,  /* nothing that concerns its machine: go on */
-    HF_TURN_STOP, /* read no more now: on_row paused it, or its share of the processor is used up */
-    HF_TURN_UP,   /* login and session set-up are complete */
+    HF_TURN_FED,    /* nothing that moves the connection's machine: go on */
+    HF_TURN_STOP,   /* read no more now: on_row paused, or the processor's share is used up */
+    HF_TURN_UP,     /* login and session set-up are complete */
     HF_TURN_PROBED, /* the probe was answered */
     HF_TURN_LOST,   /* the session, or the attempt at one, is over */
-    HF_TURN_REDIAL  /* the server refused start-up parameters: dial it again with fewer */
+    HF_TURN_REDIAL  /* start-up parameters were refused: dial the server again with fewer */
 } hf_turn;
 
-/* Which endpoint the connection is on: the one there is, to code that was built for no more. */
+/* The connection's endpoint: always 0 in a build for one, so that the compiler drops the rest. */
 static inline unsigned hf_conn_endpoint(const hf_conn *conn) {
     return HF_HOSTS_MAX > 1 ? conn->endpoint : 0;
 }
@@ -61,19 +61,21 @@ static inline bool hf_conn_up(const hf_conn *conn) {
 static inline bool hf_pool_in_outage(const hf_pool *pool) {
     return pool->n_up == 0;
 }
-/* Must the request not run again, whatever happened: was it cancelled, is it out of time, or is the pool closing? */
+/* Must the request not run again, whatever happened: was it cancelled, has its deadline passed, or is the pool
+ * closing? */
 static inline bool hf_request_must_end(const hf_pool *pool, const hf_request *request) {
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
 }
 
-/* The connection has something to do in this tick or, from within its turn, in the next. */
+/* Puts the connection on the list of those to be served: in this tick or, called while they are being served, in the
+ * next. */
 void hf_conn_activate(hf_conn *conn);
-/* Has this tick had its share of the processor? Then the connection goes on in the next. */
+/* Has this tick had its share of the processor? If so, the connection is on the list for the next tick. */
 bool hf_conn_over_budget(hf_conn *conn);
-/* The connection has lasted, or a statement was answered on it: an outage, if there is one, is over. */
+/* The connection has lasted for stable_after, or a statement was answered on it: backoff and outage are over. */
 void hf_conn_on_stable(hf_conn *conn);
 uint32_t hf_pool_random(hf_pool *pool);
-/* Fills error for a deadline. */
+/* Fills error with a time-out: which limit, of how many ms, in which phase. */
 void hf_timeout_error(hf_error *error, hf_phase phase, hf_limit limit, uint32_t limit_ms);
 
 #endif

@@ -1,4 +1,4 @@
-/* PostgreSQL docs 55.2.10 has SSLRequest, 55.2.11 direct TLS. */
+/* SSLRequest: PostgreSQL docs 55.2.10. Direct TLS: 55.2.11. */
 #include "link.h"
 
 #include <string.h>
@@ -37,7 +37,8 @@ int hf_link_send(hf_dial *dial, const uint8_t *bytes, size_t size) {
     return 1;
 }
 
-/* SSLRequest and its one byte of answer. 1 the handshake may start, 0 not yet, < 0 an hf_err. */
+/* Sends SSLRequest, reads its one byte of answer, starts TLS on the link. 1: the handshake may go on; 0: not yet; < 0:
+ * an hf_err. */
 static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
     const hf_driver *driver = conn->pool->config->driver;
     uint8_t bytes[16];
@@ -50,7 +51,7 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
         }
         dial->step = size > 0 ? HF_TLS_ANSWER : HF_TLS_HANDSHAKE;
     }
-    if (dial->step == HF_TLS_ANSWER) { /* one byte, no more: what lies behind it is an attack */
+    if (dial->step == HF_TLS_ANSWER) { /* one byte is read, no more: what follows is an attack */
         int n = dial->link->api->read(dial->link, bytes, 1);
         if (n <= 0) {
             return n;
@@ -130,7 +131,7 @@ void hf_link_close(hf_conn *conn, hf_link *link, uint32_t timeout_ms) {
     hf_link_close_advance(conn);
 }
 
-/* `db.example: connection reset`, or what the server had said of its end. */
+/* Message: `db.example: connection reset`, or what the server had announced before it went. */
 static void link_error_words(const hf_conn *conn, hf_error *error, const char *why) {
     char words[HF_MESSAGE_BYTES];
     hf_writer out = hf_writer_on(words, sizeof words);
@@ -156,7 +157,7 @@ void hf_link_error(const hf_conn *conn, hf_error *error, int code) {
     hf_error_set(error, (hf_err)code, (hf_phase)conn->dial.phase, HF_WITH_WORDS ? NULL : why);
     error->system = system;
     if (code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED) {
-        /* The server may have said why before it went. */
+        /* The server may have said why before the stream ended. */
         memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
     }
     if (HF_WITH_WORDS) {

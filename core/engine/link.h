@@ -18,16 +18,17 @@ int hf_link_send(hf_dial *dial, const uint8_t *bytes, size_t size);
 /* Drops the link of a dial, if it has one. */
 void hf_link_drop(hf_dial *dial);
 
-/* Ends a link politely within timeout_ms, or at once with 0. Nothing waits for it. */
+/* Ends a link politely within timeout_ms, or at once with 0. Nothing waits for it: the next attempt may start
+ * meanwhile. */
 void hf_link_close(hf_conn *conn, hf_link *link, uint32_t timeout_ms);
-/* Goes on with what hf_link_close() began; there is one. */
+/* Goes on with the close that hf_link_close() began. One must be under way. */
 void hf_link_close_advance(hf_conn *conn);
-/* Ends it now, if there is one. */
+/* Aborts the link that is being closed, if there is one. */
 void hf_link_close_now(hf_conn *conn);
 
-/* Fills error with what the session's link, if there is one, says of its failure `code`. */
+/* Fills error with the failure `code` (an hf_err) of the session's link and, if there is a link, with its reason. */
 void hf_link_error(const hf_conn *conn, hf_error *error, int code);
-/* The same into conn->io.error. Always HF_TURN_LOST. */
+/* hf_link_error() into conn->io.error. Always HF_TURN_LOST. */
 HF_RARE hf_turn hf_link_lost(hf_conn *conn, int code);
 
 #endif

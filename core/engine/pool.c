@@ -1,7 +1,7 @@
 /* The pool: what an application calls, and the tick that moves everything.
  *
- * A tick reads before it judges: first what the port has news of, then the deadlines, then the queue. It
- * touches only what has news, is due, or gets work; each connection has one timer in one heap.
+ * A tick reads before it judges: first what the port has news of, then the deadlines, then the queue. A tick touches
+ * only connections and requests that have news, are due, or get work; each connection has one timer in one heap.
  */
 #include "holdfast/pool.h"
 
@@ -53,7 +53,7 @@ void hf_pool_open(hf_pool *pool, unsigned n) {
     pool->keep_open = n < pool->n_conns ? (uint16_t)n : pool->n_conns;
 }
 
-/* Its time starts now. Outside a tick nobody knows the time: then the next tick does this. */
+/* The request's time starts now. hf_submit() outside a tick does not know the time: the next tick calls this. */
 static void start_clock(hf_pool *pool, hf_request *request) {
     bool timed = request->timeout_ms > 0 && request->timeout_ms != HF_FOREVER;
     request->submitted_at = pool->now;
@@ -100,11 +100,11 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->flags = HF_REQUEST_IN;
     if (!unresolved) {
         request->ticket[0] = 0;
-    } else { /* it may be the request's own, of an earlier run */
+    } else { /* memmove: `unresolved` may be this request's own ticket */
         memmove(request->ticket, request->unresolved, strlen(request->unresolved) + 1);
         request->stage = HF_STAGE_ASK;
         request->flags |= HF_REQUEST_MAYBE_RAN;
-        request->commit_at = 0; /* that run's COMMIT had its time */
+        request->commit_at = 0; /* the earlier run's COMMIT had its time */
     }
     hf_queue_push(&pool->queue, request);
     pool->n_queued++;
@@ -129,12 +129,12 @@ void hf_resume(hf_pool *pool, hf_request *request) {
     if (!conn || conn->flight.head != request || hf_is_never(conn->paused_at)) {
         return;
     }
-    (void)pool;           /* as all of them take one */
-    conn->resumed = true; /* in its turn, when the time is known */
+    (void)pool;           /* a parameter like that of every pool call */
+    conn->resumed = true; /* taken up in the connection's turn, when the time is known */
     hf_conn_activate(conn);
 }
 
-/* What the port has news of, and what was left over. */
+/* Serves the connections that the port has news of, and those that were left over. */
 static void serve_news(hf_pool *pool) {
     const hf_port_api *api = pool->port->api;
     uint32_t tag;
@@ -145,7 +145,7 @@ static void serve_news(hf_pool *pool) {
         }
     }
     hf_conn *conn = pool->active;
-    pool->active = NULL; /* those who are not done go on the new list, for the next tick */
+    pool->active = NULL; /* connections that are not done go on the new list, for the next tick */
     while (conn) {
         hf_conn *next = conn->next_active;
         conn->active = false;
@@ -154,15 +154,16 @@ static void serve_news(hf_pool *pool) {
     }
 }
 
-/* The clock jumped: nobody looked, so no statement is to blame, and every link is suspect. An idle one is
- * probed. An attempt whose time ran out meanwhile has as long as a probe to show that its link lives, once. */
+/* The clock jumped (the machine slept, say): nobody looked, so no statement is to blame, and every link is suspect. An
+ * idle connection is probed. An attempt whose time ran out meanwhile has as long as a probe to show that its link
+ * lives, once. */
 static void jumped(hf_pool *pool, hf_ms gap) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (hf_is_never(conn->attempt_deadline) || !hf_is_never(conn->paused_at)) {
             continue;
         }
-        /* One that began in this very tick loses nothing. */
+        /* An attempt that began in this very tick has lost no time. */
         const hf_ms most = pool->now + pool->config->request_timeout_ms;
         conn->attempt_deadline =
             conn->attempt_deadline + gap < most ? conn->attempt_deadline + gap : most;
@@ -207,14 +208,14 @@ static void serve_deadlines(hf_pool *pool) {
     }
 }
 
-/* What hf_pool_close() asked for, in the first tick after it. */
+/* The first tick after hf_pool_close() ends what is queued: callbacks run in a tick only. */
 static HF_RARE void begin_close(hf_pool *pool) {
     hf_error error;
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_QUEUE, NULL);
     hf_pool_drop_all(pool, &error);
 }
 
-/* Closing: what runs is cancelled, one after the other; connections that have become free of work go. */
+/* The pool closes: what runs is cancelled, the oldest on each connection first; connections without work are closed. */
 static void close_free(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *conn = &pool->conns[i];
@@ -229,7 +230,7 @@ static void close_free(hf_pool *pool) {
         return;
     }
     hf_endpoints_wipe(&pool->endpoints);
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* of a login that was not finished */
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* an unfinished login left secrets too */
         hf_conn_wipe(&pool->conns[i]);
     }
 }
@@ -249,7 +250,7 @@ static void arm(hf_pool *pool) {
 }
 
 static inline hf_ms next_tick(const hf_pool *pool) {
-    /* Work was left by the limit of a tick, by what its end brought, or was asked for since. */
+    /* Work may be left by a tick's limits, or have been brought by a callback, or asked for since the tick. */
     const bool left = pool->active || pool->close_begins ||
                       (pool->queue.head && (pool->fresh || pool->free || pool->refused));
     return left ? pool->now : hf_heap_next(&pool->heap);
@@ -283,8 +284,8 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
     arm(pool);
     pool->in_tick = false;
     pool->promised = next_tick(pool);
-    /* A request ended and no other took its place, or the pool is closed: whoever waits for it looks before sleeping
-     * again. */
+    /* A request ended and no other took its place, or the pool is closed: the answer is "now", so that a loop that
+     * waits for that looks before it sleeps again. */
     const bool ended = pool->n_queued + pool->n_in_flight < before;
     const bool closes = pool->closing && !was_closed && hf_pool_closed(pool);
     return ended || closes ? pool->now : pool->promised;

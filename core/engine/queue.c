@@ -40,7 +40,7 @@ void hf_request_arm(hf_pool *pool, hf_request *request) {
     hf_heap_set(&pool->heap, &request->timer, at);
 }
 
-/* The rows of the attempt that is over count no longer, unless what is asked next is whether they do. */
+/* The attempt is over, and its rows are void, unless the question that comes next is whether they count. */
 static void start_over(hf_request *request) {
     request->conn = NULL;
     if (hf_stage_of(request) != HF_STAGE_ASK) {
@@ -139,15 +139,15 @@ void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
     while (pool->waiting.head) {
         hf_request_drop(pool, pool->waiting.head, error);
     }
-    while (last && dropped != last) { /* what a callback submits meanwhile is not among them */
+    while (last && dropped != last) { /* what a callback submits meanwhile stays */
         dropped = pool->queue.head;
         hf_request_drop(pool, pool->queue.head, error);
     }
 }
 
-/* Its deadline has passed, or it is to end: while it waits for a connection. */
+/* A request's deadline has passed, or it was cancelled, while it waits for a connection. */
 static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
-    /* Why there is no connection is the better half of the answer. */
+    /* "Timed out in the queue" tells little: the message says why there is no connection. */
     if (HF_WITH_WORDS && error->code == HF_ERR_TIMEOUT && pool->n_up == 0 &&
         pool->last_error.code != HF_OK) {
         char why[HF_MESSAGE_BYTES];
@@ -160,7 +160,7 @@ static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *err
 void hf_request_due(hf_pool *pool, hf_request *request) {
     const bool late = pool->now >= request->deadline;
     hf_error error;
-    if (!late && !(request->flags & HF_REQUEST_CANCEL)) { /* its own wait is over */
+    if (!late && !(request->flags & HF_REQUEST_CANCEL)) { /* the request's own wait is over */
         unlink_queued(pool, request);
         to_head(pool, request);
         return;

@@ -1,6 +1,6 @@
-/* Requests: their queue, their waits, their ends.
+/* Requests outside a flight: queued, waiting for a time of their own, ended.
  *
- * A request that is ours (HF_REQUEST_IN) is in exactly one place: pool->queue, pool->waiting, or the flight of
+ * A request that is the pool's (HF_REQUEST_IN) is in exactly one place: pool->queue, pool->waiting, or the flight of
  * request->conn. It leaves by hf_request_end(), once.
  */
 #ifndef HF_QUEUE_H
@@ -10,7 +10,7 @@
 
 void hf_queue_push_front(hf_queue *queue, hf_request *request);
 void hf_queue_remove(hf_queue *queue, hf_request *request);
-/* Behind all others. */
+/* Appends the request. */
 static inline void hf_queue_push(hf_queue *queue, hf_request *request) {
     request->next = NULL;
     request->prev = queue->tail;
@@ -21,7 +21,7 @@ static inline void hf_queue_push(hf_queue *queue, hf_request *request) {
     }
     queue->tail = request;
 }
-/* Takes the head out; there is one. */
+/* Takes the head out. The queue must not be empty. */
 static inline hf_request *hf_queue_take(hf_queue *queue) {
     hf_request *request = queue->head;
     queue->head = request->next;
@@ -34,26 +34,28 @@ static inline hf_request *hf_queue_take(hf_queue *queue) {
     return request;
 }
 
-/* Back to the head of the queue; tells on_restart if rows were delivered. */
+/* Puts a request that is in no queue at the queue's head; on_restart if rows were delivered. */
 void hf_request_requeue(hf_pool *pool, hf_request *request);
-/* The request waits by itself for delay_ms, then goes to the head of the queue. */
+/* A request that is in no queue waits for delay_ms, then goes to the queue's head. */
 void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
-/* The request is over, in no queue any more: on_done. error may be request->error itself or NULL. */
+/* Ends a request that is in no queue: on_done, which may submit it again. error is copied; NULL or request->error
+ * itself leave what is there. */
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error);
-/* What a request is told that ends while no attempt of it is under way: NOT_SENT, FAILED if one was undone by
- * the server, UNKNOWN if one may have run. */
+/* The outcome of a request that ends while no attempt of it is under way: NOT_SENT; FAILED if the server undid an
+ * earlier attempt; UNKNOWN if one may have run. */
 hf_outcome hf_request_unsent(const hf_request *request);
-/* The same as facts of a verdict: HF_FACT_MAYBE_RAN, HF_FACT_RAN_BEFORE. */
+/* A request's earlier attempts as facts of a verdict: HF_FACT_MAYBE_RAN, HF_FACT_RAN_BEFORE. */
 uint32_t hf_request_past(const hf_request *request);
-/* Ends a request that is queued or waiting, with that. */
+/* Ends a request that is queued or waiting, with hf_request_unsent() as its outcome. */
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Ends every request that is queued or waiting. */
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error);
-/* The timer of a request that is queued or waiting is due: it was cancelled, is out of time, or its wait is over. */
+/* The timer of a request that is queued or waiting is due: the request was cancelled, its deadline has passed, or its
+ * wait is over. */
 void hf_request_due(hf_pool *pool, hf_request *request);
-/* Arms the request's timer for the next of these. */
+/* Arms the request's timer: for now if it was cancelled, else for its deadline or the end of its wait. */
 void hf_request_arm(hf_pool *pool, hf_request *request);
-/* The request's COMMIT does not wait for a synchronous standby, or not any more. */
+/* The request's COMMIT no longer counts as waiting for a synchronous standby, or as left. */
 void hf_request_hangs_no_more(hf_pool *pool, hf_request *request);
 
 #endif

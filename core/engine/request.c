@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-/* How an application reads what a request gives. Rows, columns and fields lie encoded in the receive
- * buffer; the driver that put them there decodes them. Invariant of a row: at is where value number
- * `column` begins; hf_row_next() moves both, and answers false after the last. */
+/* How an application reads what a request gives. Rows, columns and fields lie encoded in the receive buffer; the
+ * driver that put them there decodes them. Invariant of a row: `at` is where value number `column` begins;
+ * hf_row_next() moves both, and answers false after the last value. */
 
 hf_value hf_text(const char *text) {
     return (hf_value){ .data = text, .bytes = text ? strlen(text) : 0 };

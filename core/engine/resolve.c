@@ -23,11 +23,12 @@ void hf_resolve_role(hf_request *request) {
     if (HF_WITH_RESOLVE) {
         request->stage = HF_STAGE_ROLE;
     } else {
-        request->flags |= HF_REQUEST_ROLE_SEEN; /* unasked: it runs again, once */
+        /* A build that cannot ask runs the request again, once. */
+        request->flags |= HF_REQUEST_ROLE_SEEN;
     }
 }
 
-/* Has a request_timeout passed since then? */
+/* Has request_timeout passed since that time? */
 static bool has_passed(const hf_pool *pool, hf_ms since) {
     const uint32_t ms = pool->config->request_timeout_ms;
     return ms != 0 && ms != HF_FOREVER && pool->now - since >= ms;
@@ -43,14 +44,15 @@ static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
            (hf_request_may_retry(pool, request) ? 0 : (uint32_t)HF_FACT_SPENT);
 }
 
-/* Nobody will ever know. */
+/* The server's answer settles that the COMMIT's fate cannot be known. */
 static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
     hf_error error;
     hf_error_set(&error, HF_ERR_UNRESOLVED, HF_PHASE_QUERY, why);
     hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* No verdict, and no more questions: why not. */
+/* The time for asking is over, or the request must end, and the COMMIT's fate is not known. why: what the last
+ * question brought. */
 static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     const hf_pool *pool = conn->pool;
     hf_error error;
@@ -67,16 +69,17 @@ static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* Between two questions. */
+/* The wait between two questions, in ms. */
 static uint32_t delay_of(const hf_pool *pool) {
     const uint32_t delay = pool->config->retry_delay_ms;
     return delay < HF_ASK_MS_MIN ? HF_ASK_MS_MIN : delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX;
 }
 
-/* The transaction is still in progress. Once its COMMIT had its time, it waits for a synchronous standby. */
+/* The transaction is still in progress. A COMMIT that had its request_timeout and still is, waits for a synchronous
+ * standby. */
 static void in_progress(hf_pool *pool, hf_request *request) {
     if (has_passed(pool, request->commit_at) && !(request->flags & HF_REQUEST_HANGS)) {
-        hf_request_hangs_no_more(pool, request); /* it is not only thought to any more */
+        hf_request_hangs_no_more(pool, request); /* no longer LEFT: now known to hang */
         request->flags |= HF_REQUEST_HANGS;
         if (pool->hanging++ == 0) {
             pool->hanging_since = request->asked_at;
@@ -84,15 +87,16 @@ static void in_progress(hf_pool *pool, hf_request *request) {
     }
 }
 
-/* It was not committed. */
+/* The transaction was not committed: its request runs again, or ends. */
 static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
-    request->asked_at = HF_NEVER; /* the next COMMIT has its questions' time anew */
+    request->asked_at = HF_NEVER; /* the next COMMIT may be asked about as long */
     request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
     hf_request_hangs_no_more(pool, request);
     if (verdict.action == HF_ACTION_FREE) {
-        request->flags |= HF_REQUEST_UNDONE; /* an earlier run's: of this one it is no re-send */
+        /* The COMMIT was an earlier run's: this run has sent nothing yet. */
+        request->flags |= HF_REQUEST_UNDONE;
         hf_request_requeue(pool, request);
     } else if (verdict.action == HF_ACTION_AGAIN) {
         request->retries++;
@@ -104,13 +108,13 @@ static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     }
 }
 
-/* The request met a server that takes no writes, and has no time to be run again. */
+/* The request met a server that takes no writes, and must end before that server was asked. */
 static void end_without_role(hf_conn *conn, hf_request *request, hf_verdict verdict) {
     hf_cancel_error(conn, request, &request->error);
     hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
 }
 
-/* Whether the server takes writes is known now. */
+/* The question whether the server takes writes was answered, or refused. */
 static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
     hf_pool *pool = conn->pool;
     request->stage = HF_STAGE_RUN;
@@ -127,11 +131,11 @@ static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, h
         hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");
         memcpy(why->sqlstate, "25006", sizeof why->sqlstate);
     } else if (hf_conn_serving(conn) && hf_flight_send(conn) > 0) {
-        request->flags |= HF_REQUEST_ROLE_SEEN; /* here, and not where nobody was asked */
+        request->flags |= HF_REQUEST_ROLE_SEEN; /* only here: another server was not asked */
     }
 }
 
-/* Nobody can say what became of the COMMIT: why. */
+/* The request ends as UNKNOWN: fate or *why says why nobody can tell what became of its COMMIT. */
 static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const hf_error *why) {
     hf_pool *pool = conn->pool;
     switch (fate) {
@@ -161,7 +165,7 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const 
     }
 }
 
-/* What became of the COMMIT, so far as the server knows. */
+/* The question about the COMMIT was answered, or refused. */
 static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
     const hf_fate fate = (hf_fate)request->fate;
     if (verdict.action == HF_ACTION_ASK_LATER) {
@@ -173,7 +177,7 @@ static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict,
     } else {
         end_unknown(conn, request, fate, why);
     }
-    if (fate == HF_FATE_STANDBY) { /* the wrong role */
+    if (fate == HF_FATE_STANDBY) { /* also when the request ended: the connection goes */
         hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
     }
 }
@@ -227,10 +231,11 @@ void hf_resolve_held(hf_conn *conn, hf_request *request) {
         hf_cancel_error(conn, request, &request->error);
     }
     int r = pool->config->driver->submit(&conn->session, &conn->io, request);
-    HF_ASSERT(r == 1); /* it is alone in flight, and all of it was sent */
+    HF_ASSERT(r == 1); /* the request is alone in flight, and tx is empty */
 }
 
-/* Was its attempt cut short by a cancel, or a deadline of the attempt? */
+/* The verdict on a request whose ROLLBACK was answered or lost. One that a time-out or a cancel cut short may have
+ * another try. */
 static hf_verdict rolled_back(hf_pool *pool, const hf_request *request, hf_ending ending) {
     const int code = request->error.code;
     return hf_verdict_of_rollback(ending, code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED,

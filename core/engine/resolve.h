@@ -7,9 +7,9 @@
  *                                     |---in progress--> ASK again; from its deadline on it hangs, for max_outage
  *                                     `---another incarnation, forgotten, refused--> UNKNOWN
  *
- * The rows that were delivered count if it was committed, so that asking does not void them. A question spends no
- * re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write is
- * handed out meanwhile (dispatch.c).
+ * The rows that were delivered count if the transaction was committed, so asking does not void them. A question spends
+ * no re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write
+ * is handed out meanwhile (dispatch.c).
  *
  * The other question is whether the server takes writes, before a request that met a read-only one runs again.
  */
@@ -18,20 +18,21 @@
 
 #include "internal.h"
 
-/* All but the request's COMMIT is done. */
+/* The held request has run, and its transaction is open: sends the COMMIT, or a ROLLBACK if it must not commit. */
 void hf_resolve_held(hf_conn *conn, hf_request *request);
-/* The ROLLBACK in its place was answered, or lost: its end, or another try. True: to the head of the queue. */
+/* The ROLLBACK in place of the COMMIT was answered, or lost with its connection: the request ends, or has another try.
+ * roll_back_lost: true, the request is to go to the queue's head. */
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
 bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
-/* The answer to its COMMIT was lost: from now on the server is asked what became of it. */
+/* The answer to the request's COMMIT was lost: from now on the server is asked what became of it. */
 void hf_resolve_begin(hf_request *request);
-/* The request met a read-only server, and is in the queue again: before it runs the server is asked whether it takes
+/* The request met a read-only server, and is in the queue again: before it runs, the server is asked whether it takes
  * writes (SEMANTICS 21). */
 void hf_resolve_role(hf_request *request);
-/* The question was answered, or refused (*why). True: not by a primary, the connection must be given up because of
- * *why. */
+/* The question about this request was answered, or refused (*why). True: the server cannot answer it (it is a standby,
+ * say) and the connection must be given up because of *why. */
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
-/* The connection was lost under it: true, it is asked again; false, it ended. */
+/* The connection was lost before the question was answered. True: it is asked again; false: the request ended. */
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error);
 /* Have COMMITs waited for a synchronous standby for longer than max_outage? */
 bool hf_pool_hangs_too_long(const hf_pool *pool);

@@ -35,7 +35,8 @@ uint32_t hf_pool_lost(hf_conn *conn) {
     }
     uint32_t delay = hf_outage_lost(outage, pool->config, hf_pool_random(pool));
     if (delay == 0 && outage->attempt > 1) {
-        delay = 1; /* retry_delay 0: at once, but never within one tick for ever */
+        /* With retry_delay 0 a dial follows at once, but in the next tick: one tick must end. */
+        delay = 1;
     }
     outage->next_dial = pool->now + delay;
     return delay;

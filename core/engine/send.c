@@ -2,7 +2,7 @@
 
 #include "queue.h"
 
-/* It can never be sent. */
+/* A request that can never be sent ends with the driver's reason, or with code if there is none. */
 static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
     hf_error *error = &conn->io.error;
     if (error->code == HF_OK) {
@@ -12,7 +12,7 @@ static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) 
     error->code = HF_OK;
 }
 
-/* The question is in flight. */
+/* A question about a COMMIT is in flight: the time for asking runs from the first one. */
 static void asking(const hf_pool *pool, hf_request *request) {
     if (request->stage == HF_STAGE_ROLE) {
         return;
@@ -28,7 +28,7 @@ int hf_flight_send(hf_conn *conn) {
     const hf_driver *driver = pool->config->driver;
     hf_request *request = pool->queue.head;
     if (HF_WITH_PREPARED &&
-        (request->flags & HF_REQUEST_REPREPARED)) { /* what was prepared here may be gone too */
+        (request->flags & HF_REQUEST_REPREPARED)) { /* the one prepared here may be gone too */
         driver->forget(&conn->session, &conn->io, request);
     }
     int r = driver->submit(&conn->session, &conn->io, request);
@@ -45,7 +45,7 @@ int hf_flight_send(hf_conn *conn) {
     if (hf_asks(request)) {
         asking(pool, request);
     } else {
-        if (request->on_send) { /* nothing of it has left tx yet */
+        if (request->on_send) { /* the request is in tx, and no byte of it with the server */
             request->on_send(request);
         }
         request->attempts++;

@@ -1,20 +1,20 @@
-/* Requests into flight. */
+/* A connection's flight: the requests that were encoded on it, oldest first. */
 #ifndef HF_SEND_H
 #define HF_SEND_H
 
 #include "queue.h"
 
-/* Encodes the request at the head of the queue on this connection: 1 in flight, 0 no room now, -1 it ended (could
- * never be sent). */
+/* Encodes the queue's head into this connection's tx. 1: it is in flight; 0: no room in tx now; -1: it ended, because
+ * it can never be sent. The queue must not be empty. */
 int hf_flight_send(hf_conn *conn);
-/* Starts the clock of the oldest in flight. */
+/* The oldest request in flight is the one the server works at: request_timeout runs for it from now. */
 static inline void hf_flight_clock(hf_conn *conn) {
     uint32_t ms = conn->pool->config->request_timeout_ms;
     bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
     conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
     conn->spared = false;
 }
-/* Takes the oldest out of flight; there is one. */
+/* Takes the oldest request out of flight. The flight must not be empty. */
 static inline hf_request *hf_flight_take(hf_conn *conn) {
     hf_request *request = hf_queue_take(&conn->flight);
     conn->n_flight--;

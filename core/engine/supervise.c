@@ -27,7 +27,7 @@ static void all_idle(hf_pool *pool) {
     }
 }
 
-/* No connection is usable, and none will be tried for: everything that waits ends with last_error. */
+/* Gives up: no connection is usable, none will be dialled, and every queued request ends with last_error. */
 static void give_up(hf_pool *pool) {
     all_idle(pool);
     hf_outage_reset(&pool->outage);
@@ -36,7 +36,7 @@ static void give_up(hf_pool *pool) {
     hf_pool_drop_all(pool, &pool->last_error);
 }
 
-/* A dial was refused for good: no other is tried with the same credentials. */
+/* A dial was refused for good: no other one is made with the same credentials. */
 static void refused(hf_pool *pool, const hf_error *error) {
     pool->last_error = *error;
     pool->extra_refused = true;
@@ -45,19 +45,19 @@ static void refused(hf_pool *pool, const hf_error *error) {
         give_up(pool);
         return;
     }
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* none of the others asks the same again */
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) { /* the others would meet the same refusal */
         if (!hf_conn_up(&pool->conns[i]) && pool->conns[i].fsm.state != HF_IDLE) {
             hf_conn_close(&pool->conns[i]);
         }
     }
 }
 
-/* Its whole text becomes its message. */
+/* The error's whole text becomes its message, so that its code and limit can say that the pool gave up. */
 static void reason_as_message(hf_error *error) {
     static const char trying[] = "the connection was still being made";
     char why[HF_MESSAGE_BYTES];
     size_t length = hf_error_text(error, why, sizeof why);
-    bool failed = error->code != HF_OK; /* else the first try outlasted the outage's limit */
+    bool failed = error->code != HF_OK; /* HF_OK: the first dial outlasted the outage's limit */
     hf_error_message(error, failed ? why : trying, failed ? length : sizeof trying - 1);
     error->from_server = false;
     error->system = 0;
@@ -67,7 +67,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
     if (!hf_pool_in_outage(pool) || hf_is_never(pool->outage.since) || pool->closing) {
         return;
     }
-    if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the same credentials again? once is enough */
+    if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the next dial would be refused too */
         pool->refused = true;
         give_up(pool);
         return;
@@ -79,7 +79,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
     if (limit == HF_LIMIT_NONE) {
         return;
     }
-    /* What was last seen, and that it was the last try. */
+    /* last_error stays the reason; the code and the limit say that there is no further try. */
     hf_error *error = &pool->last_error;
     if (HF_WITH_WORDS) {
         reason_as_message(error);
@@ -94,7 +94,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
 
 /* --- the machine --- */
 
-/* An attempt has come so far. */
+/* Goes on with an attempt that has come as far as `come`. */
 static void connected(hf_conn *conn, hf_connect come) {
     if (come == HF_CONNECT_FAILED) {
         fail(conn, &conn->io.error);
@@ -118,7 +118,7 @@ void hf_conn_want(hf_conn *conn) {
     step(conn, HF_EV_WANT, NULL);
 }
 
-/* Nobody knows whether it still is there: probed, unless what runs on it will show it. */
+/* Probes a connection whose server may be gone, unless the answer to what runs on it will tell. */
 static void suspect(hf_conn *conn) {
     if (hf_conn_serving(conn) && conn->n_flight == 0) {
         step(conn, HF_EV_DUE, NULL);
@@ -134,18 +134,19 @@ void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
     }
 }
 
-/* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline says so. */
+/* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline has passed. Order: the backoff
+ * before the transition is noted, requests in flight after the link, giving up last. */
 static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
     bool was_up = hf_conn_up(conn);
-    if (conn->dial.phase == HF_PHASE_LOGIN) { /* has anybody said that the password is right? */
+    if (conn->dial.phase == HF_PHASE_LOGIN) { /* has the server shown that the password is right? */
         if (conn->io.proof == HF_PROOF_VERIFIED) {
             pool->password_good = true;
         } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
             pool->passwords++;
         }
     }
-    if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person has to hear of */
+    if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person must hear of */
         pool->last_error = *error;
     }
     if (was_up) {
@@ -162,7 +163,7 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool_check_give_up(pool);
 }
 
-/* The attempt or the connection failed: classified, then LOST or REFUSED. error may be conn->io.error. */
+/* The attempt or the connection failed: its error's class makes that LOST or REFUSED. error may be conn->io.error. */
 static void fail(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (hf_conn_up(conn) ||
@@ -174,7 +175,7 @@ static void fail(hf_conn *conn, const hf_error *error) {
     refused(pool, error);
 }
 
-/* Everything it holds ends: its links within their time, or at once. */
+/* Ends everything that the connection holds: links within their time to close, or at once. */
 static void leave(hf_conn *conn, bool at_once) {
     hf_error error;
     step(conn, HF_EV_CLOSE, NULL);
@@ -199,7 +200,7 @@ void hf_conn_abort(hf_conn *conn) {
     leave(conn, true);
 }
 
-/* A connection came up: the others follow. */
+/* A connection came up: the outage's schedule is over for the others, which follow spread by jitter. */
 static void others_follow(hf_pool *pool) {
     pool->password_good = true;
     hf_outage_up(&pool->outage);
@@ -213,7 +214,7 @@ static void others_follow(hf_pool *pool) {
     }
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         hf_conn *other = &pool->conns[i];
-        /* Sooner than it would have asked, or later: those that waited for this one ask all at once. */
+        /* The other one may be due sooner than this, or later: all that waited for the canary ask at one moment. */
         if (other->fsm.state == HF_BACKOFF && other->fsm.deadline > pool->now) {
             hf_fsm_defer(&other->fsm, pool->now + hf_pool_spread(pool));
             hf_conn_settle(other);
@@ -221,7 +222,7 @@ static void others_follow(hf_pool *pool) {
     }
 }
 
-/* Logged in: the session may serve. */
+/* Login and session set-up are complete: the connection is HEALTHY. */
 static void up(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     conn->dial.phase = HF_PHASE_QUERY;
@@ -240,7 +241,7 @@ static void up(hf_conn *conn) {
     }
 }
 
-/* Acts on what became of the connection. */
+/* Acts on what became of the connection in a step of its work. */
 static HF_RARE void apply(hf_conn *conn, hf_turn turn) {
     switch (turn) {
     case HF_TURN_UP: up(conn); break;
@@ -254,7 +255,7 @@ static HF_RARE void apply(hf_conn *conn, hf_turn turn) {
 
 /* --- bytes --- */
 
-/* Reads what there is, and acts on it. False: the link that was read is the connection's no more. */
+/* Reads what the link has, and acts on it. False: the connection no longer has that link. */
 static inline bool take_in(hf_conn *conn) {
     hf_reading reading = { .link = conn->dial.link };
     hf_turn turn = hf_conn_read(conn, &reading);
@@ -268,14 +269,14 @@ static inline bool take_in(hf_conn *conn) {
     return true;
 }
 
-/* The same, and sends what came of it. */
+/* Reads what the link has, and writes what the answers to it left in tx. */
 static void exchange(hf_conn *conn) {
     if (take_in(conn) && conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
         hf_conn_flush(conn);
     }
 }
 
-/* What the server said last may lie unread: that is the better reason. */
+/* A write failed. The server's last words may lie unread in the link, and are the better reason. */
 HF_RARE bool hf_conn_write_failed(hf_conn *conn, int code) {
     hf_error error;
     hf_link_error(conn, &error, code);
@@ -326,7 +327,7 @@ void hf_conn_serve(hf_conn *conn) {
     hf_conn_settle(conn);
 }
 
-/* The state's own deadline has passed. */
+/* The deadline of the connection's state has passed. */
 static void state_due(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const hf_config *config = pool->config;
@@ -367,7 +368,7 @@ static void state_due(hf_conn *conn) {
 
 void hf_conn_due(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    serve_links(conn); /* what has arrived is read before a deadline is judged */
+    serve_links(conn); /* what has arrived is read before a deadline is judged (SEMANTICS 22) */
     if (conn->closing_deadline <= pool->now) {
         hf_link_close_now(conn);
     }

@@ -1,9 +1,9 @@
 #include "holdfast/backoff.h"
 
-/* Pure arithmetic. A delay never exceeds the schedule's, and never wraps: the product of two 32-bit
+/* Backoff: pure arithmetic. A delay never exceeds the schedule's, and never wraps, because a product of two 32-bit
  * numbers is never taken beyond the longest delay. */
 
-/* The longest that can be said: above it lie HF_UNSET and HF_FOREVER. */
+/* The longest delay that can be set: above it lie HF_UNSET and HF_FOREVER. */
 #define HF_DELAY_MAX (HF_UNSET - 1)
 
 uint32_t hf_backoff_jitter(uint32_t delay_ms, const hf_config *config, uint32_t random) {

@@ -2,20 +2,20 @@
 
 #include <string.h>
 
-/* Two tables: one for what holdfast itself found, one for what a server said. Invariants: every error has
- * a class, and an unlisted one the milder of those that are true: what is not known to be hopeless is
- * tried again while connecting, and a statement is only ever tried again for a listed reason.
+/* Two tables: one for what holdfast itself found, one for what a server said. Invariants: every error has a class, and
+ * an unlisted one the milder of those that are true: what is not known to be hopeless is tried again while connecting,
+ * and a statement is only ever tried again for a listed reason.
  *
  * Where the rules leave room:
- *  - Bytes behind the TLS answer (HF_ERR_TLS_INJECTED) end the attempt and are retried like a reset: nothing
- *    of ours was sent but the request for TLS, and each attempt starts afresh. For good would let whoever can
- *    add one byte stop the client, where a reset cannot.
+ *  - Bytes behind the TLS answer (HF_ERR_TLS_INJECTED) end the attempt and are retried like a reset: nothing of ours
+ *    was sent but the request for TLS, and each attempt starts afresh. Were the server refused for good, whoever can
+ *    add one byte could stop the client, where a reset cannot.
  *  - A server's words before TLS is up are nobody's: they decide nothing (CVE-2024-10977).
- *  - In login, what we asked for and cannot have (22xxx, 42xxx, 0A000) is refused for good, but once a SCRAM proof
- *    was verified only a wrong start-up parameter is (22023, 42704): then it is mostly a pooler that speaks, of a
- *    server that it cannot reach. Anything else in login is a failed attempt.
- *  - On a statement, an ERROR with its ReadyForQuery is the statement's own whatever its code: postgres_fdw and
- *    dblink raise what their own connections met (08006, 57P01) as a plain ERROR, and the link is healthy.
+ *  - In login, what we asked for and cannot have (22xxx, 42xxx, 0A000) is refused for good, but once a SCRAM proof was
+ *    verified only a wrong start-up parameter is (22023, 42704): then the speaker is mostly a pooler that cannot reach
+ *    its server. Anything else in login is a failed attempt.
+ *  - On a statement, an ERROR with its ReadyForQuery is the statement's own whatever its code: postgres_fdw and dblink
+ *    raise what their own connections met (08006, 57P01) as a plain ERROR, and the link is healthy.
  */
 
 enum {
@@ -32,7 +32,7 @@ typedef struct hf_rule {
     uint8_t class;
 } hf_rule;
 
-/* The first that fits decides. */
+/* The first rule that fits decides. */
 // clang-format off
 static const hf_rule hf_rules[] = {
     /* connection exceptions */
@@ -41,7 +41,7 @@ static const hf_rule hf_rules[] = {
     { "08004", 0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
     { "08",    0,   HF_AT_STATEMENT, HF_CLASS_CONNECTION },
     { "08",    0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
-    /* the server goes, or is not there yet */
+    /* the server shuts down, or is not ready yet */
     { "57P03", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
     { "53300", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
     { "53",    0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
@@ -52,22 +52,22 @@ static const hf_rule hf_rules[] = {
     { "42",    0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
     { "22",    0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
     { "0A000", 0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
-    /* the transaction again */
+    /* the transaction may succeed when run again */
     { "40001", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
     { "40P01", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
     { "40003", 0,   HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
     { "XXA00", 0,   HF_AT_STATEMENT, HF_CLASS_COMMITTED },
-    /* what passes */
+    /* a shortage that passes */
     { "53000", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
     { "53100", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
     { "53200", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
     { "58030", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
     { "55P03", 0,   HF_AT_STATEMENT, HF_CLASS_BUSY },
-    /* the plan again */
+    /* the statement has to be prepared again */
     { "26000", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
     { "42P05", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
     { "57014", 0,   HF_AT_STATEMENT, HF_CLASS_CANCELLED },
-    /* all others */
+    /* all other SQLSTATEs */
     { "",      0,   HF_AT_STATEMENT, HF_CLASS_STATEMENT },
     { "",      0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
 };
@@ -114,12 +114,12 @@ static hf_class classify_server(const hf_error *error, bool read_only) {
         return HF_CLASS_REPREPARE;
     }
     while (!fits(rule, error, at)) {
-        rule++; /* the last two fit all */
+        rule++; /* one of the last two rules fits everything */
     }
     return (hf_class)rule->class;
 }
 
-/* The caller's errors: a statement's own fault, but a login that does not fit its buffer never will. */
+/* Errors of the API are the statement's own fault; but a login that does not fit its buffer never will. */
 static hf_class classify_api(const hf_error *error) {
     switch ((hf_phase)error->phase) {
     case HF_PHASE_RESOLVE:
@@ -174,11 +174,11 @@ hf_class hf_classify(const hf_error *error, bool read_only) {
     case HF_ERR_AUTH_PASSWORD: return HF_CLASS_PERMANENT;
     case HF_ERR_SERVER: return classify_server(error, read_only);
     }
-    return HF_CLASS_RECONNECT; /* a code that is none: the link cannot be trusted */
+    return HF_CLASS_RECONNECT; /* an unknown code: the link cannot be trusted */
 }
 
-/* What pgbouncer and pgpool-II say of a wrong password, each with words of its own before it. A pooler that cannot log
- * in to its server says so first: "server login failed: FATAL password authentication failed". */
+/* pgbouncer and pgpool-II blame a wrong password with these words, behind words of their own. A pooler that cannot log
+ * in to its server says that first: "server login failed: FATAL password authentication failed". */
 static bool blames_password(const char *message) {
     const char *words = strstr(message, "authentication failed"), *colon = strchr(message, ':');
 

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 
-/* Invariant: current < count, or both are 0. */
+/* Which endpoint is dialled next. Invariant: current < count, or both are 0. */
 
 void hf_endpoints_init(hf_endpoints *endpoints, const hf_config *config) {
     *endpoints = (hf_endpoints){ .count = config->n_hosts };

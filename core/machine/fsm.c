@@ -50,7 +50,7 @@ static bool up(hf_state state) {
     return state == HF_HEALTHY || state == HF_PROBING;
 }
 
-/* How long a state may last; HF_FOREVER: it has no deadline. */
+/* How many ms a state may last; HF_FOREVER: the state has no deadline. */
 static uint32_t longest(hf_state state, hf_state lost_from, const hf_policy *policy) {
     switch (state) {
     case HF_CONNECTING: return policy->connect_timeout_ms;

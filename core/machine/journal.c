@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 
-/* Invariant: the entries are those numbered [count - HF_JOURNAL_ENTRIES, count), each at its number modulo
- * the ring's size. The size is a power of two, so that this holds when count wraps. */
+/* The ring of the last transitions. Invariant: the entries are those numbered [count - HF_JOURNAL_ENTRIES, count),
+ * each at its number modulo the ring's size. The size is a power of two, so that this holds when count wraps. */
 
 _Static_assert(HF_JOURNAL_ENTRIES > 0 && (HF_JOURNAL_ENTRIES & (HF_JOURNAL_ENTRIES - 1)) == 0,
                "HF_JOURNAL_ENTRIES must be a power of two: make it 16, 32, 64 …");

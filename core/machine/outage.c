@@ -95,7 +95,7 @@ hf_limit hf_outage_given_up(const hf_outage *outage, const hf_config *config, hf
         return HF_LIMIT_MAX_OUTAGE;
     }
     if (config->max_outage_ms == 0 && !outage->up &&
-        outage->attempt > config->connect_retries) { /* never more than HF_FOREVER */
+        outage->attempt > config->connect_retries) { /* never true when that is HF_FOREVER */
         return HF_LIMIT_CONNECT_RETRIES;
     }
     return HF_LIMIT_NONE;

@@ -38,7 +38,7 @@ static hf_verdict end(hf_outcome outcome) {
     return (hf_verdict){ .action = HF_ACTION_END, .outcome = (uint8_t)outcome };
 }
 
-/* Another try would help: is there one? */
+/* Another attempt would help: gives up if a limit rules it out. */
 static hf_verdict try_again(hf_action action, uint32_t facts) {
     hf_verdict verdict = { .action = (uint8_t)action,
                            .outcome = (uint8_t)hf_verdict_unsent(facts) };
@@ -54,7 +54,7 @@ static hf_verdict try_again(hf_action action, uint32_t facts) {
     return verdict;
 }
 
-/* Is it the statement itself that the server refused, for good or for now? Then it is no reason to run again what may
+/* Did the server refuse the statement itself, for good or for now? Such a refusal is no reason to run again what may
  * have had its effect. */
 static bool is_refusal(hf_class class, uint32_t facts) {
     switch (class) {
@@ -91,18 +91,18 @@ static hf_verdict unproved(hf_ending ending, hf_class class, hf_replay replay, h
     return verdict;
 }
 
-/* 57014, without effect. */
+/* 57014, and the statement had no effect. */
 static hf_action cancelled(hf_replay replay, uint32_t facts) {
     const bool read = (facts & HF_FACT_READ_ONLY) || replay == HF_REPLAY_SAFE;
     const bool first = (facts & HF_FACT_PATIENT) && !(facts & HF_FACT_CANCELLED_ONCE);
 
     if ((facts & HF_FACT_CANCEL_OUT) && !(facts & HF_FACT_CANCELLED)) {
-        return HF_ACTION_FREE; /* meant for one that was answered just before */
+        return HF_ACTION_FREE; /* the cancel was meant for a request answered just before */
     }
     return (facts & HF_FACT_CANCELLED) || (read && first) ? HF_ACTION_AGAIN : HF_ACTION_END;
 }
 
-/* The database refused it, and undid it. */
+/* The database refused the statement, and undid it. */
 static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
     hf_action action = HF_ACTION_END;
 
@@ -139,8 +139,7 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
         if (!(facts & (HF_FACT_OWN_SETTING | HF_FACT_ROLE_SEEN))) {
             break;
         }
-        return end(
-            hf_verdict_unsent(facts)); /* never elsewhere, without what the session has set */
+        return end(hf_verdict_unsent(facts)); /* another session lacks what this one has set */
     case HF_CLASS_NONE:
     case HF_CLASS_NOT_READY:
     case HF_CLASS_COMMITTED:
@@ -152,7 +151,7 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
 
 /* The server said OK, and not all of it could be taken. */
 static hf_verdict ok_but(uint32_t facts) {
-    if (HF_WITH_RESOLVE && (facts & HF_FACT_UNTICKETED)) { /* without a ticket, then */
+    if (HF_WITH_RESOLVE && (facts & HF_FACT_UNTICKETED)) { /* runs again without a ticket */
         return facts & HF_FACT_MUST_END ? end(HF_OUTCOME_FAILED)
                                         : (hf_verdict){ .action = HF_ACTION_FREE };
     }
@@ -175,7 +174,7 @@ hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_
     return refused(class, replay, facts);
 }
 
-/* Nobody can say, at least not now. */
+/* No server can say now what became of the COMMIT. */
 static hf_verdict ask_again(hf_action action, uint32_t facts) {
     const bool over = facts & (HF_FACT_MUST_END | HF_FACT_ASKED_ENOUGH);
     return over ? end(HF_OUTCOME_UNKNOWN) : (hf_verdict){ .action = (uint8_t)action };

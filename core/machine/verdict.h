@@ -17,82 +17,77 @@ typedef enum hf_ending {
                         a deadline of ours, a broken protocol */
 } hf_ending;
 
-/* What is known of the attempt, of the request, of its session. */
+/* Facts: what is known of the attempt, the request, the session and the server. */
 enum {
     /* The attempt. */
     HF_FACT_SENT = 1 << 0,     /* the last byte that can have an effect was handed to the link */
-    HF_FACT_RAN = 1 << 1,      /* something of it was executed, or may have been */
-    HF_FACT_BOUND = 1 << 2,    /* the error came behind its BindComplete … */
-    HF_FACT_COMPLETE = 1 << 3, /* … behind its last CommandComplete */
-    HF_FACT_HELD = 1 << 4,     /* it runs in a transaction whose COMMIT is a flight of its own */
+    HF_FACT_RAN = 1 << 1,      /* part of the attempt was executed, or may have been */
+    HF_FACT_BOUND = 1 << 2,    /* the ErrorResponse came after BindComplete … */
+    HF_FACT_COMPLETE = 1 << 3, /* … after the last CommandComplete */
+    HF_FACT_HELD = 1 << 4,     /* the transaction's COMMIT is a flight of its own */
     /* The request. */
-    HF_FACT_SELF_COMMITS =
-        1 << 5, /* it can have an effect before its transaction commits: CALL, VACUUM … */
-    HF_FACT_MAYBE_RAN = 1 << 6,  /* an earlier attempt may have had an effect */
-    HF_FACT_RAN_BEFORE = 1 << 7, /* an earlier attempt was executed, without effect */
-    HF_FACT_MUST_END =
-        1 << 8, /* not again, whatever happened: cancelled, out of time, the pool is closing */
-    HF_FACT_SPENT = 1 << 9,       /* max_retries re-sends were counted */
-    HF_FACT_PATIENT = 1 << 10,    /* it waits for a lock, and outlives a foreign cancel once */
-    HF_FACT_REPREPARED = 1 << 11, /* its one re-prepare was spent */
+    HF_FACT_SELF_COMMITS = 1 << 5, /* CALL, VACUUM …: effects before its transaction's COMMIT */
+    HF_FACT_MAYBE_RAN = 1 << 6,    /* an earlier attempt may have had an effect */
+    HF_FACT_RAN_BEFORE = 1 << 7,   /* an earlier attempt was executed, without effect */
+    HF_FACT_MUST_END = 1 << 8,     /* cancelled, out of time, or the pool closes: not again */
+    HF_FACT_SPENT = 1 << 9,        /* max_retries re-sends were counted */
+    HF_FACT_PATIENT = 1 << 10,     /* wait_passing: waits for locks, outlives one foreign cancel */
+    HF_FACT_REPREPARED = 1 << 11,  /* the one re-prepare was spent */
     /* The session and the server. */
-    HF_FACT_READ_ONLY = 1 << 12,  /* our own read-only session: the database refuses its writes */
-    HF_FACT_CANCEL_OUT = 1 << 13, /* a CancelRequest of ours went out and may have hit it */
-    HF_FACT_CANCELLED = 1 << 14,  /* … and was meant for it */
-    HF_FACT_OTHERS_OK =
-        1 << 15, /* another request was answered OK since this one met the shortage last */
-    HF_FACT_GIVEN_UP =
-        1 << 16, /* it meets a shortage, or the wrong role, for longer than max_outage */
-    HF_FACT_WRONG_ROLE =
-        1 << 17, /* a standby, or read-only since login: the server, the database or the role is */
-    HF_FACT_OWN_SETTING = 1 << 18, /* the session itself may have made itself read-only */
-    HF_FACT_ROLE_SEEN =
-        1 << 19, /* after a 25006 the server said that it is writable, and it ran again */
-    HF_FACT_CANCELLED_ONCE = 1 << 20, /* it ran again after a foreign cancel */
-    /* What else there is to say of an answer without an error, or of a question. */
-    HF_FACT_ROWS_LOST =
-        1 << 21, /* rows could not be taken: too large, or it was cancelled in mid-pause */
-    HF_FACT_UNTICKETED = 1 << 22,   /* the driver undid it, for the server gives no tickets */
-    HF_FACT_ASKED_ENOUGH = 1 << 23, /* the server was asked for as long as it may be */
-    HF_FACT_EARLIER_RUN =
-        1 << 24 /* the question is about an earlier run's COMMIT: nothing was sent yet */
+    HF_FACT_READ_ONLY = 1 << 12,  /* the database keeps our session read-only: writes are refused */
+    HF_FACT_CANCEL_OUT = 1 << 13, /* a CancelRequest of ours went out and may have hit */
+    HF_FACT_CANCELLED = 1 << 14,  /* … and was meant for this request */
+    HF_FACT_OTHERS_OK = 1 << 15,  /* another request got OK since this one last met the shortage */
+    HF_FACT_GIVEN_UP = 1 << 16,   /* shortage or wrong role for longer than max_outage */
+    HF_FACT_WRONG_ROLE = 1 << 17, /* a standby, or read-only since login, by server or role */
+    HF_FACT_OWN_SETTING = 1 << 18,    /* the session may have made itself read-only */
+    HF_FACT_ROLE_SEEN = 1 << 19,      /* ran again after the server said that it takes writes */
+    HF_FACT_CANCELLED_ONCE = 1 << 20, /* ran again after a foreign cancel */
+    /* Answers without an error, and questions. */
+    HF_FACT_ROWS_LOST = 1 << 21, /* rows could not be taken: too large, or cancelled while paused */
+    HF_FACT_UNTICKETED = 1 << 22,   /* rolled back by the driver: the server gives no tickets */
+    HF_FACT_ASKED_ENOUGH = 1 << 23, /* the time for asking the server is over */
+    HF_FACT_EARLIER_RUN = 1 << 24   /* asks about an earlier run's COMMIT: nothing was sent yet */
 };
 
-/* What is to be done. In the order of what bounds it: nothing, max_retries, nothing, max_outage. */
+/* What is to be done. The order matters: END and GIVE_UP have no bound, AGAIN and WAIT are bounded by max_retries,
+ * FREE and ASK by nothing, WAIT_FREE, ROLE and LEAVE by max_outage, ASK_LATER by the time for asking. */
 typedef enum hf_action {
-    HF_ACTION_END,       /* it is over: outcome */
-    HF_ACTION_GIVE_UP,   /* the same; another try could have helped, but there is none */
-    HF_ACTION_AGAIN,     /* to the head of the queue; a re-send is counted */
-    HF_ACTION_WAIT,      /* the same, when it has waited on the schedule */
-    HF_ACTION_FREE,      /* to the head of the queue; none is counted */
-    HF_ACTION_ASK,       /* the server is asked what became of its COMMIT */
-    HF_ACTION_WAIT_FREE, /* as FREE, when it has waited on the schedule */
-    HF_ACTION_ROLE, /* the server is asked whether it takes writes; then it runs again, or elsewhere */
-    HF_ACTION_LEAVE,    /* as FREE, and its connection is given up: another server may take it */
-    HF_ACTION_ASK_LATER /* the question again, when it has waited a little */
+    HF_ACTION_END,       /* the request is over, with this outcome */
+    HF_ACTION_GIVE_UP,   /* the same, but another attempt could have helped: a limit was met */
+    HF_ACTION_AGAIN,     /* to the queue's head; a re-send is counted */
+    HF_ACTION_WAIT,      /* the same, after a wait on the backoff schedule */
+    HF_ACTION_FREE,      /* to the queue's head; no re-send is counted */
+    HF_ACTION_ASK,       /* the server is asked what became of the COMMIT */
+    HF_ACTION_WAIT_FREE, /* as FREE, after a wait on the backoff schedule */
+    HF_ACTION_ROLE,      /* the server is asked whether it takes writes, before another attempt */
+    HF_ACTION_LEAVE,     /* as FREE, and the connection is given up: another server may serve */
+    HF_ACTION_ASK_LATER  /* the same question again, after a short wait */
 } hf_action;
 
 typedef struct hf_verdict {
     uint8_t action;  /* an hf_action */
-    uint8_t outcome; /* an hf_outcome, of END and GIVE_UP */
+    uint8_t outcome; /* an hf_outcome, with END and GIVE_UP */
     bool maybe_ran;  /* from now on an attempt may have had an effect */
-    bool leave;      /* the connection that the question was asked on is given up: it cannot say */
+    bool leave;      /* give up the connection of the question: that server cannot say */
 } hf_verdict;
 
-/* stage: RUN or COMMIT. class: of an ERROR, else NONE. */
+/* The verdict on an attempt of a statement. stage: RUN or COMMIT. class: hf_classify()'s, NONE unless ending is
+ * ERROR. */
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts);
 
-/* A question about a COMMIT (stage ASK), or about the server's role (ROLE), was answered: fate. OK and no fate: the
- * answer made no sense. ERROR: it was refused, class is hf_classify_question()'s. LOST: its connection was. */
+/* The verdict on a question about a COMMIT (stage ASK), or about the server's role (ROLE). fate: the answer. OK
+ * without a fate: an answer that made no sense. ERROR: the question was refused; class is hf_classify_question()'s.
+ * LOST: the connection was lost. */
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage, hf_fate fate,
                                   uint32_t facts);
 
-/* The ROLLBACK in place of a held request's COMMIT was answered (OK), or lost. for_time: it was sent because a cancel
- * cut the attempt short, and the request may have another. */
+/* The verdict when the ROLLBACK in place of a held request's COMMIT was answered (OK), or lost. for_time: the ROLLBACK
+ * was sent because a time-out or a cancel cut the attempt short, so that another one may help. */
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts);
 
-/* What a request is told that ends while no attempt of it is under way. */
+/* The outcome of a request that ends while no attempt of it is under way. */
 hf_outcome hf_verdict_unsent(uint32_t facts);
 
 #endif
