@@ -1,4 +1,4 @@
-/* errno as an hf_err, and in words. */
+/* An errno as an hf_err, and in words. */
 #include "insides.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ const char *hf_linux_why(hf_linux_link *link) {
         return NULL; /* the hf_err's own text says it all */
     }
     const char *text = link->error == EAGAIN ? "its queue of connections is full"
-                                             : strerror(link->error); /* one thread, as all here */
+                                             : strerror(link->error); /* one thread: safe */
     if (link->local) {
         (void)snprintf(out, size, "%s: %s", link->path, text);
     } else {

@@ -1,10 +1,10 @@
 /* Between the files of this folder.
  *
- *     epoll --> wait.c --> note --> next() --> core          what has news is noted, once; core asks
+ *     epoll --> wait.c --> note --> next() --> core          a link with news is noted, once; core asks
  *                 |
  *                 +--> lookup.c (the resolver's own sockets and its timer)
  *
- * A thing that can have news has an hf_note.
+ * Whatever can have news (a link, a look-up) has an hf_note.
  */
 #ifndef HF_LINUX_INSIDES_H
 #define HF_LINUX_INSIDES_H
@@ -26,16 +26,16 @@ typedef struct hf_linux_link {
     hf_note note;
     hf_linux_state *state;
     struct hf_linux_link *next_free;
-    uint32_t generation; /* of this slot: events for an earlier one are stale */
+    uint32_t generation; /* counts the slot's links: an event of an earlier one is stale */
     int fd;
     int error;  /* errno of the last failure */
-    int failed; /* FAILED: this hf_err */
+    int failed; /* the hf_err of FAILED */
     uint8_t step;
     bool local;    /* a Unix socket: waits for writability only when it has to */
-    bool news;     /* connecting: the kernel said something */
-    bool hung_up;  /* the kernel said that an end or an error follows what can be read */
-    bool waits;    /* a write could not take all */
-    bool ended;    /* close(): our end of the stream was shut */
+    bool news;     /* while CONNECTING: the kernel reported an event */
+    bool hung_up;  /* the kernel reported an end or an error, behind what can be read */
+    bool waits;    /* a write was cut short: writability is waited for */
+    bool ended;    /* close() has shut our end of the stream */
     bool stranger; /* requirepeer names another than … */
     uid_t peer;    /* … this user */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
@@ -46,11 +46,11 @@ int hf_linux_saslprep(hf_port *port, const char *password, char *out, size_t siz
 
 /* lookup.c */
 
-/* The settings of TLS by the files as they were at a time. */
+/* TLS settings from the state that the files had at one time. */
 typedef struct hf_linux_tls {
     hf_mbedtls tls;
     uint64_t seen;              /* hf_linux_trust_seen() */
-    struct hf_linux_tls *older; /* links may still use it */
+    struct hf_linux_tls *older; /* settings that links may still use */
 } hf_linux_tls;
 
 struct hf_linux_state {
@@ -67,15 +67,15 @@ struct hf_linux_state {
     hf_mbedtls_link *tls_links;
     unsigned n_links;
     hf_linux_lookup *lookups;
-    unsigned n_lookups, n_looking; /* of them at work */
+    unsigned n_lookups, n_looking; /* … and how many of them are at work */
     const char *resolv_conf;       /* for tests: in place of /etc/resolv.conf */
     uint16_t dns_port;             /* for tests: in place of 53 */
-    hf_linux_tls *tls;             /* NULL: none is spoken */
-    hf_linux_share share;          /* since hf_linux_wait() returned */
+    hf_linux_tls *tls;             /* the newest; NULL: no host wants TLS */
+    hf_linux_share share;          /* processor time since hf_linux_wait() returned */
     char why[192];                 /* what why() answers */
 };
 
-/* What an epoll event is about: one of these, an index, and a generation or descriptor. */
+/* An epoll event's data: one of these, an index, and a generation or descriptor. */
 enum {
     HF_LINUX_ON_LINK,
     HF_LINUX_ON_LOOKUP,
@@ -89,7 +89,7 @@ static inline uint64_t hf_linux_event(unsigned on, uint32_t index, uint32_t deta
     return (uint64_t)detail << 32 | (uint64_t)on << 28 | index;
 }
 
-/* The port's api table hands hf_port pointers: the hf_linux around them. */
+/* The hf_linux around an hf_port, which is what the port's api table hands over. */
 static inline hf_linux_state *hf_linux_of(hf_port *port) {
     return ((hf_linux *)(void *)port)->state;
 }
@@ -106,7 +106,7 @@ int hf_linux_links_init(hf_linux_state *state, unsigned n); /* 0 or an hf_err */
 void hf_linux_links_close(hf_linux_state *state);
 hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *path, uint32_t tag,
                        int *err);
-/* True when that is news for core. */
+/* Takes an epoll event of a link. True: news for core. */
 bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generation,
                          uint32_t events);
 
@@ -114,16 +114,17 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
 int hf_linux_err(int error); /* errno as an hf_err */
 const char *hf_linux_why(hf_linux_link *link);
 
-/* trust.c. What tells one state of the files of TLS from another; 0: one changed just now, and is to be looked at
- * again. */
+/* trust.c. A sum over the state of the TLS files, which changes with them; 0: a file changed just now, so that another
+ * change may have the same time: look again. */
 uint64_t hf_linux_trust_seen(const hf_config *config);
 
 /* tls.c: 0, or an hf_err and *error. */
-int hf_linux_tls_open(hf_linux_state *state, hf_error *error); /* if a host wants it */
-/* Before a link: reads the files again if one of them changed. After an error the old settings are still there, and
- * are not to be used. */
+/* Reads the TLS files, if a host wants TLS. */
+int hf_linux_tls_open(hf_linux_state *state, hf_error *error);
+/* Before each new TLS link: reads the files again if one of them changed. After an error the old settings are still
+ * there, and are not to be used. */
 int hf_linux_tls_renew(hf_linux_state *state, hf_error *error);
-void hf_linux_tls_close(hf_linux_state *state); /* with its links */
+void hf_linux_tls_close(hf_linux_state *state); /* aborts the TLS links too */
 
 /* lookup.c */
 int hf_linux_lookups_init(hf_linux_state *state, unsigned n);

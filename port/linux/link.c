@@ -1,10 +1,10 @@
 /* Sockets as links.
  *
- * A socket is registered with epoll once, edge-triggered, and not touched again: a statement costs send,
- * epoll_wait, recv. An edge says "look", and looking ends at a short read or write. Two things would be
- * lost that way and are not: an end of the stream that arrived with the last bytes (hung_up: a short
- * read then notes the link again), and an event of a socket that was in this slot before (generation).
- * Unix sockets report writability at every byte their peer takes, so they ask for it only when they wait.
+ * A socket is registered with epoll once, edge-triggered, and not touched again: a statement costs send, epoll_wait,
+ * recv. An edge says "look", and looking ends at a short read or write. Two events would be lost that way and are not:
+ * an end of the stream that arrived with the last bytes (hung_up: a short read then notes the link again), and an
+ * event of a socket that was in this slot before (generation). Unix sockets report writability at every byte their
+ * peer takes, so EPOLLOUT is asked of them only while a write waits.
  */
 #include "insides.h"
 
@@ -21,16 +21,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* The kernel's own detection of dead peers, in seconds, where the settings do not say otherwise: a connection idle
- * that long is asked for a sign of life, then so often, and given up after so many unanswered. holdfast's probes are
- * quicker where they are on; this keeps NAT and firewall entries alive, and lets go of what probe_interval 0 would
- * keep. How long sent bytes may stay unacknowledged is the system's affair unless tcp_user_timeout says it: a server
- * that is at work on a long statement need not read, and the core's deadlines are shorter. */
+/* TCP keepalive, the kernel's own detection of dead peers, where the settings do not say otherwise: after so many
+ * seconds of silence a sign of life is asked for, again after so many, and the connection given up after so many
+ * unanswered. holdfast's probes are quicker where they are on; keepalive keeps NAT and firewall entries alive, and
+ * ends what probe_interval 0 would keep. How long sent bytes may stay unacknowledged is left to the system unless
+ * tcp_user_timeout says it: a server that is at work on a long statement need not read, and the core's deadlines are
+ * shorter. */
 #define HF_KEEPALIVE_IDLE_S     30
 #define HF_KEEPALIVE_INTERVAL_S 10
 #define HF_KEEPALIVE_COUNT      3
 
-/* close() throws away what still comes, so much in one call. */
+/* close() throws away what still comes: at most so many reads in one call. */
 #define HF_DISCARD_READS 16
 
 static hf_linux_link *own(hf_link *link) {
@@ -170,8 +171,8 @@ static int link_close(hf_link *base) {
     return 1;
 }
 
-/* Bytes that the peer has not taken are taken back: after this nothing of them can still be executed,
- * however late the network heals. Else an ordinary end. */
+/* Unsent or unacknowledged bytes are dropped with a reset: nothing of them can be executed any more, however late the
+ * network heals. Without such bytes the link ends in the ordinary way. */
 static void link_abort(hf_link *base) {
     hf_linux_link *link = own(base);
     int unsent = 0;
@@ -223,7 +224,7 @@ static void tune(int fd, const hf_config *config) {
     set_unless_the_systems(fd, TCP_KEEPCNT, config->keepalives_count, HF_KEEPALIVE_COUNT);
 }
 
-/* A Unix socket that is up: does its server run as requirepeer says? Nothing was sent to it yet. */
+/* A Unix socket is up, and nothing was sent: does its server run as the user that requirepeer names? */
 static void check_peer(hf_linux_link *link) {
     const char *wanted = link->state->config->requirepeer;
     struct ucred peer = { 0 };
@@ -258,7 +259,7 @@ static bool socket_path(hf_linux_link *link, const char *folder, uint16_t port) 
     return length > 0 && (size_t)length < sizeof link->path;
 }
 
-/* The length of *to, or 0: the folder's name is too long for a Unix socket. */
+/* Fills *to, and returns its length; 0: the folder's name is too long for a Unix socket. */
 static socklen_t address_of(hf_linux_link *link, hf_linux_socket *to, const hf_address *from,
                             const char *folder) {
     memset(to, 0, sizeof *to);
@@ -283,8 +284,7 @@ static socklen_t address_of(hf_linux_link *link, hf_linux_socket *to, const hf_a
     return sizeof to->local;
 }
 
-/* A failure of connecting is the link's, told by ready() and why(); only a want of slots or descriptors
- * is told here. */
+/* A failure of connecting is told by the link's ready() and why(); a want of slots or descriptors is told here. */
 hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *path, uint32_t tag,
                        int *err) {
     hf_linux_state *state = hf_linux_of(port);
@@ -326,7 +326,7 @@ hf_link *hf_linux_open(hf_port *port, const hf_address *address, const char *pat
     } while (done != 0 && errno == EINTR);
     if (done == 0 || errno == EISCONN) {
         link->step = HF_LINUX_UP;
-    } else if (errno != EINPROGRESS && errno != EALREADY) { /* asked twice after a signal */
+    } else if (errno != EINPROGRESS && errno != EALREADY) { /* EALREADY: asked anew after EINTR */
         (void)fail(link, errno);
     }
     check_peer(link);
@@ -356,7 +356,7 @@ bool hf_linux_link_event(hf_linux_state *state, uint32_t index, uint32_t generat
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         link->hung_up = true;
     } else if (!(events & EPOLLIN) && link->step == HF_LINUX_UP && !link->waits) {
-        return false; /* there is room to write, and nobody waits for it */
+        return false; /* writable, and no write waits */
     }
     hf_linux_note(state, &link->note);
     return true;

@@ -1,4 +1,4 @@
-/* The port itself: what hf_linux_init() opens, and the table core calls by. */
+/* The port itself: what hf_linux_init() opens, and the table by which core calls. */
 #include "insides.h"
 
 #include <errno.h>
@@ -31,7 +31,7 @@ static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, 
     if (*err == 0) {
         return hf_mbedtls_start(&state->tls->tls, under, host, alpn, err);
     }
-    /* A file that is just being replaced: the next try may find it whole. */
+    /* A TLS file may be just being replaced: the next attempt may find it whole. */
     const int passing = *err == HF_ERR_RESOURCES ? HF_ERR_RESOURCES : HF_ERR_TLS;
     *err = HF_ERR_RESOURCES;
     return hf_mbedtls_refuse(&state->tls->tls, under, passing, error.message);
@@ -58,8 +58,8 @@ static int complain(hf_error *error, hf_err code, const char *what, int number) 
     return code;
 }
 
-/* A timer that no time reaches: the kernel ends it when the clock is set or the machine wakes up, and then
- * links are suspect and deadlines have passed. */
+/* A timer that never expires: the kernel cancels it when the clock is set or the machine wakes up, and then links are
+ * suspect and deadlines may have passed. */
 static int open_resume(void) {
     int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     struct itimerspec never = { { 0, 0 }, { INT32_MAX, 0 } };

@@ -1,9 +1,8 @@
-/* Names to addresses, by c-ares: getaddrinfo() blocks.
+/* Names to addresses, by c-ares, because getaddrinfo() blocks.
  *
- * Each look-up has a channel of its own, made when it starts and destroyed when its answer is taken or
- * it is cancelled. So each attempt reads /etc/resolv.conf and /etc/hosts as they are now (a DNS server
- * that moved is found), and to cancel is to destroy: no callback comes later. The channels' sockets are in
- * epoll, their time-outs in one timerfd.
+ * Each look-up has a channel of its own, made when the look-up starts and destroyed when its answer is taken or it is
+ * cancelled. So each attempt reads /etc/resolv.conf and /etc/hosts as they are now (a DNS server that moved is found),
+ * and no callback comes after a cancel. The channels' sockets are in epoll, their time-outs in one timerfd.
  */
 #include "insides.h"
 
@@ -20,7 +19,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* A server that does not answer is asked again, or the next one, after this long (c-ares doubles it). */
+/* A DNS server that does not answer is asked again, or the next one, after this long (c-ares doubles it). */
 #define HF_DNS_TIMEOUT_MS 1500
 #define HF_DNS_TRIES      4
 
@@ -51,7 +50,7 @@ static void on_socket(void *at, ares_socket_t fd, int readable, int writable) {
     if (events == 0) {
         (void)epoll_ctl(state->epoll, EPOLL_CTL_DEL, fd, &event);
     } else if (epoll_ctl(state->epoll, EPOLL_CTL_MOD, fd, &event) != 0) {
-        /* If this fails too, the look-up's own time-out ends it. */
+        /* Not there yet. If adding fails too, the look-up's own time-out ends it. */
         (void)epoll_ctl(state->epoll, EPOLL_CTL_ADD, fd, &event);
     }
 }
@@ -99,7 +98,7 @@ static void done(hf_linux_lookup *lookup, int failed) {
 static void on_answer(void *at, int status, int timeouts, struct ares_addrinfo *answer) {
     hf_linux_lookup *lookup = at;
     (void)timeouts;
-    if (lookup->step == HF_LOOKUP_BUSY) { /* else it is being cancelled */
+    if (lookup->step == HF_LOOKUP_BUSY) { /* not if the look-up is being cancelled */
         for (const struct ares_addrinfo_node *node = answer != NULL ? answer->nodes : NULL;
              status == ARES_SUCCESS && node != NULL; node = node->ai_next) {
             hf_address address;
@@ -133,7 +132,7 @@ static void arm(hf_linux_state *state) {
     }
     struct itimerspec timer = { { 0, 0 }, { soonest.tv_sec, soonest.tv_usec * 1000 } };
     if (any && timer.it_value.tv_sec == 0 && timer.it_value.tv_nsec == 0) {
-        timer.it_value.tv_nsec = 1; /* 0 would mean never */
+        timer.it_value.tv_nsec = 1; /* 0 would disarm the timer */
     }
     (void)timerfd_settime(state->timer, 0, &timer, NULL);
 }
@@ -197,7 +196,7 @@ static bool numeric(hf_address *to, const char *host) {
     return false;
 }
 
-/* Starts asking. 0 or an hf_err. */
+/* Asks the resolver. 0 or an hf_err. */
 static int ask(hf_linux_lookup *lookup, const char *host) {
     hf_linux_state *state = lookup->state;
     char path[256] = "";
@@ -248,8 +247,8 @@ int hf_linux_resolve(hf_port *port, unsigned slot, const char *host, uint16_t po
     return err;
 }
 
-/* The first ones in the resolver's order (RFC 6724); but if that leaves out a whole family, the last is one
- * of it: a name with many IPv6 addresses on a network where IPv6 is broken is reached by IPv4. */
+/* The first addresses in the resolver's order (RFC 6724); but if that leaves out a whole family, the last one is of
+ * that family: a name with many IPv6 addresses on a network where IPv6 is broken is reached by IPv4. */
 static int pick(const hf_linux_lookup *lookup, hf_address *out, size_t max) {
     size_t n = lookup->n_found < max ? lookup->n_found : max;
     memcpy(out, lookup->found, n * sizeof *out);

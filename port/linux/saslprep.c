@@ -18,7 +18,7 @@ static bool in_table(uint32_t code, const Stringprep_table_element *table) {
     return false;
 }
 
-/* May a password hold it (RFC 4013, 2.3 and 2.5)? */
+/* May a password hold this character (RFC 4013, 2.3 and 2.5)? */
 static bool allowed(uint32_t code) {
     static const Stringprep_table_element *const refused[] = {
         stringprep_rfc3454_C_1_2, stringprep_rfc3454_C_2_1, stringprep_rfc3454_C_2_2,
@@ -34,7 +34,8 @@ static bool allowed(uint32_t code) {
     return true;
 }
 
-/* Other spaces become a space, what is commonly mapped to nothing goes (2.1). How many are left. */
+/* Mapping (2.1): other spaces become a space, what is commonly mapped to nothing goes. Returns how many characters are
+ * left. */
 static size_t map(uint32_t *codes, size_t n) {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -47,7 +48,7 @@ static size_t map(uint32_t *codes, size_t n) {
     return kept;
 }
 
-/* Right-to-left text must be that from its first character to its last, and hold no other (2.4). */
+/* Right-to-left text must be so from its first character to its last, and hold no left-to-right one (2.4). */
 static bool direction_good(const uint32_t *codes, size_t n) {
     bool right = false, left = false;
     for (size_t i = 0; i < n; i++) {
@@ -58,7 +59,8 @@ static bool direction_good(const uint32_t *codes, size_t n) {
                       in_table(codes[n - 1], stringprep_rfc3454_D_1));
 }
 
-/* The mapped and normalised text, from the heap; NULL: there is none. *n becomes what of codes is in use. */
+/* The mapped and normalised text, for the caller to free; NULL: there is none. *n becomes how many of codes are in
+ * use. */
 static char *prepare(uint32_t *codes, size_t *n) {
     *n = map(codes, *n);
     for (size_t i = 0; i < *n; i++) {

@@ -8,11 +8,11 @@
 
 #include <sys/random.h>
 
-/* Expensive steps (a slice of PBKDF2, a step of a handshake) take some ms each, and one more may follow: SEMANTICS 22
- * allows a tick 50. */
+/* A tick's share ends here: an expensive step (a slice of PBKDF2, a step of a handshake) takes some ms and may follow
+ * once more, and SEMANTICS 22 allows a tick 50 ms. */
 #define HF_TICK_SHARE_NS 20000000u
 
-/* Default of what core calls when holdfast itself is wrong; a program may define its own. */
+/* The default of what core calls when an HF_ASSERT fails; a program may define its own. */
 __attribute__((weak)) void hf_assert_failed(const char *what, const char *file, int line) {
     (void)fprintf(stderr, "holdfast: %s:%d: this must hold: %s\n", file, line, what);
     abort();
@@ -46,8 +46,8 @@ uint64_t hf_linux_clock_ns(void) {
     return clock_ns(CLOCK_BOOTTIME);
 }
 
-/* Counted from the first question: reading this clock is a system call, which a tick without expensive steps does
- * not make. */
+/* The share is counted from the first question: reading this clock is a system call, which a tick without expensive
+ * steps does not make. */
 bool hf_linux_share_spent(hf_linux_share *share) {
     uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!share->known) {
@@ -61,7 +61,8 @@ int hf_linux_timeout_until(hf_ms until) {
     if (until == HF_NEVER) {
         return -1;
     }
-    const uint64_t now = hf_linux_clock_ns() / 1000000u; /* what is cut off is waited for too */
+    /* Rounded down, so that the sleep is not too short. */
+    const uint64_t now = hf_linux_clock_ns() / 1000000u;
     if (until <= now) {
         return 0;
     }

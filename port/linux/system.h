@@ -4,22 +4,26 @@
 
 #include "hf_mbedtls.h"
 
-/* As an hf_mbedtls_entropy_fn: 0 or an errno. Not blocking: just after boot the kernel may have nothing yet. */
+/* An hf_mbedtls_entropy_fn: 0 or an errno. Never blocks: just after boot the kernel may have no entropy yet
+ * (EAGAIN). */
 int hf_linux_entropy(void *unused, unsigned char *out, size_t bytes);
 
-/* CLOCK_BOOTTIME, which counts on while the machine sleeps. */
+/* CLOCK_BOOTTIME in ns, which counts on while the machine sleeps. */
 uint64_t hf_linux_clock_ns(void);
 
-/* The processor time that a tick may take (SEMANTICS 22). Zeroed when a tick begins. */
+/* The processor time that a tick may take (SEMANTICS 22). To be zeroed when a tick begins. */
 typedef struct hf_linux_share {
     bool known;
     uint64_t from_ns; /* this thread's processor time at the first question */
 } hf_linux_share;
 bool hf_linux_share_spent(hf_linux_share *share);
 
-/* epoll's and poll's time-out: rounded up, so that a sleep neither ends early nor turns into a busy loop. */
+/* The time-out of epoll_wait() or poll() for a sleep until then, in ms: rounded up, so that a sleep neither ends early
+ * nor turns into a busy loop. */
 int hf_linux_timeout_until(hf_ms until);
-/* Reads the CA files. 0, or an hf_err and *error. */
+
+/* Reads the TLS files that config names: CAs, revocation lists, the client's certificate and key. 0, or an hf_err and
+ * *error. */
 int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error);
 
 #endif

@@ -1,7 +1,6 @@
-/* TLS over the life of a port. Its files are read when it is opened, and again at a connect that finds one of them
- * changed: a CA that was renewed while the program ran is believed without a restart. Each link keeps the settings that
- * it was opened with, and those go with their last link.
- */
+/* TLS over the life of a port. The TLS files are read when the port is opened, and again at a connect that finds one
+ * of them changed: a CA that was renewed while the program ran is believed without a restart. Each link keeps the
+ * settings that were the newest when it was opened, and old settings go with their last link. */
 #include "insides.h"
 
 #include <stdlib.h>
@@ -10,7 +9,7 @@ static void note_under(void *at, hf_link *under) {
     hf_linux_note(at, &((hf_linux_link *)(void *)under)->note);
 }
 
-/* Opens settings by the files as they are now, in front of the older ones. */
+/* Reads the files as they are now into new settings, in front of the older ones. */
 static int open_settings(hf_linux_state *state, uint64_t seen, hf_error *error) {
     const hf_config *config = state->config;
     const hf_mbedtls_setup setup = { .sslmode = config->sslmode,
@@ -40,7 +39,7 @@ static int open_settings(hf_linux_state *state, uint64_t seen, hf_error *error) 
     return 0;
 }
 
-/* Lets go of settings that no link uses any more, from *at on. */
+/* Frees settings that no link uses any more, from *at on. */
 static void free_unused(hf_linux_tls **at) {
     while (*at != NULL) {
         hf_linux_tls *one = *at;

@@ -1,5 +1,4 @@
-/* The files of TLS: CAs, revocation lists, the client's certificate and its key. They are handed to port/mbedtls as
- * bytes.
+/* The TLS files: CAs, revocation lists, the client's certificate and its key. port/mbedtls gets their bytes.
  *
  * Sources: PostgreSQL docs 34.19 and, for the key's permissions, libpq's fe-secure-openssl.c.
  */
@@ -18,7 +17,7 @@
 
 #define HF_FILE_BYTES_MAX (16u << 20)
 
-/* Where systems keep theirs: Debian, Ubuntu, Arch, Alpine; Fedora, RHEL; openSUSE; then folders. */
+/* Where systems keep their CAs: Debian, Ubuntu, Arch, Alpine; Fedora, RHEL; openSUSE; then folders. */
 static const char *const stores[] = {
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -36,13 +35,13 @@ static int complain(hf_error *error, hf_err code, const char *setting, const cha
     return code;
 }
 
-/* The same for a file, with errno. */
+/* Complains of a file that cannot be read. number: an errno. */
 static int cannot_read(hf_error *error, const char *setting, const char *path, int number) {
     if (number == ENOMEM) {
         return complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
     }
     (void)complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
-    error->system = number == EFBIG ? 0 : number; /* of that the file is to blame */
+    error->system = number == EFBIG ? 0 : number; /* a file too large is no fault of the system's */
     return HF_ERR_CONFIG;
 }
 
@@ -83,10 +82,10 @@ static char *read_file(const char *path, size_t *size) {
     return bytes;
 }
 
-/* hf_mbedtls_trust() or hf_mbedtls_revoke(): how many were found. */
+/* hf_mbedtls_trust() or hf_mbedtls_revoke(): returns how many certificates or lists were found. */
 typedef int hf_take_fn(hf_mbedtls *tls, const void *bytes, size_t size);
 
-/* How many were found in a file, or an hf_err with errno. */
+/* How many certificates or lists a file has, or an hf_err with errno. */
 static int read_one(hf_mbedtls *tls, const char *path, hf_take_fn *take) {
     size_t size;
     char *bytes = read_file(path, &size);
@@ -98,9 +97,9 @@ static int read_one(hf_mbedtls *tls, const char *path, hf_take_fn *take) {
     return found;
 }
 
-/* Calls visit() with the path of each file of a folder until one answers less than 0. The sum of the answers, or that
- * one; HF_ERR_CONFIG with errno when the folder cannot be read. Whatever the names are: OpenSSL takes only those of its
- * `openssl rehash`. */
+/* Calls visit() with the path of each file of a folder until one call answers less than 0. Returns the sum of the
+ * answers, or that one; HF_ERR_CONFIG with errno when the folder cannot be read. File names do not matter, unlike with
+ * OpenSSL, which takes only those of its `openssl rehash`. */
 static int each_file(const char *path, int (*visit)(void *user, const char *name), void *user) {
     DIR *folder = opendir(path);
     if (folder == NULL) {
@@ -126,7 +125,7 @@ typedef struct hf_taking {
     hf_take_fn *take;
 } hf_taking;
 
-/* Files in a folder that are something else are passed over. */
+/* A folder's files that are something else are passed over. */
 static int take_of_folder(void *at, const char *name) {
     const hf_taking *taking = at;
     int found = read_one(taking->tls, name, taking->take);
@@ -143,7 +142,7 @@ static int read_path(hf_mbedtls *tls, const char *path, hf_take_fn *take) {
                                   : read_one(tls, path, take);
 }
 
-/* The system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for libpq (OpenSSL). */
+/* Trusts the system's store; SSL_CERT_FILE and SSL_CERT_DIR name another, as for libpq (OpenSSL). */
 static int trust_system(hf_mbedtls *tls, hf_error *error) {
     const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     int added = 0;
@@ -170,12 +169,12 @@ static int trust_system(hf_mbedtls *tls, hf_error *error) {
                         : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
-/* Without any the default store is used, and nothing for sslmode=require. */
+/* Reads sslrootcert. Without that setting the system's store is used; with sslmode=require, none. */
 static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     const char *path = config->sslrootcert;
     bool system = !said(path) || strcmp(path, "system") == 0;
     if (system && said(path) && config->sslmode != HF_SSL_VERIFY_FULL) {
-        /* Anybody can get a certificate of a public CA: without the name it proves nothing. */
+        /* Anybody can get a certificate from a public CA: unless the name is checked, one proves nothing. */
         return complain(error, HF_ERR_CONFIG, "sslrootcert", "system", "needs sslmode=verify-full");
     }
     if (system) {
@@ -223,7 +222,7 @@ static int read_lists(hf_mbedtls *tls, const char *setting, const char *path, hf
 #endif
 
 #if HF_WITH_CLIENT_CERT
-/* As libpq: nobody but its owner may read a private key, or root's its group. */
+/* As libpq has it: only its owner may read a private key, or the group too if the owner is root. */
 static int check_key(const char *path, hf_error *error) {
     struct stat about;
     if (stat(path, &about) != 0) {
@@ -294,10 +293,10 @@ int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
 
 /* ---- changes ------------------------------------------------------------------------------------ */
 
-/* What tells one state of the files from another: FNV-1a over it. */
+/* A sum over the state of the files: FNV-1a. */
 typedef struct hf_seen {
     uint64_t sum;
-    bool fresh; /* one changed just now: its next change may have the same time */
+    bool fresh; /* a file changed just now: its next change may have the same time */
 } hf_seen;
 
 #define HF_FRESH_MS 50
@@ -337,7 +336,7 @@ static int mix_file(void *seen, const char *path) {
     return 0;
 }
 
-/* True when there is something. */
+/* True: the path is set, and there is a file or folder. */
 static bool mix_path(hf_seen *seen, const char *path) {
     if (!said(path)) {
         mix(seen, 0);
@@ -358,7 +357,7 @@ uint64_t hf_linux_trust_seen(const hf_config *config) {
     if (said(root) && strcmp(root, "system") != 0) {
         (void)mix_path(&seen, root);
     } else if (config->sslmode == HF_SSL_REQUIRE) {
-        /* nothing is verified */
+        /* no certificate is verified */
     } else if (file != NULL || folder != NULL) {
         (void)mix_path(&seen, file);
         (void)mix_path(&seen, folder);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define HF_EVENTS_AT_A_TIME 64
-/* A sleep that is as long as this may be ended by the alarm. */
+/* A sleep of at least this many ms may be ended by the alarm. */
 #define HF_LONG_SLEEP_MS 100
 
 hf_ms hf_linux_now(hf_linux *port) {
@@ -20,7 +20,7 @@ hf_ms hf_linux_now(hf_linux *port) {
 
 void hf_linux_note(hf_linux_state *state, hf_note *note) {
     if (hf_notes_add(&state->notes, note) && !state->waiting) {
-        /* In somebody else's loop only the descriptor tells that there is something to do. */
+        /* A loop that is not ours learns of the note from the epoll descriptor alone. */
         (void)eventfd_write(state->wake, 1);
     }
 }
@@ -36,7 +36,7 @@ int hf_linux_watch(hf_linux_state *state, int fd, uint32_t events, uint64_t data
     return epoll_ctl(state->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
-/* True when core or the caller should look. */
+/* Acts on an epoll event. True: core or the caller should look. */
 static bool dispatch(hf_linux_state *state, const struct epoll_event *event) {
     uint32_t low = (uint32_t)event->data.u64, detail = (uint32_t)(event->data.u64 >> 32);
     uint32_t index = low & 0x0fffffffu;
@@ -45,13 +45,13 @@ static bool dispatch(hf_linux_state *state, const struct epoll_event *event) {
     case HF_LINUX_ON_LINK: return hf_linux_link_event(state, index, detail, event->events);
     case HF_LINUX_ON_LOOKUP:
         hf_linux_lookup_event(state, index, (int)detail, event->events);
-        return false; /* what ended was noted */
+        return false; /* a look-up that ended was noted */
     case HF_LINUX_ON_TIMER:
         (void)!read(state->timer, &count, sizeof count);
         hf_linux_lookup_timer(state);
         return false;
     case HF_LINUX_ON_RESUME:
-        /* ECANCELED, and it goes on watching: what the clock says may have jumped. */
+        /* read() fails with ECANCELED, and the timer goes on watching: the clock may have jumped. */
         (void)!read(state->resume, &count, sizeof count);
         return true;
     case HF_LINUX_ON_ALARM: state->alarm_at = HF_NEVER; return false; /* edge-triggered too */
@@ -71,8 +71,8 @@ static HF_RARE int set_alarm(hf_linux_state *state, hf_ms until) {
     return -1;
 }
 
-/* Deadlines that are far away mostly move on before they come: an alarm is left as it is as long as it is early
- * enough, and costs the next statement neither a look at the clock nor the kernel another timer. */
+/* Deadlines that are far away mostly move on before they come: an alarm that is early enough is left as it is, and
+ * costs the next statement neither a look at the clock nor the kernel another timer. */
 static inline int timeout(hf_linux_state *state, hf_ms until) {
     return hf_notes_any(&state->notes) ? 0
            : until >= state->alarm_at  ? -1

@@ -16,7 +16,7 @@ static inline hf_lwip *hf_lwip_of(hf_port *port) {
     return (hf_lwip *)(void *)port;
 }
 
-/* lwip.c: what LWIP_RAND() gave since the last call was random; lwIP has no way to be told that it is not. */
+/* lwip.c: was all that LWIP_RAND() gave since the last call random? lwIP has no way to be told that it was not. */
 bool hf_lwip_random_good(void);
 
 /* link.c */
@@ -32,7 +32,7 @@ int hf_lwip_resolve(hf_port *port, unsigned slot, const char *host, uint16_t por
 int hf_lwip_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max);
 void hf_lwip_resolve_cancel(hf_port *port, unsigned slot);
 
-/* core's address as lwIP's. False: a kind that this lwIP was built without. */
+/* An address of core's as one of lwIP's. False: a kind that this lwIP was built without. */
 bool hf_lwip_ip_from(ip_addr_t *to, const hf_address *from);
 
 #endif

@@ -1,12 +1,12 @@
 /* TCP connections of lwIP's raw API as links.
  *
- * A pcb is lwIP's and goes when lwIP says so: after on_error(), and in TIME_WAIT, where it may be taken for
- * another connection without a word. So a link lets go of it (pcb is NULL then) in the callback that tells of the
- * one or leads to the other; in all other places it is there as long as the link is.
+ * A pcb is lwIP's and goes when lwIP says so: after on_error(), and in TIME_WAIT, where lwIP may take it for another
+ * connection without a word. So a link drops its pcb (NULL then) in the callback that tells of the one or leads to the
+ * other; in all other places the pcb is there as long as the link is.
  *
- * Received pbufs stay as they came, in one chain from the first byte not read. read() copies out of them, frees
- * those that are done (pbuf_free_header) and opens the window by as much (tcp_recved): what core does not
- * take, the peer does not send.
+ * Received pbufs stay as they came, in one chain from the first byte not read. read() copies out of them, frees those
+ * that are done (pbuf_free_header) and opens the window by as much (tcp_recved): what core does not take, the server
+ * does not send.
  */
 #include "insides.h"
 
@@ -21,17 +21,17 @@
 /* A chain of pbufs counts its bytes in 16 bits, and holds a window at most. */
 _Static_assert(TCP_WND <= 0xffff && !LWIP_WND_SCALE, "lwipopts.h: TCP_WND may be 65535 at most");
 
-/* A connection idle that long is asked for a sign of life, then so often, and given up after so many unanswered:
- * as port/linux does. */
+/* TCP keepalive, as in port/linux: after so many ms of silence a sign of life is asked for, again after so many, and
+ * the connection given up after so many unanswered. */
 #define HF_KEEPALIVE_IDLE_MS     30000
 #define HF_KEEPALIVE_INTERVAL_MS 10000
 #define HF_KEEPALIVE_COUNT       3
 
-/* Of lwIP's slow timer, every 500 ms: on_poll() is called so often. */
+/* on_poll() is called at every tick of lwIP's slow timer: each 500 ms. */
 #define HF_POLL_INTERVAL 1
 
-/* pbufs that one link may hold. A peer that sends byte by byte fills one of the pool's with each; beyond this lwIP
- * is asked to keep what comes, so that others get theirs. */
+/* pbufs that one link may hold. A server that sends byte by byte fills one of the pool's with each; beyond this lwIP
+ * is asked to keep what comes, so that other links get theirs. */
 #define HF_PBUFS_PER_LINK (PBUF_POOL_SIZE / 2)
 
 static hf_lwip_link *own(hf_link *link) {
@@ -115,7 +115,7 @@ static err_t on_received(void *at, struct tcp_pcb *pcb, struct pbuf *data, err_t
     if (data == NULL) {
         link->ended = true;
         if (link->shut) {
-            detach(link); /* both ends: TIME_WAIT and what leads to it are lwIP's own */
+            detach(link); /* both ends are shut: TIME_WAIT is lwIP's own */
         }
     } else if (link->rx == NULL) {
         link->rx = data;
@@ -139,7 +139,7 @@ static err_t on_sent(void *at, struct tcp_pcb *pcb, u16_t bytes) {
     return ERR_OK;
 }
 
-/* Twice a second, for what no packet announces. */
+/* Twice a second lwIP asks: time and freed memory announce themselves by no packet. */
 static err_t on_poll(void *at, struct tcp_pcb *pcb) {
     hf_lwip_link *link = at;
     (void)pcb;
@@ -148,7 +148,7 @@ static err_t on_poll(void *at, struct tcp_pcb *pcb) {
         link->overdue = true;
         note(link);
     }
-    if (link->waits) { /* for memory that another link held: nothing of ours is on its way */
+    if (link->waits) { /* memory that another link held may be free: no on_sent() will tell */
         link->waits = false;
         note(link);
     }
@@ -165,8 +165,8 @@ static void on_error(void *at, err_t error) {
 
 /* ---- core calls these --------------------------------------------------------------------------- */
 
-/* Frees what is left, lwIP's part with a reset: nothing of it can still be executed, however late the network heals,
- * and no pcb is left behind to wait for a peer that is gone. */
+/* Frees what the link still holds, its pcb with a reset: nothing sent can be executed any more, however late the
+ * network heals, and no pcb is left behind to wait for a peer that is gone. */
 static void drop(hf_lwip_link *link) {
     struct tcp_pcb *pcb = link->pcb;
     if (pcb != NULL) {
@@ -185,7 +185,7 @@ static void release(hf_lwip_link *link) {
     link->step = HF_LWIP_FREE;
 }
 
-/* Ends a link whose bytes nobody acknowledges: here, in the tick, not in the callback that saw it. */
+/* Ends a link whose bytes nobody acknowledges: in the tick, not in the callback that saw that. */
 static void judge(hf_lwip_link *link) {
     if (link->overdue && link->pcb != NULL && link->waiting_since != HF_NEVER) {
         struct tcp_pcb *pcb = link->pcb;
@@ -202,7 +202,7 @@ static int link_ready(hf_link *base, bool *more) {
     return link->step == HF_LWIP_FAILED ? link->failed : link->step == HF_LWIP_UP ? 1 : 0;
 }
 
-/* What was received before an end or an error is read first. */
+/* Reads what was received before it reports an end or an error. */
 static int link_read(hf_link *base, void *to, size_t bytes) {
     hf_lwip_link *link = own(base);
     judge(link);
@@ -233,7 +233,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
     size_t room = tcp_sndbuf(link->pcb);
     size_t part = bytes < room ? bytes : room;
     err_t error = ERR_MEM;
-    /* Too little memory for all may be enough for some. */
+    /* lwIP's memory may be too short for all of the bytes, and enough for some. */
     for (; part > 0; part /= 2) {
         u8_t flags = TCP_WRITE_FLAG_COPY | (part < bytes ? TCP_WRITE_FLAG_MORE : 0);
         error = tcp_write(link->pcb, from, (u16_t)part, flags);
@@ -250,7 +250,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
         if (link->waiting_since == HF_NEVER) {
             link->waiting_since = hf_lwip_now(link->port);
         }
-        (void)tcp_output(link->pcb); /* what fails here is sent by lwIP's timers, or is overdue */
+        (void)tcp_output(link->pcb); /* on failure lwIP's timers send, or it is overdue */
     }
     return (int)part;
 }
@@ -317,8 +317,8 @@ static hf_lwip_link *free_link(hf_lwip *port) {
     return NULL;
 }
 
-/* A failure of connecting is the link's, told by ready() and why(); only a want of slots or memory is told here, and
- * a Unix socket, of which there are none. */
+/* A failure of connecting is told by the link's ready() and why(); told here are a want of slots or memory, and a Unix
+ * socket, which lwIP does not have. */
 hf_link *hf_lwip_open(hf_port *base, const hf_address *address, const char *path, uint32_t tag,
                       int *err) {
     hf_lwip *port = hf_lwip_of(base);

@@ -1,12 +1,12 @@
 /* Names to addresses, by lwIP's own DNS.
  *
- * lwIP cannot be told to forget a question: it calls back when its own tries are over. So each question has a place
- * of its own until then; one that was given up is only marked, and its answer falls on the floor. With DNS_MAX_TTL 0
- * lwIP keeps no answer after it was given: each attempt asks afresh.
+ * lwIP cannot be told to forget a question: its callback comes when its own tries are over. So each question keeps a
+ * query of its own until then; a question that was given up is only marked, and its answer ignored. With DNS_MAX_TTL 0
+ * lwIP keeps no answer after handing it over: each attempt asks afresh.
  *
- * Of an answer's addresses lwIP tells the first. So every packet from a name server is read on its way to lwIP; when
- * lwIP has judged it to be the answer it waits for, it calls back, from within the same packet, and the addresses
- * beside the first are there.
+ * lwIP hands over only the first address of an answer. So every packet from a name server is read on its way to lwIP;
+ * when lwIP has judged the packet to be the answer that it waits for, it calls back, from within the same packet, and
+ * the addresses beside the first are there.
  */
 #include "insides.h"
 
@@ -43,7 +43,7 @@ bool hf_lwip_ip_from(ip_addr_t *to, const hf_address *from) {
 
 /* ---- a name server's answer --------------------------------------------------------------------- */
 
-/* Of the packet that lwIP is looking at: nothing has been verified. */
+/* The addresses in the packet that lwIP is looking at: nothing of them has been verified. */
 static struct {
     uint8_t n;
     uint8_t ip[HF_LWIP_FOUND][4];
@@ -53,7 +53,7 @@ static unsigned get16(const struct pbuf *p, size_t at) {
     return (unsigned)pbuf_get_at(p, (u16_t)at) << 8 | pbuf_get_at(p, (u16_t)(at + 1));
 }
 
-/* Behind a name (RFC 1035, 4.1.4); behind the packet if it does not end. */
+/* The offset behind a name (RFC 1035, 4.1.4); past the packet's end if the name does not end. */
 static size_t skip_name(const struct pbuf *p, size_t at) {
     while (at < p->tot_len) {
         uint8_t length = pbuf_get_at(p, (u16_t)at);
@@ -68,7 +68,7 @@ static size_t skip_name(const struct pbuf *p, size_t at) {
     return at;
 }
 
-/* Packets of other kinds and fragments leave nothing; beyond a packet's end there are zeros. */
+/* Fragments and packets that are no DNS answers leave no addresses; bytes past a packet's end read as zeros. */
 int hf_lwip_overhear(const struct pbuf *p) {
     enum { UDP = 17, DNS_HEADER = 12, QUESTION = 4, RECORD = 10, A = 1, IN = 1 };
     size_t at = (pbuf_get_at(p, 0) & 15u) * 4u;
@@ -90,7 +90,7 @@ int hf_lwip_overhear(const struct pbuf *p) {
         }
         at += RECORD + length;
     }
-    return 0; /* lwIP goes on with it */
+    return 0; /* lwIP goes on with the packet */
 }
 
 static void add(hf_lwip_lookup *lookup, uint8_t kind, const void *ip, size_t bytes) {
@@ -167,13 +167,13 @@ int hf_lwip_resolve(hf_port *port, unsigned slot, const char *host, uint16_t por
     (void)hf_lwip_random_good();
     err_t error = dns_gethostbyname(host, &found, on_found, query);
     query->busy = query->wanted = error == ERR_INPROGRESS;
-    if (!hf_lwip_random_good()) { /* an answer to a question that can be guessed is anybody's */
+    if (!hf_lwip_random_good()) { /* anybody can answer a question that can be guessed */
         query->wanted = false;
         return HF_ERR_RESOURCES;
     }
     if (error == ERR_INPROGRESS) {
         lookup->step = HF_LOOKUP_BUSY;
-    } else if (error == ERR_OK) { /* numeric, or in lwIP's list of local hosts */
+    } else if (error == ERR_OK) { /* a numeric host, or one in lwIP's local list */
         overheard.n = 0;
         done(lookup, &found);
     } else {

@@ -1,4 +1,4 @@
-/* The port itself: starting lwIP, time, random numbers, sleeping, and the table core calls by. */
+/* The port itself: starting lwIP, time, random numbers, sleeping, and the table by which core calls. */
 #include "insides.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #error "one thread: lwipopts.h should start with #include \"hf_lwipopts.h\""
 #endif
 
-/* lwIP is one for the whole image: what it asks for has no port in it. */
+/* There is one lwIP in an image, and its hooks are given no port. */
 static struct {
     bool started;
     const hf_lwip *first; /* whose random source serves lwIP */
@@ -22,8 +22,8 @@ static struct {
 
 /* ---- random numbers ----------------------------------------------------------------------------- */
 
-/* lwIP wants a number whatever happens. One that is not random is remembered: the link or look-up that it was for
- * then fails. */
+/* LWIP_RAND(): lwIP takes a number whatever happens. One that is not random is remembered, and the link or look-up
+ * that asked for it then fails. */
 uint32_t hf_lwip_rand(void) {
     uint32_t word = 0;
     const hf_lwip_setup *setup = world.first != NULL ? &world.first->setup : NULL;

@@ -8,7 +8,7 @@
 #include <lwip/etharp.h>
 #include <netif/ethernet.h>
 
-/* Handed to lwIP in one call, so that a flood cannot keep the loop from its deadlines. */
+/* Frames handed to lwIP in one call at most, so that a flood cannot keep the loop from its deadlines. */
 #define HF_FRAMES_PER_POLL 16
 
 static err_t transmit(struct netif *netif, struct pbuf *p) {
@@ -35,7 +35,7 @@ static err_t set_up(struct netif *netif) {
     return ERR_OK;
 }
 
-/* True: text is there and an address, or is not there. */
+/* Reads an address; NULL counts as one that was not given. False: the text is no address. */
 static bool parse(ip4_addr_t *to, const char *text) {
     ip4_addr_set_any(to);
     return text == NULL || ip4addr_aton(text, to) != 0;
@@ -76,8 +76,8 @@ int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
     return 0;
 }
 
-/* False: no frame was there. It is copied: the driver gets an aligned place, and a small frame takes a small part of
- * lwIP's pool. */
+/* Takes a frame from the card; false: there was none. The frame is copied: the driver gets an aligned buffer, and a
+ * small frame takes a small part of lwIP's pool. */
 static bool receive(hf_lwip_nic *nic) {
     size_t bytes = nic->driver.receive(nic->driver.user, nic->frame);
     if (bytes == 0) {
@@ -86,7 +86,7 @@ static bool receive(hf_lwip_nic *nic) {
     nic->rx_frames++;
     struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(bytes + ETH_PAD_SIZE), PBUF_POOL);
     if (p == NULL) {
-        nic->rx_dropped++; /* left in the card it would announce itself for ever */
+        nic->rx_dropped++; /* a frame left in the card would be announced for ever */
         return true;
     }
     (void)pbuf_take_at(p, nic->frame, (u16_t)bytes, ETH_PAD_SIZE);
@@ -110,7 +110,7 @@ void hf_lwip_nic_link(hf_lwip_nic *nic, bool up) {
         netif_set_link_up(&nic->netif);
     } else {
         netif_set_link_down(&nic->netif);
-        etharp_cleanup_netif(&nic->netif); /* whoever is there when it is back */
+        etharp_cleanup_netif(&nic->netif); /* other neighbours may be there when the link is back */
     }
 }
 

@@ -1,17 +1,15 @@
-/*
- * What mbedTLS is built with on a small machine: mbedtls_config.h, without what a device that trusts its own CA can do
- * without, and flash before speed.
- */
+/* What mbedTLS is built with on a small machine: mbedtls_config.h, less what a device that trusts its own CA alone can
+ * spare, and flash before speed. */
 #ifndef HF_MBEDTLS_BOARD_CONFIG_H
 #define HF_MBEDTLS_BOARD_CONFIG_H
 
 #include "mbedtls_config.h"
 
-/* The board's time() is all there is: world.c makes milliseconds and a calendar of it. */
+/* The board's time() is the only clock: world.c makes milliseconds and a calendar from it. */
 #define MBEDTLS_PLATFORM_MS_TIME_ALT
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT
 
-/* AES-GCM alone, its tables in flash and one of four. No MD5 passwords, no SHA-1 roots, no X25519: PostgreSQL takes
+/* AES-GCM alone, with one of its four tables, in flash. No MD5 passwords, no SHA-1 roots, no X25519: PostgreSQL takes
  * P-256 first. */
 #undef MBEDTLS_AESNI_C
 #define MBEDTLS_AES_ROM_TABLES
@@ -30,7 +28,7 @@
 #undef MBEDTLS_PSA_KEY_STORE_DYNAMIC
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 8
 
-/* A statement fits a record of ours. */
+/* A record that we send holds a statement of usual length; a longer one takes several. */
 #undef MBEDTLS_SSL_OUT_CONTENT_LEN
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 1024
 

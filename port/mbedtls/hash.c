@@ -1,8 +1,8 @@
 /* SHA-256 and MD5 of mbedTLS, as core/include/holdfast/port.h asks for them.
  *
- * SHA-256 is not PSA's, alone of what this folder uses: here a running hash is plain memory, so that a clone is a copy.
- * PBKDF2 clones two of them for each of its rounds, in slices of a tick, and psa_hash_clone() would cost as much again
- * as the hash itself (PSA has PBKDF2 too, but all rounds at once, which is no slice). With mbedTLS 4, whose
+ * SHA-256 alone of all that this folder uses is not PSA's: here a running hash is plain memory, so that a clone is a
+ * copy. PBKDF2 clones two of them for each of its rounds, in slices of a tick, and psa_hash_clone() would cost as much
+ * again as the hash itself (PSA has PBKDF2 too, but all rounds at once, which is no slice). With mbedTLS 4, whose
  * mbedtls_sha256_* are private, this file is what has to change.
  */
 #include "hf_mbedtls.h"
@@ -47,5 +47,5 @@ static int md5(const void *from, size_t bytes, uint8_t out[16]) {
 #define md5 NULL /* a build without it refuses servers that ask for MD5 */
 #endif
 
-/* A round is two blocks: 4096 of them, PostgreSQL's default, are some 2 ms of a server's processor. */
+/* A round of PBKDF2 is two blocks: 4096 rounds, PostgreSQL's default, are some 2 ms of a server's processor. */
 const hf_hash hf_mbedtls_hash = { start, update, finish, clone, md5, 4096 };

@@ -1,15 +1,15 @@
-/* What is believed of a server's certificate.
+/* Which certificates of a server are believed.
  *
- *     sslmode       signed by a CA of ours, in its time    made for this host
+ *     sslmode       signed by a trusted CA, in its time    made for this host
  *     verify-full   yes                                     yes
  *     verify-ca     yes                                     not looked at
- *     require       only if certificates were given         not looked at
+ *     require       only if CAs were given                  not looked at
  *
  * mbedTLS checks signatures, dates and the name; hf_mbedtls_judge(), its callback for each certificate of the chain
  * (the CA first), forgives what the mode does not ask, and adds what OpenSSL asks for libpq and mbedTLS does not: a
- * chain that ends at a root (an intermediate CA alone is none), name constraints, a purpose that all of the chain
- * has, and with revocation lists one for each CA of the chain. Numeric hosts are a matter of their own: their address
- * must not travel as SNI (RFC 6066), so mbedTLS is not told of it and the address is compared here.
+ * chain that ends at a root (an intermediate CA alone is none), name constraints, a purpose that all of the chain has,
+ * and with revocation lists one for each CA of the chain. Numeric hosts are a matter of their own: their address must
+ * not travel as SNI (RFC 6066), so mbedTLS is not told of it and the address is compared here.
  */
 #include "insides.h"
 
@@ -18,7 +18,7 @@
 #include <mbedtls/oid.h>
 #include <psa/crypto.h>
 
-/* A numeric host's address: its size in bytes, 0 when it is a name. */
+/* A numeric host's address. Returns the address's size in bytes; 0: the host is a name. */
 static size_t numeric(const char *host, uint8_t address[16]) {
     return mbedtls_x509_crt_parse_cn_inet_pton(host, address);
 }
@@ -42,8 +42,8 @@ int hf_mbedtls_host(hf_mbedtls_link *link, const char *host) {
                : HF_ERR_RESOURCES;
 }
 
-/* Is the certificate made for that address? By its iPAddress names (RFC 6125 says only these); one
- * without any subjectAltName by its common name, as libpq has it. */
+/* Is the certificate made for that address? Its iPAddress names say so (RFC 6125 allows only these); its common name
+ * says so if it has no subjectAltName at all, as libpq has it. */
 static bool for_address(const mbedtls_x509_crt *certificate, const char *host,
                         const uint8_t *address, size_t bytes) {
     bool any = false;
@@ -89,7 +89,7 @@ static void bind_channel(hf_mbedtls_link *link, const mbedtls_x509_crt *certific
     link->binding_bytes = (uint8_t)bytes;
 }
 
-/* A chain of more CAs with name constraints than are remembered is refused, not half looked at. */
+/* Remembers a CA that has name constraints. A chain with more of those than fit is refused, not half looked at. */
 static uint32_t remember_constraints(hf_mbedtls_link *link, const mbedtls_x509_crt *certificate) {
     const size_t most = sizeof link->constraining / sizeof link->constraining[0];
     if (!hf_mbedtls_constrains(certificate)) {
@@ -108,7 +108,8 @@ static bool self_issued(const mbedtls_x509_crt *certificate) {
                   certificate->subject_raw.len) == 0;
 }
 
-/* Those above it were all seen before. CAs that issued for themselves change keys, not names (RFC 5280, 6.1.4). */
+/* Compares a certificate with the constraints of all CAs above, which came first. CAs that issued for themselves
+ * change keys, not names (RFC 5280, 6.1.4). */
 static uint32_t judge_names(hf_mbedtls_link *link, const mbedtls_x509_crt *certificate, int depth) {
     uint32_t found = 0;
     for (unsigned i = 0; i < link->n_constraining && (depth == 0 || !self_issued(certificate));
@@ -118,7 +119,8 @@ static uint32_t judge_names(hf_mbedtls_link *link, const mbedtls_x509_crt *certi
     return found | remember_constraints(link, certificate);
 }
 
-/* With an extendedKeyUsage, serverAuth must be in it: in a CA's too, and "any" is not enough, as OpenSSL has it. */
+/* May the certificate serve a server? If it has an extendedKeyUsage, serverAuth must be there: in a CA's too, and
+ * "any" is not enough, as OpenSSL has it. */
 static bool for_servers(const mbedtls_x509_crt *certificate) {
     if (!mbedtls_x509_crt_has_ext_type(certificate, MBEDTLS_X509_EXT_EXTENDED_KEY_USAGE)) {
         return true;
@@ -133,7 +135,8 @@ static bool for_servers(const mbedtls_x509_crt *certificate) {
 }
 
 #if HF_WITH_CRL
-/* Is there a list of the certificate's issuer? Without one nobody knows (OpenSSL's X509_V_FLAG_CRL_CHECK_ALL). */
+/* Is there a revocation list of the certificate's issuer? Without one nobody knows (OpenSSL's
+ * X509_V_FLAG_CRL_CHECK_ALL). */
 static bool has_list(const hf_mbedtls *tls, const mbedtls_x509_crt *certificate) {
     const mbedtls_x509_crl *list = tls->revoked;
     for (; list != NULL; list = list->next) {
@@ -173,7 +176,7 @@ static void add(hf_mbedtls_link *link, uint32_t found, int depth, uint32_t *flag
 
 static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top);
 
-/* mbedTLS's callback for the chain above a CA of ours; that one itself is judged elsewhere. */
+/* mbedTLS's callback for the chain above a trusted CA; hf_mbedtls_judge() judges that CA itself. */
 static int judge_above(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     hf_mbedtls_link *link = at;
     bool top = !link->judging;
@@ -189,15 +192,15 @@ static int judge_above(void *at, mbedtls_x509_crt *certificate, int depth, uint3
     return 0;
 }
 
-/* The same name and key: a root, and what another CA once signed for it. */
+/* Have both the same name and key? So have a root and the certificate that another CA once signed for that root. */
 static bool same_authority(const mbedtls_x509_crt *one, const mbedtls_x509_crt *other) {
     return one->subject_raw.len == other->subject_raw.len && one->pk_raw.len == other->pk_raw.len &&
            memcmp(one->subject_raw.p, other->subject_raw.p, one->subject_raw.len) == 0 &&
            memcmp(one->pk_raw.p, other->pk_raw.p, one->pk_raw.len) == 0;
 }
 
-/* A chain ends at a CA that issued for itself. mbedTLS ends it at any certificate of ours; from there on upwards ours
- * alone are of use. */
+/* A chain must end at a CA that issued for itself. mbedTLS ends the chain at any trusted certificate; from there
+ * upwards only trusted ones are of use. */
 static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top) {
     if (self_issued(top)) {
         return 0;
@@ -228,11 +231,10 @@ int hf_mbedtls_judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_
     hf_mbedtls_link *link = at;
     hf_mbedtls *tls = link->tls;
     uint32_t found = 0;
-    if (certificate->version ==
-        0) { /* mbedTLS passes over what is signed in a way that it does not know */
+    if (certificate->version == 0) { /* mbedTLS does not know its signature algorithm */
         return MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG;
     }
-    if (!link->judging) { /* the first of the chain, its CA */
+    if (!link->judging) { /* the chain's first certificate, a CA */
         link->n_constraining = link->climbed = 0;
         if (!(*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) && tls->trusted > 0 && depth > 0) {
             found = find_root(link, certificate);

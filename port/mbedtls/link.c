@@ -3,10 +3,10 @@
  *     core --write--> mbedtls_ssl_write --send()--> under->write
  *     core <--read--- mbedtls_ssl_read <--receive()-- ahead <-- under->read
  *
- * mbedTLS reads a record as five bytes of header and then its body. `ahead` stands between, so that a
- * small record is one read below, and remembers what a short read told: below is nothing left, do not
- * ask again in this call. What is known of the network is forgotten between calls, for only the caller
- * knows what news it has had meanwhile.
+ * mbedTLS reads a record as five bytes of header and then its body. `ahead` stands between, so that a small record
+ * costs one read of the link below, and remembers that a read was short: nothing is left there, and in this call it is
+ * not asked again. Between calls that is forgotten, because only the caller knows what news the network has had
+ * meanwhile.
  */
 #include "base/text.h"
 #include "insides.h"
@@ -32,7 +32,7 @@ static void begin(hf_mbedtls_link *link) {
     link->room = HF_MBEDTLS_CALL_BYTES;
 }
 
-/* Something is left to do although the network may stay silent: the port is to say so. */
+/* Work is left although the network may stay silent: the port is to report news of the link below. */
 static void note(hf_mbedtls_link *link) {
     link->tls->setup.note(link->tls->setup.user, link->under);
 }
@@ -53,7 +53,7 @@ static int receive(void *at, unsigned char *to, size_t bytes) {
         }
         link->drained = (size_t)got < ask;
         if (got == 0 && link->write_failed != 0 && !link->up) {
-            return HF_MBEDTLS_LINK_FAILED; /* the peer left without a word */
+            return HF_MBEDTLS_LINK_FAILED; /* the server left without a word */
         }
         if (got == 0) {
             link->blocked = true;
@@ -74,7 +74,7 @@ static int receive(void *at, unsigned char *to, size_t bytes) {
 }
 
 /* A server that refuses the handshake says why and leaves, while we may still be sending our part: until the handshake
- * is over a write that fails is as good as done, and the reading that follows finds the alert or the end. */
+ * is over a failed write counts as done, and the reading that follows finds the alert or the end of the stream. */
 static int send(void *at, const unsigned char *from, size_t bytes) {
     hf_mbedtls_link *link = at;
     const bool gone = link->write_failed != 0 && !link->up;
@@ -86,7 +86,7 @@ static int send(void *at, const unsigned char *from, size_t bytes) {
     return sent == 0 ? MBEDTLS_ERR_SSL_WANT_WRITE : sent;
 }
 
-/* The server's certificates were judged and are of no more use: some KB for as long as the link lives. */
+/* Frees the server's certificates, which were judged: else they keep some KB for as long as the link lives. */
 static void forget_certificate(mbedtls_ssl_context *ssl) {
     mbedtls_ssl_session *session = ssl->MBEDTLS_PRIVATE(session);
     if (session != NULL && session->MBEDTLS_PRIVATE(peer_cert) != NULL) {
@@ -96,8 +96,8 @@ static void forget_certificate(mbedtls_ssl_context *ssl) {
     }
 }
 
-/* One step. Whether the server asked for our certificate is known only inside mbedTLS: when it did, the step that is
- * there for the answer sends a record, and in TLS 1.3 it is the first of its epoch. */
+/* One step of the handshake. Only mbedTLS knows whether the server asked for our certificate: if so, the step of the
+ * answer sends a record, which in TLS 1.3 is the first of its epoch, and the record counter shows that. */
 static int handshake_step(hf_mbedtls_link *link) {
     mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
     const bool answer = ssl->MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_CLIENT_CERTIFICATE;
@@ -130,13 +130,13 @@ static int link_ready(hf_link *base, bool *more) {
         return 0;
     }
     if (code == MBEDTLS_ERR_SSL_WANT_READ) {
-        /* Either the network has nothing, or this call took its share. */
+        /* Either the network has nothing, or this call has had its share. */
         *more = !link->blocked || link->room == 0;
         return 0;
     }
     if (code != 0) {
         (void)hf_mbedtls_fail(link, code);
-        /* Out of memory while a signature was being checked looks like a bad certificate. */
+        /* Out of memory in the check of a signature looks like a bad certificate. */
         if (link->system != 0 && hf_mbedtls_failures() != failures) {
             link->failed = HF_ERR_RESOURCES;
             link->text[0] = 0;
@@ -161,8 +161,7 @@ static int link_ready(hf_link *base, bool *more) {
     return 1;
 }
 
-/* Fills `to` from as many records as are there: a short read means that nothing is left, as on every
- * link. */
+/* Fills `to` from as many records as there are: a short read means that nothing is left, as on every link. */
 static int link_read(hf_link *base, void *to, size_t bytes) {
     hf_mbedtls_link *link = own(base);
     if (link->failed != 0) {
@@ -183,7 +182,7 @@ static int link_read(hf_link *base, void *to, size_t bytes) {
                    code != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
             (void)hf_mbedtls_fail(link, code);
             break;
-        } /* else a record without data: the next one */
+        } /* else a record without data: on to the next */
     }
     if ((got > 0 && link->failed != 0) || (got < bytes && link->room == 0)) {
         note(link);
@@ -191,12 +190,13 @@ static int link_read(hf_link *base, void *to, size_t bytes) {
     return got > 0 ? (int)got : link->failed;
 }
 
-/* When only the way to the peer is broken, its last words may still be read: a FATAL before the reset. */
+/* A write failed. If only the way to the server is broken, its last words may still be read: a FATAL before the
+ * reset. */
 static int write_fails(hf_mbedtls_link *link, int code) {
     return link->write_failed != 0 ? link->write_failed : hf_mbedtls_fail(link, code);
 }
 
-/* Sends what mbedTLS has encrypted already. 1 nothing is left, 0 would block, < 0 an hf_err. */
+/* Sends what mbedTLS has encrypted already. 1: nothing is left; 0: would block; < 0: an hf_err. */
 static int flush(hf_mbedtls_link *link) {
     mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
     if (ssl->MBEDTLS_PRIVATE(out_left) == 0) {
@@ -220,7 +220,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
     }
     mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
     if (link->pending == 0) {
-        /* An alert of mbedTLS's own may wait: its write would take that for our bytes. */
+        /* An alert of mbedTLS's own may wait to be sent: mbedtls_ssl_write() would count it as our bytes. */
         int flushed = flush(link);
         if (flushed <= 0) {
             return flushed;
@@ -254,7 +254,7 @@ static int link_write(hf_link *base, const void *from, size_t bytes) {
     return link->failed != 0 ? link->failed : link->write_failed;
 }
 
-/* Lets go of mbedTLS's part. */
+/* Frees mbedTLS's part of the link. */
 static void drop(hf_mbedtls_link *link) {
     link->tls->users--;
     mbedtls_ssl_free(hf_mbedtls_ssl(link));
@@ -316,7 +316,7 @@ static const char *link_why(hf_link *base, int32_t *system) {
 static const hf_link_api api = { link_ready, link_read,    link_write, link_close,
                                  link_abort, link_binding, link_why };
 
-/* Has the peer sent anything before TLS began? Then it was not the peer (SECURITY 1). */
+/* Has anything arrived before TLS began? The server did not send that (SECURITY 1). */
 static int injected(hf_link *under) {
     uint8_t byte;
     int got = under->api->read(under, &byte, 1);

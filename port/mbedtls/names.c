@@ -1,11 +1,11 @@
 /* Name constraints (RFC 5280, 4.2.1.10): the names that a CA may sign for. mbedTLS does not know the extension; a
- * patch of this folder keeps it from refusing a critical one, for it is judged here.
+ * patch in this folder keeps it from refusing a critical one, because the extension is judged here.
  *
  *     NameConstraints ::= SEQUENCE { [0] permitted, [1] excluded }, each a SEQUENCE OF GeneralSubtree
  *     GeneralSubtree  ::= SEQUENCE { base GeneralName, [0] minimum DEFAULT 0, [1] maximum OPTIONAL }
  *
  * DNS names, addresses and directory names are compared as OpenSSL does. Constraints of another kind matter only when
- * a certificate below has a name of that kind: then it is refused, for nobody looked.
+ * a certificate below has a name of that kind, which is refused then because nobody compared it.
  */
 #include "insides.h"
 
@@ -30,7 +30,8 @@ typedef struct hf_name {
     hf_bytes value;
 } hf_name;
 
-/* Takes an element of that tag off the front; out is not from. False: it is another, or does not fit. */
+/* Takes an element of that tag off the front; out must not be from. False: another tag, or an element that does not
+ * fit. */
 static bool take(hf_bytes *from, int tag, hf_bytes *out) {
     unsigned char *at = (unsigned char *)(uintptr_t)from->p;
     const unsigned char *end = from->p + from->n;
@@ -43,7 +44,8 @@ static bool take(hf_bytes *from, int tag, hf_bytes *out) {
     return true;
 }
 
-/* Finds the extension's value: false when there is none. Twice in a certificate counts as one that cannot be read. */
+/* Finds the extension's value; false: there is none. Two in one certificate count as an extension that cannot be
+ * read. */
 static bool find(const mbedtls_x509_crt *certificate, hf_bytes *value) {
     hf_bytes raw = { certificate->v3_ext.p, certificate->v3_ext.len }, all, one, oid, unused;
     bool found = false;
@@ -56,7 +58,8 @@ static bool find(const mbedtls_x509_crt *certificate, hf_bytes *value) {
             memcmp(oid.p, MBEDTLS_OID_NAME_CONSTRAINTS, oid.n) != 0) {
             continue;
         }
-        (void)take(&one, MBEDTLS_ASN1_BOOLEAN, &unused); /* critical or not, it is obeyed */
+        /* Critical or not, the constraints are obeyed. */
+        (void)take(&one, MBEDTLS_ASN1_BOOLEAN, &unused);
         if (found || !take(&one, MBEDTLS_ASN1_OCTET_STRING, value)) {
             *value = (hf_bytes){ NULL, 0 };
         }
@@ -83,7 +86,7 @@ static bool same_text(const uint8_t *one, const uint8_t *other, size_t n) {
     return true;
 }
 
-/* The base itself or anything below it; one that begins with a dot, only what is below. */
+/* A domain holds itself and all below; a base that begins with a dot holds only what is below. */
 static bool in_domain(hf_bytes name, hf_bytes base) {
     if (base.n == 0) {
         return true;
@@ -98,7 +101,7 @@ static bool in_domain(hf_bytes name, hf_bytes base) {
     return same_text(name.p + above, base.p, base.n);
 }
 
-/* The base is an address and its mask, of the same family. */
+/* The base of a network is an address and its mask, of the same family. */
 static bool in_network(hf_bytes address, hf_bytes base) {
     if (base.n != 2 * address.n) {
         return false;
@@ -111,7 +114,8 @@ static bool in_network(hf_bytes address, hf_bytes base) {
     return true;
 }
 
-/* The next character as names are compared: in lower case, white space as one blank and none at the ends. 0 ends it. */
+/* The next character of a name as names are compared: in lower case, white space as one blank and none at the ends. 0:
+ * the end. */
 static uint8_t next_character(hf_bytes *text, bool *begun) {
     bool blank = false;
     while (text->n > 0 && (*text->p == ' ' || (*text->p >= '\t' && *text->p <= '\r'))) {
@@ -122,7 +126,7 @@ static uint8_t next_character(hf_bytes *text, bool *begun) {
         return 0;
     }
     if (blank && *begun) {
-        *begun = false; /* the blank now, and what follows it next */
+        *begun = false; /* the blank now, the character after it next */
         return ' ';
     }
     *begun = true;
@@ -131,7 +135,7 @@ static uint8_t next_character(hf_bytes *text, bool *begun) {
     return c;
 }
 
-/* A SET of attributes; of one attribute the text decides, whatever its string type. */
+/* Compares two SETs of attributes; of a single attribute the text decides, whatever its string type. */
 static bool same_rdn(hf_bytes one, hf_bytes other) {
     if (one.n == other.n && memcmp(one.p, other.p, one.n) == 0) {
         return true;
@@ -154,7 +158,7 @@ static bool same_rdn(hf_bytes one, hf_bytes other) {
     return true;
 }
 
-/* Is the base the name's beginning? Both are a Name: a SEQUENCE OF SET. */
+/* Does the name begin with the base? Both are a Name: a SEQUENCE OF SET. */
 static bool in_directory(hf_bytes name, hf_bytes base) {
     hf_bytes has, wants, one, other;
     if (!take(&name, HF_SEQUENCE, &has) || !take(&base, HF_SEQUENCE, &wants)) {
@@ -196,9 +200,7 @@ static int look_up(const hf_name *name, hf_bytes list) {
             continue;
         }
         bool known = name->kind == DNS || name->kind == ADDRESS || name->kind == DIRECTORY;
-        if (!known ||
-            subtree.n >
-                0) { /* a minimum or maximum: nobody uses them, nor does OpenSSL take them */
+        if (!known || subtree.n > 0) { /* a minimum or maximum, which OpenSSL refuses too */
             return UNREADABLE;
         }
         if (within(name, base)) {

@@ -1,4 +1,4 @@
-/* Settings of every TLS link of a port: certificates, revocation lists and the client's own certificate. */
+/* The settings of a port's TLS links: certificates, revocation lists and the client's own certificate. */
 #include "insides.h"
 
 #include <string.h>
@@ -25,8 +25,8 @@ static const int suites[] = { MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
                               MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
                               0 };
 
-/* A key share is sent for the first alone; PostgreSQL up to 17 takes only P-256 by default, and asks
- * again (a round trip) when it comes second. */
+/* A key share is sent for the first group alone. PostgreSQL up to 17 takes only P-256 by default, and asks again (a
+ * round trip) when another one comes first. */
 static const uint16_t groups[] = { MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                    MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
@@ -73,7 +73,7 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
     for (int i = 0; i < CONFIGS; i++) {
         mbedtls_ssl_config_init(settings(tls, i));
         err = err != 0 ? err : configure(settings(tls, i), setup);
-        /* Until there are certificates, none is believed: VERIFY_FULL and _CA then end in an error. */
+        /* Until CAs are given no certificate is believed: VERIFY_FULL and _CA then end in an error. */
         mbedtls_ssl_conf_authmode(settings(tls, i), setup->sslmode == HF_SSL_REQUIRE
                                                         ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                         : MBEDTLS_SSL_VERIFY_REQUIRED);
@@ -84,8 +84,8 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
     return err;
 }
 
-/* Is the same certificate in the chain before that one? Folders of certificates hold each under several
- * names, and a bundle besides. */
+/* Is the same certificate in the chain before that one? Folders hold each certificate under several names, and a
+ * bundle besides. */
 static bool twice(const mbedtls_x509_crt *from, const mbedtls_x509_crt *one) {
     for (; from != one; from = from->next) {
         if (from->raw.len == one->raw.len && memcmp(from->raw.p, one->raw.p, one->raw.len) == 0) {
@@ -106,7 +106,7 @@ static bool is_pem(const char *bytes, size_t size) {
     return false;
 }
 
-/* mbedTLS wants PEM with its NUL. NULL: no memory. */
+/* A copy with a NUL at its end, as mbedTLS wants PEM, for the caller to free. NULL: no memory. */
 static unsigned char *with_nul(const void *bytes, size_t size) {
     unsigned char *text = mbedtls_calloc(1, size + 1);
     if (text != NULL) {
@@ -163,7 +163,7 @@ int hf_mbedtls_trust(hf_mbedtls *tls, const void *bytes, size_t size) {
 }
 
 #if HF_WITH_CRL
-/* Is a list of the same issuer older than the other? Folders keep lists that have been replaced. */
+/* Is one revocation list older than the other, of the same issuer? Folders keep lists that have been replaced. */
 static bool older(const mbedtls_x509_crl *one, const mbedtls_x509_crl *other) {
     if (one->issuer_raw.len != other->issuer_raw.len ||
         memcmp(one->issuer_raw.p, other->issuer_raw.p, one->issuer_raw.len) != 0) {
@@ -183,7 +183,8 @@ static bool replaced(const mbedtls_x509_crl *all, const mbedtls_x509_crl *one) {
     return false;
 }
 
-/* Of each issuer the newest alone: mbedTLS refuses a chain for an expired one although another is there. */
+/* Keeps each issuer's newest list alone: mbedTLS refuses a chain because of an expired list although another is
+ * there. */
 static void drop_replaced(hf_mbedtls *tls) {
     mbedtls_x509_crl *first = tls->revoked, *last = first;
     while (last != NULL && last->next != NULL) {
@@ -239,7 +240,7 @@ int hf_mbedtls_revoke(hf_mbedtls *tls, const void *bytes, size_t size) {
     if (hf_mbedtls_failures() != failures) {
         return HF_ERR_RESOURCES;
     }
-    /* A file of which one list cannot be read would let the revoked in. */
+    /* A file with an unreadable list is not taken: the certificates revoked there would be believed. */
     return code != 0 ? 0 : (int)(after - before);
 }
 
@@ -256,7 +257,7 @@ static void free_lists(hf_mbedtls *tls) {
 #endif
 
 #if HF_WITH_CLIENT_CERT
-/* What the server is shown of the client. */
+/* The client's own certificate and key. */
 struct hf_mbedtls_own {
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;

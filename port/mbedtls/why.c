@@ -14,7 +14,7 @@
 #include <mbedtls/pkcs5.h>
 #include <mbedtls/x509.h>
 
-/* RFC 8446 section 6, RFC 5246 section 7.2: alerts by their numbers. Those that say "not with you" are so again at the
+/* Alerts by their numbers (RFC 8446 section 6, RFC 5246 section 7.2). Those that say "not with you" come again at the
  * next try; the others tell of bytes that were changed or of trouble in the server. */
 static const struct {
     uint8_t number;
@@ -110,7 +110,7 @@ static const struct {
 #endif
 };
 
-/* What a certificate or a key that cannot be read is. The numbers come with a lower one of their own added. */
+/* Why a certificate or a key cannot be read. mbedTLS adds a lower number to some of these codes. */
 static const struct {
     int code;
     const char *text;
@@ -146,7 +146,7 @@ const char *hf_mbedtls_unreadable(int code) {
     return text != NULL ? text : "it is neither PEM nor DER of the kind that is wanted, or damaged";
 }
 
-/* The worst thing found, and whose certificate it is. */
+/* Says the worst thing found, and whose certificate has it. */
 static void certificate_text(hf_mbedtls_link *link, int code) {
     hf_writer out = hf_writer_on(link->text, sizeof link->text);
     uint32_t flags =
@@ -177,7 +177,7 @@ static void certificate_text(hf_mbedtls_link *link, int code) {
     }
 }
 
-/* Words for what an alert may be about, where the server itself says little. */
+/* What an alert may be about, where the server itself says little. */
 static const char *hint(const hf_mbedtls_link *link, unsigned number) {
     if (link->asked_us) {
         return link->tls->own != NULL
@@ -190,7 +190,7 @@ static const char *hint(const hf_mbedtls_link *link, unsigned number) {
                : "";
 }
 
-/* Once data came the server takes us: what it says then is about its own end. */
+/* An alert ended the link. Once the server has sent data, it accepts us: an alert is then about its own end. */
 static int alert_error(hf_mbedtls_link *link) {
     const mbedtls_ssl_context *ssl = hf_mbedtls_ssl(link);
     hf_writer out = hf_writer_on(link->text, sizeof link->text);

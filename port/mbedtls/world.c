@@ -1,8 +1,8 @@
-/* What mbedTLS shares in a process: PSA, which TLS 1.3 needs, one random generator, the heap hooks.
- * Opened by the first hf_mbedtls, closed by the last.
+/* What mbedTLS shares in a process: PSA, which TLS 1.3 needs, one random generator, the heap hooks. The first
+ * hf_mbedtls opens these, the last one closes them.
  *
- * The generator is CTR_DRBG, seeded from the port's entropy and given to PSA (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so that
- * there is one source, and it fails closed. PSA's own cannot be seeded anew for each port in 3.6.
+ * The generator is CTR_DRBG, seeded from the port's entropy and given to PSA (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so
+ * that there is one source, and that one fails closed. PSA's own generator cannot be seeded anew for each port in 3.6.
  */
 #include "insides.h"
 
@@ -49,7 +49,8 @@ static void counted_free(void *memory) {
 
 int hf_mbedtls_world_open(const hf_mbedtls_setup *setup) {
     if (world.users > 0) {
-        /* Fresh entropy for each: a forked child that starts its own does not repeat its parent. */
+        /* Each user brings fresh entropy: a forked child that opens its own does not repeat its parent's random
+         * numbers. */
         if (mbedtls_ctr_drbg_reseed(&world.drbg, NULL, 0) != 0) {
             return HF_ERR_RESOURCES;
         }
@@ -93,7 +94,7 @@ static int fill(unsigned char *out, size_t bytes) {
     return 0;
 }
 
-/* PSA's own way to ask (psa/crypto_extra.h); everybody else asks PSA. */
+/* PSA asks for random bytes here (psa/crypto_extra.h); everybody else asks PSA. */
 psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *unused,
                                              uint8_t *out, size_t size, size_t *length) {
     (void)unused;
@@ -106,14 +107,14 @@ psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context
 }
 
 #ifdef MBEDTLS_PLATFORM_MS_TIME_ALT
-/* Where time() is the only clock. TLS 1.3 would measure tickets by it, which are not taken. */
+/* Milliseconds where time() is the only clock. TLS 1.3 would measure tickets with them, and takes none. */
 mbedtls_ms_time_t mbedtls_ms_time(void) {
     return (mbedtls_ms_time_t)time(NULL) * 1000;
 }
 #endif
 
 #ifdef MBEDTLS_PLATFORM_GMTIME_R_ALT
-/* Days since 1970 to a date of the Gregorian calendar, by eras of 400 years that begin with March. */
+/* Days since 1970 become a date of the Gregorian calendar, by eras of 400 years that begin with March. */
 struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *from, struct tm *to) {
     int64_t seconds = (int64_t)*from;
     if (seconds < 0 || seconds / 86400 > INT32_MAX / 2) {
