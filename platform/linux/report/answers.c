@@ -1,4 +1,4 @@
-/* What the answer to a line's statement does to the line. Called back in hf_tick(): rows are rendered where
+/* What the answer to a line's statement does to the line. hf_tick() calls the callbacks back: rows are rendered where
  * they lie in the receive buffer, straight into the output's buffer for the line at the head. */
 #include "job.h"
 
@@ -54,7 +54,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     }
 }
 
-/* A row's line is complete, but for the count that --affected puts behind it. */
+/* A row's output line is complete, but for the count that --affected puts behind it. */
 static void end_row(const hf_job *job, hf_line *line, hf_bytes *to) {
     if (job->options->affected) {
         hf_bytes_add(&line->row_ends, &to->used, sizeof to->used);
@@ -73,7 +73,7 @@ static void empty_result(hf_job *job, hf_line *line) {
     hf_job_added(job, line);
 }
 
-/* The count behind each row that waits for it. A statement of which the server gives no count has none. */
+/* Puts the count behind each row that waits for it; an empty cell if the server gives no count for the statement. */
 static void add_affected(hf_job *job, hf_line *line) {
     hf_bytes whole = { 0 };
     char cell[32];
@@ -91,7 +91,7 @@ static void add_affected(hf_job *job, hf_line *line) {
     hf_window_count(&job->window, line);
 }
 
-/* Its command is complete: how many rows it touched is known, before its COMMIT is sent if it has one. */
+/* The line's command is complete: how many rows it touched is known, before its COMMIT is sent if it has one. */
 static void count_affected(hf_job *job, hf_line *line) {
     if (line->counted) {
         return;
@@ -167,8 +167,8 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
 
 static void make_durable(hf_job *job) {
     if (!hf_intents_write(&job->intents, true)) {
-        /* It must not be sent, and from here nothing but the process's end prevents it. The files are as after
-         * kill -9; statements under way have their intents and become unknown, or are asked about. */
+        /* The statement must not be sent, and from here nothing but the process's end prevents that. The files are as
+         * after kill -9; statements under way have their intents and become unknown, or are asked about. */
         hf_failure failure;
         hf_intents_fail(&job->intents, &failure);
         hf_log_failure(&failure);
@@ -176,14 +176,15 @@ static void make_durable(hf_job *job) {
     }
 }
 
-/* A line that is not safe is about to be sent: that is made durable first, for all that may go with it. One that
- * takes effect by its COMMIT has time until then; if it was asked about before, it was not committed. */
+/* A line that is not safe is about to be sent: its intent, and those of all lines that may be sent with it, are made
+ * durable first. A line that takes effect by its COMMIT has time until then; if that COMMIT was asked about, and the
+ * line is sent again, it was not committed. */
 static void on_send(hf_request *request) {
     hf_job *job = job_of(request);
     hf_line *sent = line_of(request);
     if (sent->ticket[0]) {
         const hf_intent intent = { .line = sent->line, .kind = HF_INTENT_NOT_RUN };
-        hf_intents_add(&job->intents, &intent); /* the next run may find a server that forgot */
+        hf_intents_add(&job->intents, &intent); /* the next run's server may have forgotten */
         sent->ticket[0] = '\0';
         sent->intended = false;
         void_rows(job, sent);
@@ -215,7 +216,7 @@ void hf_answers_note_commit(hf_job *job, const hf_line *line) {
     hf_bytes_free(&text);
 }
 
-/* Its rows are complete and its COMMIT is next: what to ask by when the answer to that is lost. */
+/* The line's rows are complete and its COMMIT is next: notes what to ask by if the answer to that is lost. */
 static void on_commit(hf_request *request) {
     hf_job *job = job_of(request);
     hf_line *line = line_of(request);
@@ -226,8 +227,8 @@ static void on_commit(hf_request *request) {
     make_durable(job);
 }
 
-/* How a line that is not safe ended is noted at once: it may have to wait for lines before it, or the disk may
- * be full. The next line's intent takes the note to the disk with it. */
+/* Notes at once how a line that is not safe ended: it may have to wait for lines before it, or the disk may be full.
+ * The next line's intent takes the note to the disk with it. */
 static void note_end(hf_job *job, hf_line *line) {
     static const hf_intent_kind kinds[] = { [HF_LINE_OK] = HF_INTENT_OK,
                                             [HF_LINE_REJECTED] = HF_INTENT_REJECTED,
@@ -251,7 +252,7 @@ static void note_end(hf_job *job, hf_line *line) {
 static void refused_line(hf_line *line, const hf_error *error) {
     char text[HF_MESSAGE_BYTES + 160];
     if (error->sqlstate[0] && error->code == HF_ERR_SERVER) {
-        hf_bytes message = line->message; /* the whole one, from on_error */
+        hf_bytes message = line->message; /* the whole message, from on_error */
         line->message = (hf_bytes){ 0 };
         const char *words = message.used ? message.data : error->message;
         hf_line_end(line, HF_LINE_REJECTED, error->sqlstate, words,
@@ -277,7 +278,7 @@ static void unknown_line(hf_line *line, const hf_error *error) {
                 strlen(text));
 }
 
-/* Not answered, and not the line's fault: the job ends here, to be resumed. */
+/* The statement was not answered, and the line is not to blame: the job ends here, to be resumed. */
 static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
     const hf_error *error = &request->error;
     char text[HF_MESSAGE_BYTES + 160], way_out[200];
@@ -306,7 +307,7 @@ static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
     stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
 }
 
-/* Is it the line that is refused? A write that may have been done is not, though its row was too large. */
+/* Is the line refused? A write that may have been done is not, even if its row was too large. */
 static bool is_refusal(const hf_request *request) {
     const hf_error *error = &request->error;
     if (request->outcome == HF_OUTCOME_UNKNOWN && request->replay != HF_REPLAY_SAFE) {
@@ -334,7 +335,7 @@ static void read_only(hf_job *job, hf_line *line) {
     job->write_forgotten = job->write_forgotten || nothing;
 }
 
-/* The job was stopped by its columns. A write that was done all the same is never to be run again. */
+/* The job was stopped because the result's columns changed. A write that was done all the same is never run again. */
 static void columns_changed(const hf_job *job, hf_line *line, const hf_request *request) {
     static const char text[] =
         "it was done, or may have been, but with other columns than the report's";
@@ -345,7 +346,7 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
-/* A write is acknowledged. By a ticket it is known which server did it, before that is asked for. */
+/* A write is acknowledged. A ticket names the server that did it, before the inquiry has asked which server this is. */
 static void take_server(hf_job *job, const hf_request *request) {
     const char *server = strchr(request->ticket, ' ');
     hf_server read;
@@ -402,7 +403,7 @@ static void on_done(hf_request *request) {
                (job->replay != HF_REPLAY_SAFE || is_given_up(job, request)) &&
                !hf_request_may_be_asked(request)) {
         unknown_line(line, &request->error);
-    } else { /* or the next run asks what became of it */
+    } else { /* or the next run asks what became of the COMMIT */
         undone_line(job, line, request);
     }
     if (line->state != HF_LINE_OK && !(line->state == HF_LINE_UNDONE && line->ticket[0])) {

@@ -1,4 +1,4 @@
-/* record = length (4) | kind (1) | line (8) | code (24) | text | CRC-32 (4); length counts all of it. */
+/* A record: length (4) | kind (1) | line (8) | code (24) | text | CRC-32 (4); length counts all of these bytes. */
 #include "intents.h"
 
 #include "base/failure.h"
@@ -17,7 +17,7 @@ enum { HEAD_BYTES = 4 + 1 + 8 + HF_INTENT_CODE_BYTES, CRC_BYTES = 4 };
 
 #define ROOM_STEP     (1024u * 1024)
 #define COMPACT_BYTES (4u * 1024 * 1024)
-#define PRIVATE       0600 /* mode */
+#define PRIVATE       0600 /* file mode */
 
 static void put(uint8_t *to, uint64_t value, unsigned bytes) {
     for (unsigned i = 0; i < bytes; i++) {
@@ -66,7 +66,7 @@ void hf_intents_add(hf_intents *intents, const hf_intent *intent) {
     hf_bytes_add(&intents->gathered, crc, sizeof crc);
 }
 
-/* Hands out what is in the file and cuts what is torn; where records end is where new ones go. */
+/* Hands out the file's whole records and cuts off a torn one: new records begin where the whole ones end. */
 static bool load(hf_intents *intents, uint64_t from_line,
                  void (*each)(void *user, const hf_intent *intent), void *user) {
     struct stat file;
@@ -105,7 +105,7 @@ static int open_private(const char *path) {
         return hf_file_create(path, O_RDWR, PRIVATE);
     }
     if (fd >= 0 && fstat(fd, &file) == 0 && (file.st_mode & 07777) != PRIVATE) {
-        fchmod(fd, PRIVATE); /* an older program's; where that cannot be, it is as it was */
+        fchmod(fd, PRIVATE); /* an older program's file; may fail, as before */
     }
     return fd;
 }
@@ -129,7 +129,8 @@ bool hf_intents_reserve(hf_intents *intents, size_t bytes) {
     }
     uint64_t room = (needed / ROOM_STEP + 1) * ROOM_STEP;
     if (!hf_file_reserve(intents->fd, intents->used, room - intents->used)) {
-        return false; /* no more lines; how those under way end still has its room */
+        /* No more lines are taken on, but the ends of those under way still have room. */
+        return false;
     }
     intents->room = room;
     return true;
@@ -141,10 +142,10 @@ bool hf_intents_write(hf_intents *intents, bool durable) {
     }
     if (!hf_write_all(intents->fd, intents->gathered.data, intents->gathered.used,
                       (long long)intents->used)) {
-        return false; /* it may be tried again: the same bytes, to the same place */
+        return false; /* to be tried again: the same bytes at the same place */
     }
     if (durable && !hf_file_sync(intents->fd)) {
-        intents->error = errno; /* what was written may be gone, whatever a second sync says */
+        intents->error = errno; /* written bytes may be gone, whatever a second sync says */
         return false;
     }
     intents->used += intents->gathered.used;
@@ -171,7 +172,7 @@ bool hf_intents_compact_end(hf_intents *intents) {
         close(intents->fd);
         fresh.compacted = fresh.used;
         *intents = fresh;
-    } else { /* the old file holds all the same: later perhaps */
+    } else { /* the old file has it all: perhaps later */
         if (fresh.fd >= 0) {
             close(fresh.fd);
             unlink(fresh_path);

@@ -10,12 +10,12 @@
 #include <string.h>
 
 #define COMMIT_EVERY_MS  1000
-#define KEEP_EVERY_MS    20 /* at the latest; else before every sleep */
+#define KEEP_EVERY_MS    20 /* at the latest; otherwise before every sleep */
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
 #define NOTED_BYTES      (1024 * 1024)
 #define REFUSALS_TOLD    100
-#define ASK_MS_MAX       60000 /* where a health check may take for ever */
+#define ASK_MS_MAX       60000 /* for the last question, where probe_timeout is longer */
 
 uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
@@ -44,7 +44,7 @@ static void output_failed(hf_job *job, const hf_outfile *file) {
     hf_job_stop(job, &failure);
 }
 
-/* What the head gathered goes to the file, and its further rows with it. */
+/* The head's output goes to the file: what was gathered now, further rows as they come. */
 static void stream(hf_job *job, hf_line *line) {
     line->streams = true;
     hf_bytes_add(hf_outfile_buffer(&job->outputs.out), line->out.data, line->out.used);
@@ -55,11 +55,12 @@ static void stream(hf_job *job, hf_line *line) {
     }
 }
 
-/* A line that is not safe is kept in memory up to a size, so that its end can be noted with its output; one whose
- * COMMIT can be asked about is kept whole, for its output is noted before that. */
+/* May the head's rows go straight to the file? A line that is not safe is kept in memory up to a size, so that its end
+ * can be noted with its output; a line whose COMMIT can be asked about is kept whole, because its output is noted
+ * before that. */
 static bool may_stream(const hf_job *job, const hf_line *line) {
     if (job->options->affected) {
-        return false; /* each of its rows ends with a count that is known when all were seen */
+        return false; /* --affected: the count behind each row is known after the last */
     }
     return job->replay == HF_REPLAY_SAFE ||
            (job->replay == HF_REPLAY_UNSENT && line->out.used > NOTED_BYTES);
@@ -85,7 +86,7 @@ static void wrong_width(hf_job *job, hf_line *line) {
     hf_line_end(line, HF_LINE_REJECTED, hf_err_name(HF_ERR_ARGUMENT), text, strlen(text));
 }
 
-/* Reads the next line into the window. False: there is none, or no room. */
+/* Reads the next line into the window. False: the input is at its end, or the window is full. */
 static bool take_line(hf_job *job) {
     hf_csv_record record;
     hf_failure failure;
@@ -98,7 +99,7 @@ static bool take_line(hf_job *job) {
         hf_fail_more(&failure, "; when the job began it was whole");
         hf_job_stop(job, &failure);
     }
-    if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end are none */
+    if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end do not count */
         job->input_ended = true;
         return false;
     }
@@ -131,7 +132,7 @@ static hf_line *next_ready(hf_job *job) {
     return NULL;
 }
 
-/* Keeps as many statements under way as there may be. */
+/* Submits lines until as many statements are under way as may be. */
 static void submit(hf_job *job) {
     const hf_config *config = job->client.config;
     unsigned most =
@@ -152,7 +153,7 @@ static void submit(hf_job *job) {
 
 /* ---- the server that acknowledges ----------------------------------------------------------------- */
 
-/* The record is further than the files. */
+/* The record went further than the files: a note and a commit are due. */
 static void gained(hf_job *job) {
     job->noted = false;
     if (!job->dirty) {
@@ -177,7 +178,7 @@ void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
     gained(job);
 }
 
-/* At the start: against the server that acknowledged the lines of earlier runs. */
+/* At the start: is this the server that acknowledged the lines of earlier runs? */
 static void meet_server(hf_job *job) {
     const hf_server *server = &job->inquiry.server;
     job->acknowledged =
@@ -192,7 +193,8 @@ static void meet_server(hf_job *job) {
     hf_job_server(job, server, job->acknowledged);
 }
 
-/* At the end, when all lines are done: as long as a health check may take. An outage then is no failure of the job. */
+/* At the end, when all lines are done, the server is asked once more, for as long as a health check may take. An
+ * outage is then no failure of the job. */
 static void ask_server_at_end(hf_job *job) {
     char why[HF_MESSAGE_BYTES];
     const uint32_t longest = job->client.config->probe_timeout_ms;
@@ -210,7 +212,7 @@ static void ask_server_at_end(hf_job *job) {
 
 /* ---- letting lines go ----------------------------------------------------------------------------- */
 
-/* Line number, the input's cells, code, message; as many cells as the header has. */
+/* Writes a refused line: line number, the input's cells (as many as the header has), code, message. */
 static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
                         const hf_line *line) {
     hf_failure failure;
@@ -241,7 +243,7 @@ static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
     return true;
 }
 
-/* The first ones are worth a warning each; a million of them are worth a file. */
+/* The first refusals are worth a warning each; a million of them are worth a file. */
 static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
     const hf_log_field fields[] = { { .name = "line", .number = line->line },
                                     { .name = "code", .text = line->code } };
@@ -255,7 +257,7 @@ static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
     }
 }
 
-/* Puts the head line's end into the files. False: it could not be, and stays. */
+/* Writes how the head line ended into the files. False: a file failed, and the line stays the head. */
 static bool let_go(hf_job *job, hf_line *line) {
     hf_outfile *out = &job->outputs.out;
     if (line->state == HF_LINE_OK) {
@@ -289,7 +291,7 @@ static bool let_go(hf_job *job, hf_line *line) {
     return true;
 }
 
-/* A line that is under way became the head. */
+/* The line became the head while its statement is under way: its rows stream, and no longer wait for room. */
 static void lead(hf_job *job, hf_line *line) {
     if (!line->streams && may_stream(job, line)) {
         stream(job, line);
@@ -316,7 +318,7 @@ static void let_lines_go(hf_job *job) {
 
 /* ---- room ----------------------------------------------------------------------------------------- */
 
-/* Paused lines hold connections. If the head is not on one, and cannot get one, they would wait for each
+/* Paused lines hold connections. If the head has none and cannot get one, head and paused lines would wait for each
  * other for ever: a paused read gives its connection up, a paused write goes beyond its room. */
 static void feed_the_head(hf_job *job, hf_ms now) {
     const hf_line *head = hf_window_empty(&job->window) ? NULL : hf_window_head(&job->window);
@@ -361,7 +363,8 @@ static void resume_paused(hf_job *job, hf_ms now) {
 
 /* ---- durability ----------------------------------------------------------------------------------- */
 
-/* Only what still matters: lines in the window, and those that an earlier run got further with. */
+/* Writes the intents file afresh with what still matters: lines in the window, and lines that only an earlier run
+ * reached. */
 static void compact_intents(hf_job *job) {
     hf_intents_compact_begin(&job->intents);
     for (uint64_t i = job->window.head; i < job->window.tail; i++) {
@@ -429,7 +432,7 @@ static void commit(hf_job *job) {
     }
 }
 
-/* Before every sleep: what is done is in the files, where kill -9 cannot reach it; once a second on the disk. */
+/* Before every sleep what is done is written to the files, where kill -9 cannot reach it; once a second to the disk. */
 static void keep(hf_job *job, hf_ms now) {
     hf_failure failure;
     if (job->dirty && now >= job->commit_at) {
@@ -472,7 +475,7 @@ static hf_ms earliest(hf_ms a, hf_ms b, hf_ms c, hf_ms d) {
     return a < c ? a : c;
 }
 
-/* One round: submit, tick, put in order. False: the job is over, one way or the other. */
+/* One round: submit, tick, put in order. False: the job is over, finished or stopped. */
 static bool turn(hf_job *job) {
     if (hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
         hf_job_server(job, &job->inquiry.server, job->inquiry.acknowledged);
@@ -506,7 +509,7 @@ void hf_job_run(hf_job *job) {
     meet_server(job);
     while (turn(job)) {
     }
-    keep(job, hf_client_now(&job->client)); /* saying goodbye may take its time */
+    keep(job, hf_client_now(&job->client)); /* closing the connections may take its time */
     hf_progress_end(&job->progress);
     ask_server_at_end(job);
     hf_client_close(&job->client);

@@ -25,61 +25,63 @@ typedef struct hf_job {
     hf_replay replay;
     size_t *params; /* the input column of each $n */
     uint16_t n_params;
-    hf_value *columns; /* the result's names, as prepared */
+    hf_value *columns; /* the result's column names, as prepared */
     uint16_t n_columns;
-    bool prepare;         /* the query is kept prepared on each connection */
-    bool counts;          /* the server says of it how many rows it touched */
-    hf_database database; /* which this run is against */
-    hf_inquiry inquiry;   /* of a job that writes: which incarnation of the server */
-    bool acknowledged;    /* a write was, in this run or an earlier one */
+    bool prepare;         /* each connection keeps the query prepared */
+    bool counts;          /* the server counts the rows that the query touches */
+    hf_database database; /* the database that this run is against */
+    hf_inquiry inquiry;   /* a job that writes asks which incarnation of the server this is */
+    bool acknowledged;    /* a write was acknowledged, in this run or an earlier one */
 
     hf_outputs outputs;
-    hf_position_record record; /* the lines that were let go */
+    hf_position_record record; /* what the position is to say: all lines that were let go */
     uint64_t head_start;       /* output bytes before the head line's */
     hf_bytes rejects_header, unknown_header;
     hf_window window;
-    unsigned refusals;         /* told in this run */
-    unsigned running, n_again; /* lines RUNNING; lines READY once more */
+    unsigned refusals;         /* logged in this run */
+    unsigned running, n_again; /* lines RUNNING; lines READY for the second time */
     bool input_ended;
     uint64_t taken; /* the last line that was taken on */
 
-    hf_intents intents; /* of lines that are not safe; fd -1: not needed */
-    hf_fates fates;     /* what an earlier run's say */
+    hf_intents intents; /* the intents of lines that are not safe; fd -1: not needed */
+    hf_fates fates;     /* what an earlier run's intents say */
 
-    bool stopping; /* failure says why */
+    bool stopping; /* no more lines are taken on: failure says why */
     hf_failure failure;
-    bool write_forgotten; /* found before any line was done */
+    bool write_forgotten; /* the statement writes without --write, and no line was done yet */
     bool noted;           /* the position in the file is up to date */
     bool dirty;           /* something is not on the disk yet */
-    hf_ms commit_at;      /* when it shall be; while dirty */
-    hf_ms keep_at;        /* when what is done shall be in the files, however much is going on */
+    hf_ms commit_at;      /* while dirty: when all shall be on the disk */
+    hf_ms keep_at;        /* when what is done shall be in the files, however busy the loop is */
     hf_ms deadline;       /* --deadline */
-    hf_ms starved;        /* since when the head waits for what paused lines hold; HF_NEVER: no */
+    /* Since when the head waits for a paused line's connection; HF_NEVER: it does not. */
+    hf_ms starved;
     hf_progress progress;
     hf_summary summary;
 } hf_job;
 
-/* Runs until all lines are done, or something stops the job (failure). The files are then in step. */
+/* Runs until all lines are done, or something stops the job (job->failure). The files are then in step. */
 void hf_job_run(hf_job *job);
-/* Lines that ended, in all runs. */
+/* How many lines have ended, in all runs. */
 uint64_t hf_job_ended(const hf_job *job);
 
-/* Stops taking lines on; the first reason stays, unless a later one has a stronger exit status. */
+/* Stops taking lines on. The first failure stays, unless a later one has a stronger exit status. */
 void hf_job_stop(hf_job *job, const hf_failure *failure);
 
-/* The server is this one now: what that says of lines acknowledged before, if any were, is told. */
+/* The server is this one now. If it is another than before, and `acknowledged` lines may be lost with the old one, the
+ * summary says so. */
 void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged);
 
-/* Is the line the one whose rows go straight to the file? */
+/* Is the line the window's head, whose rows go straight to the file? */
 bool hf_job_is_head(const hf_job *job, const hf_line *line);
-/* Where the line's output goes now. */
+/* The buffer that the line's output goes to now. */
 hf_bytes *hf_job_sink(hf_job *job, hf_line *line);
-/* Something was added to it. */
+/* Output was added to hf_job_sink(): counts and streams it. */
 void hf_job_added(hf_job *job, hf_line *line);
 
-/* answers.c: makes the line's request and submits it. */
+/* answers.c: makes the line's request and submits it. A request that is not taken ends at once. */
 void hf_answers_submit(hf_job *job, hf_line *line);
-/* Gathers the intent of a line whose COMMIT is under way. */
+/* Gathers the COMMIT intent of a line: its ticket, its output lines. */
 void hf_answers_note_commit(hf_job *job, const hf_line *line);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* ---- what is there -------------------------------------------------------------------------------- */
 
-/* 1 there is something, 0 nothing, -1 that cannot be told: failure says why. */
+/* Is there something at path? 1 yes, 0 no, -1 that cannot be told: failure says why. */
 static int there(const char *path, hf_failure *failure) {
     struct stat file;
     if (lstat(path, &file) == 0) {
@@ -27,7 +27,7 @@ static int there(const char *path, hf_failure *failure) {
     return -1;
 }
 
-/* 1 it is a file of so many bytes, 0 it is not, -1 that cannot be told: failure says why. */
+/* Is the file at path so many bytes long? 1 yes, 0 no, -1 that cannot be told: failure says why. */
 static int size_is(const char *path, uint64_t bytes, hf_failure *failure) {
     struct stat file;
     int found = there(path, failure);
@@ -68,10 +68,10 @@ static bool all_ordinary(const hf_outputs *outputs, hf_failure *failure) {
     return good;
 }
 
-/* The end of a function that found a reason to stop. */
+/* Returns with a failure: why, and the way out. */
 #define FAILED(...) (hf_fail(failure, __VA_ARGS__), HF_OUTPUTS_FAILED)
 
-/* A file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. */
+/* Finds a file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. */
 static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf_failure *failure) {
     const char *const paths[] = { outputs->rejects_path, outputs->unknown_path,
                                   outputs->intents_path, outputs->part };
@@ -83,7 +83,7 @@ static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf
     return found;
 }
 
-/* There is a record of a finished job. */
+/* There is a record of a finished job: is OUTPUT its report, and does this run ask for the same one? */
 static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_record *record,
                                       const hf_identity *identity, bool restart, bool writes,
                                       hf_failure *failure) {
@@ -157,7 +157,7 @@ static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_identity *ide
     return found < 0 ? HF_OUTPUTS_FAILED : HF_OUTPUTS_FRESH;
 }
 
-/* All was done but the last steps: they are taken now, if the report is there. */
+/* The earlier run was done but for its last steps: they are taken now, if the report is there. */
 static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *record,
                                        hf_failure *failure) {
     int part = there(outputs->part, failure);
@@ -175,8 +175,8 @@ static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *
                : HF_OUTPUTS_FAILED;
 }
 
-/* Beside a position: is OUTPUT the report that had its name already when the finish was cut short, or (under
- * --restart) the finished one before? 1 yes, 0 no, -1 failure. */
+/* A position is there: is OUTPUT this job's report, which had its name already when the finish was cut short, or
+ * (under --restart) the finished one before? 1 yes, 0 no, -1 failure. */
 static int output_is_ours(const hf_outputs *outputs, const hf_position_record *record,
                           hf_failure *failure) {
     hf_position_record finished;
@@ -194,7 +194,7 @@ static int output_is_ours(const hf_outputs *outputs, const hf_position_record *r
     return 0;
 }
 
-/* A position of an unfinished job, or of one whose finish was cut short. */
+/* There is a position of an unfinished job, or of one whose finish was cut short. */
 static hf_outputs_found find_position(hf_outputs *outputs, const hf_identity *identity,
                                       bool restart, hf_position_record *record,
                                       hf_failure *failure) {
@@ -271,7 +271,7 @@ static bool remove_file(const char *path, hf_failure *failure) {
            hf_fail_file(failure, HF_EXIT_USAGE, path, "remove");
 }
 
-/* And what an interrupted compaction of it left. */
+/* Removes the intents, and what an interrupted compaction of them left. */
 static bool remove_intents(const hf_outputs *outputs, hf_failure *failure) {
     char *fresh = hf_path_beside(outputs->intents_path, ".new");
     bool good = remove_file(outputs->intents_path, failure) && remove_file(fresh, failure);
@@ -298,7 +298,7 @@ bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_r
 }
 
 static bool reopen(hf_outfile *file, const char *path, uint64_t bytes, hf_failure *failure) {
-    if (bytes == 0) { /* made after the last position, if at all */
+    if (bytes == 0) { /* the file was made after the last position, if at all */
         return remove_file(path, failure);
     }
     return hf_outfile_open(file, path, false, bytes, HF_EXIT_REFUSED, failure);
@@ -332,8 +332,7 @@ static bool each(hf_outputs *outputs, bool (*act)(hf_outfile *file), hf_failure 
     hf_outfile *const files[] = { &outputs->out, &outputs->rejects, &outputs->unknown };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (hf_outfile_is_open(files[i]) && !act(files[i])) {
-            if (files[i]
-                    ->sync_failed) { /* what the kernel holds may be lost without a further word */
+            if (files[i]->sync_failed) { /* what the kernel holds may be lost silently */
                 hf_position_distrust(&outputs->position);
             }
             return hf_outfile_fail(files[i], failure);
@@ -388,7 +387,7 @@ bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf
 static bool give_name(const hf_outputs *outputs, hf_failure *failure) {
     int part = there(outputs->part, failure);
     if (part <= 0) {
-        return part == 0; /* done before the last finish was cut short */
+        return part == 0; /* renamed before the last finish was cut short */
     }
     int error = 0;
     if (outputs->replaces) {

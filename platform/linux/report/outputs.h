@@ -1,6 +1,6 @@
 /* The files of a report, and what they say about an earlier run.
  *
- *     OUTPUT.part, OUTPUT.position      until it is complete: the lines so far, and how far they go
+ *     OUTPUT.part, OUTPUT.position      until the report is complete: the lines so far, and how far they go
  *     OUTPUT, OUTPUT.done               then: the report, and that it is this job's (the last position)
  *     OUTPUT.rejects.csv, OUTPUT.unknown.csv, OUTPUT.intents     made when there is something to put in
  *
@@ -17,7 +17,7 @@ typedef struct hf_outputs {
     char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path;
     hf_position position;
     hf_outfile out, rejects, unknown;
-    bool replaces;           /* OUTPUT is there, and is a finished report of ours */
+    bool replaces;           /* OUTPUT is a finished report of ours, to be replaced */
     bool new_names;          /* a file was made since the last sync of the folder */
     hf_position_record last; /* what the position file says */
 } hf_outputs;
@@ -29,30 +29,31 @@ typedef enum hf_outputs_found {
     HF_OUTPUTS_FAILED
 } hf_outputs_found;
 
-/* What an earlier run left, without changing anything (but that a finish which was cut short is carried out).
- * `identity` and `writes` are this job's. */
+/* Finds what an earlier run left, and changes nothing (but a finish that was cut short is carried out). `identity` and
+ * `writes` are this job's. */
 hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf_identity *identity,
                                  bool restart, bool writes, hf_position_record *record,
                                  hf_failure *failure);
-/* Makes the files; `header` is the report's first line. *record gets its output_bytes. */
+/* Makes the files of a fresh job; `header` is the report's first line. *record gets its output_bytes. */
 bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
                       hf_failure *failure);
-/* Opens the files of an earlier run, cut to what *record says. */
+/* Opens the files of an earlier run, cut to the lengths in *record. */
 bool hf_outputs_resume(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
-/* The file for refused or unknown lines, opened when it is needed first, with its header. */
+/* Opens the file of refused or unknown lines, with its header, when it is needed first. */
 bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *header,
                      hf_failure *failure);
 
-/* Writes everything and a record that holds for this boot; or everything to the disk and one that holds. */
+/* note: writes everything, and a position that holds until the machine goes down. commit: everything to the disk, and
+ * a position that holds for good. */
 bool hf_outputs_note(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
 bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
-/* After a write failed: cuts the files back to what the position says, and *record with them. False: they
- * cannot be believed; the next run goes on from the last commit. */
+/* After a write failed: cuts the files back to what the position says, and *record with them. False: the files cannot
+ * be believed; the next run goes on from the last commit. */
 bool hf_outputs_retreat(hf_outputs *outputs, hf_position_record *record);
-/* The report is complete: gives it its name. */
+/* The report is complete: gives it the name OUTPUT. */
 bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
                        hf_failure *failure);
-/* Nothing was done: removes what hf_outputs_begin() made. */
+/* No line was done: removes what hf_outputs_begin() made. */
 void hf_outputs_discard(hf_outputs *outputs);
 void hf_outputs_close(hf_outputs *outputs);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP_BYTES (64 * 1024) /* of a buffer that one large line made grow */
+#define KEEP_BYTES (64 * 1024) /* a buffer that one large line made grow keeps this much */
 
 void hf_window_init(hf_window *window, uint32_t size) {
     *window = (hf_window){ .size = size, .lines = hf_must_alloc(size, sizeof(hf_line)) };
@@ -49,7 +49,7 @@ void hf_window_count(hf_window *window, hf_line *line) {
     line->held = held;
 }
 
-/* The record's cells lie in the reader's memory: a line has its own. */
+/* Copies the cells, which lie in the reader's memory, into the line's own. */
 static void copy_cells(hf_line *line, const hf_csv_record *record) {
     size_t bytes = 0;
     for (size_t i = 0; i < record->n_cells; i++) {
@@ -61,7 +61,7 @@ static void copy_cells(hf_line *line, const hf_csv_record *record) {
         line->cells_size = record->n_cells;
     }
     hf_bytes_reset(&line->text, KEEP_BYTES);
-    hf_bytes_reserve(&line->text, bytes + 1); /* once, so that it does not move */
+    hf_bytes_reserve(&line->text, bytes + 1); /* reserved once: cells point into it */
     for (size_t i = 0; i < record->n_cells; i++) {
         hf_value cell = record->cells[i];
         line->cells[i] = (hf_value){ .data = cell.data ? line->text.data + line->text.used : NULL,
