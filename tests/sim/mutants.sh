@@ -30,7 +30,7 @@ try() {
     if [[ ${sources[*]} == *.h* ]]; then # whoever may include it
         mapfile -t sources < <(ls core/*/*.c tests/sim/*.c)
     fi
-    mapfile -t objects < <(ls core/*/*.c tests/sim/*.c | sed "s|^\(.*\)c$|$build/\1o|")
+    mapfile -t objects < <(printf "%s\n" core/*/*.c tests/sim/*.c | sed "s|^\(.*\)c$|$build/\1o|")
     for source in "${sources[@]}"; do
         from=$dir/$source
         [ -e "$from" ] || from=$source
