@@ -105,7 +105,7 @@ def test_make_run_shows_both_outages_and_ends_with_the_images_status():
 def test_name_that_moves_during_an_outage_is_followed(start_against, far_server, network):
     """The image asks QEMU's name server, which asks the network's: each attempt anew."""
     with contextlib.closing(Names(network, {"db.test": [FAR]})) as names:
-        image = start_against(far_server, host="db.test", readings=40, settings={
+        image = start_against(far_server, host="db.test", readings=40, interval_ms=400, settings={
             **HASTY, "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500})
         eventually(lambda: len(stored(far_server)) >= 5, "the first readings")
         network.take(FAR)
@@ -182,7 +182,7 @@ def test_server_that_refuses_a_reading_is_told_and_counted(start, server):
 
 
 def test_readings_left_at_the_end_are_not_waited_for_for_ever(start, server):
-    image = start(readings=30, interval_ms=50, drain_ms=1000)
+    image = start(readings=30, interval_ms=300, drain_ms=1000)
     eventually(lambda: stored(server), "the first reading")
     server.stop("immediate")
     ends(image, status=4)
@@ -274,7 +274,7 @@ def test_sizes_are_within_their_limits_and_in_the_readme():
 
 
 def test_statement_that_hangs_is_cancelled_over_a_second_tls_link(start, server):
-    image = start(readings=40, settings={"request_timeout": 2000})
+    image = start(readings=40, interval_ms=400, settings={"request_timeout": 2000})
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
     with held_table(server):
         eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
