@@ -1,6 +1,6 @@
 #!/bin/bash
 # Does the simulator find what it is there to find? Each patch in mutants/ makes one fault in the core; its first
-# line says which. They are applied to a copy, one to each, and the simulator must fail within 2,000 seeds.
+# line says which. They are applied to a copy, one to each, and the simulator must fail within 3,000 seeds.
 #
 #     tests/sim/mutants.sh BUILD COMPILE… [-- NAME…]    BUILD has the objects, COMPILE is how they were made
 set -euo pipefail
@@ -14,7 +14,7 @@ done
 [ $# -eq 0 ] || shift
 chosen=("$@")
 [ ${#chosen[@]} -gt 0 ] || mapfile -t chosen < <(basename -s .patch -a tests/sim/mutants/*.patch)
-seeds=2000
+seeds=3000
 
 # Prints one line about a mutant.
 try() {
