@@ -36,7 +36,7 @@ COMMON    = -std=c11 $(WARNINGS) -ffile-prefix-map=$(CURDIR)=. -ffunction-sectio
 LDFLAGS  += -Wl,--gc-sections -Wl,-O1
 link      = $(CC) $(MACHINE) $(CFLAGS) $(if $(SANITIZE)$(FUZZ),,$(HARDENING_LINK)) $(LDFLAGS)
 
-use = -Icore/include -Icore $(use_$(patsubst %/,%,$(dir $1)))
+use = -Icore/include -Icore $(patsubst %,-I%,$(wildcard port/*/include)) $(use_$(patsubst %/,%,$(dir $1)))
 compile = $(COMMON) $(CFLAGS) $(call use,$1)
 
 sources  = $(wildcard $(addsuffix /*.c,$1))

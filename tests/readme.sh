@@ -46,7 +46,7 @@ for source in "$out"/line_*.c "$out"/line_*.cpp; do
     grep -q 'main(' "$source" || continue # a fragment beside the program it is from
     package=holdfast compiler="${CC:-gcc} -std=c11 -Wextra"
     case $source in *.cpp) compiler='clang++ -std=c++20 -nostdlib++' ;; esac
-    ! grep -q holdfast_test.h "$source" || package=holdfast_test
+    ! grep -q holdfast/test.h "$source" || package=holdfast_test
     # shellcheck disable=SC2046,SC2086 # lists
     if (cd / && $compiler -Wall -Werror "$root/../${source##*/}" -o "$root/${package}_program" \
         $(pkg-config --cflags --libs $package)) &&

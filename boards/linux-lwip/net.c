@@ -1,7 +1,7 @@
 /* The program on lwIP: a TAP device is the network card. */
 #include "net.h"
 
-#include "holdfast_lwip.h"
+#include "holdfast/lwip.h"
 #include "pools.h"
 #include "system.h"
 

@@ -34,7 +34,6 @@ use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/scri
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
 use_tests/fuzz     := $(use_platform/linux) -Iport/script
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
-use_tests/integration := -Iport/linux
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 
 # What encrypts a record gets -O3; the rest gains nothing from it and grows.

@@ -3,8 +3,8 @@
 #
 #   boards/linux/install.sh BUILD PREFIX DESTDIR
 #
-# The headers go to a folder of their own: an application writes #include <holdfast/holdfast.h>, and error.h or
-# config.h get in nobody's way.
+# The headers go to a folder of their own, which alone is in nobody's way: an application writes
+# #include <holdfast/holdfast.h>, and <error.h> is still the system's.
 set -eu
 
 build=$1 prefix=$2 root=$3$2
@@ -28,13 +28,8 @@ mkdir -p "$root/bin" "$root/lib/pkgconfig"
 [ ! -f "$build/holdfast" ] || install -m 755 "$build/holdfast" "$root/bin/holdfast"
 install -m 644 "$build/libholdfast.a" "$build/libholdfast_test.a" "$root/lib/"
 
-# What the public headers are and what they include, as the compiler sees it.
-for public in core/include/holdfast/holdfast.h port/linux/holdfast_linux.h port/script/holdfast_test.h; do
-    # shellcheck disable=SC2086 # words: the compiler, and for another machine its folder of headers
-    ${CC:-gcc} -std=c11 -MM -MT headers -Icore/include -Iport/linux -Iport/script -x c "$public"
-done | tr -s ' ' '\n' | grep '\.h$' | sort -u | while read -r path; do
-    install -D -m 644 "$path" "$root/include/holdfast/${path##*/}"
-done
+install -D -m 644 -t "$root/include/holdfast" core/include/holdfast/*.h \
+    port/linux/include/holdfast/linux.h port/script/include/holdfast/test.h
 
 pc holdfast "Keeps a client talking to its database" holdfast "${LIBS:-}"
 pc holdfast_test "holdfast with a scripted link and a virtual clock" holdfast_test ""

@@ -1,7 +1,7 @@
 /* The program on the system's sockets. */
 #include "net.h"
 
-#include "holdfast_linux.h"
+#include "holdfast/linux.h"
 
 #include <stdlib.h>
 

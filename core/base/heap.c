@@ -1,4 +1,4 @@
-#include "holdfast/heap.h"
+#include "heap.h"
 
 /* A pairing heap (Fredman et al., 1986). Invariants: a timer is due no earlier than its parent; the
  * root has neither next nor prev; a first child's prev is its parent, a further one's its elder

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "cancel.h"
 #include "flight.h"
-#include "holdfast/journal.h"
 #include "link.h"
+#include "machine/journal.h"
 #include "schedule.h"
 
 void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory) {

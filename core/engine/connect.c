@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#include "holdfast/classify.h"
-#include "holdfast/endpoint.h"
 #include "link.h"
+#include "machine/classify.h"
+#include "machine/endpoint.h"
 #include "schedule.h"
 
 static hf_connect failed(hf_conn *conn, int code) {

@@ -6,7 +6,7 @@
 #include "cancel.h"
 #include "ending.h"
 #include "holdfast/backoff.h"
-#include "holdfast/endpoint.h"
+#include "machine/endpoint.h"
 #include "machine/verdict.h"
 #include "queue.h"
 #include "resolve.h"

@@ -6,7 +6,10 @@
 #ifndef HF_INTERNAL_H
 #define HF_INTERNAL_H
 
+#include "base/heap.h"
+#include "driver.h"
 #include "holdfast/pool.h"
+#include "machine/outage.h"
 
 /* Limits of one tick's work, whatever a server sends, and two fixed times. */
 enum {

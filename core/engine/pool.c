@@ -10,7 +10,7 @@
 #include "cancel.h"
 #include "conn.h"
 #include "dispatch.h"
-#include "holdfast/endpoint.h"
+#include "machine/endpoint.h"
 #include "queue.h"
 #include "supervise.h"
 

@@ -1,8 +1,10 @@
 #include "holdfast/request.h"
 
-#include "holdfast/driver.h"
+#include "driver.h"
 
 #include <string.h>
+
+_Static_assert(HF_OUTCOME_COUNT == HF_OUTCOME_UNKNOWN + 1, "layout.h counts the outcomes");
 
 /* How an application reads what a request gives. Rows, columns and fields lie encoded in the receive buffer; the
  * driver that put them there decodes them. Invariant of a row: `at` is where value number `column` begins;

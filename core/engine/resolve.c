@@ -4,7 +4,7 @@
 
 #include "cancel.h"
 #include "ending.h"
-#include "holdfast/classify.h"
+#include "machine/classify.h"
 #include "machine/verdict.h"
 #include "queue.h"
 #include "send.h"

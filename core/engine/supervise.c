@@ -7,9 +7,9 @@
 #include "conn.h"
 #include "connect.h"
 #include "flight.h"
-#include "holdfast/classify.h"
-#include "holdfast/endpoint.h"
 #include "link.h"
+#include "machine/classify.h"
+#include "machine/endpoint.h"
 #include "queue.h"
 #include "schedule.h"
 

@@ -1,4 +1,4 @@
-#include "holdfast/classify.h"
+#include "classify.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "holdfast/endpoint.h"
+#include "endpoint.h"
 
 #include "base/text.h"
 

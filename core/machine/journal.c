@@ -1,4 +1,4 @@
-#include "holdfast/journal.h"
+#include "journal.h"
 
 #include "base/text.h"
 

@@ -1,4 +1,4 @@
-#include "holdfast/outage.h"
+#include "outage.h"
 
 #include "holdfast/backoff.h"
 

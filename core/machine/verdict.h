@@ -7,7 +7,7 @@
 #ifndef HF_VERDICT_H
 #define HF_VERDICT_H
 
-#include "holdfast/classify.h"
+#include "classify.h"
 
 /* How the attempt ended. */
 typedef enum hf_ending {

@@ -11,7 +11,7 @@
 #ifndef HF_PG_SCRAM_H
 #define HF_PG_SCRAM_H
 
-#include "holdfast/driver.h"
+#include "driver.h"
 
 enum {
     HF_PG_NONCE_BYTES = 18,   /* random, before base64 */

@@ -1,7 +1,7 @@
 #include "sql.h"
 
 #include "base/text.h"
-#include "holdfast/driver.h"
+#include "driver.h"
 
 #include <string.h>
 

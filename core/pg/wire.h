@@ -6,7 +6,7 @@
 #ifndef HF_PG_WIRE_H
 #define HF_PG_WIRE_H
 
-#include "holdfast/driver.h"
+#include "driver.h"
 
 #include <string.h>
 

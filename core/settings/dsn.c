@@ -1,7 +1,7 @@
 #include "holdfast/config.h"
 
 #include "base/text.h"
-#include "holdfast/driver.h"
+#include "driver.h"
 #include "key.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
  * pool when the network is up is what must be in use when all is over.
  */
 #include "hf_mbedtls.h"
-#include "holdfast_lwip.h"
+#include "holdfast/lwip.h"
 #include "hw.h"
 #include "memory.h"
 #include "report.h"

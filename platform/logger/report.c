@@ -1,7 +1,7 @@
 #include "report.h"
 
 #include "base/text.h"
-#include "holdfast_lwip.h"
+#include "holdfast/lwip.h"
 #include "hw.h"
 #include "pools.h"
 

@@ -10,7 +10,7 @@
 #define HF_LINUX_INSIDES_H
 
 #include "hf_mbedtls.h"
-#include "holdfast_linux.h"
+#include "holdfast/linux.h"
 #include "notes.h"
 #include "system.h"
 

@@ -6,7 +6,7 @@
 #ifndef HF_LWIP_INSIDES_H
 #define HF_LWIP_INSIDES_H
 
-#include "holdfast_lwip.h"
+#include "holdfast/lwip.h"
 
 #include <lwip/ip_addr.h>
 

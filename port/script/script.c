@@ -1,4 +1,4 @@
-#include "holdfast_test.h"
+#include "holdfast/test.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * loop of two calls, hf_tick() and hf_linux_wait().
  */
 #include "bench.h"
-#include "holdfast_linux.h"
+#include "holdfast/linux.h"
 
 enum { RX_BYTES = 16384, TX_BYTES = 16384, LARGE_RX_BYTES = 131072, CONNS_MAX = 1 + BENCH_IDLE };
 

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "holdfast/driver.h"
+#include "driver.h"
 #include "pg/session.h"
 
 #include "../sim/port.h"

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "holdfast_linux.h"
+#include "holdfast/linux.h"
 
 enum { STATEMENTS_MAX = 64, PARAMS_MAX = 16, RX_BYTES = 1 << 18, TX_BYTES = 1 << 16 };
 

@@ -23,6 +23,9 @@ WRONG = {
     "the machine looks up": ("core/machine/a.c", '#include "engine/e.h"\n', "no arrow from core/machine to core/engine"),
     "a driver looks into the engine": ("core/pg/a.c", '#include "engine/e.h"\n', "no arrow from core/pg to core/engine"),
     "the engine knows a driver": ("core/engine/a.c", '#include "pg/s.h"\n', "no arrow from core/engine to core/pg"),
+    "a public header shows the driver's contract": ("core/include/holdfast/a.h", '#include "driver.h"\n',
+                                                    "no arrow from core/include/holdfast to core (core/driver.h)"),
+    "the contract knows a driver": ("core/driver.h", '#include "pg/s.h"\n', "no arrow from core to core/pg"),
     "a public header shows a private one": ("core/include/holdfast/a.h", '#include "engine/e.h"\n',
                                             "no arrow from core/include/holdfast to core/engine"),
     "the program's base looks up": ("platform/linux/base/a.c", '#include "cli/c.h"\n', "no arrow from platform/linux/base"),
@@ -52,6 +55,7 @@ RIGHT = {
     "port/linux/l.h": '#include "x.h"\n', "port/linux/l.c": '#include "l.h"\n\n#include <unistd.h>\n#include <ares.h>\n',
     "platform/README.md": "platform\n", "platform/linux/README.md": "linux\n",
     "platform/linux/p.h": '#include "l.h"\n#include "x.h"\n',
+    "core/driver.h": "#include <stdint.h>\n", "core/pg/a.c": '#include "driver.h"\n',
     "Makefile": "all:\n", ".gitignore": "/build/\n",
 }
 for room, header in (("core/base", "b.h"), ("core/settings", "s.h"), ("core/machine", "m.h"), ("core/engine", "e.h"),

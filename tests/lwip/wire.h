@@ -6,7 +6,7 @@
 #ifndef HF_TESTS_WIRE_H
 #define HF_TESTS_WIRE_H
 
-#include "holdfast_lwip.h"
+#include "holdfast/lwip.h"
 #include "unit.h"
 
 #define HF_WIRE_LINKS   8

@@ -2,7 +2,7 @@
 
 #include "pg/session.h"
 
-#include "holdfast/conn.h"
+#include "holdfast/layout.h"
 
 /* The one look into the driver: what a dropped statement leaves behind shows from outside only after hundreds. */
 void sim_check_store(const sim_link *link) {

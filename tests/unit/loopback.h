@@ -3,7 +3,7 @@
 #ifndef HF_TESTS_LOOPBACK_H
 #define HF_TESTS_LOOPBACK_H
 
-#include "holdfast_linux.h"
+#include "holdfast/linux.h"
 
 #include <sys/types.h>
 

@@ -17,7 +17,7 @@
 #ifndef HF_PEER_H
 #define HF_PEER_H
 
-#include "holdfast_test.h"
+#include "holdfast/test.h"
 
 enum { HF_PEER_FAULTS = 16, HF_PEER_WRITES = 128, HF_PEER_STATEMENTS = 48, HF_PEER_IN = 16384 };
 

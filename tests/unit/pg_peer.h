@@ -4,7 +4,7 @@
 #ifndef PG_PEER_H
 #define PG_PEER_H
 
-#include "holdfast/driver.h"
+#include "driver.h"
 
 enum { PG_PEER_FLIGHT = 16, PG_PEER_RX = 65536 };
 

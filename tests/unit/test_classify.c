@@ -1,4 +1,4 @@
-#include "holdfast/classify.h"
+#include "machine/classify.h"
 
 #include "unit.h"
 

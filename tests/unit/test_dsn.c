@@ -1,6 +1,6 @@
 #include "holdfast/config.h"
 
-#include "holdfast/driver.h"
+#include "driver.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "holdfast/endpoint.h"
+#include "machine/endpoint.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "holdfast/heap.h"
+#include "base/heap.h"
 
 #include "unit.h"
 

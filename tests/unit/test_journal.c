@@ -1,4 +1,4 @@
-#include "holdfast/journal.h"
+#include "machine/journal.h"
 
 #include "unit.h"
 

@@ -1,4 +1,4 @@
-#include "holdfast/outage.h"
+#include "machine/outage.h"
 
 #include "unit.h"
 

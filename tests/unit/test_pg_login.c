@@ -1,4 +1,4 @@
-#include "holdfast/classify.h"
+#include "machine/classify.h"
 #include "pg/scram.h"
 #include "unit.h"
 

@@ -1,4 +1,5 @@
 /* SEMANTICS 22: a tick has its share, counted in bytes and steps. How long a step takes is the machine's. */
+#include "driver.h"
 #include "world.h"
 
 /* Shows security 10, found G1. */

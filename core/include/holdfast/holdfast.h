@@ -1,7 +1,7 @@
 /* holdfast: keeps its grip on a database connection.
  *
- * The one header of an application, beside its port's (holdfast_linux.h) or the scripted one for tests
- * (holdfast_test.h). The caller owns all memory; one thread; nothing blocks.
+ * The one header of an application, beside its port's (linux.h) or the scripted one for tests (test.h). The caller
+ * owns all memory; one thread; nothing blocks.
  *
  *     HF_POOL_MEMORY(memory, 3, 16384, 4096);
  *     hf_config config = HF_CONFIG_DEFAULT;
@@ -15,7 +15,6 @@
 #define HF_VERSION "0.1.0"
 
 #include "backoff.h"
-#include "classify.h"
 #include "config.h"
 #include "error.h"
 #include "fsm.h"

@@ -22,7 +22,6 @@ typedef struct hf_journal {
     uint32_t count; /* ever written */
 } hf_journal;
 
-void hf_journal_add(hf_journal *journal, const hf_transition *transition);
 /* The age-th newest, 0 the newest; NULL when it was overwritten or never was. */
 const hf_transition *hf_journal_get(const hf_journal *journal, uint32_t age);
 /* "12.345 s  conn 0  connecting -> backoff  connection refused (tcp: HF_ERR_REFUSED), dial 1, next in 2.0 s";

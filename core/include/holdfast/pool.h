@@ -10,56 +10,8 @@
 #ifndef HF_POOL_H
 #define HF_POOL_H
 
-#include "conn.h"
-#include "heap.h"
-#include "journal.h"
-#include "outage.h"
-
-/* A set of connections: bit i is connection i. */
-#if HF_CONNS_MAX > 32
-typedef uint64_t hf_set;
-#else
-typedef uint32_t hf_set;
-#endif
-
-/* Complete so that its size is known; the fields are holdfast's own. What is used most comes first (conn.h). */
-struct hf_pool {
-    const hf_config *config;
-    hf_port *port;
-    hf_conn *conns;
-    hf_heap heap; /* a timer per connection, per request with a deadline, and the pool's own */
-    bool refused; /* for good: last_error */
-    bool extra_refused; /* a dial beside healthy connections was: no more of them */
-    bool closing, close_begins, in_tick;
-    uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
-    uint16_t left;      /* … whose COMMIT was left at its deadline, and not asked about yet */
-    bool password_good; /* a login has succeeded, or SCRAM has said so */
-    uint16_t n_conns;
-    uint16_t n_up;      /* HEALTHY or PROBING */
-    uint16_t n_idle;    /* IDLE */
-    uint16_t keep_open; /* hf_pool_open()'s n */
-    uint32_t n_queued, n_in_flight;
-    hf_ms now, promised; /* of the last tick: its time, and the deadline it returned */
-    hf_ms hanging_since; /* … since then, if there are any */
-    hf_queue queue;      /* for the next free connection */
-    hf_queue waiting;    /* waiting by themselves (40001), in no order */
-    hf_request *fresh;   /* the first in the queue whose clock has not started */
-    hf_conn *active;     /* connections with something to do */
-    uint64_t unconfirmed;
-    uint32_t passwords; /* sent in logins that failed, while nobody has said that it is right */
-    uint32_t dials, ups, losses, retries;
-    hf_set free;          /* connections that are HEALTHY and have nothing in flight */
-    hf_set room;          /* … that have replay-safe requests in flight and take more */
-    hf_ms close_deadline; /* HF_NEVER: not closing */
-    hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
-    hf_timer timer;       /* the outage's end, or the next extra dial */
-    hf_outage outage;
-    hf_policy policy; /* the settings, for fsm */
-    uint64_t done[HF_OUTCOME_UNKNOWN + 1];
-    hf_error last_error;
-    hf_endpoints endpoints;
-    hf_journal journal;
-};
+#include "layout.h"
+#include "request.h"
 
 /* Memory for a pool, aligned, with static or automatic storage as where it stands:
  *     HF_POOL_MEMORY(memory, 3, 16384, 4096);
@@ -85,7 +37,7 @@ typedef struct hf_pool_status {
     uint32_t dials, ups, losses; /* ever */
     uint32_t outages;            /* ended or not */
     uint32_t retries;            /* re-sends of statements */
-    uint64_t done[HF_OUTCOME_UNKNOWN + 1]; /* requests ended, by outcome */
+    uint64_t done[HF_OUTCOME_COUNT]; /* requests ended, by outcome */
     uint32_t hanging;     /* COMMITs that wait for a synchronous standby: no new write is sent */
     uint64_t unconfirmed; /* requests that ended OK without its word (hf_request.unconfirmed) */
     bool refused;         /* refused for good: last_error; hf_pool_reset() goes on */

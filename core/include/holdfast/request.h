@@ -6,8 +6,7 @@
 #ifndef HF_REQUEST_H
 #define HF_REQUEST_H
 
-#include "error.h"
-#include "heap.h"
+#include "layout.h"
 
 /* A value: text that need not end in NUL. data == NULL is NULL. */
 typedef struct hf_value {
@@ -41,21 +40,6 @@ typedef enum hf_outcome {
     HF_OUTCOME_UNKNOWN   /* it may have run; see hf_request_may_be_asked() */
 } hf_outcome;
 
-typedef struct hf_request hf_request;
-typedef struct hf_conn hf_conn;
-typedef struct hf_driver hf_driver;
-
-/* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until it is
- * resumed). Read it with hf_row_next() or hf_row_get(). Each value is a length, 32 bits, big-endian,
- * all ones for NULL, and its bytes; the driver has checked that they fit. */
-typedef struct hf_row {
-    const uint8_t *at; /* the next column */
-    const uint8_t *first;
-    uint16_t n_columns;
-    uint16_t column;    /* index of the next column */
-    uint16_t statement; /* which statement of a batch, else 0 */
-} hf_row;
-
 /* The next value, in order; false after the last. */
 static inline bool hf_row_next(hf_row *row, hf_value *value) {
     const uint8_t *at = row->at;
@@ -78,16 +62,6 @@ typedef struct hf_column {
     uint32_t type; /* the driver's number for it: an OID of pg_type */
 } hf_column;
 
-/* What a statement takes and gives; valid until on_columns returns. */
-typedef struct hf_columns {
-    const hf_driver *driver;
-    const uint8_t *at;
-    uint16_t n_columns; /* 0: it returns no rows */
-    uint16_t column;    /* index of the next */
-    uint16_t n_params;  /* $1 … $n; 0 too when not asked (only prepare_only asks) */
-    uint16_t statement;
-} hf_columns;
-
 bool hf_columns_next(hf_columns *columns, hf_column *column);
 
 /* The further fields of a server's error (PostgreSQL docs 55.8), where they lie in the receive buffer.
@@ -109,12 +83,6 @@ typedef enum hf_field {
     HF_FIELD_MESSAGE, /* whole, where hf_error.message is cut */
 } hf_field;
 
-typedef struct hf_fields {
-    const hf_driver *driver;
-    const uint8_t *at;
-    size_t bytes;
-} hf_fields;
-
 /* False when the server did not send it. */
 bool hf_fields_get(const hf_fields *fields, hf_field field, hf_value *value);
 
@@ -129,7 +97,7 @@ typedef struct hf_statement {
 enum { HF_CONTINUE = 0, HF_PAUSE = 1 };
 
 /* Set what is the caller's by name: zero is a good default for all but sql (or batch). What is used most comes first,
- * whoever's it is (conn.h). */
+ * whoever's it is (layout.h). */
 struct hf_request {
     /* The caller's. */
     const char *sql;        /* one statement; $1 … $n for parameters */
@@ -231,11 +199,6 @@ static inline bool hf_request_may_be_asked(const hf_request *request) {
            error->code != HF_ERR_UNRESOLVED &&
            (error->code != HF_ERR_SERVER || error->phase != HF_PHASE_QUERY);
 }
-
-/* Requests in order. */
-typedef struct hf_queue {
-    hf_request *head, *tail;
-} hf_queue;
 
 const char *hf_outcome_name(hf_outcome outcome);
 

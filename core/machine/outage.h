@@ -6,18 +6,9 @@
 #ifndef HF_OUTAGE_H
 #define HF_OUTAGE_H
 
-#include "config.h"
+#include "holdfast/layout.h"
 
 #define HF_NOBODY UINT16_MAX
-
-typedef struct hf_outage {
-    hf_ms since;      /* no connection has been usable since then; HF_NEVER: no outage */
-    hf_ms next_dial;  /* the canary's next attempt; HF_NEVER: none is planned */
-    uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
-    uint32_t count;   /* outages ever: those in which a try failed */
-    uint16_t canary;  /* who dials; HF_NOBODY */
-    bool up;          /* a connection came up at least once: dials are no longer counted */
-} hf_outage;
 
 void hf_outage_init(hf_outage *outage);
 /* No connection is usable, and one is wanted: the clock starts, unless it runs already. */

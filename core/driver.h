@@ -8,30 +8,7 @@
 #ifndef HF_DRIVER_H
 #define HF_DRIVER_H
 
-#include "config.h"
-#include "port.h"
-#include "request.h"
-
-/* A linear buffer: bytes [start, end) are in use. Consumed from the front, filled at the end. */
-typedef struct hf_buffer {
-    uint8_t *data;
-    uint32_t size, start, end;
-} hf_buffer;
-
-typedef struct hf_session {
-    uint64_t opaque[HF_SESSION_BYTES / 8];
-} hf_session;
-
-/* Keys that a login derived, kept so that a reconnect pays no PBKDF2. Owned by the pool, one for each
- * endpoint, wiped at close and when credentials change. What is inside is the driver's. */
-typedef struct hf_keys {
-    uint8_t used;
-    uint8_t salt_bytes;
-    uint8_t salt[62];
-    uint32_t rounds;
-    uint32_t mark; /* of the password that they are from: another one's are not used */
-    uint8_t client_key[32], server_key[32];
-} hf_keys;
+#include "holdfast/request.h"
 
 /* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are RESOLVE's alone. */
 typedef enum hf_stage {
@@ -93,31 +70,6 @@ typedef enum hf_proof {
     HF_PROOF_SENT,    /* SCRAM: our proof was, and is not judged yet */
     HF_PROOF_VERIFIED /* SCRAM: the server's own proof came, so ours was right */
 } hf_proof;
-
-/* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
-typedef struct hf_io {
-    const hf_config *config;
-    const hf_host *host; /* of the session: one of config->hosts */
-    hf_port *port;
-    hf_link *link;     /* of the session: only for channel binding */
-    hf_keys *keys;     /* of this endpoint */
-    hf_buffer rx;      /* from the server: feed() consumes */
-    hf_buffer tx;      /* to the server: submit() and feed() append whole messages or nothing */
-    uint8_t *store;    /* HF_STATEMENT_BYTES */
-    uint64_t tx_total; /* bytes ever appended to tx; submit() notes request->sent_at in it */
-    uint8_t degraded;  /* endpoint memory: start-up parameters it refused (SEMANTICS 21) */
-    bool ticketless;   /* endpoint memory: it gives no tickets (RESOLVE) */
-    bool encrypted;    /* the link is TLS */
-    uint8_t proof;     /* an hf_proof, of the present login */
-    uint8_t role;      /* HF_ROLE_* */
-    /* Where feed() leaves what its news is about. */
-    hf_row row;
-    hf_columns columns;
-    hf_fields fields;              /* of ERROR, NOTICE, FATAL; in rx until the next feed() */
-    const char *channel, *payload; /* of NOTIFY */
-    uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
-    hf_error error;   /* of ERROR, NOTICE, FATAL, BROKEN */
-} hf_io;
 
 /* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login
  * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other news

@@ -9,8 +9,8 @@
  * In somebody else's event loop: poll hf_linux_fd() for reading until what hf_tick() answered, then
  * hf_linux_wait(&port, 0), then hf_tick(). All ports of a program that use TLS belong to one thread.
  */
-#ifndef HOLDFAST_LINUX_H
-#define HOLDFAST_LINUX_H
+#ifndef HF_LINUX_H
+#define HF_LINUX_H
 
 #include "holdfast/holdfast.h"
 

@@ -2,20 +2,7 @@
 #ifndef HF_ENDPOINT_H
 #define HF_ENDPOINT_H
 
-#include "driver.h"
-
-typedef struct hf_endpoint {
-    hf_keys keys;     /* login keys kept for a reconnect */
-    uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
-    bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
-    uint32_t dials;   /* the pool's, when it was found to take no writes */
-} hf_endpoint;
-
-typedef struct hf_endpoints {
-    hf_endpoint list[HF_HOSTS_MAX];
-    uint8_t count;
-    uint8_t current; /* the last good one, or the one to try next */
-} hf_endpoints;
+#include "holdfast/layout.h"
 
 void hf_endpoints_init(hf_endpoints *endpoints, const hf_config *config);
 /* Which to dial now. */

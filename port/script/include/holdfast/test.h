@@ -9,8 +9,8 @@
  *
  * An hf_script takes about 5 MB; let it be static where stacks are small.
  */
-#ifndef HOLDFAST_TEST_H
-#define HOLDFAST_TEST_H
+#ifndef HF_TEST_H
+#define HF_TEST_H
 
 #include "holdfast/holdfast.h"
 

@@ -1,22 +1,10 @@
 /* Deadlines in order: an intrusive pairing heap. No memory of its own and no limit on its size; the
  * earliest is at hand at once, add is O(1), remove O(log n) on average.
  */
-#ifndef HF_HEAP_H
-#define HF_HEAP_H
+#ifndef HF_BASE_HEAP_H
+#define HF_BASE_HEAP_H
 
-#include "error.h"
-
-/* Inside whatever has a deadline. All zero: not in a heap. */
-typedef struct hf_timer {
-    hf_ms at;
-    struct hf_timer *child, *next, *prev; /* prev: elder sibling, or the parent of a first child */
-    uint8_t kind;                         /* the owner's mark, to find the struct around it */
-    bool armed;
-} hf_timer;
-
-typedef struct hf_heap {
-    hf_timer *root; /* the earliest; NULL when empty */
-} hf_heap;
+#include "holdfast/layout.h"
 
 /* May a timer take another time where it is? It has nobody below it that would be due earlier, or nobody above; or it
  * is out and stays out. */

@@ -23,8 +23,8 @@
  * board for the time (u32_t sys_now(void), milliseconds that wrap) and takes its sizes from the board's
  * lwipopts.h, which starts from hf_lwipopts.h. Nothing here allocates but from lwIP's own pools.
  */
-#ifndef HOLDFAST_LWIP_H
-#define HOLDFAST_LWIP_H
+#ifndef HF_LWIP_H
+#define HF_LWIP_H
 
 #include "hf_mbedtls.h"
 #include "holdfast/holdfast.h"

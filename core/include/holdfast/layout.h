@@ -1,0 +1,245 @@
+/* What is complete only so that its size is known: an application makes room for it and touches nothing inside. Each
+ * field is holdfast's own and may be another in the next version; what an application may know stands in the other
+ * headers, behind functions. Here too: the order of the fields, which is that of what it costs to reach them.
+ */
+#ifndef HF_LAYOUT_H
+#define HF_LAYOUT_H
+
+#include "config.h"
+#include "fsm.h"
+#include "journal.h"
+#include "port.h"
+
+typedef struct hf_request hf_request;
+typedef struct hf_conn hf_conn;
+
+/* ---- what a callback is given ----------------------------------------------------------------------
+ * n_columns, n_params and statement may be read; the rest is for the functions of request.h. */
+
+/* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until it is
+ * resumed). Read it with hf_row_next() or hf_row_get(). Each value is a length, 32 bits, big-endian,
+ * all ones for NULL, and its bytes; the driver has checked that they fit. */
+typedef struct hf_row {
+    const uint8_t *at; /* the next column */
+    const uint8_t *first;
+    uint16_t n_columns;
+    uint16_t column;    /* index of the next column */
+    uint16_t statement; /* which statement of a batch, else 0 */
+} hf_row;
+
+/* What a statement takes and gives; valid until on_columns returns. */
+typedef struct hf_columns {
+    const hf_driver *driver;
+    const uint8_t *at;
+    uint16_t n_columns; /* 0: it returns no rows */
+    uint16_t column;    /* index of the next */
+    uint16_t n_params;  /* $1 … $n; 0 too when not asked (only prepare_only asks) */
+    uint16_t statement;
+} hf_columns;
+
+typedef struct hf_fields {
+    const hf_driver *driver;
+    const uint8_t *at;
+    size_t bytes;
+} hf_fields;
+
+/* ---- deadlines and queues ------------------------------------------------------------------------ */
+
+/* Inside whatever has a deadline. All zero: not in a heap. */
+typedef struct hf_timer {
+    hf_ms at;
+    struct hf_timer *child, *next, *prev; /* prev: elder sibling, or the parent of a first child */
+    uint8_t kind;                         /* the owner's mark, to find the struct around it */
+    bool armed;
+} hf_timer;
+
+typedef struct hf_heap {
+    hf_timer *root; /* the earliest; NULL when empty */
+} hf_heap;
+
+/* Requests in order. */
+typedef struct hf_queue {
+    hf_request *head, *tail;
+} hf_queue;
+
+/* ---- a driver's session -------------------------------------------------------------------------- */
+
+/* A linear buffer: bytes [start, end) are in use. Consumed from the front, filled at the end. */
+typedef struct hf_buffer {
+    uint8_t *data;
+    uint32_t size, start, end;
+} hf_buffer;
+
+typedef struct hf_session {
+    uint64_t opaque[HF_SESSION_BYTES / 8];
+} hf_session;
+
+/* Keys that a login derived, kept so that a reconnect pays no PBKDF2. Owned by the pool, one for each
+ * endpoint, wiped at close and when credentials change. What is inside is the driver's. */
+typedef struct hf_keys {
+    uint8_t used;
+    uint8_t salt_bytes;
+    uint8_t salt[62];
+    uint32_t rounds;
+    uint32_t mark; /* of the password that they are from: another one's are not used */
+    uint8_t client_key[32], server_key[32];
+} hf_keys;
+
+/* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
+typedef struct hf_io {
+    const hf_config *config;
+    const hf_host *host; /* of the session: one of config->hosts */
+    hf_port *port;
+    hf_link *link;     /* of the session: only for channel binding */
+    hf_keys *keys;     /* of this endpoint */
+    hf_buffer rx;      /* from the server: feed() consumes */
+    hf_buffer tx;      /* to the server: submit() and feed() append whole messages or nothing */
+    uint8_t *store;    /* HF_STATEMENT_BYTES */
+    uint64_t tx_total; /* bytes ever appended to tx; submit() notes request->sent_at in it */
+    uint8_t degraded;  /* endpoint memory: start-up parameters it refused (SEMANTICS 21) */
+    bool ticketless;   /* endpoint memory: it gives no tickets (RESOLVE) */
+    bool encrypted;    /* the link is TLS */
+    uint8_t proof;     /* an hf_proof, of the present login */
+    uint8_t role;      /* HF_ROLE_* */
+    /* Where feed() leaves what its news is about. */
+    hf_row row;
+    hf_columns columns;
+    hf_fields fields;              /* of ERROR, NOTICE, FATAL; in rx until the next feed() */
+    const char *channel, *payload; /* of NOTIFY */
+    uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
+    hf_error error;   /* of ERROR, NOTICE, FATAL, BROKEN */
+} hf_io;
+
+/* ---- one connection ------------------------------------------------------------------------------ */
+
+/* A link on its way up: the session's, or a cancel's. */
+typedef struct hf_dial {
+    hf_link *link; /* NULL none */
+    uint8_t phase; /* an hf_phase: RESOLVE, TCP, TLS, LOGIN; then QUERY (CANCEL on a cancel's) */
+    uint8_t step;  /* within TLS: HF_TLS_*, engine.h */
+    uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
+} hf_dial;
+
+/* The machine, a driver's session, its link, its buffers, its deadlines.
+ *
+ *     link -> rx -> driver feed() -> on_row / on_done          one way up
+ *     request -> driver submit() -> tx -> link                 one way down
+ *
+ * A connection owns up to three links: the session's, a second one that carries a cancel, and an old one that is
+ * being closed. The pool decides who dials and what runs where; conn does the rest.
+ *
+ * The fields are in the order of what it costs to reach them: on a Cortex-M an instruction is short for bytes within
+ * 32 of the beginning, halfwords within 64 and words within 128. */
+struct hf_conn {
+    hf_pool *pool;
+    hf_dial dial; /* the session's link */
+    uint16_t index;
+    uint16_t n_flight;
+    uint8_t n_addresses, address; /* how many, and which is being tried or in use */
+    uint8_t endpoint;
+    bool active;          /* on the pool's list of those with something to do */
+    bool resumed;         /* hf_resume() was called */
+    bool spared;          /* the clock jumped over the end of this attempt: it was given more */
+    bool tx_blocked;      /* the link took less than was offered: wait for news */
+    bool cancel_out;      /* bytes of the pending CancelRequest were handed to its link */
+    bool cancel_next;     /* one in flight behind the oldest is to be cancelled */
+    bool cancel_left;     /* the cancel's session is gone: only its link is waited for */
+    uint8_t cancel_limit; /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
+    hf_fsm fsm;
+    char warned[6];        /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
+    uint16_t exposed;      /* so many of the oldest in flight may be hit by a cancel that is over */
+    hf_queue flight;       /* in the order of their answers */
+    hf_request *cancelled; /* whom the cancel is for; NULL when that one is over already */
+    hf_link *closing;      /* an old link being closed */
+    hf_dial cancel;        /* the cancel's link */
+    hf_conn *next_active;
+    uint32_t attempt;     /* own failed dials in a row while others are usable */
+    uint32_t dial_number; /* its last dial was the pool's nth */
+    hf_io io;
+    hf_timer timer; /* the next moment anything of this connection is due */
+    hf_ms closing_deadline;
+    hf_ms cancel_deadline;  /* cancel and grace; HF_NEVER: no cancel is pending */
+    hf_ms attempt_deadline; /* of the oldest in flight; HF_NEVER none */
+    hf_ms paused_at;        /* on_row said HF_PAUSE then; HF_NEVER: not paused */
+    hf_ms tcp_deadline;     /* of the address being tried; HF_NEVER: the state's rules */
+    hf_ms stable_at;        /* it proves itself then by lasting; HF_NEVER: it has, or is not up */
+    hf_ms heard_at;         /* bytes last came then */
+    uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
+    hf_address addresses[HF_ADDRESSES_MAX];
+    hf_session session;
+};
+
+/* ---- the pool ------------------------------------------------------------------------------------ */
+
+typedef struct hf_endpoint {
+    hf_keys keys;     /* login keys kept for a reconnect */
+    uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
+    bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
+    uint32_t dials;   /* the pool's, when it was found to take no writes */
+} hf_endpoint;
+
+typedef struct hf_endpoints {
+    hf_endpoint list[HF_HOSTS_MAX];
+    uint8_t count;
+    uint8_t current; /* the last good one, or the one to try next */
+} hf_endpoints;
+
+typedef struct hf_outage {
+    hf_ms since;      /* no connection has been usable since then; HF_NEVER: no outage */
+    hf_ms next_dial;  /* the canary's next attempt; HF_NEVER: none is planned */
+    uint32_t attempt; /* tries that failed in a row since a connection last proved itself */
+    uint32_t count;   /* outages ever: those in which a try failed */
+    uint16_t canary;  /* who dials; HF_NOBODY */
+    bool up;          /* a connection came up at least once: dials are no longer counted */
+} hf_outage;
+
+/* A set of connections: bit i is connection i. */
+#if HF_CONNS_MAX > 32
+typedef uint64_t hf_set;
+#else
+typedef uint32_t hf_set;
+#endif
+
+/* How many hf_outcomes there are. */
+#define HF_OUTCOME_COUNT 5
+
+/* What is used most comes first, as in hf_conn. */
+struct hf_pool {
+    const hf_config *config;
+    hf_port *port;
+    hf_conn *conns;
+    hf_heap heap; /* a timer per connection, per request with a deadline, and the pool's own */
+    bool refused; /* for good: last_error */
+    bool extra_refused; /* a dial beside healthy connections was: no more of them */
+    bool closing, close_begins, in_tick;
+    uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
+    uint16_t left;      /* … whose COMMIT was left at its deadline, and not asked about yet */
+    bool password_good; /* a login has succeeded, or SCRAM has said so */
+    uint16_t n_conns;
+    uint16_t n_up;      /* HEALTHY or PROBING */
+    uint16_t n_idle;    /* IDLE */
+    uint16_t keep_open; /* hf_pool_open()'s n */
+    uint32_t n_queued, n_in_flight;
+    hf_ms now, promised; /* of the last tick: its time, and the deadline it returned */
+    hf_ms hanging_since; /* … since then, if there are any */
+    hf_queue queue;      /* for the next free connection */
+    hf_queue waiting;    /* waiting by themselves (40001), in no order */
+    hf_request *fresh;   /* the first in the queue whose clock has not started */
+    hf_conn *active;     /* connections with something to do */
+    uint64_t unconfirmed;
+    uint32_t passwords; /* sent in logins that failed, while nobody has said that it is right */
+    uint32_t dials, ups, losses, retries;
+    hf_set free;          /* connections that are HEALTHY and have nothing in flight */
+    hf_set room;          /* … that have replay-safe requests in flight and take more */
+    hf_ms close_deadline; /* HF_NEVER: not closing */
+    hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
+    hf_timer timer;       /* the outage's end, or the next extra dial */
+    hf_outage outage;
+    hf_policy policy; /* the settings, for fsm */
+    uint64_t done[HF_OUTCOME_COUNT];
+    hf_error last_error;
+    hf_endpoints endpoints;
+    hf_journal journal;
+};
+
+#endif
