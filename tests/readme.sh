@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles the C programs that README.md shows, as a reader would: outside the tree, with what `make install`
+# Compiles the C and C++ programs that README.md shows, as a reader would: outside the tree, with what `make install`
 # installs and what pkg-config says of it. One that uses the scripted port needs no server and is run.
 # What stands between "<!-- tables: NAME -->" and "<!-- end -->" is printed by tests/tables.c.
 #
@@ -45,7 +45,7 @@ for source in "$out"/line_*.c "$out"/line_*.cpp; do
     [ -f "$source" ] || continue
     grep -q 'main(' "$source" || continue # a fragment beside the program it is from
     package=holdfast compiler="${CC:-gcc} -std=c11 -Wextra"
-    case $source in *.cpp) compiler='clang++ -std=c++20 -nostdlib++' ;; esac
+    case $source in *.cpp) compiler="${CXX:-g++} -std=c++17 -Wextra -Wpedantic" ;; esac
     ! grep -q holdfast/test.h "$source" || package=holdfast_test
     # shellcheck disable=SC2046,SC2086 # lists
     if (cd / && $compiler -Wall -Werror "$root/../${source##*/}" -o "$root/${package}_program" \

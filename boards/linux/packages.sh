@@ -45,7 +45,7 @@ END
     gcc | clang | gcc-[0-9]* | clang-[0-9]*) echo "$1 command $1 the compiler $1" ;;
     # Only installed, never looked for.
     test)
-        printf '%s - -\n' clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev pkgconf \
+        printf '%s - -\n' g++ clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev pkgconf \
             postgresql postgresql-client pgbouncer pgpool2 haproxy openssl procps iproute2 util-linux \
             python3 python3-pytest python3-pytest-xdist python3-psycopg2 qemu-user
         ;;

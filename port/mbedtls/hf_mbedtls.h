@@ -16,6 +16,10 @@
 #include "holdfast/config.h"
 #include "holdfast/port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Bytes read from the link below at a time, so that a small record costs one read. On the heap, while
  * the TLS link lives. */
 #ifndef HF_MBEDTLS_AHEAD_BYTES
@@ -141,5 +145,9 @@ hf_link *hf_mbedtls_refuse(hf_mbedtls *tls, hf_link *under, int err, const char 
 void hf_mbedtls_heap_get(hf_mbedtls_heap *heap);
 
 extern const hf_hash hf_mbedtls_hash;
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,5 +1,5 @@
-"""What is shipped: on which processors it runs, how it is hardened, what third-party code is in it; and what make asks
-of a machine."""
+"""What is shipped: on which processors it runs, how it is hardened, what an application compiles and links with, what
+third-party code is in it; and what make asks of a machine."""
 
 import os
 import pathlib
@@ -139,6 +139,103 @@ def test_what_makes_calls_fail_knows_their_fortified_names(program):
     stands_for = set(told("nm", "-D", "--defined-only", interposer).split())
     fortified = set(re.findall(r"__(\w+)_chk\b", told("nm", "-D", program)))
     assert not {name for name in fortified & stands_for if f"__{name}_chk" not in stands_for}
+
+
+# ---- what an application compiles and links with ---------------------------------------------------------------
+
+# One program in what C11 and C++17 have in common. It asks for the system's own header of a name that holdfast has too.
+APPLICATION = r"""
+#include <error.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/holdfast.h>
+#include <holdfast/linux.h>
+
+static HF_POOL_MEMORY(memory, 2, 16384, 4096);
+
+static int show(hf_request *request, hf_row *row) {
+    hf_value value;
+    while (hf_row_next(row, &value))
+        printf("%.*s of %s\n", (int)value.bytes, value.data, request->sql);
+    return HF_CONTINUE;
+}
+
+int main(int argc, char **argv) {
+    hf_config config = HF_CONFIG_DEFAULT;
+    hf_error why;
+    hf_linux port;
+    if (!hf_config_dsn(&config, argc > 1 ? argv[1] : "", &why) || hf_linux_init_error(&port, &config, &why) != 0)
+        error(1, 0, "%s", why.message);
+    config.max_concurrent = 2;
+    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port));
+    if (!pool)
+        error(1, 0, "no pool");
+    hf_request request;
+    memset(&request, 0, sizeof request);
+    request.sql = "SELECT 42";
+    request.on_row = show;
+    if (hf_submit(pool, &request) != HF_OK)
+        error(1, 0, "not taken");
+    while (request.outcome == HF_OUTCOME_PENDING)
+        hf_linux_wait(&port, hf_tick(pool, hf_linux_now(&port)));
+    hf_linux_close(&port);
+    return request.outcome == HF_OUTCOME_OK ? 0 : 1;
+}
+"""
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+LANGUAGES = [("gcc", "c11"), ("gcc", "c17"), ("gcc", "c2x"), ("clang", "c11"), ("clang", "c2x"),
+             ("g++", "c++17"), ("g++", "c++20"), ("clang++", "c++17"), ("clang++", "c++20")]
+
+
+@pytest.fixture(scope="session")
+def installed(request, tmp_path_factory):
+    """What `make install` puts below a prefix, and what pkg-config says of it."""
+    prefix = tmp_path_factory.mktemp("installed")
+    build = pathlib.Path(request.getfixturevalue("program")).parent
+    told(ROOT / "boards" / "linux" / "install.sh", build, prefix, "", cwd=ROOT,
+         env={**os.environ, "LIBS": "-lcares -lidn"})
+    flags = told("pkg-config", "--cflags", "--libs", "holdfast",
+                 env={**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")})
+    return prefix, shlex.split(flags)
+
+
+def compiled(installed, folder, compiler, standard, *options, source=APPLICATION):
+    """Compiles and links outside the tree."""
+    prefix, flags = installed
+    written = folder / ("application.cpp" if "++" in compiler else "application.c")
+    written.write_text(source, encoding="ascii")
+    made = folder / "application"
+    done = subprocess.run([compiler, f"-std={standard}", *STRICT, *options, written, "-o", made, *flags],
+                          cwd=folder, capture_output=True, text=True)
+    return made, done
+
+
+@shipped
+@amd64
+@pytest.mark.found("B5")
+@pytest.mark.parametrize("compiler, standard", LANGUAGES)
+def test_an_application_in_c_and_in_cpp_compiles_against_what_is_installed(installed, cluster, tmp_path, compiler, standard):
+    made, done = compiled(installed, tmp_path, compiler, standard)
+    assert done.returncode == 0, done.stderr
+    dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=db"
+    assert told(made, dsn) == "42 of SELECT 42\n"
+    assert subprocess.run([made, "nonsense"], capture_output=True).returncode == 1
+
+
+@shipped
+@amd64
+@pytest.mark.found("B5")
+@pytest.mark.parametrize("compiler, standard", [("gcc", "c11"), ("g++", "c++17")])
+def test_each_header_compiles_by_itself(installed, tmp_path, compiler, standard):
+    prefix, _ = installed
+    headers = sorted((prefix / "include").rglob("*.h"))
+    assert {header.parent for header in headers} == {prefix / "include" / "holdfast"}, "a name beside the system's"
+    assert {"holdfast.h", "linux.h", "test.h", "layout.h", "port.h"} <= {header.name for header in headers}
+    for header in headers:
+        source = f"#include <holdfast/{header.name}>\nint main({'void' if compiler == 'gcc' else ''}) {{ return 0; }}\n"
+        _, done = compiled(installed, tmp_path, compiler, standard, source=source)
+        assert done.returncode == 0, done.stderr
 
 
 # ---- what third-party code is in it ----------------------------------------------------------------------------

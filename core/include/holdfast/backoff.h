@@ -8,10 +8,18 @@
 
 #include "config.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* attempt counts from 0: how many tries have failed since the last success. Never HF_FOREVER. */
 uint32_t hf_backoff(uint32_t attempt, const hf_config *config, uint32_t random);
 
 /* delay_ms shortened by the config's jitter alone: for a delay that is not of the schedule. */
 uint32_t hf_backoff_jitter(uint32_t delay_ms, const hf_config *config, uint32_t random);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

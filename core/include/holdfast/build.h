@@ -41,7 +41,7 @@
 #define HF_WITH_P521 0
 #endif
 
-/* The headers are C11; from C++20 they are included as C: extern "C" { #include "holdfast.h" }. */
+/* The headers are C11 and C++17. */
 #ifdef __cplusplus
 #define HF_NORETURN     [[noreturn]]
 #define HF_ALIGN(bytes) alignas(bytes)

@@ -6,6 +6,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(name, option, default, unit, (minimum, maximum), what 0 means, what it is)
  * name: the key in a DSN and in the JSON file; the field of hf_config has the unit's suffix behind it:
  * retry_delay -> retry_delay_ms, jitter -> jitter_percent.
@@ -180,9 +184,23 @@ typedef struct hf_config {
     uint16_t text_bytes;
 } hf_config;
 
+#ifndef __cplusplus
 #define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) .HF_FIELD_##unit(name) = (value),
 #define HF_CONFIG_DEFAULT \
     { HF_SETTINGS(HF_CONFIG_X).driver = &hf_driver_pg, .application_name = "holdfast", }
+#else
+/* The same where a field cannot be initialised by its name. */
+#define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) \
+    config.HF_FIELD_##unit(name) = (value);
+#define HF_CONFIG_DEFAULT hf_config_default()
+static inline hf_config hf_config_default() {
+    hf_config config = {};
+    HF_SETTINGS(HF_CONFIG_X)
+    config.driver = &hf_driver_pg;
+    config.application_name = "holdfast";
+    return config;
+}
+#endif
 
 /* Fills host, port, user, password, database and the other connection settings from a URL
  * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or from key=value words, both as
@@ -249,5 +267,9 @@ bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *val
                       hf_error *error);
 /* By name (request_timeout) or option (request-timeout); NULL: there is none. */
 const hf_setting *hf_setting_named(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

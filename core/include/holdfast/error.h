@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Absolute monotonic milliseconds; the port says since when. A duration is a uint32_t named *_ms. */
 typedef uint64_t hf_ms;
 #define HF_NEVER UINT64_MAX
@@ -155,5 +159,9 @@ void hf_error_message(hf_error *error, const char *text, size_t bytes);
  * `given up after 3 retries in tcp (connect_retries)`. Always NUL-terminated, cut at `size`; returns the
  * length written. */
 size_t hf_error_text(const hf_error *error, char *out, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* X(state, name, deadline, means) */
 #define HF_STATES(X)                                                                             \
     X(IDLE, "idle", "none", "nothing held, nothing wanted")                                      \
@@ -109,5 +113,9 @@ void hf_fsm_defer(hf_fsm *fsm, hf_ms until);
 /* "healthy"; never NULL. */
 const char *hf_state_name(hf_state state);
 const char *hf_event_name(hf_event event);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

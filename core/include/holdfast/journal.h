@@ -4,6 +4,10 @@
 
 #include "fsm.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct hf_transition {
     hf_ms at;
     uint16_t conn;
@@ -27,5 +31,9 @@ const hf_transition *hf_journal_get(const hf_journal *journal, uint32_t age);
 /* "12.345 s  conn 0  connecting -> backoff  connection refused (tcp: HF_ERR_REFUSED), dial 1, next in 2.0 s";
  * returns the length. */
 size_t hf_transition_text(const hf_transition *transition, char *out, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

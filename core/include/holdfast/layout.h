@@ -10,6 +10,10 @@
 #include "journal.h"
 #include "port.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct hf_request hf_request;
 typedef struct hf_conn hf_conn;
 
@@ -241,5 +245,9 @@ struct hf_pool {
     hf_endpoints endpoints;
     hf_journal journal;
 };
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "layout.h"
 #include "request.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Memory for a pool, aligned, with static or automatic storage as where it stands:
  *     HF_POOL_MEMORY(memory, 3, 16384, 4096);
  * It must be as large as config's max_concurrent, rx_bytes and tx_bytes ask for (HF_POOL_BYTES). */
@@ -20,8 +24,13 @@
 #define HF_POOL_BYTES(conns, rx, tx)                                                           \
     (HF_ROUND(sizeof(hf_pool)) + (size_t)(conns) * (HF_ROUND(sizeof(hf_conn)) + HF_ROUND(rx) + \
                                                     HF_ROUND(tx) + HF_ROUND(HF_STATEMENT_BYTES)))
+#ifdef __cplusplus
+#define HF_POOL_MEMORY(name, conns, rx, tx) \
+    unsigned char name alignas(16)[HF_POOL_BYTES(conns, rx, tx)]
+#else
 #define HF_POOL_MEMORY(name, conns, rx, tx) \
     HF_ALIGN(16) unsigned char name[HF_POOL_BYTES(conns, rx, tx)]
+#endif
 
 /* How many connections it has: one, to code that was built for no more. */
 static inline unsigned hf_pool_size(const hf_pool *pool) {
@@ -81,5 +90,9 @@ void hf_pool_reset(hf_pool *pool);
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status);
 hf_state hf_pool_state(const hf_pool *pool, unsigned conn);
 const hf_journal *hf_pool_journal(const hf_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

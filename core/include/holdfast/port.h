@@ -11,6 +11,10 @@
 
 #include "error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Where to connect to. The port number is in host byte order. */
 typedef enum hf_address_kind {
     HF_ADDRESS_NONE,
@@ -123,5 +127,9 @@ struct hf_port {
 };
 
 #define HF_TAG_RESOLVE 0x80000000u
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

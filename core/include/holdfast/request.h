@@ -8,6 +8,10 @@
 
 #include "layout.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A value: text that need not end in NUL. data == NULL is NULL. */
 typedef struct hf_value {
     const char *data;
@@ -201,5 +205,9 @@ static inline bool hf_request_may_be_asked(const hf_request *request) {
 }
 
 const char *hf_outcome_name(hf_outcome outcome);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

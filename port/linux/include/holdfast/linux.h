@@ -14,6 +14,10 @@
 
 #include "holdfast/holdfast.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The port's own, one for each pool. It must stay where it is. */
 typedef struct hf_linux {
     hf_port port;
@@ -35,5 +39,9 @@ int hf_linux_wait(hf_linux *port, hf_ms until);
 int hf_linux_fd(hf_linux *port);
 /* Releases all. After hf_pool_closed(), or at any time if the pool is not ticked again. */
 void hf_linux_close(hf_linux *port);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -33,6 +33,10 @@
 #include <lwip/netif.h>
 #include <lwip/sys.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* How long sent bytes may stay unacknowledged before their link has failed. lwIP has no such limit (RFC 5482); the
  * core's deadlines are shorter, this ends what nobody waits for. 0: none. */
 #ifndef HF_LWIP_USER_TIMEOUT_MS
@@ -167,5 +171,9 @@ void hf_lwip_nic_link(hf_lwip_nic *nic, bool up);
 /* It has an address and a cable. */
 bool hf_lwip_nic_ready(const hf_lwip_nic *nic);
 void hf_lwip_nic_close(hf_lwip_nic *nic);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

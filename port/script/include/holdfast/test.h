@@ -14,6 +14,10 @@
 
 #include "holdfast/holdfast.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #ifndef HF_SCRIPT_LINKS
 #define HF_SCRIPT_LINKS 96 /* links kept at a time: closed ones are forgotten, oldest first */
 #endif
@@ -93,5 +97,9 @@ void hf_script_link_room(hf_script_link *link, uint32_t bytes);
 size_t hf_script_sent(hf_script_link *link, void *out, size_t size);
 /* A look-up ends: answer > 0 addresses, or an hf_err. With auto_resolve false. */
 void hf_script_resolved(hf_script *script, unsigned slot, int answer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
