@@ -107,7 +107,7 @@ include tests/tests.mk tests/lint/lint.mk
 
 install: $(if $(wildcard boards/$(BOARD)/install.sh),all) ## install program, libraries and headers below PREFIX (/usr/local), in DESTDIR
 	[ -e boards/$(BOARD)/install.sh ] || { echo 'boards/$(BOARD) has no install.sh: nothing of it is installed' >&2; exit 1; }
-	CC='$(CC) $(MACHINE)' LIBS='$(LDLIBS)' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
+	CC='$(CC) $(MACHINE)' LIBS='$(LDLIBS)' SIZES='$(if $(SMALL),-DHF_SMALL=1) $(filter -DHF_%,$(DEFINES))' boards/$(BOARD)/install.sh $(BUILD) $(PREFIX) '$(DESTDIR)'
 
 clean: ## remove all that was built, for every board and in every way; what was fetched for it stays
 	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -path $(THIRD) -exec rm -rf {} +

@@ -3,6 +3,8 @@
 #
 #   boards/linux/install.sh BUILD PREFIX DESTDIR
 #
+# SIZES: the -DHF_…= that the libraries were built with, which an application needs too.
+#
 # The headers go to a folder of their own, which alone is in nobody's way: an application writes
 # #include <holdfast/holdfast.h>, and <error.h> is still the system's.
 set -eu
@@ -19,7 +21,7 @@ Name: $1
 Description: $2
 Version: $version
 Libs: -L\${libdir} -l$3 $4
-Cflags: -I\${includedir}
+Cflags: -I\${includedir}${SIZES:+ $SIZES}
 EOF
 }
 

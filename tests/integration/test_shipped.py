@@ -238,6 +238,29 @@ def test_each_header_compiles_by_itself(installed, tmp_path, compiler, standard)
         assert done.returncode == 0, done.stderr
 
 
+@shipped
+@amd64
+@pytest.mark.found("B5")
+@pytest.mark.parametrize("compiler, standard", [("gcc", "c11"), ("g++", "c++17")])
+@pytest.mark.parametrize("size", ["HOSTS_MAX=2", "CONNS_MAX=8", "DSN_BYTES=64", "MESSAGE_BYTES=128", "JOURNAL_ENTRIES=8",
+                                  "STATEMENT_BYTES=1024", "ADDRESSES_MAX=2", "SMALL=1"])
+def test_an_application_of_other_sizes_does_not_link_and_the_linker_names_them(installed, tmp_path, compiler, standard, size):
+    _, done = compiled(installed, tmp_path, compiler, standard, f"-DHF_{size}")
+    assert done.returncode != 0
+    asked = f"hf_config_dsn_\\w*{size.replace('=', '_')}" if size != "SMALL=1" else r"hf_config_dsn_\w*SESSION_BYTES_128"
+    assert re.search(rf"undefined reference to [`'\"]{asked}", done.stderr), done.stderr
+
+
+@shipped
+@amd64
+@pytest.mark.found("B5")
+def test_pkg_config_says_the_sizes_that_a_library_was_built_with(program, tmp_path):
+    build = pathlib.Path(program).parent
+    told(ROOT / "boards" / "linux" / "install.sh", build, tmp_path, "", cwd=ROOT, env={**os.environ, "SIZES": "-DHF_HOSTS_MAX=2"})
+    assert "-DHF_HOSTS_MAX=2" in told("pkg-config", "--cflags", "holdfast_test", env={
+        **os.environ, "PKG_CONFIG_PATH": str(tmp_path / "lib" / "pkgconfig")})
+
+
 # ---- what third-party code is in it ----------------------------------------------------------------------------
 
 SCRIPT = ROOT / "port" / "third-party.sh"

@@ -1,5 +1,6 @@
 /* What holdfast is built with: sizes, and what may be left out where flash is short. Each is given to the
- * compiler (-DHF_SMALL=1), the same to all of a program: structures differ with them.
+ * compiler (-DHF_SMALL=1), the same to all of a program: structures differ with them. An application that was given
+ * others than its library does not link, see HF_BUILT; a size is a plain number for its sake.
  */
 #ifndef HF_BUILD_H
 #define HF_BUILD_H
@@ -63,7 +64,11 @@
 
 /* Connections in one pool, at most. */
 #ifndef HF_CONNS_MAX
-#define HF_CONNS_MAX (HF_SMALL ? 1 : 64)
+#if HF_SMALL
+#define HF_CONNS_MAX 1
+#else
+#define HF_CONNS_MAX 64
+#endif
 #endif
 
 /* Endpoints in one DSN. */
@@ -99,7 +104,24 @@
 
 /* A session's room in its connection. Each driver asserts that it fits. */
 #ifndef HF_SESSION_BYTES
-#define HF_SESSION_BYTES (HF_WITH_PREPARED ? 448 : 128)
+#if HF_WITH_PREPARED
+#define HF_SESSION_BYTES 448
+#else
+#define HF_SESSION_BYTES 128
 #endif
+#endif
+
+/* The name that the linker knows a function by which works on structures of these sizes: it says all of them. Where an
+ * application was built with others the linker asks for hf_pool_init_CONNS_MAX_8_HOSTS_MAX_2_…, and
+ * `nm libholdfast.a | grep hf_pool_init` shows what the library was built with. */
+// clang-format off
+#define HF_BUILT(name)                                                                                \
+    HF_BUILT_WITH(name, HF_CONNS_MAX, HF_HOSTS_MAX, HF_ADDRESSES_MAX, HF_DSN_BYTES, HF_MESSAGE_BYTES, \
+                  HF_JOURNAL_ENTRIES, HF_SESSION_BYTES, HF_STATEMENT_BYTES)
+#define HF_BUILT_WITH(name, c, h, a, d, m, j, s, b) HF_BUILT_NAME(name, c, h, a, d, m, j, s, b)
+#define HF_BUILT_NAME(name, c, h, a, d, m, j, s, b)                                \
+    name##_CONNS_MAX_##c##_HOSTS_MAX_##h##_ADDRESSES_MAX_##a##_DSN_BYTES_##d##_MESSAGE_BYTES_##m \
+        ##_JOURNAL_ENTRIES_##j##_SESSION_BYTES_##s##_STATEMENT_BYTES_##b
+// clang-format on
 
 #endif

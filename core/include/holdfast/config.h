@@ -202,6 +202,10 @@ static inline hf_config hf_config_default() {
 }
 #endif
 
+#define hf_config_dsn   HF_BUILT(hf_config_dsn)
+#define hf_config_set   HF_BUILT(hf_config_set)
+#define hf_config_check HF_BUILT(hf_config_check)
+
 /* Fills host, port, user, password, database and the other connection settings from a URL
  * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or from key=value words, both as
  * libpq reads them (PostgreSQL docs 34.1.1). Keys that libpq does not know are refused by name, except

@@ -53,6 +53,8 @@ typedef struct hf_pool_status {
     hf_error last_error;  /* why a connection was lost or refused last */
 } hf_pool_status;
 
+#define hf_pool_init HF_BUILT(hf_pool_init)
+
 /* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: config
  * is not valid (hf_config_check() says why) or size is less than HF_POOL_BYTES(). */
 hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port);

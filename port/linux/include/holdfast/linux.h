@@ -24,6 +24,8 @@ typedef struct hf_linux {
     struct hf_linux_state *state; /* on the heap; nothing is allocated per statement */
 } hf_linux;
 
+#define hf_linux_init HF_BUILT(hf_linux_init)
+
 /* Opens epoll and the resolver, reads the files of TLS (again at a connect, if they changed). 0 or an hf_err. config
  * must outlive the port. */
 int hf_linux_init(hf_linux *port, const hf_config *config);

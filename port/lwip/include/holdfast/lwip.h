@@ -113,6 +113,11 @@ typedef struct hf_lwip {
     hf_ms now;
 } hf_lwip;
 
+#define hf_lwip_init                  HF_LWIP_BUILT(HF_LWIP_QUERIES, HF_LWIP_FOUND)
+#define HF_LWIP_BUILT(queries, found) HF_LWIP_BUILT_(queries, found)
+#define HF_LWIP_BUILT_(queries, found) \
+    HF_BUILT(hf_lwip_init_LWIP_QUERIES_##queries##_LWIP_FOUND_##found)
+
 /* Starts lwIP itself, if this is the first. 0 or an hf_err. */
 int hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup);
 hf_port *hf_lwip_port(hf_lwip *port);

@@ -69,6 +69,11 @@ typedef struct hf_script {
     hf_script_link links[HF_SCRIPT_LINKS];
 } hf_script;
 
+#define hf_script_init                HF_SCRIPT_BUILT(HF_SCRIPT_LINKS, HF_SCRIPT_BYTES)
+#define HF_SCRIPT_BUILT(links, bytes) HF_SCRIPT_BUILT_(links, bytes)
+#define HF_SCRIPT_BUILT_(links, bytes) \
+    HF_BUILT(hf_script_init_SCRIPT_LINKS_##links##_SCRIPT_BYTES_##bytes)
+
 void hf_script_init(hf_script *script);
 hf_port *hf_script_port(hf_script *script);
 
