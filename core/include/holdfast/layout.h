@@ -66,6 +66,36 @@ typedef struct hf_queue {
     hf_request *head, *tail;
 } hf_queue;
 
+/* ---- a request: what is holdfast's own of it ---------------------------------------------------- */
+
+/* What is used most comes first, as in hf_conn: so far in the request that it is in reach, and the rest behind all. */
+// clang-format off
+#define HF_REQUEST_OWN \
+    uint16_t flags; /* HF_REQUEST_*, engine.h */ \
+    uint8_t stage;  /* an hf_stage, driver.h */ \
+    uint8_t fate;   /* an hf_fate, driver.h */ \
+    bool held;      /* the driver's: nothing of it takes effect before its COMMIT is sent */ \
+    bool complete;  /* the driver's: its last command is complete, its commit not yet known */ \
+    bool bound;     /* the driver's: its error came behind its BindComplete */ \
+    uint8_t driver_state[6]; /* the driver's own, per attempt */ \
+    uint16_t statement;      /* the batch's statement whose answer is awaited */ \
+    uint32_t retries;        /* re-sends so far */ \
+    hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */ \
+    hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
+
+#define HF_REQUEST_OWN_TOO \
+    hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */ \
+    hf_ms submitted_at; \
+    hf_ms not_before;   /* waits by itself until then, if it does */ \
+    hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */ \
+    hf_ms asked_at;     /* its fate was first asked for then */ \
+    hf_ms commit_at;    /* its COMMIT was handed over then */ \
+    hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */ \
+    uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */ \
+    uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */ \
+    uint64_t runs_at;   /* of a batch, where the first one ends: before that nothing of it ran */
+// clang-format on
+
 /* ---- a driver's session -------------------------------------------------------------------------- */
 
 /* A linear buffer: bytes [start, end) are in use. Consumed from the front, filled at the end. */

@@ -100,16 +100,17 @@ typedef struct hf_statement {
 /* What on_row answers. */
 enum { HF_CONTINUE = 0, HF_PAUSE = 1 };
 
-/* Set what is the caller's by name: zero is a good default for all but sql (or batch). What is used most comes first,
- * whoever's it is (layout.h). */
+/* Three own a part of a request, and this is their order: holdfast (layout.h has the fields), the caller, and holdfast
+ * again, for the answer. Set what is the caller's by name: zero is a good default for all but sql (or batch). */
 struct hf_request {
-    /* The caller's. */
+    HF_REQUEST_OWN
+
+    /* ---- the caller's --------------------------------------------------------------------------- */
+
     const char *sql;        /* one statement; $1 … $n for parameters */
     const hf_value *params; /* text format */
     uint16_t n_params;      /* at most 65535 */
     uint16_t n_batch;       /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
-    const hf_statement *batch;
-    uint32_t timeout_ms; /* the whole request, queue included; 0 none */
     hf_replay replay;
     bool prepare_only; /* check and describe it (on_columns), do not run it */
     /* Keep it prepared on its connection: the next run of the same text costs less, and a literal like 'now' is read
@@ -121,21 +122,8 @@ struct hf_request {
     bool prepare;
     /* Wait out what passes: 55P03, and somebody else's cancel of a read (SEMANTICS 17). */
     bool wait_passing;
-
-    /* holdfast's own. */
-    uint16_t flags; /* HF_REQUEST_*, engine.h */
-    uint8_t stage;  /* an hf_stage, driver.h */
-    uint8_t fate;   /* an hf_fate, driver.h */
-    bool held;      /* the driver's: nothing of it takes effect before its COMMIT is sent */
-    bool complete;  /* the driver's: its last command is complete, its commit not yet known */
-    bool bound;     /* the driver's: its error came behind its BindComplete */
-    uint8_t driver_state[6]; /* the driver's own, per attempt */
-    uint16_t statement;      /* the batch's statement whose answer is awaited */
-    uint32_t retries;        /* re-sends so far */
-    hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */
-    hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
-
-    /* The caller's. */
+    const hf_statement *batch; /* … of these */
+    uint32_t timeout_ms;       /* the whole request, queue included; 0 none */
     /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
      * process was killed, say); NULL: there was none. It is asked about first: if it was committed the
      * request ends OK without rows, if it was not the request runs. */
@@ -160,7 +148,8 @@ struct hf_request {
     void (*on_done)(hf_request *request);
     void *user;
 
-    /* The answer. */
+    /* ---- the answer: final when on_done is called ------------------------------------------------ */
+
     hf_outcome outcome;
     uint32_t attempts;    /* how often it was sent */
     uint32_t asks;        /* how often the server was asked what became of it */
@@ -168,22 +157,10 @@ struct hf_request {
     uint64_t n_rows;      /* delivered in the last attempt */
     uint64_t affected;    /* rows that the last command says it touched; 0 unless OK */
     bool unconfirmed;     /* OK, but somebody's cancel ended the wait for the synchronous standby */
-
-    /* holdfast's own. */
-    hf_timer timer; /* timeout_ms, or when its own wait (40001) is over */
-    hf_ms submitted_at;
-    hf_ms not_before;   /* waits by itself until then, if it does */
-    hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */
-    hf_ms asked_at;     /* its fate was first asked for then */
-    hf_ms commit_at;    /* its COMMIT was handed over then */
-    hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */
-    uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */
-    uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */
-    uint64_t runs_at;   /* of a batch, where the first one ends: before that nothing of it ran */
-
-    /* The answer. */
-    hf_error error;               /* why, unless OK; of an OK after retries: zero */
+    hf_error error;       /* why, unless OK; of an OK after retries: zero */
     char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
+
+    HF_REQUEST_OWN_TOO
 };
 
 /* Did the server refuse the statement itself, so that it would again? FAILED is also what was cancelled, what is out
