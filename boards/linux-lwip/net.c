@@ -123,7 +123,7 @@ static bool open_nic(hf_net *net, hf_error *error) {
                                           .gateway = setting("HF_TAP_GATEWAY", NULL),
                                           .dns = { setting("HF_TAP_DNS", NULL) } };
     if (hf_linux_entropy(NULL, driver.mac + 2, 4) != 0 ||
-        hf_lwip_nic_open(&net->nic, &driver, &addresses) != 0) {
+        !hf_lwip_nic_open(&net->nic, &driver, &addresses, NULL)) {
         return complain(error, "HF_TAP_ADDRESS", text,
                         "it, HF_TAP_GATEWAY or HF_TAP_DNS is no address");
     }
@@ -157,8 +157,7 @@ static bool open_tls(hf_net *net, const hf_config *config, hf_error *error) {
                                      .user = &net->port,
                                      .links = net->tls_links,
                                      .n_links = HF_LWIP_LINKS(config->max_concurrent) };
-    if (hf_mbedtls_init(&net->tls, &setup) != 0) {
-        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
+    if (!hf_mbedtls_init(&net->tls, &setup, error)) {
         return false;
     }
     net->has_tls = true;
@@ -196,8 +195,8 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
                                   .spent = spent,
                                   .user = net,
                                   .tls = tls ? &net->tls : NULL };
-    int err = hf_lwip_init(&net->port, &setup);
-    HF_ASSERT(err == 0);
+    bool made = hf_lwip_init(&net->port, &setup, error);
+    HF_ASSERT(made);
     if (!open_nic(net, error) || (tls && !open_tls(net, config, error))) {
         hf_net_close(net);
         return NULL;

@@ -13,7 +13,7 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
     hf_net *net = calloc(1, sizeof *net);
     if (net == NULL) {
         hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, NULL);
-    } else if (hf_linux_init_error(&net->port, config, error) != 0) {
+    } else if (!hf_linux_init(&net->port, config, error)) {
         free(net);
         net = NULL;
     }

@@ -5,6 +5,8 @@
  */
 #include "holdfast/pool.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 #include "cancel.h"
@@ -18,9 +20,36 @@ _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per conne
 
 #define HF_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port) {
-    if (!memory || !port || !hf_config_check(config, NULL) ||
-        size < HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes)) {
+/* Is there a port, a config that fits, and memory enough for it? */
+static bool may_init(const void *memory, size_t size, const hf_config *config, const hf_port *port,
+                     hf_error *error) {
+    if (!memory || !port) {
+        hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE,
+                     HF_WORDS("a pool needs memory and a port: one of them is NULL"));
+        return false;
+    }
+    if (!hf_config_check(config, error)) {
+        return false;
+    }
+    size_t needed = HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
+    if (size < needed) {
+        hf_error_set(error, HF_ERR_TOO_LARGE, HF_PHASE_NONE, NULL);
+        if (HF_WITH_WORDS) {
+            hf_writer writer = hf_writer_on(error->message, sizeof error->message);
+            hf_write_text(&writer, "the pool takes ");
+            hf_write_unsigned(&writer, needed);
+            hf_write_text(&writer, " bytes (HF_POOL_BYTES), and memory has ");
+            hf_write_unsigned(&writer, size);
+        }
+        return false;
+    }
+    return true;
+}
+
+hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port,
+                      hf_error *error) {
+    hf_error unwanted;
+    if (!may_init(memory, size, config, port, error ? error : &unwanted)) {
         return NULL;
     }
     hf_pool *pool = memory;

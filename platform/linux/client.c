@@ -247,9 +247,9 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     client->memory_bytes =
         HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
     client->memory = hf_private_memory(client->memory_bytes);
-    if (client->memory) {
-        client->pool =
-            hf_pool_init(client->memory, client->memory_bytes, config, hf_net_port(client->net));
+    if (client->memory) { /* the settings were checked before they came here */
+        client->pool = hf_pool_init(client->memory, client->memory_bytes, config,
+                                    hf_net_port(client->net), &error);
     }
     if (!client->pool) {
         return hf_fail(

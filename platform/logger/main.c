@@ -89,7 +89,7 @@ static int trust(const hf_json *json) {
                                      .allocate = tls_take,
                                      .release = tls_give };
     const char *ca = hf_json_text(hf_json_member(json, "ca"));
-    if (hf_mbedtls_init(&tls, &setup) != 0) {
+    if (!hf_mbedtls_init(&tls, &setup, NULL)) {
         return fail(EXIT_CONFIG, "TLS", "no entropy, or no memory: nothing is sent without it");
     }
     if (hf_mbedtls_trust(&tls, ca, strlen(ca)) <= 0) {
@@ -187,10 +187,10 @@ static int connect_network(void) {
     if (!hf_hw_ethernet_start(driver.mac)) {
         return fail(EXIT_CONFIG, "ethernet", "no controller answers");
     }
-    if (hf_lwip_init(&port, &setup) != 0) {
+    if (!hf_lwip_init(&port, &setup, NULL)) {
         return fail(EXIT_CONFIG, "lwIP", "does not start");
     }
-    if (hf_lwip_nic_open(&nic, &driver, &addresses) != 0) {
+    if (!hf_lwip_nic_open(&nic, &driver, &addresses, NULL)) {
         return fail(EXIT_CONFIG, "configuration", "address, mask, gateway or dns is no address");
     }
     return EXIT_DONE;
@@ -332,7 +332,8 @@ int main(void) {
     }
     hf_report_pools_get(&before, &tls_heap, &json_heap);
     settings.config.on_transition = on_transition;
-    pool = hf_pool_init(pool_memory, sizeof pool_memory, &settings.config, hf_lwip_port(&port));
+    pool =
+        hf_pool_init(pool_memory, sizeof pool_memory, &settings.config, hf_lwip_port(&port), NULL);
     if (!pool) {
         return fail(EXIT_CONFIG, "pool", "not enough memory");
     }

@@ -106,28 +106,25 @@ static int open_all(hf_linux_state *state, hf_error *error) {
     return err != 0 ? err : hf_linux_tls_open(state, error);
 }
 
-int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error) {
+bool hf_linux_init(hf_linux *port, const hf_config *config, hf_error *error) {
     hf_error unwanted;
     error = error != NULL ? error : &unwanted;
     memset(error, 0, sizeof *error);
     port->port.api = &api;
     port->state = calloc(1, sizeof *port->state);
     if (port->state == NULL) {
-        return complain(error, HF_ERR_RESOURCES, "port", ENOMEM);
+        (void)complain(error, HF_ERR_RESOURCES, "port", ENOMEM);
+        return false;
     }
     hf_linux_state *state = port->state;
     state->config = config;
     state->epoll = state->wake = state->timer = state->resume = state->alarm = -1;
     hf_notes_init(&state->notes);
-    int err = open_all(state, error);
-    if (err != 0) {
+    if (open_all(state, error) != 0) {
         hf_linux_close(port);
+        return false;
     }
-    return err;
-}
-
-int hf_linux_init(hf_linux *port, const hf_config *config) {
-    return hf_linux_init_error(port, config, NULL);
+    return true;
 }
 
 hf_port *hf_linux_port(hf_linux *port) {

@@ -22,9 +22,12 @@ static int open_settings(hf_linux_state *state, uint64_t seen, hf_error *error) 
                                      .links = state->tls_links,
                                      .n_links = state->n_links };
     hf_linux_tls *tls = calloc(1, sizeof *tls);
-    if (tls == NULL || hf_mbedtls_init(&tls->tls, &setup) != 0) {
+    if (tls == NULL) {
+        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no memory");
+        return HF_ERR_RESOURCES;
+    }
+    if (!hf_mbedtls_init(&tls->tls, &setup, error)) {
         free(tls);
-        hf_error_set(error, HF_ERR_RESOURCES, HF_PHASE_NONE, "TLS: no random numbers or no memory");
         return HF_ERR_RESOURCES;
     }
     int err = hf_linux_trust(&tls->tls, config, error);

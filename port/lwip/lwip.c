@@ -88,10 +88,20 @@ void hf_lwip_note(void *port, hf_link *under) {
     (void)hf_notes_add(&((hf_lwip *)port)->notes, &((hf_lwip_link *)(void *)under)->note);
 }
 
-int hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup) {
-    if (setup->links == NULL || setup->n_links == 0 || setup->lookups == NULL ||
-        setup->n_lookups == 0 || setup->random == NULL) {
-        return HF_ERR_ARGUMENT;
+static const char *missing(const hf_lwip_setup *setup) {
+    return setup->links == NULL || setup->n_links == 0       ? "links"
+           : setup->lookups == NULL || setup->n_lookups == 0 ? "lookups"
+           : setup->random == NULL                           ? "random"
+                                                             : NULL;
+}
+
+bool hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup, hf_error *error) {
+    const char *lacks = missing(setup);
+    if (lacks != NULL) {
+        if (error != NULL) {
+            hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE, lacks);
+        }
+        return false;
     }
     memset(port, 0, sizeof *port);
     port->setup = *setup;
@@ -118,7 +128,7 @@ int hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup) {
     port->now = sys_now();
     hf_lwip_links_init(port);
     hf_lwip_lookups_init(port);
-    return 0;
+    return true;
 }
 
 hf_port *hf_lwip_port(hf_lwip *port) {

@@ -41,13 +41,25 @@ static bool parse(ip4_addr_t *to, const char *text) {
     return text == NULL || ip4addr_aton(text, to) != 0;
 }
 
-int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
-                     const hf_lwip_addresses *addresses) {
+static bool fail(hf_error *error, hf_err code, const char *what) {
+    if (error != NULL) {
+        hf_error_set(error, code, HF_PHASE_NONE, what);
+    }
+    return false;
+}
+
+bool hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
+                      const hf_lwip_addresses *addresses, hf_error *error) {
     ip4_addr_t address, mask, gateway, dns[2];
-    if (!parse(&address, addresses->address) || !parse(&gateway, addresses->gateway) ||
-        !parse(&mask, addresses->mask) || !parse(&dns[0], addresses->dns[0]) ||
-        !parse(&dns[1], addresses->dns[1]) || (addresses->address == NULL && !LWIP_DHCP)) {
-        return HF_ERR_CONFIG;
+    const char *wrong =
+        !parse(&address, addresses->address) || (addresses->address == NULL && !LWIP_DHCP)
+            ? "address"
+        : !parse(&mask, addresses->mask)                                           ? "mask"
+        : !parse(&gateway, addresses->gateway)                                     ? "gateway"
+        : !parse(&dns[0], addresses->dns[0]) || !parse(&dns[1], addresses->dns[1]) ? "dns"
+                                                                                   : NULL;
+    if (wrong != NULL) {
+        return fail(error, HF_ERR_CONFIG, wrong);
     }
     if (addresses->address != NULL && addresses->mask == NULL) {
         IP4_ADDR(&mask, 255, 255, 255, 0);
@@ -55,7 +67,7 @@ int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
     memset(nic, 0, sizeof *nic);
     nic->driver = *driver;
     if (netif_add(&nic->netif, &address, &mask, &gateway, nic, set_up, ethernet_input) == NULL) {
-        return HF_ERR_RESOURCES;
+        return fail(error, HF_ERR_RESOURCES, "netif");
     }
     netif_set_default(&nic->netif);
     netif_set_up(&nic->netif);
@@ -70,10 +82,10 @@ int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
 #if LWIP_DHCP
     if (addresses->address == NULL && dhcp_start(&nic->netif) != ERR_OK) {
         hf_lwip_nic_close(nic);
-        return HF_ERR_RESOURCES;
+        return fail(error, HF_ERR_RESOURCES, "dhcp");
     }
 #endif
-    return 0;
+    return true;
 }
 
 /* Takes a frame from the card; false: there was none. The frame is copied: the driver gets an aligned buffer, and a

@@ -108,8 +108,8 @@ typedef struct hf_mbedtls_heap {
     unsigned failures; /* ever */
 } hf_mbedtls_heap;
 
-/* 0, or HF_ERR_RESOURCES: no entropy or no memory. */
-int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup);
+/* False: *error (may be NULL) is HF_ERR_RESOURCES: no entropy, or no memory. */
+bool hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup, hf_error *error);
 /* Trusts the certificates in `bytes`: PEM, any number of them, or one DER. Returns how many were read, known
  * ones included; HF_ERR_RESOURCES; or 0 for none, and tls->unread is why, if that is known, or NULL. Before the first
  * link. */

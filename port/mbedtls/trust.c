@@ -62,12 +62,20 @@ static int configure(mbedtls_ssl_config *config, const hf_mbedtls_setup *setup) 
     return 0;
 }
 
-int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
+/* No memory, or no random bytes, to begin with. */
+static bool fail(hf_error *error, int err) {
+    if (error != NULL) {
+        hf_error_set(error, (hf_err)err, HF_PHASE_NONE, "TLS: no random numbers or no memory");
+    }
+    return false;
+}
+
+bool hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup, hf_error *error) {
     memset(tls, 0, sizeof *tls);
     tls->setup = *setup;
     int err = hf_mbedtls_world_open(setup);
     if (err != 0) {
-        return err;
+        return fail(error, err);
     }
     mbedtls_x509_crt_init(hf_mbedtls_chain(tls));
     for (int i = 0; i < CONFIGS; i++) {
@@ -80,8 +88,9 @@ int hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup) {
     }
     if (err != 0) {
         hf_mbedtls_free(tls);
+        return fail(error, err);
     }
-    return err;
+    return true;
 }
 
 /* Is the same certificate in the chain before that one? Folders hold each certificate under several names, and a

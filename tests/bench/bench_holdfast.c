@@ -46,11 +46,11 @@ static void configure(client *c, const bench *b, uint32_t conns) {
 
 static void start(client *c) {
     hf_error error;
-    if (hf_linux_init_error(&c->port, &c->config, &error) != 0)
+    if (!hf_linux_init(&c->port, &c->config, &error))
         fail("port", &error);
-    c->pool = hf_pool_init(memory, sizeof memory, &c->config, hf_linux_port(&c->port));
+    c->pool = hf_pool_init(memory, sizeof memory, &c->config, hf_linux_port(&c->port), &error);
     if (!c->pool)
-        bench_fail("pool", "its settings are not valid");
+        fail("pool", &error);
 }
 
 static hf_ms tick(client *c) {

@@ -369,7 +369,7 @@ static void begin(hf_fuzz *fuzz) {
     config.on_transition = on_transition;
     memory_bytes = HF_POOL_BYTES(config.max_concurrent, config.rx_bytes, config.tx_bytes);
     HF_FUZZ_CHECK(memory_bytes <= MEMORY);
-    pool = hf_pool_init(memory + GUARD, memory_bytes, &config, hf_script_port(&script));
+    pool = hf_pool_init(memory + GUARD, memory_bytes, &config, hf_script_port(&script), NULL);
     HF_FUZZ_CHECK(pool != NULL);
     peer.pool = pool;
     now = hf_fuzz_word(fuzz) & 1 ? 0xffff0000u : 0; /* just below the wrap of 32 bits */

@@ -170,12 +170,11 @@ int main(int argc, char **argv) {
     config.rx_bytes = RX_BYTES;
     config.tx_bytes = TX_BYTES;
     config.on_notify = on_notify;
-    if (!hf_config_dsn(&config, argv[1], &error) ||
-        hf_linux_init_error(&port, &config, &error) != 0)
+    if (!hf_config_dsn(&config, argv[1], &error) || !hf_linux_init(&port, &config, &error))
         fail(error.message);
-    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port));
+    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port), &error);
     if (!pool)
-        fail("the settings are not valid");
+        fail(error.message);
     while (get_number(&prepare)) {
         const unsigned n_batch = (unsigned)number(STATEMENTS_MAX), n = n_batch > 0 ? n_batch : 1;
         for (unsigned i = 0; i < n; i++)

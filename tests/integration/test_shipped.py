@@ -165,12 +165,12 @@ int main(int argc, char **argv) {
     hf_config config = HF_CONFIG_DEFAULT;
     hf_error why;
     hf_linux port;
-    if (!hf_config_dsn(&config, argc > 1 ? argv[1] : "", &why) || hf_linux_init_error(&port, &config, &why) != 0)
+    if (!hf_config_dsn(&config, argc > 1 ? argv[1] : "", &why) || !hf_linux_init(&port, &config, &why))
         error(1, 0, "%s", why.message);
     config.max_concurrent = 2;
-    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port));
+    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port), &why);
     if (!pool)
-        error(1, 0, "no pool");
+        error(1, 0, "%s", why.message);
     hf_request request;
     memset(&request, 0, sizeof request);
     request.sql = "SELECT 42";

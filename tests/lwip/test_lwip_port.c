@@ -77,15 +77,19 @@ static void a_setup_without_places_or_numbers_is_refused(void **state) {
         .links = links, .n_links = 1, .lookups = lookups, .n_lookups = 1, .random = no_numbers
     };
     hf_lwip_setup bad = good;
+    hf_error error;
     bad.links = NULL;
-    assert_int_equal(hf_lwip_init(&other, &bad), HF_ERR_ARGUMENT);
+    assert_false(hf_lwip_init(&other, &bad, &error));
+    assert_string_equal(error.message, "links");
     bad = good;
     bad.n_lookups = 0;
-    assert_int_equal(hf_lwip_init(&other, &bad), HF_ERR_ARGUMENT);
+    assert_false(hf_lwip_init(&other, &bad, &error));
+    assert_string_equal(error.message, "lookups");
     bad = good;
     bad.random = NULL;
-    assert_int_equal(hf_lwip_init(&other, &bad), HF_ERR_ARGUMENT);
-    assert_int_equal(hf_lwip_init(&other, &good), 0); /* lwIP itself is started once */
+    assert_false(hf_lwip_init(&other, &bad, &error));
+    assert_string_equal(error.message, "random");
+    assert_true(hf_lwip_init(&other, &good, NULL)); /* lwIP itself is started once */
     hf_lwip_close(&other);
 }
 
@@ -112,8 +116,12 @@ static void addresses_that_are_none_are_refused(void **state) {
         { .address = "10.0.0.9", .dns = { "10.0.0.53", "names" } },
         { .address = NULL }, /* by DHCP, which this lwIP has not */
     };
+    static const char *const named[COUNT(bad)] = { "address", "mask", "gateway", "dns", "address" };
     for (size_t i = 0; i < COUNT(bad); i++) {
-        assert_int_equal(hf_lwip_nic_open(&nic, &driver, &bad[i]), HF_ERR_CONFIG);
+        hf_error error;
+        assert_false(hf_lwip_nic_open(&nic, &driver, &bad[i], &error));
+        assert_int_equal(error.code, HF_ERR_CONFIG);
+        assert_string_equal(error.message, named[i]);
     }
 }
 

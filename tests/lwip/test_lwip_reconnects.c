@@ -181,7 +181,7 @@ static hf_pool *open_pool(void) {
     config.tx_bytes = 2048;
     config.max_outage_ms = config.max_retries = config.connect_retries = HF_FOREVER;
     config.request_timeout_ms = 20000;
-    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_lwip_port(&wire->port));
+    hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_lwip_port(&wire->port), NULL);
     assert_non_null(pool);
     hf_pool_open(pool, CONNS);
     return pool;

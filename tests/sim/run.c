@@ -178,7 +178,7 @@ static void ask_for_what_is_left_out(void) {
               "a build without RESOLVE takes none", "", 0, 0, 0);
     const uint32_t usual = sim_config.max_concurrent;
     sim_config.max_concurrent = HF_CONNS_MAX + 1;
-    SIM_CHECK(!hf_pool_init(memory, MEMORY, &sim_config, sim_net_port()),
+    SIM_CHECK(!hf_pool_init(memory, MEMORY, &sim_config, sim_net_port(), NULL),
               "no pool has more connections than HF_CONNS_MAX", "", 0, 0, 0);
     sim_config.max_concurrent = usual;
 }
@@ -191,7 +191,7 @@ static void make_pool(void) {
     pool_bytes = HF_POOL_BYTES(sim_config.max_concurrent, sim_config.rx_bytes, sim_config.tx_bytes);
     SIM_CHECK(pool_bytes <= MEMORY, "settings fit the simulator", "# bytes", pool_bytes, 0, 0);
     memset(memory, 0xa5, pool_bytes + 2 * GUARD);
-    sim_pool = hf_pool_init(memory + GUARD, pool_bytes, &sim_config, sim_net_port());
+    sim_pool = hf_pool_init(memory + GUARD, pool_bytes, &sim_config, sim_net_port(), &error);
     SIM_CHECK(sim_pool == (void *)(memory + GUARD), "a pool lies where it was put", "", 0, 0, 0);
     ask_for_what_is_left_out();
     if (sim_chance(&sim.rng, 300))

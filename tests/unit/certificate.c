@@ -28,9 +28,8 @@ int hf_test_verdict(const hf_test_server *server, const char *root, int mode, co
     char path[128];
     (void)snprintf(path, sizeof path, HF_TLS_FIXTURES "%s", root != NULL ? root : "");
     config.sslrootcert = root != NULL ? path : NULL;
-    int refused = hf_linux_init_error(&port, &config, &hf_test_refusal);
-    if (refused != 0) {
-        return refused;
+    if (!hf_linux_init(&port, &config, &hf_test_refusal)) {
+        return hf_test_refusal.code;
     }
     hf_link *link = hf_test_open(&port, server->port, 1);
     assert_int_equal(hf_test_ready(&port, link), 1);

@@ -73,7 +73,7 @@ void hf_test_port(hf_linux *port, hf_config *config, const char *sslrootcert) {
     config->sslrootcert = sslrootcert;
     config->sslmode = sslrootcert != NULL ? HF_SSL_VERIFY_FULL : HF_SSL_DISABLE;
     hf_error error;
-    assert_int_equal(hf_linux_init_error(port, config, &error), 0);
+    assert_true(hf_linux_init(port, config, &error));
 }
 
 hf_address hf_test_address(uint16_t number) {

@@ -1,6 +1,7 @@
 /* SEMANTICS 31: what an application may do, and when; a pool that closes. */
 #include "world.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- submit, cancel, status ----------------------------------------------------------------------- */
@@ -178,12 +179,22 @@ static void r31_memory_too_small_or_a_bad_config_is_refused(void **state) {
     size_t bytes = HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
     hf_port *port = hf_script_port(world->script);
     assert_true(bytes < sizeof memory);
-    assert_null(hf_pool_init(memory, bytes - 1, config, port));
-    assert_non_null(hf_pool_init(memory, bytes, config, port));
-    assert_null(hf_pool_init(NULL, bytes, config, port));
-    assert_null(hf_pool_init(memory, bytes, config, NULL));
+    hf_error error;
+    char said[HF_MESSAGE_BYTES];
+    assert_null(hf_pool_init(memory, bytes - 1, config, port, &error));
+    (void)snprintf(said, sizeof said,
+                   "the pool takes %zu bytes (HF_POOL_BYTES), and memory has %zu", bytes,
+                   bytes - 1);
+    assert_string_equal(error.message, said);
+    assert_null(hf_pool_init(memory, bytes - 1, config, port, NULL));
+    assert_non_null(hf_pool_init(memory, bytes, config, port, NULL));
+    assert_null(hf_pool_init(NULL, bytes, config, port, &error));
+    assert_string_equal(error.message, "a pool needs memory and a port: one of them is NULL");
+    assert_null(hf_pool_init(memory, bytes, config, NULL, &error));
+    assert_int_equal(error.code, HF_ERR_ARGUMENT);
     world->config.max_concurrent = 0;
-    assert_null(hf_pool_init(memory, sizeof memory, config, port));
+    assert_null(hf_pool_init(memory, sizeof memory, config, port, &error));
+    assert_string_equal(error.message, "max_concurrent is 0: at least 1");
 }
 
 static void r31_a_full_network_gets_no_more_work(void **state) {

@@ -63,7 +63,8 @@ void hf_world_open(hf_world *world, hf_ms now) {
     world->next = now;
     world->script->fail_call = broken.call;
     world->script->fail_forever = broken.forever;
-    world->pool = hf_pool_init(world->memory, world->size, config, hf_script_port(world->script));
+    world->pool =
+        hf_pool_init(world->memory, world->size, config, hf_script_port(world->script), NULL);
     assert_non_null(world->pool);
     world->peer->pool = world->pool;
 }

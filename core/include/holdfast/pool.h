@@ -55,9 +55,10 @@ typedef struct hf_pool_status {
 
 #define hf_pool_init HF_BUILT(hf_pool_init)
 
-/* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: config
- * is not valid (hf_config_check() says why) or size is less than HF_POOL_BYTES(). */
-hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port);
+/* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: *error (may
+ * be NULL) says what hf_config_check() does not like, or how large memory must be (HF_POOL_BYTES). */
+hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port,
+                      hf_error *error);
 
 /* Keeps n connections open from the next tick on, work or not (at most max_concurrent). */
 void hf_pool_open(hf_pool *pool, unsigned n);

@@ -1,8 +1,8 @@
 /* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME.
  *
  *     hf_linux port;
- *     if (hf_linux_init_error(&port, &config, &error) != 0) …
- *     hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port));
+ *     if (!hf_linux_init(&port, &config, &error)) …
+ *     hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_linux_port(&port), &error);
  *     while (!job.done) hf_linux_wait(&port, hf_tick(pool, hf_linux_now(&port)));
  *     … hf_pool_close() … hf_linux_close(&port);
  *
@@ -26,11 +26,9 @@ typedef struct hf_linux {
 
 #define hf_linux_init HF_BUILT(hf_linux_init)
 
-/* Opens epoll and the resolver, reads the files of TLS (again at a connect, if they changed). 0 or an hf_err. config
- * must outlive the port. */
-int hf_linux_init(hf_linux *port, const hf_config *config);
-/* The same, with the reason: *error (may be NULL) names the file that cannot be read. */
-int hf_linux_init_error(hf_linux *port, const hf_config *config, hf_error *error);
+/* Opens epoll and the resolver, reads the files of TLS (again at a connect, if they changed). config must outlive the
+ * port. False: *error (may be NULL) names the file that cannot be read, or what the system has no more of. */
+bool hf_linux_init(hf_linux *port, const hf_config *config, hf_error *error);
 hf_port *hf_linux_port(hf_linux *port);
 /* CLOCK_BOOTTIME in ms: it counts on while the machine sleeps. */
 hf_ms hf_linux_now(hf_linux *port);

@@ -7,11 +7,11 @@
  *     static hf_mbedtls tls;
  *     static hf_mbedtls_link tls_links[HF_LWIP_LINKS(1)];
  *
- *     hf_lwip_init(&port, &(hf_lwip_setup){ … });
- *     hf_mbedtls_init(&tls, &(hf_mbedtls_setup){ .note = hf_lwip_note, .user = &port, … });
+ *     hf_lwip_init(&port, &(hf_lwip_setup){ … }, &error);
+ *     hf_mbedtls_init(&tls, &(hf_mbedtls_setup){ .note = hf_lwip_note, .user = &port, … }, &error);
  *     hf_mbedtls_trust(&tls, ca, sizeof ca);
- *     hf_lwip_nic_open(&nic, &driver, &addresses);
- *     hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_lwip_port(&port));
+ *     hf_lwip_nic_open(&nic, &driver, &addresses, &error);
+ *     hf_pool *pool = hf_pool_init(memory, sizeof memory, &config, hf_lwip_port(&port), &error);
  *     for (;;) {
  *         hf_lwip_nic_poll(&nic);                            frames that have come
  *         hf_lwip_poll(&port);                               lwIP's timers
@@ -118,8 +118,8 @@ typedef struct hf_lwip {
 #define HF_LWIP_BUILT_(queries, found) \
     HF_BUILT(hf_lwip_init_LWIP_QUERIES_##queries##_LWIP_FOUND_##found)
 
-/* Starts lwIP itself, if this is the first. 0 or an hf_err. */
-int hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup);
+/* Starts lwIP itself, if this is the first. False: *error (may be NULL) says what setup lacks. */
+bool hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup, hf_error *error);
 hf_port *hf_lwip_port(hf_lwip *port);
 /* sys_now(), widened: to be asked at least every 49 days, as hf_lwip_poll() does. */
 hf_ms hf_lwip_now(hf_lwip *port);
@@ -165,9 +165,10 @@ typedef struct hf_lwip_nic {
     HF_ALIGN(4) uint8_t frame[(HF_LWIP_FRAME_BYTES + 3) / 4 * 4];
 } hf_lwip_nic;
 
-/* Adds it to lwIP as the default card, up. After hf_lwip_init(). 0 or an hf_err. */
-int hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
-                     const hf_lwip_addresses *addresses);
+/* Adds it to lwIP as the default card, up. After hf_lwip_init(). False: *error (may be NULL) says which
+ * address is none. */
+bool hf_lwip_nic_open(hf_lwip_nic *nic, const hf_lwip_driver *driver,
+                      const hf_lwip_addresses *addresses, hf_error *error);
 /* Hands lwIP frames that have come, a bounded number. True: there may be more. */
 bool hf_lwip_nic_poll(hf_lwip_nic *nic);
 /* The cable was plugged in or out; it starts plugged in. Out, no host can be reached; in again, lwIP asks anew for its
