@@ -463,6 +463,12 @@ static bool check_security(const hf_config *config, hf_error *error) {
     return true;
 }
 
+bool hf_config_whole(const hf_config *config, hf_error *error) {
+    return !config->text_of || config->text_of == config ||
+           hf_complain(error, "config",
+                       HF_WORDS("a copy by =, whose strings lie in another; use hf_config_copy()"));
+}
+
 bool hf_config_check(const hf_config *config, hf_error *error) {
     hf_error unwanted;
 
@@ -470,9 +476,41 @@ bool hf_config_check(const hf_config *config, hf_error *error) {
     if (!config->driver) {
         return hf_complain(error, "driver", HF_WORDS("none; start from HF_CONFIG_DEFAULT"));
     }
-    return check_settings(config, error) && check_hosts(config, error) &&
-           check_strings(config, error) && check_tls(config, error) &&
+    return hf_config_whole(config, error) && check_settings(config, error) &&
+           check_hosts(config, error) && check_strings(config, error) && check_tls(config, error) &&
            check_security(config, error);
+}
+
+/* The same place of its own text, if it was one of the other's. */
+static void move(const char **text, hf_config *to, const hf_config *from) {
+    if (*text >= from->text && *text < from->text + sizeof from->text) {
+        *text = to->text + (*text - from->text);
+    }
+}
+
+void hf_config_copy(hf_config *to, const hf_config *from) {
+    static const uint16_t strings[] = {
+        offsetof(hf_config, user),        offsetof(hf_config, password),
+        offsetof(hf_config, database),    offsetof(hf_config, application_name),
+        offsetof(hf_config, sslrootcert), offsetof(hf_config, sslcert),
+        offsetof(hf_config, sslkey),      offsetof(hf_config, sslpassword),
+        offsetof(hf_config, sslcrl),      offsetof(hf_config, sslcrldir),
+        offsetof(hf_config, requirepeer), offsetof(hf_config, options),
+        offsetof(hf_config, parameters),
+    };
+    if (to == from) {
+        return;
+    }
+    *to = *from;
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        move((const char **)(void *)((char *)to + strings[i]), to, from);
+    }
+    for (size_t i = 0; i < HF_HOSTS_MAX; i++) {
+        move(&to->hosts[i].name, to, from);
+        move(&to->hosts[i].address, to, from);
+        move(&to->hosts[i].password, to, from);
+    }
+    to->text_of = from->text_of ? to : NULL;
 }
 
 void hf_config_wipe_text(hf_config *config, const char **field) {

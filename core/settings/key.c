@@ -36,6 +36,7 @@ static const char *keep(hf_config *config, const char *value, size_t bytes) {
     }
     memcpy(to, value, bytes);
     to[bytes] = 0;
+    config->text_of = config;
     config->text_bytes = (uint16_t)(config->text_bytes + bytes + 1);
     return to;
 }
@@ -586,6 +587,9 @@ bool hf_config_set(hf_config *config, const char *key, const char *value, hf_err
     hf_error unwanted;
 
     error = error ? error : &unwanted;
+    if (!hf_config_whole(config, error)) {
+        return false;
+    }
     if (keyword) {
         return set_keyword(config, keyword, value, error);
     }

@@ -109,6 +109,9 @@ typedef bool hf_dsn_fn(void *user, const char *key, const char *value, hf_error 
 bool hf_dsn_read(const char *dsn, const char *const *schemes, hf_dsn_fn *each, void *user,
                  hf_error *error);
 
+/* Do its strings lie in itself? Not those of a copy by =. False: *error says so. */
+bool hf_config_whole(const hf_config *config, hf_error *error);
+
 /* Overwrites a text that lies in config->text, and forgets it. */
 void hf_config_wipe_text(hf_config *config, const char **text);
 

@@ -456,6 +456,56 @@ static void require_auth_is_a_list_of_what_is_or_what_is_not_allowed(void **stat
     }
 }
 
+/* Every key that is kept as text: a field that hf_config_copy() forgets would point into the original. */
+static void a_copy_has_its_own_strings(void **state) {
+    (void)state;
+    static const char *const pairs[][2] = {
+        { "host", "db.example,/run/pg" },
+        { "hostaddr", "192.0.2.1," },
+        { "user", "me" },
+        { "password", "secret" },
+        { "dbname", "shop" },
+        { "application_name", "till" },
+        { "options", "-c a=b" },
+        { "sslrootcert", "ca.pem" },
+        { "requirepeer", "postgres" },
+        { "sslcert", "me.pem" },
+        { "sslkey", "me.key" },
+        { "sslpassword", "hidden" },
+        { "sslcrl", "crl.pem" },
+        { "sslcrldir", "crls" },
+    };
+    static char given[] = "TimeZone\0UTC\0";
+    hf_config from = HF_CONFIG_DEFAULT, copy, plain;
+    from.parameters = given;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        (void)hf_config_set(&from, pairs[i][0], pairs[i][1], NULL); /* some builds refuse some */
+    }
+    hf_config_copy(&copy, &from);
+    for (size_t i = 0; i + sizeof(char *) <= sizeof copy; i += sizeof(char *)) {
+        const char *at;
+        memcpy(&at, (const char *)&copy + i, sizeof at);
+        assert_false(at >= from.text && at < from.text + sizeof from.text);
+    }
+    plain = from;
+    memset(&from, 'x', sizeof from);
+    assert_string_equal(copy.hosts[0].name, "db.example");
+    assert_string_equal(copy.hosts[0].address, "192.0.2.1");
+    assert_string_equal(copy.user, "me");
+    assert_string_equal(copy.password, "secret");
+    assert_string_equal(copy.options, "-c a=b");
+    assert_ptr_equal(copy.parameters, given);
+    assert_true(hf_config_set(&copy, "user", "you", NULL)); /* it goes on by itself */
+    assert_string_equal(copy.user, "you");
+    hf_config again;
+    hf_config_copy(&again, &copy);
+    hf_config_copy(&again, &again);
+    assert_string_equal(again.user, "you");
+    refused(&plain, "config: a copy by =, whose strings lie in another; use hf_config_copy()");
+    assert_false(hf_config_set(&plain, "user", "you", NULL));
+    assert_false(hf_config_dsn(&plain, "user=you", NULL));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_defaults_are_the_documented_numbers),
@@ -470,6 +520,7 @@ int main(void) {
         cmocka_unit_test(a_general_timeout_is_taken_for_the_special_ones_in_any_order),
         cmocka_unit_test(strings_are_copied_and_an_empty_one_unsets),
         cmocka_unit_test(text_that_does_not_fit_is_refused_with_the_way_out),
+        cmocka_unit_test(a_copy_has_its_own_strings),
         cmocka_unit_test(wiping_and_replacing_leave_no_password),
         cmocka_unit_test(require_auth_is_a_list_of_what_is_or_what_is_not_allowed),
     };

@@ -133,9 +133,9 @@ typedef void hf_notify_fn(void *user, unsigned conn, const char *channel, const 
 typedef void hf_transition_fn(void *user, const hf_transition *transition);
 
 /* Everything a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT. The pool keeps a pointer
- * to it and to every string; all must outlive the pool unchanged, and a config that hf_config_dsn()
- * filled must not be copied, for its strings lie inside it. But the passwords of hosts may be replaced
- * at any time: a login takes what stands there when it needs it. */
+ * to it and to every string; all must outlive the pool unchanged. But the passwords of hosts may be replaced
+ * at any time: a login takes what stands there when it needs it. It is copied by hf_config_copy(): what
+ * hf_config_dsn() fills has its strings inside itself, and a copy by = is refused. */
 typedef struct hf_config {
 #define X(name, option, value, unit, bounds, zero, text) uint32_t HF_FIELD_##unit(name);
     HF_SETTINGS(X)
@@ -182,6 +182,7 @@ typedef struct hf_config {
     uint32_t said;           /* settings that hf_config_set() was given, one bit each */
     char text[HF_DSN_BYTES]; /* what hf_config_dsn() decoded */
     uint16_t text_bytes;
+    const struct hf_config *text_of; /* the config that has that text: this one; NULL: there is none */
 } hf_config;
 
 #ifndef __cplusplus
@@ -232,6 +233,10 @@ bool hf_config_check(const hf_config *config, hf_error *error);
 /* "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: not a duration, or not a whole
  * number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
+
+/* Makes *to the same, with strings of its own where hf_config_dsn() and hf_config_set() made them; those that the caller
+ * has put into *from are shared. */
+void hf_config_copy(hf_config *to, const hf_config *from);
 
 /* Is TLS spoken with this host? A Unix socket has none. */
 static inline bool hf_host_wants_tls(const hf_config *config, const hf_host *host) {
