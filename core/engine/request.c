@@ -1,5 +1,6 @@
 #include "holdfast/request.h"
 
+#include "base/text.h"
 #include "driver.h"
 
 #include <string.h>
@@ -12,6 +13,36 @@ _Static_assert(HF_OUTCOME_COUNT == HF_OUTCOME_UNKNOWN + 1, "layout.h counts the 
 
 hf_value hf_text(const char *text) {
     return (hf_value){ .data = text, .bytes = text ? strlen(text) : 0 };
+}
+
+hf_value hf_integer(int64_t number, char room[HF_INTEGER_BYTES]) {
+    hf_writer writer = hf_writer_on(room, HF_INTEGER_BYTES);
+    hf_write_signed(&writer, number);
+    return (hf_value){ .data = room, .bytes = writer.length };
+}
+
+bool hf_value_integer(hf_value value, int64_t minimum, int64_t maximum, int64_t *number) {
+    const char *at = value.data, *end = at ? at + value.bytes : NULL;
+    bool negative = at < end && *at == '-';
+    uint64_t most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, size = 0;
+
+    at += at < end && (*at == '-' || *at == '+');
+    if (at == end) {
+        return false;
+    }
+    for (; at < end; at++) {
+        uint64_t digit = (uint64_t)*at - '0';
+        if (digit > 9 || size > (most - digit) / 10) {
+            return false;
+        }
+        size = size * 10 + digit;
+    }
+    int64_t found = negative && size > 0 ? -(int64_t)(size - 1) - 1 : (int64_t)size;
+    if (found < minimum || found > maximum) {
+        return false;
+    }
+    *number = found;
+    return true;
 }
 
 hf_value hf_row_get(hf_row *row, unsigned column) {
@@ -34,6 +65,26 @@ hf_value hf_row_get(hf_row *row, unsigned column) {
 
 bool hf_columns_next(hf_columns *columns, hf_column *column) {
     return columns->driver->columns_next(columns, column);
+}
+
+int hf_columns_find(const hf_columns *columns, const char *name) {
+    hf_columns left = *columns;
+    const size_t bytes = strlen(name);
+
+    for (hf_column column; hf_columns_next(&left, &column);) {
+        if (column.name.bytes == bytes && memcmp(column.name.data, name, bytes) == 0) {
+            return left.column - 1;
+        }
+    }
+    return -1;
+}
+
+bool hf_request_in_flight(const hf_request *request) {
+    return request->conn != NULL;
+}
+
+bool hf_request_commits_later(const hf_request *request) {
+    return hf_is_held(request);
 }
 
 bool hf_fields_get(const hf_fields *fields, hf_field field, hf_value *value) {

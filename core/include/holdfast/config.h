@@ -182,7 +182,7 @@ typedef struct hf_config {
     uint32_t said;           /* settings that hf_config_set() was given, one bit each */
     char text[HF_DSN_BYTES]; /* what hf_config_dsn() decoded */
     uint16_t text_bytes;
-    const struct hf_config *text_of; /* the config that has that text: this one; NULL: there is none */
+    const struct hf_config *text_of; /* the config with that text: itself; NULL: none */
 } hf_config;
 
 #ifndef __cplusplus

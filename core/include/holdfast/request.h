@@ -21,6 +21,14 @@ typedef struct hf_value {
 /* A value from a C string; NULL makes NULL. */
 hf_value hf_text(const char *text);
 
+/* Room for an integer as text, its NUL included. */
+#define HF_INTEGER_BYTES 21
+/* A value from an integer: its text is written to `room`, which must live as long as the value. */
+hf_value hf_integer(int64_t number, char room[HF_INTEGER_BYTES]);
+/* The integer that the value is: digits, and nothing before them but a sign. False: NULL, no integer, or outside of
+ * minimum and maximum; *number is then as it was. */
+bool hf_value_integer(hf_value value, int64_t minimum, int64_t maximum, int64_t *number);
+
 /* May it run again when its answer is lost? */
 typedef enum hf_replay {
     HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server (of what
@@ -67,6 +75,9 @@ typedef struct hf_column {
 } hf_column;
 
 bool hf_columns_next(hf_columns *columns, hf_column *column);
+/* The number, for hf_row_get(), of the first column of that name among those that hf_columns_next() has not given yet;
+ * -1: there is none. A row has values alone: on_columns notes the numbers that on_row reads by. */
+int hf_columns_find(const hf_columns *columns, const char *name);
 
 /* The further fields of a server's error (PostgreSQL docs 55.8), where they lie in the receive buffer.
  * The server's raw bytes: not fit for a terminal as they are. */
@@ -171,6 +182,12 @@ static inline bool hf_request_refused(const hf_request *request) {
            error->limit == HF_LIMIT_NONE &&
            (error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY);
 }
+
+/* Is it on a connection: sent, or being sent, and not answered yet? Else it waits, or it is over. */
+bool hf_request_in_flight(const hf_request *request);
+/* In on_send, and until on_done: does nothing of this attempt take effect before the COMMIT that on_commit announces
+ * (RESOLVE, where the server gives tickets)? */
+bool hf_request_commits_later(const hf_request *request);
 
 /* Of an UNKNOWN: was there only no time, or no connection, to ask what became of it? Then whoever has its ticket can
  * (`unresolved`). */

@@ -189,7 +189,7 @@ static void on_send(hf_request *request) {
         sent->intended = false;
         void_rows(job, sent);
     }
-    if (request->held || sent->intended) {
+    if (hf_request_commits_later(request) || sent->intended) {
         return;
     }
     for (uint64_t i = job->window.head; i < job->window.tail; i++) {

@@ -323,8 +323,8 @@ static void let_lines_go(hf_job *job) {
 static void feed_the_head(hf_job *job, hf_ms now) {
     const hf_line *head = hf_window_empty(&job->window) ? NULL : hf_window_head(&job->window);
     hf_line *paused = NULL;
-    for (uint64_t i = job->window.head; head && head->request.conn == NULL && i < job->window.tail;
-         i++) {
+    for (uint64_t i = job->window.head;
+         head && !hf_request_in_flight(&head->request) && i < job->window.tail; i++) {
         hf_line *line = hf_window_at(&job->window, i);
         paused = line->state == HF_LINE_RUNNING && line->paused ? line : paused;
     }
