@@ -1,4 +1,4 @@
-#include "holdfast/test.h"
+#include "server.h"
 
 #include <string.h>
 
@@ -118,6 +118,7 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
     if (self->tx_room != UINT32_MAX) {
         self->tx_room -= (uint32_t)bytes;
     }
+    hf_script_serve(self);
     return (int)bytes;
 }
 
@@ -235,6 +236,9 @@ static void clear(hf_script_link *link) {
     memset(link, 0, offsetof(hf_script_link, to_client));
     link->to_start = link->to_end = link->from_start = link->from_end = 0;
     link->alpn[0] = link->host[0] = 0;
+    link->server.serves = link->server.started = false;
+    link->server.transaction = link->server.failed = false;
+    link->server.n_parsed = 0;
 }
 
 static hf_link *script_open(hf_port *port, const hf_address *address, const char *path,
@@ -336,6 +340,20 @@ static int script_resolved(hf_port *port, unsigned slot, hf_address *out, size_t
 
 static void script_resolve_cancel(hf_port *port, unsigned slot) {
     *lookup_of(script_of(port), slot) = (hf_script_lookup){ 0 };
+}
+
+bool hf_script_news(const hf_script *script) {
+    for (size_t i = 0; i < sizeof script->lookups / sizeof script->lookups[0]; i++) {
+        if (script->lookups[i].noted) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < HF_SCRIPT_LINKS; i++) {
+        if (script->links[i].noted) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int script_next(hf_port *port, uint32_t *tag) {

@@ -183,6 +183,51 @@ int main(int argc, char **argv) {
     return request.outcome == HF_OUTCOME_OK ? 0 : 1;
 }
 """
+# The short way, in the same two languages.
+SHORT = r"""
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/linux.h>
+
+static int done;
+
+static void finish(hf_request *request) {
+    done += request->outcome != HF_OUTCOME_PENDING;
+}
+
+static int show(hf_request *request, hf_row *row) {
+    int64_t number = 0;
+    bool is = hf_value_integer(hf_row_get(row, 0), 0, 100, &number);
+    printf("%d %d\n", (int)request->attempts, is ? (int)number : -1);
+    return HF_CONTINUE;
+}
+
+int main(int argc, char **argv) {
+    hf_config config = HF_CONFIG_DEFAULT, given;
+    hf_request request;
+    char text[300], room[HF_INTEGER_BYTES];
+    hf_value number = hf_integer(41, room);
+    (void)argc;
+    config.connect_retries = 1;
+    config.retry_delay_ms = 10;
+    memset(&request, 0, sizeof request);
+    if (!hf_config_dsn(&config, argv[1], &request.error))
+        return 9;
+    hf_config_copy(&given, &config);
+    memset(&config, 'x', sizeof config);
+    request.sql = argv[2][0] ? argv[2] : NULL;
+    request.params = &number;
+    request.n_params = 1;
+    request.on_row = show;
+    request.on_done = finish;
+    for (int i = 0; i < 2; i++)
+        hf_linux_run(&given, &request);
+    hf_error_text(&request.error, text, sizeof text);
+    printf("%s %d %s\n", hf_outcome_name(request.outcome), done, text);
+    return 0;
+}
+"""
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 LANGUAGES = [("gcc", "c11"), ("gcc", "c17"), ("gcc", "c2x"), ("clang", "c11"), ("clang", "c2x"),
              ("g++", "c++17"), ("g++", "c++20"), ("clang++", "c++17"), ("clang++", "c++20")]
@@ -221,6 +266,20 @@ def test_an_application_in_c_and_in_cpp_compiles_against_what_is_installed(insta
     dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=db"
     assert told(made, dsn) == "42 of SELECT 42\n"
     assert subprocess.run([made, "nonsense"], capture_output=True).returncode == 1
+
+
+@shipped
+@amd64
+@pytest.mark.parametrize("compiler, standard", [("gcc", "c11"), ("g++", "c++17")])
+def test_one_request_runs_on_a_loop_of_its_own(installed, cluster, tmp_path, compiler, standard):
+    made, done = compiled(installed, tmp_path, compiler, standard, source=SHORT)
+    assert done.returncode == 0, done.stderr
+    dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=db application_name=short"
+    assert told(made, dsn, "SELECT $1::int + 1") == "1 42\n1 42\nok 2 no error\n"
+    assert told(made, dsn, "SELECT $1::int / 0").startswith("failed 2 the server refused: 22012 division by zero")
+    assert told(made, dsn, "") == "not sent 0 an argument is not valid\n"
+    assert told(made, f"host={tmp_path} user=me", "SELECT $1").startswith("not sent 2 given up after 1 retry in tcp")
+    assert told(made, f"{dsn} sslrootcert=system sslmode=verify-ca", "SELECT $1").startswith("not sent 0 a setting is not valid")
 
 
 @shipped

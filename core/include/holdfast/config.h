@@ -234,8 +234,8 @@ bool hf_config_check(const hf_config *config, hf_error *error);
  * number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
 
-/* Makes *to the same, with strings of its own where hf_config_dsn() and hf_config_set() made them; those that the caller
- * has put into *from are shared. */
+/* Makes *to the same, with strings of its own where hf_config_dsn() and hf_config_set() made them; those that the
+ * caller has put into *from are shared. */
 void hf_config_copy(hf_config *to, const hf_config *from);
 
 /* Is TLS spoken with this host? A Unix socket has none. */

@@ -1,4 +1,5 @@
-/* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME.
+/* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME. hf_linux_run() is the short way, for
+ * one statement at a time; the long one is a loop of your own, where statements run side by side:
  *
  *     hf_linux port;
  *     if (!hf_linux_init(&port, &config, &error)) …
@@ -23,6 +24,14 @@ typedef struct hf_linux {
     hf_port port;
     struct hf_linux_state *state; /* on the heap; nothing is allocated per statement */
 } hf_linux;
+
+#define hf_linux_run HF_BUILT(hf_linux_run)
+
+/* Runs one request to its end, on a connection and in a loop of its own, which are gone when it returns: its outcome,
+ * as in request->outcome, and request->error says why. Callbacks are called as in any loop, but on_row must not pause,
+ * for nobody could resume. What cannot even begin (the config is not valid, there is no memory) is NOT_SENT, without
+ * on_done. It waits as the config says: max_outage, request->timeout_ms. */
+hf_outcome hf_linux_run(const hf_config *config, hf_request *request);
 
 #define hf_linux_init HF_BUILT(hf_linux_init)
 

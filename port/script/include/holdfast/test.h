@@ -4,10 +4,20 @@
  * (hf_script_connect, _reply, _eof, _fail …), and ticks. Links are numbered in the order in which they
  * were opened; the functions without a number mean the newest one.
  *
+ * Or it lets the server speak PostgreSQL, and says only what it answers (hf_script_login, _rows, _done, _error,
+ * _fatal): then no test knows a byte of the protocol.
+ *
+ *     hf_submit(pool, &query);
+ *     hf_script_tick(&server, pool, 0);          the pool dials
+ *     hf_script_login(&server);
+ *     hf_script_tick(&server, pool, 0);          it is logged in, and the statement was sent
+ *     hf_script_error(&server, "40001");
+ *     hf_script_tick(&server, pool, 0);          it waits, to be run again
+ *
  * It is strict where a real port is forgiving: a link used after it was released, a link that is read
  * before it is up, and news that are not acted upon, are failed assertions or tests that hang, not luck.
  *
- * An hf_script takes about 5 MB; let it be static where stacks are small.
+ * An hf_script takes about 6 MB; let it be static where stacks are small.
  */
 #ifndef HF_TEST_H
 #define HF_TEST_H
@@ -25,6 +35,23 @@ extern "C" {
 #define HF_SCRIPT_BYTES 24576 /* kept in each direction of a link */
 #endif
 
+#ifndef HF_SCRIPT_STATEMENTS
+#define HF_SCRIPT_STATEMENTS \
+    16 /* that a served link remembers by their names, and the unnamed one */
+#endif
+
+typedef struct hf_script_statement {
+    char name[40], sql[512];
+} hf_script_statement;
+
+/* The server's half of a link that it serves (hf_script_login). */
+typedef struct hf_script_server {
+    bool serves, started; /* started: the client is logged in */
+    bool transaction, failed;
+    unsigned n_parsed;
+    hf_script_statement statements[HF_SCRIPT_STATEMENTS];
+} hf_script_server;
+
 typedef struct hf_script_link {
     hf_link link;
     struct hf_script *script;
@@ -37,6 +64,7 @@ typedef struct hf_script_link {
     uint8_t to_client[HF_SCRIPT_BYTES], from_client[HF_SCRIPT_BYTES];
     uint32_t to_start, to_end, from_start, from_end;
     char alpn[16], host[64]; /* what TLS was started with; host: a Unix socket's path before that */
+    hf_script_server server;
 } hf_script_link;
 
 typedef struct hf_script_lookup {
@@ -69,10 +97,10 @@ typedef struct hf_script {
     hf_script_link links[HF_SCRIPT_LINKS];
 } hf_script;
 
-#define hf_script_init                HF_SCRIPT_BUILT(HF_SCRIPT_LINKS, HF_SCRIPT_BYTES)
-#define HF_SCRIPT_BUILT(links, bytes) HF_SCRIPT_BUILT_(links, bytes)
-#define HF_SCRIPT_BUILT_(links, bytes) \
-    HF_BUILT(hf_script_init_SCRIPT_LINKS_##links##_SCRIPT_BYTES_##bytes)
+#define hf_script_init           HF_SCRIPT_BUILT(HF_SCRIPT_LINKS, HF_SCRIPT_BYTES, HF_SCRIPT_STATEMENTS)
+#define HF_SCRIPT_BUILT(l, b, s) HF_SCRIPT_NAME(l, b, s)
+#define HF_SCRIPT_NAME(l, b, s) \
+    HF_BUILT(hf_script_init_SCRIPT_LINKS_##l##_SCRIPT_BYTES_##b##_SCRIPT_STATEMENTS_##s)
 
 void hf_script_init(hf_script *script);
 hf_port *hf_script_port(hf_script *script);
@@ -102,6 +130,30 @@ void hf_script_link_room(hf_script_link *link, uint32_t bytes);
 size_t hf_script_sent(hf_script_link *link, void *out, size_t size);
 /* A look-up ends: answer > 0 addresses, or an hf_err. With auto_resolve false. */
 void hf_script_resolved(hf_script *script, unsigned slot, int answer);
+
+/* ---- the server speaks ----------------------------------------------------------------------------
+ * On the newest link, from hf_script_login() on; hf_script_sent() is then not for that link. A statement is a flight
+ * of the client's, up to its Sync: a batch too, whose BEGIN and COMMIT are answered by themselves, and whose
+ * statements all give the same. Health checks and the end of a failed transaction need no word of the test's. Not for
+ * HF_REPLAY_RESOLVE, whose own statements the scripted server does not know. What a statement is told that nobody
+ * sent is a failed assertion. */
+
+/* The network accepts the link, if it has not, and the server lets the client in: with TLS if it asks for it, and
+ * without a password. */
+void hf_script_login(hf_script *script);
+/* hf_tick() at that moment, again and again until nothing is left that the client can do; its last answer. */
+hf_ms hf_script_tick(hf_script *script, hf_pool *pool, hf_ms now);
+/* The statement that waits for its answer: valid until the next call. NULL: none does. */
+const char *hf_script_sql(hf_script *script);
+/* Its answer: n_rows times n_columns values, row by row, NULL for NULL. */
+void hf_script_rows(hf_script *script, unsigned n_columns, const char *const *columns,
+                    unsigned n_rows, const char *const *values);
+/* Its answer: no rows, but "INSERT 0 1", say. */
+void hf_script_done(hf_script *script, const char *tag);
+/* Its answer: an ERROR with that SQLSTATE. */
+void hf_script_error(hf_script *script, const char *sqlstate);
+/* The server ends the session, in the login too: FATAL with that SQLSTATE, and the stream's end. */
+void hf_script_fatal(hf_script *script, const char *sqlstate);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,189 @@
+/* The scripted server: an application's test says what a statement gives, and no byte of the protocol. */
+#include "holdfast/test.h"
+#include "unit.h"
+
+HF_POOL_MEMORY(memory, 2, 16384, 4096);
+static hf_script server;
+static hf_pool *pool;
+static hf_config config;
+static char seen[512]; /* what a request's callbacks saw, in order */
+
+static void note(const char *text, size_t bytes) {
+    size_t used = strlen(seen);
+    (void)snprintf(seen + used, sizeof seen - used, "%.*s;", (int)bytes, text);
+}
+
+static void on_columns(hf_request *request, hf_columns *columns) {
+    hf_column column;
+    (void)request;
+    while (hf_columns_next(columns, &column)) {
+        note(column.name.data, column.name.bytes);
+    }
+}
+
+static int on_row(hf_request *request, hf_row *row) {
+    hf_value value;
+    (void)request;
+    while (hf_row_next(row, &value)) {
+        note(value.data ? value.data : "NULL", value.data ? value.bytes : 4);
+    }
+    return HF_CONTINUE;
+}
+
+static void start(const char *dsn) {
+    config = (hf_config)HF_CONFIG_DEFAULT;
+    config.max_concurrent = 2;
+    config.jitter_percent = 0;
+    assert_true(hf_config_dsn(&config, dsn, NULL));
+    hf_script_init(&server);
+    pool = hf_pool_init(memory, sizeof memory, &config, hf_script_port(&server), NULL);
+    assert_non_null(pool);
+    seen[0] = 0;
+}
+
+static void submit(hf_request *request) {
+    request->on_columns = on_columns;
+    request->on_row = on_row;
+    assert_int_equal(hf_submit(pool, request), HF_OK);
+    hf_script_tick(&server, pool, 0);
+}
+
+static void up(const char *dsn, hf_request *request) {
+    start(dsn);
+    submit(request);
+    hf_script_login(&server);
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(hf_pool_state(pool, 0), HF_HEALTHY);
+}
+
+static const char plain[] = "postgres://me@/shop?host=/tmp", tls[] = "postgres://me@db/shop";
+
+static void rows_are_what_the_test_says(void **state) {
+    static const char *const columns[] = { "id", "name" };
+    static const char *const values[] = { "1", "kelp", "2", NULL };
+    static const char *const dsns[] = { plain, tls, "postgres://me@db/shop?sslmode=disable" };
+    (void)state;
+    for (unsigned prepare = 0; prepare < 2; prepare++) {
+        for (size_t i = 0; i < COUNT(dsns); i++) {
+            hf_value id = hf_text("1");
+            hf_request request = {
+                .sql = "SELECT id, name FROM item WHERE id >= $1",
+                .params = &id,
+                .n_params = 1,
+                .prepare = prepare,
+            };
+            up(dsns[i], &request);
+            for (unsigned run = 1; run <= 3; run++) { /* the second one is prepared */
+                assert_string_equal(hf_script_sql(&server), request.sql);
+                hf_script_rows(&server, 2, columns, 2, values);
+                hf_script_tick(&server, pool, 0);
+                assert_null(hf_script_sql(&server));
+                assert_int_equal(request.outcome, HF_OUTCOME_OK);
+                assert_int_equal(request.n_rows, 2);
+                assert_string_equal(seen, "id;name;1;kelp;2;NULL;");
+                seen[0] = 0;
+                submit(&request);
+            }
+        }
+    }
+}
+
+static void an_error_is_judged_by_its_sqlstate(void **state) {
+    (void)state;
+    hf_request request = { .sql = "UPDATE item SET price = 1" };
+    up(plain, &request);
+    hf_script_error(&server, "40001");
+    hf_ms next = hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_PENDING); /* it waits, to be run again */
+    assert_null(hf_script_sql(&server));
+    hf_script_tick(&server, pool, next);
+    assert_string_equal(hf_script_sql(&server), request.sql);
+    hf_script_done(&server, "UPDATE 17");
+    hf_script_tick(&server, pool, next);
+    assert_int_equal(request.outcome, HF_OUTCOME_OK);
+    assert_int_equal(request.affected, 17);
+    assert_int_equal(request.attempts, 2);
+    submit(&request);
+    hf_script_error(&server, "42P01");
+    hf_script_tick(&server, pool, next);
+    assert_int_equal(request.outcome, HF_OUTCOME_FAILED);
+    assert_string_equal(request.error.sqlstate, "42P01");
+    assert_true(hf_request_refused(&request));
+    assert_int_equal(hf_pool_state(pool, 0), HF_HEALTHY);
+}
+
+static void a_batch_is_one_transaction(void **state) {
+    (void)state;
+    static const hf_statement batch[] = { { .sql = "INSERT 1" }, { .sql = "INSERT 2" } };
+    hf_request request = { .batch = batch, .n_batch = 2 };
+    up(plain, &request);
+    assert_string_equal(hf_script_sql(&server), "INSERT 1");
+    hf_script_done(&server, "INSERT 0 1");
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_OK);
+    submit(&request);
+    hf_script_error(&server, "23505"); /* the driver rolls back by itself */
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_FAILED);
+    submit(&request);
+    hf_script_done(&server, "INSERT 0 1");
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_OK);
+}
+
+static void a_session_ends_with_its_last_words(void **state) {
+    (void)state;
+    hf_request request = { .sql = "INSERT INTO item VALUES (1)" };
+    up(tls, &request);
+    hf_script_fatal(&server, "57P01");
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(hf_pool_state(pool, 0), HF_BACKOFF);
+    assert_int_equal(request.outcome, HF_OUTCOME_UNKNOWN);
+    assert_string_equal(request.error.sqlstate, "57P01");
+}
+
+static void a_login_may_be_refused(void **state) {
+    (void)state;
+    hf_request request = { .sql = "SELECT 1" };
+    start(plain);
+    submit(&request);
+    hf_script_connect(&server);
+    hf_script_tick(&server, pool, 0);
+    hf_script_fatal(&server, "3D000");
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_NOT_SENT);
+    assert_string_equal(request.error.sqlstate, "3D000");
+    assert_int_equal(hf_pool_state(pool, 0), HF_IDLE);
+}
+
+/* Health checks need no word of the test's, and neither does the end. */
+static void what_is_nobodys_answer_comes_by_itself(void **state) {
+    (void)state;
+    hf_request request = { .sql = "SELECT 1" };
+    up(plain, &request);
+    hf_script_rows(&server, 0, NULL, 0, NULL);
+    hf_script_tick(&server, pool, 0);
+    for (hf_ms now = config.probe_interval_ms; now <= 5 * config.probe_interval_ms;
+         now += config.probe_interval_ms) {
+        hf_script_tick(&server, pool, now);
+        assert_int_equal(hf_pool_state(pool, 0), HF_HEALTHY);
+    }
+    hf_pool_status status;
+    hf_pool_status_get(pool, &status);
+    assert_int_equal(status.losses, 0);
+    hf_pool_close(pool, 1000000);
+    hf_script_tick(&server, pool, 900000);
+    assert_true(hf_pool_closed(pool));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_what_the_test_says),
+        cmocka_unit_test(an_error_is_judged_by_its_sqlstate),
+        cmocka_unit_test(a_batch_is_one_transaction),
+        cmocka_unit_test(a_session_ends_with_its_last_words),
+        cmocka_unit_test(a_login_may_be_refused),
+        cmocka_unit_test(what_is_nobodys_answer_comes_by_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
