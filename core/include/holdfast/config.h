@@ -143,18 +143,15 @@ typedef struct hf_config {
     const hf_driver *driver;
     hf_host hosts[HF_HOSTS_MAX]; /* tried in this order, from the last good one on */
     uint8_t n_hosts;
-    uint8_t n_ports; /* of a list of ports that hf_config_set() was given; 0, 1: for all hosts */
-    uint8_t n_names, n_addresses; /* of lists of hosts and addresses that it was given */
-    uint8_t sslmode;              /* an hf_sslmode; not used on a Unix socket */
-    uint8_t sslnegotiation;       /* an hf_sslnegotiation */
-    uint8_t channel_binding;      /* an hf_channel_binding */
-    uint8_t require_auth;         /* HF_AUTH_* bits */
-    bool read_only;               /* the session refuses writes (SEMANTICS 21) */
-    uint8_t sslcertmode;          /* an hf_sslcertmode */
-    uint8_t ssl_min_version;      /* an hf_tls_version; DEFAULT: TLS 1.2 */
-    uint8_t ssl_max_version;      /* an hf_tls_version; DEFAULT: the newest */
-    bool keepalives_off;          /* no TCP keepalives of the client's */
-    bool named;                   /* hf_config_set() was given an application_name */
+    uint8_t sslmode;         /* an hf_sslmode; not used on a Unix socket */
+    uint8_t sslnegotiation;  /* an hf_sslnegotiation */
+    uint8_t channel_binding; /* an hf_channel_binding */
+    uint8_t require_auth;    /* HF_AUTH_* bits */
+    bool read_only;          /* the session refuses writes (SEMANTICS 21) */
+    uint8_t sslcertmode;     /* an hf_sslcertmode */
+    uint8_t ssl_min_version; /* an hf_tls_version; DEFAULT: TLS 1.2 */
+    uint8_t ssl_max_version; /* an hf_tls_version; DEFAULT: the newest */
+    bool keepalives_off;     /* no TCP keepalives of the client's */
     /* The client's socket (port/linux; lwIP's links have their own). 0: holdfast's default, HF_UNSET: the
      * system's. */
     uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
@@ -179,8 +176,12 @@ typedef struct hf_config {
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
     hf_transition_fn *on_transition;
-    uint32_t said;           /* settings that hf_config_set() was given, one bit each */
-    char text[HF_DSN_BYTES]; /* what hf_config_dsn() decoded */
+    /* From here on holdfast's own: what hf_config_set() was given, and its text. */
+    uint8_t n_ports;              /* of a list of ports; 0, 1: for all hosts */
+    uint8_t n_names, n_addresses; /* of lists of hosts and addresses */
+    bool named;                   /* an application_name */
+    uint32_t said;                /* settings, one bit each */
+    char text[HF_DSN_BYTES];      /* what hf_config_dsn() decoded */
     uint16_t text_bytes;
     const struct hf_config *text_of; /* the config with that text: itself; NULL: none */
 } hf_config;
