@@ -477,6 +477,7 @@ static void before_commit(hf_request *request) {
     assert_int_equal(job->world->peer->committed[1], 0);
     assert_int_equal(job->world->peer->fates[told], HF_PEER_RUNNING);
     assert_true(request->ticket[0] != 0);
+    assert_true(hf_request_commits_later(request) && hf_request_in_flight(request));
 }
 
 static void r25_on_commit_comes_before_each_commit(void **state) {

@@ -92,10 +92,12 @@ static void an_error_is_judged_by_its_sqlstate(void **state) {
     (void)state;
     hf_request request = { .sql = "UPDATE item SET price = 1" };
     up(plain, &request);
+    assert_true(hf_request_in_flight(&request));
     hf_script_error(&server, "40001");
     hf_ms next = hf_script_tick(&server, pool, 0);
     assert_int_equal(request.outcome, HF_OUTCOME_PENDING); /* it waits, to be run again */
     assert_null(hf_script_sql(&server));
+    assert_false(hf_request_in_flight(&request));
     hf_script_tick(&server, pool, next);
     assert_string_equal(hf_script_sql(&server), request.sql);
     hf_script_done(&server, "UPDATE 17");

@@ -109,6 +109,7 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
 
 static void on_send(hf_request *request) {
     job_of(request)->sends++;
+    assert_true(request->replay == HF_REPLAY_RESOLVE || !hf_request_commits_later(request));
 }
 
 /* K of `write K`; < 0: it writes nothing. */
