@@ -20,36 +20,32 @@ _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per conne
 
 #define HF_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-/* Is there a port, a config that fits, and memory enough for it? */
-static bool may_init(const void *memory, size_t size, const hf_config *config, const hf_port *port,
-                     hf_error *error) {
-    if (!memory || !port) {
-        hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE,
-                     HF_WORDS("a pool needs memory and a port: one of them is NULL"));
-        return false;
+/* needed: of memory, 0 where there is none, or no port. */
+static void say_what_it_takes(hf_error *error, size_t needed, size_t size) {
+    hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE, NULL);
+    hf_writer writer = hf_writer_on(error->message, sizeof error->message);
+    if (needed == 0) {
+        hf_write_text(&writer, "a pool takes memory and a port: one of them is NULL");
+        return;
     }
-    if (!hf_config_check(config, error)) {
-        return false;
-    }
-    size_t needed = HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
-    if (size < needed) {
-        hf_error_set(error, HF_ERR_TOO_LARGE, HF_PHASE_NONE, NULL);
-        if (HF_WITH_WORDS) {
-            hf_writer writer = hf_writer_on(error->message, sizeof error->message);
-            hf_write_text(&writer, "the pool takes ");
-            hf_write_unsigned(&writer, needed);
-            hf_write_text(&writer, " bytes (HF_POOL_BYTES), and memory has ");
-            hf_write_unsigned(&writer, size);
-        }
-        return false;
-    }
-    return true;
+    hf_write_text(&writer, "the pool takes ");
+    hf_write_unsigned(&writer, needed);
+    hf_write_text(&writer, " bytes (HF_POOL_BYTES), and memory has ");
+    hf_write_unsigned(&writer, size);
 }
 
 hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port,
                       hf_error *error) {
-    hf_error unwanted;
-    if (!may_init(memory, size, config, port, error ? error : &unwanted)) {
+    const bool given = memory && port;
+    if (given && !hf_config_check(config, error)) {
+        return NULL;
+    }
+    size_t needed =
+        given ? HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes) : 0;
+    if (!given || size < needed) {
+        if (HF_WITH_WORDS && error) {
+            say_what_it_takes(error, needed, size);
+        }
         return NULL;
     }
     hf_pool *pool = memory;

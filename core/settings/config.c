@@ -464,7 +464,7 @@ static bool check_security(const hf_config *config, hf_error *error) {
 }
 
 bool hf_config_whole(const hf_config *config, hf_error *error) {
-    return !config->text_of || config->text_of == config ||
+    return !HF_WITH_WORDS || !config->text_of || config->text_of == config ||
            hf_complain(error, "config",
                        HF_WORDS("a copy by =, whose strings lie in another; use hf_config_copy()"));
 }

@@ -189,7 +189,7 @@ static void r31_memory_too_small_or_a_bad_config_is_refused(void **state) {
     assert_null(hf_pool_init(memory, bytes - 1, config, port, NULL));
     assert_non_null(hf_pool_init(memory, bytes, config, port, NULL));
     assert_null(hf_pool_init(NULL, bytes, config, port, &error));
-    assert_string_equal(error.message, "a pool needs memory and a port: one of them is NULL");
+    assert_string_equal(error.message, "a pool takes memory and a port: one of them is NULL");
     assert_null(hf_pool_init(memory, bytes, config, NULL, &error));
     assert_int_equal(error.code, HF_ERR_ARGUMENT);
     world->config.max_concurrent = 0;

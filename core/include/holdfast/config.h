@@ -135,7 +135,8 @@ typedef void hf_transition_fn(void *user, const hf_transition *transition);
 /* Everything a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT. The pool keeps a pointer
  * to it and to every string; all must outlive the pool unchanged. But the passwords of hosts may be replaced
  * at any time: a login takes what stands there when it needs it. It is copied by hf_config_copy(): what
- * hf_config_dsn() fills has its strings inside itself, and a copy by = is refused. */
+ * hf_config_dsn() fills has its strings inside itself, and a copy by = is refused (a build without
+ * words does not look). */
 typedef struct hf_config {
 #define X(name, option, value, unit, bounds, zero, text) uint32_t HF_FIELD_##unit(name);
     HF_SETTINGS(X)

@@ -79,7 +79,6 @@ typedef struct hf_queue {
     bool bound;     /* the driver's: its error came behind its BindComplete */ \
     uint8_t driver_state[6]; /* the driver's own, per attempt */ \
     uint16_t statement;      /* the batch's statement whose answer is awaited */ \
-    uint32_t retries;        /* re-sends so far */ \
     hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */ \
     hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
 

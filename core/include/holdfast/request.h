@@ -118,11 +118,7 @@ struct hf_request {
 
     /* ---- the caller's --------------------------------------------------------------------------- */
 
-    const char *sql;        /* one statement; $1 … $n for parameters */
-    const hf_value *params; /* text format */
-    uint16_t n_params;      /* at most 65535 */
-    uint16_t n_batch;       /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
-    hf_replay replay;
+    hf_replay replay;  /* first for the sake of the smallest boards; sql is what must be set */
     bool prepare_only; /* check and describe it (on_columns), do not run it */
     /* Keep it prepared on its connection: the next run of the same text costs less, and a literal like 'now' is read
      * when it is prepared. Else it is parsed afresh each time, as by libpq's PQexecParams. Of a batch: each of its
@@ -133,6 +129,10 @@ struct hf_request {
     bool prepare;
     /* Wait out what passes: 55P03, and somebody else's cancel of a read (SEMANTICS 17). */
     bool wait_passing;
+    const char *sql;           /* one statement; $1 … $n for parameters */
+    const hf_value *params;    /* text format */
+    uint16_t n_params;         /* at most 65535 */
+    uint16_t n_batch;          /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
     const hf_statement *batch; /* … of these */
     uint32_t timeout_ms;       /* the whole request, queue included; 0 none */
     /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
@@ -163,6 +163,7 @@ struct hf_request {
 
     hf_outcome outcome;
     uint32_t attempts;    /* how often it was sent */
+    uint32_t retries;     /* re-sends among them, as max_retries counts */
     uint32_t asks;        /* how often the server was asked what became of it */
     uint32_t duration_ms; /* from hf_submit() to on_done */
     uint64_t n_rows;      /* delivered in the last attempt */
