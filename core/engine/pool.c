@@ -22,7 +22,6 @@ _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per conne
 
 /* needed: of memory, 0 where there is none, or no port. */
 static void say_what_it_takes(hf_error *error, size_t needed, size_t size) {
-    hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE, NULL);
     hf_writer writer = hf_writer_on(error->message, sizeof error->message);
     if (needed == 0) {
         hf_write_text(&writer, "a pool takes memory and a port: one of them is NULL");
@@ -43,6 +42,9 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     size_t needed =
         given ? HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes) : 0;
     if (!given || size < needed) {
+        if (error) {
+            hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE, NULL);
+        }
         if (HF_WITH_WORDS && error) {
             say_what_it_takes(error, needed, size);
         }
