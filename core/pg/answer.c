@@ -1,15 +1,17 @@
-#include "session.h"
+#include "answer.h"
+
+#include "frame.h"
 
 #include "base/text.h"
 
-/* What the server's answers mean, one message at a time. A message may be one of several answers, whichever is due
- * (session->todo); that bit is taken away, then the answer is dealt with. MORE says "no news of it". */
+/* A message may be one of several answers: the one that is due (session->todo) is meant. Its bit is taken away, then
+ * the answer is dealt with. */
 
 static hf_news out_of_place(hf_io *io, uint8_t type) {
     return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
 }
 
-/* Where the statement in hand is in the cache, HF_PG_NO_SLOT if it is not. */
+/* The slot of the statement in hand in the cache, or HF_PG_NO_SLOT. */
 static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request *request) {
     if (!hf_pg_keeps(request)) {
         return HF_PG_NO_SLOT;
@@ -19,7 +21,7 @@ static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request
     return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
 }
 
-/* CloseComplete: of so many old statements as the flight closes, before anything else. */
+/* CloseComplete, one for each old statement that the flight closes, before any other answer. */
 static hf_news closed(hf_pg_session *session, const hf_request *request) {
     if (session->closes == 0) {
         session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
@@ -32,6 +34,7 @@ static hf_news closed(hf_pg_session *session, const hf_request *request) {
 
 /* --- prepared, described, bound -------------------------------------------------------------------- */
 
+/* ParseComplete. */
 static hf_news parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
     const uint8_t slot = slot_of(session, io, request);
 
@@ -41,13 +44,14 @@ static hf_news parsed(hf_pg_session *session, const hf_io *io, const hf_request 
     return HF_NEWS_MORE;
 }
 
+/* COLUMNS, once for each statement. at: squeezed columns. */
 static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
                             const uint8_t *at) {
     if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
         return HF_NEWS_MORE;
     }
     session->said |= HF_PG_SAID_COLUMNS;
-    io->columns.driver = &hf_driver_pg;
+    io->columns.driver = io->config->driver;
     io->columns.at = at;
     io->columns.n_columns = session->n_columns;
     io->columns.column = 0;
@@ -56,8 +60,8 @@ static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request 
     return HF_NEWS_COLUMNS;
 }
 
-/* Squeezes a RowDescription to what hf_columns reads: [name NUL, type's OID]…, in place. Bytes of it, or -1
- * if it is malformed or not in text format. */
+/* Squeezes a RowDescription, in place, to what hf_columns reads: [name NUL, type's OID]…. Returns the bytes of that, or
+ * -1: the message is malformed or not in text format. */
 HF_RARE static int32_t squeeze(uint8_t *body, uint32_t bytes) {
     hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
     uint8_t *out = body;
@@ -133,7 +137,7 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
     return HF_NEWS_SKIPPED;
 }
 
-/* ParameterDescription: only how many there are is of interest. */
+/* ParameterDescription: only the number of parameters is of interest. */
 static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
     if (message->bytes < 2 || message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
         return out_of_place(io, message->type);
@@ -142,10 +146,11 @@ static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *me
     return HF_NEWS_MORE;
 }
 
+/* BindComplete. */
 static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
-    session->n_params = 0; /* told with what it was described for alone */
+    session->n_params = 0; /* the number is told with the columns that came with it, no others */
     if (HF_WITH_PREPARED &&
-        session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* of a batch, and sure by now */
+        session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* a batch's statement, sure by now */
         session->todo = HF_PG_ROWS | HF_PG_SYNC;
     }
     const uint8_t slot = slot_of(session, io, request);
@@ -163,23 +168,23 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
 
 /* --- done, ready ----------------------------------------------------------------------------------- */
 
-/* An error that the server did not report as one. Its ReadyForQuery is still to come. */
+/* ERROR, although the server did not report one. The request's ReadyForQuery is still to come. */
 static hf_news own_error(hf_pg_session *session, hf_io *io, const char *sqlstate, const char *why) {
     session->said |= HF_PG_SAID_ERROR;
     hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY, why);
     memcpy(io->error.sqlstate, sqlstate, sizeof io->error.sqlstate);
     io->error.severity = 'E';
-    io->fields = (hf_fields){ .driver = &hf_driver_pg };
+    io->fields = (hf_fields){ .driver = io->config->driver };
     return HF_NEWS_ERROR;
 }
 
-/* Is COMMIT_DONE that of a COMMIT, and not of another statement of the session's own? */
+/* Does COMMIT_DONE answer a COMMIT, and not another statement of the driver's own? */
 static bool commits(const hf_request *request) {
     return hf_stage_of(request) == HF_STAGE_COMMIT ||
            (hf_stage_of(request) == HF_STAGE_RUN && !hf_is_held(request));
 }
 
-/* CommandComplete: a NUL-terminated tag. Or, of an empty text, EmptyQueryResponse. */
+/* CommandComplete, a tag that ends in NUL; or EmptyQueryResponse, if the statement's text is empty. */
 static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
                     const hf_pg_message *message, uint32_t due) {
     const uint8_t *tag = message->body;
@@ -238,7 +243,7 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     return HF_NEWS_MORE;
 }
 
-/* The oldest request is over. left_open: it left a transaction open, which is rolled back. */
+/* READY: the oldest request is over. left_open: the request left a transaction open, which is rolled back. */
 static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *request,
                       bool left_open) {
     if (left_open && !(session->said & HF_PG_SAID_ERROR)) {
@@ -251,8 +256,8 @@ static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *reque
     return HF_NEWS_READY;
 }
 
-/* Left open by the oldest request: its transaction is rolled back before anything else is sent. What is in flight
- * already comes before that, and runs inside the transaction. */
+/* Sends a ROLLBACK, because the oldest request left a transaction open, before any other request is sent. Requests that
+ * are in flight already come before it, and run inside the transaction. */
 static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *request) {
     static const char rollback[HF_PG_ROLLBACK_BYTES] = "Q\0\0\0\x0dROLLBACK";
 
@@ -261,7 +266,7 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
     }
     session->rolling_back = true;
     if (HF_WITH_PREPARED) {
-        hf_pg_cache_empty(session); /* what was parsed in it may not be true behind it */
+        hf_pg_cache_empty(session); /* what was parsed in the transaction may be undone with it */
     }
     if (session->in_flight > 1) {
         session->before_rollback = session->in_flight;
@@ -269,11 +274,11 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
     }
     session->before_rollback = 0;
     session->holds_ready = true;
-    session->todo = 0; /* its answer is taken up next */
+    session->todo = 0; /* the answer to ROLLBACK is due next */
     return HF_NEWS_MORE;
 }
 
-/* It ran inside a transaction that an earlier request left open, and is undone with it: again. */
+/* ERROR 40001: the request ran inside a transaction that an earlier request left open, and is undone with it. */
 static hf_news undone(hf_pg_session *session, hf_io *io) {
     session->todo = HF_PG_SYNC;
     return own_error(
@@ -281,7 +286,7 @@ static hf_news undone(hf_pg_session *session, hf_io *io) {
         HF_WORDS("rolled back with the transaction that an earlier statement left open"));
 }
 
-/* All but the COMMIT is done. If no transaction is open any more nobody knows what took effect. */
+/* HELD: a held request is done but for its COMMIT. If no transaction is open any more nobody knows what took effect. */
 static hf_news held(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
     if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
         request->held = status != 'I';
@@ -326,13 +331,14 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
 
 /* --- errors ---------------------------------------------------------------------------------------- */
 
-/* A function that is not there or not allowed: CockroachDB, a server before 13, a role without the right. */
+/* Does the error say that this server gives no tickets? A function of the ticket's is not there or not allowed:
+ * CockroachDB, a server before PostgreSQL 13, a role without the right. */
 static bool gives_no_tickets(const hf_error *error) {
     return memcmp(error->sqlstate, "42", 2) == 0 || memcmp(error->sqlstate, "0A", 2) == 0;
 }
 
-/* A kept statement's columns are not what they were. The server may say so in any language; hf_classify() knows it by
- * its English words. */
+/* Puts the error "cached plan must not change result type" into English, in which hf_classify() knows it: the server
+ * says so in any language. */
 static void name_changed_plan(hf_io *io) {
     static const char raised_by[] = "RevalidateCachedQuery";
     static const char words[] = "cached plan must not change result type";
@@ -346,12 +352,13 @@ static void name_changed_plan(hf_io *io) {
     }
 }
 
+/* ErrorResponse. */
 static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
                      const hf_pg_message *message, hf_phase phase) {
     if (!hf_pg_read_error(io, message, HF_ERR_SERVER, phase)) {
         return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
     }
-    const bool ours = session->todo & HF_PG_ROLLBACK; /* nobody's request */
+    const bool ours = session->todo & HF_PG_ROLLBACK; /* it answers the driver's own ROLLBACK */
     if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
         !request) {
         return HF_NEWS_FATAL;
@@ -360,15 +367,15 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         hf_pg_due(session, HF_PG_OWN) && !(session->said & HF_PG_SAID_ERROR) &&
         gives_no_tickets(&io->error)) {
         io->ticketless = true;
-        request->fate = HF_FATE_ABORTED; /* it is rolled back, and runs again without */
+        request->fate = HF_FATE_ABORTED; /* rolled back; the request runs again, without a ticket */
         session->said |= HF_PG_SAID_ERROR;
     }
     if (hf_stage_of(request) == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
-        request->fate = HF_FATE_ABORTED; /* "in the future": it was never given out */
+        request->fate = HF_FATE_ABORTED; /* "in the future": the number was never given out */
         session->said |= HF_PG_SAID_ERROR;
     }
     request->bound = !request->prepare_only && !(session->todo & HF_PG_BIND);
-    /* What follows in the flight is passed over by the server, up to its Sync. */
+    /* The server passes over what follows in the flight, up to its Sync. */
     if (HF_WITH_PREPARED) {
         const uint32_t left = hf_pg_statements_of(request) - request->statement;
         hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
@@ -378,7 +385,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         return HF_NEWS_MORE; /* the first one is the reason */
     }
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
-        return undone(session, io); /* in failed transaction, an earlier request's */
+        return undone(session, io); /* an earlier request's transaction has failed */
     }
     if (hf_pg_keeps(request)) {
         name_changed_plan(io);
@@ -387,7 +394,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     return HF_NEWS_ERROR;
 }
 
-/* The answers that a message may be. */
+/* The answers that a message of this type may be. */
 static uint32_t answers_of(uint8_t type) {
     static const struct {
         uint8_t type;
@@ -431,7 +438,7 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
         hf_pg_skip_maybe(session);
     }
     const uint32_t due = hf_pg_due(session, answers_of(type));
-    if (due == 0 || (!request && due != HF_PG_ROLLBACK)) { /* the others answer somebody */
+    if (due == 0 || (!request && due != HF_PG_ROLLBACK)) { /* only ROLLBACK is no request's */
         return out_of_place(io, type);
     }
     session->todo &= ~due;

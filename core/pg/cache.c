@@ -1,15 +1,15 @@
-#include "session.h"
+#include "cache.h"
 
 /* The prepared statements of a session. In io->store their texts and columns lie one behind the other, without
- * gaps: [text NUL columns][text NUL columns]… up to session->stored. What goes makes the others move
- * down. Texts are compared whole.
+ * gaps: [text NUL columns][text NUL columns]… up to session->stored. When an entry goes, those behind it move down.
+ * Texts are compared whole.
  *
- * An entry that a statement in flight refers to stays (its answer is read with the entry's help); one that
- * goes leaves its number in session->closing, for the next request to close it on the server. An entry that may be
- * stale is doomed: it goes when nothing in flight refers to it any more.
+ * An entry that a statement in flight refers to stays, because the statement's answer is read with its help. An entry
+ * that goes leaves its number in session->closing: the next request closes it on the server. An entry that may be stale
+ * is doomed: it goes when nothing in flight refers to it any more.
  */
 
-/* Statements of two sessions that share a server behind a pooler must not have the same name. */
+/* Names have a random part because sessions may share a server behind a pooler: no statement has another's name. */
 bool hf_pg_cache_start(hf_pg_session *session, hf_port *port) {
     uint8_t random[sizeof session->name];
 
@@ -48,8 +48,8 @@ uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const cha
     return HF_PG_NO_SLOT;
 }
 
-/* Is it the one that statement number `sequence` was sent with? Of entries with one text only the last is not doomed,
- * and none was used any more when the next was added. */
+/* Was statement number `sequence` sent with this entry? Among entries with one text only the last is not doomed, and
+ * none was used any more when the next was added. */
 static bool used_it(const hf_pg_entry *entry, uint32_t sequence) {
     return (int32_t)(entry->used_by - sequence) >= 0 &&
            ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0);
@@ -71,7 +71,7 @@ uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, cons
     return HF_PG_NO_SLOT;
 }
 
-/* Takes an entry out, and its text and columns out of the store. */
+/* Takes an entry out, with its text and columns in the store. */
 static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
     uint32_t bytes = (uint32_t)gone->sql_bytes + gone->columns_bytes;
     uint32_t after = gone->at + bytes;
@@ -87,7 +87,7 @@ static void drop(hf_pg_session *session, uint8_t *store, hf_pg_entry *gone) {
     }
 }
 
-/* Is no statement in flight in need of it, and can it be closed? */
+/* Can the entry be closed: does no statement in flight need it, and is there room in session->closing? */
 static bool may_go(const hf_pg_session *session, const hf_pg_entry *entry) {
     return !in_use(session, entry) && session->n_closing < HF_PG_SLOTS;
 }
@@ -97,7 +97,7 @@ static void drop_and_close(hf_pg_session *session, uint8_t *store, hf_pg_entry *
     drop(session, store, entry);
 }
 
-/* Makes the least recently used entry go, but `spare`. False: none can. */
+/* Closes the least recently used entry other than `spare`. False: none can be closed. */
 static bool evict(hf_pg_session *session, uint8_t *store, const hf_pg_entry *spare) {
     hf_pg_entry *oldest = NULL;
     uint32_t age_max = 0;
@@ -123,7 +123,7 @@ static bool make_room(hf_pg_session *session, uint8_t *store, size_t bytes,
     const size_t stays = spare ? (size_t)spare->sql_bytes : 0;
 
     if (bytes > HF_STATEMENT_BYTES - stays) {
-        return false; /* not even alone */
+        return false; /* more than the whole store */
     }
     while (bytes > (size_t)(HF_STATEMENT_BYTES - session->stored)) {
         if (!evict(session, store, spare)) {
@@ -206,7 +206,7 @@ void hf_pg_cache_doom(hf_pg_session *session, uint8_t slot) {
 
 void hf_pg_cache_empty(hf_pg_session *session) {
     for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
-        session->entries[slot].flags |= HF_PG_DOOMED; /* of a free one nobody looks at it */
+        session->entries[slot].flags |= HF_PG_DOOMED; /* a free slot's flag is not read */
     }
 }
 

@@ -1,42 +1,29 @@
-#include "session.h"
+#include "encode.h"
+
+#include "cache.h"
 #include "sql.h"
 
-/* Requests into messages (PostgreSQL docs 55.2.3, 55.7): a request is one flight with one Sync at its end; one
- * that is held (session.h) has its COMMIT in a second flight.
- *
- * Parameters travel beside the text, never in it. A flight is written behind what is in tx, and counts only when all
- * of it was: tx never holds half a request.
+/* A request is one flight with one Sync at its end; a held request (session.h) has its COMMIT in a second flight.
+ * Parameters travel beside the statement's text, never in it.
  */
 
 static const char sync[] = "S\0\0\0\x04";
 static const char execute[] = "E\0\0\0\x09\0\0\0\0";
 
-/* What is being written. What has no room any more is only counted. */
+/* A flight that is being written. Bytes that have no room any more are only counted. */
 typedef struct encoder {
     hf_pg_session *session;
     hf_io *io;
-    uint8_t *start;    /* in tx */
+    uint8_t *start;    /* where the flight begins in tx */
     uint32_t room;     /* bytes that may be written */
-    uint32_t bytes;    /* that it takes, so far; at most UINT32_MAX */
+    uint32_t bytes;    /* bytes that the flight takes, so far; at most UINT32_MAX */
     uint32_t message;  /* where the message that is being written begins */
-    uint32_t executed; /* where the byte ends that can have an effect */
+    uint32_t executed; /* where the last byte ends that can have an effect */
     uint32_t todo;     /* the answers that come first: HF_PG_* */
-    const char *sql;   /* of the one before it, if that is in the cache: it stays there, in use */
-    uint8_t slot;      /* where */
-    bool changes;      /* what is kept prepared may mean something else behind it */
+    const char *sql;   /* the statement before, if it is in the cache: it stays there, in use */
+    uint8_t slot;      /* where it is */
+    bool changes;      /* prepared statements may mean something else behind this flight */
 } encoder;
-
-bool hf_pg_append(hf_io *io, const void *bytes, size_t size) {
-    hf_buffer *tx = &io->tx;
-
-    if (size > tx->size - tx->end) {
-        return false;
-    }
-    memcpy(tx->data + tx->end, bytes, size);
-    tx->end += (uint32_t)size;
-    io->tx_total += size;
-    return true;
-}
 
 HF_RARE static int refuse(hf_io *io, hf_err code, const char *why) {
     hf_error_set(&io->error, code, HF_PHASE_QUERY, HF_WITH_WORDS ? why : NULL);
@@ -45,7 +32,7 @@ HF_RARE static int refuse(hf_io *io, hf_err code, const char *why) {
 
 /* --- messages -------------------------------------------------------------------------------------- */
 
-/* reserve: bytes of tx that are left for others. */
+/* Begins a flight. reserve: bytes of tx that are left for other messages. */
 static void encoder_start(encoder *out, hf_pg_session *session, hf_io *io, uint32_t reserve) {
     const hf_buffer *tx = &io->tx;
     const uint32_t room = tx->size - tx->end;
@@ -73,8 +60,8 @@ static inline void put(encoder *out, const void *from, size_t bytes) {
     }
 }
 
-/* Starts a message: its first bytes, of which the last ends an empty name, that of the unnamed statement; number: of
- * the prepared one whose name takes its place. end() fills the length in. */
+/* Starts a message with its first bytes, the last of which is the empty name of the unnamed statement. The name of
+ * prepared statement `number`, unless 0, takes its place. end() fills the length in. */
 static inline void begin(encoder *out, const char *first, size_t bytes, uint32_t number) {
     out->message = out->bytes;
     if (HF_WITH_PREPARED && number != 0) {
@@ -99,13 +86,13 @@ static void put_parse(encoder *out, uint32_t number, const char *sql, size_t sql
     end(out);
 }
 
-/* Close or Describe, of a statement or of the unnamed portal: begins with `first`, of 7 bytes. */
+/* Close or Describe of a statement. first: the message's first 7 bytes. */
 static void put_named(encoder *out, const char *first, uint32_t number) {
     begin(out, first, 7, number);
     end(out);
 }
 
-/* 0, or an hf_err: a value that can never be sent. */
+/* Bind of the unnamed portal. 0, or an hf_err: a value can never be sent. */
 static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint16_t n_values) {
     uint8_t counts[4] = { 0 }; /* all parameters are text */
 
@@ -151,7 +138,7 @@ static void put_execute(encoder *out) {
     out->executed = out->bytes;
 }
 
-/* A statement of the session's own, unnamed. */
+/* The driver's own statement, unnamed. */
 static void put_own(encoder *out, const char *sql, const hf_value *values, uint16_t n_values) {
     put_parse(out, 0, sql, strlen(sql) + 1);
     put_bind(out, 0, values, n_values);
@@ -160,13 +147,14 @@ static void put_own(encoder *out, const char *sql, const hf_value *values, uint1
 
 /* --- flights --------------------------------------------------------------------------------------- */
 
-/* Behind a pooler that mixes sessions, prepared statements are often gone: then each flight brings its own. */
+/* Is it worth while to keep statements prepared? Behind a pooler that mixes sessions they are often gone on the server:
+ * then every flight parses afresh. */
 static bool caching(const hf_pg_session *session) {
     return session->forgotten < 4 + session->sent / 16;
 }
 
-/* Where a statement that is not in the cache is put there; HF_PG_NO_SLOT: it is parsed afresh each time. Empties the
- * cache before what makes it stale. */
+/* The slot into which a statement that is not in the cache is put; HF_PG_NO_SLOT: it is parsed afresh each time. The
+ * cache is emptied before a statement that makes it stale. */
 static uint8_t keep(encoder *out, const hf_request *request, const char *sql, size_t sql_bytes,
                     uint32_t sequence) {
     hf_pg_session *session = out->session;
@@ -184,8 +172,7 @@ static uint8_t keep(encoder *out, const hf_request *request, const char *sql, si
                : HF_PG_NO_SLOT;
 }
 
-/* Parse, and Describe if it is to be kept or to be described alone, of a statement that is not in the cache. 0 or an
- * hf_err. */
+/* Parse of a statement that is not in the cache, and Describe if it is to be kept or only prepared. 0 or an hf_err. */
 static int put_new(encoder *out, const hf_request *request, const char *sql, uint32_t sequence,
                    uint8_t *slot, uint32_t *asked) {
     const size_t sql_bytes = strlen(sql) + 1;
@@ -209,7 +196,7 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
     return HF_OK;
 }
 
-/* One statement, the server's answers to which are added to *todo. sequence: its number. 0 or an hf_err. */
+/* One statement, whose answers are added to *todo. sequence: its number. 0 or an hf_err. */
 static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
                          uint32_t sequence, uint32_t *todo) {
     hf_pg_session *session = out->session;
@@ -257,7 +244,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
     return err;
 }
 
-/* A flight in full. 0 or an hf_err. */
+/* A request's flight in full. closes: how many statements of session->closing it closes. 0 or an hf_err. */
 static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const hf_statement only = { .sql = request->sql,
                                 .params = request->params,
@@ -284,15 +271,15 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
         }
     }
     if (HF_WITH_PREPARED && out->changes) {
-        hf_pg_cache_empty(out->session); /* the end of the transaction may change it back */
+        hf_pg_cache_empty(out->session); /* the end of the transaction may undo the change */
     }
     const uint32_t executed = out->executed;
     if (around) {
         put_own(out, held ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
     }
     put(out, sync, sizeof sync - 1);
-    /* A batch takes effect by its COMMIT's Execute; what was executed before is undone when that does not
-     * arrive. A single statement may take effect by its own (VACUUM, CALL), one that is held not in this flight. */
+    /* A batch takes effect by its COMMIT's Execute: its statements are undone if that does not arrive. A single
+     * statement may take effect by its own Execute (VACUUM, CALL), a held request only in its second flight. */
     if (!batch || held) {
         out->executed = executed;
     }
@@ -301,7 +288,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     return HF_OK;
 }
 
-/* 0: there will be, when what is in tx has been sent. */
+/* A flight had no room. 0: it has when tx has been sent; else an hf_err. */
 static int no_room(const encoder *out) {
     hf_io *io = out->io;
 
@@ -314,8 +301,8 @@ static int no_room(const encoder *out) {
     return HF_ERR_TOO_LARGE;
 }
 
-/* A flight that is one statement of the session's own: its COMMIT or ROLLBACK (of a request that is in flight
- * already), or the question what became of it. */
+/* A flight that is the driver's own statement: a held request's COMMIT or ROLLBACK, when the request is in flight
+ * already; the question what became of its transaction; or the question whether the server takes writes. */
 static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
     const bool ask = hf_asks(request);
     encoder out;
@@ -376,19 +363,19 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         if (HF_WITH_PREPARED) {
             hf_pg_cache_undo(session, io->store, session->sent, hf_pg_statements_of(request));
         }
-        if (err || closes == 0) { /* old statements can wait to be closed, it cannot */
+        if (err || closes == 0) { /* old statements can wait to be closed, the request cannot */
             return err ? err : no_room(&out);
         }
     }
     hf_pg_begin_request(session, request);
     hf_pg_append_flight(io, request, out.bytes, out.executed, out.todo, HF_PG_COLUMNS_UNKNOWN);
     if (request->prepare_only) {
-        request->sent_at = UINT64_MAX; /* nothing of it has an effect */
+        request->sent_at = UINT64_MAX; /* no byte of the flight has an effect */
     }
     if (HF_WITH_PREPARED) {
         session->sent += hf_pg_statements_of(request);
     }
-    if (closes > 0) { /* others may have been added behind them */
+    if (closes > 0) { /* more may have been added behind those that are closed now */
         request->driver_state[HF_PG_PLAN_CLOSES] = closes;
         session->n_closing = (uint8_t)(session->n_closing - closes);
         memmove(session->closing, session->closing + closes,
@@ -404,7 +391,7 @@ void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     for (uint32_t i = 0; hf_pg_keeps(request) && i < hf_pg_statements_of(request); i++) {
         const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
-        /* One that is being prepared anew already is not the one that was gone. */
+        /* An entry that is being prepared anew already is not the one that was gone. */
         if (hf_pg_is_slot(slot) && (session->entries[slot].flags & HF_PG_PARSED)) {
             hf_pg_cache_doom(session, slot);
             known = true;

@@ -1,20 +1,20 @@
+#include "login.h"
+
+#include "cache.h"
+#include "frame.h"
 #include "scram.h"
-#include "session.h"
 
 #include "base/text.h"
 
-/* From the start-up message to the first ReadyForQuery (PostgreSQL docs 55.2.1, 55.3).
- *
- * Who the server is counts before who we are: no secret leaves in a form that require_auth does not allow,
- * and AuthenticationOk is believed only when what require_auth demands has in fact been done (SECURITY 4).
- * io->store is the login's scratch, and is wiped at its end, good or bad.
+/* No secret leaves in a form that require_auth does not allow, and AuthenticationOk is believed only if what
+ * require_auth demands has in fact been done (SECURITY 4).
  */
 
-/* Start-up parameters. `until`: sent while io->degraded is below it; the first is sent always. */
+/* The start-up parameters, each sent while io->degraded is below `until`: the first, always. */
 static const struct {
     const char *name, *value;
     uint8_t until;
-    bool if_read_only; /* sent by sessions that are */
+    bool if_read_only; /* sent only if the pool is read_only */
 } parameters[] = {
     { "client_encoding", "UTF8", HF_PG_DEGRADED_POOLER + 1, false },
     { "default_transaction_read_only", "on", HF_PG_DEGRADED_POOLER, true },
@@ -38,12 +38,13 @@ static const char *end_of(const char *list) {
     return list;
 }
 
-/* What is to be proved to this host, and to no other. */
+/* The password for this host, and for no other; NULL: none. */
 static const char *password_of(const hf_io *io) {
     const char *password = io->host->password ? io->host->password : io->config->password;
     return password && password[0] ? password : NULL;
 }
 
+/* The methods of authentication that may be used: HF_AUTH_*. */
 static unsigned allowed(const hf_io *io) {
     if (io->config->require_auth != 0) {
         return io->config->require_auth;
@@ -56,12 +57,12 @@ static hf_news refuse(hf_io *io, hf_err code, const char *why) {
     return HF_NEWS_BROKEN;
 }
 
-/* --- what we say ------------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------------------------- */
 
-/* A message on its way into tx: its bytes are counted whether they fit or not, and tx has it whole or not at all. */
+/* A message on its way into tx: its bytes are counted whether they fit or not; tx gets it whole or not at all. */
 typedef struct draft {
     hf_io *io;
-    size_t bytes; /* at first those of its type and its length, which send() fills in */
+    size_t bytes; /* counts from type and length on, which send() fills in */
 } draft;
 
 static void put(draft *out, const void *from, size_t bytes) {
@@ -84,7 +85,7 @@ static void put_setting(draft *out, const char *name, const char *value) {
     }
 }
 
-/* type: 0 none. False: it does not fit. */
+/* Ends a message. type: 0 none, as the start-up message has. False: the message does not fit. */
 static bool send(draft *out, uint8_t type) {
     hf_io *io = out->io;
     hf_buffer *tx = &io->tx;
@@ -146,7 +147,7 @@ int hf_pg_start(hf_session *opaque, hf_io *io) {
 
 /* --- a refused parameter ---------------------------------------------------------------------------- */
 
-/* Is word in text? */
+/* Does the word stand in the text? */
 static bool names(const char *text, size_t text_bytes, const char *word) {
     const size_t bytes = strlen(word);
 
@@ -158,7 +159,7 @@ static bool names(const char *text, size_t text_bytes, const char *word) {
     return false;
 }
 
-/* Is it a start-up parameter that the user asked for? Without it results would be others: it is not left out. */
+/* Does the message name a start-up parameter of the user's? Results may depend on that: it is not left out. */
 static bool wanted(const hf_io *io, const hf_value *message) {
     const char *at = io->config->parameters;
 
@@ -171,8 +172,8 @@ static bool wanted(const hf_io *io, const hf_value *message) {
            names(message->data, message->bytes, "startup parameter: options");
 }
 
-/* The endpoint refused the login: because of a start-up parameter that it can do without? Then the next
- * attempt sends fewer. */
+/* Did the endpoint refuse the login because of a start-up parameter that the login can do without? Then io->degraded
+ * rises, and the next attempt sends fewer. */
 static bool degrade(hf_io *io) {
     static const char codes[] = "42704 22023 0A000 08P01";
     const char *sqlstate = io->error.sqlstate;
@@ -204,9 +205,9 @@ static bool degrade(hf_io *io) {
     return false;
 }
 
-/* --- proving who we are ---------------------------------------------------------------------------- */
+/* --- authentication -------------------------------------------------------------------------------- */
 
-/* A PasswordMessage, whatever it holds (PostgreSQL docs 55.7). */
+/* Sends a PasswordMessage, SASLInitialResponse or SASLResponse (PostgreSQL docs 55.7), then awaits `mode`. */
 static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
     if (!send(out, 'p')) {
         return refuse(out->io, HF_ERR_TOO_LARGE,
@@ -219,6 +220,7 @@ static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
     return HF_NEWS_MORE;
 }
 
+/* BROKEN: channel binding is required, and this method has none. */
 static hf_news unbound(hf_io *io) {
     return refuse(io, HF_ERR_AUTH_METHOD,
                   "channel_binding=require, and the server asks for something that has none");
@@ -235,7 +237,7 @@ static hf_news answer_cleartext(hf_pg_session *session, hf_io *io) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants the password in clear text; require_auth does not list password");
     }
-    /* A Unix socket cannot be listened in on. */
+    /* Nobody can listen in on a Unix socket. */
     if (!io->encrypted && !hf_host_is_local(io->host) && config->require_auth != HF_AUTH_PASSWORD) {
         return refuse(io, HF_ERR_AUTH_METHOD,
                       "it wants the password in clear text on a link without TLS; that takes "
@@ -311,7 +313,7 @@ static size_t binding_of(const hf_io *io, uint8_t out[HF_BINDING_BYTES]) {
                : 0;
 }
 
-/* Which GS2 header? NULL: no mechanism that will do. */
+/* The GS2 header for the SASL mechanisms that the server offers; NULL: no mechanism will do. */
 static const char *choose(hf_io *io, bool offers_plain, bool offers_plus) {
     uint8_t binding[HF_BINDING_BYTES];
     const uint8_t wanted = io->config->channel_binding;
@@ -326,7 +328,7 @@ static const char *choose(hf_io *io, bool offers_plain, bool offers_plus) {
     return able ? HF_PG_GS2_UNUSED : HF_PG_GS2_NO;
 }
 
-/* Tells a password that was replaced from the one before (FNV-1a). */
+/* A hash of the password (FNV-1a), which tells a password that was replaced from the one before. */
 static uint32_t mark_of(const char *password) {
     uint32_t mark = 2166136261u;
 
@@ -389,8 +391,8 @@ static hf_news answer_sasl_first(hf_pg_session *session, hf_io *io, const hf_pg_
     return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_NEWS_MORE;
 }
 
-/* One slice of PBKDF2. The password is looked at before the first one alone: until then it is prepared for SCRAM, in
- * what the store has behind it. */
+/* One slice of PBKDF2. Only the first one reads the password: SASLprep prepares it in the part of the store behind
+ * *scram. */
 static int derive_slice(hf_io *io, hf_pg_scram *scram) {
     const hf_port_api *api = io->port->api;
     const char *password = password_of(io);
@@ -407,7 +409,7 @@ static int derive_slice(hf_io *io, hf_pg_scram *scram) {
     return hf_pg_scram_derive(scram, password ? password : "");
 }
 
-/* One slice of PBKDF2; after the last our proof. */
+/* One slice of PBKDF2 (SLICE); after the last the client's proof is sent. */
 static hf_news derive(hf_pg_session *session, hf_io *io) {
     hf_pg_scram *scram = scram_of(io);
     uint8_t binding[HF_BINDING_BYTES];
@@ -441,7 +443,7 @@ static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_bo
     return HF_NEWS_MORE;
 }
 
-/* --- what the server says -------------------------------------------------------------------------- */
+/* --- the server's messages ------------------------------------------------------------------------- */
 
 static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
@@ -515,10 +517,10 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
             return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed ErrorResponse", 0, 0);
         }
         if ((strcmp(io->error.sqlstate, "28P01") == 0 || io->proof == HF_PROOF_SENT) && io->keys) {
-            hf_wipe(io->keys, sizeof *io->keys); /* they opened nothing */
+            hf_wipe(io->keys, sizeof *io->keys); /* the server did not take what they proved */
         }
         return degrade(io) ? HF_NEWS_AGAIN : HF_NEWS_FATAL;
-    case 'v': return HF_NEWS_MORE; /* the server knows less than it was not even asked for */
+    case 'v': return HF_NEWS_MORE; /* NegotiateProtocolVersion: nothing newer was asked for */
     case 'N': return hf_pg_aside(io, HF_PHASE_LOGIN, message);
     }
     if (session->mode != HF_PG_SETUP) {
@@ -536,7 +538,7 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
     return hf_pg_broken(io, HF_PHASE_LOGIN, "a message of type %c out of place", message->type, 0);
 }
 
-/* Nothing of the login stays: neither scratch nor, in tx, a password that was sent. */
+/* Wipes what the login leaves: its scratch and, in tx, a password that was sent. */
 static void wipe(hf_io *io) {
     hf_wipe(io->store, sizeof(hf_pg_scram));
     if (io->tx.start == io->tx.end) {

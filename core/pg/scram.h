@@ -6,7 +6,8 @@
  *     hf_pg_scram_client_final  -> what to send, in final
  *     hf_pg_scram_server_final  <- has the server proved that it knows the password? Then the keys may be kept
  *
- * All of it is secret: the owner wipes it, before and after. Private to core/pg.
+ * hf_pg_scram is secret, all of it: its owner, the login, wipes it before and after. A reason why the server is not
+ * believed is a text of the program's. Private to core/pg.
  */
 #ifndef HF_PG_SCRAM_H
 #define HF_PG_SCRAM_H
@@ -15,28 +16,28 @@
 
 enum {
     HF_PG_NONCE_BYTES = 18,   /* random, before base64 */
-    HF_PG_CLIENT_FIRST = 64,  /* the GS2 header, "n=,r=" and our nonce in base64 */
+    HF_PG_CLIENT_FIRST = 64,  /* the GS2 header, "n=,r=" and the client's nonce in base64 */
     HF_PG_SERVER_FIRST = 224, /* longest server-first-message: PostgreSQL's has about 85 bytes */
     HF_PG_ROUNDS_MIN = 4096,  /* RFC 7677: fewer would make the password cheap to guess */
     HF_PG_CLIENT_FINAL = 400  /* and a comma before it */
 };
 
-/* The GS2 header: what this client thinks of channel binding. */
-#define HF_PG_GS2_NO "n,," /* it cannot */
+/* The GS2 headers: whether the client binds the exchange to its TLS channel. */
+#define HF_PG_GS2_NO "n,," /* the client cannot */
 #define HF_PG_GS2_UNUSED \
-    "y,," /* it could, but the server did not offer it: who hid it is found out */
+    "y,," /* the client could, but the server did not offer it: tampering with the offer is found out */
 #define HF_PG_GS2_BOUND "p=tls-server-end-point,,"
 
 typedef struct hf_pg_scram {
     const hf_hash *hash;
-    uint32_t round; /* done, of keys.rounds */
+    uint32_t round; /* rounds done, of keys.rounds */
     uint16_t text_bytes, final_bytes;
     uint16_t nonce_at,
-        nonce_bytes; /* in the text: ours, later the server's, which begins with ours */
+        nonce_bytes; /* in the text: the client's, later the server's, which begins with it */
     uint8_t gs2_bytes;
-    bool bound; /* to the channel */
+    bool bound; /* to the TLS channel */
     hf_keys keys;
-    uint8_t signature[32]; /* that the server must show */
+    uint8_t signature[32]; /* the signature that the server must show */
     union {
         struct {
             hf_sha256 password[2]; /* the inner and the outer hash, cloned for each round */
@@ -52,20 +53,21 @@ typedef struct hf_pg_scram {
     char text[HF_PG_CLIENT_FIRST + 1 + HF_PG_SERVER_FIRST];
 } hf_pg_scram;
 
-/* RFC 4648; returns the characters written: 4 for each 3 bytes begun. */
+/* Base64 (RFC 4648). Returns the characters written to out: 4 for each 3 bytes begun. */
 size_t hf_pg_base64(const void *from, size_t bytes, char *out);
 
-/* random: HF_PG_NONCE_BYTES of it. *scram is all zeros. */
+/* Begins an exchange: scram->text is the client-first-message. *scram is all zeros; random has HF_PG_NONCE_BYTES. */
 void hf_pg_scram_start(hf_pg_scram *scram, const hf_hash *hash, const char *gs2,
                        const uint8_t *random);
-/* NULL, or why this server is not believed: nothing was hashed then. keys: of an earlier login or NULL, used when
- * salt and rounds are the same. */
+/* Takes the server-first-message. NULL, or the reason why this server is not believed: nothing was hashed then. keys:
+ * those of an earlier login or NULL, used when salt and rounds are the same. */
 const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, size_t bytes,
                                      uint32_t rounds_max, const hf_keys *keys);
-/* 1 the keys are there, 0 call again, < 0 an hf_err. */
+/* Derives the keys, one slice a call. 1: the keys are there; 0: call again; < 0: an hf_err. */
 int hf_pg_scram_derive(hf_pg_scram *scram, const char *password);
-/* binding: the channel's data, for HF_PG_GS2_BOUND. 0 or an hf_err. */
+/* Makes the client-final-message. binding: the channel's data, if the exchange is bound. 0 or an hf_err. */
 int hf_pg_scram_client_final(hf_pg_scram *scram, const uint8_t *binding, size_t binding_bytes);
+/* Does the server-final-message prove that the server knows the password? */
 bool hf_pg_scram_server_final(const hf_pg_scram *scram, const char *message, size_t bytes);
 
 #endif

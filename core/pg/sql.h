@@ -1,5 +1,9 @@
-/* What the first words of an SQL statement say of it. Comments and case do not matter. Private to core/pg, but for the
- * scanner, by which the program reads statements, too. */
+/* What the first words of an SQL statement say of it. Comments and case do not matter. (PostgreSQL docs, part VI: SQL
+ * commands.)
+ *
+ * Texts are the application's and end in NUL; nothing is kept of them. A statement that is not understood is sent: the
+ * server judges it. Private to core/pg, but for the scanner, by which the program reads statements, too.
+ */
 #ifndef HF_PG_SQL_H
 #define HF_PG_SQL_H
 
@@ -15,12 +19,12 @@ const char *hf_sql_word(const char *at, char word[HF_SQL_WORD_BYTES]);
 
 /* Why a statement is not sent at all, or NULL: COPY speaks a protocol of its own. */
 const char *hf_pg_sql_refused(const char *sql);
-/* And why not within a batch, which has BEGIN and COMMIT around it already (SEMANTICS 10 counts on nothing taking
- * effect before that COMMIT). */
+/* Why a statement is not sent within a batch, or NULL. A batch has BEGIN and COMMIT around it already, and SEMANTICS 10
+ * counts on nothing taking effect before that COMMIT. */
 const char *hf_pg_sql_refused_in_batch(const char *sql);
 
-/* What a statement is to those that are kept prepared. By its text and not by its CommandComplete: what is sent behind
- * it before that comes is bound already. */
+/* What a statement means for those that are kept prepared. Its text decides, not its CommandComplete: statements sent
+ * behind it before that comes are bound already. */
 typedef enum hf_pg_effect {
     HF_PG_PLANNED, /* it has a plan, whose columns the server holds to (RevalidateCachedQuery): it may be kept */
     HF_PG_NEUTRAL, /* it has none, and leaves those of others alone */
@@ -29,15 +33,16 @@ typedef enum hf_pg_effect {
 
 hf_pg_effect hf_pg_effect_of(const char *sql);
 
-/* Can it have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY can? */
+/* Can the request have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY
+ * can? */
 bool hf_pg_self_commits(const hf_request *request);
 
-/* Does it say NOWAIT? */
+/* Does one of the request's statements say NOWAIT? */
 bool hf_pg_waits_not(const hf_request *request);
 
-/* What a held transaction asks before its COMMIT, so that its fate can be asked for later (SEMANTICS 15): one
- * text, its number and behind a space the incarnation of the server. A number whose record was not flushed is given
- * out again after a crash, so it means something only on the incarnation that gave it. */
+/* A held transaction's ticket, asked for before its COMMIT, so that its fate can be asked for later (SEMANTICS 15): one
+ * text, the transaction's number and behind a space the incarnation of the server. A number whose record was not
+ * flushed is given out again after a crash, so it means something only on the incarnation that gave it. */
 #define HF_PG_INCARNATION                                                                  \
     "concat_ws('/',(SELECT system_identifier FROM pg_control_system()),"                   \
     "left(pg_walfile_name(pg_current_wal_insert_lsn()),8)," /* the timeline, up to date */ \
@@ -45,12 +50,12 @@ bool hf_pg_waits_not(const hf_request *request);
 #define HF_PG_SQL_TICKET \
     "SELECT pg_current_xact_id()||' '||" HF_PG_INCARNATION " FROM pg_stat_bgwriter"
 
-/* What became of $1, given by the incarnation $2: one text. */
+/* The question what became of transaction $1, whose number the incarnation $2 gave out: one text. */
 #define HF_PG_SQL_ASK                                                                     \
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
     "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
 
-/* Does this server take writes? */
+/* The question whether this server takes writes: one text. */
 #define HF_PG_SQL_ROLE                                                             \
     "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('default_transaction" \
     "_read_only')='on' THEN 'standby' ELSE 'writable' END"

@@ -51,7 +51,7 @@ uint32_t hf_pg_decimal(const char *text, size_t bytes) {
     return number;
 }
 
-/* Lengths: what each message can need, with room to spare. A row, an error's text can be as large as the
+/* The lengths are what each message can need, with room to spare. A row and an error's text can be as large as the
  * server's largest allocation (1 GB); they are skipped or cut, never stored. */
 const hf_pg_kind *hf_pg_kind_of(uint8_t type) {
     static const hf_pg_kind kinds[] = {
@@ -138,7 +138,7 @@ bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_p
     const uint8_t *at = message->body, *const end = at + message->bytes;
     hf_error *error = &io->error;
 
-    io->fields = (hf_fields){ .driver = &hf_driver_pg, .at = at, .bytes = message->bytes };
+    io->fields = (hf_fields){ .driver = io->config->driver, .at = at, .bytes = message->bytes };
     hf_error_set(error, code, phase, NULL);
     error->from_server = true;
     error->severity = code == HF_OK ? 'N' : 'E';

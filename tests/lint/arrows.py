@@ -43,6 +43,7 @@ ARROWS = {
 ORDER = {
     "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "flight",
                     "conn", "supervise", "dispatch", "pool"],
+    "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "encode", "login", "answer", "feed", "driver"],
 }
 ROUND = ("core", "platform/linux")      # no files in there include each other in a circle, .c and .h taken as one
 

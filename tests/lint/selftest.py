@@ -16,6 +16,8 @@ WRONG = {
     "core prints": ("core/a.c", "void f(void) { printf(\"\"); }\n", "may not use printf()"),
     "the engine's order": ("core/engine/queue.c", '#include "pool.h"\n', "pool does not stand before queue",
                            {"core/engine/pool.h": "#include <stdint.h>\n"}),
+    "the driver's order": ("core/pg/frame.c", '#include "feed.h"\n', "feed does not stand before frame in the order of core/pg",
+                           {"core/pg/feed.h": "#include <stdint.h>\n"}),
     "a circle": ("core/base/b.h", '#include "c.h"\n', "a circle of files: core/base/b, core/base/c",
                  {"core/base/c.h": '#include "b.h"\n'}),
     "the lowest room looks up": ("core/base/a.c", '#include "machine/m.h"\n', "no arrow from core/base to core/machine"),

@@ -1,115 +1,22 @@
-#include "session.h"
+#include "feed.h"
 
-#include "base/text.h"
+#include "frame.h"
+#include "login.h"
 
-/* From bytes to news: first the usual answers, then the long way, on which every message can come, whole or not:
- * framing and its limits, what may come at any time, rows and ReadyForQuery; the other answers are answer.c's. The
- * bytes of a piece of news stay in rx until the next call: rx->start has passed them, and nobody touches them before.
+/* From bytes to news: feed_usual() recognises the usual answers by their bytes; feed_all(), the long way, takes every
+ * message, whole or not. The bytes of a piece of news stay in rx until the next call: rx->start has passed them, and
+ * nothing touches them before.
  */
 
-int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_message *message) {
-    hf_buffer *rx = &io->rx;
-    uint32_t there = rx->end - rx->start;
-
-    if (session->skip > 0) {
-        const uint32_t bytes = there < session->skip ? there : session->skip;
-        rx->start += bytes;
-        session->skip -= bytes;
-        there -= bytes;
-    }
-    if (there < HF_PG_HEADER_BYTES) {
-        return 0;
-    }
-    const uint8_t *at = rx->data + rx->start;
-    const hf_pg_kind *kind = hf_pg_kind_of(at[0]);
-    const uint32_t length = hf_pg_get32(at + 1);
-    const uint32_t max = session->mode != HF_PG_RUNNING ? kind->login_max : kind->max;
-    if (max == 0) {
-        hf_pg_broken(io, phase, "a message of type %c, which nobody asked for", at[0], 0);
-        return -1;
-    }
-    if (length < HF_PG_LENGTH_MIN || length > max) {
-        hf_pg_broken(io, phase, "a message of type %c cannot be %u bytes long", at[0], length);
-        return -1;
-    }
-    const uint32_t size = 1 + length, take = size < there ? size : there;
-    if (take < size) {
-        if (size <= rx->size || (kind->large == HF_PG_BEGUN && there < rx->size)) {
-            return 0;
-        }
-        if (kind->large == HF_PG_REFUSED) {
-            hf_pg_broken(io, phase, "a message of type %c and %u bytes is larger than rx_bytes",
-                         at[0], length);
-            return -1;
-        }
-    }
-    rx->start += take;
-    session->skip = size - take;
-    message->body = at + HF_PG_HEADER_BYTES;
-    message->bytes = take - HF_PG_HEADER_BYTES;
-    message->size = length - HF_PG_LENGTH_MIN;
-    message->type = at[0];
-    message->cut = take < size;
-    return 1;
-}
-
-/* Values go to and from the server as they are: they must be UTF-8 there too. */
-static bool is_utf8(const char *encoding) {
-    static const char names[] = "UTF8 utf8 UTF-8 utf-8 UNICODE";
-
-    return hf_word_among(names, encoding, strlen(encoding));
-}
-
-static hf_news malformed(hf_io *io, hf_phase phase, const hf_pg_message *message) {
-    return hf_pg_broken(io, phase, "a malformed message of type %c and %u bytes", message->type,
-                        message->bytes);
-}
-
-/* What PostgreSQL 14 and later tell of themselves (docs 55.2.7). */
-static void note_role(hf_io *io, hf_phase phase, const char *name, const char *value) {
-    const bool standby = strcmp(name, "in_hot_standby") == 0;
-    const bool on = strcmp(value, "on") == 0;
-
-    if (standby) {
-        io->role = (uint8_t)((io->role & ~HF_ROLE_STANDBY) | (on ? HF_ROLE_STANDBY : 0));
-    } else if (strcmp(name, "default_transaction_read_only") == 0) {
-        io->role &= (uint8_t) ~(HF_ROLE_READ_ONLY | HF_ROLE_READ_ONLY_AT_LOGIN);
-        io->role |= on ? HF_ROLE_READ_ONLY : 0;
-        io->role |= phase == HF_PHASE_LOGIN && on ? HF_ROLE_READ_ONLY_AT_LOGIN : 0;
-    }
-}
-
-hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
-    hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
-
-    if (message->type == 'N') {
-        return hf_pg_read_error(io, message, HF_OK, phase) ? HF_NEWS_NOTICE
-                                                           : malformed(io, phase, message);
-    }
-    if (message->cut) {
-        return HF_NEWS_MORE; /* too large for anybody to have use of */
-    }
-    if (message->type == 'A') {
-        hf_pg_read32(&body); /* the process that sent it */
-    }
-    const char *name = hf_pg_read_text(&body), *value = hf_pg_read_text(&body);
-    if (!hf_pg_read_whole(&body)) {
-        return malformed(io, phase, message);
-    }
-    if (message->type == 'A') {
-        io->channel = name;
-        io->payload = value;
-        return HF_NEWS_NOTIFY;
-    }
-    note_role(io, phase, name, value);
-    return strcmp(name, "client_encoding") != 0 || is_utf8(value)
-               ? HF_NEWS_MORE
-               : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
+/* Says whether the next message may be a usual one. Called after every change of what that depends on. */
+static void settle(hf_pg_session *session) {
+    session->unusual = session->mode != HF_PG_RUNNING || session->skip > 0 || session->probing ||
+                       session->rolling_back;
 }
 
 /* --- rows ------------------------------------------------------------------------------------------ */
 
-/* A row that rx cannot hold: the request fails, the connection stays. */
+/* Reports a row that rx cannot hold, the first of its request: the request fails, the connection stays. */
 static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
     if (session->said & HF_PG_SAID_SKIPPED) {
         return HF_NEWS_MORE;
@@ -120,7 +27,7 @@ static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
     return HF_NEWS_SKIPPED;
 }
 
-/* Is one row to come of the session's own statement? */
+/* Is one row to come from the driver's own statement? */
 static bool awaits_own(const hf_request *request) {
     return hf_stage_of(request) == HF_STAGE_RUN
                ? hf_is_held(request) && request->ticket[0] == 0
@@ -156,12 +63,12 @@ static hf_news any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest, 
     }
     hf_news news = hf_pg_answer_ready(session, io, oldest, status);
     if (session->todo != 0) {
-        io->rx.start -= HF_PG_HEADER_BYTES + 1; /* once more, for its READY */
+        io->rx.start -= HF_PG_HEADER_BYTES + 1; /* ReadyForQuery is read once more, for READY */
     }
     return news;
 }
 
-/* Takes up what comes next: the answer to our own ROLLBACK, or to the oldest request. */
+/* Makes due what comes next: the answer to the driver's own ROLLBACK, or to the oldest request. */
 static void take_up(hf_pg_session *session, const hf_request *oldest) {
     if (session->rolling_back && session->before_rollback == 0) {
         session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
@@ -170,7 +77,7 @@ static void take_up(hf_pg_session *session, const hf_request *oldest) {
     }
 }
 
-/* Whatever comes, whole or not, usual or not. */
+/* Takes messages of any kind, whole or not, up to the first news. */
 static hf_news any_message(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     const hf_phase phase = oldest             ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
@@ -203,18 +110,18 @@ static hf_news any_message(hf_pg_session *session, hf_io *io, hf_request *oldest
 static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     hf_news news = any_message(session, io, oldest);
 
-    hf_pg_settle(session);
+    settle(session);
     return news;
 }
 
-/* What lies before `at` has been dealt with. */
+/* The messages before `at` have been dealt with. */
 static inline hf_news passed(hf_buffer *rx, const uint8_t *at, hf_news news) {
     rx->start = (uint32_t)(at - rx->data);
     return news;
 }
 
-/* The usual answers, to statements that were prepared before or are parsed afresh, are recognised one behind the
- * other; from the first that is not usual, not whole or not right, on, it is feed_all() that judges. */
+/* Recognises the usual answers one behind the other, those to statements that were prepared before or are parsed
+ * afresh. From the first message on that is not usual, not whole or not right, feed_all() judges. */
 static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     static const uint8_t bound[5] = { '2', 0, 0, 0, 4 };
     static const uint8_t parsed_bound[10] = { '1', 0, 0, 0, 4, '2', 0, 0, 0, 4 };

@@ -1,14 +1,17 @@
-#include "session.h"
+#include "cache.h"
+#include "encode.h"
+#include "feed.h"
+#include "frame.h"
+#include "login.h"
 #include "sql.h"
 
-/* The driver's table, submit() for what most requests are, and feed() for what most messages are, rows; everything
- * else goes through hf_pg_submit_any() and hf_pg_feed_any(). A row is checked once, column by column, when it comes:
- * whoever reads its values then needs no checks.
+/* The driver's table, submit() for the usual request, a single statement, and feed() for the usual message, a row;
+ * hf_pg_submit_any() and hf_pg_feed_any() take all others. (PostgreSQL docs 55.2.)
  */
 
 /* --- feed ------------------------------------------------------------------------------------------ */
 
-/* Most of all there is comes here: one more row, whole in rx. */
+/* The usual message is one more row, whole in rx. */
 static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     hf_pg_session *session = hf_pg_of(opaque);
     const uint8_t *at = io->rx.data + io->rx.start;
@@ -29,16 +32,15 @@ static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
 
 enum {
     SYNC_BYTES = 5,
-    PARSE_BYTES = 1 + 4 + 1 + 2 /* of an unnamed statement, but for its text and NUL */
+    PARSE_BYTES = 1 + 4 + 1 + 2 /* an unnamed statement's Parse without its text and NUL */
 };
 static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04";
 
-enum {
-    USUAL_BYTES_MAX = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE
-}; /* but for Parse and values */
+/* A usual flight without Parse and values, and what it leaves free. */
+enum { USUAL_BYTES_MAX = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE };
 
-/* Single statements are the usual case: without the detours of the others, and without their judgement. False:
- * something is not as it should be, hf_pg_submit_any() knows what. */
+/* Is the request a single statement and nothing more? False also if something is wrong with it: hf_pg_submit_any()
+ * knows what. */
 static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
                             const hf_request *request) {
     return (request->n_batch | request->prepare_only | (int)hf_stage_of(request) |
@@ -47,7 +49,7 @@ static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
            (request->n_params == 0 || request->params);
 }
 
-/* The rest of a flight whose Bind ends at `at`, but for its last two bytes. */
+/* Writes the rest of a flight whose Bind ends at `at`, but for the Bind's last two bytes. True. */
 static inline bool append_usual(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t *at,
                                 uint32_t todo, uint16_t n_columns) {
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
@@ -59,7 +61,7 @@ static inline bool append_usual(hf_pg_session *session, hf_io *io, hf_request *r
     return true;
 }
 
-/* One that was prepared before. */
+/* Submits a statement that was prepared before. False: it is not that one, or there is no room. */
 static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *request) {
     const hf_buffer *tx = &io->tx;
     hf_pg_entry *entry = &session->entries[session->slot];
@@ -80,8 +82,8 @@ static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *re
     return append_usual(session, io, request, at, HF_PG_RUN | HF_PG_SYNC, entry->n_columns);
 }
 
-/* One that is parsed afresh, while nothing is kept that it could make stale. Its first letter tells that it is no
- * COPY. */
+/* Submits a statement that is parsed afresh, while nothing is kept prepared that it could make stale. False: it may be
+ * COPY, to judge by its first letter, or there is no room. */
 static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *request) {
     const hf_buffer *tx = &io->tx;
     const size_t sql_bytes = strlen(request->sql) + 1, room = tx->size - tx->end,
@@ -129,11 +131,13 @@ static size_t tls_request(uint8_t *out) {
     return sizeof ssl_request;
 }
 
-/* 'E' begins an error in clear text: anybody's words, not read (CVE-2024-10977). */
+/* The server answers SSLRequest (PostgreSQL docs 55.2.10). 'E' begins an error in clear text, which anybody may have
+ * written: it is not read (CVE-2024-10977). */
 static int tls_answer(uint8_t byte) {
     return byte == 'S' ? HF_OK : byte == 'N' ? HF_ERR_TLS_REFUSED : HF_ERR_PROTOCOL;
 }
 
+/* A Sync alone costs the server nothing, and is answered by ReadyForQuery. */
 static int probe(hf_session *opaque, hf_io *io) {
     static const uint8_t sync[5] = { 'S', 0, 0, 0, 4 };
     hf_pg_session *session = hf_pg_of(opaque);
@@ -145,7 +149,7 @@ static int probe(hf_session *opaque, hf_io *io) {
     return 1;
 }
 
-/* CancelRequest, PostgreSQL docs 55.2.9. */
+/* CancelRequest, sent on a link of its own (PostgreSQL docs 55.2.8). */
 static size_t cancel(const hf_session *opaque, uint8_t *out) {
     static const uint8_t request[8] = { 0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e };
     const hf_pg_session *session = (const hf_pg_session *)(const void *)opaque->opaque;
@@ -158,6 +162,7 @@ static size_t cancel(const hf_session *opaque, uint8_t *out) {
     return sizeof request + sizeof session->key;
 }
 
+/* Terminate (PostgreSQL docs 55.2.9). */
 static void bye(hf_session *opaque, hf_io *io) {
     static const uint8_t terminate[5] = { 'X', 0, 0, 0, 4 };
 
