@@ -23,8 +23,8 @@ typedef enum hf_stage {
 static inline bool hf_is_batch(const hf_request *request) {
     return request->n_batch > 0;
 }
-static inline bool hf_is_held(const hf_request *request) {
-    return HF_WITH_RESOLVE && request->held;
+static inline bool hf_commit_is_deferred(const hf_request *request) {
+    return HF_WITH_RESOLVE && request->deferred_commit;
 }
 static inline bool hf_resolves(const hf_request *request) {
     return HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE;
@@ -39,20 +39,20 @@ static inline bool hf_asks(const hf_request *request) {
 }
 
 /* What is known of a transaction; the driver sets it before READY. */
-typedef enum hf_fate {
-    HF_FATE_NONE,      /* nothing was asked, or nothing was said */
-    HF_FATE_COMMITTED, /* it was */
-    HF_FATE_ABORTED, /* certainly without effect. In RUN: it was undone for the driver's own reasons (no
+typedef enum hf_tx_status {
+    HF_TX_NONE,      /* nothing was asked, or nothing was said */
+    HF_TX_COMMITTED, /* it was */
+    HF_TX_ABORTED, /* certainly without effect. In RUN: it was undone for the driver's own reasons (no
                           ticket was given) and can run again at once, in another way */
-    HF_FATE_RUNNING,   /* still in progress */
-    HF_FATE_STANDBY,   /* this server cannot say: the primary can */
-    HF_FATE_OTHER,     /* another server, or another life of it: what it says would not be true */
-    HF_FATE_FORGOTTEN, /* the server does not know any more */
-    HF_FATE_WRITABLE   /* ROLE: the server takes writes; STANDBY: it does not */
-} hf_fate;
+    HF_TX_RUNNING,   /* still in progress */
+    HF_TX_STANDBY,   /* this server cannot say: the primary can */
+    HF_TX_OTHER,     /* another server, or another life of it: what it says would not be true */
+    HF_TX_FORGOTTEN, /* the server does not know any more */
+    HF_TX_WRITABLE   /* ROLE: the server takes writes; STANDBY: it does not */
+} hf_tx_status;
 
-static inline hf_fate hf_fate_of(const hf_request *request) {
-    return HF_WITH_RESOLVE ? (hf_fate)request->fate : HF_FATE_NONE;
+static inline hf_tx_status hf_tx_status_of(const hf_request *request) {
+    return HF_WITH_RESOLVE ? (hf_tx_status)request->tx_status : HF_TX_NONE;
 }
 
 /* What a server tells of itself and of the session, before it is asked. */
@@ -74,24 +74,24 @@ typedef enum hf_proof {
 /* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login
  * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other news
  * are about. */
-typedef enum hf_news {
-    HF_NEWS_MORE,  /* nothing whole is left in rx: read more bytes, if any */
-    HF_NEWS_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */
-    HF_NEWS_UP,    /* login and session set-up are complete */
-    HF_NEWS_AGAIN, /* the endpoint refused start-up parameters; io->degraded was raised: dial it again */
-    HF_NEWS_COLUMNS, /* io->columns, of the oldest request */
-    HF_NEWS_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
-    HF_NEWS_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
-    HF_NEWS_ERROR,   /* the server refused the oldest request (io->error); its READY follows */
-    HF_NEWS_HELD, /* the oldest request, which is held, is done but for its COMMIT: request->ticket */
-    HF_NEWS_READY,  /* the oldest request is over: every part of its answer was read. io->error is
+typedef enum hf_driver_event {
+    HF_DRIVER_MORE,  /* nothing whole is left in rx: read more bytes, if any */
+    HF_DRIVER_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */
+    HF_DRIVER_UP,    /* login and session set-up are complete */
+    HF_DRIVER_AGAIN, /* the endpoint refused start-up parameters; io->degraded was raised: dial it again */
+    HF_DRIVER_COLUMNS, /* io->columns, of the oldest request */
+    HF_DRIVER_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
+    HF_DRIVER_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
+    HF_DRIVER_ERROR, /* the server refused the oldest request (io->error); its READY follows */
+    HF_DRIVER_BEFORE_COMMIT, /* the oldest request, which is held, is done but for its COMMIT: request->ticket */
+    HF_DRIVER_READY,  /* the oldest request is over: every part of its answer was read. io->error is
                         HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */
-    HF_NEWS_PROBED, /* the probe was answered */
-    HF_NEWS_NOTICE,
-    HF_NEWS_NOTIFY,
-    HF_NEWS_FATAL, /* the server ends the session and said why: io->error */
-    HF_NEWS_BROKEN /* the bytes make no sense: io->error; the link must be dropped */
-} hf_news;
+    HF_DRIVER_PROBED, /* the probe was answered */
+    HF_DRIVER_NOTICE,
+    HF_DRIVER_NOTIFY,
+    HF_DRIVER_FATAL, /* the server ends the session and said why: io->error */
+    HF_DRIVER_BROKEN /* the bytes make no sense: io->error; the link must be dropped */
+} hf_driver_event;
 
 struct hf_driver {
     const char *name;           /* "pg" */
@@ -108,8 +108,8 @@ struct hf_driver {
     /* Starts the login on a wiped session: the first bytes go to io->tx. 0 or an hf_err. */
     int (*start)(hf_session *session, hf_io *io);
     /* Reads rx. oldest: the request whose answer comes next, NULL when none is in flight. */
-    hf_news (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
-    /* Encodes what request->stage says, and its flush; of a RESOLVE it sets request->held. 1 done, 0 no room
+    hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
+    /* Encodes what request->stage says, and its flush; of a RESOLVE it sets request->deferred_commit. 1 done, 0 no room
      * now (tx is untouched; never of COMMIT and ROLLBACK, which follow HELD at once), < 0 it can never be sent:
      * HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);

@@ -59,7 +59,7 @@ $(simulator): $(core) $(sim)
 # Linked from the objects themselves: where no name is local, every line is counted.
 fuzzers := $(patsubst %.o,%,$(filter $(BUILD)/tests/fuzz/fuzz_%,$(fuzz)))
 $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $(BUILD)/tests/unit/peer.o \
-            $(BUILD)/tests/unit/peer_fate.o $(BUILD)/tests/unit/peer_say.o \
+            $(BUILD)/tests/unit/peer_status.o $(BUILD)/tests/unit/peer_reply.o \
             $(core) $(ports) $(script) $(board) $(filter-out $(main),$(platform)) $(third)
 	@echo 'link $@'
 	$(link) -fsanitize=fuzzer -o $@ $^ $(CSVLIBS) $(LDLIBS)

@@ -52,7 +52,7 @@ const char *hf_err_name(int code) {
 }
 
 const char *hf_err_text(int code) {
-    return hf_nth_word(HF_WITH_WORDS ? hf_texts : hf_names, place_of(code));
+    return hf_nth_word(HF_WITH_MESSAGES ? hf_texts : hf_names, place_of(code));
 }
 
 const char *hf_phase_name(hf_phase phase) {
@@ -84,8 +84,8 @@ static void write_sqlstate(hf_writer *writer, const char *sqlstate) {
 
 static const char *severity_word(char severity) {
     /* ERROR, the usual case, goes without saying. */
-    const char *word = HF_WITH_WORDS ? "FATAL \0PANIC \0WARNING \0NOTICE \0INFO \0LOG \0DEBUG \0"
-                                     : "FATAL \0PANIC \0WARNING \0";
+    const char *word = HF_WITH_MESSAGES ? "FATAL \0PANIC \0WARNING \0NOTICE \0INFO \0LOG \0DEBUG \0"
+                                        : "FATAL \0PANIC \0WARNING \0";
 
     while (*word && *word != severity) {
         word += strlen(word) + 1;
@@ -111,7 +111,7 @@ static void write_limit(hf_writer *writer, const hf_error *error) {
 static void write_failure(hf_writer *writer, const hf_error *error) {
     bool limited = error->limit != HF_LIMIT_NONE;
 
-    hf_write_text(writer, HF_WITH_WORDS && limited && error->code == HF_ERR_OUTAGE
+    hf_write_text(writer, HF_WITH_MESSAGES && limited && error->code == HF_ERR_OUTAGE
                               ? "given up"
                               : hf_err_text(error->code));
     if (limited) {
@@ -178,7 +178,7 @@ static void write_server_place(hf_writer *writer, const hf_error *error) {
 size_t hf_error_text(const hf_error *error, char *out, size_t size) {
     hf_writer writer = hf_writer_on(out, size);
 
-    if (HF_WITH_WORDS &&
+    if (HF_WITH_MESSAGES &&
         (error->code == HF_ERR_SERVER || (error->code == HF_OK && error->from_server))) {
         hf_write_text(&writer, error->code == HF_OK ? "the server says: " : "the server refused: ");
         write_server(&writer, error);
@@ -187,14 +187,14 @@ size_t hf_error_text(const hf_error *error, char *out, size_t size) {
     }
     write_failure(&writer, error);
     if (error->from_server) {
-        hf_write_text(&writer, HF_WITH_WORDS ? "; the server says: " : ": ");
+        hf_write_text(&writer, HF_WITH_MESSAGES ? "; the server says: " : ": ");
         write_server(&writer, error);
     } else if (error->message[0]) {
         hf_write_text(&writer, ": ");
         write_message(&writer, error);
     }
     if (error->system != 0) {
-        hf_write_text(&writer, HF_WITH_WORDS ? " [system error " : " [");
+        hf_write_text(&writer, HF_WITH_MESSAGES ? " [system error " : " [");
         hf_write_signed(&writer, error->system);
         hf_write_text(&writer, "]");
     }

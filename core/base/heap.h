@@ -18,7 +18,7 @@ static inline bool hf_heap_stays(const hf_heap *heap, const hf_timer *timer, hf_
 void hf_heap_move(hf_heap *heap, hf_timer *timer, hf_ms at);
 /* (Re)arms timer for `at`; HF_NEVER takes it out. */
 static inline void hf_heap_set(hf_heap *heap, hf_timer *timer, hf_ms at) {
-    if (HF_WITH_SHORTCUTS && hf_heap_stays(heap, timer, at)) {
+    if (HF_WITH_FAST_PATHS && hf_heap_stays(heap, timer, at)) {
         timer->at = at;
     } else {
         hf_heap_move(heap, timer, at);

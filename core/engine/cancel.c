@@ -14,8 +14,8 @@ void hf_cancel_stop(hf_conn *conn) {
     if (!was) {
         return;
     }
-    if (conn->cancel_out) {
-        conn->exposed = conn->n_flight; /* the cancel's 57014 may still come, to any of these */
+    if (conn->cancel_out) { /* the cancel's 57014 may still come, to any of these */
+        conn->n_cancel_may_hit = conn->n_flight;
     }
     conn->cancel_out = false;
     if (conn->flight.head) { /* the oldest may have been cancelled meanwhile */
@@ -113,7 +113,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     return open_link(conn);
 }
 
-HF_RARE hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
+HF_COLD hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     if (!(request->flags & HF_REQUEST_GRACE) && pool->config->close_timeout_ms > 0) {
         /* The request's turn is waited for: until then a cancel would hit another one. */

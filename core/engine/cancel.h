@@ -22,7 +22,7 @@ static inline bool hf_conn_serving(const hf_conn *conn) {
 }
 /* May a CancelRequest that went out still hit what is in flight? */
 static inline bool hf_cancel_may_hit(const hf_conn *conn) {
-    return conn->cancel_out || conn->exposed > 0;
+    return conn->cancel_out || conn->n_cancel_may_hit > 0;
 }
 /* A function that returns an hf_turn says FED, or LOST: the connection is to be given up because of conn->io.error. */
 

@@ -187,7 +187,7 @@ hf_turn hf_conn_read(hf_conn *conn, hf_reading *reading) {
 }
 
 /* Not inlined: five calls are shorter than five comparisons of 64 bits, and quiet() spares most connections both. */
-static HF_RARE hf_ms earlier(hf_ms a, hf_ms b) {
+static HF_COLD hf_ms earlier(hf_ms a, hf_ms b) {
     return a < b ? a : b;
 }
 
@@ -211,7 +211,7 @@ static hf_ms due(const hf_conn *conn) {
 /* Is the connection HEALTHY, with no time set but for what runs? HF_NEVER is all ones, so one comparison tells. Only
  * saves time. */
 static inline bool quiet(const hf_conn *conn) {
-    return HF_WITH_SHORTCUTS && conn->fsm.state == HF_HEALTHY &&
+    return HF_WITH_FAST_PATHS && conn->fsm.state == HF_HEALTHY &&
            (conn->stable_at & conn->paused_at & conn->cancel_deadline & conn->closing_deadline &
             conn->tcp_deadline) == HF_NEVER;
 }
@@ -234,7 +234,7 @@ static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_heap_set(&pool->heap, &conn->timer, at);
 }
 
-static HF_RARE void settle_any(hf_conn *conn) {
+static HF_COLD void settle_any(hf_conn *conn) {
     settle(conn, due(conn), hf_conn_serving(conn) && hf_is_never(conn->paused_at));
 }
 

@@ -51,7 +51,7 @@ hf_connect hf_connect_start(hf_conn *conn) {
     conn->dial = (hf_dial){ .phase = HF_PHASE_RESOLVE };
     conn->n_addresses = conn->address = 0;
     conn->tcp_deadline = HF_NEVER;
-    memset(conn->warned, 0, sizeof conn->warned);
+    memset(conn->shutdown_sqlstate, 0, sizeof conn->shutdown_sqlstate);
     const hf_host *host = hf_conn_host(conn);
     uint16_t number = host->port ? host->port : pool->config->driver->default_port;
     if (hf_host_is_local(host)) {

@@ -57,12 +57,12 @@ static bool wanted(const hf_pool *pool) {
         return false;
     }
     return hf_pool_in_outage(pool) ? awake == 0
-                                   : !pool->extra_refused && !hf_pool_passwords_spent(pool) &&
+                                   : !pool->extra_refused && !hf_pool_passwords_used_up(pool) &&
                                          pool->now >= pool->extra_at;
 }
 
 /* Wakes idle connections while more are wanted. True: some were woken. */
-static HF_RARE bool wake(hf_pool *pool) {
+static HF_COLD bool wake(hf_pool *pool) {
     bool woken = false;
     for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
@@ -95,7 +95,7 @@ static bool hold_back(hf_pool *pool) {
     hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_MAX_OUTAGE,
                      hf_outage_longest(&pool->outage, pool->config));
     error.code = HF_ERR_OUTAGE;
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         char words[HF_MESSAGE_BYTES];
         hf_writer out = hf_writer_on(words, sizeof words);
         hf_write_unsigned(&out, pool->hanging);

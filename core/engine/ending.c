@@ -4,7 +4,7 @@
 
 /* A request that was cancelled or is out of time ends because of that: the server's refusal is why its last attempt
  * failed, but not why there is no other. */
-static HF_RARE void cut_short(const hf_pool *pool, hf_request *request) {
+static HF_COLD void say_why_it_ended(const hf_pool *pool, hf_request *request) {
     hf_error *why = &request->error;
     if (hf_request_must_end(pool, request) && why->code == HF_ERR_SERVER) {
         why->code = HF_ERR_CANCELLED;
@@ -21,7 +21,7 @@ void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *erro
     if (error != why) {
         *why = *error;
     }
-    cut_short(pool, request);
+    say_why_it_ended(pool, request);
     if (hf_asks(request) && why->code == HF_ERR_SERVER) {
         /* The last question was lost with its connection, not refused: the time for asking is over. */
         why->code = HF_ERR_TIMEOUT;
@@ -37,7 +37,7 @@ void hf_request_give_up(hf_pool *pool, hf_request *request, hf_outcome outcome,
     if (error != why) {
         *why = *error;
     }
-    cut_short(pool, request);
+    say_why_it_ended(pool, request);
     if (!hf_request_must_end(pool, request) && why->limit == HF_LIMIT_NONE) {
         why->limit = HF_LIMIT_MAX_RETRIES;
         why->limit_ms = pool->config->max_retries;

@@ -9,7 +9,7 @@ static inline bool hf_request_may_retry(const hf_pool *pool, const hf_request *r
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
 /* Ends a request that may have run, and that there is no time left to ask about: UNKNOWN. error: why, copied. */
-HF_RARE void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
+HF_COLD void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Ends a request because of error (copied), which another attempt could have got over: the limit that ruled it out is
  * added. */
 void hf_request_give_up(hf_pool *pool, hf_request *request, hf_outcome outcome,

@@ -14,7 +14,7 @@
 
 /* The request's 57014 came from our own cancel: the request ends because of what the cancel was for, its limit or
  * hf_cancel(). */
-static HF_RARE void own_cancel(const hf_conn *conn, hf_request *request) {
+static HF_COLD void own_cancel(const hf_conn *conn, hf_request *request) {
     hf_error *error = &request->error;
     char sqlstate[sizeof error->sqlstate];
     memcpy(sqlstate, error->sqlstate, sizeof sqlstate);
@@ -29,12 +29,12 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     const bool since_login = (role & HF_ROLE_READ_ONLY) && (role & HF_ROLE_READ_ONLY_AT_LOGIN);
     uint32_t facts = hf_request_past(request);
 
-    facts |= hf_is_held(request) ? HF_FACT_HELD : 0u;
+    facts |= hf_commit_is_deferred(request) ? HF_FACT_COMMIT_DEFERRED : 0u;
     facts |= request->bound ? HF_FACT_BOUND : 0u;
     facts |= request->complete ? HF_FACT_COMPLETE : 0u;
     facts |= hf_stage_of(request) != HF_STAGE_RUN ? HF_FACT_RAN : 0u;
     facts |= hf_request_must_end(pool, request) ? HF_FACT_MUST_END : 0u;
-    facts |= hf_request_may_retry(pool, request) ? 0u : HF_FACT_SPENT;
+    facts |= hf_request_may_retry(pool, request) ? 0u : HF_FACT_RETRIES_USED_UP;
     facts |=
         !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
     facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
@@ -168,7 +168,7 @@ static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, 
 
 /* The server said OK while a CancelRequest of ours was out, which may have ended COMMIT's wait for a synchronous
  * standby. */
-static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
+static HF_COLD void doubted(hf_conn *conn, hf_request *request, bool ours) {
     static const char why[] = "committed here, perhaps not on the standby";
     const hf_verdict verdict = verdict_of_ok(conn, request, 0);
     if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
@@ -177,7 +177,7 @@ static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
         } else {
             hf_error_set(&request->error, HF_ERR_CANCELLED, HF_PHASE_QUERY, NULL);
         }
-        if (HF_WITH_WORDS) {
+        if (HF_WITH_MESSAGES) {
             hf_error_message(&request->error, why, sizeof why - 1);
         }
     }
@@ -185,7 +185,7 @@ static HF_RARE void doubted(hf_conn *conn, hf_request *request, bool ours) {
 }
 
 /* The server said OK, but rows could not be taken: one was too large, or the request was cancelled while paused. */
-static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
+static HF_COLD void rows_lost(hf_conn *conn, hf_request *request) {
     static const char done[] = "; the server said OK, and what it did stands";
     hf_pool *pool = conn->pool;
     hf_error *error = &request->error;
@@ -195,7 +195,7 @@ static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
         hf_request_end(pool, request, (hf_outcome)verdict.outcome, NULL);
         return;
     }
-    if (HF_WITH_WORDS && !pool->config->read_only) {
+    if (HF_WITH_MESSAGES && !pool->config->read_only) {
         char words[HF_MESSAGE_BYTES];
         hf_writer out = hf_writer_on(words, sizeof words);
         hf_write_text(&out, error->message);
@@ -206,7 +206,7 @@ static HF_RARE void rows_lost(hf_conn *conn, hf_request *request) {
 }
 
 /* The server gives no tickets, so the driver rolled the transaction back: the request runs again without a ticket. */
-static HF_RARE void unticketed(hf_conn *conn, hf_request *request) {
+static HF_COLD void unticketed(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_UNTICKETED);
     pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
@@ -220,7 +220,7 @@ static HF_RARE void unticketed(hf_conn *conn, hf_request *request) {
 }
 
 /* The answer is whole (ReadyForQuery), and is not a plain OK. ours: a cancel of ours was meant for this request. */
-static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) {
+static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours) {
     hf_pool *pool = conn->pool;
     /* The connection's error: the request's own is gone once the request runs again. */
     hf_error *why = &conn->io.error;
@@ -236,7 +236,7 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
         hf_resolve_rolled_back(pool, request);
     } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
-    } else if (hf_fate_of(request) == HF_FATE_ABORTED) {
+    } else if (hf_tx_status_of(request) == HF_TX_ABORTED) {
         unticketed(conn, request);
     } else if (why->code == HF_ERR_TOO_LARGE ||
                (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST))) {
@@ -246,8 +246,8 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
     } else {
         give_up = refused(conn, request, ours);
     }
-    if (conn->exposed > 0) {
-        conn->exposed--;
+    if (conn->n_cancel_may_hit > 0) {
+        conn->n_cancel_may_hit--;
     }
     if (ours) {
         hf_cancel_answered(conn);
@@ -275,13 +275,13 @@ static HF_RARE hf_turn ready_but(hf_conn *conn, hf_request *request, bool ours) 
 static inline hf_turn ready(hf_conn *conn) {
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = hf_flight_take(conn);
-    /* Nearly every answer is plain, and this is the short way. ready_but() would do the same with it. */
-    bool plain = HF_WITH_SHORTCUTS && request != cancelled && request->error.code == HF_OK &&
+    /* Nearly every answer is plain, and this is the short way. ready_slow() would do the same with it. */
+    bool plain = HF_WITH_FAST_PATHS && request != cancelled && request->error.code == HF_OK &&
                  conn->io.error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
-                 !hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE &&
+                 !hf_asks(request) && hf_tx_status_of(request) == HF_TX_NONE &&
                  !hf_cancel_may_hit(conn) && !conn->cancel_next;
     if (!plain) {
-        return ready_but(conn, request, request == cancelled);
+        return ready_slow(conn, request, request == cancelled);
     }
     if (!hf_is_never(conn->stable_at)) {
         hf_conn_on_stable(conn);
@@ -310,7 +310,7 @@ static void notice(hf_conn *conn) {
     const hf_config *config = conn->pool->config;
     hf_error *error = &conn->io.error;
     if (hf_is_farewell(error)) {
-        memcpy(conn->warned, error->sqlstate, sizeof conn->warned);
+        memcpy(conn->shutdown_sqlstate, error->sqlstate, sizeof conn->shutdown_sqlstate);
     }
     /* This warning says that a cancel, ours or another's, ended COMMIT's wait for a synchronous standby. */
     hf_value routine;
@@ -340,43 +340,43 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
 }
 
 /* Acts on news other than the ROW and READY of a request. */
-static HF_RARE hf_turn other_news(hf_conn *conn, hf_news news) {
+static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event news) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
     hf_request *request = conn->flight.head;
-    if (!request && news >= HF_NEWS_COLUMNS && news <= HF_NEWS_READY) {
+    if (!request && news >= HF_DRIVER_COLUMNS && news <= HF_DRIVER_READY) {
         hf_error_set(&io->error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
-                     HF_WORDS("an answer that nobody asked for"));
-        news = HF_NEWS_BROKEN;
+                     HF_MESSAGE("an answer that nobody asked for"));
+        news = HF_DRIVER_BROKEN;
     }
     switch (news) {
-    case HF_NEWS_HELD:
+    case HF_DRIVER_BEFORE_COMMIT:
         if (HF_WITH_RESOLVE) {
-            hf_resolve_held(conn, request);
+            hf_resolve_before_commit(conn, request);
         }
         return HF_TURN_FED;
-    case HF_NEWS_COLUMNS:
+    case HF_DRIVER_COLUMNS:
         if (request->on_columns) {
             request->on_columns(request, &io->columns);
         }
         return HF_TURN_FED;
-    case HF_NEWS_SKIPPED:
-    case HF_NEWS_ERROR: request_error(conn, request, news == HF_NEWS_ERROR); return HF_TURN_FED;
-    case HF_NEWS_PROBED: return HF_TURN_PROBED;
-    case HF_NEWS_NOTICE: notice(conn); return HF_TURN_FED;
-    case HF_NEWS_NOTIFY:
+    case HF_DRIVER_SKIPPED:
+    case HF_DRIVER_ERROR: request_error(conn, request, news == HF_DRIVER_ERROR); return HF_TURN_FED;
+    case HF_DRIVER_PROBED: return HF_TURN_PROBED;
+    case HF_DRIVER_NOTICE: notice(conn); return HF_TURN_FED;
+    case HF_DRIVER_NOTIFY:
         if (config->on_notify) {
             config->on_notify(config->callback_user, conn->index, io->channel, io->payload);
         }
         return HF_TURN_FED;
-    case HF_NEWS_UP: return HF_TURN_UP;
-    case HF_NEWS_AGAIN: return HF_TURN_REDIAL;
-    case HF_NEWS_FATAL:
-    case HF_NEWS_BROKEN: return HF_TURN_LOST;
-    case HF_NEWS_SLICE: return hf_conn_over_budget(conn) ? HF_TURN_STOP : HF_TURN_FED;
-    case HF_NEWS_ROW: /* taken by hf_flight_feed() */
-    case HF_NEWS_READY:
-    case HF_NEWS_MORE: break;
+    case HF_DRIVER_UP: return HF_TURN_UP;
+    case HF_DRIVER_AGAIN: return HF_TURN_REDIAL;
+    case HF_DRIVER_FATAL:
+    case HF_DRIVER_BROKEN: return HF_TURN_LOST;
+    case HF_DRIVER_SLICE: return hf_conn_over_budget(conn) ? HF_TURN_STOP : HF_TURN_FED;
+    case HF_DRIVER_ROW: /* taken by hf_flight_feed() */
+    case HF_DRIVER_READY:
+    case HF_DRIVER_MORE: break;
     }
     return HF_TURN_FED;
 }
@@ -385,14 +385,14 @@ hf_turn hf_flight_feed(hf_conn *conn) {
     const hf_driver *driver = conn->pool->config->driver;
     do {
         hf_request *request = conn->flight.head;
-        hf_news news = driver->feed(&conn->session, &conn->io, request);
-        if (news == HF_NEWS_MORE) {
+        hf_driver_event news = driver->feed(&conn->session, &conn->io, request);
+        if (news == HF_DRIVER_MORE) {
             return HF_TURN_FED;
         }
-        const hf_turn turn = !request                ? other_news(conn, news)
-                             : news == HF_NEWS_ROW   ? row(conn, request)
-                             : news == HF_NEWS_READY ? ready(conn)
-                                                     : other_news(conn, news);
+        const hf_turn turn = !request                  ? other_event(conn, news)
+                             : news == HF_DRIVER_ROW   ? row(conn, request)
+                             : news == HF_DRIVER_READY ? ready(conn)
+                                                       : other_event(conn, news);
         if (turn != HF_TURN_FED) {
             return turn;
         }
@@ -402,7 +402,7 @@ hf_turn hf_flight_feed(hf_conn *conn) {
 
 /* The connection was lost with this request in flight. True: the request runs again, or the server is asked; false: it
  * ended. */
-static bool survives(hf_conn *conn, hf_request *request, const hf_error *error) {
+static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (hf_asks(request)) {
         return hf_resolve_lost(conn, request, error);
@@ -430,11 +430,11 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
         request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN;
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
         const bool told = request->error.severity == 'E';
-        if (survives(conn, request, told ? &request->error : error)) {
+        if (runs_again(conn, request, told ? &request->error : error)) {
             hf_queue_push(&again, request);
         }
     }
-    conn->exposed = 0;
+    conn->n_cancel_may_hit = 0;
     while (again.tail) { /* last one first, so that the order stays */
         hf_request *request = again.tail;
         hf_queue_remove(&again, request);

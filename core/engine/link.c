@@ -154,18 +154,18 @@ void hf_link_error(const hf_conn *conn, hf_error *error, int code) {
     hf_link *link = conn->dial.link;
     int32_t system = 0;
     const char *why = link ? link->api->why(link, &system) : NULL;
-    hf_error_set(error, (hf_err)code, (hf_phase)conn->dial.phase, HF_WITH_WORDS ? NULL : why);
+    hf_error_set(error, (hf_err)code, (hf_phase)conn->dial.phase, HF_WITH_MESSAGES ? NULL : why);
     error->system = system;
     if (code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED) {
         /* The server may have said why before the stream ended. */
-        memcpy(error->sqlstate, conn->warned, sizeof error->sqlstate);
+        memcpy(error->sqlstate, conn->shutdown_sqlstate, sizeof error->sqlstate);
     }
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         link_error_words(conn, error, why);
     }
 }
 
-HF_RARE hf_turn hf_link_lost(hf_conn *conn, int code) {
+HF_COLD hf_turn hf_link_lost(hf_conn *conn, int code) {
     hf_link_error(conn, &conn->io.error, code);
     return HF_TURN_LOST;
 }

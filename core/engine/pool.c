@@ -45,7 +45,7 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
         if (error) {
             hf_error_set(error, HF_ERR_ARGUMENT, HF_PHASE_NONE, NULL);
         }
-        if (HF_WITH_WORDS && error) {
+        if (HF_WITH_MESSAGES && error) {
             say_what_it_takes(error, needed, size);
         }
         return NULL;
@@ -101,8 +101,9 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     if (!batch && request->n_params > 0 && !request->params) {
         return HF_ERR_ARGUMENT;
     }
-    bool unresolved = request->unresolved && request->unresolved[0];
-    if (unresolved && (!hf_resolves(request) || strlen(request->unresolved) >= HF_TICKET_BYTES)) {
+    bool has_ticket = request->resolve_ticket && request->resolve_ticket[0];
+    if (has_ticket &&
+        (!hf_resolves(request) || strlen(request->resolve_ticket) >= HF_TICKET_BYTES)) {
         return HF_ERR_ARGUMENT;
     }
     if (request->flags & HF_REQUEST_IN) {
@@ -119,16 +120,16 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->attempts = request->duration_ms = request->retries = request->asks = 0;
     request->statement = 0;
     request->stage = HF_STAGE_RUN;
-    request->fate = HF_FATE_NONE;
-    request->held = request->complete = request->bound = request->unconfirmed = false;
+    request->tx_status = HF_TX_NONE;
+    request->deferred_commit = request->complete = request->bound = request->unconfirmed = false;
     request->asked_at = request->denied_at = HF_NEVER;
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
-    if (!unresolved) {
+    if (!has_ticket) {
         request->ticket[0] = 0;
-    } else { /* memmove: `unresolved` may be this request's own ticket */
-        memmove(request->ticket, request->unresolved, strlen(request->unresolved) + 1);
+    } else { /* memmove: `resolve_ticket` may be this request's own ticket */
+        memmove(request->ticket, request->resolve_ticket, strlen(request->resolve_ticket) + 1);
         request->stage = HF_STAGE_ASK;
         request->flags |= HF_REQUEST_MAYBE_RAN;
         request->commit_at = 0; /* the earlier run's COMMIT had its time */
@@ -194,13 +195,13 @@ static void jumped(hf_pool *pool, hf_ms gap) {
         const hf_ms most = pool->now + pool->config->request_timeout_ms;
         conn->attempt_deadline =
             conn->attempt_deadline + gap < most ? conn->attempt_deadline + gap : most;
-        if (conn->attempt_deadline <= pool->now && !conn->spared) {
+        if (conn->attempt_deadline <= pool->now && !conn->deadline_extended) {
             conn->attempt_deadline = pool->now + pool->config->probe_timeout_ms;
-            conn->spared = true;
+            conn->deadline_extended = true;
         }
         hf_conn_settle(conn);
     }
-    hf_pool_suspect(pool, NULL);
+    hf_pool_probe_idle(pool, NULL);
 }
 
 static void pool_due(hf_pool *pool) {
@@ -236,7 +237,7 @@ static void serve_deadlines(hf_pool *pool) {
 }
 
 /* The first tick after hf_pool_close() ends what is queued: callbacks run in a tick only. */
-static HF_RARE void begin_close(hf_pool *pool) {
+static HF_COLD void begin_close(hf_pool *pool) {
     hf_error error;
     hf_error_set(&error, HF_ERR_CLOSED, HF_PHASE_QUEUE, NULL);
     hf_pool_drop_all(pool, &error);

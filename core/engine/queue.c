@@ -50,9 +50,9 @@ static void start_over(hf_request *request) {
         request->n_rows = 0;
         request->affected = 0;
         request->stage = HF_STAGE_RUN;
-        request->held = request->bound = request->unconfirmed = false;
+        request->deferred_commit = request->bound = request->unconfirmed = false;
     }
-    request->fate = HF_FATE_NONE;
+    request->tx_status = HF_TX_NONE;
     request->flags &= (uint16_t) ~(HF_REQUEST_ROWS_LOST | HF_REQUEST_GRACE);
     request->error = (hf_error){ 0 };
 }
@@ -113,7 +113,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     }
 }
 
-static HF_RARE void unlink_queued(hf_pool *pool, hf_request *request) {
+static HF_COLD void unlink_queued(hf_pool *pool, hf_request *request) {
     hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
     request->flags &= (uint16_t)~HF_REQUEST_WAITING;
     pool->n_queued--;
@@ -146,9 +146,9 @@ void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
 }
 
 /* A request's deadline has passed, or it was cancelled, while it waits for a connection. */
-static HF_RARE void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
+static HF_COLD void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
     /* "Timed out in the queue" tells little: the message says why there is no connection. */
-    if (HF_WITH_WORDS && error->code == HF_ERR_TIMEOUT && pool->n_up == 0 &&
+    if (HF_WITH_MESSAGES && error->code == HF_ERR_TIMEOUT && pool->n_up == 0 &&
         pool->last_error.code != HF_OK) {
         char why[HF_MESSAGE_BYTES];
         hf_error_text(&pool->last_error, why, sizeof why);

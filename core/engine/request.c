@@ -84,7 +84,7 @@ bool hf_request_in_flight(const hf_request *request) {
 }
 
 bool hf_request_commits_later(const hf_request *request) {
-    return hf_is_held(request);
+    return hf_commit_is_deferred(request);
 }
 
 bool hf_fields_get(const hf_fields *fields, hf_field field, hf_value *value) {

@@ -46,7 +46,7 @@ static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
     return hf_request_past(request) | (enough ? (uint32_t)HF_FACT_ASKED_ENOUGH : 0) |
            (request->attempts == 0 ? (uint32_t)HF_FACT_EARLIER_RUN : 0) |
            (hf_request_must_end(pool, request) ? (uint32_t)HF_FACT_MUST_END : 0) |
-           (hf_request_may_retry(pool, request) ? 0 : (uint32_t)HF_FACT_SPENT);
+           (hf_request_may_retry(pool, request) ? 0 : (uint32_t)HF_FACT_RETRIES_USED_UP);
 }
 
 /* The server's answer settles that the COMMIT's fate cannot be known. */
@@ -141,10 +141,11 @@ static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, h
 }
 
 /* The request ends as UNKNOWN: fate or *why says why nobody can tell what became of its COMMIT. */
-static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const hf_error *why) {
+static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status fate,
+                        const hf_error *why) {
     hf_pool *pool = conn->pool;
     switch (fate) {
-    case HF_FATE_NONE:
+    case HF_TX_NONE:
         if (hf_classify_question(why) == HF_CLASS_PERMANENT) {
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, why);
         } else {
@@ -152,19 +153,19 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const 
                         why->code == HF_OK ? "the question was not answered" : why->message);
         }
         break;
-    case HF_FATE_RUNNING:
+    case HF_TX_RUNNING:
         out_of_time(conn, request,
                     request->flags & HF_REQUEST_HANGS ? "its commit waits for a synchronous standby"
                                                       : "it is still in progress");
         break;
-    case HF_FATE_STANDBY: out_of_time(conn, request, "no primary was found"); break;
-    case HF_FATE_OTHER:
+    case HF_TX_STANDBY: out_of_time(conn, request, "no primary was found"); break;
+    case HF_TX_OTHER:
         unresolved(pool, request, "the server was restarted since, or is another one");
         break;
-    case HF_FATE_COMMITTED:
-    case HF_FATE_ABORTED:
-    case HF_FATE_FORGOTTEN:
-    case HF_FATE_WRITABLE:
+    case HF_TX_COMMITTED:
+    case HF_TX_ABORTED:
+    case HF_TX_FORGOTTEN:
+    case HF_TX_WRITABLE:
         unresolved(pool, request, "the server does not remember the transaction");
         break;
     }
@@ -172,7 +173,7 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_fate fate, const 
 
 /* The question about the COMMIT was answered, or refused. */
 static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
-    const hf_fate fate = (hf_fate)request->fate;
+    const hf_tx_status fate = (hf_tx_status)request->tx_status;
     if (verdict.action == HF_ACTION_ASK_LATER) {
         hf_request_wait(conn->pool, request, delay_of(conn->pool));
     } else if (verdict.action != HF_ACTION_END) {
@@ -182,16 +183,16 @@ static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict,
     } else {
         end_unknown(conn, request, fate, why);
     }
-    if (fate == HF_FATE_STANDBY) { /* also when the request ended: the connection goes */
+    if (fate == HF_TX_STANDBY) { /* also when the request ended: the connection goes */
         hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
     }
 }
 
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
-    const hf_fate fate = (hf_fate)request->fate;
+    const hf_tx_status fate = (hf_tx_status)request->tx_status;
     const bool role = request->stage == HF_STAGE_ROLE;
-    if (fate == HF_FATE_RUNNING && !role) {
+    if (fate == HF_TX_RUNNING && !role) {
         in_progress(pool, request);
     }
     const hf_verdict verdict = hf_verdict_of_question(
@@ -208,8 +209,8 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) {
     hf_pool *pool = conn->pool;
     const hf_verdict verdict =
-        hf_verdict_of_question(HF_ENDING_LOST, HF_CLASS_NONE, (hf_stage)request->stage,
-                               HF_FATE_NONE, facts_of(pool, request));
+        hf_verdict_of_question(HF_ENDING_LOST, HF_CLASS_NONE, (hf_stage)request->stage, HF_TX_NONE,
+                               facts_of(pool, request));
     if (verdict.action != HF_ACTION_END) {
         return true;
     }
@@ -221,12 +222,12 @@ bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) 
     return false;
 }
 
-void hf_resolve_held(hf_conn *conn, hf_request *request) {
+void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     /* A CancelRequest that is out might hit the COMMIT, and end its wait for a synchronous standby. */
     const bool fine = request->error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                       !hf_request_must_end(pool, request) && !hf_cancel_pending(conn) &&
-                      conn->exposed == 0;
+                      conn->n_cancel_may_hit == 0;
     request->stage = fine ? HF_STAGE_COMMIT : HF_STAGE_ROLLBACK;
     request->commit_at = pool->now;
     if (fine && request->on_commit) {

@@ -19,7 +19,7 @@
 #include "internal.h"
 
 /* The held request has run, and its transaction is open: sends the COMMIT, or a ROLLBACK if it must not commit. */
-void hf_resolve_held(hf_conn *conn, hf_request *request);
+void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
 /* The ROLLBACK in place of the COMMIT was answered, or lost with its connection: the request ends, or has another try.
  * roll_back_lost: true, the request is to go to the queue's head. */
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);

@@ -42,7 +42,7 @@ uint32_t hf_pool_lost(hf_conn *conn) {
     return delay;
 }
 
-bool hf_pool_passwords_spent(const hf_pool *pool) {
+bool hf_pool_passwords_used_up(const hf_pool *pool) {
     return !pool->password_good && pool->passwords > pool->config->connect_retries;
 }
 
@@ -52,14 +52,14 @@ bool hf_pool_may_dial(hf_conn *conn) {
         return false;
     }
     if (HF_CONNS_MAX > 1 && !hf_pool_in_outage(pool)) {
-        return !pool->extra_refused && !hf_pool_passwords_spent(pool);
+        return !pool->extra_refused && !hf_pool_passwords_used_up(pool);
     }
     hf_outage_begin(&pool->outage, pool->now);
     return HF_CONNS_MAX == 1 || hf_outage_may_dial(&pool->outage, conn->index);
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
-    if (hf_pool_passwords_spent(pool)) {
+    if (hf_pool_passwords_used_up(pool)) {
         return false;
     }
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {

@@ -21,7 +21,7 @@ bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn);
 void hf_pool_logged_in(hf_pool *pool);
 /* Has a password been sent as often as connect_retries allows, and no server said that it is right? A server that
  * refuses without a reason then locks no account. */
-bool hf_pool_passwords_spent(const hf_pool *pool);
+bool hf_pool_passwords_used_up(const hf_pool *pool);
 /* A random part of the jitter, in ms: 0 up to jitter_percent of retry_delay. */
 uint32_t hf_pool_spread(hf_pool *pool);
 

@@ -3,7 +3,7 @@
 #include "queue.h"
 
 /* A request that can never be sent ends with the driver's reason, or with code if there is none. */
-static HF_RARE void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
+static HF_COLD void unsendable(hf_conn *conn, hf_request *request, hf_err code) {
     hf_error *error = &conn->io.error;
     if (error->code == HF_OK) {
         hf_error_set(error, code, HF_PHASE_QUERY, NULL);

@@ -12,7 +12,7 @@ static inline void hf_flight_clock(hf_conn *conn) {
     uint32_t ms = conn->pool->config->request_timeout_ms;
     bool none = conn->n_flight == 0 || ms == 0 || ms == HF_FOREVER;
     conn->attempt_deadline = none ? HF_NEVER : conn->pool->now + ms;
-    conn->spared = false;
+    conn->deadline_extended = false;
 }
 /* Takes the oldest request out of flight. The flight must not be empty. */
 static inline hf_request *hf_flight_take(hf_conn *conn) {

@@ -73,7 +73,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
         return;
     }
     hf_limit limit = hf_outage_given_up(&pool->outage, pool->config, pool->now);
-    if (hf_pool_passwords_spent(pool)) {
+    if (hf_pool_passwords_used_up(pool)) {
         limit = HF_LIMIT_CONNECT_RETRIES;
     }
     if (limit == HF_LIMIT_NONE) {
@@ -81,7 +81,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
     }
     /* last_error stays the reason; the code and the limit say that there is no further try. */
     hf_error *error = &pool->last_error;
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         reason_as_message(error);
     }
     error->code = HF_ERR_OUTAGE;
@@ -125,7 +125,7 @@ static void suspect(hf_conn *conn) {
     }
 }
 
-void hf_pool_suspect(hf_pool *pool, const hf_conn *except) {
+void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (&pool->conns[i] != except) {
             suspect(&pool->conns[i]);
@@ -158,7 +158,7 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     step(conn, event, error);
     hf_flight_lost(conn, error);
     if (HF_CONNS_MAX > 1 && was_up) {
-        hf_pool_suspect(pool, conn);
+        hf_pool_probe_idle(pool, conn);
     }
     hf_pool_check_give_up(pool);
 }
@@ -242,7 +242,7 @@ static void up(hf_conn *conn) {
 }
 
 /* Acts on what became of the connection in a step of its work. */
-static HF_RARE void apply(hf_conn *conn, hf_turn turn) {
+static HF_COLD void apply(hf_conn *conn, hf_turn turn) {
     switch (turn) {
     case HF_TURN_UP: up(conn); break;
     case HF_TURN_PROBED: step(conn, HF_EV_UP, NULL); break;
@@ -277,7 +277,7 @@ static void exchange(hf_conn *conn) {
 }
 
 /* A write failed. The server's last words may lie unread in the link, and are the better reason. */
-HF_RARE bool hf_conn_write_failed(hf_conn *conn, int code) {
+HF_COLD bool hf_conn_write_failed(hf_conn *conn, int code) {
     hf_error error;
     hf_link_error(conn, &error, code);
     conn->io.tx.start = conn->io.tx.end;

@@ -19,7 +19,7 @@ void hf_conn_cancel(hf_conn *conn);
 /* Wakes an idle connection that may dial. */
 void hf_conn_want(hf_conn *conn);
 /* A write failed (code: an hf_err): reads the server's last words, then the connection is lost. Always false. */
-HF_RARE bool hf_conn_write_failed(hf_conn *conn, int code);
+HF_COLD bool hf_conn_write_failed(hf_conn *conn, int code);
 /* Writes tx to the link. False: the link failed, and the connection was lost. */
 static inline bool hf_conn_flush(hf_conn *conn) {
     const int err = hf_conn_write(conn);
@@ -30,7 +30,7 @@ void hf_conn_close(hf_conn *conn);
 /* Ends everything the connection holds, at once: the pool's close_deadline has passed. */
 void hf_conn_abort(hf_conn *conn);
 /* The server may be gone: idle connections, all but `except`, are probed before they are used. */
-void hf_pool_suspect(hf_pool *pool, const hf_conn *except);
+void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except);
 /* Gives the outage up if connect_retries, max_outage or a refusal says so: queued requests end with last_error. */
 void hf_pool_check_give_up(hf_pool *pool);
 

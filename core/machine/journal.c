@@ -32,7 +32,7 @@ static void write_why(hf_writer *writer, const hf_transition *transition) {
         hf_write_text(writer, hf_event_name((hf_event)transition->event));
         return;
     }
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         hf_write_text(writer, hf_err_text(transition->code));
         hf_write_text(writer, " ");
     }

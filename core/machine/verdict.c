@@ -12,8 +12,8 @@ static hf_effect effect_of(hf_ending ending, hf_class class, hf_stage stage, uin
         const bool doubtful = (facts & HF_FACT_CANCEL_OUT) && !(facts & HF_FACT_READ_ONLY);
         return doubtful ? HF_EFFECT_OPEN : HF_EFFECT_DONE;
     }
-    if ((facts & HF_FACT_READ_ONLY) ||
-        (HF_WITH_RESOLVE && (facts & HF_FACT_HELD) && (stage == HF_STAGE_RUN || !sent))) {
+    if ((facts & HF_FACT_READ_ONLY) || (HF_WITH_RESOLVE && (facts & HF_FACT_COMMIT_DEFERRED) &&
+                                        (stage == HF_STAGE_RUN || !sent))) {
         return HF_EFFECT_NONE;
     }
     if (ending == HF_ENDING_LOST) {
@@ -45,7 +45,7 @@ static hf_verdict try_again(hf_action action, uint32_t facts) {
     const uint32_t bound = action == HF_ACTION_ASK_LATER   ? (uint32_t)HF_FACT_ASKED_ENOUGH
                            : action >= HF_ACTION_WAIT_FREE ? (uint32_t)HF_FACT_GIVEN_UP
                            : action >= HF_ACTION_FREE      ? 0u
-                           : action >= HF_ACTION_AGAIN     ? (uint32_t)HF_FACT_SPENT
+                           : action >= HF_ACTION_AGAIN     ? (uint32_t)HF_FACT_RETRIES_USED_UP
                                                            : 0u;
 
     if (facts & (HF_FACT_MUST_END | bound)) {
@@ -188,50 +188,50 @@ static hf_verdict not_applied(uint32_t facts) {
     return try_again(HF_ACTION_AGAIN, (facts & ~(uint32_t)HF_FACT_MAYBE_RAN) | HF_FACT_RAN);
 }
 
-static hf_verdict of_commit(hf_ending ending, hf_class class, hf_fate fate, uint32_t facts) {
+static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status fate, uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
     if (ending == HF_ENDING_LOST) {
         return ask_again(HF_ACTION_ASK, facts);
     }
     switch (fate) {
-    case HF_FATE_COMMITTED: return end(HF_OUTCOME_OK);
-    case HF_FATE_ABORTED: return not_applied(facts);
-    case HF_FATE_RUNNING: return ask_again(HF_ACTION_ASK_LATER, facts);
-    case HF_FATE_NONE:
+    case HF_TX_COMMITTED: return end(HF_OUTCOME_OK);
+    case HF_TX_ABORTED: return not_applied(facts);
+    case HF_TX_RUNNING: return ask_again(HF_ACTION_ASK_LATER, facts);
+    case HF_TX_NONE:
         if (class != HF_CLASS_PERMANENT) {
             verdict = ask_again(HF_ACTION_ASK_LATER, facts);
             verdict.leave = class == HF_CLASS_CONNECTION;
         }
         break;
-    case HF_FATE_STANDBY:
+    case HF_TX_STANDBY:
         verdict = ask_again(HF_ACTION_ASK_LATER, facts);
         verdict.leave = true;
         break;
-    case HF_FATE_OTHER:
-    case HF_FATE_FORGOTTEN:
-    case HF_FATE_WRITABLE: break;
+    case HF_TX_OTHER:
+    case HF_TX_FORGOTTEN:
+    case HF_TX_WRITABLE: break;
     }
     return verdict;
 }
 
-static hf_verdict of_role(hf_ending ending, hf_class class, hf_fate fate, uint32_t facts) {
+static hf_verdict of_role(hf_ending ending, hf_class class, hf_tx_status fate, uint32_t facts) {
     if (facts & HF_FACT_MUST_END) {
         return end(hf_verdict_unsent(facts));
     }
     if (ending == HF_ENDING_LOST) {
         return (hf_verdict){ .action = HF_ACTION_ROLE };
     }
-    if (fate == HF_FATE_STANDBY) {
+    if (fate == HF_TX_STANDBY) {
         return (hf_verdict){ .action = HF_ACTION_LEAVE, .leave = true };
     }
     /* A server that will never say is taken at its word once; else the next 25006 brings the next question. */
-    const bool known = fate == HF_FATE_WRITABLE || class == HF_CLASS_PERMANENT;
+    const bool known = fate == HF_TX_WRITABLE || class == HF_CLASS_PERMANENT;
     return (hf_verdict){ .action = known ? HF_ACTION_FREE : HF_ACTION_ASK_LATER };
 }
 
-hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage, hf_fate fate,
-                                  uint32_t facts) {
+hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
+                                  hf_tx_status fate, uint32_t facts) {
     return stage == HF_STAGE_ROLE ? of_role(ending, class, fate, facts)
                                   : of_commit(ending, class, fate, facts);
 }
@@ -239,7 +239,7 @@ hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage sta
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts) {
     const bool may = for_time && !(facts & HF_FACT_MUST_END);
 
-    if (!may || (ending == HF_ENDING_LOST && (facts & HF_FACT_SPENT))) {
+    if (!may || (ending == HF_ENDING_LOST && (facts & HF_FACT_RETRIES_USED_UP))) {
         return end(HF_OUTCOME_FAILED); /* nothing was committed */
     }
     return try_again(HF_ACTION_AGAIN, facts | HF_FACT_RAN);

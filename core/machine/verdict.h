@@ -24,15 +24,15 @@ enum {
     HF_FACT_RAN = 1 << 1,      /* part of the attempt was executed, or may have been */
     HF_FACT_BOUND = 1 << 2,    /* the ErrorResponse came after BindComplete … */
     HF_FACT_COMPLETE = 1 << 3, /* … after the last CommandComplete */
-    HF_FACT_HELD = 1 << 4,     /* the transaction's COMMIT is a flight of its own */
+    HF_FACT_COMMIT_DEFERRED = 1 << 4, /* the transaction's COMMIT is a flight of its own */
     /* The request. */
     HF_FACT_SELF_COMMITS = 1 << 5, /* CALL, VACUUM …: effects before its transaction's COMMIT */
     HF_FACT_MAYBE_RAN = 1 << 6,    /* an earlier attempt may have had an effect */
     HF_FACT_RAN_BEFORE = 1 << 7,   /* an earlier attempt was executed, without effect */
     HF_FACT_MUST_END = 1 << 8,     /* cancelled, out of time, or the pool closes: not again */
-    HF_FACT_SPENT = 1 << 9,        /* max_retries re-sends were counted */
-    HF_FACT_PATIENT = 1 << 10,     /* wait_passing: waits for locks, outlives one foreign cancel */
-    HF_FACT_REPREPARED = 1 << 11,  /* the one re-prepare was spent */
+    HF_FACT_RETRIES_USED_UP = 1 << 9, /* max_retries re-sends were counted */
+    HF_FACT_PATIENT = 1 << 10,    /* wait_passing: waits for locks, outlives one foreign cancel */
+    HF_FACT_REPREPARED = 1 << 11, /* the one re-prepare was spent */
     /* The session and the server. */
     HF_FACT_READ_ONLY = 1 << 12,  /* the database keeps our session read-only: writes are refused */
     HF_FACT_CANCEL_OUT = 1 << 13, /* a CancelRequest of ours went out and may have hit */
@@ -80,8 +80,8 @@ hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_
 /* The verdict on a question about a COMMIT (stage ASK), or about the server's role (ROLE). fate: the answer. OK
  * without a fate: an answer that made no sense. ERROR: the question was refused; class is hf_classify_question()'s.
  * LOST: the connection was lost. */
-hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage, hf_fate fate,
-                                  uint32_t facts);
+hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
+                                  hf_tx_status fate, uint32_t facts);
 
 /* The verdict when the ROLLBACK in place of a held request's COMMIT was answered (OK), or lost. for_time: the ROLLBACK
  * was sent because a time-out or a cancel cut the attempt short, so that another one may help. */

@@ -7,7 +7,7 @@
 /* A message may be one of several answers: the one that is due (session->todo) is meant. Its bit is taken away, then
  * the answer is dealt with. */
 
-static hf_news out_of_place(hf_io *io, uint8_t type) {
+static hf_driver_event out_of_place(hf_io *io, uint8_t type) {
     return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
 }
 
@@ -22,33 +22,33 @@ static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request
 }
 
 /* CloseComplete, one for each old statement that the flight closes, before any other answer. */
-static hf_news closed(hf_pg_session *session, const hf_request *request) {
+static hf_driver_event closed(hf_pg_session *session, const hf_request *request) {
     if (session->closes == 0) {
         session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
     }
     if (--session->closes > 0) {
         session->todo |= HF_PG_CLOSE; /* another */
     }
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* --- prepared, described, bound -------------------------------------------------------------------- */
 
 /* ParseComplete. */
-static hf_news parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+static hf_driver_event parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
     const uint8_t slot = slot_of(session, io, request);
 
     if (hf_pg_is_slot(slot)) {
         session->entries[slot].flags |= HF_PG_PARSED;
     }
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* COLUMNS, once for each statement. at: squeezed columns. */
-static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
-                            const uint8_t *at) {
+static hf_driver_event tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
+                                    const uint8_t *at) {
     if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
-        return HF_NEWS_MORE;
+        return HF_DRIVER_MORE;
     }
     session->said |= HF_PG_SAID_COLUMNS;
     io->columns.driver = io->config->driver;
@@ -57,12 +57,12 @@ static hf_news tell_columns(hf_pg_session *session, hf_io *io, const hf_request 
     io->columns.column = 0;
     io->columns.n_params = session->n_params;
     io->columns.statement = request->statement;
-    return HF_NEWS_COLUMNS;
+    return HF_DRIVER_COLUMNS;
 }
 
 /* Squeezes a RowDescription, in place, to what hf_columns reads: [name NUL, type's OID]…. Returns the bytes of that, or
  * -1: the message is malformed or not in text format. */
-HF_RARE static int32_t squeeze(uint8_t *body, uint32_t bytes) {
+HF_COLD static int32_t squeeze(uint8_t *body, uint32_t bytes) {
     hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
     uint8_t *out = body;
 
@@ -98,8 +98,8 @@ bool hf_pg_columns_next(hf_columns *columns, hf_column *column) {
 }
 
 /* RowDescription, or NoData. */
-static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *request,
-                         const hf_pg_message *message) {
+static hf_driver_event described(hf_pg_session *session, hf_io *io, const hf_request *request,
+                                 const hf_pg_message *message) {
     const bool any = message->type == 'T';
     uint8_t *columns = io->rx.data + (message->body - io->rx.data);
     int32_t bytes = 0;
@@ -128,26 +128,26 @@ static hf_news described(hf_pg_session *session, hf_io *io, const hf_request *re
         return tell_columns(session, io, request, columns);
     }
     if (!request->on_columns || (session->said & HF_PG_SAID_SKIPPED)) {
-        return HF_NEWS_MORE;
+        return HF_DRIVER_MORE;
     }
     session->said |= HF_PG_SAID_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
               session->n_columns, io->rx.size);
-    return HF_NEWS_SKIPPED;
+    return HF_DRIVER_SKIPPED;
 }
 
 /* ParameterDescription: only the number of parameters is of interest. */
-static hf_news params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+static hf_driver_event params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
     if (message->bytes < 2 || message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
         return out_of_place(io, message->type);
     }
     session->n_params = hf_pg_get16(message->body);
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* BindComplete. */
-static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
+static hf_driver_event bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
     session->n_params = 0; /* the number is told with the columns that came with it, no others */
     if (HF_WITH_PREPARED &&
         session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* a batch's statement, sure by now */
@@ -155,7 +155,7 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
     }
     const uint8_t slot = slot_of(session, io, request);
     if (!hf_pg_is_slot(slot)) {
-        return HF_NEWS_MORE;
+        return HF_DRIVER_MORE;
     }
     const hf_pg_entry *entry = &session->entries[slot];
     if (session->n_columns == HF_PG_COLUMNS_UNKNOWN) {
@@ -163,30 +163,31 @@ static hf_news bound(hf_pg_session *session, hf_io *io, const hf_request *reques
     }
     return entry->flags & HF_PG_KEPT
                ? tell_columns(session, io, request, io->store + entry->at + entry->sql_bytes)
-               : HF_NEWS_MORE;
+               : HF_DRIVER_MORE;
 }
 
 /* --- done, ready ----------------------------------------------------------------------------------- */
 
 /* ERROR, although the server did not report one. The request's ReadyForQuery is still to come. */
-static hf_news own_error(hf_pg_session *session, hf_io *io, const char *sqlstate, const char *why) {
+static hf_driver_event own_error(hf_pg_session *session, hf_io *io, const char *sqlstate,
+                                 const char *why) {
     session->said |= HF_PG_SAID_ERROR;
     hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY, why);
     memcpy(io->error.sqlstate, sqlstate, sizeof io->error.sqlstate);
     io->error.severity = 'E';
     io->fields = (hf_fields){ .driver = io->config->driver };
-    return HF_NEWS_ERROR;
+    return HF_DRIVER_ERROR;
 }
 
 /* Does COMMIT_DONE answer a COMMIT, and not another statement of the driver's own? */
 static bool commits(const hf_request *request) {
     return hf_stage_of(request) == HF_STAGE_COMMIT ||
-           (hf_stage_of(request) == HF_STAGE_RUN && !hf_is_held(request));
+           (hf_stage_of(request) == HF_STAGE_RUN && !hf_commit_is_deferred(request));
 }
 
 /* CommandComplete, a tag that ends in NUL; or EmptyQueryResponse, if the statement's text is empty. */
-static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
-                    const hf_pg_message *message, uint32_t due) {
+static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *request,
+                            const hf_pg_message *message, uint32_t due) {
     const uint8_t *tag = message->body;
     uint32_t bytes = message->bytes;
 
@@ -201,28 +202,28 @@ static hf_news done(hf_pg_session *session, hf_io *io, hf_request *request,
     } else if (due == HF_PG_COMMIT_DONE && commits(request) &&
                (bytes != strlen("COMMIT") || memcmp(tag, "COMMIT", bytes) != 0)) {
         return own_error(session, io, "25P02",
-                         HF_WORDS("COMMIT was answered by ROLLBACK: nothing was done"));
+                         HF_MESSAGE("COMMIT was answered by ROLLBACK: nothing was done"));
     } else if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
         session->todo = hf_pg_next(request);
     }
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
-hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
+hf_driver_event hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
     static const struct {
         const char *words;
-        uint8_t fate;
-    } fates[] = { { "committed", HF_FATE_COMMITTED }, { "aborted", HF_FATE_ABORTED },
-                  { "in progress", HF_FATE_RUNNING }, { "standby", HF_FATE_STANDBY },
-                  { "writable", HF_FATE_WRITABLE },   { "other", HF_FATE_OTHER } };
+        uint8_t tx_status;
+    } statuses[] = { { "committed", HF_TX_COMMITTED }, { "aborted", HF_TX_ABORTED },
+                     { "in progress", HF_TX_RUNNING }, { "standby", HF_TX_STANDBY },
+                     { "writable", HF_TX_WRITABLE },   { "other", HF_TX_OTHER } };
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
     const bool one = hf_pg_read16(&body) == 1;
     const uint32_t bytes = hf_pg_read32(&body);
 
     if (hf_stage_of(request) == HF_STAGE_ASK && one && bytes == UINT32_MAX &&
         hf_pg_read_whole(&body)) {
-        request->fate = HF_FATE_FORGOTTEN;
-        return HF_NEWS_MORE;
+        request->tx_status = HF_TX_FORGOTTEN;
+        return HF_DRIVER_MORE;
     }
     if (!one || message->cut || bytes != (uint64_t)(body.end - body.at) || bytes == 0 ||
         bytes >= HF_TICKET_BYTES || memchr(body.at, 0, bytes)) {
@@ -232,20 +233,20 @@ hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *messa
     if (hf_stage_of(request) == HF_STAGE_RUN) {
         memcpy(request->ticket, body.at, bytes);
         request->ticket[bytes] = 0;
-        return HF_NEWS_MORE;
+        return HF_DRIVER_MORE;
     }
-    request->fate = HF_FATE_FORGOTTEN;
-    for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
-        if (strlen(fates[i].words) == bytes && memcmp(fates[i].words, body.at, bytes) == 0) {
-            request->fate = fates[i].fate;
+    request->tx_status = HF_TX_FORGOTTEN;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        if (strlen(statuses[i].words) == bytes && memcmp(statuses[i].words, body.at, bytes) == 0) {
+            request->tx_status = statuses[i].tx_status;
         }
     }
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* READY: the oldest request is over. left_open: the request left a transaction open, which is rolled back. */
-static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *request,
-                      bool left_open) {
+static hf_driver_event finish(hf_pg_session *session, hf_io *io, const hf_request *request,
+                              bool left_open) {
     if (left_open && !(session->said & HF_PG_SAID_ERROR)) {
         hf_error_set(&io->error, HF_ERR_OPEN_TRANSACTION, HF_PHASE_QUERY, NULL);
     }
@@ -253,12 +254,12 @@ static hf_news finish(hf_pg_session *session, hf_io *io, const hf_request *reque
     if (session->rolling_back && session->before_rollback > 0) {
         session->before_rollback--;
     }
-    return HF_NEWS_READY;
+    return HF_DRIVER_READY;
 }
 
 /* Sends a ROLLBACK, because the oldest request left a transaction open, before any other request is sent. Requests that
  * are in flight already come before it, and run inside the transaction. */
-static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *request) {
+static hf_driver_event roll_back(hf_pg_session *session, hf_io *io, const hf_request *request) {
     static const char rollback[HF_PG_ROLLBACK_BYTES] = "Q\0\0\0\x0dROLLBACK";
 
     if (!hf_pg_append(io, rollback, sizeof rollback)) {
@@ -275,27 +276,29 @@ static hf_news roll_back(hf_pg_session *session, hf_io *io, const hf_request *re
     session->before_rollback = 0;
     session->holds_ready = true;
     session->todo = 0; /* the answer to ROLLBACK is due next */
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* ERROR 40001: the request ran inside a transaction that an earlier request left open, and is undone with it. */
-static hf_news undone(hf_pg_session *session, hf_io *io) {
+static hf_driver_event undone(hf_pg_session *session, hf_io *io) {
     session->todo = HF_PG_SYNC;
     return own_error(
         session, io, "40001",
-        HF_WORDS("rolled back with the transaction that an earlier statement left open"));
+        HF_MESSAGE("rolled back with the transaction that an earlier statement left open"));
 }
 
 /* HELD: a held request is done but for its COMMIT. If no transaction is open any more nobody knows what took effect. */
-static hf_news held(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
+static hf_driver_event held(hf_pg_session *session, hf_io *io, hf_request *request,
+                            uint8_t status) {
     if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
-        request->held = status != 'I';
+        request->deferred_commit = status != 'I';
         return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
     }
-    return HF_NEWS_HELD;
+    return HF_DRIVER_BEFORE_COMMIT;
 }
 
-hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status) {
+hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request,
+                                   uint8_t status) {
     const bool idle = status == 'I';
     const bool ours = session->rolling_back && session->before_rollback == 0; /* ROLLBACK's own */
 
@@ -307,7 +310,7 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
     if (ours) {
         session->rolling_back = false;
         if (!session->holds_ready || !request) {
-            return HF_NEWS_MORE;
+            return HF_DRIVER_MORE;
         }
         session->holds_ready = false;
         return finish(session, io, request, true);
@@ -315,7 +318,7 @@ hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *reques
     if (!request) {
         return out_of_place(io, 'Z');
     }
-    if (hf_is_held(request) && hf_stage_of(request) == HF_STAGE_RUN &&
+    if (hf_commit_is_deferred(request) && hf_stage_of(request) == HF_STAGE_RUN &&
         !(session->said & HF_PG_SAID_ERROR)) {
         return held(session, io, request, status);
     }
@@ -353,25 +356,26 @@ static void name_changed_plan(hf_io *io) {
 }
 
 /* ErrorResponse. */
-static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
-                     const hf_pg_message *message, hf_phase phase) {
+static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *request,
+                             const hf_pg_message *message, hf_phase phase) {
     if (!hf_pg_read_error(io, message, HF_ERR_SERVER, phase)) {
         return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
     }
     const bool ours = session->todo & HF_PG_ROLLBACK; /* it answers the driver's own ROLLBACK */
     if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
         !request) {
-        return HF_NEWS_FATAL;
+        return HF_DRIVER_FATAL;
     }
-    if (hf_is_held(request) && hf_stage_of(request) == HF_STAGE_RUN &&
+    if (hf_commit_is_deferred(request) && hf_stage_of(request) == HF_STAGE_RUN &&
         hf_pg_due(session, HF_PG_OWN) && !(session->said & HF_PG_SAID_ERROR) &&
         gives_no_tickets(&io->error)) {
         io->ticketless = true;
-        request->fate = HF_FATE_ABORTED; /* rolled back; the request runs again, without a ticket */
+        request->tx_status =
+            HF_TX_ABORTED; /* rolled back; the request runs again, without a ticket */
         session->said |= HF_PG_SAID_ERROR;
     }
     if (hf_stage_of(request) == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
-        request->fate = HF_FATE_ABORTED; /* "in the future": the number was never given out */
+        request->tx_status = HF_TX_ABORTED; /* "in the future": the number was never given out */
         session->said |= HF_PG_SAID_ERROR;
     }
     request->bound = !request->prepare_only && !(session->todo & HF_PG_BIND);
@@ -382,7 +386,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
     }
     session->todo = HF_PG_SYNC;
     if (session->said & HF_PG_SAID_ERROR) {
-        return HF_NEWS_MORE; /* the first one is the reason */
+        return HF_DRIVER_MORE; /* the first one is the reason */
     }
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
         return undone(session, io); /* an earlier request's transaction has failed */
@@ -391,7 +395,7 @@ static hf_news error(hf_pg_session *session, hf_io *io, hf_request *request,
         name_changed_plan(io);
     }
     session->said |= HF_PG_SAID_ERROR;
-    return HF_NEWS_ERROR;
+    return HF_DRIVER_ERROR;
 }
 
 /* The answers that a message of this type may be. */
@@ -416,8 +420,8 @@ static uint32_t answers_of(uint8_t type) {
     return 0;
 }
 
-hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
-                     const hf_pg_message *message) {
+hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
+                             const hf_pg_message *message) {
     const hf_phase phase = request            ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
@@ -452,6 +456,6 @@ hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
     case HF_PG_BEGIN_DONE:
     case HF_PG_ROWS:
     case HF_PG_COMMIT_DONE: return done(session, io, request, message, due);
-    default: return HF_NEWS_MORE;
+    default: return HF_DRIVER_MORE;
     }
 }

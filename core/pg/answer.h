@@ -89,12 +89,13 @@ static inline void hf_pg_skip_maybe(hf_pg_session *session) {
 
 /* ReadyForQuery, with its transaction status. If session->todo is not 0 afterwards the message was not taken in: it is
  * to be read once more, after the news. */
-hf_news hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t status);
+hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request,
+                                   uint8_t status);
 /* Any other message but DataRow. */
-hf_news hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
-                     const hf_pg_message *message);
+hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
+                             const hf_pg_message *message);
 /* A DataRow of the driver's own statement: a ticket, or what became of one. It goes into the request. */
-hf_news hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message);
+hf_driver_event hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message);
 /* hf_driver.columns_next. */
 bool hf_pg_columns_next(hf_columns *columns, hf_column *column);
 

@@ -12,12 +12,12 @@
 /* --- feed ------------------------------------------------------------------------------------------ */
 
 /* The usual message is one more row, whole in rx. */
-static hf_news feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
+static hf_driver_event feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     hf_pg_session *session = hf_pg_of(opaque);
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
 
-    if (HF_WITH_SHORTCUTS && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual &&
+    if (HF_WITH_FAST_PATHS && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual &&
         oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
         if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {
@@ -114,7 +114,7 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
     if (tx->start == tx->end) {
         tx->start = tx->end = 0;
     }
-    if (HF_WITH_SHORTCUTS && is_usual(session, io, request) &&
+    if (HF_WITH_FAST_PATHS && is_usual(session, io, request) &&
         (hf_pg_keeps(request) ? submit_kept(session, io, request)
                               : submit_afresh(session, io, request))) {
         return 1;

@@ -25,8 +25,8 @@ typedef struct encoder {
     bool changes;      /* prepared statements may mean something else behind this flight */
 } encoder;
 
-HF_RARE static int refuse(hf_io *io, hf_err code, const char *why) {
-    hf_error_set(&io->error, code, HF_PHASE_QUERY, HF_WITH_WORDS ? why : NULL);
+HF_COLD static int refuse(hf_io *io, hf_err code, const char *why) {
+    hf_error_set(&io->error, code, HF_PHASE_QUERY, HF_WITH_MESSAGES ? why : NULL);
     return code;
 }
 
@@ -96,7 +96,7 @@ static void put_named(encoder *out, const char *first, uint32_t number) {
 static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint16_t n_values) {
     uint8_t counts[4] = { 0 }; /* all parameters are text */
 
-    if (HF_WITH_SHORTCUTS && number != 0 && fits(out, HF_PG_BIND_BYTES_MAX)) {
+    if (HF_WITH_FAST_PATHS && number != 0 && fits(out, HF_PG_BIND_BYTES_MAX)) {
         uint8_t *start = out->start + out->bytes;
         uint8_t *at = hf_pg_write_name(hf_pg_begin_bind(start), out->session, number);
         at = hf_pg_write_values(start, at, out->room - out->bytes - HF_PG_BIND_BYTES_MAX, values,
@@ -119,12 +119,12 @@ static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint1
         }
         if (value->bytes > INT32_MAX) {
             return refuse(out->io, HF_ERR_TOO_LARGE,
-                          HF_WORDS("a parameter is larger than PostgreSQL takes"));
+                          HF_MESSAGE("a parameter is larger than PostgreSQL takes"));
         }
         if (memchr(value->data, 0, value->bytes)) {
             return refuse(
                 out->io, HF_ERR_ARGUMENT,
-                HF_WORDS("a parameter has a NUL character in it: PostgreSQL has no such text"));
+                HF_MESSAGE("a parameter has a NUL character in it: PostgreSQL has no such text"));
         }
         put(out, value->data, value->bytes);
     }
@@ -206,7 +206,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
 
     if (!sql || (statement->n_params > 0 && !statement->params)) {
         return refuse(out->io, HF_ERR_ARGUMENT,
-                      HF_WORDS("a statement without text, or without its parameters"));
+                      HF_MESSAGE("a statement without text, or without its parameters"));
     }
     uint8_t slot = HF_WITH_PREPARED && sql == out->sql ? out->slot
                    : !hf_pg_keeps(request)             ? HF_PG_NO_SLOT
@@ -249,7 +249,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const hf_statement only = { .sql = request->sql,
                                 .params = request->params,
                                 .n_params = request->n_params };
-    const bool batch = hf_is_batch(request), held = hf_is_held(request),
+    const bool batch = hf_is_batch(request), held = hf_commit_is_deferred(request),
                wrap = hf_pg_wraps(out->io);
     const bool around = batch || held || (wrap && !request->prepare_only);
     uint32_t todo = 0;
@@ -329,7 +329,7 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
         session->in_flight++;
     }
     session->said = 0;
-    request->fate = HF_FATE_NONE;
+    request->tx_status = HF_TX_NONE;
     hf_pg_append_flight(io, request, out.bytes, out.executed, HF_PG_OWN | HF_PG_SYNC,
                         HF_PG_COLUMNS_UNKNOWN);
     return 1;
@@ -347,12 +347,12 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         closes = session->n_closing;
     }
     if (HF_WITH_RESOLVE) {
-        request->held = hf_resolves(request) && !request->prepare_only && !io->ticketless &&
-                        !hf_pg_self_commits(request);
+        request->deferred_commit = hf_resolves(request) && !request->prepare_only &&
+                                   !io->ticketless && !hf_pg_self_commits(request);
         request->ticket[0] = 0;
     }
     if (hf_is_batch(request) && (request->prepare_only || !request->batch)) {
-        return refuse(io, HF_ERR_ARGUMENT, HF_WORDS("a batch cannot be prepared only"));
+        return refuse(io, HF_ERR_ARGUMENT, HF_MESSAGE("a batch cannot be prepared only"));
     }
     for (;; closes = 0) {
         encoder_start(&out, session, io, HF_PG_TX_RESERVE);

@@ -17,25 +17,25 @@ static void settle(hf_pg_session *session) {
 /* --- rows ------------------------------------------------------------------------------------------ */
 
 /* Reports a row that rx cannot hold, the first of its request: the request fails, the connection stays. */
-static hf_news skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
+static hf_driver_event skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
     if (session->said & HF_PG_SAID_SKIPPED) {
-        return HF_NEWS_MORE;
+        return HF_DRIVER_MORE;
     }
     session->said |= HF_PG_SAID_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "a row of %u bytes; the receive buffer (rx_bytes) has %u", size, io->rx.size);
-    return HF_NEWS_SKIPPED;
+    return HF_DRIVER_SKIPPED;
 }
 
 /* Is one row to come from the driver's own statement? */
 static bool awaits_own(const hf_request *request) {
     return hf_stage_of(request) == HF_STAGE_RUN
-               ? hf_is_held(request) && request->ticket[0] == 0
-               : hf_asks(request) && hf_fate_of(request) == HF_FATE_NONE;
+               ? hf_commit_is_deferred(request) && request->ticket[0] == 0
+               : hf_asks(request) && hf_tx_status_of(request) == HF_TX_NONE;
 }
 
-static hf_news any_row(hf_pg_session *session, hf_io *io, hf_request *request,
-                       const hf_pg_message *message) {
+static hf_driver_event any_row(hf_pg_session *session, hf_io *io, hf_request *request,
+                               const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
     if (request && hf_pg_is_due(session, HF_PG_COMMIT_DONE) && awaits_own(request)) {
         return hf_pg_own_row(io, request, message);
@@ -54,14 +54,15 @@ static hf_news any_row(hf_pg_session *session, hf_io *io, hf_request *request,
 
 /* --- feed ------------------------------------------------------------------------------------------ */
 
-static hf_news any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest, uint8_t status) {
+static hf_driver_event any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest,
+                                 uint8_t status) {
     if (session->probing && session->todo == 0) {
         session->probing = false;
-        return status == 'I' ? HF_NEWS_PROBED
+        return status == 'I' ? HF_DRIVER_PROBED
                              : hf_pg_broken(io, HF_PHASE_PROBE,
                                             "a transaction is open that nobody began", 0, 0);
     }
-    hf_news news = hf_pg_answer_ready(session, io, oldest, status);
+    hf_driver_event news = hf_pg_answer_ready(session, io, oldest, status);
     if (session->todo != 0) {
         io->rx.start -= HF_PG_HEADER_BYTES + 1; /* ReadyForQuery is read once more, for READY */
     }
@@ -78,20 +79,20 @@ static void take_up(hf_pg_session *session, const hf_request *oldest) {
 }
 
 /* Takes messages of any kind, whole or not, up to the first news. */
-static hf_news any_message(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+static hf_driver_event any_message(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     const hf_phase phase = oldest             ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
-    hf_news news = HF_NEWS_MORE;
+    hf_driver_event news = HF_DRIVER_MORE;
     hf_pg_message message;
 
     if (session->mode != HF_PG_RUNNING) {
         return hf_pg_login(session, io);
     }
-    while (news == HF_NEWS_MORE) {
+    while (news == HF_DRIVER_MORE) {
         int got = hf_pg_receive(session, io, phase, &message);
         if (got <= 0) {
-            return got == 0 ? HF_NEWS_MORE : HF_NEWS_BROKEN;
+            return got == 0 ? HF_DRIVER_MORE : HF_DRIVER_BROKEN;
         }
         if (session->todo == 0) {
             take_up(session, oldest);
@@ -107,22 +108,22 @@ static hf_news any_message(hf_pg_session *session, hf_io *io, hf_request *oldest
     return news;
 }
 
-static hf_news feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
-    hf_news news = any_message(session, io, oldest);
+static hf_driver_event feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    hf_driver_event news = any_message(session, io, oldest);
 
     settle(session);
     return news;
 }
 
 /* The messages before `at` have been dealt with. */
-static inline hf_news passed(hf_buffer *rx, const uint8_t *at, hf_news news) {
+static inline hf_driver_event passed(hf_buffer *rx, const uint8_t *at, hf_driver_event news) {
     rx->start = (uint32_t)(at - rx->data);
     return news;
 }
 
 /* Recognises the usual answers one behind the other, those to statements that were prepared before or are parsed
  * afresh. From the first message on that is not usual, not whole or not right, feed_all() judges. */
-static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     static const uint8_t bound[5] = { '2', 0, 0, 0, 4 };
     static const uint8_t parsed_bound[10] = { '1', 0, 0, 0, 4, '2', 0, 0, 0, 4 };
     static const uint8_t idle[6] = { 'Z', 0, 0, 0, 5, 'I' };
@@ -135,14 +136,15 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
     for (uint32_t todo = session->todo;;) {
         const uint32_t there = (uint32_t)(end - at);
         if (there < HF_PG_HEADER_BYTES) {
-            return passed(rx, at, HF_NEWS_MORE);
+            return passed(rx, at, HF_DRIVER_MORE);
         }
         if (todo == HF_PG_SYNC) {
-            if (hf_is_held(oldest) || there < sizeof idle || memcmp(at, idle, sizeof idle) != 0) {
+            if (hf_commit_is_deferred(oldest) || there < sizeof idle ||
+                memcmp(at, idle, sizeof idle) != 0) {
                 break;
             }
             hf_pg_over(session, oldest);
-            return passed(rx, at + sizeof idle, HF_NEWS_READY);
+            return passed(rx, at + sizeof idle, HF_DRIVER_READY);
         }
         if (todo == HF_PG_NEXT_KEPT || (todo == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
                                         session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
@@ -169,7 +171,7 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
         }
         if (*at == 'D' && hf_pg_row_is_good(session, body, length)) {
             hf_pg_row(session, io, oldest, body);
-            return passed(rx, at + 1 + length, HF_NEWS_ROW);
+            return passed(rx, at + 1 + length, HF_DRIVER_ROW);
         }
         /* A short tag may be SET or RESET. */
         if (*at != 'C' || length <= HF_PG_LENGTH_MIN + sizeof "RESET" ||
@@ -180,11 +182,11 @@ static hf_news feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest)
         todo = session->todo;
         at += 1 + length;
     }
-    passed(rx, at, HF_NEWS_MORE);
+    passed(rx, at, HF_DRIVER_MORE);
     return feed_all(session, io, oldest);
 }
 
-hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
-    return !HF_WITH_SHORTCUTS || session->unusual || !oldest ? feed_all(session, io, oldest)
-                                                             : feed_usual(session, io, oldest);
+hf_driver_event hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest) {
+    return !HF_WITH_FAST_PATHS || session->unusual || !oldest ? feed_all(session, io, oldest)
+                                                              : feed_usual(session, io, oldest);
 }

@@ -43,16 +43,16 @@ static inline bool hf_pg_row_is_good(hf_pg_session *session, const uint8_t *body
 }
 
 /* ROW: io->row is on the row's first column. */
-static inline hf_news hf_pg_row(hf_pg_session *session, hf_io *io, const hf_request *request,
-                                const uint8_t *body) {
+static inline hf_driver_event hf_pg_row(hf_pg_session *session, hf_io *io,
+                                        const hf_request *request, const uint8_t *body) {
     io->row.at = io->row.first = body + 2;
     io->row.n_columns = session->n_columns;
     io->row.column = 0;
     io->row.statement = request->statement;
-    return HF_NEWS_ROW;
+    return HF_DRIVER_ROW;
 }
 
 /* hf_driver.feed for any message, usual or not. oldest: the oldest request in flight, or NULL. */
-hf_news hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest);
+hf_driver_event hf_pg_feed_any(hf_pg_session *session, hf_io *io, hf_request *oldest);
 
 #endif

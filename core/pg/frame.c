@@ -69,7 +69,7 @@ static bool is_utf8(const char *encoding) {
     return hf_word_among(names, encoding, strlen(encoding));
 }
 
-static hf_news malformed(hf_io *io, hf_phase phase, const hf_pg_message *message) {
+static hf_driver_event malformed(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     return hf_pg_broken(io, phase, "a malformed message of type %c and %u bytes", message->type,
                         message->bytes);
 }
@@ -88,15 +88,15 @@ static void note_role(hf_io *io, hf_phase phase, const char *name, const char *v
     }
 }
 
-hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
+hf_driver_event hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
 
     if (message->type == 'N') {
-        return hf_pg_read_error(io, message, HF_OK, phase) ? HF_NEWS_NOTICE
+        return hf_pg_read_error(io, message, HF_OK, phase) ? HF_DRIVER_NOTICE
                                                            : malformed(io, phase, message);
     }
     if (message->cut) {
-        return HF_NEWS_MORE; /* a ParameterStatus or NotificationResponse larger than rx is of no use */
+        return HF_DRIVER_MORE; /* a ParameterStatus or NotificationResponse larger than rx is of no use */
     }
     if (message->type == 'A') {
         hf_pg_read32(&body); /* the process that sent it */
@@ -108,10 +108,10 @@ hf_news hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     if (message->type == 'A') {
         io->channel = name;
         io->payload = value;
-        return HF_NEWS_NOTIFY;
+        return HF_DRIVER_NOTIFY;
     }
     note_role(io, phase, name, value);
     return strcmp(name, "client_encoding") != 0 || is_utf8(value)
-               ? HF_NEWS_MORE
+               ? HF_DRIVER_MORE
                : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);
 }

@@ -52,9 +52,9 @@ static unsigned allowed(const hf_io *io) {
     return password_of(io) ? HF_AUTH_SCRAM : HF_AUTH_NONE;
 }
 
-static hf_news refuse(hf_io *io, hf_err code, const char *why) {
-    hf_error_set(&io->error, code, HF_PHASE_LOGIN, HF_WITH_WORDS ? why : NULL);
-    return HF_NEWS_BROKEN;
+static hf_driver_event refuse(hf_io *io, hf_err code, const char *why) {
+    hf_error_set(&io->error, code, HF_PHASE_LOGIN, HF_WITH_MESSAGES ? why : NULL);
+    return HF_DRIVER_BROKEN;
 }
 
 /* --- messages --------------------------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ static bool degrade(hf_io *io) {
         !hf_pg_field(&io->fields, HF_FIELD_MESSAGE, &message)) {
         return false;
     }
-    if (HF_WITH_WORDS && wanted(io, &message)) {
+    if (HF_WITH_MESSAGES && wanted(io, &message)) {
         io->error.code = HF_ERR_CONFIG; /* for good */
         return false;
     }
@@ -208,7 +208,7 @@ static bool degrade(hf_io *io) {
 /* --- authentication -------------------------------------------------------------------------------- */
 
 /* Sends a PasswordMessage, SASLInitialResponse or SASLResponse (PostgreSQL docs 55.7), then awaits `mode`. */
-static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
+static hf_driver_event send_password(hf_pg_session *session, draft *out, uint8_t mode) {
     if (!send(out, 'p')) {
         return refuse(out->io, HF_ERR_TOO_LARGE,
                       "a login message does not fit the transmit buffer (tx_bytes)");
@@ -217,16 +217,16 @@ static hf_news send_password(hf_pg_session *session, draft *out, uint8_t mode) {
     if (mode != HF_PG_SASL) {
         out->io->proof = mode == HF_PG_SASL_FINAL ? HF_PROOF_SENT : HF_PROOF_CLAIMED;
     }
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* BROKEN: channel binding is required, and this method has none. */
-static hf_news unbound(hf_io *io) {
+static hf_driver_event unbound(hf_io *io) {
     return refuse(io, HF_ERR_AUTH_METHOD,
                   "channel_binding=require, and the server asks for something that has none");
 }
 
-static hf_news answer_cleartext(hf_pg_session *session, hf_io *io) {
+static hf_driver_event answer_cleartext(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
     const char *password = password_of(io);
 
@@ -260,7 +260,7 @@ static size_t put_hex(uint8_t *out, const uint8_t *from, size_t bytes) {
 }
 
 /* "md5" and md5(hex(md5(password user)) salt) in hex. */
-static hf_news answer_md5(hf_pg_session *session, hf_io *io, const uint8_t salt[4]) {
+static hf_driver_event answer_md5(hf_pg_session *session, hf_io *io, const uint8_t salt[4]) {
     const hf_config *config = io->config;
     const hf_hash *hash = io->port->api->hash;
     const char *password = password_of(io), *user = config->user ? config->user : "";
@@ -338,7 +338,7 @@ static uint32_t mark_of(const char *password) {
     return mark;
 }
 
-static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) {
+static hf_driver_event answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) {
     hf_pg_scram *scram = scram_of(io);
     uint8_t random[HF_PG_NONCE_BYTES], length[4];
     bool plain = false, plus = false;
@@ -382,13 +382,14 @@ static hf_news answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body *body) 
     return send_password(session, &out, HF_PG_SASL);
 }
 
-static hf_news answer_sasl_first(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {
+static hf_driver_event answer_sasl_first(hf_pg_session *session, hf_io *io,
+                                         const hf_pg_body *body) {
     const char *why = hf_pg_scram_server_first(scram_of(io), (const char *)body->at,
                                                (size_t)(body->end - body->at),
                                                io->config->scram_iterations_max, io->keys);
 
     session->mode = HF_PG_HASHING;
-    return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_NEWS_MORE;
+    return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_DRIVER_MORE;
 }
 
 /* One slice of PBKDF2. Only the first one reads the password: SASLprep prepares it in the part of the store behind
@@ -410,14 +411,14 @@ static int derive_slice(hf_io *io, hf_pg_scram *scram) {
 }
 
 /* One slice of PBKDF2 (SLICE); after the last the client's proof is sent. */
-static hf_news derive(hf_pg_session *session, hf_io *io) {
+static hf_driver_event derive(hf_pg_session *session, hf_io *io) {
     hf_pg_scram *scram = scram_of(io);
     uint8_t binding[HF_BINDING_BYTES];
     draft out = { .io = io, .bytes = HF_PG_HEADER_BYTES };
     int done = derive_slice(io, scram);
 
     if (done == 0) {
-        return HF_NEWS_SLICE;
+        return HF_DRIVER_SLICE;
     }
     if (done > 0) {
         done = hf_pg_scram_client_final(scram, binding, binding_of(io, binding));
@@ -429,7 +430,7 @@ static hf_news derive(hf_pg_session *session, hf_io *io) {
     return send_password(session, &out, HF_PG_SASL_FINAL);
 }
 
-static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {
+static hf_driver_event read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_body *body) {
     const hf_pg_scram *scram = scram_of(io);
 
     if (!hf_pg_scram_server_final(scram, (const char *)body->at, (size_t)(body->end - body->at))) {
@@ -440,12 +441,12 @@ static hf_news read_sasl_final(hf_pg_session *session, hf_io *io, const hf_pg_bo
     }
     session->mode = HF_PG_PROVEN;
     io->proof = HF_PROOF_VERIFIED;
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
 /* --- the server's messages ------------------------------------------------------------------------- */
 
-static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
+static hf_driver_event accept_ok(hf_pg_session *session, hf_io *io) {
     const hf_config *config = io->config;
 
     if (session->mode == HF_PG_AUTH && !(allowed(io) & HF_AUTH_NONE)) {
@@ -460,11 +461,11 @@ static hf_news accept_ok(hf_pg_session *session, hf_io *io) {
         return unbound(io);
     }
     session->mode = HF_PG_SETUP;
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
-static hf_news read_authentication(hf_pg_session *session, hf_io *io,
-                                   const hf_pg_message *message) {
+static hf_driver_event read_authentication(hf_pg_session *session, hf_io *io,
+                                           const hf_pg_message *message) {
     enum { OK = 0, CLEARTEXT = 3, MD5 = 5, SASL = 10, SASL_FIRST = 11, SASL_FINAL = 12 };
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
     const uint32_t kind = hf_pg_read32(&body);
@@ -493,13 +494,13 @@ static hf_news read_authentication(hf_pg_session *session, hf_io *io,
     if (!known && kind < SASL) { /* Kerberos, GSSAPI, SSPI */
         hf_pg_say(io, HF_ERR_AUTH_METHOD, HF_PHASE_LOGIN, "it wants authentication of kind %u",
                   kind, 0);
-        return HF_NEWS_BROKEN;
+        return HF_DRIVER_BROKEN;
     }
     return hf_pg_broken(io, HF_PHASE_LOGIN, "an authentication message of kind %u out of place",
                         kind, 0);
 }
 
-static hf_news read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+static hf_driver_event read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
     if (message->bytes != sizeof session->key || session->has_key) {
         return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed BackendKeyData of %u bytes",
                             message->bytes, 0);
@@ -507,10 +508,11 @@ static hf_news read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *
     memcpy(session->key, message->body, sizeof session->key);
     session->has_key = true;
     io->backend = hf_pg_get32(message->body);
-    return HF_NEWS_MORE;
+    return HF_DRIVER_MORE;
 }
 
-static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
+                                    const hf_pg_message *message) {
     switch (message->type) {
     case 'E':
         if (!hf_pg_read_error(io, message, HF_ERR_SERVER, HF_PHASE_LOGIN)) {
@@ -519,8 +521,8 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
         if ((strcmp(io->error.sqlstate, "28P01") == 0 || io->proof == HF_PROOF_SENT) && io->keys) {
             hf_wipe(io->keys, sizeof *io->keys); /* the server did not take what they proved */
         }
-        return degrade(io) ? HF_NEWS_AGAIN : HF_NEWS_FATAL;
-    case 'v': return HF_NEWS_MORE; /* NegotiateProtocolVersion: nothing newer was asked for */
+        return degrade(io) ? HF_DRIVER_AGAIN : HF_DRIVER_FATAL;
+    case 'v': return HF_DRIVER_MORE; /* NegotiateProtocolVersion: nothing newer was asked for */
     case 'N': return hf_pg_aside(io, HF_PHASE_LOGIN, message);
     }
     if (session->mode != HF_PG_SETUP) {
@@ -533,7 +535,7 @@ static hf_news read_message(hf_pg_session *session, hf_io *io, const hf_pg_messa
         return read_key(session, io, message);
     } else if (message->type == 'Z' && message->bytes == 1 && message->body[0] == 'I') {
         session->mode = HF_PG_RUNNING;
-        return HF_NEWS_UP;
+        return HF_DRIVER_UP;
     }
     return hf_pg_broken(io, HF_PHASE_LOGIN, "a message of type %c out of place", message->type, 0);
 }
@@ -546,22 +548,22 @@ static void wipe(hf_io *io) {
     }
 }
 
-hf_news hf_pg_login(hf_pg_session *session, hf_io *io) {
+hf_driver_event hf_pg_login(hf_pg_session *session, hf_io *io) {
     hf_pg_message message;
-    hf_news news = HF_NEWS_MORE;
+    hf_driver_event news = HF_DRIVER_MORE;
 
-    while (news == HF_NEWS_MORE) {
+    while (news == HF_DRIVER_MORE) {
         if (session->mode == HF_PG_HASHING) {
             news = derive(session, io);
             continue;
         }
         int got = hf_pg_receive(session, io, HF_PHASE_LOGIN, &message);
         if (got == 0) {
-            return HF_NEWS_MORE;
+            return HF_DRIVER_MORE;
         }
-        news = got < 0 ? HF_NEWS_BROKEN : read_message(session, io, &message);
+        news = got < 0 ? HF_DRIVER_BROKEN : read_message(session, io, &message);
     }
-    if (news != HF_NEWS_SLICE && news != HF_NEWS_NOTICE) {
+    if (news != HF_DRIVER_SLICE && news != HF_DRIVER_NOTICE) {
         wipe(io);
     }
     return news;

@@ -13,6 +13,6 @@ int hf_pg_start(hf_session *session, hf_io *io);
 /* Goes on with the login. UP: the session is ready; MORE: more bytes are needed; SLICE: keys are still being derived,
  * call again; NOTICE: io->error has it; AGAIN: a start-up parameter was refused, and io->degraded was raised; FATAL:
  * the server refused the login; BROKEN: the driver did. */
-hf_news hf_pg_login(hf_pg_session *session, hf_io *io);
+hf_driver_event hf_pg_login(hf_pg_session *session, hf_io *io);
 
 #endif

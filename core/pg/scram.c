@@ -209,7 +209,7 @@ const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, si
     hf_keys *wanted = &scram->keys;
 
     if (bytes > HF_PG_SERVER_FIRST) {
-        return HF_WORDS("the server's SCRAM message is absurdly long");
+        return HF_MESSAGE("the server's SCRAM message is absurdly long");
     }
     *first++ = ',';
     memcpy(first, message, bytes);
@@ -219,22 +219,22 @@ const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, si
     const char *value = attribute(&from, 'r');
     if (from.bytes <= scram->nonce_bytes || memcmp(value, ours, scram->nonce_bytes) != 0 ||
         !is_printable(value, from.bytes)) {
-        return HF_WORDS("the server's SCRAM nonce does not extend ours");
+        return HF_MESSAGE("the server's SCRAM nonce does not extend ours");
     }
     scram->nonce_at = (uint16_t)(value - scram->text);
     scram->nonce_bytes = (uint16_t)from.bytes;
     value = attribute(&from, 's');
     wanted->salt_bytes = (uint8_t)decode(value, from.bytes, wanted->salt, sizeof wanted->salt);
     if (wanted->salt_bytes == 0) {
-        return HF_WORDS("the server's SCRAM salt is missing, too long or not base64");
+        return HF_MESSAGE("the server's SCRAM salt is missing, too long or not base64");
     }
     value = attribute(&from, 'i');
     wanted->rounds = hf_pg_decimal(value, from.bytes);
     if (wanted->rounds < HF_PG_ROUNDS_MIN) {
-        return HF_WORDS("the server asks for fewer than 4096 SCRAM iterations (RFC 7677)");
+        return HF_MESSAGE("the server asks for fewer than 4096 SCRAM iterations (RFC 7677)");
     }
     if (wanted->rounds > rounds_max) {
-        return HF_WORDS(
+        return HF_MESSAGE(
             "the server asks for more SCRAM iterations than scram_iterations_max allows");
     }
     wanted->used = 1;

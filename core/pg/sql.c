@@ -52,7 +52,7 @@ const char *hf_pg_sql_refused(const char *sql) {
     char word[HF_SQL_WORD_BYTES];
 
     hf_sql_word(sql, word);
-    return strcmp(word, "COPY") == 0 ? HF_WORDS("COPY is not supported") : NULL;
+    return strcmp(word, "COPY") == 0 ? HF_MESSAGE("COPY is not supported") : NULL;
 }
 
 const char *hf_pg_sql_refused_in_batch(const char *sql) {
@@ -61,12 +61,12 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
 
     sql = hf_sql_word(sql, word);
     if (is_one_of(word, control)) {
-        return HF_WORDS("a transaction is put around it: leave out its own BEGIN and COMMIT");
+        return HF_MESSAGE("a transaction is put around it: leave out its own BEGIN and COMMIT");
     }
     if (strcmp(word, "PREPARE") == 0) {
         hf_sql_word(sql, word);
         return strcmp(word, "TRANSACTION") == 0
-                   ? HF_WORDS("PREPARE TRANSACTION has no place in a batch")
+                   ? HF_MESSAGE("PREPARE TRANSACTION has no place in a batch")
                    : NULL;
     }
     if (strcmp(word, "ROLLBACK") == 0) {
@@ -74,7 +74,7 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
         if (is_one_of(word, "WORK TRANSACTION")) {
             hf_sql_word(sql, word);
         }
-        return strcmp(word, "TO") == 0 ? NULL : HF_WORDS("ROLLBACK has no place in a batch");
+        return strcmp(word, "TO") == 0 ? NULL : HF_MESSAGE("ROLLBACK has no place in a batch");
     }
     return NULL;
 }

@@ -189,13 +189,13 @@ void hf_pg_say_in_words(hf_io *io, hf_err code, hf_phase phase, const char *form
     hf_error_set(&io->error, code, phase, text);
 }
 
-hf_news hf_pg_broken_in_words(hf_io *io, hf_phase phase, const char *format, uint32_t first,
-                              uint32_t second) {
+hf_driver_event hf_pg_broken_in_words(hf_io *io, hf_phase phase, const char *format, uint32_t first,
+                                      uint32_t second) {
     hf_pg_say_in_words(io, HF_ERR_PROTOCOL, phase, format, first, second);
-    return HF_NEWS_BROKEN;
+    return HF_DRIVER_BROKEN;
 }
 
-hf_news hf_pg_broken_in_silence(hf_io *io, hf_phase phase) {
+hf_driver_event hf_pg_broken_in_silence(hf_io *io, hf_phase phase) {
     hf_error_set(&io->error, HF_ERR_PROTOCOL, phase, NULL);
-    return HF_NEWS_BROKEN;
+    return HF_DRIVER_BROKEN;
 }

@@ -99,25 +99,25 @@ bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_p
 bool hf_pg_field(const hf_fields *fields, hf_field field, hf_value *value);
 
 /* Fills io->error with the driver's own words. Each %u in format is replaced by the next number, each %c by a byte that
- * came over the wire, printable or as its number. Without HF_WITH_WORDS format and numbers cost nothing. */
+ * came over the wire, printable or as its number. Without HF_WITH_MESSAGES format and numbers cost nothing. */
 void hf_pg_say_in_words(hf_io *io, hf_err code, hf_phase phase, const char *format, uint64_t first,
                         uint64_t second);
 static inline void hf_pg_say(hf_io *io, hf_err code, hf_phase phase, const char *format,
                              uint64_t first, uint64_t second) {
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         hf_pg_say_in_words(io, code, phase, format, first, second);
     } else {
         hf_error_set(&io->error, code, phase, NULL);
     }
 }
 /* The same with HF_ERR_PROTOCOL: the session is BROKEN. */
-hf_news hf_pg_broken_in_words(hf_io *io, hf_phase phase, const char *format, uint32_t first,
-                              uint32_t second);
-hf_news hf_pg_broken_in_silence(hf_io *io, hf_phase phase);
-static inline hf_news hf_pg_broken(hf_io *io, hf_phase phase, const char *format, uint32_t first,
-                                   uint32_t second) {
-    return HF_WITH_WORDS ? hf_pg_broken_in_words(io, phase, format, first, second)
-                         : hf_pg_broken_in_silence(io, phase);
+hf_driver_event hf_pg_broken_in_words(hf_io *io, hf_phase phase, const char *format, uint32_t first,
+                                      uint32_t second);
+hf_driver_event hf_pg_broken_in_silence(hf_io *io, hf_phase phase);
+static inline hf_driver_event hf_pg_broken(hf_io *io, hf_phase phase, const char *format,
+                                           uint32_t first, uint32_t second) {
+    return HF_WITH_MESSAGES ? hf_pg_broken_in_words(io, phase, format, first, second)
+                            : hf_pg_broken_in_silence(io, phase);
 }
 
 #endif

@@ -18,7 +18,7 @@ bool hf_complain(hf_error *error, const char *key, const char *text) {
     hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, NULL);
     writer = hf_writer_on(error->message, sizeof error->message);
     hf_write_printable(&writer, key, strlen(key));
-    if (HF_WITH_WORDS) {
+    if (HF_WITH_MESSAGES) {
         hf_write_text(&writer, ": ");
         hf_write_text(&writer, text);
     }

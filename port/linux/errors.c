@@ -1,5 +1,5 @@
 /* An errno as an hf_err, and in words. */
-#include "insides.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <stdio.h>

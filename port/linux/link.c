@@ -6,7 +6,7 @@
  * event of a socket that was in this slot before (generation). Unix sockets report writability at every byte their
  * peer takes, so EPOLLOUT is asked of them only while a write waits.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The port itself: what hf_linux_init() opens, and the table by which core calls. */
-#include "insides.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  *
  * Sources: PostgreSQL docs 34.19 and, for the key's permissions, libpq's fe-secure-openssl.c.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Sleeping until there is news, and the queue of news. */
-#include "insides.h"
+#include "internal.h"
 
 #include <errno.h>
 
@@ -60,7 +60,7 @@ static bool dispatch(hf_linux_state *state, const struct epoll_event *event) {
 }
 
 /* epoll's time-out for a sleep that the alarm, as it is set, does not end in time. */
-static HF_RARE int set_alarm(hf_linux_state *state, hf_ms until) {
+static HF_COLD int set_alarm(hf_linux_state *state, hf_ms until) {
     const int ms = hf_linux_timeout_until(until);
     const struct itimerspec at = { .it_value = { .tv_sec = (time_t)(until / 1000),
                                                  .tv_nsec = (long)(until % 1000) * 1000000 } };

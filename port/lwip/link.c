@@ -8,7 +8,7 @@
  * that are done (pbuf_free_header) and opens the window by as much (tcp_recved): what core does not take, the server
  * does not send.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
  * when lwIP has judged the packet to be the answer that it waits for, it calls back, from within the same packet, and
  * the addresses beside the first are there.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The port itself: starting lwIP, time, random numbers, sleeping, and the table by which core calls. */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -9,7 +9,7 @@
  * meanwhile.
  */
 #include "base/text.h"
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -354,7 +354,7 @@ hf_link *hf_mbedtls_open(hf_mbedtls *tls, hf_mbedtls_link *link, hf_link *under,
         drop(link);
         return NULL;
     }
-    mbedtls_ssl_set_verify(ssl, hf_mbedtls_judge, link);
+    mbedtls_ssl_set_verify(ssl, hf_mbedtls_verify, link);
     mbedtls_ssl_set_bio(ssl, link, send, receive, NULL);
     link->under = under;
     return &link->link;

@@ -7,7 +7,7 @@
  * DNS names, addresses and directory names are compared as OpenSSL does. Constraints of another kind matter only when
  * a certificate below has a name of that kind, which is refused then because nobody compared it.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The settings of a port's TLS links: certificates, revocation lists and the client's own certificate. */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 

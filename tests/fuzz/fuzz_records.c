@@ -5,9 +5,9 @@
 #include "fuzz.h"
 #include "memory_file.h"
 
-#include "report/fates.h"
 #include "report/intents.h"
 #include "report/position.h"
+#include "report/recovery.h"
 
 static const uint8_t boot[HF_BOOT_BYTES] = { 1 };
 
@@ -63,7 +63,7 @@ static void position_there_and_back(hf_fuzz *fuzz) {
 /* A file of them is read up to the first that is not whole, and cut there. */
 static void intents_file(const uint8_t *data, size_t size) {
     hf_intents intents = { .fd = -1 };
-    hf_fates fates = { 0 };
+    hf_recovery recovery = { 0 };
     hf_failure failure = { 0 };
     size_t at = 0, length, whole = 0;
     hf_intent intent;
@@ -77,12 +77,12 @@ static void intents_file(const uint8_t *data, size_t size) {
         whole++;
     }
     const char *path = hf_memory_file(data, size, 0600);
-    if (hf_intents_open(&intents, path, 0, hf_fates_add, &fates, &failure)) {
-        HF_FUZZ_CHECK(intents.used == at && fates.count == whole);
+    if (hf_intents_open(&intents, path, 0, hf_recovery_add, &recovery, &failure)) {
+        HF_FUZZ_CHECK(intents.used == at && recovery.count == whole);
     }
-    hf_fates_sort(&fates);
-    HF_FUZZ_CHECK(fates.count <= whole);
-    hf_fates_free(&fates);
+    hf_recovery_sort(&recovery);
+    HF_FUZZ_CHECK(recovery.count <= whole);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     free(copy);
 }

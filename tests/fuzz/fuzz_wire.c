@@ -98,7 +98,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
 /* All of the request is done but its COMMIT, which now goes out, or a ROLLBACK instead. */
 static void held(void) {
     hf_request *request = the.n_flight > 0 ? the.flight[0] : NULL;
-    HF_FUZZ_CHECK(request && request->held && request->stage == HF_STAGE_RUN);
+    HF_FUZZ_CHECK(request && request->deferred_commit && request->stage == HF_STAGE_RUN);
     HF_FUZZ_CHECK(memchr(request->ticket, 0, sizeof request->ticket));
     request->stage = request->n_params == 2 ? HF_STAGE_ROLLBACK : HF_STAGE_COMMIT;
     if (the.io.tx.start == the.io.tx.end)
@@ -108,45 +108,45 @@ static void held(void) {
 }
 
 /* As conn acts on it; false: read no more now. */
-static bool act(hf_news news) {
+static bool act(hf_driver_event news) {
     switch (news) {
-    case HF_NEWS_MORE: return false;
-    case HF_NEWS_SLICE: HF_FUZZ_CHECK(!the.up); return true;
-    case HF_NEWS_UP:
+    case HF_DRIVER_MORE: return false;
+    case HF_DRIVER_SLICE: HF_FUZZ_CHECK(!the.up); return true;
+    case HF_DRIVER_UP:
         HF_FUZZ_CHECK(!the.up);
         the.up = true;
         return true;
-    case HF_NEWS_AGAIN:
+    case HF_DRIVER_AGAIN:
         HF_FUZZ_CHECK(!the.up && the.io.degraded);
         the.over = true;
         return false;
-    case HF_NEWS_COLUMNS: look_at_columns(); return true;
-    case HF_NEWS_ROW: look_at_row(); return true;
-    case HF_NEWS_ERROR:
+    case HF_DRIVER_COLUMNS: look_at_columns(); return true;
+    case HF_DRIVER_ROW: look_at_row(); return true;
+    case HF_DRIVER_ERROR:
         HF_FUZZ_CHECK(the.n_flight > 0);
         look_at_error(false, true);
         return true;
-    case HF_NEWS_HELD: held(); return true;
-    case HF_NEWS_SKIPPED:
+    case HF_DRIVER_BEFORE_COMMIT: held(); return true;
+    case HF_DRIVER_SKIPPED:
         HF_FUZZ_CHECK(the.n_flight > 0 && the.io.error.code == HF_ERR_TOO_LARGE);
         return true;
-    case HF_NEWS_READY:
+    case HF_DRIVER_READY:
         HF_FUZZ_CHECK(the.n_flight > 0);
         for (unsigned i = 1; i < the.n_flight; i++)
             the.flight[i - 1] = the.flight[i];
         the.n_flight--;
         return true;
-    case HF_NEWS_PROBED: HF_FUZZ_CHECK(the.up && the.n_flight == 0); return true;
-    case HF_NEWS_NOTICE: look_at_error(true, true); return true;
-    case HF_NEWS_NOTIFY:
+    case HF_DRIVER_PROBED: HF_FUZZ_CHECK(the.up && the.n_flight == 0); return true;
+    case HF_DRIVER_NOTICE: look_at_error(true, true); return true;
+    case HF_DRIVER_NOTIFY:
         look_at(the.io.channel, strlen(the.io.channel));
         look_at(the.io.payload, strlen(the.io.payload));
         return true;
-    case HF_NEWS_FATAL:
+    case HF_DRIVER_FATAL:
         look_at_error(false, true);
         the.over = true;
         return false;
-    case HF_NEWS_BROKEN:
+    case HF_DRIVER_BROKEN:
         look_at_error(false, false);
         the.over = true;
         return false;
@@ -161,7 +161,7 @@ static void check_buffers(void) {
 }
 
 static void digest(void) {
-    hf_news news;
+    hf_driver_event news;
     unsigned turns = 0;
     do {
         the.io.error.code = HF_OK;
@@ -247,7 +247,7 @@ static void submit(uint8_t what, uint8_t how) {
         return;
     if (request->replay == HF_REPLAY_RESOLVE && (how & 16)) {
         request->stage = HF_STAGE_ASK;
-        request->held = true;
+        request->deferred_commit = true;
         snprintf(request->ticket, sizeof request->ticket, "%s",
                  "7 7123456789012345678 1 2026-01-01 00:00:00+00 -");
     }

@@ -59,7 +59,8 @@ void sim_check_before(void) {
         if (is_idle(conn))
             suspect[i] = sim.now;
         if (!hf_cancel_pending(conn) && conn->n_flight > 0 && conn->paused_at == HF_NEVER &&
-            conn->attempt_deadline != HF_NEVER && conn->attempt_deadline > at && !conn->spared)
+            conn->attempt_deadline != HF_NEVER && conn->attempt_deadline > at &&
+            !conn->deadline_extended)
             unblamed[i] = conn->flight.head;
     }
 }

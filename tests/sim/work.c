@@ -256,9 +256,9 @@ static bool again(sim_slot *slot, uint32_t token) {
     job->n_rows = 0;
     job->hash = 0;
     slot->token = token;
-    request->unresolved = request->ticket;
+    request->resolve_ticket = request->ticket;
     if (sim_chance(&sim.rng, 500))
-        request->unresolved = memcpy(slot->ticket, request->ticket, sizeof slot->ticket);
+        request->resolve_ticket = memcpy(slot->ticket, request->ticket, sizeof slot->ticket);
     submit(slot);
     return true;
 }

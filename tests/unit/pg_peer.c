@@ -48,7 +48,7 @@ void pg_peer_forget_news(pg_peer *peer) {
 void pg_peer_start(pg_peer *peer) {
     memset(&peer->session, 0, sizeof peer->session);
     peer->n_flight = 0;
-    peer->last = HF_NEWS_MORE;
+    peer->last = HF_DRIVER_MORE;
     peer->io.rx.start = peer->io.rx.end = peer->io.tx.start = peer->io.tx.end = 0;
     peer->io.tx_total = 0;
     assert_int_equal(hf_driver_pg.start(&peer->session, &peer->io), HF_OK);
@@ -112,20 +112,20 @@ static void note_error(pg_peer *peer, const char *what) {
 }
 
 /* As conn does it; false: nothing is to be fed any more. */
-static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
+static bool act(pg_peer *peer, hf_driver_event news, hf_request *oldest) {
     hf_io *io = &peer->io;
     peer->last = news;
     switch (news) {
-    case HF_NEWS_MORE: return false;
-    case HF_NEWS_SLICE: note(peer, "SLICE\n"); break;
-    case HF_NEWS_UP: note(peer, "UP\n"); break;
-    case HF_NEWS_AGAIN: note(peer, "AGAIN %u\n", io->degraded); return false;
-    case HF_NEWS_COLUMNS: note_columns(peer); break;
-    case HF_NEWS_ROW: note_values(peer); break;
-    case HF_NEWS_SKIPPED: note_error(peer, "SKIPPED"); break;
-    case HF_NEWS_ERROR: note_error(peer, "ERROR"); break;
-    case HF_NEWS_HELD: note(peer, "HELD %s\n", oldest->ticket); break;
-    case HF_NEWS_READY:
+    case HF_DRIVER_MORE: return false;
+    case HF_DRIVER_SLICE: note(peer, "SLICE\n"); break;
+    case HF_DRIVER_UP: note(peer, "UP\n"); break;
+    case HF_DRIVER_AGAIN: note(peer, "AGAIN %u\n", io->degraded); return false;
+    case HF_DRIVER_COLUMNS: note_columns(peer); break;
+    case HF_DRIVER_ROW: note_values(peer); break;
+    case HF_DRIVER_SKIPPED: note_error(peer, "SKIPPED"); break;
+    case HF_DRIVER_ERROR: note_error(peer, "ERROR"); break;
+    case HF_DRIVER_BEFORE_COMMIT: note(peer, "HELD %s\n", oldest->ticket); break;
+    case HF_DRIVER_READY:
         assert_true(peer->n_flight > 0);
         peer->n_flight--;
         for (unsigned i = 0; i < peer->n_flight; i++)
@@ -133,11 +133,11 @@ static bool act(pg_peer *peer, hf_news news, hf_request *oldest) {
         note(peer,
              io->error.code == HF_ERR_OPEN_TRANSACTION ? "READY open transaction\n" : "READY\n");
         break;
-    case HF_NEWS_PROBED: note(peer, "PROBED\n"); break;
-    case HF_NEWS_NOTICE: note_error(peer, "NOTICE"); break;
-    case HF_NEWS_NOTIFY: note(peer, "NOTIFY %s '%s'\n", io->channel, io->payload); break;
-    case HF_NEWS_FATAL: note_error(peer, "FATAL"); return false;
-    case HF_NEWS_BROKEN: note_error(peer, "BROKEN"); return false;
+    case HF_DRIVER_PROBED: note(peer, "PROBED\n"); break;
+    case HF_DRIVER_NOTICE: note_error(peer, "NOTICE"); break;
+    case HF_DRIVER_NOTIFY: note(peer, "NOTIFY %s '%s'\n", io->channel, io->payload); break;
+    case HF_DRIVER_FATAL: note_error(peer, "FATAL"); return false;
+    case HF_DRIVER_BROKEN: note_error(peer, "BROKEN"); return false;
     }
     io->error.code = HF_OK;
     return true;
@@ -152,7 +152,7 @@ static void digest(pg_peer *peer) {
     for (;;) {
         hf_request *oldest = peer->n_flight > 0 ? peer->flight[0] : NULL;
         unsigned were = complete(oldest);
-        hf_news news = hf_driver_pg.feed(&peer->session, &peer->io, oldest);
+        hf_driver_event news = hf_driver_pg.feed(&peer->session, &peer->io, oldest);
         for (; were < complete(oldest); were++)
             note(peer, "DONE %u\n", (unsigned)oldest->affected);
         if (!act(peer, news, oldest))
@@ -163,7 +163,7 @@ static void digest(pg_peer *peer) {
 void pg_peer_feed(pg_peer *peer, const void *bytes, size_t size) {
     const uint8_t *at = bytes;
     hf_buffer *rx = &peer->io.rx;
-    while (size > 0 && peer->last != HF_NEWS_BROKEN && peer->last != HF_NEWS_FATAL) {
+    while (size > 0 && peer->last != HF_DRIVER_BROKEN && peer->last != HF_DRIVER_FATAL) {
         memmove(rx->data, rx->data + rx->start, rx->end - rx->start);
         rx->end -= rx->start;
         rx->start = 0;

@@ -26,7 +26,7 @@ typedef struct pg_peer {
     unsigned n_flight;
     char news[32768]; /* a line for each piece of news */
     char *fed;        /* its end */
-    hf_news last;
+    hf_driver_event last;
 } pg_peer;
 
 /* Buffers of 16 KB and 4 KB, user "app", database "db", require_auth none. */

@@ -1,7 +1,7 @@
 /* Nothing in core allocates, from hf_pool_init() to a closed pool: a whole life with outages, cancels, pauses,
  * batches and errors, while the C library's allocator is watched. The scripted port and the peer do not
  * allocate either. */
-#include "world.h"
+#include "testbed.h"
 
 #include <stdlib.h>
 
@@ -87,44 +87,44 @@ static void core_allocates_nothing_in_a_whole_life(void **state) {
     (void)state;
     static const char *const codes[] = { "40001", "26000", "57014", "23505", "40003" };
     static const hf_statement batch[] = { { .sql = "write 101" }, { .sql = "write 102" } };
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_pipelined = 2;
     world->config.request_timeout_ms = 3000;
     world->config.hosts[0].name = "db.example";
     world->script->addresses = 2;
     begin();
-    hf_world_open(world, 0);
+    hf_testbed_open(world, 0);
     for (unsigned i = 0; i < 5; i++)
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i])->skip = i;
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i])->skip = i;
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD, .skip = 7, .times = 3 });
     for (unsigned i = 0; i < 20; i++) {
-        hf_job *job = hf_world_job(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT,
-                                   i % 3 ? "write %u" : "rows %u", i);
+        hf_job *job = hf_testbed_job(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT,
+                                     i % 3 ? "write %u" : "rows %u", i);
         job->pause_at = i == 9 ? 2 : 0;
-        hf_world_resubmit(job);
+        hf_testbed_resubmit(job);
     }
-    hf_job *both = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+    hf_job *both = hf_testbed_job(world, HF_REPLAY_UNSENT, "batch");
     both->request.sql = NULL;
     both->request.batch = batch;
     both->request.n_batch = 2;
-    hf_world_resubmit(both);
-    hf_world_wait(world, 20000);
+    hf_testbed_resubmit(both);
+    hf_testbed_wait(world, 20000);
     for (unsigned i = 0; i < 20; i++)
         hf_resume(world->pool, &world->jobs[i].request);
-    hf_world_wait(world, 60000);
+    hf_testbed_wait(world, 60000);
     for (unsigned i = 0; i < 4; i++) {
         hf_peer_drop(world->peer, i & 1 ? HF_ERR_RESET : 0);
-        hf_world_submit(world, HF_REPLAY_SAFE, "rows 100");
-        hf_world_wait(world, 40000);
+        hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 100");
+        hf_testbed_wait(world, 40000);
     }
-    hf_world_finish(world, 600000);
-    hf_world_end(world);
+    hf_testbed_finish(world, 600000);
+    hf_testbed_end(world);
     watched = false;
     assert_int_equal(allocations, 0);
     assert_int_equal(releases, 0);
-    assert_true(hf_world_status(world).retries > 0);
+    assert_true(hf_testbed_status(world).retries > 0);
 }
 
 int main(void) {

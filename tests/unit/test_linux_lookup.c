@@ -1,6 +1,6 @@
 /* Names: by /etc/hosts, and by a DNS server that the test plays on loopback. */
 #include "loopback.h"
-#include "port/linux/insides.h"
+#include "port/linux/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Which certificates a port trusts, and what it says when it cannot read them. */
 #include "loopback.h"
-#include "port/linux/insides.h"
+#include "port/linux/internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

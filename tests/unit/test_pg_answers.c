@@ -119,7 +119,7 @@ static void an_error_keeps_all_its_fields(void **state) {
     rx->data[4] = (uint8_t)(sizeof body + 4);
     memcpy(rx->data + 5, body, sizeof body);
     rx->end = 5 + sizeof body;
-    assert_int_equal(hf_driver_pg.feed(&peer.session, &peer.io, &request), HF_NEWS_ERROR);
+    assert_int_equal(hf_driver_pg.feed(&peer.session, &peer.io, &request), HF_DRIVER_ERROR);
     assert_int_equal(peer.io.error.severity, 'E');
     assert_int_equal(peer.io.error.position, 17);
     assert_string_equal(peer.io.error.sqlstate, "23505");
@@ -231,7 +231,7 @@ static void a_rollback_that_does_not_help_ends_the_session(void **state) {
         } else {
             pg_peer_error(&peer, "ERROR", "XX000", "cannot");
         }
-        assert_int_equal(peer.last, how == 2 ? HF_NEWS_FATAL : HF_NEWS_BROKEN);
+        assert_int_equal(peer.last, how == 2 ? HF_DRIVER_FATAL : HF_DRIVER_BROKEN);
     }
 }
 
@@ -347,7 +347,7 @@ static void a_held_transaction_that_ended_before_its_commit_ends_the_session(voi
         pg_peer_row(&peer, 1, ticket);
         PG_SAY(&peer, 'C', "SELECT 1\0");
         PG_SAY(&peer, 'Z', "I");
-        assert_int_equal(peer.last, HF_NEWS_BROKEN);
+        assert_int_equal(peer.last, HF_DRIVER_BROKEN);
     }
 }
 
@@ -425,7 +425,7 @@ static void whatever_comes_in_between_is_dealt_with(void **state) {
                         pg_peer_answer[i].size);
         }
         assert_int_equal(peer.n_flight, 0);
-        assert_int_not_equal(peer.last, HF_NEWS_BROKEN);
+        assert_int_not_equal(peer.last, HF_DRIVER_BROKEN);
     }
 }
 

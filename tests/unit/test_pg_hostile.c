@@ -53,8 +53,8 @@ static void go_to(place where) {
 }
 
 static void broken(int at, unsigned type) {
-    if (peer.last != HF_NEWS_BROKEN || peer.io.error.code != HF_ERR_PROTOCOL ||
-        (HF_WITH_WORDS && !peer.io.error.message[0]))
+    if (peer.last != HF_DRIVER_BROKEN || peer.io.error.code != HF_ERR_PROTOCOL ||
+        (HF_WITH_MESSAGES && !peer.io.error.message[0]))
         fail_msg("place %d, type %u: news %d, %s", at, type, peer.last, peer.news);
 }
 
@@ -96,7 +96,7 @@ static void a_length_above_its_types_bound_is_refused_before_it_is_waited_for(vo
                                     (uint8_t)(n >> 8), (uint8_t)n };
         go_to(ROWS);
         pg_peer_feed(&peer, header, 4);
-        assert_int_equal(peer.last, HF_NEWS_MORE);
+        assert_int_equal(peer.last, HF_DRIVER_MORE);
         pg_peer_feed(&peer, header + 4, 1);
         broken(ROWS, (unsigned)bounds[i].type);
     }
@@ -151,7 +151,7 @@ static void a_message_is_right_only_where_it_is_due(void **state) {
             go_to((place)where);
             pg_peer_say(&peer, messages[i].type, messages[i].body, messages[i].size);
             if (places & 1u << where)
-                assert_int_not_equal(peer.last, HF_NEWS_BROKEN);
+                assert_int_not_equal(peer.last, HF_DRIVER_BROKEN);
             else
                 broken(where, (unsigned)messages[i].type);
         }

@@ -25,11 +25,11 @@ static void with_password(unsigned require_auth) {
 
 /* Refused for good, and nothing was sent in answer. */
 static void refused(int code) {
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
     assert_int_equal(peer.io.error.code, code);
     assert_int_equal(peer.io.error.phase, HF_PHASE_LOGIN);
     assert_int_equal(peer.io.tx.end, 0);
-    assert_true(peer.io.error.message[0] || code == HF_ERR_AUTH_PASSWORD || !HF_WITH_WORDS);
+    assert_true(peer.io.error.message[0] || code == HF_ERR_AUTH_PASSWORD || !HF_WITH_MESSAGES);
 }
 
 /* Shows fault 15, security 4, rule 32. */
@@ -175,7 +175,7 @@ static void methods_that_do_not_exist_here_are_named(void **state) {
         const char body[4] = { 0, 0, 0, kinds[i] };
         with_password(0);
         pg_peer_say(&peer, 'R', body, 4);
-        assert_int_equal(peer.last, HF_NEWS_BROKEN);
+        assert_int_equal(peer.last, HF_DRIVER_BROKEN);
         assert_int_equal(peer.io.error.code, HF_ERR_AUTH_METHOD);
     }
     with_password(0);
@@ -278,7 +278,7 @@ static void nothing_of_the_login_stays_in_memory(void **state) {
     SASL(&peer);
     FIRST(&peer);
     AUTH(&peer, "\x0c", "v=wrong");
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
     for (size_t i = 0; i < sizeof(hf_pg_scram); i++)
         assert_int_equal(peer.store[i], 0);
 }
@@ -294,13 +294,13 @@ static void the_error_before_authentication_is_shown_as_printable_text_and_cut(v
     char body[4100];
     size_t n = (size_t)snprintf(body, sizeof body, "SFATAL%cC08006%cM%s%c", 0, 0, long_text, 0) + 1;
     pg_peer_say(&peer, 'E', body, n);
-    assert_int_equal(peer.last, HF_NEWS_FATAL);
+    assert_int_equal(peer.last, HF_DRIVER_FATAL);
     assert_true(peer.io.error.from_server);
     assert_memory_equal(peer.io.error.message, "?[31mlook ?here xxx", 19);
     assert_int_equal(strlen(peer.io.error.message), HF_MESSAGE_BYTES - 1);
     with_password(0); /* 30 KB at most before we know who it is */
     pg_peer_feed(&peer, "E\0\0\x75\x31", 5);
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
 }
 
 static void notices_and_negotiation_are_passed_over_anywhere(void **state) {
@@ -313,7 +313,7 @@ static void notices_and_negotiation_are_passed_over_anywhere(void **state) {
     pg_peer_say(&peer, 'N', notice, sizeof notice);
     PG_SAY(&peer, 'S', "is_superuser\0off\0");
     PG_SAY(&peer, 'Z', "I");
-#if HF_WITH_WORDS
+#if HF_WITH_MESSAGES
 #define NOTICE "NOTICE the server says: NOTICE 00000 patience (in login)\n"
 #else
 #define NOTICE "NOTICE HF_OK in login: 00000 patience\n"
@@ -330,7 +330,7 @@ static void another_client_encoding_is_not_accepted(void **state) {
     refused(HF_ERR_PROTOCOL);
     pg_peer_up(&peer);
     PG_SAY(&peer, 'S', "client_encoding\0LATIN1\0");
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
 }
 
 static void a_session_that_starts_in_a_transaction_is_refused(void **state) {
@@ -395,7 +395,8 @@ static void which_step_is_taken_depends_on_the_parameter_that_was_refused(void *
         peer.io.degraded = cases[i].from;
         pg_peer_error(&peer, "FATAL", cases[i].sqlstate, cases[i].message);
         assert_int_equal(peer.io.degraded, cases[i].to);
-        assert_int_equal(peer.last, cases[i].to == cases[i].from ? HF_NEWS_FATAL : HF_NEWS_AGAIN);
+        assert_int_equal(peer.last,
+                         cases[i].to == cases[i].from ? HF_DRIVER_FATAL : HF_DRIVER_AGAIN);
     }
 }
 
@@ -424,7 +425,7 @@ static void a_parameter_that_the_user_asked_for_is_never_left_out(void **state) 
         peer.config.parameters = "TimeZone\0x\0geqo\0off\0";
         peer.config.options = "-c work_mem=1MB";
         pg_peer_error(&peer, "FATAL", i == 1 ? "22023" : "08P01", messages[i]);
-        assert_int_equal(peer.last, HF_NEWS_FATAL);
+        assert_int_equal(peer.last, HF_DRIVER_FATAL);
         assert_int_equal(peer.io.degraded, 0);
         assert_int_equal(hf_classify(&peer.io.error, false), HF_CLASS_PERMANENT);
     }

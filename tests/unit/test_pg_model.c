@@ -265,21 +265,21 @@ static void finish(job *j) {
     j->busy = false;
 }
 
-static void act(hf_news news, job *j) {
+static void act(hf_driver_event news, job *j) {
     switch (news) {
-    case HF_NEWS_COLUMNS:
+    case HF_DRIVER_COLUMNS:
         j->columns++;
         assert_non_null(j->request.on_columns);
         break;
-    case HF_NEWS_ROW:
+    case HF_DRIVER_ROW:
         j->rows++;
         check_row(j);
         break;
-    case HF_NEWS_ERROR:
+    case HF_DRIVER_ERROR:
         assert_int_equal(j->sqlstate[0], 0);
         memcpy(j->sqlstate, peer.io.error.sqlstate, sizeof j->sqlstate);
         break;
-    case HF_NEWS_READY:
+    case HF_DRIVER_READY:
         peer.n_flight--;
         for (unsigned i = 0; i < peer.n_flight; i++)
             peer.flight[i] = peer.flight[i + 1];
@@ -306,8 +306,8 @@ static void hear(size_t bytes) {
         server.n_taken = server.n_out = 0;
     for (;;) {
         hf_request *oldest = peer.n_flight > 0 ? peer.flight[0] : NULL;
-        hf_news news = hf_driver_pg.feed(&peer.session, &peer.io, oldest);
-        if (news == HF_NEWS_MORE)
+        hf_driver_event news = hf_driver_pg.feed(&peer.session, &peer.io, oldest);
+        if (news == HF_DRIVER_MORE)
             return;
         assert_non_null(oldest);
         act(news, oldest->user);

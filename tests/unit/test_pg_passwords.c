@@ -21,7 +21,7 @@ static void with_password(unsigned require_auth) {
 
 /* Refused for good, and nothing was sent in answer. */
 static void refused(int code) {
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
     assert_int_equal(peer.io.error.code, code);
     assert_int_equal(peer.io.tx.end, 0);
 }

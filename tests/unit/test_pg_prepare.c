@@ -282,9 +282,9 @@ static void rows_of_another_width_than_was_told_end_the_session(void **state) {
             pg_peer_describe(&peer, 1, names);
         if (how == 2) /* not described: the first row tells */
             pg_peer_row(&peer, 1, names);
-        assert_int_not_equal(peer.last, HF_NEWS_BROKEN);
+        assert_int_not_equal(peer.last, HF_DRIVER_BROKEN);
         pg_peer_row(&peer, 2, names);
-        assert_int_equal(peer.last, HF_NEWS_BROKEN);
+        assert_int_equal(peer.last, HF_DRIVER_BROKEN);
     }
 }
 

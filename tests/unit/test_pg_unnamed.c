@@ -118,7 +118,7 @@ static void a_close_that_nobody_asked_for_ends_the_session(void **state) {
     submit(&request);
     pg_peer_sent(&peer);
     PG_SAY(&peer, '3', "");
-    assert_int_equal(peer.last, HF_NEWS_BROKEN);
+    assert_int_equal(peer.last, HF_DRIVER_BROKEN);
 }
 
 static void read_only_by_the_request_it_stands_in_a_transaction(void **state) {

@@ -1,7 +1,7 @@
 /* Intents and what follows from them: a line that may have run is never run again. */
 #include "base/files.h"
-#include "report/fates.h"
 #include "report/intents.h"
+#include "report/recovery.h"
 #include "report/window.h"
 
 #include "unit.h"
@@ -22,18 +22,18 @@ static void add(hf_intents *intents, uint64_t line, hf_intent_kind kind, const c
     hf_intents_add(intents, &intent);
 }
 
-static void open_at(hf_intents *intents, hf_fates *fates, uint64_t from_line) {
-    *fates = (hf_fates){ 0 };
-    assert_true(hf_intents_open(intents, path, from_line, hf_fates_add, fates, &failure));
-    hf_fates_sort(fates);
+static void open_at(hf_intents *intents, hf_recovery *recovery, uint64_t from_line) {
+    *recovery = (hf_recovery){ 0 };
+    assert_true(hf_intents_open(intents, path, from_line, hf_recovery_add, recovery, &failure));
+    hf_recovery_sort(recovery);
 }
 
 /* What became of `line`: its state, or READY when it is to be run. */
-static hf_line_state fate_of(hf_fates *fates, uint64_t line, hf_line *out) {
+static hf_line_state fate_of(hf_recovery *recovery, uint64_t line, hf_line *out) {
     memset(out, 0, sizeof *out);
     out->line = line;
     out->state = HF_LINE_READY;
-    bool ended = hf_fates_take(fates, out);
+    bool ended = hf_recovery_take(recovery, out);
     assert_int_equal(ended, out->state != HF_LINE_READY);
     return out->state;
 }
@@ -46,10 +46,10 @@ static void forget(hf_line *line) {
 /* Shows rule 25. */
 static void the_last_word_on_a_line_counts(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     hf_line line;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     add(&intents, 7, HF_INTENT_SENT, "", "");
     add(&intents, 5, HF_INTENT_SENT, "", "");
     add(&intents, 6, HF_INTENT_SENT, "", "");
@@ -65,29 +65,29 @@ static void the_last_word_on_a_line_counts(void **state) {
     assert_true(hf_intents_write(&intents, true));
     hf_intents_close(&intents);
 
-    open_at(&intents, &fates, 5); /* line 3 is behind the position */
-    assert_int_equal(fates.count, 7);
-    assert_int_equal(fate_of(&fates, 4, &line), HF_LINE_READY);
-    assert_int_equal(fate_of(&fates, 5, &line), HF_LINE_UNKNOWN);
+    open_at(&intents, &recovery, 5); /* line 3 is behind the position */
+    assert_int_equal(recovery.count, 7);
+    assert_int_equal(fate_of(&recovery, 4, &line), HF_LINE_READY);
+    assert_int_equal(fate_of(&recovery, 5, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.code, "HF_ERR_CLOSED");
     forget(&line);
-    assert_int_equal(fate_of(&fates, 6, &line), HF_LINE_OK);
+    assert_int_equal(fate_of(&recovery, 6, &line), HF_LINE_OK);
     assert_string_equal(hf_bytes_text(&line.out), "6,six\n");
     forget(&line);
-    assert_int_equal(fate_of(&fates, 7, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(fate_of(&recovery, 7, &line), HF_LINE_UNKNOWN);
     forget(&line);
-    assert_int_equal(fate_of(&fates, 8, &line), HF_LINE_READY);
-    assert_int_equal(fate_of(&fates, 9, &line), HF_LINE_REJECTED);
+    assert_int_equal(fate_of(&recovery, 8, &line), HF_LINE_READY);
+    assert_int_equal(fate_of(&recovery, 9, &line), HF_LINE_REJECTED);
     assert_string_equal(line.code, "22012");
     assert_string_equal(hf_bytes_text(&line.message), "division by zero");
     forget(&line);
-    assert_int_equal(fate_of(&fates, 10, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(fate_of(&recovery, 10, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.code, "HF_ERR_EOF");
     forget(&line);
-    assert_int_equal(fate_of(&fates, 11, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(fate_of(&recovery, 11, &line), HF_LINE_UNKNOWN);
     forget(&line);
-    assert_int_equal(fate_of(&fates, 12, &line), HF_LINE_READY);
-    hf_fates_free(&fates);
+    assert_int_equal(fate_of(&recovery, 12, &line), HF_LINE_READY);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
 }
@@ -101,10 +101,10 @@ static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **st
         .line = 7, .kind = HF_INTENT_COMMIT, .text = text, .text_bytes = sizeof text - 1
     };
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     hf_line line;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     hf_intents_add(&intents, &intent);
     intent =
         (hf_intent){ .line = 8, .kind = HF_INTENT_COMMIT, .text = none, .text_bytes = sizeof none };
@@ -114,20 +114,20 @@ static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **st
     assert_true(hf_intents_write(&intents, true));
     hf_intents_close(&intents);
 
-    open_at(&intents, &fates, 1);
-    assert_int_equal(fate_of(&fates, 7, &line), HF_LINE_READY);
+    open_at(&intents, &recovery, 1);
+    assert_int_equal(fate_of(&recovery, 7, &line), HF_LINE_READY);
     assert_string_equal(line.ticket, "7 life/1");
     assert_string_equal(hf_bytes_text(&line.out), "7,a\n7,b\n");
     assert_true(line.intended);
     forget(&line);
-    assert_int_equal(fate_of(&fates, 8, &line), HF_LINE_READY);
+    assert_int_equal(fate_of(&recovery, 8, &line), HF_LINE_READY);
     assert_string_equal(line.ticket, "8 life/1");
     assert_int_equal(line.out.used, 0);
     forget(&line);
-    assert_int_equal(fate_of(&fates, 9, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(fate_of(&recovery, 9, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.ticket, "");
     forget(&line);
-    hf_fates_free(&fates);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
 }
@@ -137,10 +137,10 @@ static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **st
  */
 static void a_torn_record_is_cut_off(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     hf_bytes image = { 0 };
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     add(&intents, 1, HF_INTENT_SENT, "", "");
     add(&intents, 2, HF_INTENT_OK, "", "two\n");
     add(&intents, 3, HF_INTENT_SENT, "", "");
@@ -156,15 +156,15 @@ static void a_torn_record_is_cut_off(void **state) {
             assert_int_equal(fwrite("\0\0\0\0\0\0\0\0", 1, 8, file), 8);
         }
         assert_int_equal(fclose(file), 0);
-        open_at(&intents, &fates, 1);
-        assert_int_equal(fates.count, (cut >= small) + (cut >= second) + (cut >= whole));
-        hf_fates_free(&fates);
+        open_at(&intents, &recovery, 1);
+        assert_int_equal(recovery.count, (cut >= small) + (cut >= second) + (cut >= whole));
+        hf_recovery_free(&recovery);
         add(&intents, 9, HF_INTENT_SENT, "", "");
         assert_true(hf_intents_write(&intents, false));
         hf_intents_close(&intents);
-        open_at(&intents, &fates, 9);
-        assert_int_equal(fates.count, 1);
-        hf_fates_free(&fates);
+        open_at(&intents, &recovery, 9);
+        assert_int_equal(recovery.count, 1);
+        hf_recovery_free(&recovery);
         hf_intents_close(&intents);
     }
     hf_bytes_free(&image);
@@ -182,9 +182,9 @@ static void limit(uint64_t bytes) {
 /* A full disk: no further lines, but how those under way end is known to the next run. */
 static void want_of_room_does_not_stop_what_is_under_way_from_being_noted(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     add(&intents, 1, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
     limit(2 << 20);
@@ -194,19 +194,19 @@ static void want_of_room_does_not_stop_what_is_under_way_from_being_noted(void *
     assert_true(hf_intents_write(&intents, true));
     limit(0);
     hf_intents_close(&intents);
-    open_at(&intents, &fates, 1);
-    assert_int_equal(fates.count, 1);
-    assert_int_equal(fates.items[0].intent.kind, HF_INTENT_OK);
-    hf_fates_free(&fates);
+    open_at(&intents, &recovery, 1);
+    assert_int_equal(recovery.count, 1);
+    assert_int_equal(recovery.items[0].intent.kind, HF_INTENT_OK);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
 }
 
 static void a_write_that_failed_may_be_tried_again(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     limit(20); /* less than a record */
     add(&intents, 1, HF_INTENT_SENT, "", "");
     assert_false(hf_intents_write(&intents, false));
@@ -214,9 +214,9 @@ static void a_write_that_failed_may_be_tried_again(void **state) {
     add(&intents, 2, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
     hf_intents_close(&intents);
-    open_at(&intents, &fates, 1);
-    assert_int_equal(fates.count, 2);
-    hf_fates_free(&fates);
+    open_at(&intents, &recovery, 1);
+    assert_int_equal(recovery.count, 2);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
 }
@@ -224,9 +224,9 @@ static void a_write_that_failed_may_be_tried_again(void **state) {
 /* The file as it was holds all that matters, only at greater length. */
 static void a_compaction_that_fails_loses_nothing(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     add(&intents, 1, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
     limit(20);
@@ -240,9 +240,9 @@ static void a_compaction_that_fails_loses_nothing(void **state) {
     char *fresh = hf_path_beside(path, ".new");
     assert_false(hf_file_exists(fresh));
     free(fresh);
-    open_at(&intents, &fates, 1);
-    assert_int_equal(fates.count, 2);
-    hf_fates_free(&fates);
+    open_at(&intents, &recovery, 1);
+    assert_int_equal(recovery.count, 2);
+    hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
 }
@@ -266,10 +266,10 @@ static void a_changed_byte_ends_the_reading(void **state) {
 
 static void compaction_keeps_what_is_given_and_nothing_else(void **state) {
     hf_intents intents;
-    hf_fates fates;
+    hf_recovery recovery;
     struct stat file;
     (void)state;
-    open_at(&intents, &fates, 1);
+    open_at(&intents, &recovery, 1);
     for (uint64_t line = 1; !hf_intents_worth_compacting(&intents); line++) {
         add(&intents, line, HF_INTENT_SENT, "",
             "a text of some length, so that this does not take long ...");
@@ -282,9 +282,9 @@ static void compaction_keeps_what_is_given_and_nothing_else(void **state) {
     add(&intents, 70001, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
     hf_intents_close(&intents);
-    open_at(&intents, &fates, 1);
-    assert_int_equal(fates.count, 2);
-    hf_fates_free(&fates);
+    open_at(&intents, &recovery, 1);
+    assert_int_equal(recovery.count, 2);
+    hf_recovery_free(&recovery);
     assert_int_equal(fstat(intents.fd, &file), 0);
     assert_true(file.st_size <= 1024 * 1024);
     hf_intents_close(&intents);

@@ -1,5 +1,5 @@
 /* SEMANTICS 17 and 21: what each error of the server leads to. */
-#include "world.h"
+#include "testbed.h"
 
 #include <string.h>
 
@@ -8,20 +8,20 @@ static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
     static const char *const codes[] = { "53400", "55P03", "54000", "P0001", "57014", "08006",
                                          "57P01", "23505", "42P01", "22012", "XX000", "25006" };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 1;
         world->config.read_only = true;
-        hf_world_open(world, 0);
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i]);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_job *next = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_settle(world);
+        hf_testbed_open(world, 0);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i]);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_job *next = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_FAILED);
         assert_int_equal(job->request.attempts, 1);
         assert_string_equal(job->request.error.sqlstate, codes[i]);
         assert_outcome(next, HF_OUTCOME_OK);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 
@@ -39,15 +39,15 @@ static void r17_cut_short_is_no_refusal(void **state) {
     enum { CANCEL, TIME_OUT, CLOSE, N_WAYS };
     for (unsigned i = 0; i < N_WAYS * sizeof cases / sizeof cases[0]; i++) {
         const unsigned which = i / N_WAYS, way = i % N_WAYS;
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                                   .deed = cases[which].deed,
                                                   .sqlstate = cases[which].sqlstate,
                                                   .message = "why" });
         world->peer->deaf_to_cancels = true;
-        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "write 1");
+        hf_job *job = hf_testbed_job(world, HF_REPLAY_UNSENT, "write 1");
         job->request.timeout_ms = way == TIME_OUT ? 300 : 0;
-        hf_world_resubmit(job);
+        hf_testbed_resubmit(job);
         hf_tick(world->pool, world->now); /* it goes out, and is not answered yet */
         if (way == CANCEL)
             hf_cancel(world->pool, &job->request);
@@ -56,7 +56,7 @@ static void r17_cut_short_is_no_refusal(void **state) {
         else
             world->now += 300;
         hf_tick(world->pool, world->now);
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_FAILED);
         const hf_error *error = &job->request.error;
         assert_int_equal(hf_request_refused(&job->request), cases[which].refused);
@@ -64,7 +64,7 @@ static void r17_cut_short_is_no_refusal(void **state) {
                                       : way == TIME_OUT    ? HF_ERR_TIMEOUT
                                                            : HF_ERR_CANCELLED);
         assert_string_equal(error->sqlstate, cases[which].sqlstate);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -74,17 +74,18 @@ static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(vo
     static const char *const codes[] = { "40001", "40P01", "53100", "57014" };
     for (size_t i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) {
         const bool safe = i % 2;
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         const bool held = strcmp(codes[i / 2], "57014") == 0; /* until our time-out cancels it */
-        hf_world_strike(world, HF_PEER_EXECUTE, held ? HF_PEER_HOLD : HF_PEER_ERROR, codes[i / 2]);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, held ? HF_PEER_HOLD : HF_PEER_ERROR,
+                          codes[i / 2]);
         hf_job *job =
-            hf_world_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
-        hf_world_finish(world, 300000);
+            hf_testbed_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
+        hf_testbed_finish(world, 300000);
         assert_outcome(job, safe ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.attempts, safe ? 2 : 1);
         if (!safe)
             assert_string_equal(job->request.error.sqlstate, codes[i / 2]);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -92,13 +93,13 @@ static void r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown(void 
     (void)state;
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_RESOLVE, HF_REPLAY_SAFE };
     for (size_t i = 0; i < sizeof replays / sizeof replays[0]; i++) {
-        hf_world *world = hf_world_one_up(1000);
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "57014");
-        hf_job *job = hf_world_submit(world, replays[i], "CALL transfer()");
-        hf_world_finish(world, 60000);
+        hf_testbed *world = hf_testbed_one_up(1000);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "57014");
+        hf_job *job = hf_testbed_submit(world, replays[i], "CALL transfer()");
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.attempts, 1);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -106,13 +107,14 @@ static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
     (void)state;
     static const char *const codes[] = { "08007", "40003" };
     for (size_t i = 0; i < 4; i++) {
-        hf_world *world = hf_world_new();
-        hf_world_open(world, 0);
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i % 2]);
-        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
-        hf_world_finish(world, 10000);
+        hf_testbed *world = hf_testbed_new();
+        hf_testbed_open(world, 0);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i % 2]);
+        hf_job *job =
+            hf_testbed_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_finish(world, 10000);
         assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -121,28 +123,29 @@ static void r17_a_poolers_last_words_leave_it_open(void **state) {
     (void)state;
     static const char *const codes[] = { "08006", "08P01" };
     for (size_t i = 0; i < 4; i++) {
-        hf_world *world = hf_world_one_up(1000);
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_LAST, codes[i % 2]);
-        hf_job *job = hf_world_submit(world, i < 2 ? HF_REPLAY_UNSENT : HF_REPLAY_SAFE, "write 1");
-        hf_world_finish(world, 10000);
+        hf_testbed *world = hf_testbed_one_up(1000);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_LAST, codes[i % 2]);
+        hf_job *job =
+            hf_testbed_submit(world, i < 2 ? HF_REPLAY_UNSENT : HF_REPLAY_SAFE, "write 1");
+        hf_testbed_finish(world, 10000);
         assert_outcome(job, i < 2 ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_OK);
         assert_int_equal(job->request.attempts, i < 2 ? 1 : 2);
         assert_false(hf_request_refused(&job->request));
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_retries = 1;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40003")->times = 2;
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
-    hf_world_finish(world, 10000);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40003")->times = 2;
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
     assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_RETRIES);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Its COMMIT may have arrived, and what ended the request is none of the server's verdicts on it. */
@@ -155,14 +158,14 @@ static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
     enum { CANCEL, CLOSE, REFUSED, N_WAYS };
     for (unsigned i = 0; i < N_WAYS * sizeof ends / sizeof ends[0]; i++) {
         const unsigned way = i % N_WAYS;
-        hf_world *world = hf_world_one_up(1000);
-        hf_world_strike(world, HF_PEER_COMMITS, ends[i / N_WAYS].deed, ends[i / N_WAYS].sqlstate);
+        hf_testbed *world = hf_testbed_one_up(1000);
+        hf_testbed_strike(world, HF_PEER_COMMITS, ends[i / N_WAYS].deed, ends[i / N_WAYS].sqlstate);
         if (way == REFUSED) {
-            hf_world_strike(world, HF_PEER_ASK, HF_PEER_RST, NULL);
-            hf_world_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01")->times = HF_FOREVER;
+            hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_RST, NULL);
+            hf_testbed_strike(world, HF_PEER_STARTUP, HF_PEER_FATAL, "28P01")->times = HF_FOREVER;
         }
         world->peer->deaf_to_cancels = true;
-        hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_tick(world->pool, world->now);
         hf_peer_pump(world->peer);
         hf_tick(world->pool, world->now); /* its COMMIT is out, and is not answered yet */
@@ -172,71 +175,71 @@ static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
         else if (way == CLOSE)
             hf_pool_close(world->pool, world->now + 60000);
         hf_tick(world->pool, world->now);
-        hf_world_finish(world, 60000);
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
         assert_true(hf_request_may_be_asked(&job->request));
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 /* And so if the question itself is lost, again and again. */
 static void r15_a_question_that_is_lost_can_be_asked_yet(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.request_timeout_ms = 5000;
-    hf_world_open(world, 1000);
-    hf_world_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
-    hf_world_strike(world, HF_PEER_ASK, HF_PEER_FATAL, "57P01")->times = HF_FOREVER;
-    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 1");
-    hf_world_finish(world, 300000);
+    hf_testbed_open(world, 1000);
+    hf_testbed_strike(world, HF_PEER_COMMITS, HF_PEER_RST, NULL);
+    hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_FATAL, "57P01")->times = HF_FOREVER;
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_testbed_finish(world, 300000);
     assert_outcome(job, HF_OUTCOME_UNKNOWN);
     assert_true(hf_request_may_be_asked(&job->request));
     assert_int_equal(job->request.error.code, HF_ERR_TIMEOUT);
     assert_int_equal(job->request.error.limit, HF_LIMIT_REQUEST);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r3_what_an_earlier_run_sent_is_no_resend(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_retries = 0;
-    hf_world_open(world, 1000);
+    hf_testbed_open(world, 1000);
     world->peer->fates[2] = HF_PEER_ABORTED;
-    hf_job *job = hf_world_job(world, HF_REPLAY_RESOLVE, "write 2");
-    job->request.unresolved = "2 life/0";
-    hf_world_resubmit(job);
-    hf_world_finish(world, 60000);
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write 2");
+    job->request.resolve_ticket = "2 life/0";
+    hf_testbed_resubmit(job);
+    hf_testbed_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 1);
-    assert_int_equal(hf_world_status(world).retries, 0);
-    hf_world_end(world);
+    assert_int_equal(hf_testbed_status(world).retries, 0);
+    hf_testbed_end(world);
 }
 
 /* An earlier request's time-out is no reason for the end of this one. */
 static void r16_cancelled_names_no_other_requests_limit(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.max_retries = 0;
     world->config.request_timeout_ms = 1000;
-    hf_world_open(world, 1000);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
-    hf_job *late = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 10000);
+    hf_testbed_open(world, 1000);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_job *late = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_finish(world, 10000);
     assert_outcome(late, HF_OUTCOME_FAILED);
     assert_int_equal(late->request.error.limit, HF_LIMIT_REQUEST);
     world->peer->ticketless = true;
-    hf_job *job = hf_world_submit(world, HF_REPLAY_RESOLVE, "write 2");
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 2");
     for (unsigned i = 0; i < 2; i++) { /* its own ROLLBACK is the last to be answered */
         hf_tick(world->pool, world->now);
         hf_peer_pump(world->peer);
     }
     hf_cancel(world->pool, &job->request);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.error.code, HF_ERR_CANCELLED);
     assert_int_equal(job->request.error.limit, HF_LIMIT_NONE);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Shows fault 34. */
@@ -245,11 +248,11 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
     static const char *const codes[] = { "26000", "42P05", "0A000" };
     for (size_t i = 0; i < 3; i++) {
         for (uint32_t times = 1; times <= 2; times++) {
-            hf_world *world = hf_world_new();
+            hf_testbed *world = hf_testbed_new();
             world->config.max_concurrent = 1;
-            hf_world_open(world, 0);
-            hf_world_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
-            hf_world_settle(world);
+            hf_testbed_open(world, 0);
+            hf_testbed_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
+            hf_testbed_settle(world);
             unsigned parses = world->peer->parses;
             hf_peer_add(world->peer,
                         (hf_peer_fault){ .point = HF_PEER_EXECUTE,
@@ -257,8 +260,8 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
                                          .sqlstate = codes[i],
                                          .message = "cached plan must not change result type",
                                          .times = times });
-            hf_job *job = hf_world_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
-            hf_world_settle(world);
+            hf_job *job = hf_testbed_submit_kept(world, HF_REPLAY_UNSENT, "write 1");
+            hf_testbed_settle(world);
             if (times == 1) {
                 assert_outcome(job, HF_OUTCOME_OK);
             } else {
@@ -267,10 +270,10 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
             }
             assert_int_equal(job->request.attempts, 2);
             assert_int_equal(world->peer->parses, parses + 1);
-            assert_int_equal(hf_world_status(world).retries, 0);
+            assert_int_equal(hf_testbed_status(world).retries, 0);
             if (world->n_jobs)
                 world->n_jobs = 0;
-            hf_world_end(world);
+            hf_testbed_end(world);
         }
     }
 }
@@ -278,109 +281,109 @@ static void r17_prepared_again_once_under_a_new_name(void **state) {
 /* Shows fault 34. */
 static void r17_the_server_forgot_its_statements(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_job *job = hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_testbed_settle(world);
     world->peer->links[0].n_statements = 0; /* a pooler changed servers */
-    hf_world_resubmit(job);
-    hf_world_settle(world);
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 2);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Behind a pooler, which hands out whatever session it has. Shows fault 34. */
 static void r17_prepared_again_on_another_connection_too(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 2;
-    hf_world_open(world, 0);
-    hf_world_up(world, 2);
-    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 2);
+    hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_testbed_settle(world);
     assert_int_equal(world->peer->parses, 2);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000");
-    hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 7");
-    hf_world_settle(world);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000");
+    hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 7");
+    hf_testbed_settle(world);
     world->peer->links[0].n_statements = 0; /* the one that is held */
-    hf_job *job = hf_world_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_job *job = hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_tick(world->pool, world->now);
     hf_peer_pump(world->peer); /* refused on one, and the other is free again in the same tick */
     hf_peer_release(world->peer);
     hf_peer_pump(world->peer);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 2);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r17_a_notice_decides_nothing(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_NOTICE, "57P01");
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_NOTICE, "57P01");
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(world->notices, 1);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
     (void)state;
     static const char *const codes[] = { "57P01", "57P02" };
     for (size_t i = 0; i < 2; i++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 1;
-        hf_world_open(world, 0);
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_WARNING, codes[i]);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
+        hf_testbed_open(world, 0);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_WARNING, codes[i]);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.error.code, HF_ERR_EOF);
         assert_string_equal(job->request.error.sqlstate, codes[i]);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 static void r21_25006_in_another_session_is_the_wrong_server(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
     world->config.n_hosts = 2;
-    hf_world_open(world, 0);
+    hf_testbed_open(world, 0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE,
                                               .deed = HF_PEER_ERROR,
                                               .sqlstate = "25006",
                                               .times = HF_FOREVER,
                                               .port = 5432 });
     world->peer->standby_port = 5432;
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 10000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 2);
     assert_int_equal(job->request.retries, 0);
     assert_int_equal(hf_script_link_last(world->script)->address.port, 6000);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r21_25006_in_our_own_is_final(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.read_only = true;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "25006");
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "write 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "25006");
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.error.code, HF_ERR_READ_ONLY);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 int main(void) {

@@ -1,56 +1,56 @@
 /* Hosts and addresses in turn, and what TLS does to a login (FAULTS 5, 6, 10, 11). */
-#include "world.h"
+#include "testbed.h"
 #include <string.h>
 
 /* --- hosts and addresses -------------------------------------------------------------------------- */
 
-static hf_world *two_hosts(void) {
-    hf_world *world = hf_world_new();
+static hf_testbed *two_hosts(void) {
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.hosts[1] = (hf_host){ .name = "10.0.0.2", .port = 6000 };
     world->config.n_hosts = 2;
     return world;
 }
 
-static unsigned port_of(const hf_world *world) {
+static unsigned port_of(const hf_testbed *world) {
     return hf_script_link_last(world->script)->address.port;
 }
 
 /* … is not said of whoever is dialled after it. */
 static void r17_what_a_server_announced_of_its_end_is_not_said_of_another(void **state) {
     (void)state;
-    hf_world *world = two_hosts();
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
+    hf_testbed *world = two_hosts();
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 1);
     hf_peer_say(world->peer, 'W', "57P01");
     hf_peer_drop(world->peer, 0);
-    hf_world_settle(world);
-    assert_string_equal(hf_world_status(world).last_error.sqlstate, "57P01");
-    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_RST, NULL)->times = 2;
-    hf_world_wait(world, 6000);
+    hf_testbed_settle(world);
+    assert_string_equal(hf_testbed_status(world).last_error.sqlstate, "57P01");
+    hf_testbed_strike(world, HF_PEER_CONNECT, HF_PEER_RST, NULL)->times = 2;
+    hf_testbed_wait(world, 6000);
     assert_int_equal(port_of(world), 6000);
-    const hf_pool_status status = hf_world_status(world);
+    const hf_pool_status status = hf_testbed_status(world);
     assert_int_equal(status.last_error.code, HF_ERR_RESET);
     assert_string_equal(status.last_error.sqlstate, "");
     assert_string_equal(status.last_error.message, "10.0.0.2");
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void f50_hosts_are_tried_in_turn_and_the_good_one_is_kept(void **state) {
     (void)state;
-    hf_world *world = two_hosts();
-    hf_world_open(world, 0);
+    hf_testbed *world = two_hosts();
+    hf_testbed_open(world, 0);
     hf_peer_fault *down = hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
                                                                     .deed = HF_PEER_ERROR,
                                                                     .times = HF_FOREVER,
                                                                     .port = 5432 });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_finish(world, 60000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_at(job->ended_at, 2000);
     assert_int_equal(port_of(world), 6000);
     hf_peer_drop(world->peer, 0);
-    hf_world_wait(world, 2000);
+    hf_testbed_wait(world, 2000);
     assert_int_equal(port_of(world), 6000); /* the last good one first */
     down->over = true;
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
@@ -58,14 +58,14 @@ static void f50_hosts_are_tried_in_turn_and_the_good_one_is_kept(void **state) {
                                               .times = HF_FOREVER,
                                               .port = 6000 });
     hf_peer_drop(world->peer, 0);
-    hf_world_wait(world, 20000);
+    hf_testbed_wait(world, 20000);
     assert_state(world, 0, HF_HEALTHY);
     assert_int_equal(port_of(world), 5432);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
-static hf_world *many_addresses(unsigned n) {
-    hf_world *world = hf_world_new();
+static hf_testbed *many_addresses(unsigned n) {
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.hosts[0].name = "db.example";
     world->script->addresses = n;
@@ -76,19 +76,19 @@ static hf_world *many_addresses(unsigned n) {
 static void f5_a_dead_address_leaves_time_for_the_next(void **state) {
     (void)state;
     for (unsigned n = 2; n <= HF_ADDRESSES_MAX; n++) {
-        hf_world *world = many_addresses(n);
-        hf_world_open(world, 0);
+        hf_testbed *world = many_addresses(n);
+        hf_testbed_open(world, 0);
         for (unsigned i = 1; i < n; i++)
             hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
                                                       .deed = HF_PEER_SILENCE,
                                                       .times = HF_FOREVER,
                                                       .address = (uint8_t)i });
-        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_finish(world, 15000);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_finish(world, 15000);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_at(job->ended_at, 15000 * (n - 1) / n);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 
@@ -97,73 +97,73 @@ static void f5_a_refused_address_is_passed_at_once(void **state) {
     (void)state;
     static const hf_peer_deed deeds[] = { HF_PEER_ERROR, HF_PEER_RST };
     for (unsigned i = 0; i < 2; i++) {
-        hf_world *world = many_addresses(3);
-        hf_world_open(world, 0);
-        hf_world_strike(world, HF_PEER_CONNECT, deeds[i], NULL)->times = 2;
-        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_finish(world, 15000);
+        hf_testbed *world = many_addresses(3);
+        hf_testbed_open(world, 0);
+        hf_testbed_strike(world, HF_PEER_CONNECT, deeds[i], NULL)->times = 2;
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_finish(world, 15000);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_at(job->ended_at, 0);
         assert_int_equal(hf_script_link_last(world->script)->address.ip[3], 3);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 /* It waits for another one's login to end, not for the network. */
 static void f5_a_good_address_is_kept_while_it_waits_to_log_in(void **state) {
     (void)state;
-    hf_world *world = many_addresses(2);
+    hf_testbed *world = many_addresses(2);
     world->config.max_concurrent = 3;
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 1);
     hf_peer_fault *slow = hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_STARTUP, .deed = HF_PEER_HOLD, .times = HF_FOREVER });
     hf_pool_open(world->pool, 3);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_int_equal(world->script->opened, 3);
-    hf_world_wait(world, 14000); /* half of connect_timeout is an address's share of it */
+    hf_testbed_wait(world, 14000); /* half of connect_timeout is an address's share of it */
     assert_int_equal(world->script->opened, 3);
     slow->over = true;
     hf_peer_release(world->peer);
-    hf_world_settle(world);
-    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 3);
-    hf_world_end(world);
+    hf_testbed_settle(world);
+    assert_int_equal(hf_testbed_status(world).conns[HF_HEALTHY], 3);
+    hf_testbed_end(world);
 }
 
 /* Shows fault 5. */
 static void f5_all_addresses_dead_is_one_failed_attempt(void **state) {
     (void)state;
-    hf_world *world = many_addresses(3);
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
-    hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_go(world, 14999);
+    hf_testbed *world = many_addresses(3);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_CONNECT, HF_PEER_SILENCE, NULL)->times = HF_FOREVER;
+    hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_go(world, 14999);
     assert_state(world, 0, HF_CONNECTING);
     assert_int_equal(world->script->opened, 3);
-    hf_world_go(world, 15000);
+    hf_testbed_go(world, 15000);
     assert_state(world, 0, HF_BACKOFF);
-    hf_pool_status status = hf_world_status(world);
+    hf_pool_status status = hf_testbed_status(world);
     assert_text(&status.last_error, "timed out after 15.0 s in tcp (connect_timeout)");
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Shows fault 4, fault 6. */
 static void f6_the_name_is_resolved_afresh_each_attempt(void **state) {
     (void)state;
-    hf_world *world = many_addresses(1);
-    hf_world_open(world, 0);
+    hf_testbed *world = many_addresses(1);
+    hf_testbed_open(world, 0);
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_CONNECT,
                                               .deed = HF_PEER_ERROR,
                                               .times = HF_FOREVER,
                                               .address = 1 });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_go(world, 1000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_go(world, 1000);
     world->script->addresses = 2;
-    hf_world_finish(world, 10000);
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_at(job->ended_at, 2000);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* --- TLS ------------------------------------------------------------------------------------------ */
@@ -171,60 +171,60 @@ static void f6_the_name_is_resolved_afresh_each_attempt(void **state) {
 /* Shows fault 10, fault 11. */
 static void f10_f11_tls(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.sslmode = HF_SSL_REQUIRE;
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_true(hf_script_link_last(world->script)->tls);
-    hf_world_end(world);
+    hf_testbed_end(world);
 
-    world = hf_world_new(); /* 'N': for good, at once, no byte of StartupMessage in clear */
+    world = hf_testbed_new(); /* 'N': for good, at once, no byte of StartupMessage in clear */
     world->config.sslmode = HF_SSL_REQUIRE;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_TLS, HF_PEER_ERROR, NULL);
-    job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_TLS, HF_PEER_ERROR, NULL);
+    job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_NOT_SENT);
     assert_int_equal(job->request.error.code, HF_ERR_TLS_REFUSED);
     assert_int_equal(world->peer->logins, 0);
-    assert_true(hf_world_status(world).refused);
-    hf_world_end(world);
+    assert_true(hf_testbed_status(world).refused);
+    hf_testbed_end(world);
 }
 
 /* Shows security 1. */
 static void bytes_behind_the_answer_to_sslrequest_end_the_attempt(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.sslmode = HF_SSL_REQUIRE;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_TLS, HF_PEER_NOTICE, NULL);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_TLS, HF_PEER_NOTICE, NULL);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_settle(world);
     assert_state(world, 0, HF_BACKOFF);
-    assert_int_equal(hf_world_step(world, 0)->code, HF_ERR_TLS_INJECTED);
+    assert_int_equal(hf_testbed_step(world, 0)->code, HF_ERR_TLS_INJECTED);
     assert_int_equal(world->peer->logins, 0);
-    hf_world_finish(world, 3000); /* the next attempt starts afresh */
+    hf_testbed_finish(world, 3000); /* the next attempt starts afresh */
     assert_outcome(job, HF_OUTCOME_OK);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Shows security 13. */
 static void r16_the_cancel_is_encrypted_if_the_session_is(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.sslmode = HF_SSL_REQUIRE;
-    hf_world_open(world, 0);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_testbed_settle(world);
     hf_cancel(world->pool, &job->request);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(world->peer->cancels, 1);
     assert_true(hf_script_link_last(world->script)->tls);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 int main(void) {

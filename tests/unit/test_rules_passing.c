@@ -1,16 +1,16 @@
 /* SEMANTICS 17 and 21: what passes by itself, a shortage, a lock, a foreign cancel, and the wrong role. */
-#include "world.h"
+#include "testbed.h"
 
 #include <string.h>
 
-static void strike(hf_world *world, const char *sqlstate, uint32_t times) {
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, sqlstate)->times = times;
+static void strike(hf_testbed *world, const char *sqlstate, uint32_t times) {
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, sqlstate)->times = times;
 }
 
-static hf_job *patient(hf_world *world, hf_replay replay, const char *sql) {
-    hf_job *job = hf_world_job(world, replay, "%s", sql);
+static hf_job *patient(hf_testbed *world, hf_replay replay, const char *sql) {
+    hf_job *job = hf_testbed_job(world, replay, "%s", sql);
     job->request.wait_passing = true;
-    hf_world_resubmit(job);
+    hf_testbed_resubmit(job);
     return job;
 }
 
@@ -22,59 +22,59 @@ static const char *const shortages[] = { "53000", "53100", "53200", "58030" };
 static void r17_a_shortage_that_all_meet_is_an_outage_and_spends_no_retry(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof shortages / sizeof shortages[0]; i++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         strike(world, shortages[i], 9); /* waits 2, 4, 8, 16, 30 … */
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_finish(world, 300000);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_int_equal(job->request.attempts, 10);
         assert_int_equal(job->request.retries, 0);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 
 static void r17_a_shortage_that_lasts_for_max_outage_ends_the_request(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
+    hf_testbed *world = hf_testbed_one_up(1000);
     strike(world, "53100", HF_FOREVER);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_go(world, 300000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_go(world, 300000);
     assert_int_equal(job->done, 0);
-    hf_world_finish(world, 60000);
+    hf_testbed_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_string_equal(job->request.error.sqlstate, "53100");
     assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_OUTAGE);
     assert_false(hf_request_refused(&job->request));
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* While others are answered OK it is counted against the one that meets it. */
 static void r17_a_shortage_of_one_alone_spends_its_retries(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.max_retries = 2;
-    hf_world_open(world, 0);
+    hf_testbed_open(world, 0);
     const hf_peer_fault full = {
         .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "53200", .times = HF_FOREVER
     };
     hf_peer_fault *fault = hf_peer_add(world->peer, full);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
     for (unsigned i = 0; i < 8 && !job->done; i++) {
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         fault->over = true;
-        hf_job *other = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_settle(world);
+        hf_job *other = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_settle(world);
         assert_outcome(other, HF_OUTCOME_OK);
         fault = hf_peer_add(world->peer, full);
-        hf_world_wait(world, 30000);
+        hf_testbed_wait(world, 30000);
     }
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.retries, 2);
     assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_RETRIES);
     hf_peer_heal(world->peer);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* --- locks, and somebody else's cancel --------------------------------------------------------------- */
@@ -89,19 +89,19 @@ static void r17_a_lock_is_waited_for_where_that_is_asked_for(void **state) {
                   { "write 1", false, false },
                   { "write 1 FOR UPDATE NOWAIT", true, false } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         strike(world, "55P03", 2);
-        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "%s", cases[i].sql);
+        hf_job *job = hf_testbed_job(world, HF_REPLAY_UNSENT, "%s", cases[i].sql);
         job->request.wait_passing = cases[i].asks;
-        hf_world_resubmit(job);
-        hf_world_finish(world, 60000);
+        hf_testbed_resubmit(job);
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, cases[i].waits ? HF_OUTCOME_OK : HF_OUTCOME_FAILED);
         assert_int_equal(job->request.attempts, cases[i].waits ? 3 : 1);
         assert_int_equal(hf_request_refused(&job->request), !cases[i].waits);
         if (cases[i].waits)
             assert_at(job->ended_at, 7000); /* 2 s and 4 s */
         hf_peer_heal(world->peer);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -109,23 +109,23 @@ static void r17_a_lock_is_waited_for_where_that_is_asked_for(void **state) {
 static void r17_a_foreign_cancel_of_a_read_is_outlived_once(void **state) {
     (void)state;
     for (unsigned times = 1; times < 3; times++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 1;
         world->config.read_only = true;
-        hf_world_open(world, 0);
+        hf_testbed_open(world, 0);
         strike(world, "57014", times);
         hf_job *job = patient(world, HF_REPLAY_SAFE, "rows 1");
-        hf_world_finish(world, 10000);
+        hf_testbed_finish(world, 10000);
         assert_outcome(job, times == 1 ? HF_OUTCOME_OK : HF_OUTCOME_FAILED);
         assert_int_equal(job->request.attempts, 2);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
-    hf_world *world = hf_world_one_up(1000);
+    hf_testbed *world = hf_testbed_one_up(1000);
     strike(world, "57014", 1);
     hf_job *job = patient(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED); /* a write's may have been meant */
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* --- what a statement's own connections met ----------------------------------------------------------- */
@@ -136,15 +136,16 @@ static void r17_an_error_of_a_statements_own_connection_keeps_the_link(void **st
     static const char *const codes[] = { "08000", "08001", "08003", "08004", "08006",
                                          "08P01", "57P01", "57P02", "57P05", "25P03" };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         strike(world, codes[i], 1);
-        hf_job *job = hf_world_submit(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
+        hf_job *job =
+            hf_testbed_submit(world, i & 1 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_FAILED);
         assert_int_equal(job->request.attempts, 1);
         assert_true(hf_request_refused(&job->request));
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 
@@ -153,14 +154,14 @@ static void r9_affected_is_0_unless_ok(void **state) {
     (void)state;
     static const hf_peer_deed deeds[] = { HF_PEER_EOF, HF_PEER_ERROR, HF_PEER_NOTHING };
     for (size_t i = 0; i < 3; i++) {
-        hf_world *world = hf_world_one_up(1000);
-        hf_world_strike(world, HF_PEER_READY, deeds[i], "40003");
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_finish(world, 10000);
+        hf_testbed *world = hf_testbed_one_up(1000);
+        hf_testbed_strike(world, HF_PEER_READY, deeds[i], "40003");
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_finish(world, 10000);
         const bool ok = deeds[i] == HF_PEER_NOTHING;
         assert_outcome(job, ok ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.affected, ok);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -171,16 +172,16 @@ static void r21_a_standby_is_an_outage_and_spends_no_retry(void **state) {
     (void)state;
     for (unsigned told = 0; told < 3;
          told++) { /* in_hot_standby, read-only since login, asked for */
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 2;
-        hf_world_open(world, 0);
+        hf_testbed_open(world, 0);
         world->peer->hot = told == 0;
         world->peer->read_only = told == 1;
         world->peer->silent = told == 2;
         world->peer->standby_port = told == 2 ? 5432 : 0;
         strike(world, "25006", HF_FOREVER);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_go(world, 250000); /* max_retries would have been over after 62 s */
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_go(world, 250000); /* max_retries would have been over after 62 s */
         assert_int_equal(job->done, 0);
         assert_int_equal(job->request.retries, 0);
         assert_true(job->request.attempts > 6);
@@ -188,96 +189,96 @@ static void r21_a_standby_is_an_outage_and_spends_no_retry(void **state) {
         hf_peer_heal(world->peer);
         world->peer->hot = world->peer->read_only = false;
         world->peer->standby_port = 0;
-        hf_world_finish(world, 60000);
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_OK);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 static void r21_a_standby_for_max_outage_is_given_up(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
-    hf_world_open(world, 0);
+    hf_testbed_open(world, 0);
     world->peer->hot = true;
     strike(world, "25006", HF_FOREVER);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_go(world, 299000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_go(world, 299000);
     assert_int_equal(job->done, 0);
-    hf_world_finish(world, 60000);
+    hf_testbed_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_FAILED); /* it was refused each time */
     assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_OUTAGE);
     assert_false(hf_request_refused(&job->request));
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Shows found T4. */
 static void r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_failed(
     void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
+    hf_testbed *world = hf_testbed_one_up(1000);
     hf_peer_tell(world->peer, "default_transaction_read_only", "on"); /* as behind a SET */
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     strike(world, "25006", 1);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_settle(world);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.attempts, 1);
     assert_string_equal(job->request.error.sqlstate, "25006");
     assert_int_equal(world->peer->role_asks, 0);
-    assert_int_equal(hf_world_dials(world), 1);
-    hf_world_end(world);
+    assert_int_equal(hf_testbed_dials(world), 1);
+    hf_testbed_end(world);
 }
 
 /* Shows found T4. */
 static void r21_what_a_session_has_set_is_never_left_behind(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_job *set = hf_world_submit(world, HF_REPLAY_UNSENT, "SET something");
-    hf_world_settle(world);
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_job *set = hf_testbed_submit(world, HF_REPLAY_UNSENT, "SET something");
+    hf_testbed_settle(world);
     assert_outcome(set, HF_OUTCOME_OK);
     strike(world, "25006", 1);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_settle(world);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.attempts, 1);
     assert_int_equal(world->peer->role_asks, 0);
-    assert_int_equal(hf_world_dials(world), 1);
-    hf_world_end(world);
+    assert_int_equal(hf_testbed_dials(world), 1);
+    hf_testbed_end(world);
 }
 
 static void r21_asked_and_writable_it_runs_again_once(void **state) {
     (void)state;
     for (unsigned times = 1; times < 3; times++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         strike(world, "25006", times);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_settle(world);
         assert_outcome(job, times == 1 ? HF_OUTCOME_OK : HF_OUTCOME_FAILED);
         assert_int_equal(job->request.attempts, 2);
         assert_int_equal(job->request.retries, 0);
         assert_int_equal(job->request.asks, 0); /* that counts the questions about a COMMIT */
         assert_int_equal(world->peer->role_asks, 1);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 
 /* A question that is not answered says nothing: the next refusal brings the next one. */
 static void r21_a_question_for_the_role_that_fails_is_asked_again(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
+    hf_testbed *world = hf_testbed_one_up(1000);
     strike(world, "25006", 2);
     hf_peer_add(
         world->peer,
         (hf_peer_fault){ .point = HF_PEER_ROLE, .deed = HF_PEER_ERROR, .sqlstate = "57014" });
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 60000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_finish(world, 60000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 3);
     assert_int_equal(job->request.retries, 0);
     assert_int_equal(world->peer->role_asks, 1); /* that was answered */
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* The server that said it takes writes is the one that the request runs on again, though another connection is free,
@@ -285,40 +286,40 @@ static void r21_a_question_for_the_role_that_fails_is_asked_again(void **state) 
 static void r21_asked_and_writable_it_runs_again_where_that_was_said(void **state) {
     (void)state;
     for (unsigned other = 0; other < 2; other++) { /* which connection the write is sent on */
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 2;
-        hf_world_open(world, 1000);
-        hf_world_up(world, 2);
+        hf_testbed_open(world, 1000);
+        hf_testbed_up(world, 2);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-        hf_job *busy[2] = { hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1") };
-        hf_world_settle(world);
+        hf_job *busy[2] = { hf_testbed_submit(world, HF_REPLAY_UNSENT, "rows 1") };
+        hf_testbed_settle(world);
         const unsigned first = busy[0]->request.conn->index;
         if (other) { /* the first is free again, the second is not */
             hf_peer_add(world->peer,
                         (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-            busy[1] = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1");
-            hf_world_settle(world);
+            busy[1] = hf_testbed_submit(world, HF_REPLAY_UNSENT, "rows 1");
+            hf_testbed_settle(world);
             world->peer->links[first].held = false;
-            hf_world_settle(world);
+            hf_testbed_settle(world);
             assert_outcome(busy[0], HF_OUTCOME_OK);
         }
         strike(world, "25006", 1);
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_ROLE, .deed = HF_PEER_HOLD });
         hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_EXECUTE, .deed = HF_PEER_HOLD });
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_settle(world);
         const unsigned asked = job->request.conn->index;
         world->peer->links[!asked].held = false;
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_outcome(busy[other], HF_OUTCOME_OK);
         world->peer->links[asked].held = false; /* "writable" */
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_int_equal(job->request.attempts, 2);
         assert_int_equal(job->request.conn->index, asked);
         hf_peer_release(world->peer);
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_OK);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -326,30 +327,30 @@ static void r21_asked_and_writable_it_runs_again_where_that_was_said(void **stat
 static void r21_a_standby_that_was_promoted_under_a_session_is_none(void **state) {
     (void)state;
     for (unsigned hot = 0; hot < 2; hot++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 1;
         world->peer->hot = hot;
         world->peer->read_only = !hot;
-        hf_world_open(world, 1000);
-        hf_world_up(world, 1);
+        hf_testbed_open(world, 1000);
+        hf_testbed_up(world, 1);
         hf_peer_tell(world->peer, hot ? "in_hot_standby" : "default_transaction_read_only", "off");
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         strike(world, "25006", 1);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_world_settle(world);
-        assert_int_equal(hf_world_dials(world), 1); /* the link is kept */
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+        hf_testbed_settle(world);
+        assert_int_equal(hf_testbed_dials(world), 1); /* the link is kept */
         assert_int_equal(job->request.attempts, 2);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_int_equal(world->peer->role_asks, 1);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
 /* --- passwords ------------------------------------------------------------------------------------------ */
 
 /* A world, not open yet, whose server asks for the password in clear text. */
-static hf_world *with_a_password(uint32_t conns) {
-    hf_world *world = hf_world_new();
+static hf_testbed *with_a_password(uint32_t conns) {
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = conns;
     world->config.password = "secret";
     world->config.require_auth = HF_AUTH_PASSWORD;
@@ -358,7 +359,7 @@ static hf_world *with_a_password(uint32_t conns) {
 }
 
 /* As a pooler does, which has one SQLSTATE for all that it refuses. */
-static void refuse_passwords(hf_world *world, const char *message) {
+static void refuse_passwords(hf_testbed *world, const char *message) {
     hf_peer_add(world->peer, (hf_peer_fault){ .point = HF_PEER_PASSWORD,
                                               .deed = HF_PEER_FATAL,
                                               .sqlstate = "08P01",
@@ -369,52 +370,52 @@ static void refuse_passwords(hf_world *world, const char *message) {
 /* A refusal that names no reason: the password is sent connect_retries + 1 times, whatever max_outage is. */
 static void r17_a_password_is_sent_a_few_times_only(void **state) {
     (void)state;
-    hf_world *world = with_a_password(1);
+    hf_testbed *world = with_a_password(1);
     world->config.max_outage_ms = HF_FOREVER;
     refuse_passwords(world, "no more connections allowed");
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 600000);
+    hf_testbed_open(world, 0);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_finish(world, 600000);
     assert_outcome(job, HF_OUTCOME_NOT_SENT);
     assert_int_equal(world->peer->passwords, 4);
     assert_int_equal(job->request.error.code, HF_ERR_OUTAGE);
     assert_int_equal(job->request.error.limit, HF_LIMIT_CONNECT_RETRIES);
-    assert_false(hf_world_status(world).refused);
+    assert_false(hf_testbed_status(world).refused);
     hf_peer_heal(world->peer);
-    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 2"); /* afresh */
-    hf_world_finish(world, 600000);
+    hf_job *next = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2"); /* afresh */
+    hf_testbed_finish(world, 600000);
     assert_outcome(next, HF_OUTCOME_OK);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* The same beside a connection that is up since before hf_pool_reset(), which told that the password is another. */
 static void r17_a_password_is_sent_a_few_times_only_beside_a_connection_that_is_up(void **state) {
     (void)state;
-    hf_world *world = with_a_password(3);
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
+    hf_testbed *world = with_a_password(3);
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 1);
     hf_pool_reset(world->pool);
     world->peer->passwords = 0;
     refuse_passwords(world, "no more connections allowed");
     hf_pool_open(world->pool, 3);
-    hf_world_go(world, 600000);
+    hf_testbed_go(world, 600000);
     assert_int_equal(world->peer->passwords, 4);
-    assert_int_equal(hf_world_status(world).conns[HF_HEALTHY], 1);
-    hf_world_end(world);
+    assert_int_equal(hf_testbed_status(world).conns[HF_HEALTHY], 1);
+    hf_testbed_end(world);
 }
 
 /* Shows found T8. */
 static void r17_a_poolers_wrong_password_is_one_login(void **state) {
     (void)state;
-    hf_world *world = with_a_password(3);
+    hf_testbed *world = with_a_password(3);
     refuse_passwords(world, "password authentication failed");
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_world_finish(world, 600000);
+    hf_testbed_open(world, 0);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_finish(world, 600000);
     assert_outcome(job, HF_OUTCOME_NOT_SENT);
     assert_int_equal(world->peer->passwords, 1);
-    assert_true(hf_world_status(world).refused);
-    hf_world_end(world);
+    assert_true(hf_testbed_status(world).refused);
+    hf_testbed_end(world);
 }
 
 int main(void) {

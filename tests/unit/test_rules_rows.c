@@ -1,14 +1,14 @@
-/* SEMANTICS 13 and 14: batches, and rows as they come. hf_world_end() holds each outcome against what the server
+/* SEMANTICS 13 and 14: batches, and rows as they come. hf_testbed_end() holds each outcome against what the server
  * committed. */
-#include "world.h"
+#include "testbed.h"
 
 /* Two statements. */
-static hf_job *submit_batch(hf_world *world, const hf_statement *batch) {
-    hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+static hf_job *submit_batch(hf_testbed *world, const hf_statement *batch) {
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_UNSENT, "batch");
     job->request.sql = NULL;
     job->request.batch = batch;
     job->request.n_batch = 2;
-    hf_world_resubmit(job);
+    hf_testbed_resubmit(job);
     return job;
 }
 
@@ -17,7 +17,7 @@ static void r13_a_batch_is_one_transaction_replayed_as_one(void **state) {
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
     for (unsigned when = 0; when < 4; when++) {
         /* before the first, between: undone, and said so; after the last, EOF before COMMIT was answered */
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         hf_peer_fault fault = {
             .point = HF_PEER_EXECUTE, .deed = HF_PEER_ERROR, .sqlstate = "40001", .skip = when
         };
@@ -26,12 +26,12 @@ static void r13_a_batch_is_one_transaction_replayed_as_one(void **state) {
         if (when < 3)
             hf_peer_add(world->peer, fault);
         hf_job *job = submit_batch(world, batch);
-        hf_world_finish(world, 60000);
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, when == 2 ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_OK);
         assert_int_equal(job->request.attempts, when < 2 ? 2 : 1);
         assert_int_equal(world->peer->committed[1], 1);
         assert_int_equal(world->peer->committed[2], 1);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 
@@ -41,20 +41,20 @@ static void r13_part_of_a_batch_is_no_not_sent(void **state) {
     static const hf_statement batch[] = { { .sql = "rows 2" }, { .sql = "write 2" } };
     bool ran = false, sent = false;
     for (uint32_t taken = 0; taken < 400 && !sent; taken++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         world->peer->deaf_to_cancels = true;
         hf_script_link *link = hf_script_link_last(world->script);
         hf_script_link_room(link, taken);
         hf_job *job = submit_batch(world, batch);
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         sent = job->done || world->pool->conns[0].tx_sent >= job->request.sent_at;
         const bool runs = job->rows > 0; /* the server answers an Execute as soon as it has it */
         hf_cancel(world->pool, &job->request);
-        hf_world_finish(world, 60000);
+        hf_testbed_finish(world, 60000);
         if (!sent)
             assert_outcome(job, runs ? HF_OUTCOME_FAILED : HF_OUTCOME_NOT_SENT);
         ran = ran || (runs && !sent);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
     assert_true(ran && sent);
 }
@@ -73,23 +73,23 @@ static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
     bool again = false;
     for (room_left = 20 /* the first flight goes out whole */; room_left < 400 && !again;
          room_left++) {
-        hf_world *world = hf_world_one_up(1000);
+        hf_testbed *world = hf_testbed_one_up(1000);
         world->peer->deaf_to_cancels = true;
-        hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000")->skip = 1;
-        hf_job *job = hf_world_job(world, HF_REPLAY_UNSENT, "batch");
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000")->skip = 1;
+        hf_job *job = hf_testbed_job(world, HF_REPLAY_UNSENT, "batch");
         job->request.sql = NULL;
         job->request.batch = batch;
         job->request.n_batch = 2;
         job->request.prepare = true;
-        hf_world_resubmit(job);
+        hf_testbed_resubmit(job);
         job->each = network_narrows;
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         again = job->request.attempts == 2;
         assert_int_equal(job->restarts, again);
         hf_cancel(world->pool, &job->request);
-        hf_world_finish(world, 60000);
+        hf_testbed_finish(world, 60000);
         assert_outcome(job, HF_OUTCOME_FAILED);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
     assert_true(again);
 }
@@ -97,169 +97,169 @@ static void r13_a_batch_that_is_prepared_anew_is_no_not_sent(void **state) {
 static void r13_an_error_in_a_batch_undoes_all_of_it(void **state) {
     (void)state;
     static const hf_statement batch[] = { { .sql = "write 1" }, { .sql = "write 2" } };
-    hf_world *world = hf_world_one_up(1000);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "23505")->skip = 1;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "23505")->skip = 1;
     hf_job *job = submit_batch(world, batch);
-    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 3");
-    hf_world_finish(world, 1000);
+    hf_job *next = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 3");
+    hf_testbed_finish(world, 1000);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(world->peer->committed[1], 0);
     assert_outcome(next, HF_OUTCOME_OK);
     assert_int_equal(world->peer->committed[3], 1);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r13_an_open_transaction_is_rolled_back_and_failed(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "BEGIN");
-    hf_job *next = hf_world_submit(world, HF_REPLAY_UNSENT, "write 3");
-    hf_world_finish(world, 1000);
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "BEGIN");
+    hf_job *next = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 3");
+    hf_testbed_finish(world, 1000);
     assert_outcome(job, HF_OUTCOME_FAILED);
     assert_int_equal(job->request.error.code, HF_ERR_OPEN_TRANSACTION);
     assert_text(&job->request.error, "the statement left a transaction open; use a batch");
     assert_int_equal(world->peer->rollbacks, 1);
     assert_outcome(next, HF_OUTCOME_OK);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 /* Shows fault 18. */
 static void r14_rows_stream_and_a_restart_voids_them(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_world_strike(world, HF_PEER_ROW, HF_PEER_RST, NULL)->rows = 5;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_testbed_strike(world, HF_PEER_ROW, HF_PEER_RST, NULL)->rows = 5;
     world->script->read_limit = 11;
-    hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 9");
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 9");
     /* The reset overtakes nothing that was read before it. */
-    hf_world_finish(world, 10000);
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->rows, 9);
     assert_int_equal(job->request.n_rows, 9);
-    hf_world_end(world);
+    hf_testbed_end(world);
 
-    world = hf_world_one_up(1000);
-    hf_world_strike(world, HF_PEER_ROW, HF_PEER_EOF, NULL)->rows = 5;
-    job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 9");
-    hf_world_finish(world, 10000);
+    world = hf_testbed_one_up(1000);
+    hf_testbed_strike(world, HF_PEER_ROW, HF_PEER_EOF, NULL)->rows = 5;
+    job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 9");
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->restarts, 1);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r14_pause_stops_the_clock_and_resume_goes_on(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2000");
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 2000");
     job->pause_at = 7;
-    hf_world_resubmit(job);
-    hf_world_settle(world);
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
     assert_int_equal(job->rows, 7);
-    hf_world_wait(world, 3600000);
+    hf_testbed_wait(world, 3600000);
     assert_int_equal(job->rows, 7);
     assert_int_equal(job->done, 0);
     assert_int_equal(world->peer->cancels, 0);
     assert_int_equal(world->peer->probes, 0);
     hf_resume(world->pool, &job->request);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->rows, 2000);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r14_the_clock_goes_on_after_resume_where_it_stood(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_world_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 3;
-    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 5");
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_testbed_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 3;
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 5");
     job->pause_at = 3;
-    hf_world_resubmit(job);
-    hf_world_settle(world);
-    hf_world_go(world, 51000); /* 50 s of pause */
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
+    hf_testbed_go(world, 51000); /* 50 s of pause */
     job->pause_at = 0;
     hf_resume(world->pool, &job->request);
-    hf_world_go(world, 170999);
+    hf_testbed_go(world, 170999);
     assert_int_equal(world->peer->cancels, 0);
-    hf_world_go(world, 171000); /* 120 s of running */
+    hf_testbed_go(world, 171000); /* 120 s of running */
     assert_int_equal(world->peer->cancels, 1);
     hf_peer_heal(world->peer);
-    hf_world_finish(world, 10000);
-    hf_world_end(world);
+    hf_testbed_finish(world, 10000);
+    hf_testbed_end(world);
 }
 
 static void r14_other_deadlines_do_not_end_a_pause(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.request_timeout_ms = 5000; /* stable_after is later */
-    hf_world_open(world, 0);
-    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
+    hf_testbed_open(world, 0);
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 10");
     job->pause_at = 4;
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
-    hf_world_resubmit(job);
-    hf_world_wait(world, 60000);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_EOF, NULL);
+    hf_testbed_resubmit(job);
+    hf_testbed_wait(world, 60000);
     assert_int_equal(world->peer->cancels, 0);
     assert_int_equal(job->rows, 4);
     hf_resume(world->pool, &job->request);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r14_a_jumped_clock_adds_nothing_to_a_pause(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 2;
-    hf_world_open(world, 0);
-    hf_world_up(world, 2); /* the other one's probes are what was promised */
-    hf_world_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 4;
-    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 10");
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 2); /* the other one's probes are what was promised */
+    hf_testbed_strike(world, HF_PEER_ROW, HF_PEER_HOLD, NULL)->rows = 4;
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 10");
     job->pause_at = 4;
-    hf_world_resubmit(job);
-    hf_world_settle(world);
-    hf_world_sleep(world, 500000);
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
+    hf_testbed_sleep(world, 500000);
     job->pause_at = 0;
     hf_resume(world->pool, &job->request);
-    hf_world_go(world, 619999);
+    hf_testbed_go(world, 619999);
     assert_int_equal(world->peer->cancels, 0);
-    hf_world_go(world, 620000);
+    hf_testbed_go(world, 620000);
     assert_int_equal(world->peer->cancels, 1);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r14_a_loss_during_a_pause_is_seen_at_resume(void **state) {
     (void)state;
-    hf_world *world = hf_world_one_up(1000);
-    hf_job *job = hf_world_job(world, HF_REPLAY_SAFE, "rows 2000");
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 2000");
     job->pause_at = 7;
-    hf_world_resubmit(job);
-    hf_world_settle(world);
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
     hf_peer_drop(world->peer, HF_ERR_RESET);
-    hf_world_wait(world, 1000);
+    hf_testbed_wait(world, 1000);
     job->pause_at = 0;
     hf_resume(world->pool, &job->request);
-    hf_world_finish(world, 10000);
+    hf_testbed_finish(world, 10000);
     assert_outcome(job, HF_OUTCOME_OK);
     assert_int_equal(job->restarts, 1);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static void r14_a_row_larger_than_the_buffer_fails_its_request_alone(void **state) {
     (void)state;
     for (int read_only = 0; read_only < 2; read_only++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         world->config.max_concurrent = 1;
         world->config.rx_bytes = 1024;
         world->config.read_only = read_only;
-        hf_world_open(world, 0);
-        hf_job *big = hf_world_submit(world, HF_REPLAY_SAFE, "big 5000");
-        hf_job *fits = hf_world_submit(world, HF_REPLAY_SAFE, "big 900");
-        hf_world_finish(world, 1000);
+        hf_testbed_open(world, 0);
+        hf_job *big = hf_testbed_submit(world, HF_REPLAY_SAFE, "big 5000");
+        hf_job *fits = hf_testbed_submit(world, HF_REPLAY_SAFE, "big 900");
+        hf_testbed_finish(world, 1000);
         /* It ran: only where it cannot have written is that no effect. */
         assert_outcome(big, read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN);
         assert_int_equal(big->request.error.code, HF_ERR_TOO_LARGE);
         assert_outcome(fits, HF_OUTCOME_OK);
-        assert_int_equal(hf_world_dials(world), 1);
-        hf_world_end(world);
+        assert_int_equal(hf_testbed_dials(world), 1);
+        hf_testbed_end(world);
     }
 }
 

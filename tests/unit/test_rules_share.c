@@ -1,40 +1,40 @@
 /* SEMANTICS 22: a tick has its share, counted in bytes and steps. How long a step takes is the machine's. */
 #include "driver.h"
-#include "world.h"
+#include "testbed.h"
 
 /* Shows security 10, found G1. */
 static void r22_a_tick_reads_no_more_of_a_link_than_its_share(void **state) {
     (void)state;
-    hf_world *world = hf_world_new();
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
     world->config.rx_bytes = 1024;
-    hf_world_open(world, 0);
-    hf_world_up(world, 1);
-    hf_world_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
-    hf_job *job = hf_world_submit(world, HF_REPLAY_UNSENT, "rows 1500");
-    hf_world_settle(world);
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 1);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "rows 1500");
+    hf_testbed_settle(world);
     hf_peer_release(world->peer);
     hf_peer_pump(world->peer);
     assert_true(hf_tick(world->pool, world->now) <= world->now); /* there is more to do */
     assert_in_range(job->rows, 1, 16 * 1024 / 12);               /* 16 buffers full of rows */
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_OK);
-    hf_world_end(world);
+    hf_testbed_end(world);
 }
 
 static hf_driver slicing; /* PostgreSQL's, whose login takes so many slices of hashing */
 static unsigned slices;
 
-static hf_news feed_in_slices(hf_session *session, hf_io *io, hf_request *oldest) {
+static hf_driver_event feed_in_slices(hf_session *session, hf_io *io, hf_request *oldest) {
     if (slices > 0) {
         slices--;
-        return HF_NEWS_SLICE;
+        return HF_DRIVER_SLICE;
     }
     return hf_driver_pg.feed(session, io, oldest);
 }
 
 /* Ticks until the first step was done; how many steps each further tick does. */
-static void each_tick_does(hf_world *world, const uint32_t *left, uint32_t all, uint32_t each) {
+static void each_tick_does(hf_testbed *world, const uint32_t *left, uint32_t all, uint32_t each) {
     for (int i = 0; i < 100 && *left == all; i++) {
         hf_tick(world->pool, world->now);
         hf_peer_pump(world->peer);
@@ -52,31 +52,31 @@ static void each_tick_does(hf_world *world, const uint32_t *left, uint32_t all, 
 static void r22_a_tick_does_one_expensive_step_when_its_share_is_spent(void **state) {
     (void)state;
     for (unsigned spent = 0; spent < 2; spent++) {
-        hf_world *world = hf_world_new();
+        hf_testbed *world = hf_testbed_new();
         slicing = hf_driver_pg;
         slicing.feed = feed_in_slices;
         slices = 20;
         world->config.driver = &slicing;
         world->config.max_concurrent = 1;
         world->script->spent = spent;
-        hf_world_open(world, 0);
-        hf_job *job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_open(world, 0);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
         each_tick_does(world, &slices, 20, spent ? 1 : 20);
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_OK);
-        hf_world_end(world);
+        hf_testbed_end(world);
 
-        world = hf_world_new();
+        world = hf_testbed_new();
         world->config.sslmode = HF_SSL_VERIFY_FULL;
         world->config.max_concurrent = 1;
         world->script->spent = spent;
         world->script->tls_steps = 20;
-        hf_world_open(world, 0);
-        job = hf_world_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_open(world, 0);
+        job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
         each_tick_does(world, &world->script->tls_steps, 20, spent ? 1 : 20);
-        hf_world_settle(world);
+        hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_OK);
-        hf_world_end(world);
+        hf_testbed_end(world);
     }
 }
 

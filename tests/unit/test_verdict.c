@@ -100,7 +100,8 @@ static void who_may_say_no_effect(void **state) {
         while (strcmp(endings[ending].name, rows[i].ending) != 0)
             ending++;
         for (unsigned replay = 0; replay < 3; replay++) {
-            const uint32_t held = replay == HF_REPLAY_RESOLVE ? (uint32_t)HF_FACT_HELD : 0;
+            const uint32_t held =
+                replay == HF_REPLAY_RESOLVE ? (uint32_t)HF_FACT_COMMIT_DEFERRED : 0;
             hold(&rows[i], rows[i].plain[replay], ending, replay, SENT | held, "plain");
             hold(&rows[i], rows[i].read_only[replay], ending, replay,
                  SENT | held | HF_FACT_READ_ONLY, "read-only");
@@ -120,11 +121,12 @@ static void what_an_error_leads_to(void **state) {
         const char *expected;
     } claims[] = {
         { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "wait" },
-        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SPENT, "gives up: failed" },
+        { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_RETRIES_USED_UP,
+          "gives up: failed" },
         { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_MUST_END, "gives up: failed" },
-        { HF_CLASS_RETRY, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_SPENT | HF_FACT_MAYBE_RAN,
+        { HF_CLASS_RETRY, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_RETRIES_USED_UP | HF_FACT_MAYBE_RAN,
           "gives up: unknown" },
-        { HF_CLASS_RETRY, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "wait" },
+        { HF_CLASS_RETRY, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_COMMIT_DEFERRED, "wait" },
         { HF_CLASS_RETRY, HF_REPLAY_UNSENT, HF_STAGE_RUN, CALL, "unknown" },
         { HF_CLASS_RETRY, HF_REPLAY_SAFE, HF_STAGE_RUN, CALL, "again" },
         { HF_CLASS_STATEMENT, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SELF_COMMITS,
@@ -133,29 +135,31 @@ static void what_an_error_leads_to(void **state) {
         { HF_CLASS_STATEMENT, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_MAYBE_RAN, "unknown" },
         { HF_CLASS_AMBIGUOUS, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "unknown" },
         { HF_CLASS_AMBIGUOUS, HF_REPLAY_SAFE, HF_STAGE_RUN, 0, "again" },
-        { HF_CLASS_AMBIGUOUS, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_SPENT, "gives up: unknown" },
-        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "ask" },
-        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_MUST_END,
-          "unknown" },
-        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_RUN, HF_FACT_HELD, "again" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_RETRIES_USED_UP,
+          "gives up: unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_COMMIT_DEFERRED, "ask" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT,
+          HF_FACT_COMMIT_DEFERRED | HF_FACT_MUST_END, "unknown" },
+        { HF_CLASS_AMBIGUOUS, HF_REPLAY_RESOLVE, HF_STAGE_RUN, HF_FACT_COMMIT_DEFERRED, "again" },
         { HF_CLASS_COMMITTED, HF_REPLAY_SAFE, HF_STAGE_RUN, 0, "unknown" },
-        { HF_CLASS_COMMITTED, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD, "unknown" },
+        { HF_CLASS_COMMITTED, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_COMMIT_DEFERRED,
+          "unknown" },
         { HF_CLASS_CONNECTION, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
         { HF_CLASS_CONNECTION, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_COMPLETE, "unknown" },
         { HF_CLASS_CONNECTION, HF_REPLAY_SAFE, HF_STAGE_RUN, HF_FACT_COMPLETE, "again" },
-        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_COMPLETE,
-          "ask" },
-        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_RUN, HF_FACT_HELD | HF_FACT_COMPLETE,
-          "again" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT,
+          HF_FACT_COMMIT_DEFERRED | HF_FACT_COMPLETE, "ask" },
+        { HF_CLASS_CONNECTION, HF_REPLAY_RESOLVE, HF_STAGE_RUN,
+          HF_FACT_COMMIT_DEFERRED | HF_FACT_COMPLETE, "again" },
         { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "wait free" },
-        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_SPENT, "wait free" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_RETRIES_USED_UP, "wait free" },
         { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_GIVEN_UP, "gives up: failed" },
         { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OTHERS_OK, "wait" },
-        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OTHERS_OK | HF_FACT_SPENT,
-          "gives up: failed" },
+        { HF_CLASS_SHORTAGE, HF_REPLAY_UNSENT, HF_STAGE_RUN,
+          HF_FACT_OTHERS_OK | HF_FACT_RETRIES_USED_UP, "gives up: failed" },
         { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
         { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT, "wait" },
-        { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT | HF_FACT_SPENT,
+        { HF_CLASS_BUSY, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_PATIENT | HF_FACT_RETRIES_USED_UP,
           "gives up: failed" },
         { HF_CLASS_REPREPARE, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "free" },
         { HF_CLASS_REPREPARE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_REPREPARED, "failed" },
@@ -176,8 +180,8 @@ static void what_an_error_leads_to(void **state) {
         { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_ROLE_SEEN, "failed" },
         { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_OWN_SETTING, "failed" },
         { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE, "leave" },
-        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE | HF_FACT_SPENT,
-          "leave" },
+        { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN,
+          HF_FACT_WRONG_ROLE | HF_FACT_RETRIES_USED_UP, "leave" },
         { HF_CLASS_ROLE, HF_REPLAY_UNSENT, HF_STAGE_RUN, HF_FACT_WRONG_ROLE | HF_FACT_GIVEN_UP,
           "gives up: failed" },
         { HF_CLASS_NOT_READY, HF_REPLAY_UNSENT, HF_STAGE_RUN, 0, "failed" },
@@ -198,7 +202,7 @@ static void what_was_not_sent_runs_again_uncounted(void **state) {
     (void)state;
     for (unsigned replay = 0; replay < 3; replay++) {
         assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, (hf_replay)replay,
-                                                HF_STAGE_RUN, HF_FACT_SPENT)),
+                                                HF_STAGE_RUN, HF_FACT_RETRIES_USED_UP)),
                             "free");
         assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, (hf_replay)replay,
                                                 HF_STAGE_RUN, HF_FACT_MUST_END)),
@@ -209,9 +213,10 @@ static void what_was_not_sent_runs_again_uncounted(void **state) {
             "gives up: failed");
     }
     /* A COMMIT that was not: its transaction ran, without effect. */
-    assert_string_equal(words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, HF_REPLAY_RESOLVE,
-                                            HF_STAGE_COMMIT, HF_FACT_HELD | HF_FACT_RAN)),
-                        "again");
+    assert_string_equal(
+        words(hf_verdict_of(HF_ENDING_LOST, HF_CLASS_NONE, HF_REPLAY_RESOLVE, HF_STAGE_COMMIT,
+                            HF_FACT_COMMIT_DEFERRED | HF_FACT_RAN)),
+        "again");
 }
 
 /* Shows found T3. */
@@ -242,7 +247,7 @@ static void no_combination_of_facts_lies(void **state) {
             const bool ends =
                 verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP;
             const bool proved =
-                (facts & (HF_FACT_READ_ONLY | HF_FACT_HELD)) || !(facts & HF_FACT_SENT);
+                (facts & (HF_FACT_READ_ONLY | HF_FACT_COMMIT_DEFERRED)) || !(facts & HF_FACT_SENT);
             if (facts & HF_FACT_MUST_END)
                 assert_true(ends);
             if (ends)
@@ -264,36 +269,34 @@ static void what_a_question_about_a_commit_leads_to(void **state) {
     static const struct {
         hf_ending ending;
         hf_class class; /* of a refusal */
-        hf_fate fate;
+        hf_tx_status fate;
         uint32_t facts;
         const char *expected;
         bool leaves;
     } claims[] = {
-        { HF_ENDING_OK, 0, HF_FATE_COMMITTED, HF_FACT_MAYBE_RAN, "ok", false },
-        { HF_ENDING_OK, 0, HF_FATE_COMMITTED, HF_FACT_MUST_END | HF_FACT_ASKED_ENOUGH, "ok",
-          false },
-        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN, "again", false },
-        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_EARLIER_RUN, "free",
-          false },
-        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_SPENT, "gives up: failed",
-          false },
-        { HF_ENDING_OK, 0, HF_FATE_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END,
+        { HF_ENDING_OK, 0, HF_TX_COMMITTED, HF_FACT_MAYBE_RAN, "ok", false },
+        { HF_ENDING_OK, 0, HF_TX_COMMITTED, HF_FACT_MUST_END | HF_FACT_ASKED_ENOUGH, "ok", false },
+        { HF_ENDING_OK, 0, HF_TX_ABORTED, HF_FACT_MAYBE_RAN, "again", false },
+        { HF_ENDING_OK, 0, HF_TX_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_EARLIER_RUN, "free", false },
+        { HF_ENDING_OK, 0, HF_TX_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_RETRIES_USED_UP,
           "gives up: failed", false },
-        { HF_ENDING_OK, 0, HF_FATE_RUNNING, 0, "ask later", false },
-        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_SPENT, "ask later", false },
-        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_ASKED_ENOUGH, "unknown", false },
-        { HF_ENDING_OK, 0, HF_FATE_RUNNING, HF_FACT_MUST_END, "unknown", false },
-        { HF_ENDING_OK, 0, HF_FATE_STANDBY, 0, "ask later", true },
-        { HF_ENDING_OK, 0, HF_FATE_STANDBY, HF_FACT_ASKED_ENOUGH, "unknown", true },
-        { HF_ENDING_OK, 0, HF_FATE_OTHER, 0, "unknown", false },
-        { HF_ENDING_OK, 0, HF_FATE_FORGOTTEN, 0, "unknown", false },
-        { HF_ENDING_OK, 0, HF_FATE_NONE, 0, "ask later", false },
-        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_FATE_NONE, 0, "ask later", false },
-        { HF_ENDING_ERROR, HF_CLASS_CONNECTION, HF_FATE_NONE, 0, "ask later", true },
-        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_FATE_NONE, 0, "unknown", false },
-        { HF_ENDING_LOST, 0, HF_FATE_NONE, 0, "ask", false },
-        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_ASKED_ENOUGH, "unknown", false },
-        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_MUST_END, "unknown", false },
+        { HF_ENDING_OK, 0, HF_TX_ABORTED, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END, "gives up: failed",
+          false },
+        { HF_ENDING_OK, 0, HF_TX_RUNNING, 0, "ask later", false },
+        { HF_ENDING_OK, 0, HF_TX_RUNNING, HF_FACT_RETRIES_USED_UP, "ask later", false },
+        { HF_ENDING_OK, 0, HF_TX_RUNNING, HF_FACT_ASKED_ENOUGH, "unknown", false },
+        { HF_ENDING_OK, 0, HF_TX_RUNNING, HF_FACT_MUST_END, "unknown", false },
+        { HF_ENDING_OK, 0, HF_TX_STANDBY, 0, "ask later", true },
+        { HF_ENDING_OK, 0, HF_TX_STANDBY, HF_FACT_ASKED_ENOUGH, "unknown", true },
+        { HF_ENDING_OK, 0, HF_TX_OTHER, 0, "unknown", false },
+        { HF_ENDING_OK, 0, HF_TX_FORGOTTEN, 0, "unknown", false },
+        { HF_ENDING_OK, 0, HF_TX_NONE, 0, "ask later", false },
+        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_TX_NONE, 0, "ask later", false },
+        { HF_ENDING_ERROR, HF_CLASS_CONNECTION, HF_TX_NONE, 0, "ask later", true },
+        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_TX_NONE, 0, "unknown", false },
+        { HF_ENDING_LOST, 0, HF_TX_NONE, 0, "ask", false },
+        { HF_ENDING_LOST, 0, HF_TX_NONE, HF_FACT_ASKED_ENOUGH, "unknown", false },
+        { HF_ENDING_LOST, 0, HF_TX_NONE, HF_FACT_MUST_END, "unknown", false },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(claims); i++) {
@@ -309,17 +312,17 @@ static void what_a_question_about_the_role_leads_to(void **state) {
     static const struct {
         hf_ending ending;
         hf_class class;
-        hf_fate fate;
+        hf_tx_status fate;
         uint32_t facts;
         const char *expected;
     } claims[] = {
-        { HF_ENDING_OK, 0, HF_FATE_WRITABLE, HF_FACT_RAN_BEFORE, "free" },
-        { HF_ENDING_OK, 0, HF_FATE_STANDBY, HF_FACT_RAN_BEFORE, "leave" },
-        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "free" },
-        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "ask later" },
-        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_RAN_BEFORE, "role" },
-        { HF_ENDING_OK, 0, HF_FATE_WRITABLE, HF_FACT_RAN_BEFORE | HF_FACT_MUST_END, "failed" },
-        { HF_ENDING_LOST, 0, HF_FATE_NONE, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END, "unknown" },
+        { HF_ENDING_OK, 0, HF_TX_WRITABLE, HF_FACT_RAN_BEFORE, "free" },
+        { HF_ENDING_OK, 0, HF_TX_STANDBY, HF_FACT_RAN_BEFORE, "leave" },
+        { HF_ENDING_ERROR, HF_CLASS_PERMANENT, HF_TX_NONE, HF_FACT_RAN_BEFORE, "free" },
+        { HF_ENDING_ERROR, HF_CLASS_NONE, HF_TX_NONE, HF_FACT_RAN_BEFORE, "ask later" },
+        { HF_ENDING_LOST, 0, HF_TX_NONE, HF_FACT_RAN_BEFORE, "role" },
+        { HF_ENDING_OK, 0, HF_TX_WRITABLE, HF_FACT_RAN_BEFORE | HF_FACT_MUST_END, "failed" },
+        { HF_ENDING_LOST, 0, HF_TX_NONE, HF_FACT_MAYBE_RAN | HF_FACT_MUST_END, "unknown" },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(claims); i++) {
@@ -341,10 +344,10 @@ static void what_a_rollback_leads_to(void **state) {
         assert_string_equal(words(hf_verdict_of_rollback(how, false, 0)), "failed");
         assert_string_equal(words(hf_verdict_of_rollback(how, true, HF_FACT_MUST_END)), "failed");
     }
-    assert_string_equal(words(hf_verdict_of_rollback(HF_ENDING_OK, true, HF_FACT_SPENT)),
+    assert_string_equal(words(hf_verdict_of_rollback(HF_ENDING_OK, true, HF_FACT_RETRIES_USED_UP)),
                         "gives up: failed");
-    assert_string_equal(words(hf_verdict_of_rollback(HF_ENDING_LOST, true, HF_FACT_SPENT)),
-                        "failed");
+    assert_string_equal(
+        words(hf_verdict_of_rollback(HF_ENDING_LOST, true, HF_FACT_RETRIES_USED_UP)), "failed");
 }
 
 /* Shows found T9. SEMANTICS 10: the server said OK, but rows could not be taken, or the driver undid it. */
@@ -370,7 +373,7 @@ static void no_answer_to_a_question_lies(void **state) {
         for (unsigned i = 0; i < 3 * 14 * 8; i++) {
             const hf_ending ending = (hf_ending)(i % 3);
             const hf_class class = (hf_class)(i / 3 % 14);
-            const hf_fate fate = (hf_fate)(i / 3 / 14);
+            const hf_tx_status fate = (hf_tx_status)(i / 3 / 14);
             const hf_verdict verdict =
                 hf_verdict_of_question(ending, class, HF_STAGE_ASK, fate, facts);
             const bool ends =
@@ -381,11 +384,11 @@ static void no_answer_to_a_question_lies(void **state) {
             if (facts & HF_FACT_MUST_END)
                 assert_true(ends);
             if (ends && verdict.outcome == HF_OUTCOME_OK)
-                assert_true(said && fate == HF_FATE_COMMITTED);
+                assert_true(said && fate == HF_TX_COMMITTED);
             else if (ends && verdict.outcome != HF_OUTCOME_UNKNOWN)
-                assert_true(said && fate == HF_FATE_ABORTED);
+                assert_true(said && fate == HF_TX_ABORTED);
             if (again)
-                assert_true(said && fate == HF_FATE_ABORTED);
+                assert_true(said && fate == HF_TX_ABORTED);
         }
     }
 }

@@ -13,8 +13,8 @@
 
 /* Messages in words: what broke the protocol, which setting does not fit which. Without them an error has its code,
  * phase, limit, SQLSTATE and the words of the server, the system and the TLS library. */
-#ifndef HF_WITH_WORDS
-#define HF_WITH_WORDS !HF_SMALL
+#ifndef HF_WITH_MESSAGES
+#define HF_WITH_MESSAGES !HF_SMALL
 #endif
 
 /* HF_REPLAY_RESOLVE; without it hf_submit() refuses such a request. */
@@ -23,8 +23,8 @@
 #endif
 
 /* A shorter way for what is usual, rows above all: speed, and nothing but that. */
-#ifndef HF_WITH_SHORTCUTS
-#define HF_WITH_SHORTCUTS !HF_SMALL
+#ifndef HF_WITH_FAST_PATHS
+#define HF_WITH_FAST_PATHS !HF_SMALL
 #endif
 
 /* What Linux has and a board may do without: passwords by SASLprep, revocation lists, the client's certificate, keys
@@ -51,10 +51,10 @@
 #define HF_ALIGN(bytes) _Alignas(bytes)
 #endif
 
-#if HF_WITH_WORDS
-#define HF_WORDS(text) (text)
+#if HF_WITH_MESSAGES
+#define HF_MESSAGE(text) (text)
 #else
-#define HF_WORDS(text) ""
+#define HF_MESSAGE(text) ""
 #endif
 
 /* Bytes kept of a message, its NUL included; longer text is cut. */

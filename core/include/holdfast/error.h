@@ -32,7 +32,7 @@ static inline bool hf_is_never(hf_ms at) {
 /* Called when holdfast itself is wrong. The port or the application defines it; it does not return. */
 HF_NORETURN void hf_assert_failed(const char *what, const char *file, int line);
 #define HF_ASSERT(condition) \
-    ((condition) ? (void)0 : hf_assert_failed(HF_WORDS(#condition), __FILE__, __LINE__))
+    ((condition) ? (void)0 : hf_assert_failed(HF_MESSAGE(#condition), __FILE__, __LINE__))
 
 #define HF_ERRORS(X)                                                                             \
     X(OK, 0, "no error")                                                                         \
@@ -136,9 +136,9 @@ typedef struct hf_error {
 /* A function for what is rare, kept out of those that call it: what it needs (an hf_error is large) costs them
  * nothing. */
 #if defined(__GNUC__)
-#define HF_RARE __attribute__((cold, noinline))
+#define HF_COLD __attribute__((cold, noinline))
 #else
-#define HF_RARE
+#define HF_COLD
 #endif
 
 /* "HF_ERR_TIMEOUT"; never NULL. */

@@ -73,8 +73,8 @@ typedef struct hf_queue {
 #define HF_REQUEST_OWN \
     uint16_t flags; /* HF_REQUEST_*, engine.h */ \
     uint8_t stage;  /* an hf_stage, driver.h */ \
-    uint8_t fate;   /* an hf_fate, driver.h */ \
-    bool held;      /* the driver's: nothing of it takes effect before its COMMIT is sent */ \
+    uint8_t tx_status;   /* an hf_tx_status, driver.h */ \
+    bool deferred_commit;      /* the driver's: nothing of it takes effect before its COMMIT is sent */ \
     bool complete;  /* the driver's: its last command is complete, its commit not yet known */ \
     bool bound;     /* the driver's: its error came behind its BindComplete */ \
     uint8_t driver_state[6]; /* the driver's own, per attempt */ \
@@ -170,21 +170,21 @@ struct hf_conn {
     uint16_t n_flight;
     uint8_t n_addresses, address; /* how many, and which is being tried or in use */
     uint8_t endpoint;
-    bool active;          /* on the pool's list of those with something to do */
-    bool resumed;         /* hf_resume() was called */
-    bool spared;          /* the clock jumped over the end of this attempt: it was given more */
-    bool tx_blocked;      /* the link took less than was offered: wait for news */
-    bool cancel_out;      /* bytes of the pending CancelRequest were handed to its link */
-    bool cancel_next;     /* one in flight behind the oldest is to be cancelled */
-    bool cancel_left;     /* the cancel's session is gone: only its link is waited for */
-    uint8_t cancel_limit; /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
+    bool active;            /* on the pool's list of those with something to do */
+    bool resumed;           /* hf_resume() was called */
+    bool deadline_extended; /* the clock jumped over the end of this attempt: it was given more */
+    bool tx_blocked;        /* the link took less than was offered: wait for news */
+    bool cancel_out;        /* bytes of the pending CancelRequest were handed to its link */
+    bool cancel_next;       /* one in flight behind the oldest is to be cancelled */
+    bool cancel_left;       /* the cancel's session is gone: only its link is waited for */
+    uint8_t cancel_limit;   /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
     hf_fsm fsm;
-    char warned[6];        /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
-    uint16_t exposed;      /* so many of the oldest in flight may be hit by a cancel that is over */
-    hf_queue flight;       /* in the order of their answers */
-    hf_request *cancelled; /* whom the cancel is for; NULL when that one is over already */
-    hf_link *closing;      /* an old link being closed */
-    hf_dial cancel;        /* the cancel's link */
+    char shutdown_sqlstate[6]; /* SQLSTATE of a WARNING that announces the end: 57P01, 57P02 */
+    uint16_t n_cancel_may_hit; /* so many of the oldest may a cancel still hit that is over */
+    hf_queue flight;           /* in the order of their answers */
+    hf_request *cancelled;     /* whom the cancel is for; NULL when that one is over already */
+    hf_link *closing;          /* an old link being closed */
+    hf_dial cancel;            /* the cancel's link */
     hf_conn *next_active;
     uint32_t attempt;     /* own failed dials in a row while others are usable */
     uint32_t dial_number; /* its last dial was the pool's nth */

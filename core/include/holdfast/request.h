@@ -138,7 +138,7 @@ struct hf_request {
     /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
      * process was killed, say); NULL: there was none. It is asked about first: if it was committed the
      * request ends OK without rows, if it was not the request runs. */
-    const char *unresolved;
+    const char *resolve_ticket;
     /* Before the first row of each attempt: what the columns are. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
     /* A row. HF_PAUSE: no more until hf_resume(); the attempt's clock stands still meanwhile. */
@@ -191,7 +191,7 @@ bool hf_request_in_flight(const hf_request *request);
 bool hf_request_commits_later(const hf_request *request);
 
 /* Of an UNKNOWN: was there only no time, or no connection, to ask what became of it? Then whoever has its ticket can
- * (`unresolved`). */
+ * (`resolve_ticket`). */
 static inline bool hf_request_may_be_asked(const hf_request *request) {
     const hf_error *error = &request->error;
     return request->outcome == HF_OUTCOME_UNKNOWN && request->ticket[0] &&

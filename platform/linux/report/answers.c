@@ -433,7 +433,7 @@ void hf_answers_submit(hf_job *job, hf_line *line) {
                                   .on_restart = on_restart,
                                   .on_send = job->replay == HF_REPLAY_SAFE ? NULL : on_send,
                                   .on_commit = on_commit,
-                                  .unresolved = line->ticket,
+                                  .resolve_ticket = line->ticket,
                                   .on_done = on_done,
                                   .user = line };
     line->state = HF_LINE_RUNNING;

@@ -107,7 +107,7 @@ static bool take_line(hf_job *job) {
     job->taken = record.line;
     if (line->n_cells != job->scan.n_header) {
         wrong_width(job, line);
-    } else if (!hf_fates_take(&job->fates, line)) {
+    } else if (!hf_recovery_take(&job->recovery, line)) {
         hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
     }
     hf_window_count(&job->window, line);
@@ -182,7 +182,7 @@ void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
 static void meet_server(hf_job *job) {
     const hf_server *server = &job->inquiry.server;
     job->acknowledged =
-        job->options->write && (job->record.lines_done > 0 || hf_fates_done(&job->fates));
+        job->options->write && (job->record.lines_done > 0 || hf_recovery_done(&job->recovery));
     if (job->acknowledged && hf_server_known(server) && !hf_server_known(&job->record.server)) {
         hf_log(HF_LOG_INFO,
                "the position of %s does not say which server acknowledged its lines (an older "
@@ -392,9 +392,9 @@ static void compact_intents(hf_job *job) {
         }
         hf_intents_add(&job->intents, &intent);
     }
-    for (size_t i = 0; i < job->fates.count; i++) {
-        if (job->fates.items[i].intent.line > job->taken) {
-            hf_intents_add(&job->intents, &job->fates.items[i].intent);
+    for (size_t i = 0; i < job->recovery.count; i++) {
+        if (job->recovery.items[i].intent.line > job->taken) {
+            hf_intents_add(&job->intents, &job->recovery.items[i].intent);
         }
     }
     if (!hf_intents_compact_end(&job->intents)) {
@@ -423,7 +423,7 @@ static void commit(hf_job *job) {
     if (uses_intents(job) && hf_intents_worth_compacting(&job->intents)) {
         compact_intents(job);
     }
-    if (hf_scan_changed(&job->scan, job->in, job->options->cost_file)) {
+    if (hf_first_pass_changed(&job->scan, job->in, job->options->cost_file)) {
         hf_fail(
             &failure, HF_EXIT_REFUSED,
             "%s was changed while the report ran: bring it back as it was, or start over with --restart",

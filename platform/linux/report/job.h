@@ -8,11 +8,11 @@
 
 #include "client.h"
 #include "database.h"
-#include "fates.h"
+#include "first_pass.h"
 #include "intents.h"
 #include "outputs.h"
 #include "progress.h"
-#include "scan.h"
+#include "recovery.h"
 #include "summary.h"
 #include "window.h"
 
@@ -20,7 +20,7 @@ typedef struct hf_job {
     const hf_options *options;
     hf_client client;
     hf_csv_in *in;
-    hf_scan scan;
+    hf_first_pass scan;
     hf_bytes sql;
     hf_replay replay;
     size_t *params; /* the input column of each $n */
@@ -43,8 +43,8 @@ typedef struct hf_job {
     bool input_ended;
     uint64_t taken; /* the last line that was taken on */
 
-    hf_intents intents; /* the intents of lines that are not safe; fd -1: not needed */
-    hf_fates fates;     /* what an earlier run's intents say */
+    hf_intents intents;   /* the intents of lines that are not safe; fd -1: not needed */
+    hf_recovery recovery; /* what an earlier run's intents say */
 
     bool stopping; /* no more lines are taken on: failure says why */
     hf_failure failure;

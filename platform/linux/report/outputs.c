@@ -2,7 +2,7 @@
 
 #include "base/failure.h"
 #include "base/files.h"
-#include "scan.h"
+#include "first_pass.h"
 
 #include <errno.h>
 #include <fcntl.h>

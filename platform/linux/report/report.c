@@ -165,8 +165,8 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
     job->head_start = job->record.output_bytes;
     if (good && job->replay != HF_REPLAY_SAFE) {
         good = hf_intents_open(&job->intents, job->outputs.intents_path, job->record.next_line,
-                               hf_fates_add, &job->fates, failure);
-        hf_fates_sort(&job->fates);
+                               hf_recovery_add, &job->recovery, failure);
+        hf_recovery_sort(&job->recovery);
         job->outputs.new_names = true;
         good =
             good && hf_outputs_commit(&job->outputs, &job->record, failure); /* the folder, too */
@@ -289,7 +289,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
     job->summary.counts = options->write && job->counts;
     job->in = hf_csv_in_open(options->cost_file, failure);
-    if (!job->in || !hf_scan_input(&job->scan, job->in, options, &job->sql, failure)) {
+    if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->sql, failure)) {
         return false;
     }
     job->summary.lines_total = job->scan.lines;
@@ -307,8 +307,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
     return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && know_server(job, failure) &&
            prepare(job, failure) &&
-           hf_scan_params(&job->scan, options->params, options->cost_file, job->n_params,
-                          &job->params, failure) &&
+           hf_first_pass_params(&job->scan, options->params, options->cost_file, job->n_params,
+                                &job->params, failure) &&
            open_files(job, *found == HF_OUTPUTS_RESUME, failure);
 }
 
@@ -319,10 +319,10 @@ static void free_job(hf_job *job) {
     }
     hf_outputs_close(&job->outputs);
     hf_intents_close(&job->intents);
-    hf_fates_free(&job->fates);
+    hf_recovery_free(&job->recovery);
     hf_window_free(&job->window);
     hf_csv_in_close(job->in);
-    hf_scan_free(&job->scan);
+    hf_first_pass_free(&job->scan);
     free_columns(job);
     free(job->params);
     hf_bytes_free(&job->sql);

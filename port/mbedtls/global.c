@@ -4,7 +4,7 @@
  * The generator is CTR_DRBG, seeded from the port's entropy and given to PSA (MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG), so
  * that there is one source, and that one fails closed. PSA's own generator cannot be seeded anew for each port in 3.6.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>

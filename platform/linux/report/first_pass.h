@@ -3,8 +3,8 @@
  * So a job never stops in its middle at a quote in the wrong place, and a changed input is known before a
  * connection is made. The pass needs a second for some hundred megabytes.
  */
-#ifndef HF_SCAN_H
-#define HF_SCAN_H
+#ifndef HF_FIRST_PASS_H
+#define HF_FIRST_PASS_H
 
 #include "base/bytes.h"
 #include "cli/options.h"
@@ -13,7 +13,7 @@
 
 #include <sys/stat.h>
 
-typedef struct hf_scan {
+typedef struct hf_first_pass {
     hf_value *header; /* copies */
     size_t n_header;
     uint64_t lines;      /* records behind the header, but for blank lines at the end */
@@ -25,21 +25,21 @@ typedef struct hf_scan {
         blank_inside_line; /* those that are lines like others, and where the first is */
     char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
     hf_identity identity;
-    struct stat file; /* as it was: hf_scan_changed() */
-} hf_scan;
+    struct stat file; /* as it was: hf_first_pass_changed() */
+} hf_first_pass;
 
 /* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
-bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
-                   hf_failure *failure);
+bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
+                         const hf_bytes *query, hf_failure *failure);
 /* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
-bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path);
+bool hf_first_pass_changed(hf_first_pass *scan, const hf_csv_in *in, const char *path);
 /* Which columns are bound: --params, or (NULL) the first n_wanted. *columns is from the heap. False: exit
  * status 1 and why. */
-bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,
-                    size_t **columns, hf_failure *failure);
+bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const char *path,
+                          unsigned n_wanted, size_t **columns, hf_failure *failure);
 /* What differs: "the input FILE", "the query", …; NULL when it is the same job. */
 const char *hf_identity_difference(const hf_identity *one, const hf_identity *other);
-void hf_scan_free(hf_scan *scan);
+void hf_first_pass_free(hf_first_pass *scan);
 
 /* SHA-256 of bytes. */
 void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]);

@@ -17,7 +17,7 @@ mbedtls_ssl_config *hf_mbedtls_config(hf_mbedtls *tls, const char *alpn);
 /* The trusted certificates. */
 mbedtls_x509_crt *hf_mbedtls_chain(hf_mbedtls *tls);
 
-/* judge.c: which certificates are believed. Bits of hf_mbedtls_link.flags beside mbedTLS's own: */
+/* verify.c: which certificates are believed. Bits of hf_mbedtls_link.flags beside mbedTLS's own: */
 #define HF_MBEDTLS_NO_ROOT        0x01000000u /* the chain ends at an intermediate CA */
 #define HF_MBEDTLS_NAMES_VIOLATED 0x02000000u /* a CA above may not sign for such a name */
 #define HF_MBEDTLS_NAMES_UNKNOWN  0x04000000u /* whether a CA above may is not known */
@@ -26,7 +26,7 @@ mbedtls_x509_crt *hf_mbedtls_chain(hf_mbedtls *tls);
 /* How many CAs at most may stand between a trusted certificate and its root. */
 #define HF_MBEDTLS_CLIMB_MAX 8
 int hf_mbedtls_host(hf_mbedtls_link *link, const char *host); /* 0 or an hf_err */
-int hf_mbedtls_judge(void *link, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
+int hf_mbedtls_verify(void *link, mbedtls_x509_crt *certificate, int depth, uint32_t *flags);
 
 /* names.c: name constraints. Has a CA's certificate any, and what do they say of a certificate below: 0,
  * NAMES_VIOLATED, NAMES_UNKNOWN? server: that one is the server's own, whose common name may be its host name. */

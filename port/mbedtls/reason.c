@@ -1,6 +1,6 @@
 /* mbedTLS's numbers as an hf_err and a phrase for a person. */
 #include "base/text.h"
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -181,12 +181,12 @@ static void certificate_text(hf_mbedtls_link *link, int code) {
 static const char *hint(const hf_mbedtls_link *link, unsigned number) {
     if (link->asked_us) {
         return link->tls->own != NULL
-                   ? HF_WORDS(": it asked for a certificate, and was shown that of sslcert")
-                   : HF_WORDS(": it asked for a certificate, and there is no sslcert");
+                   ? HF_MESSAGE(": it asked for a certificate, and was shown that of sslcert")
+                   : HF_MESSAGE(": it asked for a certificate, and there is no sslcert");
     }
     return number == MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE
-               ? HF_WORDS(": no suite, group or kind of key in common (Ed25519 and RSA-PSS keys "
-                          "are not supported)")
+               ? HF_MESSAGE(": no suite, group or kind of key in common (Ed25519 and RSA-PSS keys "
+                            "are not supported)")
                : "";
 }
 

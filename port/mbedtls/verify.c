@@ -5,13 +5,13 @@
  *     verify-ca     yes                                     not looked at
  *     require       only if CAs were given                  not looked at
  *
- * mbedTLS checks signatures, dates and the name; hf_mbedtls_judge(), its callback for each certificate of the chain
+ * mbedTLS checks signatures, dates and the name; hf_mbedtls_verify(), its callback for each certificate of the chain
  * (the CA first), forgives what the mode does not ask, and adds what OpenSSL asks for libpq and mbedTLS does not: a
  * chain that ends at a root (an intermediate CA alone is none), name constraints, a purpose that all of the chain has,
  * and with revocation lists one for each CA of the chain. Numeric hosts are a matter of their own: their address must
  * not travel as SNI (RFC 6066), so mbedTLS is not told of it and the address is compared here.
  */
-#include "insides.h"
+#include "internal.h"
 
 #include <string.h>
 
@@ -176,7 +176,7 @@ static void add(hf_mbedtls_link *link, uint32_t found, int depth, uint32_t *flag
 
 static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top);
 
-/* mbedTLS's callback for the chain above a trusted CA; hf_mbedtls_judge() judges that CA itself. */
+/* mbedTLS's callback for the chain above a trusted CA; hf_mbedtls_verify() judges that CA itself. */
 static int judge_above(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     hf_mbedtls_link *link = at;
     bool top = !link->judging;
@@ -227,7 +227,7 @@ static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top) {
     return code == 0 ? 0 : flags != 0 ? flags : MBEDTLS_X509_BADCERT_OTHER;
 }
 
-int hf_mbedtls_judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
+int hf_mbedtls_verify(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     hf_mbedtls_link *link = at;
     hf_mbedtls *tls = link->tls;
     uint32_t found = 0;

@@ -1,4 +1,4 @@
-#include "scan.h"
+#include "first_pass.h"
 
 #include "base/bytes.h"
 #include "base/failure.h"
@@ -39,7 +39,7 @@ static void identify_manner(const hf_options *options, uint8_t out[HF_HASH_BYTES
     hf_bytes_free(&text);
 }
 
-static void keep_header(hf_scan *scan, const hf_csv_record *record) {
+static void keep_header(hf_first_pass *scan, const hf_csv_record *record) {
     scan->header = hf_must_alloc(record->n_cells, sizeof *scan->header);
     scan->n_header = record->n_cells;
     for (size_t i = 0; i < record->n_cells; i++) {
@@ -57,7 +57,7 @@ static void keep_header(hf_scan *scan, const hf_csv_record *record) {
     scan->first_offset = scan->end = record->end;
 }
 
-static bool no_header(const hf_scan *scan, const char *path, hf_failure *failure) {
+static bool no_header(const hf_first_pass *scan, const char *path, hf_failure *failure) {
     bool blank = true;
     for (size_t i = 0; i < scan->n_header; i++) {
         blank = blank && scan->header[i].bytes == 0;
@@ -68,7 +68,7 @@ static bool no_header(const hf_scan *scan, const char *path, hf_failure *failure
 }
 
 /* Of a header that is one column: what its columns may be separated by, if not by commas. */
-static char likely_delimiter(const hf_scan *scan) {
+static char likely_delimiter(const hf_first_pass *scan) {
     static const char candidates[] = ";\t|";
     char best = '\0';
     size_t most = 0;
@@ -86,7 +86,7 @@ static char likely_delimiter(const hf_scan *scan) {
 }
 
 /* "the columns seem to be separated by ';'…", for a message. */
-static void add_delimiter(const hf_scan *scan, hf_bytes *to) {
+static void add_delimiter(const hf_first_pass *scan, hf_bytes *to) {
     char shown[8];
     snprintf(shown, sizeof shown, scan->delimiter == '\t' ? "a tab" : "'%c'", scan->delimiter);
     hf_bytes_format(
@@ -96,7 +96,7 @@ static void add_delimiter(const hf_scan *scan, hf_bytes *to) {
         shown);
 }
 
-static bool no_text(const hf_scan *scan, const char *path, hf_failure *failure) {
+static bool no_text(const hf_first_pass *scan, const char *path, hf_failure *failure) {
     for (size_t i = 0; i < scan->n_header; i++) {
         if (scan->header[i].bytes && memchr(scan->header[i].data, '\0', scan->header[i].bytes)) {
             hf_fail(
@@ -111,7 +111,7 @@ static bool no_text(const hf_scan *scan, const char *path, hf_failure *failure) 
 }
 
 /* The commonest slip of all: the input is the statement, and the statement none. */
-static bool swapped(const hf_scan *scan, const hf_options *options, const hf_bytes *query,
+static bool swapped(const hf_first_pass *scan, const hf_options *options, const hf_bytes *query,
                     hf_failure *failure) {
     hf_bytes first = { 0 }, text = { 0 };
     hf_bytes_add(&first, scan->header[0].data, scan->header[0].bytes);
@@ -131,7 +131,7 @@ static bool swapped(const hf_scan *scan, const hf_options *options, const hf_byt
 }
 
 /* A blank line in the middle is a line, at the end it is how somebody's editor ends a file. */
-static void count_line(hf_scan *scan, const hf_csv_record *record, uint64_t *first_blank) {
+static void count_line(hf_first_pass *scan, const hf_csv_record *record, uint64_t *first_blank) {
     if (record->blank) {
         *first_blank = scan->blank_at_end++ ? *first_blank : record->line;
         return;
@@ -146,7 +146,7 @@ static void count_line(hf_scan *scan, const hf_csv_record *record, uint64_t *fir
     scan->end = record->end;
 }
 
-static void say_what_is_odd(const hf_scan *scan, const char *path) {
+static void say_what_is_odd(const hf_first_pass *scan, const char *path) {
     if (scan->delimiter) {
         hf_bytes text = { 0 };
         add_delimiter(scan, &text);
@@ -169,12 +169,12 @@ static void say_what_is_odd(const hf_scan *scan, const char *path) {
     }
 }
 
-bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, const hf_bytes *query,
-                   hf_failure *failure) {
+bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
+                         const hf_bytes *query, hf_failure *failure) {
     hf_sha256 hash;
     hf_csv_record record;
     uint64_t read = 0, first_blank = 0;
-    *scan = (hf_scan){ 0 };
+    *scan = (hf_first_pass){ 0 };
     if (!hf_csv_in_stat(in, &scan->file)) {
         return hf_fail_file(failure, HF_EXIT_USAGE, options->cost_file, "read");
     }
@@ -208,7 +208,7 @@ bool hf_scan_input(hf_scan *scan, hf_csv_in *in, const hf_options *options, cons
     return true;
 }
 
-static bool same_content(const hf_scan *scan, const char *path) {
+static bool same_content(const hf_first_pass *scan, const char *path) {
     uint8_t now[HF_HASH_BYTES];
     hf_sha256 hash;
     hf_failure failure;
@@ -228,7 +228,7 @@ static bool same_content(const hf_scan *scan, const char *path) {
     return got == 0 && memcmp(now, scan->identity.input, sizeof now) == 0;
 }
 
-bool hf_scan_changed(hf_scan *scan, const hf_csv_in *in, const char *path) {
+bool hf_first_pass_changed(hf_first_pass *scan, const hf_csv_in *in, const char *path) {
     struct stat now;
     if (!hf_csv_in_stat(in, &now) ||
         (now.st_size == scan->file.st_size && now.st_mtim.tv_sec == scan->file.st_mtim.tv_sec &&
@@ -251,12 +251,12 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
                : NULL;
 }
 
-void hf_scan_free(hf_scan *scan) {
+void hf_first_pass_free(hf_first_pass *scan) {
     for (size_t i = 0; i < scan->n_header; i++) {
         free((void *)(uintptr_t)scan->header[i].data);
     }
     free(scan->header);
-    *scan = (hf_scan){ 0 };
+    *scan = (hf_first_pass){ 0 };
 }
 
 /* ---- parameters ----------------------------------------------------------------------------------- */
@@ -265,7 +265,7 @@ static bool named(hf_value name, const char *text, size_t bytes) {
     return name.bytes == bytes && (bytes == 0 || memcmp(name.data, text, bytes) == 0);
 }
 
-static void add_names(const hf_scan *scan, hf_bytes *to) {
+static void add_names(const hf_first_pass *scan, hf_bytes *to) {
     for (size_t i = 0; i < scan->n_header && to->used < 400; i++) {
         hf_bytes_add_text(to, i ? ", " : "");
         hf_bytes_add_printable(to, scan->header[i].data, scan->header[i].bytes);
@@ -273,7 +273,7 @@ static void add_names(const hf_scan *scan, hf_bytes *to) {
 }
 
 /* Behind a message about columns that are not there: why, if it shows. */
-static bool hint(const hf_scan *scan, hf_failure *failure) {
+static bool hint(const hf_first_pass *scan, hf_failure *failure) {
     if (scan->delimiter) {
         hf_bytes text = { 0 };
         hf_bytes_add_text(&text, "; ");
@@ -284,7 +284,7 @@ static bool hint(const hf_scan *scan, hf_failure *failure) {
     return false;
 }
 
-static bool no_column(const hf_scan *scan, const char *path, const char *text, size_t bytes,
+static bool no_column(const hf_first_pass *scan, const char *path, const char *text, size_t bytes,
                       hf_failure *failure) {
     hf_bytes names = { 0 }, wanted = { 0 };
     add_names(scan, &names);
@@ -299,7 +299,7 @@ static bool no_column(const hf_scan *scan, const char *path, const char *text, s
     return hint(scan, failure);
 }
 
-static bool find_column(const hf_scan *scan, const char *path, const char *text, size_t bytes,
+static bool find_column(const hf_first_pass *scan, const char *path, const char *text, size_t bytes,
                         size_t *column, hf_failure *failure) {
     size_t found = 0;
     for (size_t i = 0; i < scan->n_header; i++) {
@@ -317,8 +317,8 @@ static bool find_column(const hf_scan *scan, const char *path, const char *text,
 }
 
 /* Without --params: the first columns, in their order. */
-static bool first_columns(const hf_scan *scan, const char *path, unsigned n_wanted, size_t *columns,
-                          hf_failure *failure) {
+static bool first_columns(const hf_first_pass *scan, const char *path, unsigned n_wanted,
+                          size_t *columns, hf_failure *failure) {
     for (unsigned i = 0; i < n_wanted && i < scan->n_header; i++) {
         columns[i] = i;
     }
@@ -331,8 +331,8 @@ static bool first_columns(const hf_scan *scan, const char *path, unsigned n_want
     return hint(scan, failure);
 }
 
-bool hf_scan_params(const hf_scan *scan, const char *params, const char *path, unsigned n_wanted,
-                    size_t **columns, hf_failure *failure) {
+bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const char *path,
+                          unsigned n_wanted, size_t **columns, hf_failure *failure) {
     unsigned count = 0;
     *columns = hf_must_alloc(n_wanted, sizeof **columns);
     if (!params) {

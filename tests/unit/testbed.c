@@ -1,4 +1,4 @@
-#include "world.h"
+#include "testbed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,8 +6,8 @@
 
 static hf_script hf_the_script;
 static hf_peer hf_the_peer;
-static hf_world hf_the_world;
-static _Alignas(16) uint8_t hf_the_memory[HF_WORLD_MEMORY];
+static hf_testbed hf_the_world;
+static _Alignas(16) uint8_t hf_the_memory[HF_TESTBED_MEMORY];
 
 /* The port's call that fails; 0 none. */
 static struct {
@@ -18,24 +18,24 @@ static struct {
 static const char *repeat;
 static unsigned repeat_number;
 
-bool hf_world_broken(void) {
+bool hf_testbed_broken(void) {
     return broken.call > 0;
 }
 
 static void on_transition(void *user, const hf_transition *transition) {
-    hf_world *world = user;
-    if (world->n_steps < HF_WORLD_STEPS)
+    hf_testbed *world = user;
+    if (world->n_steps < HF_TESTBED_STEPS)
         world->steps[world->n_steps++] = *transition;
 }
 
 static void on_notice(void *user, unsigned conn, const hf_error *notice) {
-    hf_world *world = user;
+    hf_testbed *world = user;
     (void)conn, (void)notice;
     world->notices++;
 }
 
-hf_world *hf_world_new(void) {
-    hf_world *world = &hf_the_world;
+hf_testbed *hf_testbed_new(void) {
+    hf_testbed *world = &hf_the_world;
     memset(world, 0, sizeof *world);
     world->script = &hf_the_script;
     world->peer = &hf_the_peer;
@@ -53,12 +53,12 @@ hf_world *hf_world_new(void) {
     return world;
 }
 
-void hf_world_open(hf_world *world, hf_ms now) {
+void hf_testbed_open(hf_testbed *world, hf_ms now) {
     const hf_config *config = &world->config;
     world->size = HF_POOL_BYTES(config->max_concurrent, config->rx_bytes, config->tx_bytes);
-    assert_true(world->size + 2 * HF_WORLD_GUARD <= HF_WORLD_MEMORY);
-    memset(hf_the_memory, 0xa5, world->size + 2 * HF_WORLD_GUARD);
-    world->memory = hf_the_memory + HF_WORLD_GUARD;
+    assert_true(world->size + 2 * HF_TESTBED_GUARD <= HF_TESTBED_MEMORY);
+    memset(hf_the_memory, 0xa5, world->size + 2 * HF_TESTBED_GUARD);
+    world->memory = hf_the_memory + HF_TESTBED_GUARD;
     world->now = now;
     world->next = now;
     world->script->fail_call = broken.call;
@@ -123,19 +123,19 @@ static unsigned expected_rows(const char *sql) {
 
 static void on_done(hf_request *request) {
     hf_job *job = job_of(request);
-    hf_world *world = job->world;
+    hf_testbed *world = job->world;
     job->done++;
     assert_int_equal(job->done, 1);
     assert_true(request->outcome != HF_OUTCOME_PENDING);
     assert_int_equal(request->outcome == HF_OUTCOME_OK, request->error.code == HF_OK);
     job->ended_at = world->now;
-    world->ended[world->n_done++ % HF_WORLD_JOBS] = job;
+    world->ended[world->n_done++ % HF_TESTBED_JOBS] = job;
     if (job->then)
         job->then(job);
 }
 
-hf_job *hf_world_job(hf_world *world, hf_replay replay, const char *format, ...) {
-    assert_true(world->n_jobs < HF_WORLD_JOBS);
+hf_job *hf_testbed_job(hf_testbed *world, hf_replay replay, const char *format, ...) {
+    assert_true(world->n_jobs < HF_TESTBED_JOBS);
     hf_job *job = &world->jobs[world->n_jobs++];
     va_list arguments;
     va_start(arguments, format);
@@ -153,35 +153,35 @@ hf_job *hf_world_job(hf_world *world, hf_replay replay, const char *format, ...)
     return job;
 }
 
-void hf_world_resubmit(hf_job *job) {
+void hf_testbed_resubmit(hf_job *job) {
     job->submitted = true;
     job->done = job->rows = 0;
     assert_int_equal(hf_submit(job->world->pool, &job->request), HF_OK);
 }
 
-hf_job *hf_world_submit(hf_world *world, hf_replay replay, const char *format, ...) {
+hf_job *hf_testbed_submit(hf_testbed *world, hf_replay replay, const char *format, ...) {
     char sql[64];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(sql, sizeof sql, format, arguments);
     va_end(arguments);
-    hf_job *job = hf_world_job(world, replay, "%s", sql);
-    hf_world_resubmit(job);
+    hf_job *job = hf_testbed_job(world, replay, "%s", sql);
+    hf_testbed_resubmit(job);
     return job;
 }
 
-hf_job *hf_world_submit_kept(hf_world *world, hf_replay replay, const char *sql) {
-    hf_job *job = hf_world_job(world, replay, "%s", sql);
+hf_job *hf_testbed_submit_kept(hf_testbed *world, hf_replay replay, const char *sql) {
+    hf_job *job = hf_testbed_job(world, replay, "%s", sql);
     snprintf(job->kept, sizeof job->kept, "SELECT %s", sql);
     job->request.sql = job->kept;
     job->request.prepare = true;
-    hf_world_resubmit(job);
+    hf_testbed_resubmit(job);
     return job;
 }
 
 /* --- time ----------------------------------------------------------------------------------------- */
 
-static void check_links(hf_world *world) {
+static void check_links(hf_testbed *world) {
     unsigned sessions = 0;
     for (size_t i = 0; i < HF_SCRIPT_LINKS; i++) {
         const hf_script_link *link = &world->script->links[i];
@@ -193,7 +193,7 @@ static void check_links(hf_world *world) {
     assert_true(sessions <= world->config.max_concurrent);
 }
 
-static void tick(hf_world *world) {
+static void tick(hf_testbed *world) {
     world->next = hf_tick(world->pool, world->now);
     check_links(world);
 }
@@ -205,7 +205,7 @@ static bool news(const hf_script *script) {
     return false;
 }
 
-void hf_world_settle(hf_world *world) {
+void hf_testbed_settle(hf_testbed *world) {
     unsigned idle = 0;
     for (;;) {
         unsigned calls = world->script->calls, done = world->n_done, steps = world->n_steps;
@@ -222,77 +222,77 @@ void hf_world_settle(hf_world *world) {
     }
 }
 
-void hf_world_go(hf_world *world, hf_ms at) {
+void hf_testbed_go(hf_testbed *world, hf_ms at) {
     assert_true(at >= world->now);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     for (unsigned turns = 0; world->next <= at; turns++) {
         assert_true(turns < 100000);
         world->now = world->next;
-        hf_world_settle(world);
+        hf_testbed_settle(world);
     }
     world->now = at;
-    hf_world_settle(world);
+    hf_testbed_settle(world);
 }
 
-void hf_world_wait(hf_world *world, hf_ms ms) {
-    hf_world_go(world, world->now + ms);
+void hf_testbed_wait(hf_testbed *world, hf_ms ms) {
+    hf_testbed_go(world, world->now + ms);
 }
 
-void hf_world_sleep(hf_world *world, hf_ms at) {
+void hf_testbed_sleep(hf_testbed *world, hf_ms at) {
     world->now = at;
-    hf_world_settle(world);
+    hf_testbed_settle(world);
 }
 
-static bool all_done(const hf_world *world) {
+static bool all_done(const hf_testbed *world) {
     for (unsigned i = 0; i < world->n_jobs; i++)
         if (world->jobs[i].submitted && !world->jobs[i].done)
             return false;
     return true;
 }
 
-void hf_world_finish(hf_world *world, hf_ms ms) {
+void hf_testbed_finish(hf_testbed *world, hf_ms ms) {
     hf_ms limit = world->now + ms;
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     while (!all_done(world) && world->next <= limit) {
         world->now = world->next;
-        hf_world_settle(world);
+        hf_testbed_settle(world);
     }
     if (!all_done(world))
-        hf_world_print(world);
+        hf_testbed_print(world);
     assert_true(all_done(world));
 }
 
-void hf_world_up(hf_world *world, unsigned n) {
+void hf_testbed_up(hf_testbed *world, unsigned n) {
     hf_pool_open(world->pool, n);
     for (unsigned i = 0; i < n + 2; i++)
-        hf_world_settle(world);
-    if (!hf_world_broken())
+        hf_testbed_settle(world);
+    if (!hf_testbed_broken())
         for (unsigned i = 0; i < n; i++)
             assert_state(world, i, HF_HEALTHY);
 }
 
-hf_world *hf_world_one_up(hf_ms now) {
-    hf_world *world = hf_world_new();
+hf_testbed *hf_testbed_one_up(hf_ms now) {
+    hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
-    hf_world_open(world, now);
-    hf_world_up(world, 1);
+    hf_testbed_open(world, now);
+    hf_testbed_up(world, 1);
     return world;
 }
 
-hf_peer_fault *hf_world_strike(hf_world *world, hf_peer_point point, hf_peer_deed deed,
-                               const char *sqlstate) {
+hf_peer_fault *hf_testbed_strike(hf_testbed *world, hf_peer_point point, hf_peer_deed deed,
+                                 const char *sqlstate) {
     return hf_peer_add(world->peer,
                        (hf_peer_fault){ .point = point, .deed = deed, .sqlstate = sqlstate });
 }
 
-void hf_world_refuse(hf_world *world, uint32_t times) {
-    hf_world_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = times;
+void hf_testbed_refuse(hf_testbed *world, uint32_t times) {
+    hf_testbed_strike(world, HF_PEER_CONNECT, HF_PEER_ERROR, NULL)->times = times;
 }
 
 /* --- the end -------------------------------------------------------------------------------------- */
 
 /* What a job was told against what the server did. Two jobs do not write the same K. */
-static void check_truth(const hf_world *world, const hf_job *job) {
+static void check_truth(const hf_testbed *world, const hf_job *job) {
     const hf_request *request = &job->request;
     int k = written(job->sql);
     unsigned times = k >= 0 ? world->peer->committed[k] : 0;
@@ -311,13 +311,13 @@ static void check_truth(const hf_world *world, const hf_job *job) {
         assert_int_equal(job->rows, 0);
 }
 
-void hf_world_end(hf_world *world) {
+void hf_testbed_end(hf_testbed *world) {
     hf_ms deadline = world->now + 60000;
     hf_pool_close(world->pool, deadline);
-    hf_world_settle(world);
+    hf_testbed_settle(world);
     while (!hf_pool_closed(world->pool) && world->next <= deadline) {
         world->now = world->next;
-        hf_world_settle(world);
+        hf_testbed_settle(world);
     }
     assert_true(hf_pool_closed(world->pool));
     assert_at(hf_tick(world->pool, world->now), HF_NEVER);
@@ -328,7 +328,7 @@ void hf_world_end(hf_world *world) {
         assert_false(world->script->lookups[slot].busy);
     for (unsigned i = 0; i < world->n_jobs; i++)
         check_truth(world, &world->jobs[i]);
-    for (size_t i = 0; i < HF_WORLD_GUARD; i++) {
+    for (size_t i = 0; i < HF_TESTBED_GUARD; i++) {
         assert_int_equal(world->memory[-1 - (ptrdiff_t)i], 0xa5);
         assert_int_equal(world->memory[world->size + i], 0xa5);
     }
@@ -337,17 +337,17 @@ void hf_world_end(hf_world *world) {
 
 /* --- questions ------------------------------------------------------------------------------------ */
 
-hf_state hf_world_state(const hf_world *world, unsigned conn) {
+hf_state hf_testbed_state(const hf_testbed *world, unsigned conn) {
     return hf_pool_state(world->pool, conn);
 }
 
-hf_pool_status hf_world_status(const hf_world *world) {
+hf_pool_status hf_testbed_status(const hf_testbed *world) {
     hf_pool_status status;
     hf_pool_status_get(world->pool, &status);
     return status;
 }
 
-hf_ms hf_world_dial(const hf_world *world, unsigned n) {
+hf_ms hf_testbed_dial(const hf_testbed *world, unsigned n) {
     for (unsigned i = 0; i < world->n_steps; i++) {
         const hf_transition *step = &world->steps[i];
         bool dial = step->to == HF_CONNECTING || step->to == HF_RECONNECTING;
@@ -357,14 +357,14 @@ hf_ms hf_world_dial(const hf_world *world, unsigned n) {
     return HF_NEVER;
 }
 
-unsigned hf_world_dials(const hf_world *world) {
+unsigned hf_testbed_dials(const hf_testbed *world) {
     unsigned n = 0;
-    while (hf_world_dial(world, n) != HF_NEVER)
+    while (hf_testbed_dial(world, n) != HF_NEVER)
         n++;
     return n;
 }
 
-const hf_transition *hf_world_step(const hf_world *world, unsigned conn) {
+const hf_transition *hf_testbed_step(const hf_testbed *world, unsigned conn) {
     for (unsigned i = world->n_steps; i-- > 0;)
         if (world->steps[i].conn == conn)
             return &world->steps[i];
@@ -380,7 +380,7 @@ void hf_assert_text(const hf_error *error, const char *text, const char *file, i
     _fail(file, line);
 }
 
-void hf_world_sweep(void (*scenario)(void)) {
+void hf_testbed_sweep(void (*scenario)(void)) {
     broken.call = 0;
     scenario();
     unsigned calls = broken.calls;
@@ -395,12 +395,12 @@ void hf_world_sweep(void (*scenario)(void)) {
     broken.call = 0;
 }
 
-void hf_world_repeat_with(const char *name, unsigned number) {
+void hf_testbed_repeat_with(const char *name, unsigned number) {
     repeat = name;
     repeat_number = number;
 }
 
-int hf_world_teardown(void **state) {
+int hf_testbed_teardown(void **state) {
     (void)state;
     if (repeat)
         print_error("to repeat: %s=%u\n", repeat, repeat_number);
@@ -412,9 +412,9 @@ int hf_world_teardown(void **state) {
     return 0;
 }
 
-void hf_world_print(const hf_world *world) {
+void hf_testbed_print(const hf_testbed *world) {
     char text[256];
-    hf_pool_status status = hf_world_status(world);
+    hf_pool_status status = hf_testbed_status(world);
     for (unsigned i = 0; i < world->n_steps; i++) {
         hf_transition_text(&world->steps[i], text, sizeof text);
         print_error("%s\n", text);
