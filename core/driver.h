@@ -1,5 +1,5 @@
 /* What conn asks of a database driver. A driver knows one protocol and nothing else: no link, no clock,
- * no queue, no retry. It turns requests into bytes (submit, probe, cancel, bye) and bytes into news
+ * no queue, no retry. It turns requests into bytes (submit, probe, cancel, bye) and bytes into events
  * (feed), in buffers that conn owns.
  *
  * A session is the driver's state of one connection: HF_SESSION_BYTES, wiped before each attempt, so that
@@ -13,7 +13,7 @@
 /* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are RESOLVE's alone. */
 typedef enum hf_stage {
     HF_STAGE_RUN,      /* all of it; of one that is held, all but its COMMIT */
-    HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered HELD */
+    HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered BEFORE_COMMIT */
     HF_STAGE_ROLLBACK, /* instead of that */
     HF_STAGE_ASK,      /* the question what became of request->ticket, on any session */
     HF_STAGE_ROLE      /* the question whether the server takes writes */
@@ -72,7 +72,7 @@ typedef enum hf_proof {
 } hf_proof;
 
 /* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login
- * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other news
+ * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other events
  * are about. */
 typedef enum hf_driver_event {
     HF_DRIVER_MORE,  /* nothing whole is left in rx: read more bytes, if any */
@@ -110,8 +110,8 @@ struct hf_driver {
     /* Reads rx. oldest: the request whose answer comes next, NULL when none is in flight. */
     hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
     /* Encodes what request->stage says, and its flush; of a RESOLVE it sets request->deferred_commit. 1 done, 0 no room
-     * now (tx is untouched; never of COMMIT and ROLLBACK, which follow HELD at once), < 0 it can never be sent:
-     * HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
+     * now (tx is untouched; never of COMMIT and ROLLBACK, which follow BEFORE_COMMIT at once), < 0 it can never be
+     * sent: HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
     /* Forgets what was prepared for this request, so that the next submit prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);

@@ -49,14 +49,14 @@ static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
            (hf_request_may_retry(pool, request) ? 0 : (uint32_t)HF_FACT_RETRIES_USED_UP);
 }
 
-/* The server's answer settles that the COMMIT's fate cannot be known. */
+/* The server's answer settles that nobody will know what became of the COMMIT. */
 static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
     hf_error error;
     hf_error_set(&error, HF_ERR_UNRESOLVED, HF_PHASE_QUERY, why);
     hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* The time for asking is over, or the request must end, and the COMMIT's fate is not known. why: what the last
+/* The time for asking is over, or the request must end, and what became of the COMMIT is not known. why: what the last
  * question brought. */
 static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     const hf_pool *pool = conn->pool;
@@ -140,11 +140,11 @@ static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, h
     }
 }
 
-/* The request ends as UNKNOWN: fate or *why says why nobody can tell what became of its COMMIT. */
-static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status fate,
+/* The request ends as UNKNOWN: status or *why says why nobody can tell what became of its COMMIT. */
+static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status status,
                         const hf_error *why) {
     hf_pool *pool = conn->pool;
-    switch (fate) {
+    switch (status) {
     case HF_TX_NONE:
         if (hf_classify_question(why) == HF_CLASS_PERMANENT) {
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, why);
@@ -173,7 +173,7 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status fate,
 
 /* The question about the COMMIT was answered, or refused. */
 static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
-    const hf_tx_status fate = (hf_tx_status)request->tx_status;
+    const hf_tx_status status = (hf_tx_status)request->tx_status;
     if (verdict.action == HF_ACTION_ASK_LATER) {
         hf_request_wait(conn->pool, request, delay_of(conn->pool));
     } else if (verdict.action != HF_ACTION_END) {
@@ -181,23 +181,23 @@ static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict,
     } else if (verdict.outcome == HF_OUTCOME_OK) {
         hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
     } else {
-        end_unknown(conn, request, fate, why);
+        end_unknown(conn, request, status, why);
     }
-    if (fate == HF_TX_STANDBY) { /* also when the request ended: the connection goes */
+    if (status == HF_TX_STANDBY) { /* also when the request ended: the connection goes */
         hf_error_set(why, HF_ERR_NET, HF_PHASE_QUERY, "a standby cannot say what was committed");
     }
 }
 
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     hf_pool *pool = conn->pool;
-    const hf_tx_status fate = (hf_tx_status)request->tx_status;
+    const hf_tx_status status = (hf_tx_status)request->tx_status;
     const bool role = request->stage == HF_STAGE_ROLE;
-    if (fate == HF_TX_RUNNING && !role) {
+    if (status == HF_TX_RUNNING && !role) {
         in_progress(pool, request);
     }
     const hf_verdict verdict = hf_verdict_of_question(
         why->code == HF_OK ? HF_ENDING_OK : HF_ENDING_ERROR, hf_classify_question(why),
-        (hf_stage)request->stage, fate, facts_of(pool, request));
+        (hf_stage)request->stage, status, facts_of(pool, request));
     if (role) {
         role_asked(conn, request, verdict, why);
     } else {

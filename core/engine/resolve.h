@@ -1,11 +1,11 @@
-/* What became of a COMMIT (SEMANTICS 15): a held request's COMMIT is a flight of its own, and when the answer to it is
- * lost, the server is asked on the next healthy connection.
+/* What became of a COMMIT (SEMANTICS 15): a RESOLVE request's COMMIT is a flight of its own, and when the answer to
+ * that is lost, the server is asked on the next healthy connection.
  *
- *     RUN --HELD--> COMMIT --lost--> ASK --committed--> OK
+ *     RUN --BEFORE_COMMIT--> COMMIT --lost--> ASK --committed--> OK
  *                                     |---aborted---->  RUN again
- *                                     |---standby, lost--> ASK again, for request_timeout
- *                                     |---in progress--> ASK again; from its deadline on it hangs, for max_outage
- *                                     `---another incarnation, forgotten, refused--> UNKNOWN
+ *                                              |---standby, lost--> ASK again, for request_timeout
+ *                                              |---in progress--> ASK again; then it hangs, for max_outage
+ *                                              `---another incarnation, forgotten, refused--> UNKNOWN
  *
  * The rows that were delivered count if the transaction was committed, so asking does not void them. A question spends
  * no re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write
@@ -18,7 +18,7 @@
 
 #include "internal.h"
 
-/* The held request has run, and its transaction is open: sends the COMMIT, or a ROLLBACK if it must not commit. */
+/* The RESOLVE request has run, and its transaction is open: sends the COMMIT, or a ROLLBACK if it must not commit. */
 void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
 /* The ROLLBACK in place of the COMMIT was answered, or lost with its connection: the request ends, or has another try.
  * roll_back_lost: true, the request is to go to the queue's head. */

@@ -188,13 +188,13 @@ static hf_verdict not_applied(uint32_t facts) {
     return try_again(HF_ACTION_AGAIN, (facts & ~(uint32_t)HF_FACT_MAYBE_RAN) | HF_FACT_RAN);
 }
 
-static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status fate, uint32_t facts) {
+static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status status, uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
     if (ending == HF_ENDING_LOST) {
         return ask_again(HF_ACTION_ASK, facts);
     }
-    switch (fate) {
+    switch (status) {
     case HF_TX_COMMITTED: return end(HF_OUTCOME_OK);
     case HF_TX_ABORTED: return not_applied(facts);
     case HF_TX_RUNNING: return ask_again(HF_ACTION_ASK_LATER, facts);
@@ -215,25 +215,25 @@ static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status fate,
     return verdict;
 }
 
-static hf_verdict of_role(hf_ending ending, hf_class class, hf_tx_status fate, uint32_t facts) {
+static hf_verdict of_role(hf_ending ending, hf_class class, hf_tx_status status, uint32_t facts) {
     if (facts & HF_FACT_MUST_END) {
         return end(hf_verdict_unsent(facts));
     }
     if (ending == HF_ENDING_LOST) {
         return (hf_verdict){ .action = HF_ACTION_ROLE };
     }
-    if (fate == HF_TX_STANDBY) {
+    if (status == HF_TX_STANDBY) {
         return (hf_verdict){ .action = HF_ACTION_LEAVE, .leave = true };
     }
     /* A server that will never say is taken at its word once; else the next 25006 brings the next question. */
-    const bool known = fate == HF_TX_WRITABLE || class == HF_CLASS_PERMANENT;
+    const bool known = status == HF_TX_WRITABLE || class == HF_CLASS_PERMANENT;
     return (hf_verdict){ .action = known ? HF_ACTION_FREE : HF_ACTION_ASK_LATER };
 }
 
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
-                                  hf_tx_status fate, uint32_t facts) {
-    return stage == HF_STAGE_ROLE ? of_role(ending, class, fate, facts)
-                                  : of_commit(ending, class, fate, facts);
+                                  hf_tx_status status, uint32_t facts) {
+    return stage == HF_STAGE_ROLE ? of_role(ending, class, status, facts)
+                                  : of_commit(ending, class, status, facts);
 }
 
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts) {

@@ -77,14 +77,14 @@ typedef struct hf_verdict {
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts);
 
-/* The verdict on a question about a COMMIT (stage ASK), or about the server's role (ROLE). fate: the answer. OK
- * without a fate: an answer that made no sense. ERROR: the question was refused; class is hf_classify_question()'s.
+/* The verdict on a question about a COMMIT (stage ASK), or about the server's role (ROLE). status: the answer. OK
+ * without a status: an answer that made no sense. ERROR: the question was refused; class is hf_classify_question()'s.
  * LOST: the connection was lost. */
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
-                                  hf_tx_status fate, uint32_t facts);
+                                  hf_tx_status status, uint32_t facts);
 
-/* The verdict when the ROLLBACK in place of a held request's COMMIT was answered (OK), or lost. for_time: the ROLLBACK
- * was sent because a time-out or a cancel cut the attempt short, so that another one may help. */
+/* The verdict when the ROLLBACK in place of a RESOLVE request's COMMIT was answered (OK), or lost. for_time: the
+ * ROLLBACK was sent because a time-out or a cancel cut the attempt short, so that another one may help. */
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts);
 
 /* The outcome of a request that ends while no attempt of it is under way. */

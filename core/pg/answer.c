@@ -287,9 +287,10 @@ static hf_driver_event undone(hf_pg_session *session, hf_io *io) {
         HF_MESSAGE("rolled back with the transaction that an earlier statement left open"));
 }
 
-/* HELD: a held request is done but for its COMMIT. If no transaction is open any more nobody knows what took effect. */
-static hf_driver_event held(hf_pg_session *session, hf_io *io, hf_request *request,
-                            uint8_t status) {
+/* BEFORE_COMMIT: a RESOLVE request is done but for its COMMIT. If no transaction is open any more nobody knows what
+ * took effect. */
+static hf_driver_event before_commit(hf_pg_session *session, hf_io *io, hf_request *request,
+                                     uint8_t status) {
     if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
         request->deferred_commit = status != 'I';
         return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
@@ -320,7 +321,7 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
     }
     if (hf_commit_is_deferred(request) && hf_stage_of(request) == HF_STAGE_RUN &&
         !(session->said & HF_PG_SAID_ERROR)) {
-        return held(session, io, request, status);
+        return before_commit(session, io, request, status);
     }
     if (idle) {
         return finish(session, io, request, false);

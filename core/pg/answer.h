@@ -2,9 +2,9 @@
  * extended query, 55.7 message formats, 55.8 error fields.)
  *
  * session->todo says which answers may come; one that is not due ends the session (BROKEN, io->error says why). What an
- * answer says goes into io (columns, error, fields) and into the request (affected, complete, ticket, fate), which the
- * application owns; bytes that io points to stay in rx until the next call. The news returned is what the application
- * is to hear of: MORE, if nothing. Private to core/pg.
+ * answer says goes into io (columns, error, fields) and into the request (affected, complete, ticket, tx_status), which
+ * the application owns; bytes that io points to stay in rx until the next call. The event returned is what the
+ * application is to hear of: MORE, if nothing. Private to core/pg.
  */
 #ifndef HF_PG_ANSWER_H
 #define HF_PG_ANSWER_H
@@ -88,7 +88,7 @@ static inline void hf_pg_skip_maybe(hf_pg_session *session) {
 }
 
 /* ReadyForQuery, with its transaction status. If session->todo is not 0 afterwards the message was not taken in: it is
- * to be read once more, after the news. */
+ * to be read once more, after the event. */
 hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request *request,
                                    uint8_t status);
 /* Any other message but DataRow. */

@@ -3,7 +3,7 @@
 #include "cache.h"
 #include "sql.h"
 
-/* A request is one flight with one Sync at its end; a held request (session.h) has its COMMIT in a second flight.
+/* A request is one flight with one Sync at its end; a RESOLVE request (session.h) has its COMMIT in a second flight.
  * Parameters travel beside the statement's text, never in it.
  */
 
@@ -279,7 +279,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     }
     put(out, sync, sizeof sync - 1);
     /* A batch takes effect by its COMMIT's Execute: its statements are undone if that does not arrive. A single
-     * statement may take effect by its own Execute (VACUUM, CALL), a held request only in its second flight. */
+     * statement may take effect by its own Execute (VACUUM, CALL), a RESOLVE request only in its second flight. */
     if (!batch || held) {
         out->executed = executed;
     }
@@ -301,7 +301,7 @@ static int no_room(const encoder *out) {
     return HF_ERR_TOO_LARGE;
 }
 
-/* A flight that is the driver's own statement: a held request's COMMIT or ROLLBACK, when the request is in flight
+/* A flight that is the driver's own statement: a RESOLVE request's COMMIT or ROLLBACK, when the request is in flight
  * already; the question what became of its transaction; or the question whether the server takes writes. */
 static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
     const bool ask = hf_asks(request);

@@ -3,8 +3,8 @@
 #include "frame.h"
 #include "login.h"
 
-/* From bytes to news: feed_usual() recognises the usual answers by their bytes; feed_all(), the long way, takes every
- * message, whole or not. The bytes of a piece of news stay in rx until the next call: rx->start has passed them, and
+/* From bytes to events: feed_usual() recognises the usual answers by their bytes; feed_all(), the long way, takes every
+ * message, whole or not. The bytes of an event stay in rx until the next call: rx->start has passed them, and
  * nothing touches them before.
  */
 
@@ -62,11 +62,11 @@ static hf_driver_event any_ready(hf_pg_session *session, hf_io *io, hf_request *
                              : hf_pg_broken(io, HF_PHASE_PROBE,
                                             "a transaction is open that nobody began", 0, 0);
     }
-    hf_driver_event news = hf_pg_answer_ready(session, io, oldest, status);
+    hf_driver_event event = hf_pg_answer_ready(session, io, oldest, status);
     if (session->todo != 0) {
         io->rx.start -= HF_PG_HEADER_BYTES + 1; /* ReadyForQuery is read once more, for READY */
     }
-    return news;
+    return event;
 }
 
 /* Makes due what comes next: the answer to the driver's own ROLLBACK, or to the oldest request. */
@@ -78,18 +78,18 @@ static void take_up(hf_pg_session *session, const hf_request *oldest) {
     }
 }
 
-/* Takes messages of any kind, whole or not, up to the first news. */
+/* Takes messages of any kind, whole or not, up to the first event. */
 static hf_driver_event any_message(hf_pg_session *session, hf_io *io, hf_request *oldest) {
     const hf_phase phase = oldest             ? HF_PHASE_QUERY
                            : session->probing ? HF_PHASE_PROBE
                                               : HF_PHASE_NONE;
-    hf_driver_event news = HF_DRIVER_MORE;
+    hf_driver_event event = HF_DRIVER_MORE;
     hf_pg_message message;
 
     if (session->mode != HF_PG_RUNNING) {
         return hf_pg_login(session, io);
     }
-    while (news == HF_DRIVER_MORE) {
+    while (event == HF_DRIVER_MORE) {
         int got = hf_pg_receive(session, io, phase, &message);
         if (got <= 0) {
             return got == 0 ? HF_DRIVER_MORE : HF_DRIVER_BROKEN;
@@ -98,27 +98,27 @@ static hf_driver_event any_message(hf_pg_session *session, hf_io *io, hf_request
             take_up(session, oldest);
         }
         if (message.type == 'D') {
-            news = any_row(session, io, oldest, &message);
+            event = any_row(session, io, oldest, &message);
         } else if (message.type == 'Z' && message.bytes == 1) {
-            news = any_ready(session, io, oldest, message.body[0]);
+            event = any_ready(session, io, oldest, message.body[0]);
         } else {
-            news = hf_pg_answer(session, io, oldest, &message);
+            event = hf_pg_answer(session, io, oldest, &message);
         }
     }
-    return news;
+    return event;
 }
 
 static hf_driver_event feed_all(hf_pg_session *session, hf_io *io, hf_request *oldest) {
-    hf_driver_event news = any_message(session, io, oldest);
+    hf_driver_event event = any_message(session, io, oldest);
 
     settle(session);
-    return news;
+    return event;
 }
 
 /* The messages before `at` have been dealt with. */
-static inline hf_driver_event passed(hf_buffer *rx, const uint8_t *at, hf_driver_event news) {
+static inline hf_driver_event passed(hf_buffer *rx, const uint8_t *at, hf_driver_event event) {
     rx->start = (uint32_t)(at - rx->data);
-    return news;
+    return event;
 }
 
 /* Recognises the usual answers one behind the other, those to statements that were prepared before or are parsed

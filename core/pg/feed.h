@@ -1,4 +1,4 @@
-/* Bytes into news: messages are taken out of rx one by one and given to login.c or answer.c; rows are read here.
+/* Bytes into events: messages are taken out of rx one by one and given to login.c or answer.c; rows are read here.
  * (PostgreSQL docs 55.2.3 extended query, 55.7 message formats.)
  *
  * A row is checked once, column by column, when it comes: whoever reads its values needs no checks. The row's bytes

@@ -550,21 +550,21 @@ static void wipe(hf_io *io) {
 
 hf_driver_event hf_pg_login(hf_pg_session *session, hf_io *io) {
     hf_pg_message message;
-    hf_driver_event news = HF_DRIVER_MORE;
+    hf_driver_event event = HF_DRIVER_MORE;
 
-    while (news == HF_DRIVER_MORE) {
+    while (event == HF_DRIVER_MORE) {
         if (session->mode == HF_PG_HASHING) {
-            news = derive(session, io);
+            event = derive(session, io);
             continue;
         }
         int got = hf_pg_receive(session, io, HF_PHASE_LOGIN, &message);
         if (got == 0) {
             return HF_DRIVER_MORE;
         }
-        news = got < 0 ? HF_DRIVER_BROKEN : read_message(session, io, &message);
+        event = got < 0 ? HF_DRIVER_BROKEN : read_message(session, io, &message);
     }
-    if (news != HF_DRIVER_SLICE && news != HF_DRIVER_NOTICE) {
+    if (event != HF_DRIVER_SLICE && event != HF_DRIVER_NOTICE) {
         wipe(io);
     }
-    return news;
+    return event;
 }

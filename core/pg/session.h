@@ -13,7 +13,7 @@
  * Parse makes the unnamed statement, always in the flight of its Bind (a pooler may give the next flight to another
  * server). A statement that is to stay prepared is parsed once, with a name.
  *
- * A held request (HF_REPLAY_RESOLVE) takes two flights; when the answer to the second is lost, a session asks:
+ * A RESOLVE request (HF_REPLAY_RESOLVE) takes two flights; when the answer to the second is lost, a session asks:
  *
  *     Close*  BEGIN  ( … )…  ticket  Sync        COMMIT  Sync        what became of the transaction  Sync
  */
@@ -45,7 +45,7 @@ enum {
     HF_PG_PREPARE = HF_PG_PARSE | HF_PG_PARAMS | HF_PG_DESCRIBE,
     HF_PG_RUN = HF_PG_BIND | HF_PG_ROWS,
     HF_PG_COMMIT = HF_PG_COMMIT_PARSE | HF_PG_COMMIT_BIND | HF_PG_COMMIT_DONE,
-    /* The driver's own statement: a held request's ticket, then its COMMIT or ROLLBACK; the question what became of
+    /* The driver's own statement: a RESOLVE request's ticket, then its COMMIT or ROLLBACK; the question what became of
      * its transaction. Ticket and question are answered by a row too, before COMMIT_DONE. */
     HF_PG_OWN = HF_PG_COMMIT,
     /* A batch's next statement: one that is parsed afresh, or one that may be kept, when only the answers tell

@@ -40,9 +40,9 @@ bool hf_pg_self_commits(const hf_request *request);
 /* Does one of the request's statements say NOWAIT? */
 bool hf_pg_waits_not(const hf_request *request);
 
-/* A held transaction's ticket, asked for before its COMMIT, so that its fate can be asked for later (SEMANTICS 15): one
- * text, the transaction's number and behind a space the incarnation of the server. A number whose record was not
- * flushed is given out again after a crash, so it means something only on the incarnation that gave it. */
+/* A transaction's ticket, asked for before its COMMIT, so that the server can be asked what became of it (SEMANTICS
+ * 15): one text, the transaction's number and behind a space the incarnation of the server. A number whose record was
+ * not flushed is given out again after a crash, so it means something only on the incarnation that gave it. */
 #define HF_PG_INCARNATION                                                                  \
     "concat_ws('/',(SELECT system_identifier FROM pg_control_system()),"                   \
     "left(pg_walfile_name(pg_current_wal_insert_lsn()),8)," /* the timeline, up to date */ \

@@ -71,7 +71,7 @@ typedef struct hf_queue {
 /* What is used most comes first, as in hf_conn: so far in the request that it is in reach, and the rest behind all. */
 // clang-format off
 #define HF_REQUEST_OWN \
-    uint16_t flags; /* HF_REQUEST_*, engine.h */ \
+    uint16_t flags; /* HF_REQUEST_*, engine/internal.h */ \
     uint8_t stage;  /* an hf_stage, driver.h */ \
     uint8_t tx_status;   /* an hf_tx_status, driver.h */ \
     bool deferred_commit;      /* the driver's: nothing of it takes effect before its COMMIT is sent */ \
@@ -87,7 +87,7 @@ typedef struct hf_queue {
     hf_ms submitted_at; \
     hf_ms not_before;   /* waits by itself until then, if it does */ \
     hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */ \
-    hf_ms asked_at;     /* its fate was first asked for then */ \
+    hf_ms asked_at;     /* the server was first asked then */ \
     hf_ms commit_at;    /* its COMMIT was handed over then */ \
     hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */ \
     uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */ \
@@ -134,7 +134,7 @@ typedef struct hf_io {
     bool encrypted;    /* the link is TLS */
     uint8_t proof;     /* an hf_proof, of the present login */
     uint8_t role;      /* HF_ROLE_* */
-    /* Where feed() leaves what its news is about. */
+    /* Where feed() leaves what its event is about. */
     hf_row row;
     hf_columns columns;
     hf_fields fields;              /* of ERROR, NOTICE, FATAL; in rx until the next feed() */
@@ -149,7 +149,7 @@ typedef struct hf_io {
 typedef struct hf_dial {
     hf_link *link; /* NULL none */
     uint8_t phase; /* an hf_phase: RESOLVE, TCP, TLS, LOGIN; then QUERY (CANCEL on a cancel's) */
-    uint8_t step;  /* within TLS: HF_TLS_*, engine.h */
+    uint8_t step;  /* within TLS: HF_TLS_*, engine/link.h */
     uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
 } hf_dial;
 
@@ -246,7 +246,7 @@ struct hf_pool {
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
     uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
-    uint16_t left;      /* … whose COMMIT was left at its deadline, and not asked about yet */
+    uint16_t left;      /* … whose COMMIT was not answered, and is being asked about */
     bool password_good; /* a login has succeeded, or SCRAM has said so */
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */
