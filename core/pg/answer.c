@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 
-/* A message may be one of several answers: the one that is due (session->todo) is meant. Its bit is taken away, then
- * the answer is dealt with. */
+/* A message may be one of several answers: the one that is due (session->answers_due) is meant. Its bit is taken away,
+ * then the answer is dealt with. */
 
 static hf_driver_event out_of_place(hf_io *io, uint8_t type) {
     return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
@@ -27,7 +27,7 @@ static hf_driver_event closed(hf_pg_session *session, const hf_request *request)
         session->closes = request->driver_state[HF_PG_PLAN_CLOSES];
     }
     if (--session->closes > 0) {
-        session->todo |= HF_PG_CLOSE; /* another */
+        session->answers_due |= HF_PG_CLOSE; /* another */
     }
     return HF_DRIVER_MORE;
 }
@@ -47,10 +47,10 @@ static hf_driver_event parsed(hf_pg_session *session, const hf_io *io, const hf_
 /* COLUMNS, once for each statement. at: squeezed columns. */
 static hf_driver_event tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
                                     const uint8_t *at) {
-    if (!request->on_columns || (session->said & HF_PG_SAID_COLUMNS)) {
+    if (!request->on_columns || (session->answered_with & HF_PG_HAD_COLUMNS)) {
         return HF_DRIVER_MORE;
     }
-    session->said |= HF_PG_SAID_COLUMNS;
+    session->answered_with |= HF_PG_HAD_COLUMNS;
     io->columns.driver = io->config->driver;
     io->columns.at = at;
     io->columns.n_columns = session->n_columns;
@@ -127,10 +127,10 @@ static hf_driver_event described(hf_pg_session *session, hf_io *io, const hf_req
     if (bytes >= 0) {
         return tell_columns(session, io, request, columns);
     }
-    if (!request->on_columns || (session->said & HF_PG_SAID_SKIPPED)) {
+    if (!request->on_columns || (session->answered_with & HF_PG_HAD_SKIPPED)) {
         return HF_DRIVER_MORE;
     }
-    session->said |= HF_PG_SAID_SKIPPED;
+    session->answered_with |= HF_PG_HAD_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "the description of %u columns takes more than the receive buffer (rx_bytes): %u",
               session->n_columns, io->rx.size);
@@ -150,8 +150,8 @@ static hf_driver_event params(hf_pg_session *session, hf_io *io, const hf_pg_mes
 static hf_driver_event bound(hf_pg_session *session, hf_io *io, const hf_request *request) {
     session->n_params = 0; /* the number is told with the columns that came with it, no others */
     if (HF_WITH_PREPARED &&
-        session->todo == (HF_PG_MAYBE | HF_PG_ROWS)) { /* a batch's statement, sure by now */
-        session->todo = HF_PG_ROWS | HF_PG_SYNC;
+        session->answers_due == (HF_PG_MAYBE | HF_PG_ROWS)) { /* a batch's statement, sure by now */
+        session->answers_due = HF_PG_ROWS | HF_PG_SYNC;
     }
     const uint8_t slot = slot_of(session, io, request);
     if (!hf_pg_is_slot(slot)) {
@@ -171,7 +171,7 @@ static hf_driver_event bound(hf_pg_session *session, hf_io *io, const hf_request
 /* ERROR, although the server did not report one. The request's ReadyForQuery is still to come. */
 static hf_driver_event own_error(hf_pg_session *session, hf_io *io, const char *sqlstate,
                                  const char *why) {
-    session->said |= HF_PG_SAID_ERROR;
+    session->answered_with |= HF_PG_HAD_ERROR;
     hf_error_set(&io->error, HF_ERR_SERVER, HF_PHASE_QUERY, why);
     memcpy(io->error.sqlstate, sqlstate, sizeof io->error.sqlstate);
     io->error.severity = 'E';
@@ -204,12 +204,12 @@ static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *reque
         return own_error(session, io, "25P02",
                          HF_MESSAGE("COMMIT was answered by ROLLBACK: nothing was done"));
     } else if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
-        session->todo = hf_pg_next(request);
+        session->answers_due = hf_pg_next(request);
     }
     return HF_DRIVER_MORE;
 }
 
-hf_driver_event hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
+hf_driver_event hf_pg_driver_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
     static const struct {
         const char *words;
         uint8_t tx_status;
@@ -247,7 +247,7 @@ hf_driver_event hf_pg_own_row(hf_io *io, hf_request *request, const hf_pg_messag
 /* READY: the oldest request is over. left_open: the request left a transaction open, which is rolled back. */
 static hf_driver_event finish(hf_pg_session *session, hf_io *io, const hf_request *request,
                               bool left_open) {
-    if (left_open && !(session->said & HF_PG_SAID_ERROR)) {
+    if (left_open && !(session->answered_with & HF_PG_HAD_ERROR)) {
         hf_error_set(&io->error, HF_ERR_OPEN_TRANSACTION, HF_PHASE_QUERY, NULL);
     }
     hf_pg_over(session, request);
@@ -275,13 +275,13 @@ static hf_driver_event roll_back(hf_pg_session *session, hf_io *io, const hf_req
     }
     session->before_rollback = 0;
     session->holds_ready = true;
-    session->todo = 0; /* the answer to ROLLBACK is due next */
+    session->answers_due = 0; /* the answer to ROLLBACK is due next */
     return HF_DRIVER_MORE;
 }
 
 /* ERROR 40001: the request ran inside a transaction that an earlier request left open, and is undone with it. */
 static hf_driver_event undone(hf_pg_session *session, hf_io *io) {
-    session->todo = HF_PG_SYNC;
+    session->answers_due = HF_PG_SYNC;
     return own_error(
         session, io, "40001",
         HF_MESSAGE("rolled back with the transaction that an earlier statement left open"));
@@ -307,7 +307,7 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
         (!idle && (ours || (status != 'T' && status != 'E')))) {
         return out_of_place(io, 'Z');
     }
-    session->todo = 0;
+    session->answers_due = 0;
     if (ours) {
         session->rolling_back = false;
         if (!session->holds_ready || !request) {
@@ -320,7 +320,7 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
         return out_of_place(io, 'Z');
     }
     if (hf_commit_is_deferred(request) && hf_stage_of(request) == HF_STAGE_RUN &&
-        !(session->said & HF_PG_SAID_ERROR)) {
+        !(session->answered_with & HF_PG_HAD_ERROR)) {
         return before_commit(session, io, request, status);
     }
     if (idle) {
@@ -329,8 +329,8 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
     if (!session->rolling_back) {
         return roll_back(session, io, request);
     }
-    return session->said & HF_PG_SAID_ERROR ? finish(session, io, request, false)
-                                            : undone(session, io);
+    return session->answered_with & HF_PG_HAD_ERROR ? finish(session, io, request, false)
+                                                    : undone(session, io);
 }
 
 /* --- errors ---------------------------------------------------------------------------------------- */
@@ -362,31 +362,32 @@ static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *requ
     if (!hf_pg_read_error(io, message, HF_ERR_SERVER, phase)) {
         return hf_pg_broken(io, phase, "a malformed ErrorResponse of %u bytes", message->bytes, 0);
     }
-    const bool ours = session->todo & HF_PG_ROLLBACK; /* it answers the driver's own ROLLBACK */
-    if (io->error.severity == 'F' || io->error.severity == 'P' || session->todo == 0 || ours ||
-        !request) {
+    const bool ours =
+        session->answers_due & HF_PG_ROLLBACK; /* it answers the driver's own ROLLBACK */
+    if (io->error.severity == 'F' || io->error.severity == 'P' || session->answers_due == 0 ||
+        ours || !request) {
         return HF_DRIVER_FATAL;
     }
     if (hf_commit_is_deferred(request) && hf_stage_of(request) == HF_STAGE_RUN &&
-        hf_pg_due(session, HF_PG_OWN) && !(session->said & HF_PG_SAID_ERROR) &&
+        hf_pg_due(session, HF_PG_OWN) && !(session->answered_with & HF_PG_HAD_ERROR) &&
         gives_no_tickets(&io->error)) {
         io->ticketless = true;
         request->tx_status =
             HF_TX_ABORTED; /* rolled back; the request runs again, without a ticket */
-        session->said |= HF_PG_SAID_ERROR;
+        session->answered_with |= HF_PG_HAD_ERROR;
     }
     if (hf_stage_of(request) == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
         request->tx_status = HF_TX_ABORTED; /* "in the future": the number was never given out */
-        session->said |= HF_PG_SAID_ERROR;
+        session->answered_with |= HF_PG_HAD_ERROR;
     }
-    request->bound = !request->prepare_only && !(session->todo & HF_PG_BIND);
+    request->bound = !request->prepare_only && !(session->answers_due & HF_PG_BIND);
     /* The server passes over what follows in the flight, up to its Sync. */
     if (HF_WITH_PREPARED) {
         const uint32_t left = hf_pg_statements_of(request) - request->statement;
         hf_pg_cache_undo(session, io->store, session->answered + request->statement, left);
     }
-    session->todo = HF_PG_SYNC;
-    if (session->said & HF_PG_SAID_ERROR) {
+    session->answers_due = HF_PG_SYNC;
+    if (session->answered_with & HF_PG_HAD_ERROR) {
         return HF_DRIVER_MORE; /* the first one is the reason */
     }
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
@@ -395,7 +396,7 @@ static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *requ
     if (hf_pg_keeps(request)) {
         name_changed_plan(io);
     }
-    session->said |= HF_PG_SAID_ERROR;
+    session->answered_with |= HF_PG_HAD_ERROR;
     return HF_DRIVER_ERROR;
 }
 
@@ -435,7 +436,7 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
         if (HF_WITH_PREPARED && type == 'S') {
             hf_pg_cache_empty(session); /* a setting has changed: DateStyle, the role … */
         }
-        return hf_pg_aside(io, phase, message);
+        return hf_pg_async_message(io, phase, message);
     }
     if (type == '2') {
         hf_pg_skip_prepare(session);
@@ -446,7 +447,7 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
     if (due == 0 || (!request && due != HF_PG_ROLLBACK)) { /* only ROLLBACK is no request's */
         return out_of_place(io, type);
     }
-    session->todo &= ~due;
+    session->answers_due &= ~due;
     switch (due) {
     case HF_PG_CLOSE: return closed(session, request);
     case HF_PG_PARSE: return parsed(session, io, request);

@@ -17,8 +17,8 @@ static hf_driver_event feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
 
-    if (HF_WITH_FAST_PATHS && session->todo == (HF_PG_ROWS | HF_PG_SYNC) && !session->unusual &&
-        oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
+    if (HF_WITH_FAST_PATHS && session->answers_due == (HF_PG_ROWS | HF_PG_SYNC) &&
+        !session->unusual && oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
         if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {
             io->rx.start += 1 + length;
@@ -51,13 +51,13 @@ static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
 
 /* Writes the rest of a flight whose Bind ends at `at`, but for the Bind's last two bytes. True. */
 static inline bool append_usual(hf_pg_session *session, hf_io *io, hf_request *request, uint8_t *at,
-                                uint32_t todo, uint16_t n_columns) {
+                                uint32_t answers_due, uint16_t n_columns) {
     at = hf_pg_put(at, bind_end_execute_sync, sizeof bind_end_execute_sync - 1);
 
     const uint32_t bytes = (uint32_t)(at - (io->tx.data + io->tx.end));
     session->sent += HF_WITH_PREPARED;
     hf_pg_begin_request(session, request);
-    hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, todo, n_columns);
+    hf_pg_append_flight(io, request, bytes, bytes - SYNC_BYTES, answers_due, n_columns);
     return true;
 }
 

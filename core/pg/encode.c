@@ -14,15 +14,15 @@ static const char execute[] = "E\0\0\0\x09\0\0\0\0";
 typedef struct encoder {
     hf_pg_session *session;
     hf_io *io;
-    uint8_t *start;    /* where the flight begins in tx */
-    uint32_t room;     /* bytes that may be written */
-    uint32_t bytes;    /* bytes that the flight takes, so far; at most UINT32_MAX */
-    uint32_t message;  /* where the message that is being written begins */
-    uint32_t executed; /* where the last byte ends that can have an effect */
-    uint32_t todo;     /* the answers that come first: HF_PG_* */
-    const char *sql;   /* the statement before, if it is in the cache: it stays there, in use */
-    uint8_t slot;      /* where it is */
-    bool changes;      /* prepared statements may mean something else behind this flight */
+    uint8_t *start;       /* where the flight begins in tx */
+    uint32_t room;        /* bytes that may be written */
+    uint32_t bytes;       /* bytes that the flight takes, so far; at most UINT32_MAX */
+    uint32_t message;     /* where the message that is being written begins */
+    uint32_t executed;    /* where the last byte ends that can have an effect */
+    uint32_t answers_due; /* the answers that come first: HF_PG_* */
+    const char *sql;      /* the statement before, if it is in the cache: it stays there, in use */
+    uint8_t slot;         /* where it is */
+    bool changes;         /* prepared statements may mean something else behind this flight */
 } encoder;
 
 HF_COLD static int refuse(hf_io *io, hf_err code, const char *why) {
@@ -196,9 +196,9 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
     return HF_OK;
 }
 
-/* One statement, whose answers are added to *todo. sequence: its number. 0 or an hf_err. */
+/* One statement, whose answers are added to *answers_due. sequence: its number. 0 or an hf_err. */
 static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
-                         uint32_t sequence, uint32_t *todo) {
+                         uint32_t sequence, uint32_t *answers_due) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
     uint32_t number = 0, asked = 0;
@@ -231,7 +231,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
             asked = HF_PG_PARAMS | HF_PG_DESCRIBE;
             put_named(out, "D\0\0\0\0S", number);
         }
-        *todo |= asked;
+        *answers_due |= asked;
         return HF_OK;
     }
     int err = put_bind(out, number, statement->params, statement->n_params);
@@ -239,7 +239,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         asked |= HF_PG_PORTAL;
         put(out, "D\0\0\0\x06P", 7);
     }
-    *todo |= asked | HF_PG_RUN;
+    *answers_due |= asked | HF_PG_RUN;
     put_execute(out);
     return err;
 }
@@ -252,7 +252,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const bool batch = hf_is_batch(request), held = hf_commit_is_deferred(request),
                wrap = hf_pg_wraps(out->io);
     const bool around = batch || held || (wrap && !request->prepare_only);
-    uint32_t todo = 0;
+    uint32_t answers_due = 0;
 
     for (uint8_t i = 0; i < closes; i++) {
         put_named(out, "C\0\0\0\0S", out->session->closing[i]);
@@ -262,7 +262,7 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     }
     for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
         int err = put_statement(out, request, batch ? &request->batch[i] : &only,
-                                out->session->sent + i, &todo);
+                                out->session->sent + i, &answers_due);
         if (err) {
             return err;
         }
@@ -283,8 +283,8 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     if (!batch || held) {
         out->executed = executed;
     }
-    out->todo = (batch ? 0 : todo) | (closes > 0 ? HF_PG_CLOSE : 0) |
-                (around ? HF_PG_BEGIN | HF_PG_COMMIT : 0) | HF_PG_SYNC;
+    out->answers_due = (batch ? 0 : answers_due) | (closes > 0 ? HF_PG_CLOSE : 0) |
+                       (around ? HF_PG_BEGIN | HF_PG_COMMIT : 0) | HF_PG_SYNC;
     return HF_OK;
 }
 
@@ -328,7 +328,7 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
         session->sent += hf_pg_statements_of(request);
         session->in_flight++;
     }
-    session->said = 0;
+    session->answered_with = 0;
     request->tx_status = HF_TX_NONE;
     hf_pg_append_flight(io, request, out.bytes, out.executed, HF_PG_OWN | HF_PG_SYNC,
                         HF_PG_COLUMNS_UNKNOWN);
@@ -368,7 +368,8 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         }
     }
     hf_pg_begin_request(session, request);
-    hf_pg_append_flight(io, request, out.bytes, out.executed, out.todo, HF_PG_COLUMNS_UNKNOWN);
+    hf_pg_append_flight(io, request, out.bytes, out.executed, out.answers_due,
+                        HF_PG_COLUMNS_UNKNOWN);
     if (request->prepare_only) {
         request->sent_at = UINT64_MAX; /* no byte of the flight has an effect */
     }

@@ -10,9 +10,9 @@
 
 #include "frame.h"
 
-/* Leaves for the answers what the flight asks for. todo: HF_PG_*; n_columns: or HF_PG_COLUMNS_UNKNOWN. */
-static inline void hf_pg_plan_put(hf_request *request, uint16_t todo, uint16_t n_columns) {
-    memcpy(request->driver_state + HF_PG_PLAN_TODO, &todo, sizeof todo);
+/* Leaves for the answers what the flight asks for. answers_due: HF_PG_*; n_columns: or HF_PG_COLUMNS_UNKNOWN. */
+static inline void hf_pg_plan_put(hf_request *request, uint16_t answers_due, uint16_t n_columns) {
+    memcpy(request->driver_state + HF_PG_PLAN_ANSWERS, &answers_due, sizeof answers_due);
     memcpy(request->driver_state + HF_PG_PLAN_COLUMNS, &n_columns, sizeof n_columns);
 }
 
@@ -103,9 +103,10 @@ static inline void hf_pg_begin_request(hf_pg_session *session, hf_request *reque
 /* Takes the `bytes` that were written behind what is in tx into it, as the request's flight. The last byte of them that
  * can have an effect is number `executed`, counted from 1. */
 static inline void hf_pg_append_flight(hf_io *io, hf_request *request, uint32_t bytes,
-                                       uint32_t executed, uint32_t todo, uint16_t n_columns) {
+                                       uint32_t executed, uint32_t answers_due,
+                                       uint16_t n_columns) {
     request->sent_at = io->tx_total + executed;
-    hf_pg_plan_put(request, (uint16_t)todo, n_columns);
+    hf_pg_plan_put(request, (uint16_t)answers_due, n_columns);
     io->tx_total += bytes;
     io->tx.end += bytes;
 }

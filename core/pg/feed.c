@@ -18,10 +18,10 @@ static void settle(hf_pg_session *session) {
 
 /* Reports a row that rx cannot hold, the first of its request: the request fails, the connection stays. */
 static hf_driver_event skip_row(hf_pg_session *session, hf_io *io, uint32_t size) {
-    if (session->said & HF_PG_SAID_SKIPPED) {
+    if (session->answered_with & HF_PG_HAD_SKIPPED) {
         return HF_DRIVER_MORE;
     }
-    session->said |= HF_PG_SAID_SKIPPED;
+    session->answered_with |= HF_PG_HAD_SKIPPED;
     hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
               "a row of %u bytes; the receive buffer (rx_bytes) has %u", size, io->rx.size);
     return HF_DRIVER_SKIPPED;
@@ -38,7 +38,7 @@ static hf_driver_event any_row(hf_pg_session *session, hf_io *io, hf_request *re
                                const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
     if (request && hf_pg_is_due(session, HF_PG_COMMIT_DONE) && awaits_own(request)) {
-        return hf_pg_own_row(io, request, message);
+        return hf_pg_driver_row(io, request, message);
     }
     if (!request || !hf_pg_is_due(session, HF_PG_ROWS)) {
         return hf_pg_broken(io, HF_PHASE_QUERY, "a row out of place", 0, 0);
@@ -56,14 +56,14 @@ static hf_driver_event any_row(hf_pg_session *session, hf_io *io, hf_request *re
 
 static hf_driver_event any_ready(hf_pg_session *session, hf_io *io, hf_request *oldest,
                                  uint8_t status) {
-    if (session->probing && session->todo == 0) {
+    if (session->probing && session->answers_due == 0) {
         session->probing = false;
         return status == 'I' ? HF_DRIVER_PROBED
                              : hf_pg_broken(io, HF_PHASE_PROBE,
                                             "a transaction is open that nobody began", 0, 0);
     }
     hf_driver_event event = hf_pg_answer_ready(session, io, oldest, status);
-    if (session->todo != 0) {
+    if (session->answers_due != 0) {
         io->rx.start -= HF_PG_HEADER_BYTES + 1; /* ReadyForQuery is read once more, for READY */
     }
     return event;
@@ -72,7 +72,7 @@ static hf_driver_event any_ready(hf_pg_session *session, hf_io *io, hf_request *
 /* Makes due what comes next: the answer to the driver's own ROLLBACK, or to the oldest request. */
 static void take_up(hf_pg_session *session, const hf_request *oldest) {
     if (session->rolling_back && session->before_rollback == 0) {
-        session->todo = HF_PG_ROLLBACK | HF_PG_SYNC;
+        session->answers_due = HF_PG_ROLLBACK | HF_PG_SYNC;
     } else if (oldest && !session->probing) {
         hf_pg_answer_begin(session, oldest);
     }
@@ -94,7 +94,7 @@ static hf_driver_event any_message(hf_pg_session *session, hf_io *io, hf_request
         if (got <= 0) {
             return got == 0 ? HF_DRIVER_MORE : HF_DRIVER_BROKEN;
         }
-        if (session->todo == 0) {
+        if (session->answers_due == 0) {
             take_up(session, oldest);
         }
         if (message.type == 'D') {
@@ -130,15 +130,15 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
     hf_buffer *rx = &io->rx;
     const uint8_t *at = rx->data + rx->start, *const end = rx->data + rx->end;
 
-    if (session->todo == 0 && end - at >= HF_PG_HEADER_BYTES) {
+    if (session->answers_due == 0 && end - at >= HF_PG_HEADER_BYTES) {
         hf_pg_answer_begin(session, oldest);
     }
-    for (uint32_t todo = session->todo;;) {
+    for (uint32_t answers_due = session->answers_due;;) {
         const uint32_t there = (uint32_t)(end - at);
         if (there < HF_PG_HEADER_BYTES) {
             return passed(rx, at, HF_DRIVER_MORE);
         }
-        if (todo == HF_PG_SYNC) {
+        if (answers_due == HF_PG_SYNC) {
             if (hf_commit_is_deferred(oldest) || there < sizeof idle ||
                 memcmp(at, idle, sizeof idle) != 0) {
                 break;
@@ -146,21 +146,22 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
             hf_pg_over(session, oldest);
             return passed(rx, at + sizeof idle, HF_DRIVER_READY);
         }
-        if (todo == HF_PG_NEXT_KEPT || (todo == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
-                                        session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
+        if (answers_due == HF_PG_NEXT_KEPT ||
+            (answers_due == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
+             session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
             if (memcmp(at, bound, sizeof bound) != 0) {
                 break;
             }
-            session->todo = todo = HF_PG_ROWS | HF_PG_SYNC;
+            session->answers_due = answers_due = HF_PG_ROWS | HF_PG_SYNC;
             at += sizeof bound;
             continue;
         }
-        if (todo != (HF_PG_ROWS | HF_PG_SYNC)) {
-            if (todo != HF_PG_NEXT || there < sizeof parsed_bound ||
+        if (answers_due != (HF_PG_ROWS | HF_PG_SYNC)) {
+            if (answers_due != HF_PG_NEXT || there < sizeof parsed_bound ||
                 memcmp(at, parsed_bound, sizeof parsed_bound) != 0) {
                 break;
             }
-            session->todo = todo = HF_PG_ROWS | HF_PG_SYNC;
+            session->answers_due = answers_due = HF_PG_ROWS | HF_PG_SYNC;
             at += sizeof parsed_bound;
             continue;
         }
@@ -179,7 +180,7 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
             break;
         }
         hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
-        todo = session->todo;
+        answers_due = session->answers_due;
         at += 1 + length;
     }
     passed(rx, at, HF_DRIVER_MORE);

@@ -88,7 +88,7 @@ static void note_role(hf_io *io, hf_phase phase, const char *name, const char *v
     }
 }
 
-hf_driver_event hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message) {
+hf_driver_event hf_pg_async_message(hf_io *io, hf_phase phase, const hf_pg_message *message) {
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
 
     if (message->type == 'N') {

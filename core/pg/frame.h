@@ -23,6 +23,6 @@ int hf_pg_receive(hf_pg_session *session, hf_io *io, hf_phase phase, hf_pg_messa
 /* Reads a message that may come at any time: NoticeResponse (NOTICE), NotificationResponse (NOTIFY, in io->channel and
  * io->payload), ParameterStatus (MORE: nothing to tell; io->role follows it). BROKEN: malformed, or client_encoding is
  * not UTF8 any more. */
-hf_driver_event hf_pg_aside(hf_io *io, hf_phase phase, const hf_pg_message *message);
+hf_driver_event hf_pg_async_message(hf_io *io, hf_phase phase, const hf_pg_message *message);
 
 #endif

@@ -523,14 +523,14 @@ static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
         }
         return degrade(io) ? HF_DRIVER_AGAIN : HF_DRIVER_FATAL;
     case 'v': return HF_DRIVER_MORE; /* NegotiateProtocolVersion: nothing newer was asked for */
-    case 'N': return hf_pg_aside(io, HF_PHASE_LOGIN, message);
+    case 'N': return hf_pg_async_message(io, HF_PHASE_LOGIN, message);
     }
     if (session->mode != HF_PG_SETUP) {
         if (message->type == 'R') {
             return read_authentication(session, io, message);
         }
     } else if (message->type == 'S') {
-        return hf_pg_aside(io, HF_PHASE_LOGIN, message);
+        return hf_pg_async_message(io, HF_PHASE_LOGIN, message);
     } else if (message->type == 'K') {
         return read_key(session, io, message);
     } else if (message->type == 'Z' && message->bytes == 1 && message->body[0] == 'I') {

@@ -4,9 +4,9 @@
  * hf_session.opaque holds it, in the connection; hf_pg_start() begins it anew for each session. Statements' texts and
  * columns lie outside, in io->store.
  *
- * The answers that are still to come to the oldest request are one number, session->todo: a bit for each, in the order
- * of their arrival. A message is right if it belongs to the lowest bit that is set; any other ends the session, so that
- * a row never reaches the wrong statement. (PostgreSQL docs 55.2.3, extended query.) A flight is:
+ * The answers that are still to come to the oldest request are one number, session->answers_due: a bit for each, in
+ * the order of their arrival. A message is right if it belongs to the lowest bit that is set; any other ends the
+ * session, so that a row never reaches the wrong statement. (PostgreSQL docs 55.2.3, extended query.) A flight is:
  *
  *     Close*  [BEGIN]  ( [Parse [Describe]]  Bind  [Describe]  Execute )…  [COMMIT]  Sync
  *
@@ -22,7 +22,7 @@
 
 #include "wire.h"
 
-/* The answers that a flight may have, and sets of them; session.todo. */
+/* The answers that a flight may have, and sets of them; session.answers_due. */
 enum {
     HF_PG_CLOSE = 1 << 0,       /* CloseComplete, session.closes of them */
     HF_PG_BEGIN_PARSE = 1 << 1, /* BEGIN's ParseComplete, BindComplete, CommandComplete */
@@ -77,7 +77,12 @@ enum {
 /* Places in hf_request.driver_state, where encode leaves for answer, at each attempt: the answers to come (a batch's
  * up to its first statement); the number of the statement's columns, if it is known already; the number of Close
  * messages in the flight, valid only if the answers have HF_PG_CLOSE. Bytes. */
-enum { HF_PG_PLAN_TODO = 0, HF_PG_PLAN_COLUMNS = 2, HF_PG_PLAN_CLOSES = 4, HF_PG_PLAN_BYTES = 5 };
+enum {
+    HF_PG_PLAN_ANSWERS = 0,
+    HF_PG_PLAN_COLUMNS = 2,
+    HF_PG_PLAN_CLOSES = 4,
+    HF_PG_PLAN_BYTES = 5
+};
 
 _Static_assert(HF_PG_PLAN_BYTES <= sizeof((hf_request *)0)->driver_state, "driver_state");
 
@@ -108,28 +113,28 @@ typedef struct hf_pg_entry {
     uint8_t flags;
 } hf_pg_entry;
 
-/* session.said: what has been reported already of the answer in hand */
+/* session.answered_with: what has been reported already of the answer in hand */
 enum {
-    HF_PG_SAID_ERROR = 1,
-    HF_PG_SAID_SKIPPED = 2, /* a row, or the columns, too large for rx */
-    HF_PG_SAID_COLUMNS = 4  /* the columns of the statement in hand */
+    HF_PG_HAD_ERROR = 1,
+    HF_PG_HAD_SKIPPED = 2, /* a row, or the columns, too large for rx */
+    HF_PG_HAD_COLUMNS = 4  /* the columns of the statement in hand */
 };
 
 /* A request is in hand from the first message of its answer to its ReadyForQuery: it is the oldest of those in flight.
  * The statement in hand is that request's, of a batch the one that is being answered. */
 typedef struct hf_pg_session {
-    uint8_t mode;   /* HF_PG_RUNNING … HF_PG_SETUP */
-    uint8_t said;   /* HF_PG_SAID_* */
-    uint8_t closes; /* CloseComplete messages still to come */
-    uint8_t slot;   /* the entry that was used last: looked at first */
-    bool unusual;   /* feed() goes the long way: not RUNNING, skipping, probing, or rolling back */
-    bool probing;   /* a Sync of probe() is unanswered */
-    bool has_key;   /* BackendKeyData came: statements can be cancelled */
+    uint8_t mode;          /* HF_PG_RUNNING … HF_PG_SETUP */
+    uint8_t answered_with; /* HF_PG_HAD_* */
+    uint8_t closes;        /* CloseComplete messages still to come */
+    uint8_t slot;          /* the entry that was used last: looked at first */
+    bool unusual; /* feed() goes the long way: not RUNNING, skipping, probing, or rolling back */
+    bool probing; /* a Sync of probe() is unanswered */
+    bool has_key; /* BackendKeyData came: statements can be cancelled */
     bool holds_ready;              /* READY waits for the answer to ROLLBACK */
     bool rolling_back;             /* the driver's own ROLLBACK is unanswered … */
     uint8_t n_closing;             /* statements in closing */
     uint16_t before_rollback;      /* … and comes behind so many requests in flight */
-    uint32_t todo;                 /* HF_PG_*: answers still to come; 0: no request is in hand */
+    uint32_t answers_due;          /* HF_PG_*: answers still to come; 0: no request is in hand */
     uint32_t skip;                 /* bytes of a message that are still to be thrown away */
     uint16_t n_columns;            /* columns of the statement in hand */
     uint16_t n_params;             /* its parameters, from ParameterDescription; 0: none came */
@@ -156,12 +161,12 @@ static inline hf_pg_session *hf_pg_of(hf_session *session) {
 
 /* The answer that is due next, if it is one of `bits`; else 0. */
 static inline uint32_t hf_pg_due(const hf_pg_session *session, uint32_t bits) {
-    return session->todo & (0u - session->todo) & bits;
+    return session->answers_due & (0u - session->answers_due) & bits;
 }
 
 /* Is the answer `bit` due next? */
 static inline bool hf_pg_is_due(const hf_pg_session *session, uint32_t bit) {
-    return (session->todo & (2 * bit - 1)) == bit;
+    return (session->answers_due & (2 * bit - 1)) == bit;
 }
 
 /* How many sequence numbers a request takes: one for each statement. */

@@ -29,7 +29,7 @@ _Static_assert(HF_DSN_BYTES >= 64 && HF_DSN_BYTES <= UINT16_MAX,
 _Static_assert(HF_MESSAGE_BYTES >= 128, "messages name a setting, its value and the way out: make "
                                         "HF_MESSAGE_BYTES 128 or more");
 _Static_assert(sizeof hf_settings / sizeof hf_settings[0] <= 32,
-               "hf_config.said has a bit for each setting: make it uint64_t");
+               "hf_config.given has a bit for each setting: make it uint64_t");
 #define X(name, option, value, unit, bounds, zero, text)                                   \
     _Static_assert((value) == HF_UNSET || ((int64_t)(value) >= (int64_t)HF_LEAST bounds && \
                                            (int64_t)(value) <= (int64_t)HF_MOST bounds),   \

@@ -279,7 +279,7 @@ _Static_assert(HF_AUTH_NONE == 1 << 0 && HF_AUTH_PASSWORD == 1 << 1 && HF_AUTH_M
 /* ---- settings of the table ------------------------------------------------------------------------ */
 
 /* The general settings, and the special ones that go with them when they were not said themselves. */
-static const char *const hf_followers[][2] = {
+static const char *const hf_also_set[][2] = {
     { "connect_timeout", "reconnect_timeout" },
     { "connect_timeout", "probe_reconnect_timeout" },
     { "reconnect_timeout", "probe_reconnect_timeout" },
@@ -304,11 +304,11 @@ static bool set_setting(hf_config *config, const hf_setting *setting, const char
         return false;
     }
     put(config, setting, parsed);
-    config->said |= bit(setting);
-    for (size_t i = 0; i < sizeof hf_followers / sizeof hf_followers[0]; i++) {
-        const hf_setting *follower = hf_setting_named(hf_followers[i][1]);
-        bool nearer = connect && follower != reconnect && (config->said & bit(reconnect));
-        if (strcmp(hf_followers[i][0], setting->name) == 0 && !(config->said & bit(follower)) &&
+    config->given |= bit(setting);
+    for (size_t i = 0; i < sizeof hf_also_set / sizeof hf_also_set[0]; i++) {
+        const hf_setting *follower = hf_setting_named(hf_also_set[i][1]);
+        bool nearer = connect && follower != reconnect && (config->given & bit(reconnect));
+        if (strcmp(hf_also_set[i][0], setting->name) == 0 && !(config->given & bit(follower)) &&
             !nearer) {
             put(config, follower, parsed);
         }

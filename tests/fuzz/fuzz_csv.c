@@ -130,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const size_t bytes = size - 1;
     hf_csv_in *in = hf_csv_in_open(hf_memory_file(file, bytes, 0600), &failure);
     hf_plain plain = { .at = file, .end = file + bytes, .line = 1, .text = malloc(size) };
-    HF_FUZZ_CHECK(plain.text && !in == !!hf_input_foreign(file, bytes));
+    HF_FUZZ_CHECK(plain.text && !in == !!hf_input_other_format(file, bytes));
     if (!in) {
         HF_FUZZ_CHECK(failure.status == 1 && failure.text[0]);
         free(plain.text);

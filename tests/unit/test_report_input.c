@@ -170,7 +170,7 @@ static void other_formats_are_named_with_the_way_out(void **state) {
     static const char *const texts[] = { "",     "PK,name", "BZh9,x", "PAR1,PAR2",
                                          "LZIP", "Rar!,x",  "7z,x",   "\x1f" };
     for (size_t i = 0; i < COUNT(texts); i++) {
-        assert_null(hf_input_foreign(texts[i], strlen(texts[i])));
+        assert_null(hf_input_other_format(texts[i], strlen(texts[i])));
     }
 }
 

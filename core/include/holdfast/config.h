@@ -181,7 +181,7 @@ typedef struct hf_config {
     uint8_t n_ports;              /* of a list of ports; 0, 1: for all hosts */
     uint8_t n_names, n_addresses; /* of lists of hosts and addresses */
     bool named;                   /* an application_name */
-    uint32_t said;                /* settings, one bit each */
+    uint32_t given;               /* settings, one bit each */
     char text[HF_DSN_BYTES];      /* what hf_config_dsn() decoded */
     uint16_t text_bytes;
     const struct hf_config *text_of; /* the config with that text: itself; NULL: none */

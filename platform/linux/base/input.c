@@ -32,7 +32,7 @@ struct hf_input {
 
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
 
-const char *hf_input_foreign(const void *first, size_t bytes) {
+const char *hf_input_other_format(const void *first, size_t bytes) {
     static const struct {
         const char *magic;
         size_t bytes;
@@ -89,7 +89,7 @@ static bool look(hf_input *input, hf_failure *failure) {
     if (got < 0) {
         return hf_fail_file(failure, HF_EXIT_USAGE, input->path, "read the cost file");
     }
-    const char *foreign = hf_input_foreign(first, (size_t)got);
+    const char *foreign = hf_input_other_format(first, (size_t)got);
     if (foreign) {
         return hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", input->path, foreign);
     }

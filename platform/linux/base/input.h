@@ -28,6 +28,6 @@ void hf_input_close(hf_input *input);
 
 /* Pure: what a file that begins like this is, and the way out ("it is Zstandard: unzstd … makes the file"); NULL: it
  * may be text, or gzip. */
-const char *hf_input_foreign(const void *first, size_t bytes);
+const char *hf_input_other_format(const void *first, size_t bytes);
 
 #endif

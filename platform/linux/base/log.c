@@ -22,8 +22,8 @@ static struct {
     int fd, level, format;
     const char *path;
     bool broken, special; /* no regular file */
-    void (*make_way)(void *user);
-    void *make_way_user;
+    void (*before_output)(void *user);
+    void *before_output_user;
     hf_bytes line, message;
 } hf_the_log = { .fd = STDERR_FILENO, .level = HF_LOG_INFO };
 
@@ -105,15 +105,15 @@ bool hf_log_is_json(void) {
     return hf_the_log.format == HF_LOG_JSON;
 }
 
-void hf_log_make_way(void (*make_way)(void *user), void *user) {
-    hf_the_log.make_way = make_way;
-    hf_the_log.make_way_user = user;
+void hf_log_before_output(void (*before_output)(void *user), void *user) {
+    hf_the_log.before_output = before_output;
+    hf_the_log.before_output_user = user;
 }
 
 /* As it is. */
 static void put(const char *text, size_t bytes) {
-    if (hf_the_log.make_way) {
-        hf_the_log.make_way(hf_the_log.make_way_user);
+    if (hf_the_log.before_output) {
+        hf_the_log.before_output(hf_the_log.before_output_user);
     }
     hf_write_all(STDERR_FILENO, text, bytes, -1); /* a closed stderr is nobody's loss */
 }

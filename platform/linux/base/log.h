@@ -45,7 +45,7 @@ void hf_say(const char *text);
 hf_json *hf_log_object(const char *message);
 void hf_say_json(hf_json *object);
 /* Called before anything is written to stderr, so that a progress bar can make way; NULL none. */
-void hf_log_make_way(void (*make_way)(void *user), void *user);
+void hf_log_before_output(void (*before_output)(void *user), void *user);
 
 /* "2024-05-01T12:00:00.123Z"; from 1970 on. */
 #define HF_TIME_BYTES 48

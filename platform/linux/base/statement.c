@@ -37,7 +37,7 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
     const char *sql = hf_bytes_text(from);
     const char *foreign = from->used >= 2 && memcmp(sql, "\x1f\x8b", 2) == 0
                               ? "it is packed by gzip: gunzip unpacks it"
-                              : hf_input_foreign(sql, from->used);
+                              : hf_input_other_format(sql, from->used);
     if (foreign) {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: %s", place, foreign);
     }

@@ -153,7 +153,7 @@ static bool service_key(void *user, const char *key, const char *value, const ch
                        "%s: a service cannot name another %s: write its settings out", place, key);
     }
     if (is_said(sources, key) ||
-        (setting && (sources->config->said & (1u << (setting - hf_settings))))) {
+        (setting && (sources->config->given & (1u << (setting - hf_settings))))) {
         return true;
     }
     return take(sources, key, value, &error) ||

@@ -152,7 +152,7 @@ static bool refill(hf_csv_in *in, hf_failure *failure) {
     /* In a gzip file. */
     const char *foreign = in->have >= 2 && memcmp(in->chunk, "\x1f\x8b", 2) == 0
                               ? "it is packed by gzip twice: gunzip unpacks it once"
-                              : hf_input_foreign(in->chunk, in->have);
+                              : hf_input_other_format(in->chunk, in->have);
     return !foreign || hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", in->path, foreign);
 }
 

@@ -26,7 +26,7 @@ void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]) {
     hf_mbedtls_hash.finish(&hash, out);
 }
 
-static void identify_manner(const hf_options *options, uint8_t out[HF_HASH_BYTES]) {
+static void identify_settings(const hf_options *options, uint8_t out[HF_HASH_BYTES]) {
     hf_bytes text = { 0 };
     hf_bytes_format(&text, "params=%s\nwrite=%d\nreplay=%d\n",
                     options->params ? options->params : "", options->write,
@@ -204,7 +204,7 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     say_what_is_odd(scan, options->cost_file);
     hf_mbedtls_hash.finish(&hash, scan->identity.input);
     hf_sha256_of(query->data, query->used, scan->identity.query);
-    identify_manner(options, scan->identity.manner);
+    identify_settings(options, scan->identity.settings);
     return true;
 }
 
@@ -246,7 +246,7 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
     if (memcmp(one->query, other->query, HF_HASH_BYTES) != 0) {
         return "the query";
     }
-    return memcmp(one->manner, other->manner, HF_HASH_BYTES) != 0
+    return memcmp(one->settings, other->settings, HF_HASH_BYTES) != 0
                ? "--params, --write, --replay or --affected"
                : NULL;
 }

@@ -258,7 +258,7 @@ static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
 }
 
 /* Writes how the head line ended into the files. False: a file failed, and the line stays the head. */
-static bool let_go(hf_job *job, hf_line *line) {
+static bool release(hf_job *job, hf_line *line) {
     hf_outfile *out = &job->outputs.out;
     if (line->state == HF_LINE_OK) {
         hf_bytes_add(hf_outfile_buffer(out), line->out.data, line->out.used);
@@ -292,7 +292,7 @@ static bool let_go(hf_job *job, hf_line *line) {
 }
 
 /* The line became the head while its statement is under way: its rows stream, and no longer wait for room. */
-static void lead(hf_job *job, hf_line *line) {
+static void promote(hf_job *job, hf_line *line) {
     if (!line->streams && may_stream(job, line)) {
         stream(job, line);
     }
@@ -306,10 +306,10 @@ static void let_lines_go(hf_job *job) {
     while (!hf_window_empty(&job->window)) {
         hf_line *line = hf_window_head(&job->window);
         if (line->state == HF_LINE_RUNNING) {
-            lead(job, line);
+            promote(job, line);
             return;
         }
-        if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE || !let_go(job, line)) {
+        if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE || !release(job, line)) {
             return;
         }
         hf_window_remove(&job->window);

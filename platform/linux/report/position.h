@@ -28,7 +28,7 @@
 typedef struct hf_identity { /* SHA-256 of each */
     uint8_t input[HF_HASH_BYTES];
     uint8_t query[HF_HASH_BYTES];
-    uint8_t manner[HF_HASH_BYTES]; /* --params, --write, --replay, --affected */
+    uint8_t settings[HF_HASH_BYTES]; /* --params, --write, --replay, --affected */
 } hf_identity;
 
 /* The database that the job runs against. `name` "": a program wrote the record that did not ask. */

@@ -71,7 +71,7 @@ static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequ
     bytes_field(cursor, boot, HF_BOOT_BYTES);
     bytes_field(cursor, record->identity.input, HF_HASH_BYTES);
     bytes_field(cursor, record->identity.query, HF_HASH_BYTES);
-    bytes_field(cursor, record->identity.manner, HF_HASH_BYTES);
+    bytes_field(cursor, record->identity.settings, HF_HASH_BYTES);
     bytes_field(cursor, record->columns, HF_HASH_BYTES);
     uint64_t *const numbers[] = { &record->output_bytes,   &record->rejects_bytes,
                                   &record->unknown_bytes,  &record->input_offset,

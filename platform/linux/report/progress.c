@@ -16,7 +16,7 @@
 #define WIDTH_DEFAULT   80
 #define BAR_CELLS_MAX   40
 
-static void make_way(void *user) {
+static void before_output(void *user) {
     hf_progress *progress = user;
     if (progress->shown) {
         progress->shown = false;
@@ -40,13 +40,13 @@ void hf_progress_init(hf_progress *progress, const hf_options *options, uint64_t
     progress->each_ms = progress->bar ? BAR_EVERY_MS : always ? OBJECT_EVERY_MS : LINE_EVERY_MS;
     progress->next = always || progress->bar ? now : now + progress->each_ms;
     if (progress->bar) {
-        hf_log_make_way(make_way, progress);
+        hf_log_before_output(before_output, progress);
     }
 }
 
 void hf_progress_end(hf_progress *progress) {
-    make_way(progress);
-    hf_log_make_way(NULL, NULL);
+    before_output(progress);
+    hf_log_before_output(NULL, NULL);
     progress->next = HF_NEVER;
 }
 
