@@ -12,19 +12,6 @@
 const hf_setting_words hf_settings_words[] = { HF_SETTINGS(X) };
 #undef X
 
-bool hf_complain(hf_error *error, const char *key, const char *text) {
-    hf_writer writer;
-
-    hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, NULL);
-    writer = hf_writer_on(error->message, sizeof error->message);
-    hf_write_printable(&writer, key, strlen(key));
-    if (HF_WITH_MESSAGES) {
-        hf_write_text(&writer, ": ");
-        hf_write_text(&writer, text);
-    }
-    return false;
-}
-
 /* ---- strings -------------------------------------------------------------------------------------- */
 
 /* A copy that lives as long as the config; NULL: no room. */

@@ -6,7 +6,7 @@
 #ifndef HF_KEY_H
 #define HF_KEY_H
 
-#include "holdfast/config.h"
+#include "table.h"
 
 /* X(keyword, variable, how, detail, text)
  * keyword: "" of a variable that has none; variable: "" of a keyword that has none.
@@ -97,9 +97,6 @@
 #define HF_KEY_NO_CERT "this build has no client certificates (HF_WITH_CLIENT_CERT); leave it out"
 #define HF_KEY_NO_CRL  "this build reads no revocation lists (HF_WITH_CRL); leave it out"
 
-/* *error = HF_ERR_CONFIG, "key: text". Always false. Neither may hold a value that somebody gave. */
-bool hf_complain(hf_error *error, const char *key, const char *text);
-
 /* Would hf_config_set() know this key, supported or not? */
 bool hf_key_known(const char *key);
 
@@ -108,12 +105,6 @@ bool hf_key_known(const char *key);
 typedef bool hf_dsn_fn(void *user, const char *key, const char *value, hf_error *error);
 bool hf_dsn_read(const char *dsn, const char *const *schemes, hf_dsn_fn *each, void *user,
                  hf_error *error);
-
-/* Do its strings lie in itself? Not those of a copy by =. False: *error says so. */
-bool hf_config_whole(const hf_config *config, hf_error *error);
-
-/* Overwrites a text that lies in config->text, and forgets it. */
-void hf_config_wipe_text(hf_config *config, const char **text);
 
 /* A numeric address as hostaddr wants it: four numbers with dots, or hexadecimal digits with colons. */
 bool hf_key_numeric(const char *text, size_t bytes);

@@ -41,6 +41,7 @@ ARROWS = {
 
 # Files of one folder that stand in an order: each may include only those before it.
 ORDER = {
+    "core/settings": ["table", "config", "key", "check", "dsn"],
     "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "flight",
                     "conn", "supervise", "dispatch", "pool"],
     "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "encode", "login", "answer", "feed", "driver"],

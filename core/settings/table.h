@@ -1,0 +1,21 @@
+/* What the files of the settings share: how a setting is complained of, and a config's own strings. Private to core. */
+#ifndef HF_TABLE_H
+#define HF_TABLE_H
+
+#include "base/text.h"
+#include "holdfast/config.h"
+
+/* *error = HF_ERR_CONFIG, "key: text". Always false. Neither may hold a value that somebody gave. */
+bool hf_complain(hf_error *error, const char *key, const char *text);
+
+/* The same of a setting's value, as far as "setting is value: "; the writer goes on in error->message. Not for a build
+ * without messages. */
+hf_writer hf_complain_value(hf_error *error, const hf_setting *setting, uint32_t value);
+
+/* Do its strings lie in itself? Not those of a copy by =. False: *error says so. */
+bool hf_config_whole(const hf_config *config, hf_error *error);
+
+/* Overwrites a text that lies in config->text, and forgets it. */
+void hf_config_wipe_text(hf_config *config, const char **text);
+
+#endif
