@@ -1,6 +1,6 @@
 /* What the answer to a line's statement does to the line. hf_tick() calls the callbacks back: rows are rendered where
  * they lie in the receive buffer, straight into the output's buffer for the line at the head. */
-#include "job.h"
+#include "answers.h"
 
 #include "base/csv_out.h"
 #include "base/failure.h"

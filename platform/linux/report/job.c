@@ -1,6 +1,7 @@
 /* The report's loop. Everything that changes the window's order happens here, between ticks. */
 #include "job.h"
 
+#include "answers.h"
 #include "base/csv_out.h"
 #include "base/failure.h"
 #include "base/log.h"
@@ -9,73 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMIT_EVERY_MS  1000
 #define KEEP_EVERY_MS    20 /* at the latest; otherwise before every sleep */
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
-#define NOTED_BYTES      (1024 * 1024)
 #define REFUSALS_TOLD    100
 #define ASK_MS_MAX       60000 /* for the last question, where probe_timeout is longer */
-
-uint64_t hf_job_ended(const hf_job *job) {
-    return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
-}
-
-void hf_job_stop(hf_job *job, const hf_failure *failure) {
-    if (!job->stopping ||
-        (hf_exit_stronger(failure->status, job->failure.status) == failure->status &&
-         failure->status != job->failure.status)) {
-        job->failure = *failure;
-    }
-    job->stopping = true;
-}
-
-bool hf_job_is_head(const hf_job *job, const hf_line *line) {
-    return line == hf_window_head(&job->window);
-}
-
-hf_bytes *hf_job_sink(hf_job *job, hf_line *line) {
-    return line->streams ? hf_outfile_buffer(&job->outputs.out) : &line->out;
-}
-
-static void output_failed(hf_job *job, const hf_outfile *file) {
-    hf_failure failure;
-    hf_outfile_fail(file, &failure);
-    hf_job_stop(job, &failure);
-}
-
-/* The head's output goes to the file: what was gathered now, further rows as they come. */
-static void stream(hf_job *job, hf_line *line) {
-    line->streams = true;
-    hf_bytes_add(hf_outfile_buffer(&job->outputs.out), line->out.data, line->out.used);
-    hf_bytes_reset(&line->out, 65536);
-    hf_window_count(&job->window, line);
-    if (!hf_outfile_added(&job->outputs.out)) {
-        output_failed(job, &job->outputs.out);
-    }
-}
-
-/* May the head's rows go straight to the file? A line that is not safe is kept in memory up to a size, so that its end
- * can be noted with its output; a line whose COMMIT can be asked about is kept whole, because its output is noted
- * before that. */
-static bool may_stream(const hf_job *job, const hf_line *line) {
-    if (job->options->affected) {
-        return false; /* --affected: the count behind each row is known after the last */
-    }
-    return job->replay == HF_REPLAY_SAFE ||
-           (job->replay == HF_REPLAY_UNSENT && line->out.used > NOTED_BYTES);
-}
-
-void hf_job_added(hf_job *job, hf_line *line) {
-    if (!line->streams) {
-        hf_window_count(&job->window, line);
-        if (hf_job_is_head(job, line) && may_stream(job, line)) {
-            stream(job, line);
-        }
-    } else if (!hf_outfile_added(&job->outputs.out)) {
-        output_failed(job, &job->outputs.out);
-    }
-}
 
 /* ---- taking lines on ------------------------------------------------------------------------------ */
 
@@ -153,31 +92,6 @@ static void submit(hf_job *job) {
 
 /* ---- the server that acknowledges ----------------------------------------------------------------- */
 
-/* The record went further than the files: a note and a commit are due. */
-static void gained(hf_job *job) {
-    job->noted = false;
-    if (!job->dirty) {
-        job->dirty = true;
-        job->commit_at = hf_client_now(&job->client) + COMMIT_EVERY_MS;
-    }
-}
-
-void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
-    hf_server *known = &job->record.server;
-    char how[HF_SERVER_HOW_BYTES];
-    const bool changed = hf_server_known(known) && hf_server_changed(known, server, how);
-    if (!hf_server_known(server) || (hf_server_known(known) && !changed)) {
-        return;
-    }
-    if (changed && acknowledged) {
-        const bool anew = known->system == server->system && known->timeline == server->timeline &&
-                          known->started != server->started;
-        hf_summary_server(&job->summary, how, anew ? (int64_t)(server->started / 1000) : 0);
-    }
-    *known = *server;
-    gained(job);
-}
-
 /* At the start: is this the server that acknowledged the lines of earlier runs? */
 static void meet_server(hf_job *job) {
     const hf_server *server = &job->inquiry.server;
@@ -237,7 +151,7 @@ static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
                     false);
     hf_bytes_add_byte(to, '\n');
     if (!hf_outfile_added(file)) {
-        output_failed(job, file);
+        hf_job_output_failed(job, file);
         return false;
     }
     return true;
@@ -263,7 +177,7 @@ static bool release(hf_job *job, hf_line *line) {
     if (line->state == HF_LINE_OK) {
         hf_bytes_add(hf_outfile_buffer(out), line->out.data, line->out.used);
         if (!hf_outfile_added(out)) {
-            output_failed(job, out);
+            hf_job_output_failed(job, out);
             return false;
         }
         job->record.lines_done++;
@@ -287,14 +201,14 @@ static bool release(hf_job *job, hf_line *line) {
     job->record.unknown_bytes = hf_outfile_length(&job->outputs.unknown);
     job->record.input_offset = line->end;
     job->record.next_line = line->next_line;
-    gained(job);
+    hf_job_gained(job);
     return true;
 }
 
 /* The line became the head while its statement is under way: its rows stream, and no longer wait for room. */
 static void promote(hf_job *job, hf_line *line) {
-    if (!line->streams && may_stream(job, line)) {
-        stream(job, line);
+    if (!line->streams) {
+        hf_job_stream(job, line);
     }
     if (line->paused) {
         line->paused = false;
