@@ -93,7 +93,7 @@ static const struct {
 
 bool hf_printable(uint32_t code) {
     if (!HF_WITH_MESSAGES || (code >= 0x20 && code < 0x7f)) {
-        return code >= 0x20 && code < 0x7f; /* a build without words shows ASCII only */
+        return code >= 0x20 && code < 0x7f; /* a build without messages shows ASCII only */
     }
     for (size_t i = 0; i < sizeof hf_hidden / sizeof hf_hidden[0]; i++) {
         const uint32_t first = (uint32_t)hf_hidden[i].plane << 16 | hf_hidden[i].first;

@@ -30,7 +30,7 @@ static inline bool hf_cancel_may_hit(const hf_conn *conn) {
  * attempt is being cancelled already, the whole request ends from then on, not that attempt alone. */
 hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit);
 /* A request in flight behind another one is to end. A CancelRequest names a backend, not a statement, so the request's
- * turn is waited for. */
+ * turn is waited for. LOST, without a reason in io.error: its turn did not come, and only the link's end ends it. */
 hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request);
 /* Moves the cancel on when the port has news of its link. */
 hf_turn hf_cancel_advance(hf_conn *conn);

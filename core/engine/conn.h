@@ -27,8 +27,8 @@ typedef struct hf_reading {
     uint32_t room; /* bytes the last read asked for … */
     uint32_t got;  /* … and got */
 } hf_reading;
-/* Feeds and reads until the link is drained (FED), on_row paused or the share of the processor is used up (STOP), or
- * something happened. After UP and PROBED the next call goes on where this one was. */
+/* Feeds and reads until the link is drained or so many reads were made (FED), on_row paused or the share of the
+ * processor is used up (STOP), or something happened. After UP and PROBED the next call goes on where this one was. */
 hf_turn hf_conn_read(hf_conn *conn, hf_reading *reading);
 
 #endif

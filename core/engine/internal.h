@@ -36,7 +36,7 @@ enum {
     HF_REQUEST_FOREIGN = 256,   /* ran again after a 57014 that was not our cancel's */
     HF_REQUEST_HANGS = 512,     /* COMMIT waits for a synchronous standby: pool->hanging */
     HF_REQUEST_GRACE = 1024,    /* to be cancelled when the ones before it are answered */
-    HF_REQUEST_LEFT = 2048,     /* COMMIT was left unanswered, and is asked about: pool->left */
+    HF_REQUEST_LEFT = 2048,     /* COMMIT was left unanswered at its deadline: pool->left */
     HF_REQUEST_SHORT = 4096     /* has met a shortage: denied_ok counts from then */
 };
 

@@ -22,7 +22,10 @@ hf_value hf_integer(int64_t number, char room[HF_INTEGER_BYTES]) {
 }
 
 bool hf_value_integer(hf_value value, int64_t minimum, int64_t maximum, int64_t *number) {
-    const char *at = value.data, *end = at ? at + value.bytes : NULL;
+    if (!value.data) {
+        return false;
+    }
+    const char *at = value.data, *end = at + value.bytes;
     bool negative = at < end && *at == '-';
     uint64_t most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, size = 0;
 

@@ -14,12 +14,7 @@ bool hf_pool_hangs_too_long(const hf_pool *pool) {
     return pool->hanging > 0 && most != HF_FOREVER && pool->now - pool->hanging_since >= most;
 }
 
-void hf_resolve_begin(hf_pool *pool, hf_request *request) {
-    if (!(request->flags &
-          HF_REQUEST_LEFT)) { /* the COMMIT may hang: no new write joins it meanwhile */
-        request->flags |= HF_REQUEST_LEFT;
-        pool->left++;
-    }
+void hf_resolve_begin(hf_request *request) {
     request->stage = HF_STAGE_ASK;
     request->flags |= HF_REQUEST_MAYBE_RAN;
 }

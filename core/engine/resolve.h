@@ -25,7 +25,7 @@ void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
 bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
 /* The answer to the request's COMMIT was lost: from now on the server is asked what became of it. */
-void hf_resolve_begin(hf_pool *pool, hf_request *request);
+void hf_resolve_begin(hf_request *request);
 /* The request met a read-only server, and is in the queue again: before it runs, the server is asked whether it takes
  * writes (SEMANTICS 21). */
 void hf_resolve_role(hf_request *request);

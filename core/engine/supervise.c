@@ -261,10 +261,11 @@ static inline bool take_in(hf_conn *conn) {
     hf_turn turn = hf_conn_read(conn, &reading);
     while (turn > HF_TURN_STOP) {
         apply(conn, turn);
-        if (conn->dial.link != reading.link) {
+        /* By its turn, too: the link of a new dial may lie where the old one lay. */
+        if (turn >= HF_TURN_LOST || conn->dial.link != reading.link) {
             return false;
         }
-        turn = turn < HF_TURN_LOST ? hf_conn_read(conn, &reading) : HF_TURN_STOP;
+        turn = hf_conn_read(conn, &reading);
     }
     return true;
 }

@@ -5,7 +5,7 @@
 
 #include "mbedtls_config.h"
 
-/* The board's time() is the only clock: world.c makes milliseconds and a calendar from it. */
+/* The board's time() is the only clock: global.c makes milliseconds and a calendar from it. */
 #define MBEDTLS_PLATFORM_MS_TIME_ALT
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT
 

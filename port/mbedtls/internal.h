@@ -6,7 +6,7 @@
 
 #include <mbedtls/ssl.h>
 
-/* world.c: what mbedTLS shares in a process. */
+/* global.c: what mbedTLS shares in a process. */
 int hf_mbedtls_world_open(const hf_mbedtls_setup *setup); /* 0 or an hf_err */
 void hf_mbedtls_world_close(void);
 unsigned hf_mbedtls_failures(void); /* allocations that failed, ever */
@@ -38,7 +38,7 @@ uint32_t hf_mbedtls_names(const mbedtls_x509_crt *by, const mbedtls_x509_crt *of
 /* sslcertmode=require: the server did not ask for the client's certificate. */
 #define HF_MBEDTLS_NOT_ASKED (-0x10002)
 
-/* why.c: mbedTLS's numbers as an hf_err and words. */
+/* reason.c: mbedTLS's numbers as an hf_err and words. */
 int hf_mbedtls_fail(hf_mbedtls_link *link, int code); /* sets failed, system, text */
 /* Why a certificate or a key cannot be read; NULL if it is damaged, or something else altogether. */
 const char *hf_mbedtls_unsupported(int code);

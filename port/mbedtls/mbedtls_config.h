@@ -4,20 +4,20 @@
  *
  * Left out on purpose: the server side, DTLS, CBC and static-RSA suites, session tickets (PostgreSQL
  * issues none; one sent by a proxy is ignored), renegotiation, files, DEBUG_C (its calls cost even when
- * silent), ERROR_C (20 KB of text; why.c has the few phrases a person needs), threads (holdfast runs on
+ * silent), ERROR_C (20 KB of text; reason.c has the few phrases a person needs), threads (holdfast runs on
  * one).
  */
 #ifndef HF_MBEDTLS_CONFIG_H
 #define HF_MBEDTLS_CONFIG_H
 
-/* The system: seconds and a calendar for certificate dates, a heap that world.c counts. */
+/* The system: seconds and a calendar for certificate dates, a heap that global.c counts. */
 #define MBEDTLS_HAVE_ASM
 #define MBEDTLS_HAVE_TIME
 #define MBEDTLS_HAVE_TIME_DATE
 #define MBEDTLS_PLATFORM_C
 #define MBEDTLS_PLATFORM_MEMORY
 
-/* Random: the port's entropy behind one DRBG, PSA's too; world.c joins them. */
+/* Random: the port's entropy behind one DRBG, PSA's too; global.c joins them. */
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
 

@@ -310,12 +310,17 @@ static int read_key(mbedtls_pk_context *out, const void *bytes, size_t size, con
     if (text == NULL) {
         return HF_ERR_RESOURCES;
     }
+    const bool encrypted = pem && password != NULL && strstr((const char *)text, "ENCRYPTED");
     int code = mbedtls_pk_parse_key(
         out, text, pem ? size + 1 : size, (const unsigned char *)password,
         password != NULL ? strlen(password) : 0, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     mbedtls_platform_zeroize(text, size);
     mbedtls_free(text);
     *why = code != 0 ? hf_mbedtls_unreadable(code) : NULL;
+    if (code != 0 && encrypted && hf_mbedtls_unsupported(code) == NULL) {
+        /* What a wrong password makes of a key ends, once in 256 times, as a right one would. */
+        *why = "sslpassword is not its password, or it is damaged";
+    }
     return code == 0 ? 0 : HF_ERR_CONFIG;
 }
 

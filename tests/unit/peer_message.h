@@ -1,4 +1,4 @@
-/* Messages of the server's, and how they are sent. Private to peer.c and peer_fate.c. */
+/* Messages of the server's, and how they are sent. Private to peer.c and peer_status.c. */
 #ifndef HF_PEER_MESSAGE_H
 #define HF_PEER_MESSAGE_H
 
@@ -81,7 +81,7 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
     send(peer, self, type, &out);
 }
 
-/* --- peer_say.c ------------------------------------------------------------------------------------- */
+/* --- peer_reply.c ------------------------------------------------------------------------------------- */
 
 /* The stream ends. */
 void hf_peer_end(hf_peer *peer, hf_peer_link *self);
@@ -90,7 +90,7 @@ void hf_peer_roll_back(hf_peer_link *self);
 /* ParameterStatus, of one session. */
 void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const char *value);
 
-/* --- peer_fate.c: transactions that can be asked about ------------------------------------------------ */
+/* --- peer_status.c: transactions that can be asked about ------------------------------------------------ */
 
 /* Is it one of the driver's own statements, a ticket or a question? */
 bool hf_peer_is_own(const char *sql);

@@ -218,9 +218,9 @@ static inline hf_config hf_config_default() {
  * filled. error may be NULL. */
 bool hf_config_dsn(hf_config *config, const char *dsn, hf_error *error);
 
-/* One connection setting under libpq's name ("host", "port", "user", "password", "sslmode" …: the table
- * HF_LIBPQ in key.h has them all), or a setting of the table above under its name. The value is copied; an
- * empty string unsets. host, hostaddr and port are lists with commas.
+/* One connection setting under libpq's name ("host", "port", "user", "password", "sslmode" …: the README
+ * has them all), or a setting of the table above under its name. The value is copied; an empty string unsets. host,
+ * hostaddr and port are lists with commas.
  *
  * A duration said for the general case is also taken for the special ones that were not said themselves,
  * in whatever order: connect_timeout (libpq's, where 0 is no limit) for reconnect_timeout and

@@ -143,7 +143,7 @@ typedef struct hf_error {
 
 /* "HF_ERR_TIMEOUT"; never NULL. */
 const char *hf_err_name(int code);
-/* "timed out"; never NULL. The name again in a build without words. */
+/* "timed out"; never NULL. The name again in a build without messages. */
 const char *hf_err_text(int code);
 const char *hf_phase_name(hf_phase phase);
 const char *hf_limit_name(hf_limit limit);

@@ -246,7 +246,7 @@ struct hf_pool {
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
     uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
-    uint16_t left;      /* … whose COMMIT was not answered, and is being asked about */
+    uint16_t left;      /* … whose COMMIT was left at its deadline, and not asked about yet */
     bool password_good; /* a login has succeeded, or SCRAM has said so */
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */

@@ -55,8 +55,9 @@ typedef struct hf_pool_status {
 
 #define hf_pool_init HF_BUILT(hf_pool_init)
 
-/* Makes a pool in memory, which it needs until hf_pool_close() is over. Touches no network. NULL: *error (may
- * be NULL) says what hf_config_check() does not like, or how large memory must be (HF_POOL_BYTES). */
+/* Makes a pool in memory, which it needs, as it needs config and port, until hf_pool_closed(). Touches no network.
+ * NULL: *error (may be NULL) says what hf_config_check() does not like, that memory or port is missing, or how large
+ * memory must be (HF_POOL_BYTES). */
 hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_port *port,
                       hf_error *error);
 

@@ -44,7 +44,7 @@ static bool ask(hf_client *client, hf_request *request, const char *what, uint32
                 hf_failure *failure) {
     request->timeout_ms = timeout_ms;
     if (!hf_client_run(client, request)) {
-        hf_client_close(client); /* ends the request, which lies on the stack */
+        hf_client_close(client); /* ends the request, whose memory is the caller's */
         return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
                        strsignal(hf_signals_caught()));
     }
