@@ -12,7 +12,7 @@
 
 /* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are RESOLVE's alone. */
 typedef enum hf_stage {
-    HF_STAGE_RUN,      /* all of it; of one that is held, all but its COMMIT */
+    HF_STAGE_RUN,      /* all of it; of one whose COMMIT is deferred, all but its COMMIT */
     HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered BEFORE_COMMIT */
     HF_STAGE_ROLLBACK, /* instead of that */
     HF_STAGE_ASK,      /* the question what became of request->ticket, on any session */
@@ -83,7 +83,7 @@ typedef enum hf_driver_event {
     HF_DRIVER_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
     HF_DRIVER_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
     HF_DRIVER_ERROR, /* the server refused the oldest request (io->error); its READY follows */
-    HF_DRIVER_BEFORE_COMMIT, /* the oldest request, which is held, is done but for its COMMIT: request->ticket */
+    HF_DRIVER_BEFORE_COMMIT, /* the oldest request is done but for its COMMIT: request->ticket */
     HF_DRIVER_READY,  /* the oldest request is over: every part of its answer was read. io->error is
                         HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */
     HF_DRIVER_PROBED, /* the probe was answered */

@@ -339,17 +339,17 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     error->code = HF_OK;
 }
 
-/* Acts on news other than the ROW and READY of a request. */
-static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event news) {
+/* Acts on an event other than the ROW and READY of a request. */
+static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
     hf_request *request = conn->flight.head;
-    if (!request && news >= HF_DRIVER_COLUMNS && news <= HF_DRIVER_READY) {
+    if (!request && event >= HF_DRIVER_COLUMNS && event <= HF_DRIVER_READY) {
         hf_error_set(&io->error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
                      HF_MESSAGE("an answer that nobody asked for"));
-        news = HF_DRIVER_BROKEN;
+        event = HF_DRIVER_BROKEN;
     }
-    switch (news) {
+    switch (event) {
     case HF_DRIVER_BEFORE_COMMIT:
         if (HF_WITH_RESOLVE) {
             hf_resolve_before_commit(conn, request);
@@ -361,7 +361,9 @@ static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event news) {
         }
         return HF_TURN_FED;
     case HF_DRIVER_SKIPPED:
-    case HF_DRIVER_ERROR: request_error(conn, request, news == HF_DRIVER_ERROR); return HF_TURN_FED;
+    case HF_DRIVER_ERROR:
+        request_error(conn, request, event == HF_DRIVER_ERROR);
+        return HF_TURN_FED;
     case HF_DRIVER_PROBED: return HF_TURN_PROBED;
     case HF_DRIVER_NOTICE: notice(conn); return HF_TURN_FED;
     case HF_DRIVER_NOTIFY:
@@ -385,14 +387,14 @@ hf_turn hf_flight_feed(hf_conn *conn) {
     const hf_driver *driver = conn->pool->config->driver;
     do {
         hf_request *request = conn->flight.head;
-        hf_driver_event news = driver->feed(&conn->session, &conn->io, request);
-        if (news == HF_DRIVER_MORE) {
+        hf_driver_event event = driver->feed(&conn->session, &conn->io, request);
+        if (event == HF_DRIVER_MORE) {
             return HF_TURN_FED;
         }
-        const hf_turn turn = !request                  ? other_event(conn, news)
-                             : news == HF_DRIVER_ROW   ? row(conn, request)
-                             : news == HF_DRIVER_READY ? ready(conn)
-                                                       : other_event(conn, news);
+        const hf_turn turn = !request                   ? other_event(conn, event)
+                             : event == HF_DRIVER_ROW   ? row(conn, request)
+                             : event == HF_DRIVER_READY ? ready(conn)
+                                                        : other_event(conn, event);
         if (turn != HF_TURN_FED) {
             return turn;
         }

@@ -9,7 +9,7 @@
 static inline bool hf_flight_any(const hf_conn *conn) {
     return conn->io.rx.start < conn->io.rx.end || conn->dial.phase == HF_PHASE_LOGIN;
 }
-/* Feeds rx to the driver and acts on its news. FED: rx is used up, but for a message that is not whole. After UP and
+/* Feeds rx to the driver and acts on its events. FED: rx is used up, but for a message that is not whole. After UP and
  * PROBED the rest of rx is fed by the next call. */
 hf_turn hf_flight_feed(hf_conn *conn);
 /* The connection is lost because of error: each request in flight goes back to the queue's head, in order, or ends

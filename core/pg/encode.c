@@ -249,9 +249,9 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const hf_statement only = { .sql = request->sql,
                                 .params = request->params,
                                 .n_params = request->n_params };
-    const bool batch = hf_is_batch(request), held = hf_commit_is_deferred(request),
+    const bool batch = hf_is_batch(request), deferred = hf_commit_is_deferred(request),
                wrap = hf_pg_wraps(out->io);
-    const bool around = batch || held || (wrap && !request->prepare_only);
+    const bool around = batch || deferred || (wrap && !request->prepare_only);
     uint32_t answers_due = 0;
 
     for (uint8_t i = 0; i < closes; i++) {
@@ -275,12 +275,12 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     }
     const uint32_t executed = out->executed;
     if (around) {
-        put_own(out, held ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
+        put_own(out, deferred ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
     }
     put(out, sync, sizeof sync - 1);
     /* A batch takes effect by its COMMIT's Execute: its statements are undone if that does not arrive. A single
      * statement may take effect by its own Execute (VACUUM, CALL), a RESOLVE request only in its second flight. */
-    if (!batch || held) {
+    if (!batch || deferred) {
         out->executed = executed;
     }
     out->answers_due = (batch ? 0 : answers_due) | (closes > 0 ? HF_PG_CLOSE : 0) |

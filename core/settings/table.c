@@ -10,7 +10,7 @@
       (value),                                           \
       HF_LEAST bounds,                                   \
       HF_MOST bounds,                                    \
-      offsetof(hf_config, HF_FIELD_##unit(name)),        \
+      offsetof(hf_config, HF_MEMBER_##unit(name)),       \
       HF_UNIT_##unit },
 const hf_setting hf_settings[] = { HF_SETTINGS(X) };
 #undef X

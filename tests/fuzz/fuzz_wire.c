@@ -108,8 +108,8 @@ static void held(void) {
 }
 
 /* As conn acts on it; false: read no more now. */
-static bool act(hf_driver_event news) {
-    switch (news) {
+static bool act(hf_driver_event event) {
+    switch (event) {
     case HF_DRIVER_MORE: return false;
     case HF_DRIVER_SLICE: HF_FUZZ_CHECK(!the.up); return true;
     case HF_DRIVER_UP:
@@ -161,15 +161,15 @@ static void check_buffers(void) {
 }
 
 static void digest(void) {
-    hf_driver_event news;
+    hf_driver_event event;
     unsigned turns = 0;
     do {
         the.io.error.code = HF_OK;
-        news = hf_driver_pg.feed(&the.session, &the.io, the.n_flight ? the.flight[0] : NULL);
+        event = hf_driver_pg.feed(&the.session, &the.io, the.n_flight ? the.flight[0] : NULL);
         check_buffers();
-        /* A message gives a few news at most, a derivation has no more slices than rounds. */
+        /* A message gives a few events at most, a derivation has no more slices than rounds. */
         HF_FUZZ_CHECK(++turns < 3 * the.io.rx.size + 1000);
-    } while (act(news));
+    } while (act(event));
     the.io.error.code = HF_OK;
 }
 

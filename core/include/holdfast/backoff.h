@@ -12,10 +12,10 @@
 extern "C" {
 #endif
 
-/* attempt counts from 0: how many tries have failed since the last success. Never HF_FOREVER. */
+/* attempt counts from 0: how many tries have failed since the last success. Never HF_FOREVER. Returns ms. */
 uint32_t hf_backoff(uint32_t attempt, const hf_config *config, uint32_t random);
 
-/* delay_ms shortened by the config's jitter alone: for a delay that is not of the schedule. */
+/* delay_ms shortened by the config's jitter alone: for a delay that is not of the schedule. Returns ms. */
 uint32_t hf_backoff_jitter(uint32_t delay_ms, const hf_config *config, uint32_t random);
 
 #ifdef __cplusplus

@@ -71,10 +71,10 @@ extern "C" {
 #define HF_MOST(minimum, maximum)  (maximum)
 
 /* The field of a setting. */
-#define HF_FIELD_MS(name)      name##_ms
-#define HF_FIELD_COUNT(name)   name
-#define HF_FIELD_PERCENT(name) name##_percent
-#define HF_FIELD_BYTES(name)   name
+#define HF_MEMBER_MS(name)      name##_ms
+#define HF_MEMBER_COUNT(name)   name
+#define HF_MEMBER_PERCENT(name) name##_percent
+#define HF_MEMBER_BYTES(name)   name
 
 #define HF_UNSET        0xfffffffeu /* as first_delay_ms: the same as retry_delay_ms */
 #define HF_DURATION_MAX 0xfffffffdu /* 49 days */
@@ -138,7 +138,7 @@ typedef void hf_transition_fn(void *user, const hf_transition *transition);
  * hf_config_dsn() fills has its strings inside itself, and a copy by = is refused (a build without
  * words does not look). */
 typedef struct hf_config {
-#define X(name, option, value, unit, bounds, zero, text) uint32_t HF_FIELD_##unit(name);
+#define X(name, option, value, unit, bounds, zero, text) uint32_t HF_MEMBER_##unit(name);
     HF_SETTINGS(X)
 #undef X
     const hf_driver *driver;
@@ -188,13 +188,14 @@ typedef struct hf_config {
 } hf_config;
 
 #ifndef __cplusplus
-#define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) .HF_FIELD_##unit(name) = (value),
+#define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) \
+    .HF_MEMBER_##unit(name) = (value),
 #define HF_CONFIG_DEFAULT \
     { HF_SETTINGS(HF_CONFIG_X).driver = &hf_driver_pg, .application_name = "holdfast", }
 #else
 /* The same where a field cannot be initialised by its name. */
 #define HF_CONFIG_X(name, option, value, unit, bounds, zero, text) \
-    config.HF_FIELD_##unit(name) = (value);
+    config.HF_MEMBER_##unit(name) = (value);
 #define HF_CONFIG_DEFAULT hf_config_default()
 static inline hf_config hf_config_default() {
     hf_config config = {};

@@ -29,7 +29,7 @@ typedef struct hf_journal {
 /* The age-th newest, 0 the newest; NULL when it was overwritten or never was. */
 const hf_transition *hf_journal_get(const hf_journal *journal, uint32_t age);
 /* "12.345 s  conn 0  connecting -> backoff  connection refused (tcp: HF_ERR_REFUSED), dial 1, next in 2.0 s";
- * returns the length. */
+ * returns the length. Cut at size, with a NUL at the end; size 0 writes nothing. */
 size_t hf_transition_text(const hf_transition *transition, char *out, size_t size);
 
 #ifdef __cplusplus

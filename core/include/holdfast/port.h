@@ -72,6 +72,7 @@ typedef struct hf_sha256 {
     uint64_t state[16];
 } hf_sha256;
 
+/* Those that return an int answer 0, or an hf_err: then the login that needs the hash fails. */
 typedef struct hf_hash {
     int (*start)(hf_sha256 *hash);
     int (*update)(hf_sha256 *hash, const void *from, size_t bytes);
