@@ -122,7 +122,7 @@ static uint32_t get32(const uint8_t *at) {
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* Of what is unread, from `from` on: the bytes of the first message, type included; 0: it is not whole yet. */
+/* The size of the first unread message, its type included, from `from` on; 0: it is not whole yet. */
 static uint32_t message_bytes(const hf_script_link *link, uint32_t from) {
     const uint32_t left = link->from_end - from, head = link->server.started ? 1 : 0;
     if (left < head + 4) {

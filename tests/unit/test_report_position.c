@@ -93,7 +93,7 @@ static void a_record_from_before_databases_were_noted_is_read_without_one(void *
     assert_string_equal(back.database.name, "");
 }
 
-/* It has its database and no server, which is then as one that does not tell. */
+/* The record has a database and no server, which then counts as a server that does not tell. */
 static void a_record_from_before_servers_were_noted_is_read_without_one(void **state) {
     enum { OF_THE_SECOND_VERSION = 486 };
     uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];

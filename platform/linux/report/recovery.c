@@ -58,7 +58,7 @@ bool hf_recovery_done(const hf_recovery *recovery) {
     return done;
 }
 
-/* It is to be run, and its statement begins with the question. */
+/* The line is to be run, and its statement begins with the question what became of its COMMIT. */
 static void asked_about(hf_line *line, const hf_intent *entry) {
     const size_t bytes = strnlen(entry->text, entry->text_bytes);
     snprintf(line->ticket, sizeof line->ticket, "%.*s", (int)bytes, entry->text);

@@ -43,7 +43,7 @@ typedef struct hf_summary {
 void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
 /* The server changed under acknowledged writes: logs it, and keeps it. */
 void hf_summary_server(hf_summary *summary, const char *how, int64_t started);
-/* It could not be asked at the end whether it did. */
+/* The server could not be asked at the end whether it had changed. */
 void hf_summary_unasked(hf_summary *summary, const char *why);
 /* The text for stderr. client may be NULL: the server was never asked. */
 void hf_summary_say(const hf_summary *summary, const hf_client *client, const hf_options *options,
