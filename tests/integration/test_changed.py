@@ -56,9 +56,9 @@ def job(make_job, server):
 
 
 def begin(job, replay, **options):
-    """A run that waits in its middle: with max_concurrent=1 all of it, else one of its connections, beside which the
-    others may come to the end."""
-    run = job.start(write=True, replay=replay, **options)
+    """A run that waits in its middle. It has one connection, behind which all later lines wait: the job cannot come to
+    its end, where the server is asked for a moment only, while the server is down."""
+    run = job.start(write=True, replay=replay, max_concurrent=1, **options)
     run.await_lines(MIDDLE - 5)
     return run
 
@@ -140,7 +140,7 @@ def test_promotion_of_a_standby_is_told_with_both_timelines(make_job, pair, repl
 @pytest.mark.parametrize("replay", REPLAYS)
 def test_restart_between_two_runs_is_told_at_the_resume_and_not_again(job, server, replay):
     server.sql("INSERT INTO gate VALUES (%s)", LATER)
-    run = begin(job, replay, max_concurrent=1)
+    run = begin(job, replay)
     run.end()
     assert not run.logged("the server changed")
     server.restart()
@@ -158,7 +158,7 @@ def test_restart_between_two_runs_is_told_at_the_resume_and_not_again(job, serve
 def test_promotion_between_two_runs_is_told_at_the_resume(make_job, pair, replay):
     primary, standby = pair
     job = make_job(rows=60, sql=INSERT, server=primary, dsn=both(*pair))
-    begin(job, replay, max_concurrent=1).end()
+    begin(job, replay).end()
     primary.stop("immediate")
     standby.promote()
     open_up(standby)
@@ -189,7 +189,7 @@ def test_restart_behind_a_pooler_that_keeps_our_links_is_told_at_the_end(make_jo
 def test_undisturbed_job_says_nothing(job, server, replay):
     """Nor does one that is resumed, or whose connections alone were lost."""
     server.sql("INSERT INTO gate VALUES (%s)", LATER)
-    begin(job, replay, max_concurrent=1).end()
+    begin(job, replay).end()
     server.terminate("plain")                           # what waits goes on waiting without its client
     server.no_sessions("plain")
     open_up(server)

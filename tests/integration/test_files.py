@@ -189,10 +189,16 @@ def test_query_and_config_may_come_from_a_pipe(job, option):
     assert job.output.read_text() == "id,n\n1,1\n3,3\n"
 
 
+def target(descriptor):
+    try:
+        return os.readlink(descriptor)
+    except FileNotFoundError:           # it was closed since it was listed
+        return None
+
+
 def open_files(run):
     """What its descriptors stand for."""
-    folder = pathlib.Path(f"/proc/{run.pid}/fd")
-    return {os.readlink(folder / name) for name in os.listdir(folder)}
+    return {target(descriptor) for descriptor in pathlib.Path(f"/proc/{run.pid}/fd").iterdir()}
 
 
 @pytest.mark.found("L5")
