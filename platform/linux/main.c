@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "cli/help.h"
 #include "cli/options.h"
 #include "hf_json.h"
 #include "program.h"

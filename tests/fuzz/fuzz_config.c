@@ -6,6 +6,7 @@
 #include "memory_file.h"
 
 #include "cli/options.h"
+#include "cli/options_file.h"
 
 enum { WORDS = 16 };
 

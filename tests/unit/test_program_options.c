@@ -1,5 +1,6 @@
 /* The command line and the JSON file: what is said counts, what is wrong is named, secrets vanish. */
 #include "base/log.h"
+#include "cli/help.h"
 #include "cli/options.h"
 
 #include "one_file.h"

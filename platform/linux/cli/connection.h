@@ -4,7 +4,7 @@
 #ifndef HF_CONNECTION_H
 #define HF_CONNECTION_H
 
-#include "options.h"
+#include "option_values.h"
 
 /* A config of the program's own defaults, in memory that is kept out of core dumps. */
 hf_config *hf_connection_config(void);

@@ -1,5 +1,7 @@
 /* Help, made from the same tables as the parser: one row per option with its default and what 0 means. */
-#include "options.h"
+#include "help.h"
+
+#include "option_values.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* The program's options as one table, and finding one in it. */
-#include "options.h"
+#include "option_table.h"
 
 #include "base/text.h"
 

@@ -1,11 +1,11 @@
 /* The --config file: a JSON object whose names are options, with dashes or underscores. */
-#include "options.h"
+#include "options_file.h"
 
 #include "base/bytes.h"
-#include "base/failure.h"
 #include "base/files.h"
 #include "hf_json.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 

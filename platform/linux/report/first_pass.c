@@ -9,6 +9,7 @@
 
 #include "hf_mbedtls.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "summary.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>

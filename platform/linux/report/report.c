@@ -14,6 +14,7 @@
 #include "database.h"
 #include "job.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
