@@ -4,6 +4,7 @@
 #include "holdfast/lwip.h"
 #include "pools.h"
 #include "system.h"
+#include "trust.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* An errno as an hf_err, and in words. */
-#include "internal.h"
+#include "errors.h"
 
 #include <errno.h>
 #include <stdio.h>

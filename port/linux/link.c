@@ -6,7 +6,10 @@
  * event of a socket that was in this slot before (generation). Unix sockets report writability at every byte their
  * peer takes, so EPOLLOUT is asked of them only while a write waits.
  */
-#include "internal.h"
+#include "link.h"
+
+#include "errors.h"
+#include "news.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,9 @@
 /* The port itself: what hf_linux_init() opens, and the table by which core calls. */
-#include "internal.h"
+#include "link.h"
+#include "lookup.h"
+#include "news.h"
+#include "saslprep.h"
+#include "tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +21,10 @@
 static int port_random(hf_port *port, void *out, size_t bytes) {
     (void)port;
     return hf_linux_entropy(NULL, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
+}
+
+static bool port_spent(hf_port *port) {
+    return hf_linux_share_spent(&hf_linux_of(port)->share);
 }
 
 static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, const char *alpn,
@@ -45,7 +53,7 @@ static const hf_port_api api = {
     .resolve_cancel = hf_linux_resolve_cancel,
     .next = hf_linux_next,
     .random = port_random,
-    .spent = hf_linux_spent,
+    .spent = port_spent,
     .hash = &hf_mbedtls_hash,
     .saslprep = hf_linux_saslprep,
 };

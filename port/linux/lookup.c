@@ -4,7 +4,9 @@
  * cancelled. So each attempt reads /etc/resolv.conf and /etc/hosts as they are now (a DNS server that moved is found),
  * and no callback comes after a cancel. The channels' sockets are in epoll, their time-outs in one timerfd.
  */
-#include "internal.h"
+#include "lookup.h"
+
+#include "news.h"
 
 #include <stdio.h>
 #include <stdlib.h>

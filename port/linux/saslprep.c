@@ -2,7 +2,7 @@
  * hashed when the password was set is what the client must hash now. libidn has the tables of RFC 3454 and the
  * normalisation; the order of the steps is PostgreSQL's, which looks for what is not allowed before it normalises.
  */
-#include "internal.h"
+#include "saslprep.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What any port on Linux asks of the system, whatever its network: entropy, time, CA files. */
+/* What any port on Linux asks of the system, whatever its network: entropy and time. trust.h has the files of TLS. */
 #ifndef HF_LINUX_SYSTEM_H
 #define HF_LINUX_SYSTEM_H
 
@@ -21,9 +21,5 @@ bool hf_linux_share_spent(hf_linux_share *share);
 /* The time-out of epoll_wait() or poll() for a sleep until then, in ms: rounded up, so that a sleep neither ends early
  * nor turns into a busy loop. */
 int hf_linux_timeout_until(hf_ms until);
-
-/* Reads the TLS files that config names: CAs, revocation lists, the client's certificate and key. 0, or an hf_err and
- * *error. */
-int hf_linux_trust(hf_mbedtls *tls, const hf_config *config, hf_error *error);
 
 #endif

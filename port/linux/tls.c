@@ -1,7 +1,10 @@
 /* TLS over the life of a port. The TLS files are read when the port is opened, and again at a connect that finds one
  * of them changed: a CA that was renewed while the program ran is believed without a restart. Each link keeps the
  * settings that were the newest when it was opened, and old settings go with their last link. */
-#include "internal.h"
+#include "tls.h"
+
+#include "news.h"
+#include "trust.h"
 
 #include <stdlib.h>
 

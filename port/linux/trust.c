@@ -2,7 +2,7 @@
  *
  * Sources: PostgreSQL docs 34.19 and, for the key's permissions, libpq's fe-secure-openssl.c.
  */
-#include "internal.h"
+#include "trust.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,9 +1,10 @@
-/* Sleeping until there is news, and the queue of news. */
-#include "internal.h"
+/* Sleeping until there is news. */
+#include "link.h"
+#include "lookup.h"
+#include "news.h"
 
 #include <errno.h>
 
-#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -14,26 +15,6 @@
 hf_ms hf_linux_now(hf_linux *port) {
     (void)port;
     return hf_linux_clock_ns() / 1000000u;
-}
-
-/* ---- notes -------------------------------------------------------------------------------------- */
-
-void hf_linux_note(hf_linux_state *state, hf_note *note) {
-    if (hf_notes_add(&state->notes, note) && !state->waiting) {
-        /* A loop that is not ours learns of the note from the epoll descriptor alone. */
-        (void)eventfd_write(state->wake, 1);
-    }
-}
-
-int hf_linux_next(hf_port *port, uint32_t *tag) {
-    return hf_notes_take(&hf_linux_of(port)->notes, tag);
-}
-
-/* ---- sleeping ----------------------------------------------------------------------------------- */
-
-int hf_linux_watch(hf_linux_state *state, int fd, uint32_t events, uint64_t data) {
-    struct epoll_event event = { events, { .u64 = data } };
-    return epoll_ctl(state->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
 }
 
 /* Acts on an epoll event. True: core or the caller should look. */
@@ -98,8 +79,4 @@ int hf_linux_wait(hf_linux *port, hf_ms until) {
 
 int hf_linux_fd(hf_linux *port) {
     return port->state->epoll;
-}
-
-bool hf_linux_spent(hf_port *port) {
-    return hf_linux_share_spent(&hf_linux_of(port)->share);
 }

@@ -8,7 +8,9 @@
  * that are done (pbuf_free_header) and opens the window by as much (tcp_recved): what core does not take, the server
  * does not send.
  */
-#include "internal.h"
+#include "link.h"
+
+#include "system.h"
 
 #include <string.h>
 
@@ -33,6 +35,8 @@ _Static_assert(TCP_WND <= 0xffff && !LWIP_WND_SCALE, "lwipopts.h: TCP_WND may be
 /* pbufs that one link may hold. A server that sends byte by byte fills one of the pool's with each; beyond this lwIP
  * is asked to keep what comes, so that other links get theirs. */
 #define HF_PBUFS_PER_LINK (PBUF_POOL_SIZE / 2)
+
+enum { HF_LWIP_FREE, HF_LWIP_CONNECTING, HF_LWIP_UP, HF_LWIP_FAILED };
 
 static hf_lwip_link *own(hf_link *link) {
     return (hf_lwip_link *)(void *)link;
@@ -300,6 +304,27 @@ static size_t link_binding(hf_link *base, uint8_t *out) {
 static const hf_link_api api = { link_ready, link_read,    link_write, link_close,
                                  link_abort, link_binding, link_why };
 
+/* An address of core's as one of lwIP's. False: a kind that this lwIP was built without. */
+static bool ip_from(ip_addr_t *to, const hf_address *from) {
+    memset(to, 0, sizeof *to);
+#if LWIP_IPV4
+    if (from->kind == HF_ADDRESS_IP4) {
+        IP_SET_TYPE(to, IPADDR_TYPE_V4);
+        memcpy(&ip_2_ip4(to)->addr, from->ip, 4);
+        return true;
+    }
+#endif
+#if LWIP_IPV6
+    if (from->kind == HF_ADDRESS_IP6) {
+        IP_SET_TYPE(to, IPADDR_TYPE_V6);
+        memcpy(ip_2_ip6(to)->addr, from->ip, 16);
+        ip6_addr_set_zone(ip_2_ip6(to), (u8_t)from->scope);
+        return true;
+    }
+#endif
+    return false;
+}
+
 static void tune(struct tcp_pcb *pcb) {
     tcp_nagle_disable(pcb); /* a message is sent whole: nothing to wait for */
     ip_set_option(pcb, SOF_KEEPALIVE);
@@ -329,7 +354,7 @@ hf_link *hf_lwip_open(hf_port *base, const hf_address *address, const char *path
         *err = HF_ERR_CONFIG;
         return NULL;
     }
-    bool known = hf_lwip_ip_from(&to, address);
+    bool known = ip_from(&to, address);
     struct tcp_pcb *pcb =
         link != NULL ? tcp_new_ip_type(known ? IP_GET_TYPE(&to) : IPADDR_TYPE_ANY) : NULL;
     *err = HF_ERR_RESOURCES;

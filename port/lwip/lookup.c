@@ -8,7 +8,9 @@
  * when lwIP has judged the packet to be the answer that it waits for, it calls back, from within the same packet, and
  * the addresses beside the first are there.
  */
-#include "internal.h"
+#include "lookup.h"
+
+#include "system.h"
 
 #include <string.h>
 
@@ -20,26 +22,6 @@
 #endif
 
 enum { HF_LOOKUP_IDLE, HF_LOOKUP_BUSY, HF_LOOKUP_DONE };
-
-bool hf_lwip_ip_from(ip_addr_t *to, const hf_address *from) {
-    memset(to, 0, sizeof *to);
-#if LWIP_IPV4
-    if (from->kind == HF_ADDRESS_IP4) {
-        IP_SET_TYPE(to, IPADDR_TYPE_V4);
-        memcpy(&ip_2_ip4(to)->addr, from->ip, 4);
-        return true;
-    }
-#endif
-#if LWIP_IPV6
-    if (from->kind == HF_ADDRESS_IP6) {
-        IP_SET_TYPE(to, IPADDR_TYPE_V6);
-        memcpy(ip_2_ip6(to)->addr, from->ip, 16);
-        ip6_addr_set_zone(ip_2_ip6(to), (u8_t)from->scope);
-        return true;
-    }
-#endif
-    return false;
-}
 
 /* ---- a name server's answer --------------------------------------------------------------------- */
 

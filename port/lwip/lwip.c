@@ -1,5 +1,11 @@
-/* The port itself: starting lwIP, time, random numbers, sleeping, and the table by which core calls. */
-#include "internal.h"
+/* The port itself: starting lwIP, its timers, sleeping, and the table by which core calls.
+ *
+ *     lwIP's callbacks --> note --> next() --> core     a callback notes what happened and returns; core asks,
+ *                                                       and only then is lwIP called
+ */
+#include "link.h"
+#include "lookup.h"
+#include "system.h"
 
 #include <string.h>
 
@@ -12,45 +18,7 @@
 #error "one thread: lwipopts.h should start with #include \"hf_lwipopts.h\""
 #endif
 
-/* There is one lwIP in an image, and its hooks are given no port. */
-static struct {
-    bool started;
-    const hf_lwip *first; /* whose random source serves lwIP */
-    bool weak;            /* the source failed since hf_lwip_random_good() was asked */
-    uint32_t fallback;
-} world;
-
-/* ---- random numbers ----------------------------------------------------------------------------- */
-
-/* LWIP_RAND(): lwIP takes a number whatever happens. One that is not random is remembered, and the link or look-up
- * that asked for it then fails. */
-uint32_t hf_lwip_rand(void) {
-    uint32_t word = 0;
-    const hf_lwip_setup *setup = world.first != NULL ? &world.first->setup : NULL;
-    if (setup == NULL || setup->random(setup->user, (unsigned char *)&word, sizeof word) != 0) {
-        world.weak = true;
-        word = sys_now() + (world.fallback += 0x9e3779b9u);
-    }
-    return word;
-}
-
-bool hf_lwip_random_good(void) {
-    bool good = !world.weak;
-    world.weak = false;
-    return good;
-}
-
-static int port_random(hf_port *base, void *out, size_t bytes) {
-    const hf_lwip_setup *setup = &hf_lwip_of(base)->setup;
-    return setup->random(setup->user, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
-}
-
-/* ---- time --------------------------------------------------------------------------------------- */
-
-hf_ms hf_lwip_now(hf_lwip *port) {
-    port->now += (uint32_t)(sys_now() - (uint32_t)port->now);
-    return port->now;
-}
+static bool started; /* there is one lwIP in an image */
 
 void hf_lwip_poll(hf_lwip *port) {
     (void)hf_lwip_now(port);
@@ -70,6 +38,11 @@ uint32_t hf_lwip_sleep_ms(hf_lwip *port, hf_ms until) {
 
 static int port_next(hf_port *base, uint32_t *tag) {
     return hf_notes_take(&hf_lwip_of(base)->notes, tag);
+}
+
+static int port_random(hf_port *base, void *out, size_t bytes) {
+    const hf_lwip_setup *setup = &hf_lwip_of(base)->setup;
+    return setup->random(setup->user, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
 }
 
 static bool port_spent(hf_port *base) {
@@ -118,11 +91,9 @@ bool hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup, hf_error *error) {
     };
     port->port.api = &port->api;
     hf_notes_init(&port->notes);
-    if (world.first == NULL) {
-        world.first = port;
-    }
-    if (!world.started) {
-        world.started = true;
+    hf_lwip_random_open(port);
+    if (!started) {
+        started = true;
         lwip_init();
     }
     port->now = sys_now();
@@ -141,7 +112,5 @@ void hf_lwip_close(hf_lwip *port) {
     }
     hf_lwip_links_close(port);
     hf_lwip_lookups_close(port);
-    if (world.first == port) {
-        world.first = NULL;
-    }
+    hf_lwip_random_close(port);
 }

@@ -1,5 +1,5 @@
 /* A network card under lwIP: a driver's two functions as a netif, so that no driver sees lwIP. */
-#include "internal.h"
+#include "holdfast/lwip.h"
 
 #include <string.h>
 

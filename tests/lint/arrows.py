@@ -45,6 +45,9 @@ ORDER = {
     "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "flight",
                     "conn", "supervise", "dispatch", "pool"],
     "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "encode", "login", "answer", "feed", "driver"],
+    "port/linux": ["system", "trust", "internal", "errors", "news", "tls", "link", "lookup", "saslprep", "wait", "linux",
+                   "run"],
+    "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],
     "platform/linux/cli": ["option_table", "option_values", "options_file", "options", "help", "pgpass", "connection"],
 }
 ROUND = ("core", "platform/linux")      # no files in there include each other in a circle, .c and .h taken as one

@@ -1,6 +1,6 @@
 /* Sockets as links, against peers that the test plays itself. */
 #include "loopback.h"
-#include "port/linux/internal.h"
+#include "port/linux/link.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Names: by /etc/hosts, and by a DNS server that the test plays on loopback. */
 #include "loopback.h"
-#include "port/linux/internal.h"
+#include "port/linux/lookup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

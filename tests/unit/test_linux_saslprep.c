@@ -1,6 +1,6 @@
 /* Passwords that are not ASCII, as SCRAM has them (port/linux/saslprep.c). The real server's word on more of them is in
  * tests/integration/test_keywords.py. */
-#include "port/linux/internal.h"
+#include "port/linux/saslprep.h"
 
 #include "unit.h"
 

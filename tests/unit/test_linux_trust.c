@@ -1,6 +1,6 @@
 /* Which certificates a port trusts, and what it says when it cannot read them. */
 #include "loopback.h"
-#include "port/linux/internal.h"
+#include "port/linux/tls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * is openssl's, the relay is played here. */
 #include "hf_mbedtls.h"
 #include "loopback.h"
-#include "port/linux/internal.h"
+#include "port/linux/tls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

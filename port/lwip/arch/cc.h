@@ -5,7 +5,7 @@
 #include "holdfast/error.h"
 
 struct pbuf;
-uint32_t hf_lwip_rand(void); /* lwip.c: from the port's random source */
+uint32_t hf_lwip_rand(void); /* system.c: from the port's random source */
 int hf_lwip_overhear(
     const struct pbuf *); /* lookup.c: the other addresses of a name server's answer */
 
