@@ -1,3 +1,4 @@
+#include "hand.h"
 #include "server.h"
 
 #include <string.h>
@@ -90,16 +91,6 @@ static int link_read(hf_link *link, void *to, size_t bytes) {
     return (int)bytes;
 }
 
-/* Moves what is in use to the front when there is no room behind it; returns the room. */
-static size_t make_room(uint8_t *data, uint32_t *start, uint32_t *end, size_t wanted) {
-    if (HF_SCRIPT_BYTES - *end < wanted) {
-        memmove(data, data + *start, *end - *start);
-        *end -= *start;
-        *start = 0;
-    }
-    return HF_SCRIPT_BYTES - *end;
-}
-
 static int link_write(hf_link *link, const void *from, size_t bytes) {
     hf_script_link *self = of(link);
     size_t room, limit = self->script->write_limit;
@@ -109,7 +100,7 @@ static int link_write(hf_link *link, const void *from, size_t bytes) {
     if (err) {
         return err;
     }
-    room = make_room(self->from_client, &self->from_start, &self->from_end, bytes);
+    room = hf_script_room(self->from_client, &self->from_start, &self->from_end, bytes);
     bytes = bytes < room ? bytes : room;
     bytes = bytes < self->tx_room ? bytes : self->tx_room;
     bytes = limit > 0 && bytes > limit ? limit : bytes;
@@ -288,11 +279,6 @@ static hf_link *script_start_tls(hf_port *port, hf_link *under, const char *host
     return under;
 }
 
-static hf_script_lookup *lookup_of(hf_script *script, unsigned slot) {
-    HF_ASSERT(slot < sizeof script->lookups / sizeof script->lookups[0]);
-    return &script->lookups[slot];
-}
-
 /* Digits and dots, or anything with a colon. */
 static bool numeric(const char *host) {
     return strchr(host, ':') || host[strspn(host, "0123456789.")] == 0;
@@ -300,7 +286,7 @@ static bool numeric(const char *host) {
 
 static int script_resolve(hf_port *port, unsigned slot, const char *host, uint16_t port_number) {
     hf_script *script = script_of(port);
-    hf_script_lookup *lookup = lookup_of(script, slot);
+    hf_script_lookup *lookup = hf_script_lookup_of(script, slot);
 
     HF_ASSERT(!lookup->busy);
     if (injected(script)) {
@@ -316,7 +302,7 @@ static int script_resolve(hf_port *port, unsigned slot, const char *host, uint16
 
 static int script_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max) {
     hf_script *script = script_of(port);
-    hf_script_lookup *lookup = lookup_of(script, slot);
+    hf_script_lookup *lookup = hf_script_lookup_of(script, slot);
     int answer = lookup->answer;
 
     HF_ASSERT(lookup->busy && max > 0);
@@ -339,21 +325,7 @@ static int script_resolved(hf_port *port, unsigned slot, hf_address *out, size_t
 }
 
 static void script_resolve_cancel(hf_port *port, unsigned slot) {
-    *lookup_of(script_of(port), slot) = (hf_script_lookup){ 0 };
-}
-
-bool hf_script_news(const hf_script *script) {
-    for (size_t i = 0; i < sizeof script->lookups / sizeof script->lookups[0]; i++) {
-        if (script->lookups[i].noted) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < HF_SCRIPT_LINKS; i++) {
-        if (script->links[i].noted) {
-            return true;
-        }
-    }
-    return false;
+    *hf_script_lookup_of(script_of(port), slot) = (hf_script_lookup){ 0 };
 }
 
 static int script_next(hf_port *port, uint32_t *tag) {
@@ -404,7 +376,7 @@ static bool script_spent(hf_port *port) {
     return script_of(port)->spent;
 }
 
-/* ---- what the test says ------------------------------------------------------------------------ */
+/* ---- the script itself -------------------------------------------------------------------------- */
 
 void hf_script_init(hf_script *script) {
     memset(script, 0, offsetof(hf_script, links));
@@ -430,96 +402,4 @@ void hf_script_init(hf_script *script) {
 
 hf_port *hf_script_port(hf_script *script) {
     return &script->port;
-}
-
-hf_script_link *hf_script_link_at(hf_script *script, unsigned number) {
-    for (size_t i = 0; i < HF_SCRIPT_LINKS; i++) {
-        if (script->links[i].used && script->links[i].number == number) {
-            return &script->links[i];
-        }
-    }
-    return NULL;
-}
-
-hf_script_link *hf_script_link_last(hf_script *script) {
-    return hf_script_link_at(script, script->opened - 1);
-}
-
-/* Something happened on the link that the client should hear of, if it still has the link. */
-static void note(hf_script_link *link) {
-    HF_ASSERT(link != NULL); /* no link was opened */
-    link->noted = !link->released;
-}
-
-void hf_script_link_connect(hf_script_link *link) {
-    note(link);
-    link->up = true;
-}
-
-void hf_script_link_tls(hf_script_link *link) {
-    note(link);
-    HF_ASSERT(link->tls);
-    link->tls_up = true;
-}
-
-void hf_script_link_reply(hf_script_link *link, const void *bytes, size_t size) {
-    note(link);
-    if (link->released || size == 0) {
-        return;
-    }
-    HF_ASSERT(!link->eof);
-    HF_ASSERT(make_room(link->to_client, &link->to_start, &link->to_end, size) >= size);
-    memcpy(link->to_client + link->to_end, bytes, size);
-    link->to_end += (uint32_t)size;
-}
-
-void hf_script_link_eof(hf_script_link *link) {
-    note(link);
-    link->eof = true;
-}
-
-void hf_script_link_fail(hf_script_link *link, int err) {
-    note(link);
-    HF_ASSERT(err < 0);
-    link->fails = err;
-}
-
-void hf_script_link_room(hf_script_link *link, uint32_t bytes) {
-    note(link);
-    link->tx_room = bytes;
-}
-
-void hf_script_connect(hf_script *script) {
-    hf_script_link_connect(hf_script_link_last(script));
-}
-
-void hf_script_reply(hf_script *script, const void *bytes, size_t size) {
-    hf_script_link_reply(hf_script_link_last(script), bytes, size);
-}
-
-void hf_script_eof(hf_script *script) {
-    hf_script_link_eof(hf_script_link_last(script));
-}
-
-void hf_script_fail(hf_script *script, int err) {
-    hf_script_link_fail(hf_script_link_last(script), err);
-}
-
-size_t hf_script_sent(hf_script_link *link, void *out, size_t size) {
-    size_t bytes = link->from_end - link->from_start;
-
-    bytes = bytes < size ? bytes : size;
-    if (bytes > 0) {
-        memcpy(out, link->from_client + link->from_start, bytes);
-        link->from_start += (uint32_t)bytes;
-    }
-    return bytes;
-}
-
-void hf_script_resolved(hf_script *script, unsigned slot, int answer) {
-    hf_script_lookup *lookup = lookup_of(script, slot);
-
-    HF_ASSERT(lookup->busy && answer != 0);
-    lookup->answer = answer;
-    lookup->noted = true;
 }

@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include "hand.h"
+
 #include <string.h>
 
 /* The server's half of PostgreSQL's protocol 3.0 (PostgreSQL docs, chapter 55), as far as a test of an application

@@ -1,4 +1,4 @@
-/* Between script.c and server.c: what is private of the server's half. */
+/* The server's half of the protocol, for the links of a script. */
 #ifndef HF_SCRIPT_SERVER_H
 #define HF_SCRIPT_SERVER_H
 
@@ -6,7 +6,5 @@
 
 /* The client wrote: what needs no word of the test's is answered. */
 void hf_script_serve(hf_script_link *link);
-/* Has the client to be told of anything? */
-bool hf_script_news(const hf_script *script);
 
 #endif

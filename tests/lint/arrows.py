@@ -48,6 +48,7 @@ ORDER = {
     "port/linux": ["system", "trust", "internal", "errors", "news", "tls", "link", "lookup", "saslprep", "wait", "linux",
                    "run"],
     "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],
+    "port/script": ["hand", "server", "script", "assert"],
     "platform/linux/cli": ["option_table", "option_values", "options_file", "options", "help", "pgpass", "connection"],
 }
 ROUND = ("core", "platform/linux")      # no files in there include each other in a circle, .c and .h taken as one
