@@ -84,13 +84,24 @@ static void write_sqlstate(hf_writer *writer, const char *sqlstate) {
 
 static const char *severity_word(char severity) {
     /* ERROR, the usual case, goes without saying. */
-    const char *word = HF_WITH_MESSAGES ? "FATAL \0PANIC \0WARNING \0NOTICE \0INFO \0LOG \0DEBUG \0"
-                                        : "FATAL \0PANIC \0WARNING \0";
+    static const char words[][9] = {
+        "FATAL ",
+        "PANIC ",
+        "WARNING ",
+#if HF_WITH_MESSAGES
+        "NOTICE ",
+        "INFO ",
+        "LOG ",
+        "DEBUG ",
+#endif
+    };
 
-    while (*word && *word != severity) {
-        word += strlen(word) + 1;
+    for (size_t i = 0; i < HF_COUNT(words); i++) {
+        if (words[i][0] == severity) {
+            return words[i];
+        }
     }
-    return word;
+    return "";
 }
 
 static bool counts(const hf_error *error) {
