@@ -38,7 +38,7 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     if (conn->dial.phase == HF_PHASE_RESOLVE) {
         port->api->resolve_cancel(port, conn->index);
     }
-    if (HF_CONNS_MAX > 1 && conn->dial.phase == HF_PHASE_LOGIN) {
+    if (HF_MANY_CONNS && conn->dial.phase == HF_PHASE_LOGIN) {
         hf_pool_logged_in(conn->pool);
     }
     conn->dial = (hf_dial){ 0 };
@@ -67,8 +67,8 @@ static void note(hf_conn *conn, hf_state from, hf_event event, hf_phase phase,
     if (transition.to == HF_BACKOFF) {
         transition.wait_ms = pool->policy.backoff_ms;
     }
-    uint32_t attempt = HF_CONNS_MAX == 1 || !hf_is_never(pool->outage.since) ? pool->outage.attempt
-                                                                             : conn->attempt;
+    uint32_t attempt =
+        !HF_MANY_CONNS || !hf_is_never(pool->outage.since) ? pool->outage.attempt : conn->attempt;
     transition.attempt = attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)attempt;
     hf_journal_add(&pool->journal, &transition);
     if (pool->config->on_transition) {
@@ -100,7 +100,7 @@ unsigned hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     }
     pool->n_up = (uint16_t)(pool->n_up + hf_conn_up(conn) - was_up);
     pool->n_idle = (uint16_t)(pool->n_idle + (to == HF_IDLE) - (from == HF_IDLE));
-    if (HF_CONNS_MAX > 1 && to == HF_IDLE) {
+    if (HF_MANY_CONNS && to == HF_IDLE) {
         hf_outage_leave(&pool->outage, conn->index);
     }
     if (actions & (HF_DO_DROP | HF_DO_CLOSE)) {
@@ -219,7 +219,7 @@ static inline bool quiet(const hf_conn *conn) {
 /* The connection's timer is set to `at`. New work is for a connection that takes work and whose link takes bytes. */
 static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_pool *pool = conn->pool;
-    const hf_set bit = (hf_set)1 << (HF_CONNS_MAX > 1 ? conn->index : 0);
+    const hf_set bit = (hf_set)1 << (HF_MANY_CONNS ? conn->index : 0);
 
     pool->free &= ~bit;
     pool->room &= ~bit;

@@ -44,7 +44,7 @@ hf_connect hf_connect_next(hf_conn *conn) {
 hf_connect hf_connect_start(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     pool->dials++;
-    if (HF_HOSTS_MAX > 1) {
+    if (HF_MANY_HOSTS) {
         conn->endpoint = (uint8_t)hf_endpoints_next(&pool->endpoints);
         conn->dial_number = pool->dials;
     }
@@ -122,7 +122,7 @@ hf_connect hf_connect_advance(hf_conn *conn) {
         if (r == 0) {
             return HF_CONNECT_IN_PROGRESS;
         }
-        if (HF_CONNS_MAX > 1 && r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
+        if (HF_MANY_CONNS && r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
             /* The address works: waiting for the turn to log in does not count against it. */
             conn->tcp_deadline = HF_NEVER;
             return HF_CONNECT_IN_PROGRESS;
@@ -145,7 +145,7 @@ hf_connect hf_connect_again(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     pool->endpoints.list[hf_conn_endpoint(conn)].degraded = conn->io.degraded;
     hf_link_drop(&conn->dial);
-    if (HF_CONNS_MAX > 1) {
+    if (HF_MANY_CONNS) {
         hf_pool_logged_in(pool);
     }
     int err = hf_link_open(conn, &conn->dial);

@@ -253,7 +253,7 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
         hf_cancel_answered(conn);
     }
     if (give_up) {
-        if (HF_HOSTS_MAX > 1) {
+        if (HF_MANY_HOSTS) {
             hf_endpoints_standby(&pool->endpoints, conn->endpoint, pool->dials);
         }
         if (!hf_cancel_pending(conn)) { /* else the cancel's link has to end first */

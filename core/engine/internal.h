@@ -52,7 +52,7 @@ typedef enum hf_turn {
 
 /* The connection's endpoint: always 0 in a build for one, so that the compiler drops the rest. */
 static inline unsigned hf_conn_endpoint(const hf_conn *conn) {
-    return HF_HOSTS_MAX > 1 ? conn->endpoint : 0;
+    return HF_MANY_HOSTS ? conn->endpoint : 0;
 }
 static inline const hf_host *hf_conn_host(const hf_conn *conn) {
     return &conn->pool->config->hosts[hf_conn_endpoint(conn)];

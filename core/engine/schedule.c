@@ -25,11 +25,11 @@ uint32_t hf_pool_lost(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     hf_outage *outage = &pool->outage;
     unsigned left = pool->n_up - (hf_conn_up(conn) ? 1u : 0u);
-    if (HF_CONNS_MAX > 1 && left > 0) {
+    if (HF_MANY_CONNS && left > 0) {
         return own_delay(pool, conn);
     }
     hf_outage_begin(outage, pool->now);
-    if (HF_CONNS_MAX > 1 && outage->canary != HF_NOBODY && outage->canary != conn->index) {
+    if (HF_MANY_CONNS && outage->canary != HF_NOBODY && outage->canary != conn->index) {
         hf_ms again = hf_pool_retry_at(pool);
         return (uint32_t)(again - pool->now);
     }
@@ -51,11 +51,11 @@ bool hf_pool_may_dial(hf_conn *conn) {
     if (pool->refused || pool->closing) {
         return false;
     }
-    if (HF_CONNS_MAX > 1 && !hf_pool_in_outage(pool)) {
+    if (HF_MANY_CONNS && !hf_pool_in_outage(pool)) {
         return !pool->extra_refused && !hf_pool_passwords_used_up(pool);
     }
     hf_outage_begin(&pool->outage, pool->now);
-    return HF_CONNS_MAX == 1 || hf_outage_may_dial(&pool->outage, conn->index);
+    return !HF_MANY_CONNS || hf_outage_may_dial(&pool->outage, conn->index);
 }
 
 bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
@@ -81,7 +81,7 @@ void hf_pool_logged_in(hf_pool *pool) {
 
 hf_ms hf_pool_retry_at(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
-    if (HF_CONNS_MAX > 1 && pool->outage.canary != HF_NOBODY) {
+    if (HF_MANY_CONNS && pool->outage.canary != HF_NOBODY) {
         hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
         if (!hf_is_never(canary) && canary >= pool->now) {
             at = canary;

@@ -40,7 +40,7 @@ static void give_up(hf_pool *pool) {
 static void refused(hf_pool *pool, const hf_error *error) {
     pool->last_error = *error;
     pool->extra_refused = true;
-    if (HF_CONNS_MAX == 1 || hf_pool_in_outage(pool)) {
+    if (!HF_MANY_CONNS || hf_pool_in_outage(pool)) {
         pool->refused = true;
         give_up(pool);
         return;
@@ -67,7 +67,7 @@ void hf_pool_check_give_up(hf_pool *pool) {
     if (!hf_pool_in_outage(pool) || hf_is_never(pool->outage.since) || pool->closing) {
         return;
     }
-    if (HF_CONNS_MAX > 1 && pool->extra_refused) { /* the next dial would be refused too */
+    if (HF_MANY_CONNS && pool->extra_refused) { /* the next dial would be refused too */
         pool->refused = true;
         give_up(pool);
         return;
@@ -146,18 +146,18 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
             pool->passwords++;
         }
     }
-    if (HF_CONNS_MAX == 1 || !pool->extra_refused) { /* a refusal is what a person must hear of */
+    if (!HF_MANY_CONNS || !pool->extra_refused) { /* a refusal is what a person must hear of */
         pool->last_error = *error;
     }
     if (was_up) {
         pool->losses++;
-    } else if (HF_HOSTS_MAX > 1) {
+    } else if (HF_MANY_HOSTS) {
         hf_endpoints_bad(&pool->endpoints, conn->endpoint);
     }
     pool->policy.backoff_ms = hf_pool_lost(conn);
     step(conn, event, error);
     hf_flight_lost(conn, error);
-    if (HF_CONNS_MAX > 1 && was_up) {
+    if (HF_MANY_CONNS && was_up) {
         hf_pool_probe_idle(pool, conn);
     }
     hf_pool_check_give_up(pool);
@@ -205,7 +205,7 @@ static void others_follow(hf_pool *pool) {
     pool->password_good = true;
     hf_outage_up(&pool->outage);
     pool->outage.next_dial = HF_NEVER;
-    if (HF_CONNS_MAX == 1) {
+    if (!HF_MANY_CONNS) {
         return;
     }
     pool->extra_at = pool->now + hf_pool_spread(pool);
@@ -226,12 +226,12 @@ static void others_follow(hf_pool *pool) {
 static void up(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     conn->dial.phase = HF_PHASE_QUERY;
-    if (HF_CONNS_MAX > 1) {
+    if (HF_MANY_CONNS) {
         hf_pool_logged_in(pool);
     }
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
-    if (HF_HOSTS_MAX > 1) {
+    if (HF_MANY_HOSTS) {
         hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
     }
     step(conn, HF_EV_UP, NULL);

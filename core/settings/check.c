@@ -119,7 +119,7 @@ static bool check_hosts(const hf_config *config, hf_error *error) {
             }
         }
     }
-    return HF_HOSTS_MAX == 1 || check_lists(config, error);
+    return !HF_MANY_HOSTS || check_lists(config, error);
 }
 
 /* Does require_auth let a SCRAM exchange happen? */

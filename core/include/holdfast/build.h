@@ -76,6 +76,10 @@
 #define HF_HOSTS_MAX 4
 #endif
 
+/* Can there be several? Where there cannot, what is between them costs nothing. They follow from the numbers alone. */
+#define HF_MANY_CONNS (HF_CONNS_MAX > 1)
+#define HF_MANY_HOSTS (HF_HOSTS_MAX > 1)
+
 /* Addresses of one name that are tried. */
 #ifndef HF_ADDRESSES_MAX
 #define HF_ADDRESSES_MAX 4

@@ -34,7 +34,7 @@ extern "C" {
 
 /* How many connections it has: one, to code that was built for no more. */
 static inline unsigned hf_pool_size(const hf_pool *pool) {
-    return HF_CONNS_MAX > 1 ? pool->n_conns : 1;
+    return HF_MANY_CONNS ? pool->n_conns : 1;
 }
 
 /* What a pool is doing, in numbers. */
