@@ -143,9 +143,9 @@ static void tell_pools(const hf_net *net) {
 
 /* ---- the port ----------------------------------------------------------------------------------- */
 
-static bool spent(void *user) {
+static bool over_budget(void *user) {
     hf_net *net = user;
-    return hf_linux_share_spent(&net->share);
+    return hf_linux_over_budget(&net->share);
 }
 
 static bool open_tls(hf_net *net, const hf_config *config, hf_error *error) {
@@ -193,7 +193,7 @@ hf_net *hf_net_open(const hf_config *config, hf_error *error) {
                                   .lookups = net->lookups,
                                   .n_lookups = config->max_concurrent,
                                   .random = hf_linux_entropy,
-                                  .spent = spent,
+                                  .over_budget = over_budget,
                                   .user = net,
                                   .tls = tls ? &net->tls : NULL };
     bool made = hf_lwip_init(&net->port, &setup, error);

@@ -12,11 +12,11 @@ void hf_conn_activate(hf_conn *conn) {
 
 bool hf_conn_over_budget(hf_conn *conn) {
     hf_port *port = conn->pool->port;
-    const bool spent = port->api->spent(port);
-    if (spent) {
+    const bool over_budget = port->api->over_budget(port);
+    if (over_budget) {
         hf_conn_activate(conn);
     }
-    return spent;
+    return over_budget;
 }
 
 void hf_conn_on_stable(hf_conn *conn) {

@@ -42,16 +42,16 @@ int hf_link_send(hf_dial *dial, const uint8_t *bytes, size_t size) {
 static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
     const hf_driver *driver = conn->pool->config->driver;
     uint8_t bytes[16];
-    if (dial->step == HF_TLS_ASK) {
+    if (dial->step == HF_STEP_TLS_REQUEST) {
         bool direct = conn->pool->config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT;
         size_t size = direct ? 0 : driver->tls_request(bytes);
         int n = size > 0 ? hf_link_send(dial, bytes, size) : 1;
         if (n <= 0) {
             return n;
         }
-        dial->step = size > 0 ? HF_TLS_ANSWER : HF_TLS_HANDSHAKE;
+        dial->step = size > 0 ? HF_STEP_TLS_ANSWER : HF_STEP_TLS_HANDSHAKE;
     }
-    if (dial->step == HF_TLS_ANSWER) { /* one byte is read, no more: what follows is an attack */
+    if (dial->step == HF_STEP_TLS_ANSWER) { /* no more than one byte: what follows is an attack */
         int n = dial->link->api->read(dial->link, bytes, 1);
         if (n <= 0) {
             return n;
@@ -60,7 +60,7 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
         if (answer != HF_OK) {
             return answer;
         }
-        dial->step = HF_TLS_HANDSHAKE;
+        dial->step = HF_STEP_TLS_HANDSHAKE;
     }
     int err = HF_ERR_TLS;
     bool direct = conn->pool->config->sslnegotiation == HF_SSLNEGOTIATION_DIRECT;
@@ -72,7 +72,7 @@ static int ask_for_tls(hf_conn *conn, hf_dial *dial) {
     }
     dial->link = tls;
     dial->phase = HF_PHASE_TLS;
-    dial->step = HF_TLS_HANDSHAKE + 1;
+    dial->step = HF_STEP_TLS_HANDSHAKE + 1;
     return 1;
 }
 
@@ -80,7 +80,7 @@ int hf_link_advance(hf_conn *conn, hf_dial *dial) {
     for (;;) {
         bool more = false;
         int r;
-        if (dial->phase == HF_PHASE_TLS && dial->step <= HF_TLS_HANDSHAKE) {
+        if (dial->phase == HF_PHASE_TLS && dial->step <= HF_STEP_TLS_HANDSHAKE) {
             r = ask_for_tls(conn, dial);
             if (r > 0) {
                 continue;
@@ -89,7 +89,7 @@ int hf_link_advance(hf_conn *conn, hf_dial *dial) {
             r = dial->link->api->ready(dial->link, &more);
             if (r > 0 && dial->phase == HF_PHASE_TCP && hf_link_wants_tls(conn)) {
                 dial->phase = HF_PHASE_TLS;
-                dial->step = HF_TLS_ASK;
+                dial->step = HF_STEP_TLS_REQUEST;
                 continue;
             }
             if (r > 0) {

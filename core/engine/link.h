@@ -5,7 +5,7 @@
 #include "internal.h"
 
 /* hf_dial.step within TLS. */
-enum { HF_TLS_ASK, HF_TLS_ANSWER, HF_TLS_HANDSHAKE };
+enum { HF_STEP_TLS_REQUEST, HF_STEP_TLS_ANSWER, HF_STEP_TLS_HANDSHAKE };
 
 /* Is the connection to be encrypted? */
 bool hf_link_wants_tls(const hf_conn *conn);

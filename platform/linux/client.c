@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define NOTICES_TOLD 1000
-#define TICK_US_MAX  50000 /* what a tick may take of the processor (port/linux, hf_port.spent) */
+#define TICK_US_MAX  50000 /* a tick's budget of processor time (over_budget() of hf_port_api) */
 
 /* ---- transitions ---------------------------------------------------------------------------------- */
 

@@ -163,7 +163,7 @@ static const char *given(const char *text) {
     return text[0] ? text : NULL;
 }
 
-static bool spent(void *unused) {
+static bool over_budget(void *unused) {
     (void)unused;
     return hf_hw_ms() - tick_began_ms >= TICK_MS;
 }
@@ -176,7 +176,7 @@ static int connect_network(void) {
                                   .lookups = lookups,
                                   .n_lookups = 1,
                                   .random = hf_hw_entropy,
-                                  .spent = spent,
+                                  .over_budget = over_budget,
                                   .hash = &hash,
                                   .tls = &tls };
     const hf_lwip_addresses addresses = { given(settings.address),

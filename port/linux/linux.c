@@ -23,8 +23,8 @@ static int port_random(hf_port *port, void *out, size_t bytes) {
     return hf_linux_entropy(NULL, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
 }
 
-static bool port_spent(hf_port *port) {
-    return hf_linux_share_spent(&hf_linux_of(port)->share);
+static bool port_over_budget(hf_port *port) {
+    return hf_linux_over_budget(&hf_linux_of(port)->share);
 }
 
 static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, const char *alpn,
@@ -53,7 +53,7 @@ static const hf_port_api api = {
     .resolve_cancel = hf_linux_resolve_cancel,
     .next = hf_linux_next,
     .random = port_random,
-    .spent = port_spent,
+    .over_budget = port_over_budget,
     .hash = &hf_mbedtls_hash,
     .saslprep = hf_linux_saslprep,
 };

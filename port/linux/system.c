@@ -48,7 +48,7 @@ uint64_t hf_linux_clock_ns(void) {
 
 /* The share is counted from the first question: reading this clock is a system call, which a tick without expensive
  * steps does not make. */
-bool hf_linux_share_spent(hf_linux_share *share) {
+bool hf_linux_over_budget(hf_linux_share *share) {
     uint64_t now = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!share->known) {
         share->known = true;

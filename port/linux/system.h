@@ -16,7 +16,7 @@ typedef struct hf_linux_share {
     bool known;
     uint64_t from_ns; /* this thread's processor time at the first question */
 } hf_linux_share;
-bool hf_linux_share_spent(hf_linux_share *share);
+bool hf_linux_over_budget(hf_linux_share *share);
 
 /* The time-out of epoll_wait() or poll() for a sleep until then, in ms: rounded up, so that a sleep neither ends early
  * nor turns into a busy loop. */

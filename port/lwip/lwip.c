@@ -45,9 +45,9 @@ static int port_random(hf_port *base, void *out, size_t bytes) {
     return setup->random(setup->user, out, bytes) == 0 ? 0 : HF_ERR_RESOURCES;
 }
 
-static bool port_spent(hf_port *base) {
+static bool port_over_budget(hf_port *base) {
     const hf_lwip_setup *setup = &hf_lwip_of(base)->setup;
-    return setup->spent != NULL && setup->spent(setup->user);
+    return setup->over_budget != NULL && setup->over_budget(setup->user);
 }
 
 static hf_link *port_start_tls(hf_port *base, hf_link *under, const char *host, const char *alpn,
@@ -86,7 +86,7 @@ bool hf_lwip_init(hf_lwip *port, const hf_lwip_setup *setup, hf_error *error) {
         .resolve_cancel = hf_lwip_resolve_cancel,
         .next = port_next,
         .random = port_random,
-        .spent = port_spent,
+        .over_budget = port_over_budget,
         .hash = setup->hash != NULL ? setup->hash : &hf_mbedtls_hash,
     };
     port->port.api = &port->api;

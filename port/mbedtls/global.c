@@ -22,15 +22,15 @@ static struct {
     hf_mbedtls_heap heap;
     mbedtls_ctr_drbg_context drbg;
     bool seeded;
-} world;
+} shared;
 
 static void *counted_calloc(size_t count, size_t size) {
     void *memory =
-        world.setup.allocate != NULL ? world.setup.allocate(count, size) : calloc(count, size);
+        shared.setup.allocate != NULL ? shared.setup.allocate(count, size) : calloc(count, size);
     if (memory == NULL) {
-        world.heap.failures++;
+        shared.heap.failures++;
     } else {
-        world.heap.blocks++;
+        shared.heap.blocks++;
     }
     return memory;
 }
@@ -39,52 +39,52 @@ static void counted_free(void *memory) {
     if (memory == NULL) {
         return;
     }
-    world.heap.blocks--;
-    if (world.setup.release != NULL) {
-        world.setup.release(memory);
+    shared.heap.blocks--;
+    if (shared.setup.release != NULL) {
+        shared.setup.release(memory);
     } else {
         free(memory);
     }
 }
 
-int hf_mbedtls_world_open(const hf_mbedtls_setup *setup) {
-    if (world.users > 0) {
+int hf_mbedtls_global_open(const hf_mbedtls_setup *setup) {
+    if (shared.users > 0) {
         /* Each user brings fresh entropy: a forked child that opens its own does not repeat its parent's random
          * numbers. */
-        if (mbedtls_ctr_drbg_reseed(&world.drbg, NULL, 0) != 0) {
+        if (mbedtls_ctr_drbg_reseed(&shared.drbg, NULL, 0) != 0) {
             return HF_ERR_RESOURCES;
         }
-        world.users++;
+        shared.users++;
         return 0;
     }
-    world.setup = *setup;
+    shared.setup = *setup;
     (void)mbedtls_platform_set_calloc_free(counted_calloc, counted_free);
-    mbedtls_ctr_drbg_init(&world.drbg);
-    world.seeded = mbedtls_ctr_drbg_seed(&world.drbg, setup->entropy, setup->user, NULL, 0) == 0;
-    if (!world.seeded || psa_crypto_init() != PSA_SUCCESS) {
+    mbedtls_ctr_drbg_init(&shared.drbg);
+    shared.seeded = mbedtls_ctr_drbg_seed(&shared.drbg, setup->entropy, setup->user, NULL, 0) == 0;
+    if (!shared.seeded || psa_crypto_init() != PSA_SUCCESS) {
         mbedtls_psa_crypto_free();
-        mbedtls_ctr_drbg_free(&world.drbg);
-        world.seeded = false;
+        mbedtls_ctr_drbg_free(&shared.drbg);
+        shared.seeded = false;
         return HF_ERR_RESOURCES;
     }
-    world.users = 1;
+    shared.users = 1;
     return 0;
 }
 
-void hf_mbedtls_world_close(void) {
-    if (world.users == 0 || --world.users > 0) {
+void hf_mbedtls_global_close(void) {
+    if (shared.users == 0 || --shared.users > 0) {
         return;
     }
     mbedtls_psa_crypto_free();
-    mbedtls_ctr_drbg_free(&world.drbg);
-    world.seeded = false;
+    mbedtls_ctr_drbg_free(&shared.drbg);
+    shared.seeded = false;
 }
 
 static int fill(unsigned char *out, size_t bytes) {
     while (bytes > 0) {
         size_t part = bytes < MBEDTLS_CTR_DRBG_MAX_REQUEST ? bytes : MBEDTLS_CTR_DRBG_MAX_REQUEST;
-        int code = world.seeded ? mbedtls_ctr_drbg_random(&world.drbg, out, part)
-                                : MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED;
+        int code = shared.seeded ? mbedtls_ctr_drbg_random(&shared.drbg, out, part)
+                                 : MBEDTLS_ERR_CTR_DRBG_ENTROPY_SOURCE_FAILED;
         if (code != 0) {
             return code;
         }
@@ -137,9 +137,9 @@ struct tm *mbedtls_platform_gmtime_r(const mbedtls_time_t *from, struct tm *to) 
 #endif
 
 unsigned hf_mbedtls_failures(void) {
-    return world.heap.failures;
+    return shared.heap.failures;
 }
 
 void hf_mbedtls_heap_get(hf_mbedtls_heap *heap) {
-    *heap = world.heap;
+    *heap = shared.heap;
 }

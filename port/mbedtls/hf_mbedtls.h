@@ -86,10 +86,10 @@ struct hf_mbedtls_link {
     int32_t system;   /* mbedTLS's number */
     bool drained;     /* below there is nothing left, in this call */
     bool blocked;     /* mbedTLS was told to wait */
-    bool up, asked_alpn, said_bye, closing;
-    bool asked_us; /* the server asked for the client's certificate */
-    bool heard;    /* data came: the server takes us */
-    bool judging;  /* a chain is being looked at, from its CA down */
+    bool up, asked_alpn, close_notify_sent, closing;
+    bool certificate_requested; /* the server asked for the client's certificate */
+    bool data_received;         /* data came: the server takes us */
+    bool verifying;             /* a chain is being looked at, from its CA down */
     uint8_t climbed, n_constraining;
     uint8_t binding_bytes;
     uint8_t binding[HF_BINDING_BYTES];

@@ -1,14 +1,14 @@
 /* Between the files of this folder. */
-#ifndef HF_MBEDTLS_INSIDES_H
-#define HF_MBEDTLS_INSIDES_H
+#ifndef HF_MBEDTLS_INTERNAL_H
+#define HF_MBEDTLS_INTERNAL_H
 
 #include "hf_mbedtls.h"
 
 #include <mbedtls/ssl.h>
 
 /* global.c: what mbedTLS shares in a process. */
-int hf_mbedtls_world_open(const hf_mbedtls_setup *setup); /* 0 or an hf_err */
-void hf_mbedtls_world_close(void);
+int hf_mbedtls_global_open(const hf_mbedtls_setup *setup); /* 0 or an hf_err */
+void hf_mbedtls_global_close(void);
 unsigned hf_mbedtls_failures(void); /* allocations that failed, ever */
 
 /* trust.c: the settings. */

@@ -107,7 +107,7 @@ static int handshake_step(hf_mbedtls_link *link) {
     if (answer && ssl->MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_CLIENT_CERTIFICATE) {
         const unsigned char now = counter[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN - 1];
         const bool newest = mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
-        link->asked_us = newest ? now != 0 : now != before;
+        link->certificate_requested = newest ? now != 0 : now != before;
     }
     return code;
 }
@@ -150,7 +150,7 @@ static int link_ready(hf_link *base, bool *more) {
     if (link->asked_alpn && mbedtls_ssl_get_alpn_protocol(ssl) == NULL) {
         return hf_mbedtls_fail(link, MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL);
     }
-    if (!link->asked_us && link->tls->setup.sslcertmode == HF_SSLCERT_REQUIRE) {
+    if (!link->certificate_requested && link->tls->setup.sslcertmode == HF_SSLCERT_REQUIRE) {
         return hf_mbedtls_fail(link, HF_MBEDTLS_NOT_ASKED);
     }
     forget_certificate(ssl);
@@ -177,7 +177,7 @@ static int link_read(hf_link *base, void *to, size_t bytes) {
         int code = mbedtls_ssl_read(hf_mbedtls_ssl(link), (unsigned char *)to + got, bytes - got);
         if (code > 0) {
             got += (size_t)code;
-            link->heard = true;
+            link->data_received = true;
         } else if (code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE &&
                    code != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
             (void)hf_mbedtls_fail(link, code);
@@ -270,8 +270,8 @@ static int link_close(hf_link *base) {
     if (!link->closing) {
         if (link->up && link->failed == 0 && link->write_failed == 0) {
             int flushed = flush(link);
-            if (flushed > 0 && !link->said_bye) {
-                link->said_bye = true;
+            if (flushed > 0 && !link->close_notify_sent) {
+                link->close_notify_sent = true;
                 int code = mbedtls_ssl_close_notify(hf_mbedtls_ssl(link));
                 flushed = code == 0 ? 1 : code == MBEDTLS_ERR_SSL_WANT_WRITE ? 0 : -1;
             }

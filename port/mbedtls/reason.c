@@ -179,7 +179,7 @@ static void certificate_text(hf_mbedtls_link *link, int code) {
 
 /* What an alert may be about, where the server itself says little. */
 static const char *hint(const hf_mbedtls_link *link, unsigned number) {
-    if (link->asked_us) {
+    if (link->certificate_requested) {
         return link->tls->own != NULL
                    ? HF_MESSAGE(": it asked for a certificate, and was shown that of sslcert")
                    : HF_MESSAGE(": it asked for a certificate, and there is no sslcert");
@@ -206,7 +206,7 @@ static int alert_error(hf_mbedtls_link *link) {
         hf_write_unsigned(&out, number);
     }
     hf_write_text(&out, " from the server");
-    if (i == n || !alerts[i].for_good || link->heard) {
+    if (i == n || !alerts[i].for_good || link->data_received) {
         return HF_ERR_TLS;
     }
     hf_write_text(&out, hint(link, number));

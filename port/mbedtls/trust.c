@@ -73,7 +73,7 @@ static bool fail(hf_error *error, int err) {
 bool hf_mbedtls_init(hf_mbedtls *tls, const hf_mbedtls_setup *setup, hf_error *error) {
     memset(tls, 0, sizeof *tls);
     tls->setup = *setup;
-    int err = hf_mbedtls_world_open(setup);
+    int err = hf_mbedtls_global_open(setup);
     if (err != 0) {
         return fail(error, err);
     }
@@ -366,7 +366,7 @@ void hf_mbedtls_free(hf_mbedtls *tls) {
     mbedtls_x509_crt_free(hf_mbedtls_chain(tls));
     free_lists(tls);
     free_own(tls);
-    hf_mbedtls_world_close();
+    hf_mbedtls_global_close();
     memset(tls, 0, sizeof *tls);
 }
 

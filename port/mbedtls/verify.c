@@ -179,8 +179,8 @@ static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top);
 /* mbedTLS's callback for the chain above a trusted CA; hf_mbedtls_verify() judges that CA itself. */
 static int judge_above(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags) {
     hf_mbedtls_link *link = at;
-    bool top = !link->judging;
-    link->judging = depth > 0;
+    bool top = !link->verifying;
+    link->verifying = depth > 0;
     if (depth == 0) {
         return 0;
     }
@@ -215,12 +215,12 @@ static uint32_t find_root(hf_mbedtls_link *link, mbedtls_x509_crt *top) {
     if (++link->climbed > HF_MBEDTLS_CLIMB_MAX) {
         return HF_MBEDTLS_NO_ROOT;
     }
-    bool judging = link->judging;
+    bool verifying = link->verifying;
     uint32_t flags = 0;
-    link->judging = false;
+    link->verifying = false;
     int code = mbedtls_x509_crt_verify(top, hf_mbedtls_chain(tls), tls->revoked, NULL, &flags,
                                        judge_above, link);
-    link->judging = judging;
+    link->verifying = verifying;
     if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
         return HF_MBEDTLS_NO_ROOT;
     }
@@ -234,13 +234,13 @@ int hf_mbedtls_verify(void *at, mbedtls_x509_crt *certificate, int depth, uint32
     if (certificate->version == 0) { /* mbedTLS does not know its signature algorithm */
         return MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG;
     }
-    if (!link->judging) { /* the chain's first certificate, a CA */
+    if (!link->verifying) { /* the chain's first certificate, a CA */
         link->n_constraining = link->climbed = 0;
         if (!(*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) && tls->trusted > 0 && depth > 0) {
             found = find_root(link, certificate);
         }
     }
-    link->judging = depth > 0;
+    link->verifying = depth > 0;
     found |= judge_one(link, certificate, depth);
     if (depth == 0) {
         bind_channel(link, certificate);

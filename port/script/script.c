@@ -372,8 +372,8 @@ static int script_random(hf_port *port, void *out, size_t bytes) {
     return HF_OK;
 }
 
-static bool script_spent(hf_port *port) {
-    return script_of(port)->spent;
+static bool script_over_budget(hf_port *port) {
+    return script_of(port)->over_budget;
 }
 
 /* ---- the script itself -------------------------------------------------------------------------- */
@@ -391,7 +391,7 @@ void hf_script_init(hf_script *script) {
         .resolve_cancel = script_resolve_cancel,
         .next = script_next,
         .random = script_random,
-        .spent = script_spent,
+        .over_budget = script_over_budget,
         .hash = &no_hash,
     };
     script->port.api = &script->api;

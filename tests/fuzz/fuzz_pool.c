@@ -329,7 +329,7 @@ static void step(hf_fuzz *fuzz) {
         else if (what & 32)
             hf_peer_heal(&peer);
         else
-            script.spent = !script.spent;
+            script.over_budget = !script.over_budget;
         break;
     }
 }
@@ -380,7 +380,7 @@ static void begin(hf_fuzz *fuzz) {
 static void end(bool served) {
     hf_ms deadline = now + CLOSE_MS;
     script.fail_call = 0;
-    script.spent = false;
+    script.over_budget = false;
     hf_pool_close(pool, deadline);
     settle(served);
     while (!hf_pool_closed(pool)) {

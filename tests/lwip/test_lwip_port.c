@@ -65,7 +65,7 @@ static void random_numbers_are_the_boards_or_none(void **state) {
     assert_int_equal(port()->api->random(port(), bytes, sizeof bytes), 0);
     wire->weak = true;
     assert_int_equal(port()->api->random(port(), bytes, sizeof bytes), HF_ERR_RESOURCES);
-    assert_false(port()->api->spent(port()));
+    assert_false(port()->api->over_budget(port()));
 }
 
 static void a_setup_without_places_or_numbers_is_refused(void **state) {

@@ -376,7 +376,7 @@ static int port_random(hf_port *port, void *out, size_t bytes) {
     return HF_OK;
 }
 
-static bool port_spent(hf_port *port) {
+static bool port_over_budget(hf_port *port) {
     (void)port;
     sim.moves++;
     return sim_strikes(SIM_PORT_SPENT);
@@ -390,7 +390,7 @@ static const hf_port_api port_api = {
     .resolve_cancel = sim_resolve_cancel,
     .next = port_next,
     .random = port_random,
-    .spent = port_spent,
+    .over_budget = port_over_budget,
     .hash = &sim_hash,
 };
 

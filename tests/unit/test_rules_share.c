@@ -58,7 +58,7 @@ static void r22_a_tick_does_one_expensive_step_when_its_share_is_spent(void **st
         slices = 20;
         world->config.driver = &slicing;
         world->config.max_concurrent = 1;
-        world->script->spent = spent;
+        world->script->over_budget = spent;
         hf_testbed_open(world, 0);
         hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
         each_tick_does(world, &slices, 20, spent ? 1 : 20);
@@ -69,7 +69,7 @@ static void r22_a_tick_does_one_expensive_step_when_its_share_is_spent(void **st
         world = hf_testbed_new();
         world->config.sslmode = HF_SSL_VERIFY_FULL;
         world->config.max_concurrent = 1;
-        world->script->spent = spent;
+        world->script->over_budget = spent;
         world->script->tls_steps = 20;
         hf_testbed_open(world, 0);
         job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");

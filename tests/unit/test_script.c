@@ -438,9 +438,9 @@ static void hashing_fails_until_a_hash_is_given(void **state) {
 
 static void a_tick_is_spent_when_the_test_says(void **state) {
     (void)state;
-    assert_false(port()->api->spent(port()));
-    net.spent = true;
-    assert_true(port()->api->spent(port()));
+    assert_false(port()->api->over_budget(port()));
+    net.over_budget = true;
+    assert_true(port()->api->over_budget(port()));
 }
 
 int main(void) {

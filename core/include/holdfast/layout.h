@@ -149,7 +149,7 @@ typedef struct hf_io {
 typedef struct hf_dial {
     hf_link *link; /* NULL none */
     uint8_t phase; /* an hf_phase: RESOLVE, TCP, TLS, LOGIN; then QUERY (CANCEL on a cancel's) */
-    uint8_t step;  /* within TLS: HF_TLS_*, engine/link.h */
+    uint8_t step;  /* within TLS: HF_STEP_TLS_*, engine/link.h */
     uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
 } hf_dial;
 

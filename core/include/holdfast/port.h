@@ -113,7 +113,7 @@ typedef struct hf_port_api {
 
     /* True when this tick has used its share of the processor (50 ms; SEMANTICS 22) and should hand
      * back. Asked only after expensive steps. */
-    bool (*spent)(hf_port *port);
+    bool (*over_budget)(hf_port *port);
 
     const hf_hash *hash;
 

@@ -89,9 +89,9 @@ static bool look(hf_input *input, hf_failure *failure) {
     if (got < 0) {
         return hf_fail_file(failure, HF_EXIT_USAGE, input->path, "read the cost file");
     }
-    const char *foreign = hf_input_other_format(first, (size_t)got);
-    if (foreign) {
-        return hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", input->path, foreign);
+    const char *other = hf_input_other_format(first, (size_t)got);
+    if (other) {
+        return hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", input->path, other);
     }
     input->packed = got >= 2 && first[0] == 0x1f && first[1] == 0x8b;
     return true;

@@ -150,10 +150,10 @@ static bool refill(hf_csv_in *in, hf_failure *failure) {
     }
     in->at = in->have >= 3 && memcmp(in->chunk, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     /* In a gzip file. */
-    const char *foreign = in->have >= 2 && memcmp(in->chunk, "\x1f\x8b", 2) == 0
-                              ? "it is packed by gzip twice: gunzip unpacks it once"
-                              : hf_input_other_format(in->chunk, in->have);
-    return !foreign || hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", in->path, foreign);
+    const char *other = in->have >= 2 && memcmp(in->chunk, "\x1f\x8b", 2) == 0
+                            ? "it is packed by gzip twice: gunzip unpacks it once"
+                            : hf_input_other_format(in->chunk, in->have);
+    return !other || hf_fail(failure, HF_EXIT_USAGE, "%s:1: %s", in->path, other);
 }
 
 static bool fail_here(const hf_csv_in *in, hf_failure *failure, const char *what) {

@@ -97,7 +97,7 @@ typedef struct hf_lwip_setup {
     /* Fills all of out with cryptographically random bytes: 0, or anything else; then the attempt fails.
      * Ports, sequence numbers and DNS identifiers come from it too. */
     hf_mbedtls_entropy_fn *random;
-    bool (*spent)(
+    bool (*over_budget)(
         void *user);     /* as hf_port_api; NULL: never, where one handshake step is the unit */
     void *user;          /* for both */
     hf_mbedtls *tls;     /* NULL: without TLS. Its note is hf_lwip_note, its user this hf_lwip */

@@ -90,7 +90,7 @@ typedef struct hf_script {
     unsigned fail_call;   /* the call with this number (from 1) fails; 0 none */
     bool fail_forever;    /* and all after it */
     unsigned addresses;   /* how many addresses a name has; default 1 */
-    bool spent;           /* what spent() answers */
+    bool over_budget;     /* what over_budget() answers */
     uint32_t tls_steps;   /* so many steps more of a handshake can be done at once */
     const hf_hash *hash;  /* a real port's, as &hf_mbedtls_hash; NULL: hashing fails */
     hf_script_lookup lookups[64];
