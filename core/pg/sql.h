@@ -2,7 +2,8 @@
  * commands.)
  *
  * Texts are the application's and end in NUL; nothing is kept of them. A statement that is not understood is sent: the
- * server judges it. Private to core/pg, but for the scanner, by which the program reads statements, too.
+ * server judges it. Private to core/pg, but for the scanner, by which the program reads statements too, and
+ * the incarnation, for which its report asks.
  */
 #ifndef HF_PG_SQL_H
 #define HF_PG_SQL_H
@@ -43,8 +44,10 @@ bool hf_pg_waits_not(const hf_request *request);
 /* A transaction's ticket, asked for before its COMMIT, so that the server can be asked what became of it (SEMANTICS
  * 15): one text, the transaction's number and behind a space the incarnation of the server. A number whose record was
  * not flushed is given out again after a crash, so it means something only on the incarnation that gave it. */
-#define HF_PG_INCARNATION                                                                  \
-    "concat_ws('/',(SELECT system_identifier FROM pg_control_system()),"                   \
+#define HF_PG_INCARNATION HF_PG_INCARNATION_OF(HF_PG_SYSTEM)
+#define HF_PG_SYSTEM      "(SELECT system_identifier FROM pg_control_system())"
+#define HF_PG_INCARNATION_OF(system)                                                       \
+    "concat_ws('/'," system ","                                                            \
     "left(pg_walfile_name(pg_current_wal_insert_lsn()),8)," /* the timeline, up to date */ \
     "extract(epoch FROM pg_postmaster_start_time()),extract(epoch FROM stats_reset))"
 #define HF_PG_SQL_TICKET \

@@ -346,12 +346,12 @@ static void columns_changed(const hf_job *job, hf_line *line, const hf_request *
     }
 }
 
-/* A write is acknowledged. A ticket names the server that did it, before the inquiry has asked which server this is. */
-static void take_server(hf_job *job, const hf_request *request) {
-    const char *server = strchr(request->ticket, ' ');
+void hf_answers_acknowledged(hf_job *job, const char *ticket) {
+    const char *server = strchr(ticket, ' ');
     hf_server read;
-    if (server && hf_server_read(server + 1, &read)) {
-        hf_job_server(job, &read, job->acknowledged);
+    if (server && hf_server_read(server + 1, &read) &&
+        hf_job_server(job, &read, job->acknowledged)) {
+        hf_inquiry_overtake(&job->inquiry);
     }
     job->acknowledged = true;
 }
@@ -378,7 +378,7 @@ static void on_done(hf_request *request) {
     } else if (request->outcome == HF_OUTCOME_OK) {
         line->state = HF_LINE_OK;
         count_affected(job, line);
-        take_server(job, request);
+        hf_answers_acknowledged(job, request->ticket);
         if (request->unconfirmed) {
             job->summary.unconfirmed++;
             hf_log(HF_LOG_WARN,

@@ -3,6 +3,7 @@
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "pg/sql.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,18 +191,16 @@ static int on_server(hf_request *request, hf_row *row) {
     return HF_CONTINUE;
 }
 
-/* What is behind a ticket's number (core/pg/sql.h). A standby acknowledges nothing, and its timeline is its primary's:
- * it is asked again when it is one itself. */
-#define SERVER_SQL(system)                                                            \
-    "SELECT CASE WHEN NOT pg_is_in_recovery() THEN concat_ws('/'," system ","         \
-    "left(pg_walfile_name(pg_current_wal_insert_lsn()),8),"                           \
-    "extract(epoch FROM pg_postmaster_start_time()),extract(epoch FROM stats_reset))" \
+/* What is behind a ticket's number. A standby acknowledges nothing, and its timeline is its primary's: it is asked
+ * again when it is one itself. */
+#define OF_PRIMARY(incarnation)                                  \
+    "SELECT CASE WHEN NOT pg_is_in_recovery() THEN " incarnation \
     "END FROM pg_catalog.pg_stat_bgwriter"
 
-static hf_request server_question(hf_inquiry *inquiry) {
-    inquiry->server = (hf_server){ 0 };
+static hf_request server_question(hf_inquiry *inquiry, hf_server *answer) {
+    *answer = (hf_server){ 0 };
     inquiry->reconnects = inquiry->client->reconnects;
-    return question(inquiry->sql, on_server, &inquiry->server);
+    return question(inquiry->sql, on_server, answer);
 }
 
 /* No right to ask, no such function (CockroachDB): it will not be otherwise in a while. */
@@ -226,10 +225,9 @@ static void take_refusal(hf_inquiry *inquiry, const hf_request *request) {
 bool hf_inquiry_begin(hf_inquiry *inquiry, hf_client *client, const hf_database *database,
                       const char *what, uint32_t timeout_ms, hf_failure *failure) {
     inquiry->client = client;
-    inquiry->sql = database->system
-                       ? SERVER_SQL("(SELECT system_identifier FROM pg_control_system())")
-                       : SERVER_SQL("''");
-    inquiry->last = server_question(inquiry);
+    inquiry->sql =
+        database->system ? OF_PRIMARY(HF_PG_INCARNATION) : OF_PRIMARY(HF_PG_INCARNATION_OF("''"));
+    inquiry->last = server_question(inquiry, &inquiry->server);
     if (!ask(client, &inquiry->last, what, timeout_ms, failure)) {
         return false;
     }
@@ -244,20 +242,27 @@ bool hf_inquiry_turn(hf_inquiry *inquiry, bool acknowledged) {
         /* A second attempt may have met the server's next life, and not the one that its question was about. */
         inquiry->acknowledged =
             inquiry->acknowledged || (acknowledged && inquiry->request.attempts > 1);
-        answered = inquiry->request.outcome == HF_OUTCOME_OK && hf_server_known(&inquiry->server);
+        inquiry->server = inquiry->answer;
+        answered = inquiry->request.outcome == HF_OUTCOME_OK && hf_server_known(&inquiry->server) &&
+                   !inquiry->overtaken;
         take_refusal(inquiry, &inquiry->request);
     }
     if (!answered && inquiry->sql && !inquiry->under_way &&
-        inquiry->reconnects != inquiry->client->reconnects) {
-        inquiry->request = server_question(inquiry);
+        (inquiry->overtaken || inquiry->reconnects != inquiry->client->reconnects)) {
+        inquiry->request = server_question(inquiry, &inquiry->answer);
+        inquiry->overtaken = false;
         inquiry->acknowledged = acknowledged;
         inquiry->under_way = hf_submit(inquiry->client->pool, &inquiry->request) == HF_OK;
     }
     return answered;
 }
 
+void hf_inquiry_overtake(hf_inquiry *inquiry) {
+    inquiry->overtaken = inquiry->under_way;
+}
+
 bool hf_inquiry_end(hf_inquiry *inquiry, hf_ms until, char *why, size_t size) {
-    inquiry->last = server_question(inquiry);
+    inquiry->last = server_question(inquiry, &inquiry->server);
     const bool over = hf_client_run_until(inquiry->client, &inquiry->last, until);
     if (over && inquiry->last.outcome == HF_OUTCOME_OK) {
         snprintf(why, size, "a standby answered");

@@ -45,7 +45,9 @@ typedef struct hf_inquiry {
     hf_server server;    /* the last answer; not known: a standby's, or there is none */
     bool acknowledged;   /* had a write been when that answer's question was asked? */
     bool under_way;      /* request is the pool's */
+    bool overtaken;      /* its answer may be older than what is known: it does not count */
     uint32_t reconnects; /* the client's, when it was asked last */
+    hf_server answer;    /* to request; that to last goes into server */
     hf_request request, last; /* of the job's course; of its end */
 } hf_inquiry;
 
@@ -55,7 +57,9 @@ bool hf_inquiry_begin(hf_inquiry *inquiry, hf_client *client, const hf_database 
 /* Called before each tick: asks after a reconnect, waits for nothing. True: there is an answer. `acknowledged`: has a
  * write been by now? */
 bool hf_inquiry_turn(hf_inquiry *inquiry, bool acknowledged);
-/* Asks at the job's end, when the pool has nothing else to do, until `until` at the latest. False: why there is no
+/* The server became known by another way: a question that is under way is asked again instead of believed. */
+void hf_inquiry_overtake(hf_inquiry *inquiry);
+/* Asks at the job's end, when none of its statements is under way, until `until` at the latest. False: why there is no
  * answer. The client must be closed before the inquiry's memory goes. */
 bool hf_inquiry_end(hf_inquiry *inquiry, hf_ms until, char *why, size_t size);
 

@@ -75,12 +75,12 @@ void hf_job_gained(hf_job *job) {
     }
 }
 
-void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
+bool hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
     hf_server *known = &job->record.server;
     char how[HF_SERVER_HOW_BYTES];
     const bool changed = hf_server_known(known) && hf_server_changed(known, server, how);
     if (!hf_server_known(server) || (hf_server_known(known) && !changed)) {
-        return;
+        return false;
     }
     if (changed && acknowledged) {
         const bool anew = known->system == server->system && known->timeline == server->timeline &&
@@ -89,4 +89,5 @@ void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
     }
     *known = *server;
     hf_job_gained(job);
+    return true;
 }

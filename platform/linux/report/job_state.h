@@ -63,8 +63,8 @@ uint64_t hf_job_ended(const hf_job *job);
 void hf_job_stop(hf_job *job, const hf_failure *failure);
 
 /* The server is this one now. If it is another than before, and `acknowledged` lines may be lost with the old one, the
- * summary says so. */
-void hf_job_server(hf_job *job, const hf_server *server, bool acknowledged);
+ * summary says so. False: that was known. */
+bool hf_job_server(hf_job *job, const hf_server *server, bool acknowledged);
 
 /* Is the line the window's head, whose rows go straight to the file? */
 bool hf_job_is_head(const hf_job *job, const hf_line *line);
