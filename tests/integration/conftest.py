@@ -209,6 +209,7 @@ def make_job(program, tmp_path, cluster):
     for job in jobs:
         for run in job.runs:
             run.end()
+        job.open_up()
         job.keeps_secrets()
 
 

@@ -15,7 +15,7 @@ from harness.program import rows_of
 from harness.proxy import Plan
 from harness.waiting import eventually
 
-INSERT = "INSERT INTO ledger (line, note) SELECT pass($1::int), 'new' RETURNING run_id > 0 AS done"
+INSERT = "INSERT INTO ledger (line, note) SELECT wait_at($1::int), 'new' RETURNING run_id > 0 AS done"
 REPLAYS = ["unsent", "safe", "resolve"]
 MISSING = "lines acknowledged shortly before may be missing"
 ANEW, CRASHED = "it was started anew", "it crashed, or its statistics were reset"
@@ -26,7 +26,7 @@ def shut(server, *lines):
     """The server with a gate at each of these lines, which outlives restarts and is on its standbys too."""
     server.sql("CREATE TABLE gate (line int)")
     server.sql("GRANT ALL ON gate TO PUBLIC")
-    server.sql("""CREATE FUNCTION pass(n int) RETURNS int LANGUAGE plpgsql AS $$
+    server.sql("""CREATE FUNCTION wait_at(n int) RETURNS int LANGUAGE plpgsql AS $$
         BEGIN WHILE EXISTS (SELECT FROM gate WHERE line = n) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN n; END $$""")
     for line in lines:
         server.sql("INSERT INTO gate VALUES (%s)", line)
@@ -248,7 +248,7 @@ def test_server_that_cannot_be_asked_at_the_end_costs_no_finished_job(make_job, 
 def test_reads_ask_nothing_more(make_job, server):
     server.sql("ALTER SYSTEM SET log_statement = 'all'")
     server.reload()
-    job = make_job(rows=60, sql="SELECT pass($1::int) AS n", server=server, dsn=server.dsn("plain"))
+    job = make_job(rows=60, sql="SELECT wait_at($1::int) AS n", server=server, dsn=server.dsn("plain"))
     run = job.start()
     run.await_lines(MIDDLE - 5)
     server.restart()

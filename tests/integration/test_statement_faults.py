@@ -5,7 +5,7 @@ import time
 import pytest
 
 from harness import wire
-from harness.program import slow_sql
+from harness.program import rows_of, slow_sql
 from harness.proxy import Plan
 from harness.waiting import eventually
 
@@ -43,13 +43,13 @@ def test_fault_18_rows_already_written_for_a_cut_result_are_voided(make_job, pro
 def test_fault_19_black_hole_is_found_by_our_own_deadline(make_job, proxy, cluster):
     """The proxy's kernel goes on acknowledging: no keepalive and no TCP_USER_TIMEOUT can fire."""
     job = make_job(rows=250, sql=slow_sql(), dsn=cluster.dsn(port=proxy.port))
-    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="300ms")
+    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="300ms", max_retries="forever")
     run.await_lines(40)
-    proxy.black_hole()
-    run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
-    run.await_log(r"\(reconnect_timeout\)", 1)
-    proxy.heal()
-    run.comes_back()
+    with run.logs_again(r"timed out after 1\.0\d* s in query \(request_timeout\)"), \
+            run.logs_again(r"\(reconnect_timeout\)"):
+        proxy.black_hole()
+    with run.comes_back():
+        proxy.heal()
     run.check(0)
     job.complete()
     # Whoever came through while the network was dead has been let go again by both sides.
@@ -59,7 +59,7 @@ def test_fault_19_black_hole_is_found_by_our_own_deadline(make_job, proxy, clust
 @pytest.mark.fault(20)
 def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn):
     job = make_job(rows=60, dsn=dsn, sql=slow_sql())
-    run = job.start(request_timeout="300s", max_concurrent=1)
+    run = job.start(max_concurrent=1)
     run.await_lines(10)
     proxy.black_hole()
     time.sleep(2.5)                                        # the fault itself: silence, and more than any other wait
@@ -74,26 +74,31 @@ def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn)
 def test_fault_20_silence_beyond_the_time_out_is_one_retry(make_job, proxy, cluster):
     """The answer is held until the program has left the connection; the cancel may pass and changes nothing."""
     job = make_job(rows=60, dsn=cluster.dsn("plain", port=proxy.port), sql=slow_sql())
-    run = job.start(request_timeout="1500ms", close_timeout="500ms", max_concurrent=1)
+    run = job.start(request_timeout="1500ms", close_timeout="500ms", max_concurrent=1, max_retries="forever")
     run.await_lines(10)
     proxy.black_hole(up=False, down=True, only_existing=True)
-    silent = proxy.links[0]
-    eventually(lambda: silent.closed, "the silent connection is left")
+    await_left(proxy)
     proxy.heal()
     run.check(0)
     job.complete()
     assert run.summary["retries"] >= 1
-    assert len([link for link in proxy.links if link.kind != "cancel"]) == 1 + run.logged("-> RECONNECTING")
+    assert len([link for link in proxy.links if link.kind == "startup"]) <= 1 + run.logged("-> RECONNECTING")
+
+
+def await_left(proxy):
+    """Until each of the connections that there are, which are silent, is left."""
+    silent = proxy.open_links()
+    eventually(lambda: all(link.closed for link in silent), "the silent connection is left")
 
 
 @pytest.mark.both_servers
 def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, dsn, cluster):
     """No runaway query keeps the server busy, and the connection is kept: the cancel's 57014 is an answer."""
-    job = make_job(rows=3, dsn=dsn, sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 100 ELSE 0 END)::text AS s")
+    job = make_job(rows=3, dsn=dsn, sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 3600 ELSE 0 END)::text AS s")
     run = job.start(request_timeout="700ms", max_concurrent=1, max_retries=1)
     assert run.finish() in (2, 4)
     assert "request_timeout" in run.log
-    assert not cluster.sessions("plain", "active")
+    eventually(lambda: not cluster.sessions("plain", "active"), "it is cancelled")
     assert any(link.kind == "cancel" for link in proxy.links)
 
 
@@ -102,26 +107,25 @@ def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, ds
 def test_security_13_cancel_goes_over_tls_when_the_session_does(make_job, proxy, cluster):
     """In the clear the key of the session would be there to be read, and to cancel anything with."""
     job = make_job(rows=3, dsn=cluster.dsn(port=proxy.port),
-                   sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 100 ELSE 0 END)::text AS s")
+                   sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 3600 ELSE 0 END)::text AS s")
     run = job.start(request_timeout="700ms", max_concurrent=1, max_retries=1)
     assert run.finish() in (2, 4)
-    assert not cluster.sessions("app", "active"), "it was cancelled"
-    assert proxy.count >= 2 and [link.kind for link in proxy.links] == ["ssl"] * proxy.count
+    eventually(lambda: not cluster.sessions("app", "active"), "it is cancelled")
+    assert proxy.count >= 2 and {link.kind for link in proxy.links if link.up} == {"ssl"}
 
 
 @pytest.mark.fault(28)
 @pytest.mark.parametrize("path", ["unanswered", "refused"])
 def test_fault_28_dead_cancel_path_is_abandoned_and_the_link_dropped(make_job, proxy, dsn, path):
     job = make_job(rows=40, dsn=dsn, sql=slow_sql())
-    run = job.start(request_timeout="1s", close_timeout="500ms", max_concurrent=1)
+    run = job.start(request_timeout="1s", close_timeout="500ms", max_concurrent=1, max_retries="forever")
     run.await_lines(10)
     if path == "unanswered":
         proxy.black_hole()
     else:
         proxy.refuse()
         proxy.black_hole(only_existing=True)
-    silent = proxy.links[0]
-    eventually(lambda: silent.closed, "the silent connection is left")
+    await_left(proxy)
     proxy.heal()
     if path == "refused":
         proxy.accept()
@@ -149,12 +153,17 @@ def test_fault_21_terminated_backends_run_again_on_new_connections(make_job, clu
 def test_fault_22_own_time_out_of_the_server_keeps_the_connection(make_job, cluster, proxy):
     """57014 that we did not ask for: the read runs once more, then it is the server's last word. No reconnect."""
     job = make_job(rows=30, dsn=cluster.dsn("hurried", port=proxy.port),
-                   sql="SELECT $1::int AS n, pg_sleep(CASE WHEN $1::int % 10 = 5 THEN 30 ELSE 0 END)::text AS s")
+                   sql="SELECT $1::int AS n, pg_sleep(CASE WHEN $1::int % 10 = 5 THEN 3600 ELSE 0 END)::text AS s")
+    ended = "canceling statement due to statement timeout"
+    before = cluster.log.read_text().count(ended)
     run = job.run(status=2, max_concurrent=1)
     job.sql = "SELECT $1::int AS n, ''::text AS s"
-    job.complete(rows=[row for row in job.rows if int(row[0]) % 10 != 5])
-    assert job.rejects.read_text().count("57014") == 3
-    assert proxy.count == 1 and run.summary["retries"] == 3
+    rejected = {row[1]: row[2] for row in rows_of(job.rejects)[1:]}
+    job.complete(rows=[row for row in job.rows if row[0] not in rejected])
+    assert {"5", "15", "25"} <= set(rejected) and set(rejected.values()) == {"57014"}
+    assert proxy.count == 1
+    # Where all is slow another line may meet the server's limit, too: each that it ends runs once more, or is rejected.
+    assert cluster.log.read_text().count(ended) - before == run.summary["retries"] + len(rejected)
 
 
 @pytest.mark.fault(23)
@@ -211,7 +220,7 @@ def test_fault_25_slices_of_a_few_bytes_give_the_same_output(make_job, proxy, cl
     proxy.default = Plan(slices=size)
     for role in ("plain", "app"):
         job = make_job(rows=12, dsn=cluster.dsn(role, port=proxy.port))
-        job.run(status=0, request_timeout="30s", connect_timeout="30s")
+        job.run(status=0, connect_timeout="600s")
         job.complete()
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 import psycopg2
 
-from .cluster import PASSWORD, POOLED, free_port, give_to_server
+from .cluster import PASSWORD, POOLED, free_port, give_to_server, let_go
 from .waiting import PATIENCE_S, eventually
 
 ADMIN = "keeper"                    # pgbouncer's console is this user's
@@ -50,6 +50,7 @@ class Between:
     def destroy(self):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        let_go(self.port)
 
 
 class Haproxy(Between):

@@ -23,12 +23,14 @@ import psycopg2.extensions
 from . import postgres18
 from .certificates import Authority
 from .network import FAR
-from .waiting import eventually
+from .waiting import PATIENCE_S, eventually
 
 PASSWORD = "Tr0ub4dor/&@3x:pw"      # needs percent-encoding in a URL: that path is tested by every test
 SECRET = "Tr0ub4dor"                # what must never show up anywhere, encoded or not
 POOLED = "Tr0ub4dor-pooled"         # of the role pooled: pgpool reads no colon in a password
 ITEMS = 2000
+PATIENCE = str(int(PATIENCE_S))     # as pg_ctl and libpq want it
+GATE = "tests.gate"                 # a file in the server's data: the last line that pass() lets through
 
 CONFIG = """
 listen_addresses = '127.0.0.1'
@@ -66,6 +68,12 @@ host    all  trusted    samenet   trust
 """
 
 ROLES = ("app", "plain", "limited", "hurried", "clear", "trusted")
+
+PASS = f"""CREATE FUNCTION pass(n int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  WHILE n > pg_read_file('{GATE}', 0, 20, true)::int LOOP PERFORM pg_sleep(0.01); END LOOP;
+  RETURN n;
+END $$"""
 
 SCHEMA = r"""
 CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL, price numeric(10,2), note text);
@@ -139,16 +147,28 @@ def _install_certificate(data, certificate, key):
         give_to_server(data / name)
 
 
+_ours = {}                          # a socket for each of our ports
+
+
 def free_port():
-    """A loopback port below the ephemeral range, so that no client's own end takes it during a restart."""
+    """A loopback port below the ephemeral range, so that no client's own end takes it during a restart; and no other
+    worker, nor another run: an abstract name of AF_UNIX says that it is taken, while nothing listens on it, too."""
     while True:
         port = random.randrange(15000, 30000)
-        with socket.socket() as probe:
-            try:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0holdfast-tests-port-{port}")
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            claim.close()
+            continue
+        _ours[port] = claim
+        return port
+
+
+def let_go(port):
+    _ours.pop(port).close()
 
 
 class Cluster:
@@ -166,13 +186,13 @@ class Cluster:
     def start(self, wait=True):
         """Start; with `wait` until it answers. The log of earlier lives is kept."""
         options = f"-p {self.port} -k {self.folder}" + (" -c listen_addresses='*'" if self.network else "")
-        _run(self.folder, server_program("pg_ctl", self.programs), "start", "-w" if wait else "-W", "-s", "-t", "60",
+        _run(self.folder, server_program("pg_ctl", self.programs), "start", "-w" if wait else "-W", "-s", "-t", PATIENCE,
              "-D", self.data, "-l", self.log, "-o", options, network=self.network)
         return self
 
     def stop(self, mode="fast", wait=True):
         self.forget_admin()
-        _run(self.folder, server_program("pg_ctl", self.programs), "stop", "-w" if wait else "-W", "-s", "-t", "60",
+        _run(self.folder, server_program("pg_ctl", self.programs), "stop", "-w" if wait else "-W", "-s", "-t", PATIENCE,
              "-D", self.data, "-m", mode)
 
     def restart(self, mode="fast"):
@@ -184,6 +204,7 @@ class Cluster:
         if self.running():
             self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
+        let_go(self.port)
 
     def make_anew(self):
         """Another system at the same place, as initdb makes it: the template's settings, an empty db, the role plain."""
@@ -225,12 +246,25 @@ class Cluster:
         self.sql("SELECT pg_reload_conf()")
         eventually(lambda: self.log.read_text().count("reloading configuration") > before, "the reload")
 
+    # -- the gate --------------------------------------------------------------------------------
+
+    def shut(self, behind):
+        """Statements that call pass(n) with an n behind this line wait until open_up(). A file, so that it does not
+        matter whether the server runs just now, and restarts leave it."""
+        new = self.data / f"{GATE}.new"
+        new.write_text(f"{behind}\n")
+        give_to_server(new)
+        new.replace(self.data / GATE)
+
+    def open_up(self):
+        (self.data / GATE).unlink(missing_ok=True)
+
     # -- asking it -------------------------------------------------------------------------------
 
     def connect(self, **options):
         """A connection of the tests' own, as superuser through the socket: no fault stands in its way."""
         settings = {"host": str(self.folder), "port": self.port, "user": "postgres", "dbname": "db",
-                    "connect_timeout": 10, "application_name": "tests", **options}
+                    "connect_timeout": PATIENCE, "application_name": "tests", **options}
         connection = psycopg2.connect(**settings)
         connection.autocommit = True
         return connection
@@ -264,6 +298,12 @@ class Cluster:
         """Terminate a role's sessions as an administrator would; how many were hit."""
         return sum(self.value("SELECT pg_terminate_backend(%s)::int", pid) for pid in self.sessions(role, state))
 
+    def terminate_at_once(self, run, role="app"):
+        """The same, and `run` learns of all of them at once, however long the ending takes."""
+        with run.stopped():
+            self.terminate(role)
+            self.no_sessions(role)
+
     def end_sessions(self):
         """End every session but those of the superuser, who is the tests' own."""
         self.sql("""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -274,6 +314,11 @@ class Cluster:
 
     def await_active(self, role="app"):
         eventually(lambda: self.sessions(role, "active"), f"a statement of {role} runs")
+
+    def await_held(self, count, role="app"):
+        """Until so many of a role's statements wait at the gate; none may sleep elsewhere (slow_sql(0))."""
+        eventually(lambda: self.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND wait_event = 'PgSleep'",
+                                      role) == count, f"{count} statements of {role} wait at the gate")
 
     def no_sessions(self, role="app"):
         eventually(lambda: not self.sessions(role), f"no session of {role} is left on the server")
@@ -308,11 +353,7 @@ class Clusters:
         give_to_server(folder)
         subprocess.run(["cp", "-a", "--reflink=auto", self._template(version) / "data", folder / "data"], check=True)
         cluster = Cluster(folder, self.tls, network, self._programs(version))
-        try:
-            return cluster.start()
-        except RuntimeError:                # another worker drew the same port between probe and start
-            cluster.port = free_port()
-            return cluster.start()
+        return cluster.start()
 
     def postgres18(self):
         """PostgreSQL 18's folder, with bin, lib and share, where the server's user may enter it."""
@@ -356,6 +397,7 @@ class Clusters:
         with contextlib.closing(cluster.connect(dbname="postgres")) as admin:
             self._fill(cluster, admin)
         cluster.stop()
+        let_go(cluster.port)
 
     @staticmethod
     def _fill(cluster, admin):
@@ -368,4 +410,4 @@ class Clusters:
         cursor.execute("CREATE ROLE md5er LOGIN PASSWORD %s", (PASSWORD,))
         cursor.execute("ALTER ROLE hurried SET statement_timeout = '300ms'")
         with contextlib.closing(cluster.connect()) as connection:
-            connection.cursor().execute(SCHEMA.replace("{ITEMS}", str(ITEMS)))
+            connection.cursor().execute(SCHEMA.replace("{ITEMS}", str(ITEMS)) + PASS)

@@ -21,9 +21,10 @@ def transitions(log):
         yield int(at), int(conn), before, after, int(due) if due else None
 
 
-def delays(log):
-    """How long each wait for the next try is to be, in ms, in the log's order."""
-    return [due - at for at, _, _, after, due in transitions(log) if after == "BACKOFF"]
+def delays(log, behind=None):
+    """How long each wait for the next try is to be, in ms, in the log's order; `behind`: from that state alone."""
+    return [due - at for at, _, before, after, due in transitions(log)
+            if after == "BACKOFF" and behind in (None, before)]
 
 
 def one_dials_alone(log):

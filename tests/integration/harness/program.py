@@ -1,5 +1,6 @@
 """Runs of the program under test, each with its folder, its deadline and its promises checked at the end."""
 
+import contextlib
 import csv
 import io
 import json
@@ -17,15 +18,15 @@ from .waiting import PATIENCE_S, eventually
 # that is about one sets it.
 SETTINGS = {
     "max_concurrent": 3, "retry_delay": "200ms", "max_retry_delay": "1s", "connect_timeout": "30s",
-    "reconnect_timeout": "30s", "probe_timeout": "30s", "request_timeout": "60s", "close_timeout": "20s",
-    "max_outage": "300s", "max_retries": 50, "progress": "never", "log_level": "debug",
+    "reconnect_timeout": "30s", "probe_timeout": "30s", "request_timeout": "600s", "close_timeout": "20s",
+    "max_outage": "600s", "max_retries": 50, "progress": "never", "log_level": "debug",
 }
 RECONNECTED = "✓ Reconnected to database"
 
-# About 15 ms a line, 0 to 2 result rows each, with every kind of cell CSV has to quote.
+# About 15 ms a line, 0 to 2 result rows each, with every kind of cell CSV has to quote; through the gate of its job.
 SLOW_SQL = """SELECT i.name, i.price, i.note, s.day, s.qty
-FROM pg_sleep({sleep}), item i JOIN sale s ON s.item_id = i.id
-WHERE i.id = $1 ORDER BY s.day"""
+FROM pg_sleep({sleep}), pass($1) AS line, item i JOIN sale s ON s.item_id = i.id
+WHERE i.id = line ORDER BY s.day"""
 
 
 def slow_sql(sleep=0.015):
@@ -108,6 +109,20 @@ class Run:
     def send(self, number):
         self.process.send_signal(number)
 
+    @contextlib.contextmanager
+    def stopped(self):
+        """By SIGSTOP: what happens meanwhile it learns of at once."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.send(signal.SIGCONT)
+
+    def stop(self):
+        self.send(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self.pid}/stat")
+        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] in "TZ", "it is stopped")
+
     def end(self):
         """Kill -9, as a crash would."""
         if self.running:
@@ -133,7 +148,10 @@ class ReportRun(Run):
         self.job, self.options = job, options or {}
         super().__init__(program, words, job.folder, name, env)
 
-    def finish(self):
+    def finish(self, gate="open"):
+        """Wait for the end, which is the job's if its gate is opened, and else comes by what the test did; the status."""
+        if gate == "open":
+            self.job.open_up(self)
         status = super().finish()
         if self is self.job.runs[-1] and not self.job.clock_jumps:       # the log is the last run's
             held.hold(self)
@@ -162,29 +180,58 @@ class ReportRun(Run):
             return self.logged(pattern) >= count
         eventually(seen, f"{pattern!r} {count} times in the log of run {self.name}")
 
+    @contextlib.contextmanager
+    def logs_again(self, pattern, count=1):
+        """What the block does makes it log a pattern so often again: that is waited for behind the block."""
+        before = self.logged(pattern)
+        yield
+        self.await_log(pattern, before + count)
+
     def comes_back(self):
-        """O5: called at the moment of healing. That it is in time is the schedule's, which hold() sees in the log."""
-        self.await_log(RECONNECTED, self.logged(RECONNECTED) + 1)
+        """O5: around the healing. That it is in time is the schedule's, which hold() sees in the log."""
+        return self.logs_again(RECONNECTED)
+
+    def await_connections(self, count=SETTINGS["max_concurrent"]):
+        """Wait until each of its connections has been up: a first dial that is late belongs to no outage."""
+        eventually(lambda: len(set(re.findall(r"connection (\d+) CONNECTING -> HEALTHY", self.log))) == count,
+                   f"{count} connections are up")
 
     def await_lines(self, count):
-        """Wait until that many lines of the output are written: the run is in its middle, whatever its speed."""
+        """Wait until that many lines of the output are written: the run is in its middle, whatever its speed. There it
+        stays as long as the job's gate is shut (Job)."""
         def written():
             lines = self.job.lines_written()
             assert self.running or lines >= count, f"ended with {self.status} at {lines} lines:\n{self.tail()}"
             return lines >= count
         eventually(written, f"{count} lines written")
 
-    def check(self, status=0):
+    def stop_under_way(self, server, role="app", count=1):
+        """Stop it at a moment when so many statements run and none of them is about to be cancelled: each cancel that a
+        time-out of its has sent has ended its statement."""
+        def stopped():
+            self.stop()
+            cancelled = server.log.read_text().count("canceling statement due to user request")
+            if len(server.sessions(role, "active")) == count and cancelled == self.logged(r"\(request_timeout\)"):
+                return True
+            self.send(signal.SIGCONT)
+            return False
+        eventually(stopped, f"it is stopped while {count} statements run")
+
+    def check(self, status=0, gate="open"):
         """Wait for the end and hold the status."""
-        seen = self.finish()
+        seen = self.finish(gate)
         assert seen == status, f"exit {seen} instead of {status}:\n{self.tail()}"
         return self
 
 
 class Job:
-    """An input, a query and an output: what a user would run, and run again."""
+    """An input, a query and an output: what a user would run, and run again.
 
-    def __init__(self, program, folder, cluster, rows, header=("id",), sql=SQL, params="id", dsn=None):
+    A job whose query calls pass($1) has a gate, on each of the servers in `gated`: behind the line `gate`, else shortly
+    before the job's end. It is shut by a run's start and opened by finish() or check(). So whatever a test does to the
+    run before that happens in its middle, however late the test comes, and no run ends by itself before it."""
+
+    def __init__(self, program, folder, cluster, rows, header=("id",), sql=SQL, params="id", dsn=None, gate=None):
         self.program = lwip.command(program, cluster.network)
         self.folder, self.cluster = pathlib.Path(folder), cluster
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -194,6 +241,9 @@ class Job:
         self.place_output(self.folder / "report.csv")
         self.log, self.summary = self.folder / "report.log", self.folder / "summary.json"
         self.runs, self.clock_jumps = [], False
+        # More lines wait than there are connections. held: the run that the gate is shut for.
+        self.gate = gate or max(len(self.rows) - 20, len(self.rows) // 2)
+        self.gated, self.held = [cluster], None
         self.cost_file.write_bytes(expect.csv_file(self.header, self.rows))
         self.query.write_text(sql)
 
@@ -211,9 +261,25 @@ class Job:
         given = {"dsn": self.dsn, "cost_file": self.cost_file, "query": self.query, "params": self.params,
                  "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS, **options}
         self.log.unlink(missing_ok=True)
+        holds = "pass($1" in self.sql and not (self.held and self.held.running)
+        if holds:
+            self.shut()
         run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env, given)
         self.runs.append(run)
+        if holds:
+            self.held = run
         return run
+
+    def shut(self, behind=None):
+        """The lines behind that one wait."""
+        for server in self.gated:
+            server.shut(self.gate if behind is None else behind)
+
+    def open_up(self, run=None):
+        """Open the gate; for a run, only if it is shut for that one."""
+        if run is None or run is self.held:
+            for server in self.gated:
+                server.open_up()
 
     def run(self, status=0, **options):
         """Run to the end and hold the exit status."""

@@ -20,6 +20,7 @@ from typing import Callable, Optional
 from . import wire
 from .waiting import PATIENCE_S
 
+TCP_ESTABLISHED = 1                 # of tcpi_state
 KEPT_UP = 1 << 20                   # bytes of a client's side kept for inspection
 
 
@@ -62,6 +63,13 @@ class Link:
     def kind(self):
         return wire.first_packet(self.up)
 
+    def is_open(self):
+        """Has the client closed neither way, so far as our kernel knows?"""
+        if self.closed is not None or self.client.transport.is_closing():
+            return False
+        state = self.client.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state[0] == TCP_ESTABLISHED
+
     def close_seen(self):
         if self.closed is None:
             self.closed = time.monotonic()
@@ -82,7 +90,7 @@ class Proxy:
         self.default = Plan()
         self.limit = 3                      # max_concurrent of who comes through here: see held.py
         self.links = []
-        self._planned, self._fillers = [], []
+        self._planned, self._fillers, self._moments = [], [], []
         self._dark = {"up": False, "down": False}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -99,8 +107,8 @@ class Proxy:
 
     def refuse(self):
         """Refuse connections, as a host with nothing on that port; the port stays ours meanwhile."""
-        self._call(self._stop_serving())
-        self._bind(self.port)
+        with self._another_socket():
+            self._call(self._stop_serving())
 
     def hang(self):
         """Let connect() hang: the backlog is full, so the kernel drops every SYN."""
@@ -118,8 +126,8 @@ class Proxy:
         for filler in self._fillers:
             filler.close()
         self._fillers.clear()
-        self._socket.close()
-        self._bind(self.port)
+        with self._another_socket():
+            self._socket.close()
         self._call(self._serve())
 
     def black_hole(self, up=True, down=True, only_existing=False):
@@ -159,21 +167,9 @@ class Proxy:
         return [link for link in self.links if link.closed is None]
 
     def peak(self):
-        """The most connections that were open at one moment, those that carried a CancelRequest apart."""
-        edges = []
-        for link in self.links:
-            if link.kind != "cancel":
-                edges += [(link.opened, 1), (link.closed or float("inf"), -1)]
-        now = most = 0
-        for _, step in sorted(edges):
-            now += step
-            most = max(most, now)
-        return most
-
-    def gaps(self):
-        """Seconds between one connection's start and the next one's."""
-        times = [link.opened for link in self.links]
-        return [later - sooner for sooner, later in zip(times, times[1:])]
+        """The most connections that were open at one moment, those that carried a CancelRequest apart. A moment is that
+        of each accept; open is what the kernel says, so that a client's close counts though we have yet to see it."""
+        return max((sum(link.kind != "cancel" for link in moment) for moment in self._moments), default=0)
 
     # -- inside the loop -------------------------------------------------------------------------
 
@@ -182,8 +178,20 @@ class Proxy:
 
     def _bind(self, port):
         self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, 1)
         self._socket.bind((self.host, port))
+
+    @contextlib.contextmanager
+    def _another_socket(self):
+        """Another one is bound before this one is closed, which the block does: the port is never anybody's."""
+        old = self._socket
+        self._bind(self.port)
+        new, self._socket = self._socket, old
+        try:
+            yield
+        finally:
+            self._socket = new
 
     async def _serve(self):
         self._server = await asyncio.start_server(self._accepted, sock=self._socket)
@@ -231,6 +239,7 @@ class Proxy:
                 gate.set()
         link.client, link.task = writer, asyncio.current_task()
         self.links.append(link)
+        self._moments.append([each for each in [*(self._moments or [[]])[-1], link] if each.is_open()])
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):     # the client may leave at any time
             if link.plan.on_accept:
                 self._cut(link, link.plan.on_accept)
@@ -332,6 +341,7 @@ class Proxy:
                 data = await self._until_ready(link, writer, data)
             while plan.flood and link.ready and data and not link.cut_done:
                 await self._send(plan, writer, plan.flood)
+                link.down_count += len(plan.flood)
             left = None if plan.cut_down is None or not link.ready else plan.cut_down - link.down_count
             if plan.flip is not None and link.ready:
                 data = self._flipped(data, plan.flip - 8 * link.down_count)

@@ -1,6 +1,6 @@
 """Streaming replication: a primary and a standby of it, which follows, or must (synchronous), and is promoted."""
 
-from .cluster import Cluster, _run, give_to_server, server_program
+from .cluster import PATIENCE, Cluster, _run, give_to_server, server_program
 from .waiting import eventually
 
 PRIMARY = {"wal_level": "replica", "max_wal_senders": "5", "hot_standby": "on", "wal_keep_size": "256MB"}
@@ -43,7 +43,7 @@ class Standby(Cluster):
         eventually(lambda: self.value("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", at), f"{self.name} has replayed all")
 
     def promote(self):
-        _run(self.folder, server_program("pg_ctl"), "promote", "-w", "-s", "-t", "60", "-D", self.data)
+        _run(self.folder, server_program("pg_ctl"), "promote", "-w", "-s", "-t", PATIENCE, "-D", self.data)
 
 
 def must_confirm(primary, standby):
