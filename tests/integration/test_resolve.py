@@ -18,7 +18,7 @@ ASKED = r"line {}: asked the server what became of its commit: {}"
 @pytest.fixture
 def server(own_cluster):
     own_cluster.sql("""CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN IF NEW.line = 12 THEN PERFORM pg_sleep(1.5); END IF; RETURN NULL; END $$""")
+        $$ BEGIN PERFORM pass(NEW.line); RETURN NULL; END $$""")
     own_cluster.sql("""CREATE CONSTRAINT TRIGGER pause AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION pause()""")
     return own_cluster
@@ -26,14 +26,15 @@ def server(own_cluster):
 
 @pytest.fixture
 def job(make_job, server, proxy_to):
-    """30 lines through a proxy; the COMMIT of line 12 takes a while."""
+    """30 lines through a proxy; the COMMIT of line 12 waits until server.open_up()."""
     made = make_job(rows=30, sql=INSERT, server=server, dsn=server.dsn("plain", port=(proxy := proxy_to(server)).port))
     made.proxy = proxy
+    server.shut(11)
     return made
 
 
 def start(job, **options):
-    return job.start(**{"write": True, "max_concurrent": 1, "request_timeout": "20s", **options})
+    return job.start(**{"write": True, "max_concurrent": 1, **options})
 
 
 def committing(server):
@@ -43,6 +44,8 @@ def committing(server):
 
 
 def written(server, line=12):
+    """The COMMIT goes on, and takes place."""
+    server.open_up()
     eventually(lambda: server.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is committed")
 
 
@@ -75,6 +78,9 @@ def test_commit_in_progress_is_asked_about_until_it_is_over(job, server):
     run = start(job)
     committing(server)
     job.proxy.cut_all()
+    eventually(lambda: server.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'plain' AND query ~ 'xact_status'"),
+               "it is asked about")
+    server.open_up()
     run.check(0)
     all_done_once(job, server)
     assert run.logged(ASKED.format(13, "ok"))
@@ -87,6 +93,7 @@ def test_commit_that_was_rolled_back_runs_again(job, server):
     job.proxy.black_hole(up=False, down=True, only_existing=True)
     server.terminate("plain", "active")
     server.no_sessions("plain")
+    server.open_up()
     job.proxy.cut_all()
     job.proxy.heal()
     run.check(0)
@@ -112,6 +119,7 @@ def test_job_killed_at_a_commit_that_was_rolled_back_runs_the_line_again(job, se
     committing(server)
     run.end()
     server.terminate("plain", "active")
+    server.open_up()
     again = start(job)
     again.check(0)
     all_done_once(job, server)
@@ -157,7 +165,7 @@ def test_refusal_for_good_leaves_what_is_to_be_asked_for_the_next_run(job, serve
 
 def test_commit_of_which_the_server_is_not_sure_in_a_stop_is_asked_about_by_the_next_run(job, server):
     server.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(60); END IF; RETURN NULL;
+        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(3600); END IF; RETURN NULL;
         EXCEPTION WHEN query_canceled THEN RAISE EXCEPTION 'who knows' USING ERRCODE = '40003'; END $$""")
     run = start(job)
     committing(server)
@@ -174,7 +182,7 @@ def test_commit_of_which_the_server_is_not_sure_in_a_stop_is_asked_about_by_the_
 def test_rolled_back_once_known_is_known_after_a_restart_of_the_server(job, server):
     """What the first run heard of the COMMIT is noted: the second need not ask a server that forgot."""
     server.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS
-        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(60); END IF; RETURN NULL; END $$""")
+        $$ BEGIN IF NEW.line = 12 AND to_regclass('calm') IS NULL THEN PERFORM pg_sleep(3600); END IF; RETURN NULL; END $$""")
     run = start(job)
     committing(server)
     job.proxy.black_hole(up=False, down=True, only_existing=True)
@@ -225,7 +233,7 @@ def unflushed(server):
 def test_number_that_was_given_out_again_after_a_crash_is_not_believed(job, server):
     """The commit is lost by a crash and its number given to somebody else: `committed` would be a lie."""
     with unflushed(server):                                         # before the number is given out at all
-        run = start(job, max_outage="90s")
+        run = start(job)
         committing(server)
         job.proxy.black_hole()
         written(server)
