@@ -64,7 +64,7 @@ def test_unsent_write_whose_answer_is_lost_is_unknown_and_never_run_again(make_j
     """The write is done, its answer does not come: exit 5, the line in unknown.csv, one row in the table."""
     job = make_job(rows=30, sql=INSERT, dsn=cluster.dsn("plain", port=proxy.port))
     cut = hold_answer_of(cluster, proxy, line=12)
-    run = job.start(write=True, replay="unsent", max_concurrent=1, request_timeout="20s")
+    run = job.start(write=True, replay="unsent", max_concurrent=1)
     cut()
     run.check(5)
     assert ledger() == {line: 1 for line in range(1, 31)}
@@ -75,17 +75,24 @@ def test_unsent_write_whose_answer_is_lost_is_unknown_and_never_run_again(make_j
     assert "exit 5" in again.stderr
 
 
+def gate_of_each_insert(cluster, of="NEW.line"):
+    """Each row of the table goes through the server's gate: cluster.shut(), cluster.open_up()."""
+    cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pass({of}); RETURN NEW; END $$;
+        CREATE OR REPLACE TRIGGER pause BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION pause()""")
+
+
 def hold_answer_of(cluster, proxy, line):
     """From the line's INSERT on the server's words are held; the returned call waits for it and cuts the links."""
-    cluster.sql(f"""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN IF NEW.line = {line} THEN PERFORM pg_sleep(1); END IF; RETURN NEW; END $$;
-        CREATE OR REPLACE TRIGGER pause BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION pause()""")
+    gate_of_each_insert(cluster)
+    cluster.shut(line - 1)
 
     def cut():
         try:
-            eventually(lambda: cluster.value("SELECT count(*) FROM ledger") >= line - 1
+            eventually(lambda: cluster.value("SELECT count(*) FROM ledger") == line - 1
                        and cluster.sessions("plain", "active"), "the line before is done and this one runs")
             proxy.black_hole(up=False, down=True, only_existing=True)
+            cluster.open_up()
             eventually(lambda: cluster.value("SELECT count(*) FROM ledger WHERE line = %s", line), "it is written")
             proxy.cut_all()
             proxy.heal()
@@ -127,9 +134,9 @@ def test_writes_cut_at_any_byte_are_never_doubled_and_never_lost_silently(make_j
 
 def test_fatal_before_command_complete_is_certainly_not_applied(make_job, ledger, cluster):
     """57P01 in mid-statement: nothing was done, so unsent writes run again and no line is lost or doubled."""
-    sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.05) RETURNING line"
+    sql = "INSERT INTO ledger (line) SELECT pass($1::int) FROM pg_sleep(0.05) RETURNING line"
     job = make_job(rows=60, sql=sql)
-    run = job.start(write=True, request_timeout="20s")
+    run = job.start(write=True)
     for at in (10, 30):
         run.await_lines(at)
         cluster.terminate(state="active")
@@ -163,15 +170,16 @@ def test_stop_before_the_first_line_forgets_no_write(make_job, ledger, cluster, 
     rows = [(str(line), "x" * 4000) for line in range(1, lines + 1)]     # more than is read at once
     job = make_job(rows=rows, header=("id", "filler"), sql=INSERT, dsn=cluster.dsn("plain"))
     whole = job.cost_file.read_bytes()
-    cluster.sql("""CREATE OR REPLACE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN PERFORM pg_sleep(CASE NEW.line WHEN 1 THEN 60 ELSE 0.05 END); RETURN NEW; END $$;
-        CREATE OR REPLACE TRIGGER pause BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION pause()""")
+    gate_of_each_insert(cluster, f"CASE NEW.line WHEN 1 THEN {lines + 1} ELSE NEW.line END")
     try:
-        run = job.start(write=True, replay=replay, request_timeout="90s", max_concurrent=2)
-        eventually(lambda: len(ledger()) >= 5, "some lines are written")
+        cluster.shut(6)
+        run = job.start(write=True, replay=replay, max_concurrent=2)
+        eventually(lambda: len(ledger()) == 5, "some lines are written")
         job.cost_file.write_bytes(whole[:150000] + b'"\nno end of "a quote\n')
+        cluster.shut(lines)
         assert run.finish() == 1, run.tail()
     finally:
+        cluster.open_up()
         cluster.sql("DROP TRIGGER pause ON ledger")
     assert 1 not in ledger()
     job.cost_file.write_bytes(whole)
@@ -184,7 +192,7 @@ def test_stop_before_the_first_line_forgets_no_write(make_job, ledger, cluster, 
 def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
     own_cluster.sql("ALTER SYSTEM SET fsync = on")
     own_cluster.reload()
-    sql = "INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.01) RETURNING line"
+    sql = "INSERT INTO ledger (line) SELECT pass($1::int) FROM pg_sleep(0.01) RETURNING line"
     job = make_job(rows=200, sql=sql, server=own_cluster)
     run = job.start(write=True)
     for at in (30, 100):
@@ -201,7 +209,7 @@ def test_exits_5_before_2(make_job, ledger, proxy, cluster):
     job = make_job(rows=30, sql=INSERT.replace("$1::int", "refuse($1::int, 20, '22012')"),
                    dsn=cluster.dsn("plain", port=proxy.port))
     cut = hold_answer_of(cluster, proxy, line=12)
-    run = job.start(write=True, replay="unsent", max_concurrent=1, request_timeout="20s")
+    run = job.start(write=True, replay="unsent", max_concurrent=1)
     cut()
     run.check(5)
     assert unknown_lines(job) == ["12"] and "22012" in job.rejects.read_text()
@@ -217,7 +225,7 @@ def test_write_without_the_option_is_refused_and_names_it(make_job, ledger):
 
 
 def test_replay_is_part_of_the_job(make_job, ledger):
-    job = make_job(rows=200, sql="INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.02) RETURNING line")
+    job = make_job(rows=200, sql="INSERT INTO ledger (line) SELECT pass($1::int) FROM pg_sleep(0.02) RETURNING line")
     run = job.start(write=True)
     run.await_lines(30)
     run.end()
