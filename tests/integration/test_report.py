@@ -1,9 +1,13 @@
 """The main job: what it writes, that it survives restarts and crashes of its own, and that it keeps the order."""
 
+import concurrent.futures
+import contextlib
+
 import pytest
 
 from harness import expect
 from harness.program import RECONNECTED, SETTINGS, rows_of, slow_sql
+from harness.waiting import PATIENCE_S, eventually
 
 
 @pytest.mark.both_servers
@@ -76,7 +80,7 @@ def test_kill_9_then_the_same_command_completes_the_file(make_job):
 @pytest.mark.rule(24)
 def test_kill_9_loses_no_line_that_was_written(make_job, cluster):
     """Only lines in flight or in the window run again, so a resumed run asks for few lines twice."""
-    job = make_job(rows=300, sql="SELECT counted($1::int) AS n, pg_sleep(0.01)::text AS s", header=("n",), params="n")
+    job = make_job(rows=300, sql="SELECT counted(pass($1::int)) AS n, pg_sleep(0.01)::text AS s", header=("n",), params="n")
     cluster.sql("ALTER SEQUENCE tries RESTART 1")
     run = job.start(write=True, replay="safe")
     run.await_lines(150)
@@ -104,10 +108,14 @@ def test_column_set_that_changes_in_mid_run_is_exit_3(make_job, cluster):
     """SEMANTICS.md 28: in the run and in each that would go on with it, until the columns are as they were."""
     cluster.sql("CREATE TABLE changing AS SELECT i AS id, 'x' || i AS name FROM generate_series(1, 200) i;"
                 "GRANT SELECT ON changing TO PUBLIC")
-    job = make_job(rows=200, sql="SELECT changing.* FROM pg_sleep(0.01), changing WHERE id = $1::int")
+    job = make_job(rows=200, sql="SELECT changing.* FROM pass($1::int) AS line, changing WHERE id = line", gate=40)
     run = job.start()
-    run.await_lines(40)
-    cluster.sql("ALTER TABLE changing ADD COLUMN extra int")
+    cluster.await_held(3)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread, contextlib.closing(cluster.connect()) as other:
+        altered = thread.submit(other.cursor().execute, "ALTER TABLE changing ADD COLUMN extra int")
+        eventually(lambda: cluster.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits for the lines that run")
+        job.open_up()                                   # those behind them wait for it
+        altered.result(PATIENCE_S)
     assert "columns are not those" in run.check(3).stderr
     assert "columns are not those" in job.run(status=3).stderr
     cluster.sql("ALTER TABLE changing DROP COLUMN extra")
@@ -153,7 +161,7 @@ def test_refused_lines_go_to_rejects_with_line_sqlstate_and_message(make_job):
 
 @pytest.mark.rule(29)
 def test_rejects_survive_kill_9_once_each(make_job):
-    job = make_job(rows=300, sql="SELECT refuse($1, $1 / 50 * 50, 'P0001') AS n, pg_sleep(0.01)::text AS s")
+    job = make_job(rows=300, sql="SELECT refuse(pass($1), $1 / 50 * 50, 'P0001') AS n, pg_sleep(0.01)::text AS s")
     for at in (60, 160):
         run = job.start()
         run.await_lines(at)
