@@ -1,5 +1,6 @@
 """SEMANTICS.md 27: which database a job belongs to, and what a finished one says when it is run again."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,9 +11,10 @@ import zlib
 
 import pytest
 
+from harness.cluster import PASS
 from harness.program import clean_environment
 
-SLOW = "SELECT $1::int * 2 AS twice, pg_sleep(0.01)::text AS slept"
+SLOW = "SELECT pass($1::int) * 2 AS twice, pg_sleep(0.01)::text AS slept"
 IDENTITY = "SELECT system_identifier FROM pg_control_system()"
 BLOCK, RECORD, SLOTS, FIELDS = 4096, 512, 4, 254    # platform/linux/report/position.h; FIELDS: of a record without identity
 WITH_DATABASE = 486                                 # the fields of one that has its database and no server
@@ -34,6 +36,8 @@ def begun(make_job, cluster):
 def second_database(cluster):
     """A database beside the tests' own on the same server."""
     cluster.sql("CREATE DATABASE second")
+    with contextlib.closing(cluster.connect(dbname="second")) as second:
+        second.cursor().execute(PASS)
     yield "second"
     cluster.sql("DROP DATABASE second WITH (FORCE)")
 
@@ -138,7 +142,7 @@ def test_position_of_an_older_holdfast_is_taken_with_a_warning(begun, cluster, s
 @pytest.mark.rule(35)
 def test_position_that_does_not_name_the_server_is_taken_with_a_notice(make_job, own_cluster):
     """Of an older holdfast, too: whether the server is another one cannot be told, and that is said."""
-    job = make_job(rows=200, sql="INSERT INTO ledger(line) SELECT $1::int FROM pg_sleep(0.01)", server=own_cluster,
+    job = make_job(rows=200, sql="INSERT INTO ledger(line) SELECT pass($1::int) FROM pg_sleep(0.01)", server=own_cluster,
                    dsn=own_cluster.dsn("plain"))
     run = job.start(write=True, replay="safe")
     run.await_lines(40)
@@ -195,7 +199,11 @@ def test_crons_recipe_of_the_readme_makes_a_report_and_leaves_it_alone(make_job,
     config = job.folder / "nightly.json"
     config.write_text(json.dumps({"dsn": job.dsn, "cost_file": "cost.csv", "query": "report.sql"}))
     config.chmod(0o600)
-    environment = clean_environment(job.folder, PATH=f"{os.path.dirname(os.path.abspath(program))}:{os.environ['PATH']}")
+    date = job.folder / "date"              # else it may be midnight between the two
+    date.write_text('#!/bin/sh\nexec /bin/date -d 2026-02-03 "$@"\n')
+    date.chmod(0o755)
+    environment = clean_environment(
+        job.folder, PATH=f"{job.folder}:{os.path.dirname(os.path.abspath(program))}:{os.environ['PATH']}")
     said = [subprocess.run(["sh", "-c", line.replace("/srv/cost", str(job.folder))], env=environment, text=True,
                            capture_output=True, check=True).stderr for _ in range(2)]
     assert "all done" in said[0] and "nothing to do" in said[1]
