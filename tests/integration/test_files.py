@@ -73,9 +73,9 @@ def test_what_is_no_file_under_a_name_of_the_report_is_refused_before_anything_i
 @pytest.mark.parametrize("ending, status", [(".rejects.csv", 2), (".unknown.csv", 5)])
 def test_what_appears_in_mid_run_is_never_opened(make_job, cluster, ending, status, kind):
     """The job stops, to be resumed: nothing is written into somebody else's file, and nobody waits for a pipe."""
-    sql = {2: "SELECT refuse($1::int, 150, 'P0001') AS n, pg_sleep(0.01)::text AS s",
-           5: "SELECT repeat('x', CASE WHEN $1::int = 150 THEN 3000000 ELSE 1 END), pg_sleep(0.01)::text AS s"}[status]
-    job = make_job(rows=200, sql=sql, dsn=cluster.dsn("plain"))
+    sql = {2: "SELECT refuse(pass($1::int), 150, 'P0001') AS n, pg_sleep(0.01)::text AS s",
+           5: "SELECT repeat('x', CASE WHEN pass($1::int) = 150 THEN 3000000 ELSE 1 END), pg_sleep(0.01)::text AS s"}[status]
+    job = make_job(rows=200, sql=sql, dsn=cluster.dsn("plain"), gate=100)
     options = {"write": True, "replay": {2: "safe", 5: "unsent"}[status]}
     run = job.start(**options)
     run.await_lines(20)
@@ -97,7 +97,7 @@ def test_what_appears_in_mid_run_is_never_opened(make_job, cluster, ending, stat
 @pytest.mark.found("L5")
 def test_intents_are_their_owners_alone(make_job, cluster):
     """They hold rows of the result."""
-    job = make_job(rows=200, sql="SELECT $1::int AS n, pg_sleep(0.01)::text AS s", dsn=cluster.dsn("plain"))
+    job = make_job(rows=200, sql="SELECT pass($1::int) AS n, pg_sleep(0.01)::text AS s", dsn=cluster.dsn("plain"))
     before = os.umask(0)
     try:
         run = job.start(write=True)
