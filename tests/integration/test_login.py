@@ -106,6 +106,7 @@ def test_fault_14_changed_password_costs_one_failed_login_and_is_resumable(make_
     job = make_job(rows=300, sql=slow_sql(), server=own_cluster)
     run = job.start()
     run.await_lines(60)
+    run.await_connections()
     own_cluster.sql("ALTER ROLE app PASSWORD 'an entirely different one'")
     own_cluster.terminate()
     run.check(3)
@@ -237,7 +238,7 @@ def test_security_05_many_rounds_are_hashed_in_slices_or_refused_above_the_limit
     proxy = proxy_to(own_cluster)
     dsn = own_cluster.dsn("plain", port=proxy.port)
     job = make_job(rows=60, sql=slow_sql(), server=own_cluster, dsn=dsn)
-    run = job.start(connect_timeout="60s", reconnect_timeout="60s")
+    run = job.start(connect_timeout="600s", reconnect_timeout="600s")
     run.await_lines(20)
     own_cluster.terminate("plain")
     run.check(0)
@@ -270,11 +271,13 @@ def test_security_06_what_the_first_attempt_enforced_the_later_ones_do(make_job,
     good = 3 if before == "after a good connection" else 0
     if not good:
         proxy.next(Plan(on_accept="rst"), Plan(cut_down=9))
-    run = job.start(max_outage="2s" if weak.reply else "60s")
+        proxy.default = weak
+    run = job.start(max_outage="2s" if weak.reply else None)
     if good:
         run.await_lines(40)
-    proxy.default = weak
-    proxy.cut_all()
+        run.await_connections()
+        proxy.default = weak
+        proxy.cut_all()
     assert run.finish() in ((3, 4) if weak.reply else (3,)), run.tail()
     for link in proxy.links[good or 2:]:
         assert SECRET.encode() not in bytes(link.up)
