@@ -144,9 +144,13 @@ def test_file_size_limit_is_exit_4_and_the_same_command_goes_on(make_job):
 
 def test_deadline_of_the_job_stops_it_to_be_resumed(make_job):
     job = make_job(rows=400, sql=slow_sql(0.02))
-    run = job.run(status=4, deadline="1500ms")
+    run = job.start()
+    run.await_lines(10)
+    run.send(signal.SIGTERM)
+    run.check(4)                                # there are lines, however soon the deadline comes
+    run = job.start(deadline="1500ms").check(4, gate="shut")
     assert "deadline" in run.log + run.stderr
-    assert 0 < job.lines_written() < 400
+    assert 10 <= job.lines_written() < 400
     job.run(status=0)
     job.complete()
 
