@@ -206,7 +206,7 @@ def calm_server(own_cluster):
 @pytest.mark.both_servers
 def test_answer_within_the_grace_of_a_stop_is_printed(query, calm_server):
     """Exit 0 says that what was printed is all."""
-    run = query("SELECT calm(7) AS n", dsn=calm_server.dsn(), format="csv", wait=False)
+    run = query("SELECT calm(7) AS n", dsn=calm_server.dsn(), format="csv", close_timeout="600s", wait=False)
     calm_server.await_active()
     run.send(signal.SIGTERM)
     assert run.finish() == 0, run.stderr
@@ -216,14 +216,14 @@ def test_answer_within_the_grace_of_a_stop_is_printed(query, calm_server):
 def test_refusal_within_the_grace_of_a_stop_is_told(query, own_cluster):
     """The statement answers its cancel with an error of its own: that is what happened to it."""
     own_cluster.sql("""CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-        PERFORM pg_sleep(60); RETURN 1; EXCEPTION WHEN query_canceled THEN
+        PERFORM pg_sleep(3600); RETURN 1; EXCEPTION WHEN query_canceled THEN
         RAISE EXCEPTION 'no such luck' USING ERRCODE = '22012', HINT = 'look elsewhere'; END $$""")
-    run = query("SELECT fails()", dsn=own_cluster.dsn(), wait=False)
+    run = query("SELECT fails()", dsn=own_cluster.dsn(), close_timeout="600s", wait=False)
     own_cluster.await_active()
     run.send(signal.SIGTERM)
     assert run.finish() == 1, run.stderr
     assert "22012 no such luck" in run.stderr and "HINT: look elsewhere" in run.stderr
-    run = query("SELECT pg_sleep(60)", dsn=own_cluster.dsn(), wait=False)
+    run = query("SELECT pg_sleep(3600)", dsn=own_cluster.dsn(), wait=False)
     own_cluster.await_active()
     run.send(signal.SIGTERM)
     assert run.finish() == 4 and "stopped by Terminated" in run.stderr
