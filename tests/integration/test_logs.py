@@ -14,17 +14,17 @@ import pytest
 from harness.cluster import SECRET
 from harness.program import RECONNECTED, arguments, clean_environment, rows_of, slow_sql
 from harness.proxy import Plan
-from harness.waiting import eventually
+from harness.waiting import PATIENCE_S, eventually
 
 
 @pytest.fixture
 def disturbed(make_job, cluster):
     """Run a job whose sessions are all terminated once in its middle."""
     def run(**options):
-        job = make_job(rows=120, sql=slow_sql(0.05))        # so slow that a session is hardly ever idle
+        job = make_job(rows=120, sql=slow_sql(0), gate=50)
         process = job.start(**options)
-        process.await_lines(50)
-        cluster.terminate()
+        cluster.await_held(3)
+        cluster.terminate_at_once(process)
         return process.check(0)
     return run
 
@@ -114,9 +114,9 @@ def test_summary_counts_statements_retries_and_outages(disturbed):
 
 
 def test_summary_says_what_began_the_outage_not_what_failed_last(make_job, own_cluster):
-    job = make_job(rows=200, sql=slow_sql(), server=own_cluster)
+    job = make_job(rows=200, sql=slow_sql(0), server=own_cluster, gate=50)
     run = job.start()
-    run.await_lines(50)
+    own_cluster.await_held(3)           # it has read all there is: else a reset may overtake its words
     own_cluster.stop("fast")
     eventually(lambda: "connection refused" in run.log, "a try fails")
     own_cluster.start()
@@ -165,8 +165,9 @@ def test_further_connection_that_fails_is_no_outage(make_job, cluster, proxy):
     proxy.next(Plan())
     proxy.default = Plan(on_accept="rst")
     job = make_job(rows=60, sql=slow_sql(0.02), dsn=cluster.dsn("plain", port=proxy.port))
-    run = job.run(status=0, log_level="info")
-    assert "BACKOFF" in run.log, "no further connection was tried"
+    run = job.start(log_level="info")
+    run.await_log("BACKOFF")                        # a further connection was tried
+    run.check(0)
     assert run.summary["outages_count"] == 0 and not OUTAGE.search(run.log)
 
 
@@ -215,7 +216,7 @@ def test_json_log_on_a_terminal_has_no_bar(make_job, program):
     except OSError:                             # the terminal's other end is closed
         pass
     os.close(screen)
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert json_lines(shown.decode())[-1]["kind"] == "summary"
 
 
@@ -241,8 +242,8 @@ def test_json_log_has_each_early_end_as_json_too(holdfast, words):
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_second_signal_ends_at_once_and_says_so(holdfast, cluster, proxy, log_format):
     """What runs cannot be cancelled, for nothing arrives any more: the first signal would wait for its end."""
-    run = holdfast("query", "SELECT pg_sleep(60)", dsn=cluster.dsn("plain", port=proxy.port), log_format=log_format,
-                   wait=False)
+    run = holdfast("query", "SELECT pg_sleep(3600)", dsn=cluster.dsn("plain", port=proxy.port), log_format=log_format,
+                   close_timeout="1h", wait=False)
     cluster.await_active("plain")
     proxy.black_hole()
     run.send(signal.SIGINT)
@@ -363,6 +364,7 @@ def test_terminal_gets_a_bar_with_rate_and_the_outage_clock(make_job, own_cluste
                 seen.extend(os.read(screen, 65536))
         except OSError:                     # nothing more for now, or the terminal's other end is closed
             return seen.decode(errors="replace")
+    job.shut()                              # as a run of the harness does it
     process = subprocess.Popen([program, "report", *arguments(given)], stdin=subprocess.DEVNULL, stdout=terminal,
                                stderr=terminal, cwd=job.folder,
                                env=clean_environment(job.folder, TERM="xterm-256color"))
@@ -372,6 +374,7 @@ def test_terminal_gets_a_bar_with_rate_and_the_outage_clock(make_job, own_cluste
         own_cluster.stop("immediate")
         eventually(lambda: re.search("(?i)outage|down|reconnect", shown()), "the outage is shown")
         own_cluster.start()
+        job.open_up()
         eventually(lambda: shown() is not None and process.poll() is not None, "the end")
     finally:
         process.kill()
