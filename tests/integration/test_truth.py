@@ -13,7 +13,7 @@ from harness.program import RECONNECTED, rows_of
 from harness.proxy import Plan
 from harness.waiting import eventually
 
-INSERT = "INSERT INTO ledger (line, note) SELECT $1::int, 'new' FROM pg_sleep(0.01) RETURNING run_id > 0 AS done"
+INSERT = "INSERT INTO ledger (line, note) SELECT pass($1::int), 'new' FROM pg_sleep(0.01) RETURNING run_id > 0 AS done"
 IN_FLIGHT = 3                           # max_concurrent
 LOST = {3, 4, 10, 20, 21, 22}           # which answers are lost behind their commit
 
@@ -95,9 +95,10 @@ def test_line_is_done_only_when_its_synchronous_standby_has_it(make_job, synchro
     is lost for good, and the standby, which has only what it confirmed, is promoted."""
     primary, standby = synchronous_pair
     job = make_job(rows=60, sql=INSERT, server=primary, dsn=both(primary, standby))
-    run = job.start(write=True, replay=replay, request_timeout="1s", close_timeout="1s")
+    run = job.start(write=True, replay=replay, request_timeout="1s", close_timeout="1s", max_retries="forever")
     run.await_lines(20)
     standby.stop("immediate")
+    job.open_up()
     eventually(lambda: primary.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'trusted' "
                                    "AND wait_event = 'SyncRep'"), "a COMMIT waits")
     at = job.lines_written()
@@ -125,6 +126,7 @@ def test_line_whose_wait_for_the_standby_somebody_ended_is_done_and_said_so(make
     run = job.start(write=True, replay="unsent", max_concurrent=1)
     run.await_lines(4)
     standby.stop("immediate")
+    job.open_up()
     waiting = ("FROM pg_stat_activity WHERE usename = 'trusted' AND wait_event = 'SyncRep'")
     eventually(lambda: primary.sql(f"SELECT 1 {waiting}"), "a COMMIT waits")
     primary.sql(f"SELECT pg_cancel_backend(pid) {waiting}")
@@ -138,8 +140,9 @@ def test_line_whose_wait_for_the_standby_somebody_ended_is_done_and_said_so(make
 
 @pytest.mark.rule(35)
 def test_server_that_changed_under_acknowledged_writes_is_named(make_job, primary, standby):
-    """A restart, then the promotion of a standby that was not waited for."""
+    """A restart, then the promotion of a standby that was not waited for; neither behind the job's end (Job's gate)."""
     job = make_job(rows=200, sql=INSERT, server=primary, dsn=both(primary, standby))
+    job.gated.append(standby)
     run = job.start(write=True, replay="resolve")
     run.await_lines(20)
     primary.restart()
@@ -209,13 +212,11 @@ def test_lock_that_is_not_had_in_time_is_waited_for_and_rejects_no_line(make_job
     own_cluster.sql("INSERT INTO single SELECT g, '' FROM generate_series(1, 40) g")
     own_cluster.sql("ALTER ROLE trusted SET lock_timeout = '100ms'")
     job = make_job(rows=40, server=own_cluster, dsn=own_cluster.dsn("trusted", password=None),
-                   sql="UPDATE single SET note = note || 'x' WHERE line = $1::int AND pg_sleep(0.02) IS NOT NULL "
-                       "RETURNING note")
-    run = job.start(write=True, replay="unsent", max_retries=50)
-    run.await_lines(10)
+                   sql="UPDATE single SET note = note || 'x' WHERE line = $1::int RETURNING note")
     holder = own_cluster.connect()
     holder.autocommit = False
-    holder.cursor().execute("LOCK TABLE single IN EXCLUSIVE MODE")
+    holder.cursor().execute("SELECT 1 FROM single WHERE line > 10 FOR UPDATE")
+    run = job.start(write=True, replay="unsent", max_retries="forever")
     eventually(lambda: own_cluster.log.read_text().count("due to lock timeout") >= 12, "a lock that is not had")
     holder.rollback()
     holder.close()
