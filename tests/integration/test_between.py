@@ -17,12 +17,14 @@ IN_FLIGHT = 3
 def test_fault_33_haproxy_that_switches_servers_costs_one_try_each(make_job, between, cluster, own_cluster):
     haproxy = between(Haproxy, [cluster, own_cluster])
     job = make_job(rows=400, sql=slow_sql(), dsn=cluster.dsn(port=haproxy.port))
+    job.gated.append(own_cluster)
     run = job.start()
     for at, name in ((60, "b"), (160, "a"), (260, "b")):
         run.await_lines(at)
-        haproxy.switch(name)
-        run.await_log(RECONNECTED, run.logged(RECONNECTED) + 1)
-    assert own_cluster.sessions() and not cluster.sessions()
+        with run.logs_again(RECONNECTED):
+            haproxy.switch(name)
+    eventually(own_cluster.sessions, "it is on the other server")
+    cluster.no_sessions()
     run.check(0)
     job.complete()
     assert run.summary["retries"] <= 3 * IN_FLIGHT
@@ -38,7 +40,7 @@ def test_fault_33_haproxy_that_reloads_under_load_loses_nothing(make_job, betwee
         haproxy.reload()
     run.check(0)
     job.complete()
-    assert 1 <= run.summary["retries"] <= 3 * IN_FLIGHT
+    assert run.summary["losses"] >= 1 and run.summary["retries"] <= 3 * IN_FLIGHT
 
 
 @pytest.mark.fault(33)
@@ -58,17 +60,25 @@ def test_fault_33_haproxy_without_a_server_is_waited_out(make_job, between, own_
 
 @pytest.mark.fault(27, 33)
 def test_fault_33_idle_links_that_haproxy_cuts_waste_no_try(make_job, between, cluster):
-    """Line 1 streams for two seconds and the window behind it is full: the other connections idle meanwhile."""
+    """Line 1 has something to say all the time, and the window behind it is full: the other connections idle."""
     haproxy = between(Haproxy, [cluster], idle="600ms")
-    job = make_job(rows=40, dsn=cluster.dsn(port=haproxy.port),
-                   sql="""SELECT g AS n, repeat('x', 9000) AS filler, pg_sleep(CASE $1::int WHEN 1 THEN 0.1 ELSE 0 END)
-                          FROM generate_series(1, CASE $1::int WHEN 1 THEN 20 ELSE 1 END) g""")
-    run = job.start(window=8)
-    run.await_log("HEALTHY -> BACKOFF|PROBING -> BACKOFF", 1)
-    assert cluster.sessions("app", "active"), "it was noticed while line 1 still ran"
+    cluster.sql("""CREATE TABLE talking AS SELECT 1; GRANT SELECT ON talking TO app;
+        CREATE FUNCTION talk() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+        WHILE EXISTS (SELECT FROM talking) LOOP RAISE NOTICE 'still here'; PERFORM pg_sleep(0.05); END LOOP;
+        RETURN 'said'; END $$""")
+    try:
+        job = make_job(rows=40, dsn=cluster.dsn(port=haproxy.port),
+                       sql="SELECT $1::int AS n, CASE $1::int WHEN 1 THEN talk() END AS all_is")
+        run = job.start(window=8)
+        run.await_log("HEALTHY -> BACKOFF|PROBING -> BACKOFF", 1)
+        assert run.running and job.lines_written() <= 1, "it was noticed while line 1 still ran"
+    finally:
+        cluster.sql("DELETE FROM talking")
     run.check(0)
     job.complete()
-    assert run.summary["retries"] == 0
+    cluster.sql("DROP FUNCTION talk; DROP TABLE talking")
+    # Where the machine was so slow that line 1 was silent for too long its own link was cut, which is no idle one.
+    assert not run.logged(r"line (?!2 )\d+ was sent"), "an idle link cost a try"
 
 
 @pytest.mark.fault(33)
@@ -76,11 +86,12 @@ def test_fault_33_watched_link_that_haproxy_cuts_comes_back_each_time(holdfast, 
     haproxy = between(Haproxy, [cluster], idle="500ms")
     run = holdfast("watch", dsn=cluster.dsn(port=haproxy.port), probe_interval=0, retry_delay="100ms",
                    max_retry_delay="200ms", wait=False)
-    eventually(lambda: len(re.findall(r"reconnecting\s+-> healthy", run.stdout)) >= 4, "it came back four times")
+    came_back = r"reconnecting\s+-> healthy"
+    eventually(lambda: len(re.findall(came_back, run.stdout)) >= 4, "it came back four times")
     run.send(signal.SIGTERM)
     assert run.finish() == 0
-    lost = len(re.findall("-> backoff", run.stdout))
-    assert lost <= 5, "one loss, one dial"
+    lost = len(re.findall(r"healthy\s+-> backoff", run.stdout))
+    assert 0 <= lost - len(re.findall(came_back, run.stdout)) <= 1, "lost and back in turn"
 
 
 @pytest.fixture(params=["plain", "app"])
@@ -108,10 +119,10 @@ def test_fault_34_statements_that_pgbouncer_forgets_are_prepared_again(make_job,
 def test_fault_35_paused_pgbouncer_is_a_hang_that_passes(make_job, between, cluster):
     pgbouncer = between(Pgbouncer, cluster)
     job = make_job(rows=300, sql=slow_sql(), dsn=cluster.dsn("plain", port=pgbouncer.port))
-    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="500ms")
+    run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="500ms", max_retries="forever")
     run.await_lines(60)
-    pgbouncer.say("PAUSE db")
-    run.await_log(r"timed out after 1\.0\d* s in query \(request_timeout\)")
+    with run.logs_again(r"timed out after 1\.0\d* s in query \(request_timeout\)"):
+        pgbouncer.say("PAUSE db")
     pgbouncer.say("RESUME db")
     run.check(0)
     job.complete()
@@ -122,7 +133,7 @@ def test_fault_35_paused_pgbouncer_is_a_hang_that_passes(make_job, between, clus
 def test_fault_35_restarted_pgbouncer_is_an_outage_that_passes(make_job, between, own_cluster, end):
     pgbouncer = between(Pgbouncer, own_cluster)
     job = make_job(rows=400, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn("app", port=pgbouncer.port))
-    run = job.start()
+    run = job.start(max_retries="forever")
     for at in (60, 160, 260):
         run.await_lines(at)
         if end == "restart":
@@ -132,7 +143,7 @@ def test_fault_35_restarted_pgbouncer_is_an_outage_that_passes(make_job, between
     run.check(0)
     job.complete()
     # The pooler lets us in while its server is away: a try is spent on each dial of the schedule, and no more.
-    assert run.summary["retries"] <= 3 * IN_FLIGHT * 5
+    assert run.summary["retries"] <= run.logged("HEALTHY -> BACKOFF")
 
 
 @pytest.mark.fault(35)
@@ -142,7 +153,7 @@ def test_fault_35_writes_through_a_restarted_pgbouncer_are_done_once_or_unknown(
     cluster.sql("TRUNCATE ledger")
     pgbouncer = between(Pgbouncer, cluster)
     job = make_job(rows=200, dsn=cluster.dsn("plain", port=pgbouncer.port),
-                   sql="INSERT INTO ledger (line) SELECT $1::int FROM pg_sleep(0.01) RETURNING line")
+                   sql="INSERT INTO ledger (line) SELECT pass($1::int) FROM pg_sleep(0.01) RETURNING line")
     run = job.start(write=True, replay=replay)
     for at in (40, 120):
         run.await_lines(at)
