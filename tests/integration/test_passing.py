@@ -124,7 +124,7 @@ def test_shortage_while_the_query_is_prepared_is_waited_out(make_job, cluster):
         holder = cluster.connect()
         holder.autocommit = False
         holder.cursor().execute("LOCK TABLE locked")
-        run = job.start(retry_delay="20ms", max_retry_delay="50ms")
+        run = job.start(retry_delay="20ms", max_retry_delay="50ms", max_retries="forever")
         eventually(lambda: cluster.log.read_text().count("canceling statement due to lock timeout") >= 3, "it is refused")
         holder.rollback()
         run.check(0)
@@ -142,13 +142,13 @@ def test_lock_that_passes_is_waited_out_and_rejects_none(make_job, cluster):
                 "ALTER ROLE plain SET lock_timeout = '50ms'")
     try:
         job = make_job(rows=40, sql="UPDATE locked SET n = n + 1 WHERE id = $1::int RETURNING n", dsn=cluster.dsn("plain"))
-        run = job.start(write=True, retry_delay="20ms", max_retry_delay="50ms")
         holder = cluster.connect()
         holder.autocommit = False
-        holder.cursor().execute("LOCK TABLE locked")
+        holder.cursor().execute("SELECT 1 FROM locked WHERE id > 10 FOR UPDATE")
         before = cluster.log.read_text().count("canceling statement due to lock timeout")
-        eventually(lambda: not run.running or
-                   cluster.log.read_text().count("canceling statement due to lock timeout") >= before + 3, "it is refused")
+        run = job.start(write=True, retry_delay="20ms", max_retry_delay="50ms", max_retries="forever")
+        eventually(lambda: cluster.log.read_text().count("canceling statement due to lock timeout") >= before + 3,
+                   "it is refused")
         holder.rollback()
         run.check(0)
         assert not job.rejects.exists() and cluster.value("SELECT sum(n) FROM locked") == 40
@@ -161,10 +161,15 @@ def test_lock_that_passes_is_waited_out_and_rejects_none(make_job, cluster):
 @pytest.mark.found("T6")
 @pytest.mark.rule(17)
 def test_somebody_elses_cancel_of_a_read_runs_it_again(make, cluster):
-    job = make("SELECT $1::int AS n, pg_sleep(0.05)::text AS slept", rows=60)
+    job = make("SELECT pass($1::int) AS n", rows=60)
+    job.gate = 5
+    cancelled = "canceling statement due to user request"
     run = job.start()
-    for at in (5, 20, 35):
-        run.await_lines(at)
-        cluster.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'plain' AND state = 'active'")
+    for at in (5, 20, 35):                  # each time other lines: what is cancelled twice is given up
+        cluster.await_held(3, "plain")
+        before = cluster.log.read_text().count(cancelled)
+        cluster.sql("SELECT pg_cancel_backend(unnest(%s))", cluster.sessions("plain", "active"))
+        eventually(lambda n=before + 3: cluster.log.read_text().count(cancelled) == n, "they are cancelled")
+        job.shut(at + 15)
     run.check(0)
     assert not job.rejects.exists() and len(rows_of(job.output)) == 61
