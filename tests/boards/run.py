@@ -12,10 +12,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
 from harness import run_folder                                           # noqa: E402
-from harness.board import HASTY, Image, make_server                             # noqa: E402
+from harness.board import HASTY, PATIENT, QUEUE, Image, make_server                             # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 
-READINGS, INTERVAL_MS = 80, 250
+READINGS, INTERVAL_MS = QUEUE, 250      # none is dropped, however long the server is away
 
 
 def say(text):
@@ -56,12 +56,14 @@ def outages(server, image, echo):
 
 def run(path, folder):
     server = make_server(Clusters(folder), "run")
+    server.shut(READINGS - 10)              # the last ten wait until both outages are over
     image = None
     try:
         image = Image(path, pathlib.Path(folder) / "image", port=server.port, ca=(server.tls / "ca.crt").read_text(),
-                      readings=READINGS, interval_ms=INTERVAL_MS, settings=HASTY)
+                      readings=READINGS, interval_ms=INTERVAL_MS, settings=HASTY, **PATIENT)
         echo = Echo(image)
         outages(server, image, echo)
+        server.open_up()
         status = image.finish()
         echo.more()
         rows, numbers = server.sql("SELECT count(*), count(DISTINCT number) FROM reading")[0]

@@ -15,7 +15,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "integration"))
 
 from harness import run_folder                                           # noqa: E402
-from harness.board import Image, held_table, make_server, stored         # noqa: E402
+from harness.board import PATIENT, Image, make_server                    # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.waiting import eventually                                   # noqa: E402
 
@@ -66,13 +66,13 @@ def linked(image):
 def run(image, folder):
     """A run with a statement that hangs, so that two TLS links are up at a time: the cancel's is the second."""
     server = make_server(Clusters(folder), "size")
+    server.shut(5)
     logger = None
     try:
         logger = Image(image, pathlib.Path(folder) / "image", port=server.port, readings=40,
-                       ca=(server.tls / "ca.crt").read_text(), settings={"request_timeout": 2000})
-        eventually(lambda: len(stored(server)) >= 5, "the first readings")
-        with held_table(server):
-            eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
+                       ca=(server.tls / "ca.crt").read_text(), settings={"request_timeout": 2000}, **PATIENT)
+        eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
+        server.open_up()
         assert logger.finish() == 0, logger.tail()
         return logger
     finally:

@@ -12,7 +12,7 @@ import pytest
 import size
 from conftest import REPOSITORY, image_path
 from harness import run_folder
-from harness.board import HASTY, HOST, flash_block, held_table, stored
+from harness.board import HASTY, HOST, PATIENT, QUEUE, flash_block, stored
 from harness.certificates import Authority
 from harness.network import FAR, OTHER, Names
 from harness.waiting import PATIENCE_S, eventually
@@ -56,7 +56,8 @@ def test_readings_are_stored_over_tls_13_with_scram(start, server, board):
 
 
 def test_server_stop_and_cut_cable_cost_no_reading(start, server):
-    image = start(readings=80, interval_ms=250, keep_frames=True, settings={**HASTY, "jitter": 0})
+    server.shut(QUEUE - 10)                 # the last ten wait, however late what is done here comes
+    image = start(readings=QUEUE, interval_ms=250, keep_frames=True, settings={**HASTY, "jitter": 0}, **PATIENT)
     image.await_text("connecting -> healthy")
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
 
@@ -74,17 +75,17 @@ def test_server_stop_and_cut_cable_cost_no_reading(start, server):
     image.cable(plugged=True)
     image.await_text("reconnecting -> healthy", 2)
     assert image.said("cable: in") and image.asked_for_its_address() > asked
+    server.open_up()
     ends(image)
 
     readings, numbers = all_there(image, server)
-    assert readings["dropped"] == 0 and numbers == list(range(1, 81))
+    assert readings["dropped"] == 0 and numbers == list(range(1, QUEUE + 1))
     # What ended it was a limit of the machine's own, and the attempt to get back had one too.
     limits = re.findall(r"^why: .* after ([\d.]+) s in (\w+) \((\w+)\)", image.text[said:], re.M)
-    assert limits[0] in [("2.0", "query", "request_timeout"), ("1.0", "probe", "probe_timeout")]
+    assert ("2.0", "query", "request_timeout") in limits or ("1.0", "probe", "probe_timeout") in limits
     assert ("4.0", "tcp", "reconnect_timeout") in limits or ("4.0", "tcp", "probe_reconnect_timeout") in limits
     states = [to for _, to, _ in image.steps()[before:]]
-    assert states[:2] in (["backoff", "reconnecting"], ["probing", "backoff"])
-    assert "healthy" in states[2:]
+    assert "healthy" in states[states.index("backoff"):]
     pools_as_before(image)
 
 
@@ -94,8 +95,8 @@ def test_make_run_shows_both_outages_and_ends_with_the_images_status():
     assert ran.returncode == 0, ran.stdout + ran.stderr
     parts = ["== the server is stopped", "healthy -> backoff", "reconnecting -> backoff", "== the server is started",
              "reconnecting -> healthy", "== the cable is cut", "cable: out", "-> backoff", "== the cable is plugged in",
-             "cable: in", "reconnecting -> healthy", "readings: taken=80 stored=80 dropped=0", "machine: dials=",
-             "== in the table: 80 rows, 80 different; the image ended with 0"]
+             "cable: in", "reconnecting -> healthy", f"readings: taken={QUEUE} stored={QUEUE} dropped=0", "machine: dials=",
+             f"== in the table: {QUEUE} rows, {QUEUE} different; the image ended with 0"]
     at = 0
     for part in parts:
         assert part in ran.stdout[at:], f"{part!r} where it belongs:\n{ran.stdout}"
@@ -105,14 +106,14 @@ def test_make_run_shows_both_outages_and_ends_with_the_images_status():
 def test_name_that_moves_during_an_outage_is_followed(start_against, far_server, network):
     """The image asks QEMU's name server, which asks the network's: each attempt anew."""
     with contextlib.closing(Names(network, {"db.test": [FAR]})) as names:
+        far_server.shut(30)
         image = start_against(far_server, host="db.test", readings=40, interval_ms=400, settings={
-            **HASTY, "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500})
+            **HASTY, "reconnect_timeout": 1500, "probe_reconnect_timeout": 1500}, **PATIENT)
         eventually(lambda: len(stored(far_server)) >= 5, "the first readings")
-        network.take(FAR)
-        image.await_text("reconnecting -> backoff")
+        image.awaits_again("reconnecting -> backoff", lambda: network.take(FAR))
         asked = len(names.asked)
-        names.answers["db.test"] = [OTHER]
-        image.await_text("reconnecting -> healthy")
+        image.awaits_again("reconnecting -> healthy", lambda: names.answers.update({"db.test": [OTHER]}))
+        far_server.open_up()
         ends(image)
     assert len(names.asked) > asked and set(names.asked) == {"db.test"}
     readings, numbers = all_there(image, far_server)
@@ -121,15 +122,17 @@ def test_name_that_moves_during_an_outage_is_followed(start_against, far_server,
 
 
 def test_full_queue_drops_the_oldest_and_counts_them(start, server):
-    image = start(readings=200, interval_ms=50, settings={"jitter": 0})
+    server.shut(100)
+    image = start(readings=200, interval_ms=50, settings={"jitter": 0}, **PATIENT)
     eventually(lambda: len(stored(server)) >= 5, "the first readings")
     server.stop("immediate")
     image.await_text(r"reconnecting -> backoff  connection refused", 7)
     server.start()
+    server.open_up()
     ends(image, status=2)
     readings, numbers = all_there(image, server)
     missing = sorted(set(range(1, 201)) - set(numbers))
-    assert readings["dropped"] == len(missing) > 0 and readings["waited"] == 64
+    assert readings["dropped"] == len(missing) > 0 and readings["waited"] == QUEUE
     assert missing == list(range(missing[0], missing[-1] + 1))      # the oldest of those that waited
     told = image.said(r"queue: (?:full, the oldest readings are dropped|room again, dropped=(\d+))")
     assert told == ["", str(len(missing))] or told == [""]          # still full when the last was taken
@@ -182,6 +185,7 @@ def test_server_that_refuses_a_reading_is_told_and_counted(start, server):
 
 
 def test_readings_left_at_the_end_are_not_waited_for_for_ever(start, server):
+    server.shut(3)                          # the later ones are left, though the server may be stopped late
     image = start(readings=30, interval_ms=300, drain_ms=1000)
     eventually(lambda: stored(server), "the first reading")
     server.stop("immediate")
@@ -274,10 +278,10 @@ def test_sizes_are_within_their_limits_and_in_the_readme():
 
 
 def test_statement_that_hangs_is_cancelled_over_a_second_tls_link(start, server):
-    image = start(readings=40, interval_ms=400, settings={"request_timeout": 2000})
-    eventually(lambda: len(stored(server)) >= 5, "the first readings")
-    with held_table(server):
-        eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
+    server.shut(5)
+    image = start(readings=40, interval_ms=400, settings={"request_timeout": 2000, "close_timeout": 60000}, **PATIENT)
+    eventually(lambda: "canceling statement due to user request" in server.log.read_text(), "the cancel")
+    server.open_up()
     ends(image)
     readings, numbers = all_there(image, server)
     assert readings["dropped"] == 0 and numbers == list(range(1, 41))

@@ -1,6 +1,5 @@
 """A firmware image under QEMU: its flash block, its serial line, its network cable."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -30,31 +29,28 @@ SETTINGS = {
 HASTY = {"connect_timeout": 4000, "reconnect_timeout": 4000, "probe_timeout": 1000, "probe_reconnect_timeout": 4000,
          "request_timeout": 2000, "close_timeout": 500, "probe_close_timeout": 500}
 TABLE = """CREATE TABLE reading (device text, boot text, number bigint, at_ms bigint, milli int,
-                     PRIMARY KEY (device, boot, number))"""
+                     PRIMARY KEY (device, boot, number));
+CREATE FUNCTION wait_for_it() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pass(NEW.number::int); RETURN NEW; END $$;
+CREATE TRIGGER gate BEFORE INSERT ON reading FOR EACH ROW EXECUTE FUNCTION wait_for_it();
+GRANT ALL ON reading TO app"""
+QUEUE = 64                          # readings that an image keeps while they cannot be stored
+PATIENT = {"drain_ms": int(PATIENCE_S * 1000)}      # with it an image does not end before its server's gate is opened
 
 
 def make_server(clusters, name, network=None):
-    """A server with the table of readings and a certificate for the address that QEMU gives it; on a network's far machine
+    """A server with the table of readings, whose gate holds their numbers (server.shut()), and a certificate for the address that QEMU gives it; on a network's far machine
     for db.test, as every server has."""
     cluster = clusters.new(name, network)
     if not network:
         cluster.use_certificate(*Authority(clusters.tls, "ca").issue(f"{name}-{cluster.port}", names=f"IP:{HOST}"))
-    cluster.sql(f"{TABLE}; GRANT ALL ON reading TO app")
+    cluster.sql(TABLE)
     return cluster
 
 
 def stored(cluster):
     """The numbers of the readings in the table, in order."""
     return [row[0] for row in cluster.sql("SELECT number FROM reading ORDER BY number")]
-
-
-@contextlib.contextmanager
-def held_table(cluster):
-    """Nobody can write into the table meanwhile: a statement that tries hangs."""
-    with contextlib.closing(cluster.connect()) as other:
-        other.autocommit = False
-        other.cursor().execute("LOCK TABLE reading IN ACCESS EXCLUSIVE MODE")
-        yield
 
 
 def machine(image):
@@ -114,6 +110,12 @@ class Image:
             assert found or self.running, f"ended with {self.process.poll()} before {pattern!r}:\n{self.tail()}"
             return found
         eventually(seen, f"{pattern!r} {count} times on the serial line")
+
+    def awaits_again(self, pattern, deed):
+        """Wait until the serial line has said that once more than before the deed."""
+        before = len(self.said(pattern))
+        deed()
+        self.await_text(pattern, before + 1)
 
     def finish(self, patience_s=PATIENCE_S):
         """Wait for the end; QEMU's exit status, which is the image's own."""
