@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from harness.program import clean_environment
+from harness.waiting import PATIENCE_S
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 AMD64 = platform.machine() == "x86_64"
@@ -59,7 +60,7 @@ def test_every_processor_of_its_kind_logs_in_over_tls(program, cluster, tmp_path
           "pg_stat_ssl s WHERE s.pid = pg_backend_pid()"
     done = subprocess.run([*shlex.split(runner), program, "query", sql, "--format", "csv", "--dsn", cluster.dsn(),
                            "--connect-timeout", "60s", "--request-timeout", "60s"],
-                          env=clean_environment(tmp_path), capture_output=True, text=True, timeout=180)
+                          env=clean_environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"items,priced,tls\n[1-9]\d+,t,t\n", done.stdout)
 

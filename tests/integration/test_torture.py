@@ -20,6 +20,7 @@ import subprocess
 import pytest
 
 from harness.program import clean_environment, rows_of
+from harness.waiting import PATIENCE_S
 
 EACH = int(os.environ.get("TORTURE_EACH", 7))       # calls of each kind and start that `make test` lets fail
 STARTS = ("fresh", "middle", "end")     # with nothing there; after a run that ended in its work, or in its last steps
@@ -226,7 +227,7 @@ def test_no_memory_is_never_exit_0_and_never_without_a_word(name, log_format, pr
                 out += line
                 if name == "watch" and "-> healthy" in line:        # it has no end of its own
                     process.terminate()
-            status = process.wait(60)
+            status = process.wait(PATIENCE_S)
             err.seek(0)
             said = err.read()
         for path in tmp_path.glob("out.csv*"):

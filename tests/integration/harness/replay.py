@@ -10,6 +10,8 @@ import ctypes.util
 import os
 import subprocess
 
+from .waiting import PATIENCE_S
+
 # sqlstate: None if it is done. columns and rows: one list for each statement; of a request that failed they are empty.
 # affected: of the last.
 Answer = collections.namedtuple("Answer", "sqlstate columns rows affected notified")
@@ -106,7 +108,7 @@ class Holdfast:
 
     def close(self):
         self.process.stdin.close()
-        assert self.process.wait(60) == 0
+        assert self.process.wait(PATIENCE_S) == 0
 
     def run(self, request):
         statements = request if isinstance(request, list) else [request]
