@@ -78,7 +78,7 @@ $(ports) $(platform) $(board): $(fetched)
 # An adapter and the library it adapts become one object in which only hf_ names are global, so that
 # libholdfast.a never clashes with another mbedTLS or cJSON in the same program.
 $(BUILD)/merged-%.o:
-	$(CC) -r -nostdlib -o $@ $^
+	$(CC) -r -nostdlib -o $@ $^ $(MERGE_$*)
 	$(CROSS)objcopy --wildcard --keep-global-symbol='hf_*' $@
 $(BUILD)/merged-mbedtls.o: $(filter $(BUILD)/port/mbedtls/%,$(ports)) $(THIRD)/$(VARIANT)/libmbedtls.a
 $(BUILD)/merged-cjson.o: $(filter $(BUILD)/port/cjson/%,$(ports)) $(THIRD)/$(VARIANT)/libcjson.a

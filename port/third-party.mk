@@ -16,8 +16,8 @@ third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunct
               $(MACHINE) $(THIRD_HARDENING)
 $(third): $(THIRD)/$(VARIANT)/.flags port/archive.mk
 
-$(THIRD)/$(VARIANT)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h)
-	@echo 'building mbedTLS'
+$(THIRD)/$(VARIANT)/libmbedtls.a: $(THIRD)/.fetched-mbedtls $(wildcard port/mbedtls/*_config.h) port/mbedtls/gcm_whole.h
+	@echo 'building mbedTLS$(MBEDTLS_NOTE)'
 	+$(third_party) SOURCES='$(THIRD)/mbedtls/library/*.c' FAST='$(MBEDTLS_FAST)' $(MBEDTLS_FLAGS) \
 	    CFLAGS="$(third_flags) $(WITH) -I$(THIRD)/mbedtls/include $(MBEDTLS_USE)"
 

@@ -62,7 +62,7 @@ $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $
             $(BUILD)/tests/unit/peer_status.o $(BUILD)/tests/unit/peer_reply.o \
             $(core) $(ports) $(script) $(board) $(filter-out $(main),$(platform)) $(third)
 	@echo 'link $@'
-	$(link) -fsanitize=fuzzer -o $@ $^ $(CSVLIBS) $(LDLIBS)
+	$(link) -fsanitize=fuzzer -o $@ $^ $(IPSEC_MB) $(CSVLIBS) $(LDLIBS)
 fuzzers: $(fuzzers)
 
 # ---- tests --------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ test-small: deps-test # the unit tests that a small build passes as well (SMALL=
 	tests/run.sh programs $(small_tests)
 
 test-integration: deps-test ## the program against real servers (pytest)
-	$(MAKE) all $(interposer) $(replay) $(BUILD)/tests/unit/test_mbedtls_hash
+	$(MAKE) all $(interposer) $(replay) $(BUILD)/tests/unit/test_mbedtls_hash $(BUILD)/tests/unit/test_mbedtls_gcm
 	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: deps-test ## the same, with the program built with sanitizers
@@ -179,6 +179,6 @@ run: $(if $(IMAGE),deps-test) ## with BOARD=mps2-…: the image under QEMU, thro
 size: ## what the code weighs, beside the sizes to reach
 	$(MAKE) $(if $(IMAGE),deps-test,$(library)) $(program) $(third)
 	$(PYTHON) $(if $(IMAGE),tests/boards/size.py $(program) $(if $(WRITE),--write),\
-	    tests/size.py $(BUILD) $(THIRD)/$(VARIANT) $(CC) $(CSVLIBS) $(LDLIBS))
+	    tests/size.py $(BUILD) $(THIRD)/$(VARIANT) $(CC) $(IPSEC_MB) $(CSVLIBS) $(LDLIBS))
 
 -include $(patsubst %.o,%.d,$(unit) $(bench) $(sim) $(fuzz) $(replay).o) $(UNIT_WITH:%=$(BUILD)/%.d)

@@ -30,6 +30,7 @@ libidn-dev header stringprep.h GNU libidn (stringprep.h)
 zlib1g-dev header zlib.h zlib (zlib.h)
 END
         ;;
+    faster) [ "$(uname -m)" != x86_64 ] || echo "libipsec-mb-dev optional -" ;; # ipsec_mb.sh; a build does without
     sources) # what port/third-party.sh fetches with, from a mirror that may speak https, and unpacks with
         cat <<END
 patch command patch patch
@@ -52,7 +53,7 @@ END
     bench) printf '%s - -\n' libpq-dev valgrind strace ;;
     qemu) echo "qemu-system-arm - -" ;;
     npm) echo "npm - -" ;; # only where none is in PATH: tests/integration/harness/postgres18.py
-    *) die "no group '$1': libraries, sources, sysroot, sanitizers, newlib, test, bench, qemu, npm, or a compiler" ;;
+    *) die "no group '$1': libraries, faster, sources, sysroot, sanitizers, newlib, test, bench, qemu, npm, or a compiler" ;;
     esac
 }
 
@@ -99,7 +100,7 @@ is_there() { # kind, what, COMPILE…
     case $kind in
     command) command -v "$what" >/dev/null ;;
     header) [ -n "$compiles" ] || has_header "$what" "$@" ;;
-    debian) ;; # of no use elsewhere, and there only to fetch
+    debian | optional) ;; # of no use elsewhere, and there only to fetch; not missed
     links) echo 'int main(void) { return 0; }' | "$@" -x c - -o "$log.made" 2>/dev/null ;;
     *) [ "$verb" = check ] ;;
     esac
@@ -170,16 +171,22 @@ if [ -z "$debian" ]; then
     [ -z "$missing" ] || elsewhere
     exit 0
 fi
+wanted() { # 0, or 1 for the optional ones
+    printf '%s' "$lines" | awk -v optional="$1" '($2 == "optional") == optional { print $1 }' | sort -u
+}
+
 # shellcheck disable=SC2046 # a list of words
-missing=$(not_installed $(printf '%s' "$lines" | cut -d ' ' -f 1 | sort -u) | sed 's/^/ /' | tr -d '\n')
-[ -n "$missing" ] || exit 0
+missing=$(not_installed $(wanted 0) | sed 's/^/ /' | tr -d '\n')
+# shellcheck disable=SC2046 # a list of words
+optional=$(not_installed $(wanted 1) | sed 's/^/ /' | tr -d '\n')
+[ -n "$missing$optional" ] || exit 0
 
 as_root=
 if [ "$(id -u)" != 0 ]; then
     as_root=sudo
     if ! command -v sudo >/dev/null; then
         echo "Missing packages, and neither root nor sudo to install them. As root, run:" >&2
-        echo "    apt-get install --no-install-recommends$missing" >&2
+        echo "    apt-get install --no-install-recommends$missing$optional" >&2
         exit 1
     fi
 fi
@@ -190,16 +197,20 @@ apt() {
         apt-get -q -y -o DPkg::Lock::Timeout=600 "$@" </dev/null >>"$log" 2>&1
 }
 
-install() {
+installed() {
     # The first try may fail because the machine's package lists are missing or old.
     apt install --no-install-recommends "$@" && return
-    apt update && apt install --no-install-recommends "$@" && return
+    apt update && apt install --no-install-recommends "$@"
+}
+
+install() {
+    installed "$@" && return
     cat "$log" >&2
     echo "packages.sh: could not install $*" >&2
     exit 1
 }
 
-echo "installing$missing"
+echo "installing$missing$optional"
 
 # The server's package makes and starts a cluster of its own unless told not to before it is there.
 # The tests start theirs on a free port; a machine that has PostgreSQL already is left as it is.
@@ -226,7 +237,9 @@ if [ -n "$services" ] && [ ! -e "$policy" ]; then
 fi
 
 # shellcheck disable=SC2086 # a list of words
-install $missing
+[ -z "$missing" ] || install $missing
+# shellcheck disable=SC2086 # a list of words
+[ -z "$optional" ] || installed $optional || echo "note: could not install$optional: it is built without, and slower"
 
 for service in $services; do
     # Whatever policy stood there before may have let it start.

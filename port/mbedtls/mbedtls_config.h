@@ -30,6 +30,9 @@
 #endif
 #define MBEDTLS_GCM_C
 #define MBEDTLS_BLOCK_CIPHER_C /* GCM straight over AES, not through the cipher layer */
+#if defined(HF_WITH_IPSEC_MB) && HF_WITH_IPSEC_MB
+#define MBEDTLS_GCM_WHOLE_MESSAGES /* gcm.c, by gcm-whole-messages.patch */
+#endif
 #define MBEDTLS_CHACHA20_C
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C

@@ -28,7 +28,7 @@ LATER = re.compile(
     r"p?blend\w+|pmulld|pcmp(eqq|gtq|[ei]str[im])|round[sp][sd]|dpp[sd]|crc32\w?|popcnt|v(?!er[rw]|m)\w+|movbe|sarx|"
     r"shlx|shrx|rorx|mulx|andn|bextr|bls\w+|pdep|pext|lzcnt|ph(add|sub)\w+|pabs[bwd]|psign[bwd]|pmaddubsw|pmulhrsw|"
     r"haddp[sd]|hsubp[sd]|addsubp[sd]|lddqu|movddup|movs[hl]dup|adcx|adox")
-ASKED_FIRST = re.compile(r"(mbedtls_aesni_|aesni_|gcm_(clmul|reduce|mix))")
+ASKED_FIRST = re.compile(r"(mbedtls_aesni_|aesni_|gcm_(clmul|reduce|mix)|aes_gcm_\w+_sse|aes_keyexp_\d+_)")
 
 shipped = pytest.mark.skipif(bool(os.environ.get("TEST_ASAN")), reason="of the program without sanitizers")
 amd64 = pytest.mark.skipif(not AMD64 or bool(os.environ.get("RUNNER")), reason="of a program for amd64")
@@ -78,11 +78,27 @@ def test_every_processor_of_its_kind_hashes_alike(program, runner):
 @shipped
 @amd64
 @pytest.mark.found("B1")
+@pytest.mark.parametrize("runner", OLD_AND_NEW)
+def test_every_processor_of_its_kind_encrypts_alike(program, runner):
+    """The fast AES-GCM, if the build has it, runs only where the processor has all that it needs."""
+    built = pathlib.Path(program).parent
+    gcm = built / "tests" / "unit" / "test_mbedtls_gcm"
+    assert gcm.exists(), f"make {gcm}"
+    done = subprocess.run([*shlex.split(runner), str(gcm)], check=True, cwd=ROOT, capture_output=True, text=True)
+    fast = runner.endswith("max") and "hf_mbedtls_gcm_crypt" in told("nm", "--defined-only", built / "libholdfast.a")
+    assert f"whole messages: {'intel-ipsec-mb' if fast else 'mbedTLS'}\n" in done.stdout
+
+
+@shipped
+@amd64
+@pytest.mark.found("B1")
 def test_only_what_asks_the_processor_first_has_its_later_instructions(program):
     where, later = "", {}
+    functions = set(re.findall(r" FUNC .* (\S+)$", told("readelf", "-sW", program), re.M))   # other labels stand within one
     for line in told("objdump", "-d", "--no-show-raw-insn", program).splitlines():
         if line.endswith(">:"):
-            where = line.split("<")[1][:-2]
+            name = line.split("<")[1][:-2]
+            where = name if name in functions else where
         elif "\t" in line and LATER.fullmatch(line.split("\t")[1].split()[0]):
             later.setdefault(where, set()).add(line.split("\t")[1].split()[0])
     assert {"aesenc", "pshufb"} <= set().union(*later.values()), "the fast way is not there"

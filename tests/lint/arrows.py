@@ -55,7 +55,7 @@ ROUND = ("core", "port", "platform", "boards")  # no files in there include each
 
 # A third-party header belongs to one folder, its adapter's. (Tests may include anything.)
 ADAPTERS = {
-    r"mbedtls/|psa/": "port/mbedtls",
+    r"mbedtls/|psa/|intel-ipsec-mb": "port/mbedtls",
     r"cJSON|cjson/": "port/cjson",
     r"ares|stringprep": "port/linux",
     r"csv\.h|zlib\.h": "platform/linux",
