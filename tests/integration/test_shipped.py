@@ -491,9 +491,12 @@ class Machine:
 
     def put(self, *names):
         for name in names:
-            script = MADE_UP[name].format(gcc=shutil.which("gcc"), told=self.installed)
-            (self.commands / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
-            (self.commands / name).chmod(0o755)
+            self.write(name, MADE_UP[name])
+
+    def write(self, name, script):
+        script = script.format(gcc=shutil.which("gcc"), told=self.installed)
+        (self.commands / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+        (self.commands / name).chmod(0o755)
 
     def make(self, *goals, **environment):
         alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HF_"))}
@@ -525,6 +528,31 @@ def test_make_deps_installs_what_is_missing(machine):
     done = machine.make("deps")
     assert (done.returncode, done.stdout) == (0, "installing libcsv-dev\n"), done.stderr
     assert re.search(r" install --no-install-recommends libcsv-dev$", machine.installed.read_text(encoding="ascii"))
+
+
+@shipped
+@amd64
+def test_what_is_only_faster_is_installed_if_it_can_be_had(machine):
+    machine.put("sudo")
+    machine.write("dpkg-query", MADE_UP["dpkg-query"].replace("libcsv-dev", "libipsec-mb-dev"))
+    machine.write("apt-get", MADE_UP["apt-get"] + "; exit 100")
+    done = machine.make("deps")
+    assert done.returncode == 0 and done.stdout.startswith("installing libipsec-mb-dev\nnote: could not install"), done.stderr
+    assert " install --no-install-recommends libipsec-mb-dev\n" in machine.installed.read_text(encoding="ascii")
+
+
+@shipped
+@amd64
+def test_a_build_does_without_the_faster_aes_gcm_and_says_so(machine):
+    def told_of(*more):
+        planned = machine.make("-n", "build/third-party/linux/libmbedtls.a", *more).stdout
+        return re.search("building mbedTLS: (.*)'", planned).group(1), "-DHF_WITH_IPSEC_MB=1" in planned
+
+    alone = ("its own AES-GCM; a faster one is in libipsec-mb-dev", False)
+    machine.write("gcc", 'case "$*" in *-l:libIPSec_MB.a*) exit 1 ;; *) exec {gcc} "$@" ;; esac')
+    assert told_of() == alone
+    machine.write("gcc", 'case "$*" in *-l:libIPSec_MB.a*) exit 0 ;; *) exec {gcc} "$@" ;; esac')
+    assert told_of() == ("AES-GCM by intel-ipsec-mb", True) and told_of("IPSEC_MB=") == alone
 
 
 @shipped
