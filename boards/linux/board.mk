@@ -48,7 +48,7 @@ MBEDTLS_FLAGS_aarch64 := FLAGS_aesce=-march=armv8-a+crypto
 # AES-GCM by intel-ipsec-mb, if that is there: many times as fast. IPSEC_MB= on the command line builds without it. Here
 # too the processor is asked first.
 IPSEC_MB      = $(eval IPSEC_MB := $$(shell boards/linux/ipsec_mb.sh $$(CROSS)gcc $$(MACHINE)))$(IPSEC_MB)
-MERGE_mbedtls = $(IPSEC_MB)
+MERGE_mbedtls = $(IPSEC_MB) $(if $(filter -fcf-protection=%,$(if $(SANITIZE)$(FUZZ),,$(HARDENING))),$(CET_NOTE))
 MBEDTLS_NOTE  = $(MBEDTLS_NOTE_$(PROCESSOR))
 MBEDTLS_NOTE_x86_64 = $(if $(IPSEC_MB),: AES-GCM by intel-ipsec-mb,: its own AES-GCM; a faster one is in libipsec-mb-dev)
 
@@ -83,5 +83,7 @@ hardened        = -fPIC -fno-semantic-interposition -fstack-protector-strong \
                   done)
 # The start-up files of a C library without CET would take the note from the program, for the sake of _init and _fini
 # alone: nothing needs these, and without them it is true of all that is linked.
+# What is merged with intel-ipsec-mb has the note too: that library's functions begin as IBT asks, release 2.0 only lacks it.
 HARDENING_LINK  = -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(filter -fcf-protection=%,$(HARDENING)),$(CET_LINK))
-CET_LINK       := -Wl,-z,ibt,-z,shstk,-init=,-fini=
+CET_NOTE       := -Wl,-z,ibt,-z,shstk
+CET_LINK       := $(CET_NOTE),-init=,-fini=

@@ -80,9 +80,7 @@ def test_every_processor_of_its_kind_hashes_alike(program, runner):
 @pytest.mark.found("B1")
 @pytest.mark.parametrize("runner", OLD_AND_NEW)
 def test_every_processor_of_its_kind_encrypts_alike(program, runner):
-    """The fast AES-GCM, if the build has it, runs only where the processor has all that it needs."""
-    built = pathlib.Path(program).parent
-    gcm = built / "tests" / "unit" / "test_mbedtls_gcm"
+    gcm = (built := pathlib.Path(program).parent) / "tests" / "unit" / "test_mbedtls_gcm"
     assert gcm.exists(), f"make {gcm}"
     done = subprocess.run([*shlex.split(runner), str(gcm)], check=True, cwd=ROOT, capture_output=True, text=True)
     fast = runner.endswith("max") and "hf_mbedtls_gcm_crypt" in told("nm", "--defined-only", built / "libholdfast.a")
@@ -122,6 +120,8 @@ def test_the_program_is_hardened(program):
     assert "__stack_chk_fail" in imported and "__memcpy_chk" in imported
     if AMD64:
         assert re.search(r"x86 feature:.*\bIBT\b.*\bSHSTK\b", told("readelf", "-nW", program))
+        code = told("objdump", "-d", "--no-show-raw-insn", program)     # a library's note, if it has none, is given by board.mk
+        assert set(re.findall(r"<aes_gcm_(?:enc|dec)_\d+_sse>:\n.*\t(\w+)", code)) <= {"endbr64"}
 
 
 @shipped
