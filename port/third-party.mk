@@ -10,8 +10,10 @@ third        := $(THIRD_PARTY:%=$(THIRD)/$(VARIANT)/lib%.a)
 $(THIRD)/$(VARIANT)/.flags: FORCE | needs $(sysroot)
 	@$(call told,$(third_flags) $(WITH) $(MBEDTLS_FLAGS))
 
-# One for all builds of a target, with sanitizers or without: made by its gcc.
-third_party = rm -rf $(@:.a=) && $(MAKE) -f port/archive.mk LIB=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
+# One for all builds of a target, with sanitizers or without: made by its gcc. Two makes may come to it at once: each
+# compiles in a folder of its own (the shell's number), and the archive is there whole or not at all.
+third_party = here=$(@:.a=).$$$$ && trap 'rm -rf $$here' EXIT && \
+              $(MAKE) -f port/archive.mk LIB=$$here/$(@F) INTO=$@ CC=$(CROSS)gcc AR=$(CROSS)ar
 third_flags = $(or $(THIRD_CFLAGS),-O2 -g) -ffile-prefix-map=$(CURDIR)=. -ffunction-sections -fdata-sections \
               $(MACHINE) $(THIRD_HARDENING)
 $(third): $(THIRD)/$(VARIANT)/.flags port/archive.mk

@@ -42,7 +42,10 @@ try() {
         fi
         objects=("${objects[@]/"$build/${source%.c}.o"/"$dir/${source%.c}.o"}")
     done
-    "${compile[@]}" -o "$dir/sim" "${objects[@]}"
+    if ! "${compile[@]}" -o "$dir/sim" "${objects[@]}" 2>"$dir/link.log"; then
+        echo "STALE    $name: it does not link"
+        return
+    fi
     if output=$("$dir/sim" --from 1 --count $seeds 2>&1) || [ $? -ne 1 ]; then
         echo "SURVIVES $name: $(head -1 "$patch")"
         return
