@@ -13,7 +13,7 @@
 
 static hf_conn *lowest(hf_pool *pool, hf_set set) {
     unsigned index = 0;
-    while (HF_CONNS_MAX > 1 && !(set & 1)) {
+    while (HF_MANY_CONNS && !(set & 1)) {
         set >>= 1;
         index++;
     }
@@ -48,7 +48,7 @@ static void fill(hf_pool *pool, hf_conn *conn) {
 
 /* Is there work, or keep_open, for more connections than are awake, and may another one be woken now? */
 static bool wanted(const hf_pool *pool) {
-    if (HF_CONNS_MAX == 1) {
+    if (!HF_MANY_CONNS) {
         return pool->queue.head || pool->keep_open > 0;
     }
     unsigned awake = pool->n_conns - (unsigned)pool->n_idle;
@@ -67,7 +67,7 @@ static HF_COLD bool wake(hf_pool *pool) {
     for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(conn)) {
-            if (HF_CONNS_MAX > 1) {
+            if (HF_MANY_CONNS) {
                 pool->extra_at = pool->now + hf_pool_spread(pool) / pool->n_conns;
             }
             hf_conn_want(conn);

@@ -270,7 +270,7 @@ static void arm(hf_pool *pool) {
         at = hf_pool_closed(pool) ? HF_NEVER : pool->close_deadline;
     } else if (hf_pool_in_outage(pool)) {
         at = hf_outage_deadline(&pool->outage, pool->config);
-    } else if (HF_CONNS_MAX > 1 && pool->n_idle > 0 && pool->extra_at > pool->now &&
+    } else if (HF_MANY_CONNS && pool->n_idle > 0 && pool->extra_at > pool->now &&
                (pool->queue.head || hf_pool_size(pool) - pool->n_idle < pool->keep_open)) {
         at = pool->extra_at;
     }

@@ -469,8 +469,7 @@ MADE_UP = {
 *) exec {gcc} "$@" ;;
 esac""",
     "dpkg-query": 'shift 3; for package; do [ $package = libcsv-dev ] || printf "$package/installed "; done',
-    "apt-get": 'echo "$*" >>{told}',
-    "sudo": '"$@"',
+    "apt-get": 'echo "$*" >>{told}', "sudo": '"$@"',
 }
 # What a build calls besides, where there is nothing of Debian's.
 COMMANDS = "sh make nproc uname mkdir rm mktemp cat sed awk cmp find patch bzip2 xz"

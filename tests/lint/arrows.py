@@ -79,6 +79,10 @@ CORE_WORDS = re.compile(
 # A field, or a constant's value, on a line of its own for the sake of the comment behind it.
 TORN = re.compile(r"^ +(?:const |struct )*\w+(?: \w+| =)?\n +(?:\*?\w+(?:\[\w+\])?;|\[\w+\];|\d+,) +/\*", re.M)
 
+# What a build for one leaves out hangs on one word, which stands beside the number it follows from.
+FOLDED = re.compile(r"\bHF_(CONNS|HOSTS)_MAX (?:==|!=|>) 1\b")
+FOLDED_IN = "core/include/holdfast/build.h"
+
 TOP = {"core", "port", "platform", "tests", "boards", "Makefile", "README.md", "LICENSE"}
 EXPLAINED = ("core", "port", "platform", "boards", "tests")  # each folder in there has a README
 LINES_MAX, README_LINES_MAX, PAGE_LINES_MAX = 600, 60, 450  # the page is the README at the top
@@ -203,6 +207,9 @@ def check_c(root, path, source):
         word = CORE_WORDS.search(line) if within(path, "core") else None
         if word and "->" not in line[max(0, word.start() - 2):word.start()]:
             breach(path, number, f"the core may not use {word.group(1)}()")
+        folded = FOLDED.search(line) if within(path, "core") and path != FOLDED_IN else None
+        if folded:
+            breach(path, number, f"HF_MANY_{folded.group(1)} of {FOLDED_IN} says this")
         if re.match(r"\s*#\s*(if|elif).*\b(__linux__|_WIN32|__APPLE__|__unix__)\b", line):
             breach(path, number, "a platform is a folder, not an #ifdef")
 

@@ -56,6 +56,7 @@ WRONG = {
     "a third-party header elsewhere": ("platform/linux/a.c", "#include <cJSON.h>\n", "belongs to port/cjson"),
     "an OS header in a neutral port": ("port/script/a.c", "#include <sys/socket.h>\n", "is an operating system's"),
     "its own header not first": ("core/x.c", '#include <string.h>\n#include "x.h"\n', "but not first"),
+    "a number compared with one": ("core/a.c", "int f(void) { return HF_CONNS_MAX > 1; }\n", "HF_MANY_CONNS of core/include"),
     "a platform chosen by #ifdef": ("port/linux/a.c", "#ifdef __linux__\n#endif\n", "not an #ifdef"),
     "a file with two ideas": ("core/a.c", "int a;\n" * 601, "two ideas"),
     "a field torn from its type": ("core/x.h", "struct x {\n    uint8_t\n        kind; /* … */\n};\n", "torn by"),
