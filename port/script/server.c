@@ -4,9 +4,15 @@
 
 #include <string.h>
 
+#include "pg/sql.h"
+
 /* The server's half of PostgreSQL's protocol 3.0 (PostgreSQL docs, chapter 55), as far as a test of an application
  * needs it. Invariants: what a client wrote on a served link is read here and nowhere else; a flight, up to its Sync,
- * stays unread until the test says what it gives. */
+ * stays unread until the test says what it gives. The driver's own statements are known by their text (pg/sql.h). */
+
+_Static_assert(sizeof HF_PG_SQL_ASK <= sizeof((hf_script_statement *)0)->sql &&
+                   sizeof HF_PG_SQL_TICKET <= sizeof((hf_script_statement *)0)->sql,
+               "hf_script_statement.sql is too small for the driver's own statements");
 
 enum { SSL_REQUEST = 80877103, CANCEL_REQUEST = 80877102, TEXT_OID = 25 };
 
@@ -169,30 +175,12 @@ static bool control(hf_script_link *link, const char *sql) {
     for (unsigned i = 0; i < 3; i++) {
         if (is(sql, words[i])) {
             link->server.transaction = i == 0;
-            link->server.failed = false;
+            link->server.failed = link->server.ticket = false;
             say_tag(link, words[i]);
             return true;
         }
     }
     return false;
-}
-
-void hf_script_serve(hf_script_link *link) {
-    for (uint32_t bytes; link->server.serves && !link->eof &&
-                         (bytes = message_bytes(link, link->from_start)) > 0;) {
-        const uint8_t *at = link->from_client + link->from_start;
-        if (!link->server.started) {
-            first_message(link, at + 4);
-        } else if (at[0] == 'S') { /* alone: a health check */
-            say_ready(link);
-        } else if (at[0] == 'Q') { /* ROLLBACK, of a transaction that failed */
-            (void)control(link, (const char *)at + 5);
-            say_ready(link);
-        } else if (at[0] != 'X') {
-            return; /* a flight: the test says what it gives */
-        }
-        link->from_start += bytes;
-    }
 }
 
 /* ---- a flight --------------------------------------------------------------------------------- */
@@ -228,13 +216,35 @@ static void describe(hf_script_link *link, char what, const result *gives) {
     say_columns(link, gives);
 }
 
+/* A RESOLVE request asks for its transaction's ticket where a batch has its COMMIT. */
+static void give_ticket(hf_script_link *link) {
+    char ticket[] = "0000000000 scripted";
+    uint32_t number = ++link->script->tickets;
+    for (unsigned i = 10; i-- > 0; number /= 10) {
+        ticket[i] = (char)('0' + number % 10);
+    }
+    const char *const value = ticket;
+    say_row(link, 1, &value);
+    say_tag(link, "SELECT 1");
+    link->server.ticket = true;
+}
+
 static void execute(hf_script_link *link, const char *sql, const result *gives) {
-    if (control(link, sql)) {
+    hf_script_server *server = &link->server;
+    const bool commit = server->ticket && is(sql, "COMMIT"); /* by itself: the test's to answer */
+    if (strcmp(sql, HF_PG_SQL_TICKET) == 0) {
+        give_ticket(link);
         return;
+    }
+    if (!commit && control(link, sql)) {
+        return;
+    }
+    if (commit) { /* whatever it is told, the transaction is over */
+        server->transaction = server->ticket = false;
     }
     if (gives->sqlstate) {
         say_error(link, "ERROR", gives->sqlstate);
-        link->server.failed = true;
+        server->failed = true;
         return;
     }
     for (unsigned i = 0; i < gives->n_rows; i++) {
@@ -284,16 +294,61 @@ static uint32_t flight_end(const hf_script_link *link) {
     return 0;
 }
 
-static void reply(hf_script *script, const result *gives) {
-    hf_script_link *link = hf_script_link_last(script);
+/* The statement of the flight that is unread, but BEGIN; NULL: no flight is whole. */
+static const char *statement_waiting(hf_script_link *link) {
+    const uint32_t end = flight_end(link);
+    for (uint32_t at = link->from_start; at < end; at += message_bytes(link, at)) {
+        const char *name = (const char *)link->from_client + at + 5, *sql = NULL;
+        if (link->from_client[at] == 'P') {
+            sql = name + strlen(name) + 1;
+        } else if (link->from_client[at] == 'B') {
+            const char *known = name + strlen(name) + 1;
+            sql = known[0] ? statement_of(&link->server, known, false)->sql : NULL;
+        }
+        if (sql && !is(sql, "BEGIN")) {
+            return sql;
+        }
+    }
+    return NULL;
+}
+
+static void answer_flight(hf_script_link *link, const result *gives) {
     const char *sql = "";
-    HF_ASSERT(link && link->server.started);        /* hf_script_login() comes first */
-    HF_ASSERT(!link->released && flight_end(link)); /* no statement waits for an answer */
     for (bool more = true; more;) {
         const uint32_t bytes = message_bytes(link, link->from_start);
         more = answer(link, link->from_client + link->from_start, gives, &sql);
         link->from_start += bytes;
     }
+}
+
+void hf_script_serve(hf_script_link *link) {
+    for (uint32_t bytes; link->server.serves && !link->eof &&
+                         (bytes = message_bytes(link, link->from_start)) > 0;) {
+        const uint8_t *at = link->from_client + link->from_start;
+        if (!link->server.started) {
+            first_message(link, at + 4);
+        } else if (at[0] == 'S') { /* alone: a health check */
+            say_ready(link);
+        } else if (at[0] == 'Q') { /* ROLLBACK, of a transaction that failed */
+            (void)control(link, (const char *)at + 5);
+            say_ready(link);
+        } else if (at[0] != 'X') {
+            const char *sql = link->server.ticket ? statement_waiting(link) : NULL;
+            if (!sql || !is(sql, "ROLLBACK")) {
+                return; /* a flight: the test says what it gives */
+            }
+            answer_flight(link, &(result){ 0 }); /* it stands where a COMMIT would */
+            continue;
+        }
+        link->from_start += bytes;
+    }
+}
+
+static void reply(hf_script *script, const result *gives) {
+    hf_script_link *link = hf_script_link_last(script);
+    HF_ASSERT(link && link->server.started);        /* hf_script_login() comes first */
+    HF_ASSERT(!link->released && flight_end(link)); /* no statement waits for an answer */
+    answer_flight(link, gives);
     hf_script_serve(link);
 }
 
@@ -311,20 +366,7 @@ void hf_script_login(hf_script *script) {
 
 const char *hf_script_sql(hf_script *script) {
     hf_script_link *link = hf_script_link_last(script);
-    const uint32_t end = link && link->server.started ? flight_end(link) : 0;
-    for (uint32_t at = link ? link->from_start : 0; at < end; at += message_bytes(link, at)) {
-        const char *name = (const char *)link->from_client + at + 5, *sql = NULL;
-        if (link->from_client[at] == 'P') {
-            sql = name + strlen(name) + 1;
-        } else if (link->from_client[at] == 'B') {
-            const char *known = name + strlen(name) + 1;
-            sql = known[0] ? statement_of(&link->server, known, false)->sql : NULL;
-        }
-        if (sql && !is(sql, "BEGIN")) {
-            return sql;
-        }
-    }
-    return NULL;
+    return link && link->server.started ? statement_waiting(link) : NULL;
 }
 
 void hf_script_rows(hf_script *script, unsigned n_columns, const char *const *columns,
@@ -351,6 +393,28 @@ void hf_script_done(hf_script *script, const char *tag) {
 
 void hf_script_error(hf_script *script, const char *sqlstate) {
     reply(script, &(result){ .sqlstate = sqlstate });
+}
+
+/* The driver's own question waits for its answer, which is one text; NULL for NULL. */
+static void reply_to(hf_script *script, const char *question, const char *text) {
+    const char *sql = hf_script_sql(script);
+    HF_ASSERT(sql && strcmp(sql, question) == 0); /* it was not asked */
+    reply(script, &(result){ .n_columns = 1, .n_rows = 1, .values = &text, .tag = "SELECT 1" });
+}
+
+void hf_script_xact_status(hf_script *script, const char *status) {
+    static const char *const known[] = { "committed", "aborted", "in progress", "standby",
+                                         "other" };
+    bool good = !status;
+    for (unsigned i = 0; i < sizeof known / sizeof known[0] && !good; i++) {
+        good = strcmp(status, known[i]) == 0;
+    }
+    HF_ASSERT(good); /* none of the answers that test.h lists */
+    reply_to(script, HF_PG_SQL_ASK, status);
+}
+
+void hf_script_takes_writes(hf_script *script, bool yes) {
+    reply_to(script, HF_PG_SQL_ROLE, yes ? "writable" : "standby");
 }
 
 void hf_script_fatal(hf_script *script, const char *sqlstate) {

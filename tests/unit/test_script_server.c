@@ -178,11 +178,163 @@ static void what_is_nobodys_answer_comes_by_itself(void **state) {
     assert_true(hf_pool_closed(pool));
 }
 
+/* A RESOLVE request that was sent, run to the end, and whose COMMIT now waits for its answer. */
+static void up_to_commit(hf_request *request) {
+    up(plain, request);
+    assert_string_equal(hf_script_sql(&server), request->sql);
+    assert_true(hf_request_commits_later(request));
+    hf_script_done(&server, "INSERT 0 1");
+    hf_script_tick(&server, pool, 0);
+    assert_string_equal(hf_script_sql(&server), "COMMIT");
+    assert_string_equal(request->ticket, "0000000001 scripted");
+}
+
+/* The COMMIT's answer is lost, and the server was asked what became of it. Returns when. */
+static hf_ms asked_about_commit(hf_request *request) {
+    up_to_commit(request);
+    hf_script_fail(&server, HF_ERR_RESET);
+    hf_ms now = hf_script_tick(&server, pool, 0);
+    assert_int_equal(request->outcome, HF_OUTCOME_PENDING);
+    hf_script_tick(&server, pool, now);
+    hf_script_login(&server);
+    hf_script_tick(&server, pool, now);
+    assert_int_equal(request->asks, 1);
+    return now;
+}
+
+static void resolve_ends_as_the_server_remembers(void **state) {
+    static const struct {
+        const char *status;
+        hf_outcome outcome;
+        uint32_t attempts;
+        hf_state conn;
+    } rows[] = { { "committed", HF_OUTCOME_OK, 1, HF_HEALTHY },
+                 { "aborted", HF_OUTCOME_PENDING, 2, HF_HEALTHY },
+                 { "in progress", HF_OUTCOME_PENDING, 1, HF_HEALTHY },
+                 { NULL, HF_OUTCOME_UNKNOWN, 1, HF_HEALTHY },
+                 { "other", HF_OUTCOME_UNKNOWN, 1, HF_HEALTHY },
+                 { "standby", HF_OUTCOME_PENDING, 1, HF_BACKOFF } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hf_request request = { .sql = "INSERT 1", .replay = HF_REPLAY_RESOLVE };
+        const hf_ms now = asked_about_commit(&request);
+        hf_script_xact_status(&server, rows[i].status);
+        hf_script_tick(&server, pool, now);
+        if (request.outcome != rows[i].outcome || request.attempts != rows[i].attempts ||
+            hf_pool_state(pool, 0) != rows[i].conn) {
+            fail_msg("%s: %s after %u attempts, connection %s",
+                     rows[i].status ? rows[i].status : "NULL", hf_outcome_name(request.outcome),
+                     (unsigned)request.attempts, hf_state_name(hf_pool_state(pool, 0)));
+        }
+    }
+}
+
+static void resolve_runs_again_what_was_aborted(void **state) {
+    (void)state;
+    hf_request request = { .sql = "INSERT 1", .replay = HF_REPLAY_RESOLVE };
+    const hf_ms now = asked_about_commit(&request);
+    hf_script_xact_status(&server, "aborted");
+    hf_script_tick(&server, pool, now);
+    assert_string_equal(hf_script_sql(&server), request.sql);
+    hf_script_done(&server, "INSERT 0 1");
+    hf_script_tick(&server, pool, now);
+    assert_string_equal(request.ticket, "0000000002 scripted");
+    hf_script_done(&server, "COMMIT");
+    hf_script_tick(&server, pool, now);
+    assert_int_equal(request.outcome, HF_OUTCOME_OK);
+    assert_int_equal(request.affected, 1);
+}
+
+static void resolve_asks_again_while_in_progress(void **state) {
+    (void)state;
+    hf_request request = { .sql = "INSERT 1", .replay = HF_REPLAY_RESOLVE };
+    hf_ms now = asked_about_commit(&request);
+    for (unsigned i = 0; i < 3; i++) {
+        hf_script_xact_status(&server, "in progress");
+        now = hf_script_tick(&server, pool, now);
+        assert_null(hf_script_sql(&server));
+        hf_script_tick(&server, pool, now);
+    }
+    hf_script_xact_status(&server, "committed");
+    hf_script_tick(&server, pool, now);
+    assert_int_equal(request.outcome, HF_OUTCOME_OK);
+    assert_int_equal(request.asks, 4);
+}
+
+static void a_commit_is_answered_by_the_test(void **state) {
+    static const struct {
+        const char *tag, *sqlstate;
+        hf_outcome outcome;
+    } rows[] = { { "COMMIT", NULL, HF_OUTCOME_OK },
+                 { "ROLLBACK", NULL, HF_OUTCOME_FAILED },
+                 { NULL, "23503", HF_OUTCOME_FAILED },    /* a deferred constraint */
+                 { NULL, "40001", HF_OUTCOME_PENDING } }; /* it waits, to be run again */
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hf_request request = { .sql = "INSERT 1", .replay = HF_REPLAY_RESOLVE }, next = { 0 };
+        up_to_commit(&request);
+        if (rows[i].tag) {
+            hf_script_done(&server, rows[i].tag);
+        } else {
+            hf_script_error(&server, rows[i].sqlstate);
+        }
+        hf_script_tick(&server, pool, 0);
+        if (request.outcome != rows[i].outcome) {
+            fail_msg("%s: %s", rows[i].tag ? rows[i].tag : rows[i].sqlstate,
+                     hf_outcome_name(request.outcome));
+        }
+        next.sql = "SELECT 1"; /* no transaction is left open */
+        submit(&next);
+        hf_script_rows(&server, 0, NULL, 0, NULL);
+        hf_script_tick(&server, pool, 0);
+        assert_int_equal(next.outcome, HF_OUTCOME_OK);
+        assert_int_equal(hf_pool_state(pool, 0), HF_HEALTHY);
+    }
+}
+
+/* A row that has no room in the receive buffer: the client sends a ROLLBACK in place of the COMMIT. */
+static void a_rollback_in_place_of_the_commit_comes_by_itself(void **state) {
+    static char large[17000];
+    static const char *const column = "body", *const value = large;
+    (void)state;
+    hf_request request = { .sql = "INSERT 1", .replay = HF_REPLAY_RESOLVE }, next = { 0 };
+    up(plain, &request);
+    memset(large, 'x', sizeof large - 1);
+    hf_script_rows(&server, 1, &column, 1, &value);
+    hf_script_tick(&server, pool, 0);
+    assert_int_equal(request.outcome, HF_OUTCOME_FAILED);
+    assert_int_equal(request.error.code, HF_ERR_TOO_LARGE);
+    next.sql = "SELECT 1";
+    submit(&next);
+    assert_string_equal(hf_script_sql(&server), next.sql);
+}
+
+static void a_read_only_server_is_asked_whether_it_takes_writes(void **state) {
+    (void)state;
+    for (unsigned yes = 0; yes < 2; yes++) {
+        hf_request request = { .sql = "INSERT 1" };
+        up(plain, &request);
+        hf_script_error(&server, "25006");
+        hf_ms now = hf_script_tick(&server, pool, 0);
+        hf_script_tick(&server, pool, now);
+        hf_script_takes_writes(&server, yes);
+        hf_script_tick(&server, pool, now);
+        assert_int_equal(request.outcome, HF_OUTCOME_PENDING);
+        assert_int_equal(hf_pool_state(pool, 0), yes ? HF_HEALTHY : HF_BACKOFF);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_what_the_test_says),
         cmocka_unit_test(an_error_is_judged_by_its_sqlstate),
         cmocka_unit_test(a_batch_is_one_transaction),
+        cmocka_unit_test(resolve_ends_as_the_server_remembers),
+        cmocka_unit_test(resolve_runs_again_what_was_aborted),
+        cmocka_unit_test(resolve_asks_again_while_in_progress),
+        cmocka_unit_test(a_commit_is_answered_by_the_test),
+        cmocka_unit_test(a_rollback_in_place_of_the_commit_comes_by_itself),
+        cmocka_unit_test(a_read_only_server_is_asked_whether_it_takes_writes),
         cmocka_unit_test(a_session_ends_with_its_last_words),
         cmocka_unit_test(a_login_may_be_refused),
         cmocka_unit_test(what_is_nobodys_answer_comes_by_itself),

@@ -48,6 +48,7 @@ typedef struct hf_script_statement {
 typedef struct hf_script_server {
     bool serves, started; /* started: the client is logged in */
     bool transaction, failed;
+    bool ticket; /* HF_REPLAY_RESOLVE: the transaction has one, and its COMMIT comes by itself */
     unsigned n_parsed;
     hf_script_statement statements[HF_SCRIPT_STATEMENTS];
 } hf_script_server;
@@ -92,6 +93,7 @@ typedef struct hf_script {
     unsigned addresses;   /* how many addresses a name has; default 1 */
     bool over_budget;     /* what over_budget() answers */
     uint32_t tls_steps;   /* so many steps more of a handshake can be done at once */
+    uint32_t tickets;     /* of transactions, ever given by the server (hf_script_login) */
     const hf_hash *hash;  /* a real port's, as &hf_mbedtls_hash; NULL: hashing fails */
     hf_script_lookup lookups[64];
     hf_script_link links[HF_SCRIPT_LINKS];
@@ -134,9 +136,23 @@ void hf_script_resolved(hf_script *script, unsigned slot, int answer);
 /* ---- the server speaks ----------------------------------------------------------------------------
  * On the newest link, from hf_script_login() on; hf_script_sent() is then not for that link. A statement is a flight
  * of the client's, up to its Sync: a batch too, whose BEGIN and COMMIT are answered by themselves, and whose
- * statements all give the same. Health checks and the end of a failed transaction need no word of the test's. Not for
- * HF_REPLAY_RESOLVE, whose own statements the scripted server does not know. What a statement is told that nobody
- * sent is a failed assertion. */
+ * statements all give the same. Health checks and the end of a failed transaction need no word of the test's. An
+ * answer to a statement that nobody sent is a failed assertion. Texts and arrays that a test passes are copied.
+ *
+ * A request with HF_REPLAY_RESOLVE is two statements: its own, whose BEGIN and ticket are answered by themselves, and
+ * "COMMIT". When the answer to the COMMIT is lost, the client asks on its next connection what became of it, which
+ * hf_script_xact_status() answers (SEMANTICS 15):
+ *
+ *     hf_script_done(&server, "INSERT 0 1");
+ *     hf_script_tick(&server, pool, 0);               the client sends its COMMIT
+ *     hf_script_fail(&server, HF_ERR_RESET);
+ *     next = hf_script_tick(&server, pool, 0);        the connection is lost, and the answer with it
+ *     hf_script_tick(&server, pool, next);            the pool dials
+ *     hf_script_login(&server);
+ *     hf_script_tick(&server, pool, next);            it asks
+ *     hf_script_xact_status(&server, "committed");
+ *     hf_script_tick(&server, pool, next);            the request is done: HF_OUTCOME_OK
+ */
 
 /* The network accepts the link, if it has not, and the server lets the client in: with TLS if it asks for it, and
  * without a password. */
@@ -148,10 +164,18 @@ const char *hf_script_sql(hf_script *script);
 /* Its answer: n_rows times n_columns values, row by row, NULL for NULL. */
 void hf_script_rows(hf_script *script, unsigned n_columns, const char *const *columns,
                     unsigned n_rows, const char *const *values);
-/* Its answer: no rows, but "INSERT 0 1", say. */
+/* Its answer: no rows, but the command tag of a CommandComplete: "INSERT 0 1", "COMMIT" (PostgreSQL docs 55.7). */
 void hf_script_done(hf_script *script, const char *tag);
 /* Its answer: an ERROR with that SQLSTATE. */
 void hf_script_error(hf_script *script, const char *sqlstate);
+/* The answer to the question what became of a COMMIT, in the words of pg_xact_status() (PostgreSQL docs,
+ * "Transaction ID and Snapshot Information Functions"): "committed", "aborted", "in progress", NULL for a transaction
+ * that the server does not remember any more; and two more: "standby" for a server in recovery, which cannot say,
+ * "other" for one that was restarted since, or is another one. */
+void hf_script_xact_status(hf_script *script, const char *status);
+/* The answer to the question whether the server takes writes, which the client asks before it runs a request again
+ * that was refused with 25006 (SEMANTICS 21). */
+void hf_script_takes_writes(hf_script *script, bool yes);
 /* The server ends the session, in the login too: FATAL with that SQLSTATE, and the stream's end. */
 void hf_script_fatal(hf_script *script, const char *sqlstate);
 
