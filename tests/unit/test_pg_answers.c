@@ -163,6 +163,8 @@ static void a_value_is_read_again_and_by_number(void **state) {
         assert_int_equal(value.bytes, text ? strlen(text) : 0);
     }
     assert_null(hf_row_get(&got, 4).data);
+    assert_null(
+        hf_row_get(&got, (unsigned)-1).data); /* a name that hf_columns_find() did not find */
 }
 
 /* --- transactions ------------------------------------------------------------------------------------ */

@@ -66,7 +66,8 @@ static inline bool hf_row_next(hf_row *row, hf_value *value) {
     row->at = at + 4 + value->bytes;
     return true;
 }
-/* Column `column`, from 0; cheap in rising order. NULL value if there is no such column. */
+/* The value of column number `column`, from 0; cheap in rising order. A row has no such column: a NULL value (so for
+ * the -1 of hf_columns_find(), too). */
 hf_value hf_row_get(hf_row *row, unsigned column);
 
 typedef struct hf_column {
@@ -74,9 +75,23 @@ typedef struct hf_column {
     uint32_t type; /* the driver's number for it: an OID of pg_type */
 } hf_column;
 
+/* The next column, in order; false after the last. */
 bool hf_columns_next(hf_columns *columns, hf_column *column);
 /* The number, for hf_row_get(), of the first column of that name among those that hf_columns_next() has not given yet;
- * -1: there is none. A row has values alone: on_columns notes the numbers that on_row reads by. */
+ * -1: there is none. Names are compared byte by byte, as the server gives them: `SELECT Price` is named "price".
+ *
+ * PostgreSQL describes the columns once, before the first row (RowDescription), and a row has values alone; holdfast
+ * has no memory to keep the names in until the rows come. So on_columns finds the numbers, and on_row reads by them:
+ *
+ *     static void on_columns(hf_request *request, hf_columns *columns) {
+ *         struct item *item = request->user;
+ *         item->price_column = hf_columns_find(columns, "price");
+ *     }
+ *     static int on_row(hf_request *request, hf_row *row) {
+ *         struct item *item = request->user;
+ *         hf_value price = hf_row_get(row, item->price_column);
+ *         …
+ */
 int hf_columns_find(const hf_columns *columns, const char *name);
 
 /* The further fields of a server's error (PostgreSQL docs 55.8), where they lie in the receive buffer.
