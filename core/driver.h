@@ -1,25 +1,26 @@
-/* What conn asks of a database driver. A driver knows one protocol and nothing else: no link, no clock,
- * no queue, no retry. It turns requests into bytes (submit, probe, cancel, bye) and bytes into events
- * (feed), in buffers that conn owns.
+/* What the engine asks of a database's driver. A driver knows one protocol and nothing else: no link, no clock, no
+ * queue, no retry. It turns requests into bytes (submit, probe, cancel, bye) and bytes into events (feed), in buffers
+ * that the connection owns (hf_io, layout.h).
  *
- * A session is the driver's state of one connection: HF_SESSION_BYTES, wiped before each attempt, so that
- * a second attempt remembers nothing the first was told (SECURITY 6).
+ * A session is the driver's state of one connection: HF_SESSION_BYTES, wiped before each attempt, so that a second
+ * attempt remembers nothing that the first was told (SECURITY 6).
  */
 #ifndef HF_DRIVER_H
 #define HF_DRIVER_H
 
 #include "holdfast/request.h"
 
-/* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are RESOLVE's alone. */
+/* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are for HF_REPLAY_RESOLVE alone. */
 typedef enum hf_stage {
-    HF_STAGE_RUN,      /* all of it; of one whose COMMIT is deferred, all but its COMMIT */
-    HF_STAGE_COMMIT,   /* its COMMIT, on the session that answered BEFORE_COMMIT */
-    HF_STAGE_ROLLBACK, /* instead of that */
+    HF_STAGE_RUN,      /* the whole request; all but the COMMIT, if that is deferred */
+    HF_STAGE_COMMIT,   /* the deferred COMMIT, on the session that answered BEFORE_COMMIT */
+    HF_STAGE_ROLLBACK, /* a ROLLBACK in place of that COMMIT */
     HF_STAGE_ASK,      /* the question what became of request->ticket, on any session */
     HF_STAGE_ROLE      /* the question whether the server takes writes */
 } hf_stage;
 
-/* What a request is, to code that may have been built without it. */
+/* Kinds of requests. Each answers false where the build has none of the kind, so that the compiler leaves its code
+ * out. */
 static inline bool hf_is_batch(const hf_request *request) {
     return request->n_batch > 0;
 }
@@ -33,64 +34,68 @@ static inline hf_stage hf_stage_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_stage)request->stage : HF_STAGE_RUN;
 }
 
-/* Is it a question of the driver's own? */
+/* Is the request at a question of the driver's own? */
 static inline bool hf_asks(const hf_request *request) {
     return HF_WITH_RESOLVE && request->stage >= HF_STAGE_ASK;
 }
 
-/* What is known of a transaction; the driver sets it before READY. */
+/* What the server answered to the question ASK or ROLE (PostgreSQL: pg_xact_status(), pg_is_in_recovery()). The driver
+ * sets request->tx_status before READY. */
 typedef enum hf_tx_status {
-    HF_TX_NONE,      /* nothing was asked, or nothing was said */
-    HF_TX_COMMITTED, /* it was */
-    HF_TX_ABORTED, /* certainly without effect. In RUN: it was undone for the driver's own reasons (no
-                          ticket was given) and can run again at once, in another way */
-    HF_TX_RUNNING,   /* still in progress */
-    HF_TX_STANDBY,   /* this server cannot say: the primary can */
-    HF_TX_OTHER,     /* another server, or another life of it: what it says would not be true */
-    HF_TX_FORGOTTEN, /* the server does not know any more */
-    HF_TX_WRITABLE   /* ROLE: the server takes writes; STANDBY: it does not */
+    HF_TX_NONE,      /* nothing was asked, or there was no answer */
+    HF_TX_COMMITTED, /* ASK: the transaction was committed */
+    /* ASK: the transaction certainly has no effect. In RUN: the driver had it rolled back for its own reasons (no
+     * ticket was given), and the request can run again at once, in another way. */
+    HF_TX_ABORTED,
+    HF_TX_RUNNING, /* ASK: the transaction is still in progress */
+    HF_TX_STANDBY, /* ASK: this server cannot say, the primary can. ROLE: the server takes no writes */
+    HF_TX_OTHER, /* ASK: another server, or another incarnation: its answer would mean nothing */
+    HF_TX_FORGOTTEN, /* ASK: the server does not remember the transaction any more */
+    HF_TX_WRITABLE   /* ROLE: the server takes writes */
 } hf_tx_status;
 
 static inline hf_tx_status hf_tx_status_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_tx_status)request->tx_status : HF_TX_NONE;
 }
 
-/* What a server tells of itself and of the session, before it is asked. */
+/* What a server tells of itself and of the session without being asked: bits of io->role (PostgreSQL: ParameterStatus
+ * of in_hot_standby and default_transaction_read_only). */
 enum {
-    HF_ROLE_STANDBY = 1,            /* it is a standby */
-    HF_ROLE_READ_ONLY = 2,          /* transactions are read-only unless they say otherwise … */
-    HF_ROLE_READ_ONLY_AT_LOGIN = 4, /* … and were when the session began */
+    HF_ROLE_STANDBY = 1,            /* the server is a standby */
+    HF_ROLE_READ_ONLY = 2,          /* transactions are read-only unless they say otherwise */
+    HF_ROLE_READ_ONLY_AT_LOGIN = 4, /* … and were so when the session began */
     HF_ROLE_CHANGED = 8             /* the session has changed settings of its own */
 };
 
-/* How far a login has proved that we know the password. */
+/* How far a login has proved that the client knows the password. */
 typedef enum hf_proof {
-    HF_PROOF_NONE, /* nothing of it was sent */
-    HF_PROOF_CLAIMED, /* it was sent by a method that never says whether it was right: MD5, clear text */
-    HF_PROOF_SENT,    /* SCRAM: our proof was, and is not judged yet */
-    HF_PROOF_VERIFIED /* SCRAM: the server's own proof came, so ours was right */
+    HF_PROOF_NONE,    /* nothing of the password was sent */
+    HF_PROOF_CLAIMED, /* sent by a method that never says whether it was right: MD5, clear text */
+    HF_PROOF_SENT,    /* SCRAM: the client's proof was sent, and is not answered yet */
+    HF_PROOF_VERIFIED /* SCRAM: the server's own proof came, so the client's was right */
 } hf_proof;
 
-/* What feed() found. One at a time: conn acts on it and calls again until MORE, or until rx is empty and the login
- * is over. Only then may it move or overwrite what rx holds: rx.start may have passed the bytes that other events
- * are about. */
+/* What feed() found in rx, one event at a time. The connection acts on it and calls feed() again, until MORE, or until
+ * rx is empty and the login is over. Only then may the connection move or overwrite the bytes in rx: until then
+ * rx.start may have passed bytes that an event is about. "The request" is the oldest in flight. */
 typedef enum hf_driver_event {
-    HF_DRIVER_MORE,  /* nothing whole is left in rx: read more bytes, if any */
-    HF_DRIVER_SLICE, /* a slice of hashing was done and more is needed: call again, bytes or not */
-    HF_DRIVER_UP,    /* login and session set-up are complete */
-    HF_DRIVER_AGAIN, /* the endpoint refused start-up parameters; io->degraded was raised: dial it again */
-    HF_DRIVER_COLUMNS, /* io->columns, of the oldest request */
-    HF_DRIVER_ROW, /* io->row, of the oldest request; its bytes stay in rx until the next feed() */
-    HF_DRIVER_SKIPPED, /* a row was larger than rx: being thrown away; io->error is HF_ERR_TOO_LARGE */
-    HF_DRIVER_ERROR, /* the server refused the oldest request (io->error); its READY follows */
-    HF_DRIVER_BEFORE_COMMIT, /* the oldest request is done but for its COMMIT: request->ticket */
-    HF_DRIVER_READY,  /* the oldest request is over: every part of its answer was read. io->error is
-                        HF_ERR_OPEN_TRANSACTION if it had to be rolled back, else not touched */
+    HF_DRIVER_MORE,    /* nothing whole is left in rx: read more bytes, if any */
+    HF_DRIVER_SLICE,   /* a slice of hashing was done, more is left: call again, bytes or not */
+    HF_DRIVER_UP,      /* login and session set-up are complete */
+    HF_DRIVER_AGAIN,   /* start-up parameters were refused; io->degraded was raised: dial again */
+    HF_DRIVER_COLUMNS, /* the request's columns: io->columns */
+    HF_DRIVER_ROW,     /* a row of the request: io->row, in rx until the next feed() */
+    HF_DRIVER_SKIPPED, /* a row too large for rx is thrown away: io->error, HF_ERR_TOO_LARGE */
+    HF_DRIVER_ERROR,   /* the server refused the request (io->error); READY follows */
+    HF_DRIVER_BEFORE_COMMIT, /* the request is done but for its COMMIT: request->ticket */
+    /* The request is over, and all of its answer was read. io->error is HF_ERR_OPEN_TRANSACTION if the request had to
+     * be rolled back, else it is not touched. */
+    HF_DRIVER_READY,
     HF_DRIVER_PROBED, /* the probe was answered */
-    HF_DRIVER_NOTICE,
-    HF_DRIVER_NOTIFY,
-    HF_DRIVER_FATAL, /* the server ends the session and said why: io->error */
-    HF_DRIVER_BROKEN /* the bytes make no sense: io->error; the link must be dropped */
+    HF_DRIVER_NOTICE, /* the server's NOTICE or WARNING: io->error */
+    HF_DRIVER_NOTIFY, /* the server's NOTIFY: io->channel, io->payload */
+    HF_DRIVER_FATAL,  /* the server ends the session and says why: io->error */
+    HF_DRIVER_BROKEN  /* the bytes make no sense: io->error; the link must be dropped */
 } hf_driver_event;
 
 struct hf_driver {
@@ -99,34 +104,36 @@ struct hf_driver {
     const char *alpn;           /* for direct TLS: "postgresql" (PostgreSQL docs 55.2.11) */
     uint16_t default_port;
 
-    /* What to send in clear before the TLS handshake, at most 16 bytes; 0: TLS starts at once. One byte of
-     * answer is then read, no more. */
+    /* Writes what is sent in clear text before the TLS handshake, at most 16 bytes, and returns how many; one byte of
+     * answer is then read, no more. 0: TLS starts at once. */
     size_t (*tls_request)(uint8_t *out);
-    /* 0: start the handshake; else why not: HF_ERR_TLS_REFUSED or HF_ERR_PROTOCOL. */
+    /* Reads that answer. 0: the handshake may start; else why not, HF_ERR_TLS_REFUSED or HF_ERR_PROTOCOL. */
     int (*tls_answer)(uint8_t byte);
 
-    /* Starts the login on a wiped session: the first bytes go to io->tx. 0 or an hf_err. */
+    /* Starts the login on a wiped session: its first bytes go to io->tx. 0, or an hf_err. */
     int (*start)(hf_session *session, hf_io *io);
-    /* Reads rx. oldest: the request whose answer comes next, NULL when none is in flight. */
+    /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. */
     hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
-    /* Encodes what request->stage says, and its flush; of a RESOLVE it sets request->deferred_commit. 1 done, 0 no room
-     * now (tx is untouched; never of COMMIT and ROLLBACK, which follow BEFORE_COMMIT at once), < 0 it can never be
-     * sent: HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
+    /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE request. 1: done.
+     * 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow BEFORE_COMMIT at once).
+     * < 0: the request can never be sent, HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
-    /* Forgets what was prepared for this request, so that the next submit prepares it under a new name. */
+    /* Forgets what was prepared for the request, so that the next submit() prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);
-    /* Can it have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY), so that even a
-     * FATAL in mid-statement leaves it open whether it was applied? */
+    /* Can the request have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY)? Then even after
+     * a FATAL in mid-statement it is not known whether it had one. */
     bool (*self_commits)(const hf_request *request);
-    /* Does it say that it will not wait for a lock (NOWAIT, SKIP LOCKED)? */
+    /* Does the request say that it will not wait for a lock (NOWAIT, SKIP LOCKED)? */
     bool (*waits_not)(const hf_request *request);
-    /* A question that costs the server nothing; answered by PROBED. 1 done, 0 no room. */
+    /* Encodes a question that costs the server nothing, and is answered by PROBED. 1: done. 0: tx has no room. */
     int (*probe)(hf_session *session, hf_io *io);
-    /* The bytes that, sent alone on a second link, cancel what runs: at most 64; 0: cannot be cancelled. */
+    /* Writes the bytes that cancel what runs when they are sent alone on a second link, at most 64, and returns how
+     * many. 0: the session cannot be cancelled. */
     size_t (*cancel)(const hf_session *session, uint8_t *out);
-    /* The polite last message, if there is one. */
+    /* Encodes the polite last message, if the protocol has one and tx has room. */
     void (*bye)(hf_session *session, hf_io *io);
 
+    /* What hf_columns_next() and hf_fields_get() answer (request.h). */
     bool (*columns_next)(hf_columns *columns, hf_column *column);
     bool (*field)(const hf_fields *fields, hf_field field, hf_value *value);
 };

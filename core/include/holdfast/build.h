@@ -1,34 +1,36 @@
-/* What holdfast is built with: sizes, and what may be left out where flash is short. Each is given to the
- * compiler (-DHF_SMALL=1), the same to all of a program: structures differ with them. An application that was given
- * others than its library does not link, see HF_BUILT; a size is a plain number for its sake.
+/* What holdfast is built with: sizes, and parts that may be left out where flash is short. Each is a macro that the
+ * compiler is given (-DHF_SMALL=1), and has a default here. All of a program must be compiled with the same, for
+ * structures differ with them: an application whose sizes are not its library's does not link (HF_BUILT, which wants
+ * each size as a plain number).
  */
 #ifndef HF_BUILD_H
 #define HF_BUILD_H
 
-/* 1: without all that can be left out below, unless it is asked for by name. boards/README.md says what each is
- * worth. */
+/* 1: whatever can be left out below is, unless its own macro asks for it. boards/README.md says how much flash each
+ * part takes. */
 #ifndef HF_SMALL
 #define HF_SMALL 0
 #endif
 
-/* Messages in words: what broke the protocol, which setting does not fit which. Without them an error has its code,
- * phase, limit, SQLSTATE and the words of the server, the system and the TLS library. */
+/* 1: error messages of holdfast's own: what broke the protocol, which setting does not fit which. Without them an error
+ * has its code, phase, limit, SQLSTATE, and the words of the server, the system and the TLS library. */
 #ifndef HF_WITH_MESSAGES
 #define HF_WITH_MESSAGES !HF_SMALL
 #endif
 
-/* HF_REPLAY_RESOLVE; without it hf_submit() refuses such a request. */
+/* 1: HF_REPLAY_RESOLVE; without it hf_submit() refuses such a request. */
 #ifndef HF_WITH_RESOLVE
 #define HF_WITH_RESOLVE !HF_SMALL
 #endif
 
-/* A shorter way for what is usual, rows above all: speed, and nothing but that. */
+/* 1: shorter code paths for what is usual, rows above all; they are faster, and differ in nothing else. */
 #ifndef HF_WITH_FAST_PATHS
 #define HF_WITH_FAST_PATHS !HF_SMALL
 #endif
 
-/* What Linux has and a board may do without: passwords by SASLprep, revocation lists, the client's certificate, keys
- * on P-521. Their settings are in hf_config all the same, and refused where the code is left out. */
+/* 1 on Linux; a board may do without them: passwords by SASLprep (RFC 4013), certificate revocation lists, a
+ * certificate of the client, keys on the curve P-521. Settings of a part that is left out are in hf_config all the
+ * same, and hf_config_check() refuses them. */
 #ifndef HF_WITH_SASLPREP
 #define HF_WITH_SASLPREP 0
 #endif
@@ -42,7 +44,7 @@
 #define HF_WITH_P521 0
 #endif
 
-/* The headers are C11 and C++17. */
+/* What C11 and C++17 spell differently. */
 #ifdef __cplusplus
 #define HF_NORETURN     [[noreturn]]
 #define HF_ALIGN(bytes) alignas(bytes)
@@ -51,18 +53,19 @@
 #define HF_ALIGN(bytes) _Alignas(bytes)
 #endif
 
+/* A message of holdfast's own, or "" in a build without. */
 #if HF_WITH_MESSAGES
 #define HF_MESSAGE(text) (text)
 #else
 #define HF_MESSAGE(text) ""
 #endif
 
-/* Bytes kept of a message, its NUL included; longer text is cut. */
+/* Bytes of hf_error.message, its NUL included; longer text is cut. */
 #ifndef HF_MESSAGE_BYTES
 #define HF_MESSAGE_BYTES 192
 #endif
 
-/* Connections in one pool, at most. */
+/* Connections that one pool can have: the upper bound of max_concurrent. */
 #ifndef HF_CONNS_MAX
 #if HF_SMALL
 #define HF_CONNS_MAX 1
@@ -71,42 +74,44 @@
 #endif
 #endif
 
-/* Endpoints in one DSN. */
+/* Hosts that one config can have. */
 #ifndef HF_HOSTS_MAX
 #define HF_HOSTS_MAX 4
 #endif
 
-/* Can there be several? Where there cannot, what is between them costs nothing. They follow from the numbers alone. */
+/* Can there be several? Where there cannot, what is between them costs nothing. Both follow from the numbers alone, and
+ * are not to be set. */
 #define HF_MANY_CONNS (HF_CONNS_MAX > 1)
 #define HF_MANY_HOSTS (HF_HOSTS_MAX > 1)
 
-/* Addresses of one name that are tried. */
+/* Addresses that are tried of those a host's name resolves to; further ones are not. */
 #ifndef HF_ADDRESSES_MAX
 #define HF_ADDRESSES_MAX 4
 #endif
 
-/* The decoded text of a DSN, all its strings together. */
+/* Bytes for the strings that hf_config_dsn() and hf_config_set() store in one config, their NULs included. */
 #ifndef HF_DSN_BYTES
 #define HF_DSN_BYTES 1024
 #endif
 
-/* Transitions that the flight recorder keeps: a power of two. */
+/* Transitions that a pool's journal keeps: a power of two. */
 #ifndef HF_JOURNAL_ENTRIES
 #define HF_JOURNAL_ENTRIES 32
 #endif
 
-/* Prepared statements that a session remembers, at most 200. 0: none, each statement is sent with its text. */
+/* Prepared statements that one connection keeps, at most 200. 0: none, and each statement is sent with its text. */
 #ifndef HF_STATEMENTS
 #define HF_STATEMENTS (HF_SMALL ? 0 : 8)
 #endif
-#define HF_WITH_PREPARED (HF_STATEMENTS > 0) /* follows from that alone */
+#define HF_WITH_PREPARED (HF_STATEMENTS > 0) /* follows from that alone, and is not to be set */
 
-/* Scratch of a session: secrets of the login first, then its prepared statements' texts and columns, if any. */
+/* Bytes of a connection's scratch memory: for secrets during the login, then for the texts and columns of its prepared
+ * statements. */
 #ifndef HF_STATEMENT_BYTES
 #define HF_STATEMENT_BYTES 4096
 #endif
 
-/* A session's room in its connection. Each driver asserts that it fits. */
+/* Bytes of the driver's session state in each connection. The driver asserts that it fits. */
 #ifndef HF_SESSION_BYTES
 #if HF_WITH_PREPARED
 #define HF_SESSION_BYTES 448
@@ -115,8 +120,8 @@
 #endif
 #endif
 
-/* The name that the linker knows a function by which works on structures of these sizes: it says all of them. Where an
- * application was built with others the linker asks for hf_pool_init_CONNS_MAX_8_HOSTS_MAX_2_…, and
+/* The linker's name of a function that works on structures of these sizes: all sizes are in the name. An application
+ * that was built with others than its library has the linker miss hf_pool_init_CONNS_MAX_8_HOSTS_MAX_2_…, and
  * `nm libholdfast.a | grep hf_pool_init` shows what the library was built with. */
 // clang-format off
 #define HF_BUILT(name)                                                                                \

@@ -1,5 +1,7 @@
-/* Settings: one table gives each its field, default, unit and what 0 means; the README's table, the
- * program's options and the JSON config file are made from it.
+/* Settings: what a pool is told. One table gives each number its field, default, unit, bounds and what 0 means; the
+ * README's table, the program's options and the keys of a connection string are made from the table.
+ *
+ * Sources: connection strings and their keys, PostgreSQL docs 34.1.1 and 34.1.2.
  */
 #ifndef HF_CONFIG_H
 #define HF_CONFIG_H
@@ -10,11 +12,13 @@
 extern "C" {
 #endif
 
-/* X(name, option, default, unit, (minimum, maximum), what 0 means, what it is)
- * name: the key in a DSN and in the JSON file; the field of hf_config has the unit's suffix behind it:
- * retry_delay -> retry_delay_ms, jitter -> jitter_percent.
- * unit: MS a duration in ms, COUNT, PERCENT, BYTES. maximum HF_FOREVER: there is none, and HF_FOREVER
- * itself means no limit. */
+/* X(name, option, default, unit, (minimum, maximum), what 0 means, what the setting is)
+ *
+ * name: the key in a connection string and in the program's config file. The field of hf_config has the unit's suffix
+ * behind the name: retry_delay -> retry_delay_ms, jitter -> jitter_percent.
+ * option: the same with dashes, the program's option.
+ * unit: MS for a duration in ms, COUNT, PERCENT, BYTES.
+ * maximum: HF_FOREVER where there is none; HF_FOREVER as a value then means no limit. */
 // clang-format off
 #define HF_SETTINGS(X)                                                                              \
     X(max_concurrent, "max-concurrent", HF_CONNS_USUAL, COUNT, (1, HF_CONNS_MAX), "not allowed",    \
@@ -63,22 +67,23 @@ extern "C" {
       "transmit buffer of a connection: the longest statement")
 // clang-format on
 
-/* As max_concurrent. */
+/* The default of max_concurrent. */
 #define HF_CONNS_USUAL (HF_CONNS_MAX < 3 ? HF_CONNS_MAX : 3)
 
-/* HF_LEAST (1, 64) is 1. */
+/* One of a setting's bounds: HF_LEAST (1, 64) is 1. */
 #define HF_LEAST(minimum, maximum) (minimum)
 #define HF_MOST(minimum, maximum)  (maximum)
 
-/* The field of a setting. */
+/* The name of a setting's field. */
 #define HF_MEMBER_MS(name)      name##_ms
 #define HF_MEMBER_COUNT(name)   name
 #define HF_MEMBER_PERCENT(name) name##_percent
 #define HF_MEMBER_BYTES(name)   name
 
-#define HF_UNSET        0xfffffffeu /* as first_delay_ms: the same as retry_delay_ms */
-#define HF_DURATION_MAX 0xfffffffdu /* 49 days */
+#define HF_UNSET        0xfffffffeu /* not set: a first_delay_ms that is the same as retry_delay_ms */
+#define HF_DURATION_MAX 0xfffffffdu /* the longest duration in ms: 49 days */
 
+/* What TLS is asked for, as libpq's settings of the same names (PostgreSQL docs 34.1.2). */
 typedef enum hf_sslmode {
     HF_SSL_VERIFY_FULL,
     HF_SSL_VERIFY_CA,
@@ -95,9 +100,11 @@ typedef enum hf_channel_binding {
     HF_BINDING_DISABLE
 } hf_channel_binding;
 
-/* Bits of require_auth. 0 is the default: scram-sha-256 when a password is given, none otherwise. */
+/* The authentication methods that a server may ask for: bits of require_auth. 0 is the default, which allows
+ * scram-sha-256 when a password is given, and none otherwise. */
 enum { HF_AUTH_NONE = 1, HF_AUTH_PASSWORD = 2, HF_AUTH_MD5 = 4, HF_AUTH_SCRAM = 8 };
 
+/* A database's protocol (core/driver.h). PostgreSQL's is the one there is. */
 typedef struct hf_driver hf_driver;
 extern const hf_driver hf_driver_pg;
 
@@ -110,14 +117,15 @@ typedef enum hf_sslcertmode {
     HF_SSLCERT_DISABLE
 } hf_sslcertmode;
 
+/* A server to connect to. */
 typedef struct hf_host {
-    const char *name;    /* name, address, or (beginning with /) a Unix socket's folder */
-    const char *address; /* numeric, connected to instead (hostaddr); NULL: the name is looked up */
-    const char *password; /* this host's own; NULL: config->password. Never logged. */
+    const char *name;    /* a name, an address, or the folder of a Unix socket (beginning with /) */
+    const char *address; /* numeric, to connect to (hostaddr); NULL: the name is looked up */
+    const char *password; /* for this host; NULL: config->password. Never logged. */
     uint16_t port;        /* 0: the driver's default */
 } hf_host;
 
-/* Is it a Unix socket? */
+/* Is the host reached by a Unix socket? */
 static inline bool hf_host_is_local(const hf_host *host) {
     return host->name && host->name[0] == '/' && !host->address;
 }
@@ -125,18 +133,23 @@ static inline bool hf_host_is_local(const hf_host *host) {
 typedef struct hf_transition hf_transition; /* journal.h */
 typedef struct hf_pool hf_pool;
 
+/* The callbacks of a pool. `user` is config->callback_user, `conn` the connection's number, from 0. They run within
+ * hf_tick(), and may call hf_submit(), hf_cancel() and hf_resume(). */
+
 /* A server's NOTICE or WARNING: printable text, valid during the call. */
 typedef void hf_notice_fn(void *user, unsigned conn, const hf_error *notice);
-/* A NOTIFY (PostgreSQL docs, NOTIFY): NUL-terminated, valid during the call, raw bytes of the server. */
+/* A NOTIFY (PostgreSQL docs, NOTIFY): the server's raw bytes, NUL-terminated, valid during the call. */
 typedef void hf_notify_fn(void *user, unsigned conn, const char *channel, const char *payload);
-/* A step of a connection's machine, as the journal keeps it. Called in the tick that made it. */
+/* A step of a connection's machine, as the journal keeps it, told in the tick that made the step. */
 typedef void hf_transition_fn(void *user, const hf_transition *transition);
 
-/* Everything a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT. The pool keeps a pointer
- * to it and to every string; all must outlive the pool unchanged. But the passwords of hosts may be replaced
- * at any time: a login takes what stands there when it needs it. It is copied by hf_config_copy(): what
- * hf_config_dsn() fills has its strings inside itself, and a copy by = is refused (a build without
- * words does not look). */
+/* Everything that a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT.
+ *
+ * The pool keeps a pointer to the config, and uses its strings: all of it must outlive the pool, unchanged. Passwords
+ * alone may be replaced at any time: a login reads the password when it is needed.
+ *
+ * Copy a config with hf_config_copy(). The strings that hf_config_dsn() stores lie inside the config, so that a copy by
+ * = would point into the old one: hf_config_check() refuses such a copy (but not in a build without messages). */
 typedef struct hf_config {
 #define X(name, option, value, unit, bounds, zero, text) uint32_t HF_MEMBER_##unit(name);
     HF_SETTINGS(X)
@@ -144,7 +157,7 @@ typedef struct hf_config {
     const hf_driver *driver;
     hf_host hosts[HF_HOSTS_MAX]; /* tried in this order, from the last good one on */
     uint8_t n_hosts;
-    uint8_t sslmode;         /* an hf_sslmode; not used on a Unix socket */
+    uint8_t sslmode;         /* an hf_sslmode; a Unix socket has no TLS */
     uint8_t sslnegotiation;  /* an hf_sslnegotiation */
     uint8_t channel_binding; /* an hf_channel_binding */
     uint8_t require_auth;    /* HF_AUTH_* bits */
@@ -153,27 +166,27 @@ typedef struct hf_config {
     uint8_t ssl_min_version; /* an hf_tls_version; DEFAULT: TLS 1.2 */
     uint8_t ssl_max_version; /* an hf_tls_version; DEFAULT: the newest */
     bool keepalives_off;     /* no TCP keepalives of the client's */
-    /* The client's socket (port/linux; lwIP's links have their own). 0: holdfast's default, HF_UNSET: the
-     * system's. */
+    /* Of the client's sockets in seconds, and a count, on Linux (lwIP's links have their own). 0: holdfast's default,
+     * HF_UNSET: the system's. */
     uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
-    uint32_t tcp_user_timeout_ms; /* of the client's socket; 0: the system's */
+    uint32_t tcp_user_timeout_ms; /* of the client's sockets, on Linux; 0: the system's */
     const char *user;
     const char *password; /* NULL: none. Never logged. */
-    const char *database; /* NULL: as user */
+    const char *database; /* NULL: the same as user */
     const char *application_name;
     const char *sslrootcert; /* a PEM file of CAs; NULL or "system": the system's store */
     const char *sslcert;     /* a PEM file: the client's certificate and its chain; NULL none */
-    const char *sslkey;      /* a PEM file: its key; NULL none */
-    const char *sslpassword; /* of the key; NULL: it is not encrypted. Never logged. */
+    const char *sslkey;      /* a PEM file: that certificate's key; NULL none */
+    const char *sslpassword; /* of the key; NULL: the key is not encrypted. Never logged. */
     const char *sslcrl;      /* a PEM file of revocation lists; NULL none */
-    const char *sslcrldir;   /* a folder of them; NULL none */
+    const char *sslcrldir;   /* a folder of revocation lists; NULL none */
     const char *requirepeer; /* the system user that a Unix socket's server must run as; NULL any */
     const char *options;     /* PostgreSQL's `options` start-up parameter, or NULL */
-    /* Further start-up parameters, "TimeZone\0UTC\0DateStyle\0ISO\0": name and value, each with its NUL, and an
-     * empty name at the end; NULL none. A server or pooler that refuses one of them is refused for good. A small build
-     * has no room for them: hf_config_check() refuses them. */
+    /* Further start-up parameters, "TimeZone\0UTC\0DateStyle\0ISO\0": names and values, each with its NUL, and an
+     * empty name at the end; NULL none. When a server or pooler refuses one of them, no other try is made. In a small
+     * build there is no room for them, and hf_config_check() refuses them. */
     const char *parameters;
-    void *callback_user;
+    void *callback_user; /* what the callbacks below are given as `user`; each may be NULL */
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
     hf_transition_fn *on_transition;
@@ -210,34 +223,33 @@ static inline hf_config hf_config_default() {
 #define hf_config_set   HF_BUILT(hf_config_set)
 #define hf_config_check HF_BUILT(hf_config_check)
 
-/* Fills host, port, user, password, database and the other connection settings from a URL
- * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or from key=value words, both as
- * libpq reads them (PostgreSQL docs 34.1.1). Keys that libpq does not know are refused by name, except
- * the settings above under their names (request_timeout=3s); keys that it knows and holdfast has nothing
- * for, too. What the text does not say stays as it was; a URL without a host leaves n_hosts alone.
- * False: *error names the place, never the password nor what may be a piece of it; the config may be half
- * filled. error may be NULL. */
+/* Reads a connection string into the config: a URL
+ * (postgres://user:password@host:port,host2:port2/database?sslmode=…) or key=value words, both as libpq reads them
+ * (PostgreSQL docs 34.1.1), and the settings of the table above under their names (request_timeout=3s). A key that
+ * holdfast does not know, or knows from libpq and does not have, is refused by name. Settings of which the string says
+ * nothing stay as they were; a URL without a host leaves n_hosts alone. The string is copied.
+ * False: *error (may be NULL) names the place, and never shows the password nor what may be a piece of one; the config
+ * may be half filled then. */
 bool hf_config_dsn(hf_config *config, const char *dsn, hf_error *error);
 
-/* One connection setting under libpq's name ("host", "port", "user", "password", "sslmode" …: the README
- * has them all), or a setting of the table above under its name. The value is copied; an empty string unsets. host,
- * hostaddr and port are lists with commas.
+/* Sets one connection setting under libpq's name ("host", "port", "user", "password", "sslmode" …: the README has them
+ * all), or one of the table above under its name. The value is copied; an empty string unsets the setting. host,
+ * hostaddr and port are lists with commas. False: *error (may be NULL) names the setting, as by hf_config_dsn().
  *
- * A duration said for the general case is also taken for the special ones that were not said themselves,
- * in whatever order: connect_timeout (libpq's, where 0 is no limit) for reconnect_timeout and
- * probe_reconnect_timeout, reconnect_timeout for probe_reconnect_timeout, close_timeout for
- * probe_close_timeout. */
+ * A duration that is set for the general case is also taken for those special cases that were not set themselves, in
+ * whatever order: connect_timeout (libpq's, where 0 is no limit) for reconnect_timeout and probe_reconnect_timeout,
+ * reconnect_timeout for probe_reconnect_timeout, close_timeout for probe_close_timeout. */
 bool hf_config_set(hf_config *config, const char *key, const char *value, hf_error *error);
 
-/* Are the settings valid, and do they fit each other? False: *error (may be NULL) names the setting, its
- * value and the way out. */
+/* Are the settings valid, and do they fit each other? hf_pool_init() asks this, too. False: *error (may be NULL) names
+ * the setting, its value and the way out. */
 bool hf_config_check(const hf_config *config, hf_error *error);
 
-/* "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: not a duration, or not a whole
- * number of ms, or more than 49 days. */
+/* Reads a duration into ms: "500ms", "2s", "15m", "1h", plain seconds ("2", "0.5"), "forever". False: the text is no
+ * duration, no whole number of ms, or more than 49 days. */
 bool hf_duration_parse(const char *text, uint32_t *ms);
 
-/* Makes *to the same, with strings of its own where hf_config_dsn() and hf_config_set() made them; those that the
+/* Makes *to a copy of *from: strings that hf_config_dsn() and hf_config_set() stored are copied, strings that the
  * caller has put into *from are shared. */
 void hf_config_copy(hf_config *to, const hf_config *from);
 
@@ -245,16 +257,17 @@ void hf_config_copy(hf_config *to, const hf_config *from);
 static inline bool hf_host_wants_tls(const hf_config *config, const hf_host *host) {
     return config->sslmode != HF_SSL_DISABLE && !hf_host_is_local(host);
 }
-/* Is it spoken with any of the hosts? While none is named: may it be? */
+/* Is TLS spoken with any of the hosts, or, while the config has none, may it be? */
 bool hf_config_wants_tls(const hf_config *config);
 
 /* Is there a password for any of the hosts? */
 bool hf_config_has_password(const hf_config *config);
 
-/* Overwrites the passwords that hf_config_dsn() or hf_config_set() stored, sslpassword too. */
+/* Overwrites the passwords that hf_config_dsn() or hf_config_set() stored in the config, sslpassword too. Passwords
+ * that the caller has put there are the caller's to wipe. */
 void hf_config_wipe(hf_config *config);
 
-/* One row of the table. */
+/* One row of the table of settings. */
 typedef enum hf_unit { HF_UNIT_MS, HF_UNIT_COUNT, HF_UNIT_PERCENT, HF_UNIT_BYTES } hf_unit;
 typedef struct hf_setting {
     const char *name;
@@ -265,19 +278,20 @@ typedef struct hf_setting {
 extern const hf_setting hf_settings[];
 extern const size_t hf_settings_count;
 
-/* The same row's words, for options and documentation: an image that does not ask for them has not got them. */
+/* The words of the same row, for options and documentation. They stand apart so that an image that does not use them
+ * does not have them. */
 typedef struct hf_setting_words {
     const char *option, *zero, *text;
 } hf_setting_words;
 extern const hf_setting_words hf_settings_words[];
 
-/* Is the value within the setting's bounds? False: *error (may be NULL) says which. */
+/* Is the value within the setting's bounds? False: *error (may be NULL) says which bounds. */
 bool hf_setting_check(const hf_setting *setting, uint32_t value, hf_error *error);
-/* Reads a value as its unit is written: a duration, a count ("3", "forever"), "50" or "50%", "16384",
- * "16KiB" or "4MiB", and checks its bounds. */
+/* Reads a value as the setting's unit is written: a duration ("2s"), a count ("3", "forever"), a percentage ("50",
+ * "50%"), a size ("16384", "16KiB", "4MiB"). False: *error (may be NULL) says what is wrong, the bounds included. */
 bool hf_setting_parse(const hf_setting *setting, const char *text, uint32_t *value,
                       hf_error *error);
-/* By name (request_timeout) or option (request-timeout); NULL: there is none. */
+/* The setting of that name (request_timeout) or option (request-timeout); NULL: there is none. */
 const hf_setting *hf_setting_named(const char *name);
 
 #ifdef __cplusplus

@@ -1,10 +1,10 @@
 /* Errors: one table gives each code its number, name and text; hf_error says where and why.
  *
- * A peer's or an operator's fault is a returned hf_err (0 is success, negatives in ranges: API, net,
- * TLS, protocol, server) or a filled hf_error. Our own bug is HF_ASSERT, kept in release builds; bytes
- * from the wire never trip it.
+ * The fault of a peer or an operator is a returned hf_err (0 is success, negatives in ranges: API, network, TLS,
+ * protocol, server) or a filled hf_error. A bug of holdfast's own is a failed HF_ASSERT, which release builds keep;
+ * bytes from the network never lead to one.
  *
- * SQLSTATE: PostgreSQL docs, appendix A. Fields of a server's error: docs 55.8.
+ * Sources: SQLSTATEs, PostgreSQL docs, appendix A; the fields of a server's error, docs 55.8.
  */
 #ifndef HF_ERROR_H
 #define HF_ERROR_H
@@ -19,17 +19,20 @@
 extern "C" {
 #endif
 
-/* Absolute monotonic milliseconds; the port says since when. A duration is a uint32_t named *_ms. */
+/* A point in time, in milliseconds of a monotonic clock; the port says since when. HF_NEVER: no such time. A duration
+ * is a uint32_t whose name ends in _ms. */
 typedef uint64_t hf_ms;
 #define HF_NEVER UINT64_MAX
-/* Where words have 32 bits a look at the upper half is enough, and half the work: no other time is that far off. */
+/* Is the time HF_NEVER? Where words have 32 bits the upper half is enough to tell, for half the work: no other time is
+ * that far off. */
 static inline bool hf_is_never(hf_ms at) {
     return sizeof(void *) > 4 ? at == HF_NEVER : (uint32_t)(at >> 32) == UINT32_MAX;
 }
-/* For counts and durations: no limit. */
+/* As a count or a duration: no limit. */
 #define HF_FOREVER UINT32_MAX
 
-/* Called when holdfast itself is wrong. The port or the application defines it; it does not return. */
+/* Called when an HF_ASSERT fails, a bug of holdfast's own: what did not hold, and where. The port or the application
+ * defines this function, which must not return. */
 HF_NORETURN void hf_assert_failed(const char *what, const char *file, int line);
 #define HF_ASSERT(condition) \
     ((condition) ? (void)0 : hf_assert_failed(HF_MESSAGE(#condition), __FILE__, __LINE__))
@@ -78,7 +81,8 @@ typedef enum hf_err {
 #undef X
 } hf_err;
 
-/* The phase something happened in. A phase is the innermost level of job > statement > attempt > phase. */
+/* What a connection was doing when something happened. Deadlines nest, job > statement > attempt > phase, and a phase
+ * is the innermost. */
 // clang-format off
 #define HF_PHASES(X)       \
     X(NONE, "none")        \
@@ -99,7 +103,7 @@ typedef enum hf_phase {
 #undef X
 } hf_phase;
 
-/* The limit that fired, by the name of its setting. */
+/* The limits that can end something, by the names of their settings (config.h). */
 #define HF_LIMITS(X)                              \
     X(NONE, "none")                               \
     X(CONNECT, "connect_timeout")                 \
@@ -119,45 +123,45 @@ typedef enum hf_limit {
 #undef X
 } hf_limit;
 
-/* What went wrong. Plain data: copy it freely. All zero means no error. */
+/* What went wrong. Plain data, to be copied freely. All zero: no error. */
 typedef struct hf_error {
     int16_t code;      /* an hf_err */
-    uint8_t phase;     /* an hf_phase */
-    uint8_t limit;     /* an hf_limit: the deadline or count that fired */
-    uint32_t limit_ms; /* what that deadline was; a count for *_RETRIES */
-    int32_t system;    /* errno or the TLS library's code; 0 when neither */
-    uint32_t position; /* 1-based character position in the SQL; 0 unknown */
-    char sqlstate[6];  /* "" when the server did not say */
-    char severity;     /* the first letter of its word, DEBUG to PANIC; 0 not the server's */
-    bool from_server;  /* message is the server's text: printable characters only */
-    char message[HF_MESSAGE_BYTES]; /* a host, a file, the server's words; "" none */
+    uint8_t phase;     /* an hf_phase: where it happened */
+    uint8_t limit;     /* an hf_limit: the deadline or count that was reached */
+    uint32_t limit_ms; /* how long that deadline was; the count for *_RETRIES */
+    int32_t system;    /* errno, or the TLS library's code; 0: neither */
+    uint32_t position; /* of the fault in the SQL, in characters from 1; 0: unknown */
+    char sqlstate[6];  /* the server's; "": it gave none */
+    char severity;     /* of the server's severity, DEBUG to PANIC, the first letter; 0: none */
+    bool from_server;  /* message is the server's text, printable characters alone */
+    char message[HF_MESSAGE_BYTES]; /* a host, a file, the server's words; "": none */
 } hf_error;
 
-/* A function for what is rare, kept out of those that call it: what it needs (an hf_error is large) costs them
- * nothing. */
+/* Marks a function that is rarely called: it is compiled apart from its callers, so that the stack which it needs (an
+ * hf_error is large) costs them nothing. */
 #if defined(__GNUC__)
 #define HF_COLD __attribute__((cold, noinline))
 #else
 #define HF_COLD
 #endif
 
-/* "HF_ERR_TIMEOUT"; never NULL. */
+/* The code's name, "HF_ERR_TIMEOUT"; never NULL. */
 const char *hf_err_name(int code);
-/* "timed out"; never NULL. The name again in a build without messages. */
+/* The code in words, "timed out"; never NULL. In a build without messages it is the name. */
 const char *hf_err_text(int code);
+/* "login", "connect_timeout"; never NULL. */
 const char *hf_phase_name(hf_phase phase);
 const char *hf_limit_name(hf_limit limit);
 
-/* Fills *error: everything else zero. `message` may be NULL; control characters in it are replaced. */
+/* Fills *error with these, and all else with zero. `message` may be NULL, and is copied as by hf_error_message(). */
 void hf_error_set(hf_error *error, hf_err code, hf_phase phase, const char *message);
-/* Copies text into error->message as printable UTF-8 only: line ends and tabs become spaces, anything else
- * that is not printable '?'. Cut at a whole character. text must not lie in the error itself. */
+/* Copies text into error->message as printable UTF-8: line ends and tabs become spaces, whatever else is not printable
+ * becomes '?', and a longer text is cut at a whole character. text must not lie in the error itself. */
 void hf_error_message(hf_error *error, const char *text, size_t bytes);
 
-/* One line for a person: `timed out after 15.0 s in tls (connect_timeout): db.example:5432`,
- * `the server refused: 42P01 relation "x" does not exist (in query, at character 15)`, or
- * `given up after 3 retries in tcp (connect_retries)`. Always NUL-terminated, cut at `size`; returns the
- * length written. */
+/* Writes the error as one line for a person to read: `timed out after 15.0 s in tls (connect_timeout):
+ * db.example:5432`, `the server refused: 42P01 relation "x" does not exist (in query, at character 15)`, or `given up
+ * after 3 retries in tcp (connect_retries)`. The line ends in NUL and is cut at `size`; returns its length. */
 size_t hf_error_text(const hf_error *error, char *out, size_t size);
 
 #ifdef __cplusplus

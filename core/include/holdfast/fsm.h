@@ -1,7 +1,8 @@
-/* The connection state machine as a pure step: (state, event, now, policy) -> (state, deadline, actions).
+/* A connection's state machine, as a pure step: (state, event, now, policy) -> (state, deadline, actions).
  *
- * One table, here, gives the states, their legal edges and their deadlines; the diagram in the README
- * is printed from it. hf_fsm_step() is the one function that writes a state.
+ * The tables here give the states, their legal edges and their deadlines, and the README's diagram is printed from
+ * them. hf_fsm_step() is the one function that writes a state. A pool steps the machines of its connections by itself;
+ * a test or a program with other connections to keep may step one by hand.
  */
 #ifndef HF_FSM_H
 #define HF_FSM_H
@@ -12,7 +13,7 @@
 extern "C" {
 #endif
 
-/* X(state, name, deadline, means) */
+/* X(state, name, the setting that is its deadline, what it means) */
 #define HF_STATES(X)                                                                             \
     X(IDLE, "idle", "none", "nothing held, nothing wanted")                                      \
     X(CONNECTING, "connecting", "connect_timeout", "first connection: resolve, TCP, TLS, login") \
@@ -29,6 +30,7 @@ typedef enum hf_state {
         HF_STATE_COUNT
 } hf_state;
 
+/* X(event, name) */
 #define HF_EVENTS(X)                                                                     \
     X(WANT, "want")       /* there is work, or a wish to be connected */                 \
     X(UP, "up")           /* logged in, or the probe was answered */                     \
@@ -45,7 +47,7 @@ typedef enum hf_event {
         HF_EVENT_COUNT
 } hf_event;
 
-/* X(from, event, to): the legal edges, and what takes them. What is not here changes nothing. */
+/* X(from, event, to): the legal edges, and the event that takes each. An event without an edge changes nothing. */
 #define HF_EDGES(X)                                                   \
     X(IDLE, WANT, CONNECTING)                                         \
     X(CONNECTING, UP, HEALTHY)                                        \
@@ -69,48 +71,49 @@ typedef enum hf_event {
     X(RECONNECTING, REFUSED, IDLE)                                    \
     X(RECONNECTING, CLOSE, IDLE)
 
-/* What the step asks of its caller. */
+/* What a step asks of its caller; bits of hf_step.actions. */
 enum {
     HF_DO_DIAL = 1,  /* start an attempt: resolve, connect, log in */
     HF_DO_PROBE = 2, /* send a health check */
-    HF_DO_DROP = 4,  /* the link is of no use any more: end it */
-    HF_DO_CLOSE = 8, /* end it politely, within close_timeout */
-    HF_DO_SERVE = 16 /* it is usable (again) */
+    HF_DO_DROP = 4,  /* end the link at once: it is of no use any more */
+    HF_DO_CLOSE = 8, /* end the link politely, within close_timeout */
+    HF_DO_SERVE = 16 /* run statements: the connection is usable (again) */
 };
 
-/* The numbers a step needs. Durations of 0 mean what config.h says. */
+/* The settings that a step needs, in ms. What 0 means is what config.h says of the setting. */
 typedef struct hf_policy {
     uint32_t connect_timeout_ms;
     uint32_t reconnect_timeout_ms;
-    uint32_t probe_reconnect_timeout_ms; /* reconnecting after a failed probe */
-    uint32_t probe_interval_ms;          /* 0: never probed */
+    uint32_t probe_reconnect_timeout_ms; /* for the attempt after a failed probe */
+    uint32_t probe_interval_ms;
     uint32_t probe_timeout_ms;
     uint32_t backoff_ms; /* the delay, should this step lead to BACKOFF: hf_backoff()'s answer */
 } hf_policy;
 
-/* One connection's machine. All zero is IDLE and never up. Read it freely; only hf_fsm_step() writes. */
+/* One connection's machine. All zero: IDLE, and never up so far. Read the fields freely; hf_fsm_step() alone writes. */
 typedef struct hf_fsm {
     uint8_t state;     /* an hf_state */
-    uint8_t lost_from; /* the hf_state in which it was last lost: PROBING has other time-outs */
-    uint32_t ups;      /* how often it came up: 0 never */
-    hf_ms deadline; /* of this state; HF_NEVER in IDLE (and in HEALTHY with probe_interval_ms 0) */
-    hf_ms since;    /* when this state began */
+    uint8_t lost_from; /* the hf_state when the connection was last lost: PROBING differs */
+    uint32_t ups;      /* how often the connection came up */
+    hf_ms deadline; /* of this state; HF_NEVER in IDLE, and in HEALTHY with probe_interval_ms 0 */
+    hf_ms since;    /* this state began then */
 } hf_fsm;
 
 typedef struct hf_step {
     hf_state from, to;
     uint8_t actions; /* HF_DO_* */
-    bool legal;      /* false: the event means nothing in that state and changed nothing */
+    bool legal;      /* false: the state has no edge for the event, and nothing was changed */
 } hf_step;
 
-/* One step. Never fails; an event that the state does not know changes nothing (legal is false). DUE
- * before the deadline is taken as said: a caller may make a silent connection suspect by it. */
+/* Takes one step, and says what it was. It never fails: an event for which the state has no edge changes nothing. DUE
+ * counts also before the deadline: by it a caller has a silent connection probed at once. */
 hf_step hf_fsm_step(hf_fsm *fsm, hf_event event, hf_ms now, const hf_policy *policy);
 
-/* In BACKOFF: wait until then instead (for the canary, say). In other states it changes nothing. */
+/* Moves the deadline of a machine in BACKOFF, which waits for another connection's attempt, say. In other states
+ * nothing changes. */
 void hf_fsm_defer(hf_fsm *fsm, hf_ms until);
 
-/* "healthy"; never NULL. */
+/* "healthy", "want"; never NULL. */
 const char *hf_state_name(hf_state state);
 const char *hf_event_name(hf_event event);
 

@@ -1,6 +1,6 @@
-/* What is complete only so that its size is known: an application makes room for it and touches nothing inside. Each
- * field is holdfast's own and may be another in the next version; what an application may know stands in the other
- * headers, behind functions. Here too: the order of the fields, which is that of what it costs to reach them.
+/* The structures that are complete only so that their sizes are known: an application makes room for them and touches
+ * nothing inside. The fields are holdfast's own, and may be others in the next version; the functions of the other
+ * headers answer what an application may ask. The fields stand in the order of what it costs to reach them.
  */
 #ifndef HF_LAYOUT_H
 #define HF_LAYOUT_H
@@ -20,27 +20,28 @@ typedef struct hf_conn hf_conn;
 /* ---- what a callback is given ----------------------------------------------------------------------
  * n_columns, n_params and statement may be read; the rest is for the functions of request.h. */
 
-/* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until it is
- * resumed). Read it with hf_row_next() or hf_row_get(). Each value is a length, 32 bits, big-endian,
- * all ones for NULL, and its bytes; the driver has checked that they fit. */
+/* One row, where it lies in the receive buffer: valid until on_row returns (with HF_PAUSE: until hf_resume()), read by
+ * hf_row_next() or hf_row_get(). Each value is a length, 32 bits, big-endian, all ones for NULL, and so many bytes; the
+ * driver has checked that they are there. */
 typedef struct hf_row {
-    const uint8_t *at; /* the next column */
-    const uint8_t *first;
+    const uint8_t *at;    /* the next value */
+    const uint8_t *first; /* the first value */
     uint16_t n_columns;
-    uint16_t column;    /* index of the next column */
-    uint16_t statement; /* which statement of a batch, else 0 */
+    uint16_t column;    /* the next value's number, from 0 */
+    uint16_t statement; /* the row's, within a batch, from 0; else 0 */
 } hf_row;
 
-/* What a statement takes and gives; valid until on_columns returns. */
+/* The columns of a statement's rows, and its parameters: valid until on_columns returns. */
 typedef struct hf_columns {
     const hf_driver *driver;
     const uint8_t *at;
-    uint16_t n_columns; /* 0: it returns no rows */
-    uint16_t column;    /* index of the next */
-    uint16_t n_params;  /* $1 … $n; 0 too when not asked (only prepare_only asks) */
-    uint16_t statement;
+    uint16_t n_columns; /* 0: the statement returns no rows */
+    uint16_t column;    /* the next column's number, from 0 */
+    uint16_t n_params;  /* of $1 … $n; known with prepare_only, else 0 */
+    uint16_t statement; /* as in hf_row */
 } hf_columns;
 
+/* The fields of a server's error, where they lie in the receive buffer (hf_fields_get()). */
 typedef struct hf_fields {
     const hf_driver *driver;
     const uint8_t *at;
@@ -49,7 +50,7 @@ typedef struct hf_fields {
 
 /* ---- deadlines and queues ------------------------------------------------------------------------ */
 
-/* Inside whatever has a deadline. All zero: not in a heap. */
+/* A deadline in the pool's heap, embedded in whatever has one. All zero: not in the heap. */
 typedef struct hf_timer {
     hf_ms at;
     struct hf_timer *child, *next, *prev; /* prev: elder sibling, or the parent of a first child */

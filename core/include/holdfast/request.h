@@ -1,7 +1,7 @@
-/* A statement's life: from hf_submit() to one outcome.
+/* A request: one statement or one batch, from hf_submit() to one outcome.
  *
- * The caller owns the request, its SQL and its parameters, and leaves them alone from hf_submit() until
- * on_done was called; from then on (within on_done already) the request may be submitted again.
+ * The caller owns the request, its SQL and its parameters, and must not change them from hf_submit() until on_done was
+ * called. From then on (within on_done already) the request may be submitted again.
  */
 #ifndef HF_REQUEST_H
 #define HF_REQUEST_H
@@ -12,38 +12,42 @@
 extern "C" {
 #endif
 
-/* A value: text that need not end in NUL. data == NULL is NULL. */
+/* A value: text of so many bytes, in the client's encoding (UTF-8), which need not end in NUL. data NULL: SQL's NULL.
+ * The text belongs to whoever made the value; that of a row lies in the receive buffer, until on_row returns. */
 typedef struct hf_value {
     const char *data;
     size_t bytes;
 } hf_value;
 
-/* A value from a C string; NULL makes NULL. */
+/* A value from a C string, which must live as long as the value; NULL makes SQL's NULL. */
 hf_value hf_text(const char *text);
 
 /* Room for an integer as text, its NUL included. */
 #define HF_INTEGER_BYTES 21
 /* A value from an integer: its text is written to `room`, which must live as long as the value. */
 hf_value hf_integer(int64_t number, char room[HF_INTEGER_BYTES]);
-/* The integer that the value is: digits, and nothing before them but a sign. False: NULL, no integer, or outside of
- * minimum and maximum; *number is then as it was. */
+/* Reads a value that is an integer: digits, with nothing before them but a sign. False: the value is NULL, is no
+ * integer, or is outside of minimum and maximum; *number is then as it was. */
 bool hf_value_integer(hf_value value, int64_t minimum, int64_t maximum, int64_t *number);
 
-/* May it run again when its answer is lost? */
+/* May the request run again when its answer is lost? (SEMANTICS 10) */
 typedef enum hf_replay {
-    HF_REPLAY_UNSENT, /* only if it certainly had no effect: not sent, or rolled back by the server (of what
-                         commits by itself a part may stand: UNKNOWN after 40001, say) */
-    HF_REPLAY_SAFE, /* a read or an idempotent write: after any loss */
-    HF_REPLAY_RESOLVE /* a write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's
-                         answer is lost, the server is asked what became of it (SEMANTICS 15). Where the server
-                         gives no tickets, and for what commits by itself (CALL, VACUUM …): as UNSENT */
+    /* Only if the request certainly had no effect: it was not sent, or the server rolled it back. A part of what
+     * commits by itself may stand even then: such a request ends UNKNOWN after 40001, say. */
+    HF_REPLAY_UNSENT,
+    /* After any loss: a read, or an idempotent write. */
+    HF_REPLAY_SAFE,
+    /* A write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's answer is lost, the server is
+     * asked what became of the transaction (SEMANTICS 15). As UNSENT where the server gives no tickets, and for what
+     * commits by itself (CALL, VACUUM …). */
+    HF_REPLAY_RESOLVE
 } hf_replay;
 
-/* Room for a ticket: what the driver needs to ask for a transaction's fate later, as text. PostgreSQL's is the
- * transaction's number (xid8) and the incarnation of the server that gave it. */
+/* Room for a ticket, its NUL included. A ticket is text by which the server can be asked later what became of a
+ * transaction. PostgreSQL's is the transaction's number (xid8) and the incarnation of the server that gave it. */
 #define HF_TICKET_BYTES 112
 
-/* SEMANTICS 9. */
+/* What became of a request (SEMANTICS 9). */
 typedef enum hf_outcome {
     HF_OUTCOME_PENDING,  /* not over yet, or never submitted */
     HF_OUTCOME_OK,       /* done, and the server said so */
@@ -52,7 +56,7 @@ typedef enum hf_outcome {
     HF_OUTCOME_UNKNOWN   /* it may have run; see hf_request_may_be_asked() */
 } hf_outcome;
 
-/* The next value, in order; false after the last. */
+/* The next value of the row, in the order of the columns; false after the last. */
 static inline bool hf_row_next(hf_row *row, hf_value *value) {
     const uint8_t *at = row->at;
     if (row->column >= row->n_columns) {
@@ -66,8 +70,8 @@ static inline bool hf_row_next(hf_row *row, hf_value *value) {
     row->at = at + 4 + value->bytes;
     return true;
 }
-/* The value of column number `column`, from 0; cheap in rising order. A row has no such column: a NULL value (so for
- * the -1 of hf_columns_find(), too). */
+/* The value of column number `column`, from 0; cheap in rising order. NULL where the row has no such column, so for the
+ * -1 of hf_columns_find(), too. */
 hf_value hf_row_get(hf_row *row, unsigned column);
 
 typedef struct hf_column {
@@ -94,8 +98,8 @@ bool hf_columns_next(hf_columns *columns, hf_column *column);
  */
 int hf_columns_find(const hf_columns *columns, const char *name);
 
-/* The further fields of a server's error (PostgreSQL docs 55.8), where they lie in the receive buffer.
- * The server's raw bytes: not fit for a terminal as they are. */
+/* The further fields of a server's error (PostgreSQL docs 55.8). They are the server's raw bytes, where they lie in the
+ * receive buffer: not fit for a terminal as they are. */
 typedef enum hf_field {
     HF_FIELD_DETAIL,
     HF_FIELD_HINT,
@@ -113,10 +117,10 @@ typedef enum hf_field {
     HF_FIELD_MESSAGE, /* whole, where hf_error.message is cut */
 } hf_field;
 
-/* False when the server did not send it. */
+/* One field, valid as long as `fields`. False: the server did not send it. */
 bool hf_fields_get(const hf_fields *fields, hf_field field, hf_value *value);
 
-/* One statement of a batch. */
+/* One statement of a batch, with parameters as in hf_request. */
 typedef struct hf_statement {
     const char *sql;
     const hf_value *params;
@@ -126,72 +130,79 @@ typedef struct hf_statement {
 /* What on_row answers. */
 enum { HF_CONTINUE = 0, HF_PAUSE = 1 };
 
-/* Three own a part of a request, and this is their order: holdfast (layout.h has the fields), the caller, and holdfast
- * again, for the answer. Set what is the caller's by name: zero is a good default for all but sql (or batch). */
+/* A request has three parts, in this order: holdfast's own fields (layout.h), the caller's, and the answer, which
+ * holdfast fills in. Set the caller's fields by their names, and let all else be zero: a good default for all but sql
+ * (or batch).
+ */
 struct hf_request {
     HF_REQUEST_OWN
 
     /* ---- the caller's --------------------------------------------------------------------------- */
 
-    hf_replay replay;  /* first for the sake of the smallest boards; sql is what must be set */
-    bool prepare_only; /* check and describe it (on_columns), do not run it */
-    /* Keep it prepared on its connection: the next run of the same text costs less, and a literal like 'now' is read
-     * when it is prepared. Else it is parsed afresh each time, as by libpq's PQexecParams. Of a batch: each of its
-     * statements. Only what has a plan is kept (SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH), and none
-     * longer than what may make it stale: SET, RESET, DDL, DISCARD, PREPARE, DEALLOCATE, EXECUTE, DO, CALL, a change
-     * that the server reports of itself (ParameterStatus), a transaction that is rolled back. What a function changes
-     * without a report is not seen. A build without HF_STATEMENTS keeps none. */
+    hf_replay replay;  /* (the first field, where the smallest boards reach it best) */
+    bool prepare_only; /* check and describe the statement (on_columns), do not run it */
+    /* Keep the statement prepared on its connection: the next run of the same text costs less, and a literal like 'now'
+     * is read when the statement is prepared. Without this the text is parsed each time, as by libpq's PQexecParams. In
+     * a batch it goes for each statement. Only what has a plan is kept (SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES,
+     * TABLE, WITH), and only until something that may make it stale: SET, RESET, DDL, DISCARD, PREPARE, DEALLOCATE,
+     * EXECUTE, DO, CALL, a change that the server reports of itself (ParameterStatus), a transaction that is rolled
+     * back. What a function changes without a report is not seen. A build with HF_STATEMENTS 0 keeps none. */
     bool prepare;
-    /* Wait out what passes: 55P03, and somebody else's cancel of a read (SEMANTICS 17). */
+    /* Run again what passes by itself: a lock that was not to be had (55P03), and somebody else's cancel of a read
+     * (SEMANTICS 17). */
     bool wait_passing;
-    const char *sql;           /* one statement; $1 … $n for parameters */
-    const hf_value *params;    /* text format */
+    const char *sql;           /* one statement; $1 … $n stand for its parameters */
+    const hf_value *params;    /* n_params values, in text format */
     uint16_t n_params;         /* at most 65535 */
-    uint16_t n_batch;          /* > 0: run batch[0..n_batch-1] in one transaction instead of sql */
-    const hf_statement *batch; /* … of these */
-    uint32_t timeout_ms;       /* the whole request, queue included; 0 none */
-    /* RESOLVE: the ticket of an earlier run of this very request, one that may have been committed (before the
-     * process was killed, say); NULL: there was none. It is asked about first: if it was committed the
-     * request ends OK without rows, if it was not the request runs. */
+    uint16_t n_batch;          /* > 0: a batch in one transaction runs, in place of sql */
+    const hf_statement *batch; /* its n_batch statements */
+    uint32_t timeout_ms;       /* for the whole request, from hf_submit() on; 0: no limit */
+    /* RESOLVE: the ticket of an earlier run of this very request that may have been committed (before the process was
+     * killed, say); NULL: there was none. The server is asked about the ticket first: if that transaction was committed
+     * the request ends OK without rows, if it was not the request runs. */
     const char *resolve_ticket;
-    /* Before the first row of each attempt: what the columns are. */
+
+    /* Callbacks, each may be NULL. */
+
+    /* The columns, before the first row of each attempt; valid until on_columns returns. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
-    /* A row. HF_PAUSE: no more until hf_resume(); the attempt's clock stands still meanwhile. */
+    /* A row. HF_CONTINUE, or HF_PAUSE: no further row comes until hf_resume(), the row stays valid until then, and the
+     * attempt's time-out does not run meanwhile. */
     int (*on_row)(hf_request *request, hf_row *row);
-    /* The server refused the attempt; error is what on_done will see if it is not tried again, fields is
-     * valid until on_error returns. */
+    /* The server refused the attempt. error is what on_done will see unless the request is tried again; fields is valid
+     * until on_error returns. */
     void (*on_error)(hf_request *request, const hf_error *error, const hf_fields *fields);
     /* The rows so far are void: the statement runs again. */
     void (*on_restart)(hf_request *request);
-    /* An attempt is about to be put into the transmit buffer: what must be durable before the server can
-     * see the statement is made durable here. Not for hf_submit() or hf_cancel(). */
+    /* An attempt is about to be put into the transmit buffer: the place to make durable what must be so before the
+     * server can see the statement. It must not call hf_submit() or hf_cancel(). */
     void (*on_send)(hf_request *request);
-    /* RESOLVE: all but the COMMIT is done, and every row was delivered; the COMMIT is about to be put into the
-     * transmit buffer. What must be durable before the server can commit (ticket) is made durable here. Not
-     * called when there is no ticket. Not for hf_submit() or hf_cancel(). */
+    /* RESOLVE: every row was delivered, and the COMMIT is about to be put into the transmit buffer: the place to make
+     * durable what must be so before the server can commit (the ticket). Not called when there is no ticket. It must
+     * not call hf_submit() or hf_cancel(). */
     void (*on_commit)(hf_request *request);
-    /* It is over: outcome, error and the counts are final. */
+    /* The request is over: outcome, error and counts are final. */
     void (*on_done)(hf_request *request);
-    void *user;
+    void *user; /* for the caller alone */
 
     /* ---- the answer: final when on_done is called ------------------------------------------------ */
 
     hf_outcome outcome;
-    uint32_t attempts;    /* how often it was sent */
-    uint32_t retries;     /* re-sends among them, as max_retries counts */
-    uint32_t asks;        /* how often the server was asked what became of it */
+    uint32_t attempts;    /* how often the request was sent */
+    uint32_t retries;     /* re-sends among the attempts, as max_retries counts them */
+    uint32_t asks;        /* how often the server was asked what became of the request's COMMIT */
     uint32_t duration_ms; /* from hf_submit() to on_done */
-    uint64_t n_rows;      /* delivered in the last attempt */
-    uint64_t affected;    /* rows that the last command says it touched; 0 unless OK */
+    uint64_t n_rows;      /* rows delivered in the last attempt */
+    uint64_t affected;    /* rows that the last command's tag counts; 0 unless OK */
     bool unconfirmed;     /* OK, but somebody's cancel ended the wait for the synchronous standby */
-    hf_error error;       /* why, unless OK; of an OK after retries: zero */
-    char ticket[HF_TICKET_BYTES]; /* RESOLVE: of the last attempt; "" none */
+    hf_error error;       /* why the request is not OK; all zero when it is, even after retries */
+    char ticket[HF_TICKET_BYTES]; /* RESOLVE: the last attempt's; "" none */
 
     HF_REQUEST_OWN_TOO
 };
 
-/* Did the server refuse the statement itself, so that it would again? FAILED is also what was cancelled, what is out
- * of time or of re-sends, and what was undone before no connection was to be had any more. */
+/* Did the server refuse the statement itself, so that it would again? A request is FAILED also when it was cancelled,
+ * ran out of time or of re-sends, or was rolled back and no connection was to be had any more. */
 static inline bool hf_request_refused(const hf_request *request) {
     const hf_error *error = &request->error;
     return request->outcome == HF_OUTCOME_FAILED && error->phase == HF_PHASE_QUERY &&
@@ -199,14 +210,14 @@ static inline bool hf_request_refused(const hf_request *request) {
            (error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY);
 }
 
-/* Is it on a connection: sent, or being sent, and not answered yet? Else it waits, or it is over. */
+/* Is the request on a connection: sent, or being sent, and not answered yet? If not, it waits or is over. */
 bool hf_request_in_flight(const hf_request *request);
-/* In on_send, and until on_done: does nothing of this attempt take effect before the COMMIT that on_commit announces
- * (RESOLVE, where the server gives tickets)? */
+/* May be asked from on_send until on_done: does nothing of this attempt take effect before the COMMIT that on_commit
+ * announces? True for RESOLVE where the server gives tickets. */
 bool hf_request_commits_later(const hf_request *request);
 
-/* Of an UNKNOWN: was there only no time, or no connection, to ask what became of it? Then whoever has its ticket can
- * (`resolve_ticket`). */
+/* May the server still be asked what became of an UNKNOWN request? True where only time or a connection was missing:
+ * whoever has the request's ticket can ask (resolve_ticket). */
 static inline bool hf_request_may_be_asked(const hf_request *request) {
     const hf_error *error = &request->error;
     return request->outcome == HF_OUTCOME_UNKNOWN && request->ticket[0] &&
@@ -214,6 +225,7 @@ static inline bool hf_request_may_be_asked(const hf_request *request) {
            (error->code != HF_ERR_SERVER || error->phase != HF_PHASE_QUERY);
 }
 
+/* "ok", "not sent" …; never NULL. */
 const char *hf_outcome_name(hf_outcome outcome);
 
 #ifdef __cplusplus
