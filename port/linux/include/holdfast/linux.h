@@ -1,5 +1,5 @@
 /* The Linux port: non-blocking sockets, epoll, c-ares, mbedTLS, CLOCK_BOOTTIME. hf_linux_run() is the short way, for
- * one statement at a time; the long one is a loop of your own, where statements run side by side:
+ * one statement at a time; many run side by side in a loop of your own:
  *
  *     hf_linux port;
  *     if (!hf_linux_init(&port, &config, &error)) …
@@ -7,8 +7,9 @@
  *     while (!job.done) hf_linux_wait(&port, hf_tick(pool, hf_linux_now(&port)));
  *     … hf_pool_close() … hf_linux_close(&port);
  *
- * In somebody else's event loop: poll hf_linux_fd() for reading until what hf_tick() answered, then
- * hf_linux_wait(&port, 0), then hf_tick(). All ports of a program that use TLS belong to one thread.
+ * In somebody else's event loop: poll hf_linux_fd() for reading, until the time that hf_tick() answered at most; then
+ * call hf_linux_wait(&port, 0), then hf_tick(). A port belongs to one thread, as its pool does; all ports of a program
+ * that use TLS belong to the same one.
  */
 #ifndef HF_LINUX_H
 #define HF_LINUX_H
@@ -19,34 +20,37 @@
 extern "C" {
 #endif
 
-/* The port's own, one for each pool. It must stay where it is. */
+/* A port, one for each pool. The caller's memory, which must stay where it is until hf_linux_close(). */
 typedef struct hf_linux {
     hf_port port;
-    struct hf_linux_state *state; /* on the heap; nothing is allocated per statement */
+    struct hf_linux_state *state; /* on the heap, allocated once: none for a statement */
 } hf_linux;
 
 #define hf_linux_run HF_BUILT(hf_linux_run)
 
-/* Runs one request to its end, on a connection and in a loop of its own, which are gone when it returns: its outcome,
- * as in request->outcome, and request->error says why. Callbacks are called as in any loop, but on_row must not pause,
- * for nobody could resume. What cannot even begin (the config is not valid, there is no memory) is NOT_SENT, without
- * on_done. It waits as the config says: max_outage, request->timeout_ms. */
+/* Runs one request to its end, in a loop and on a connection of its own, which are gone on return. Returns the outcome,
+ * which is request->outcome, too; request->error says why it is not OK. Callbacks are called as in any loop, but on_row
+ * must not answer HF_PAUSE, since nobody could resume. A request that cannot even begin (the config is not valid, there
+ * is no memory) is NOT_SENT, and its on_done is not called. How long this may take is for the config's max_outage and
+ * request->timeout_ms to say. */
 hf_outcome hf_linux_run(const hf_config *config, hf_request *request);
 
 #define hf_linux_init HF_BUILT(hf_linux_init)
 
-/* Opens epoll and the resolver, reads the files of TLS (again at a connect, if they changed). config must outlive the
- * port. False: *error (may be NULL) names the file that cannot be read, or what the system has no more of. */
+/* Makes a port: opens epoll and the resolver, and reads the files that the config names for TLS (again before a
+ * connect, if they changed). config must outlive the port. False: *error (may be NULL) names the file that cannot be
+ * read, or what the system has no more of. */
 bool hf_linux_init(hf_linux *port, const hf_config *config, hf_error *error);
+/* The port as hf_pool_init() wants it; the same memory. */
 hf_port *hf_linux_port(hf_linux *port);
-/* CLOCK_BOOTTIME in ms: it counts on while the machine sleeps. */
+/* The time that hf_tick() wants: CLOCK_BOOTTIME in ms, which counts on while the machine sleeps. */
 hf_ms hf_linux_now(hf_linux *port);
-/* Sleeps until there is news or `until` has come, not before it and at most a ms after. 0, or an hf_err.
- * A signal ends the sleep early: that is news, not an error. */
+/* Sleeps until a link or a look-up has an event, or `until` has come: not before it, and a ms after at most. 0, or an
+ * hf_err. A signal ends the sleep early, which is no error. */
 int hf_linux_wait(hf_linux *port, hf_ms until);
-/* One descriptor to poll for reading in somebody else's loop; then hf_linux_wait(port, 0) and hf_tick(). */
+/* The one descriptor that somebody else's loop polls for reading; then hf_linux_wait(port, 0) and hf_tick(). */
 int hf_linux_fd(hf_linux *port);
-/* Releases all. After hf_pool_closed(), or at any time if the pool is not ticked again. */
+/* Releases all that the port has: after hf_pool_closed(), or at any time if hf_tick() is not called again. */
 void hf_linux_close(hf_linux *port);
 
 #ifdef __cplusplus

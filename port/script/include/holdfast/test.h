@@ -1,23 +1,23 @@
 /* The scripted port: links, names and a clock that a test moves by hand. No socket, no sleep.
  *
- * A test plays the server: it looks at what the pool wrote (hf_script_sent), says what the network does
- * (hf_script_connect, _reply, _eof, _fail …), and ticks. Links are numbered in the order in which they
- * were opened; the functions without a number mean the newest one.
- *
- * Or it lets the server speak PostgreSQL, and says only what it answers (hf_script_login, _rows, _done, _error,
- * _fatal): then no test knows a byte of the protocol.
+ * A test of an application lets the scripted server speak PostgreSQL, and says only what a statement gives
+ * (hf_script_login, _rows, _done, _error, _fatal): no test knows a byte of the protocol.
  *
  *     hf_submit(pool, &query);
  *     hf_script_tick(&server, pool, 0);          the pool dials
  *     hf_script_login(&server);
- *     hf_script_tick(&server, pool, 0);          it is logged in, and the statement was sent
+ *     hf_script_tick(&server, pool, 0);          the client is logged in, and the statement was sent
  *     hf_script_error(&server, "40001");
- *     hf_script_tick(&server, pool, 0);          it waits, to be run again
+ *     hf_script_tick(&server, pool, 0);          the request waits, to be run again
  *
- * It is strict where a real port is forgiving: a link used after it was released, a link that is read
- * before it is up, and news that are not acted upon, are failed assertions or tests that hang, not luck.
+ * A test of holdfast, or of a protocol, plays the server itself: it reads what the pool wrote (hf_script_sent), says
+ * what the network does (hf_script_connect, _reply, _eof, _fail …), and calls hf_tick(). Links are numbered in the
+ * order in which they were opened; functions without a number or a link mean the newest one.
  *
- * An hf_script takes about 6 MB; let it be static where stacks are small.
+ * The port is strict where a real one is forgiving: a link that is used after it was released, or read before it is up,
+ * is a failed assertion; an event that is not acted upon is not told again.
+ *
+ * An hf_script takes about 6 MB: let it be static where stacks are small.
  */
 #ifndef HF_TEST_H
 #define HF_TEST_H
@@ -36,8 +36,7 @@ extern "C" {
 #endif
 
 #ifndef HF_SCRIPT_STATEMENTS
-#define HF_SCRIPT_STATEMENTS \
-    16 /* that a served link remembers by their names, and the unnamed one */
+#define HF_SCRIPT_STATEMENTS 16 /* prepared statements that a served link remembers */
 #endif
 
 typedef struct hf_script_statement {
@@ -53,18 +52,20 @@ typedef struct hf_script_server {
     hf_script_statement statements[HF_SCRIPT_STATEMENTS];
 } hf_script_server;
 
+/* One link, with what both sides wrote. A test may read all of it. */
 typedef struct hf_script_link {
     hf_link link;
     struct hf_script *script;
     unsigned number; /* 0 is the first ever opened */
     hf_address address;
     bool used, up, tls, tls_up, noted, closing, released, aborted;
-    int fails;        /* an hf_err the next I/O, and all after it, answer with; 0 none */
-    bool eof;         /* after the bytes that wait */
-    uint32_t tx_room; /* bytes write() takes before it would block; UINT32_MAX no limit */
+    int fails;        /* an hf_err with which all I/O answers from now on; 0: none */
+    bool eof;         /* the stream ends behind the bytes that wait */
+    uint32_t tx_room; /* bytes that write() takes before it would block; UINT32_MAX: no limit */
     uint8_t to_client[HF_SCRIPT_BYTES], from_client[HF_SCRIPT_BYTES];
     uint32_t to_start, to_end, from_start, from_end;
-    char alpn[16], host[64]; /* what TLS was started with; host: a Unix socket's path before that */
+    char alpn[16]; /* what TLS was started with */
+    char host[64]; /* the same; without TLS the path of a Unix socket */
     hf_script_server server;
 } hf_script_link;
 
@@ -75,6 +76,7 @@ typedef struct hf_script_lookup {
     uint16_t port;
 } hf_script_lookup;
 
+/* The port: all links and look-ups, and what a test may turn, by setting these fields at any time. */
 typedef struct hf_script {
     hf_port port;
     hf_port_api api;
@@ -84,15 +86,15 @@ typedef struct hf_script {
     bool auto_connect;    /* default false: hf_script_connect() */
     bool auto_tls;        /* default true: handshakes succeed at once; else hf_script_link_tls() */
     bool auto_close;      /* default true: the server answers the end of a stream with its own */
-    uint32_t read_limit;  /* bytes one read gives at most; 0 no limit: 1 feeds byte by byte */
-    uint32_t write_limit; /* bytes one write takes at most; 0 no limit */
-    uint32_t random;      /* seed of the port's random bytes */
-    unsigned calls;       /* link and port calls that can fail, so far */
-    unsigned fail_call;   /* the call with this number (from 1) fails; 0 none */
-    bool fail_forever;    /* and all after it */
+    uint32_t read_limit;  /* bytes that one read gives at most, 1 for byte by byte; 0: no limit */
+    uint32_t write_limit; /* bytes that one write takes at most; 0: no limit */
+    uint32_t random;      /* the seed of the port's random bytes */
+    unsigned calls;       /* calls of links and port that can fail, so far */
+    unsigned fail_call;   /* the call with this number, from 1, fails; 0: none */
+    bool fail_forever;    /* and all after it fail */
     unsigned addresses;   /* how many addresses a name has; default 1 */
     bool over_budget;     /* what over_budget() answers */
-    uint32_t tls_steps;   /* so many steps more of a handshake can be done at once */
+    uint32_t tls_steps;   /* so many further steps of a handshake can be done at once */
     uint32_t tickets;     /* of transactions, ever given by the server (hf_script_login) */
     const hf_hash *hash;  /* a real port's, as &hf_mbedtls_hash; NULL: hashing fails */
     hf_script_lookup lookups[64];
@@ -104,10 +106,12 @@ typedef struct hf_script {
 #define HF_SCRIPT_NAME(l, b, s) \
     HF_BUILT(hf_script_init_SCRIPT_LINKS_##l##_SCRIPT_BYTES_##b##_SCRIPT_STATEMENTS_##s)
 
+/* Makes a port with the defaults above and no link. May be called again, for the next test. */
 void hf_script_init(hf_script *script);
+/* The port as hf_pool_init() wants it; the same memory. */
 hf_port *hf_script_port(hf_script *script);
 
-/* The newest link, or the one with that number, released or not; NULL when it is forgotten. */
+/* The newest link, or the link with that number, released or not. NULL: there is none, or it is forgotten. */
 hf_script_link *hf_script_link_last(hf_script *script);
 hf_script_link *hf_script_link_at(hf_script *script, unsigned number);
 
@@ -117,20 +121,21 @@ void hf_script_connect(hf_script *script);
 void hf_script_reply(hf_script *script, const void *bytes, size_t size);
 /* The server ends the stream after what it sent. */
 void hf_script_eof(hf_script *script);
-/* The newest link breaks: err is what the next call answers (HF_ERR_RESET …). */
+/* The newest link breaks: its next I/O, and all after, answers err (HF_ERR_RESET …). */
 void hf_script_fail(hf_script *script, int err);
-/* The same on a given link. */
+/* The same four on a given link. */
 void hf_script_link_connect(hf_script_link *link);
 void hf_script_link_reply(hf_script_link *link, const void *bytes, size_t size);
 void hf_script_link_eof(hf_script_link *link);
 void hf_script_link_fail(hf_script_link *link, int err);
-/* The TLS handshake is done. With auto_tls false. */
+/* The link's TLS handshake succeeds; for a port with auto_tls false. */
 void hf_script_link_tls(hf_script_link *link);
-/* The network takes that many bytes more, then would block. */
+/* The network takes that many further bytes of the client's, then it would block. */
 void hf_script_link_room(hf_script_link *link, uint32_t bytes);
-/* What the client wrote since the last call: copied to out, at most size; returns how much. */
+/* Copies what the client wrote since the last call to out, `size` bytes at most. Returns how many. */
 size_t hf_script_sent(hf_script_link *link, void *out, size_t size);
-/* A look-up ends: answer > 0 addresses, or an hf_err. With auto_resolve false. */
+/* The look-up of that slot (the connection's number) ends, with so many addresses (> 0) or an hf_err (< 0); for a port
+ * with auto_resolve false. */
 void hf_script_resolved(hf_script *script, unsigned slot, int answer);
 
 /* ---- the server speaks ----------------------------------------------------------------------------
@@ -154,19 +159,20 @@ void hf_script_resolved(hf_script *script, unsigned slot, int answer);
  *     hf_script_tick(&server, pool, next);            the request is done: HF_OUTCOME_OK
  */
 
-/* The network accepts the link, if it has not, and the server lets the client in: with TLS if it asks for it, and
- * without a password. */
+/* The network accepts the link, if it has not yet, and the server lets the client in: with TLS if the client asks for
+ * TLS, and without a password. */
 void hf_script_login(hf_script *script);
-/* hf_tick() at that moment, again and again until nothing is left that the client can do; its last answer. */
+/* Calls hf_tick() at that time, again and again until the client has nothing left to do. Returns the last answer. */
 hf_ms hf_script_tick(hf_script *script, hf_pool *pool, hf_ms now);
-/* The statement that waits for its answer: valid until the next call. NULL: none does. */
+/* The statement that waits for its answer; valid until the next call. NULL: none does. */
 const char *hf_script_sql(hf_script *script);
-/* Its answer: n_rows times n_columns values, row by row, NULL for NULL. */
+/* The statement's answer: n_rows times n_columns values, row by row, NULL for SQL's NULL. */
 void hf_script_rows(hf_script *script, unsigned n_columns, const char *const *columns,
                     unsigned n_rows, const char *const *values);
-/* Its answer: no rows, but the command tag of a CommandComplete: "INSERT 0 1", "COMMIT" (PostgreSQL docs 55.7). */
+/* The statement's answer: no rows, and the command tag of a CommandComplete: "INSERT 0 1", "COMMIT" (PostgreSQL docs
+ * 55.7). */
 void hf_script_done(hf_script *script, const char *tag);
-/* Its answer: an ERROR with that SQLSTATE. */
+/* The statement's answer: an ERROR with that SQLSTATE. */
 void hf_script_error(hf_script *script, const char *sqlstate);
 /* The answer to the question what became of a COMMIT, in the words of pg_xact_status() (PostgreSQL docs,
  * "Transaction ID and Snapshot Information Functions"): "committed", "aborted", "in progress", NULL for a transaction
@@ -176,7 +182,7 @@ void hf_script_xact_status(hf_script *script, const char *status);
 /* The answer to the question whether the server takes writes, which the client asks before it runs a request again
  * that was refused with 25006 (SEMANTICS 21). */
 void hf_script_takes_writes(hf_script *script, bool yes);
-/* The server ends the session, in the login too: FATAL with that SQLSTATE, and the stream's end. */
+/* The server ends the session, or refuses the login: a FATAL with that SQLSTATE, and the stream's end. */
 void hf_script_fatal(hf_script *script, const char *sqlstate);
 
 #ifdef __cplusplus
