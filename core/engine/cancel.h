@@ -32,7 +32,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit);
 /* A request in flight behind another one is to end. A CancelRequest names a backend, not a statement, so the request's
  * turn is waited for. LOST, without a reason in io.error: its turn did not come, and only the link's end ends it. */
 hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request);
-/* Moves the cancel on when the port has news of its link. */
+/* Moves the cancel on when the port has an event of its link. */
 hf_turn hf_cancel_advance(hf_conn *conn);
 /* cancel_deadline has passed: cancel and grace are over. */
 hf_turn hf_cancel_due(hf_conn *conn);

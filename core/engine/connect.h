@@ -9,7 +9,7 @@
 #include "internal.h"
 
 typedef enum hf_connect {
-    HF_CONNECT_IN_PROGRESS, /* the port will have news of the attempt */
+    HF_CONNECT_IN_PROGRESS, /* the port will have an event of the attempt */
     HF_CONNECT_LINK_UP,     /* the login's bytes may go to and fro */
     HF_CONNECT_FAILED       /* conn->io.error */
 } hf_connect;

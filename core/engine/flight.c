@@ -38,7 +38,7 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     facts |=
         !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
     facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
-    facts |= request->flags & HF_REQUEST_FOREIGN ? HF_FACT_CANCELLED_ONCE : 0u;
+    facts |= request->flags & HF_REQUEST_CANCELLED_ONCE ? HF_FACT_CANCELLED_ONCE : 0u;
     facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;
     facts |= hf_cancel_may_hit(conn) ? HF_FACT_CANCEL_OUT : 0u;
     facts |= (role & HF_ROLE_STANDBY) || since_login ? HF_FACT_WRONG_ROLE : 0u;
@@ -142,7 +142,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
         }
     }
     if (class == HF_CLASS_CANCELLED && verdict.action == HF_ACTION_AGAIN && !ours) {
-        request->flags |= HF_REQUEST_FOREIGN;
+        request->flags |= HF_REQUEST_CANCELLED_ONCE;
     }
     if (!carry_out(conn, request, verdict, error)) {
         return false;

@@ -29,15 +29,15 @@ enum {
     HF_REQUEST_WAITING = 2,     /* in pool->waiting, not in pool->queue */
     HF_REQUEST_CANCEL = 4,      /* the request is to end: hf_cancel(), or its deadline */
     HF_REQUEST_MAYBE_RAN = 8,   /* an attempt that may have run was lost */
-    HF_REQUEST_REPREPARED = 16, /* the request's one re-prepare was spent */
+    HF_REQUEST_REPREPARED = 16, /* the request was prepared anew once, and may not be again */
     HF_REQUEST_ROWS_LOST = 32,  /* cancelled while paused: on_row was not given all rows */
     HF_REQUEST_UNDONE = 64,     /* an attempt was sent without effect; no re-send was counted */
     HF_REQUEST_ROLE_SEEN = 128, /* this connection's server said that it takes writes */
-    HF_REQUEST_FOREIGN = 256,   /* ran again after a 57014 that was not our cancel's */
-    HF_REQUEST_HANGS = 512,     /* COMMIT waits for a synchronous standby: pool->hanging */
-    HF_REQUEST_GRACE = 1024,    /* to be cancelled when the ones before it are answered */
-    HF_REQUEST_LEFT = 2048,     /* COMMIT was left unanswered at its deadline: pool->left */
-    HF_REQUEST_SHORT = 4096     /* has met a shortage: denied_ok counts from then */
+    HF_REQUEST_CANCELLED_ONCE = 256, /* ran again after a 57014 that was not our cancel's */
+    HF_REQUEST_HANGS = 512,          /* COMMIT waits for a synchronous standby: pool->hanging */
+    HF_REQUEST_GRACE = 1024,         /* to be cancelled when the ones before it are answered */
+    HF_REQUEST_LEFT = 2048,          /* COMMIT was left unanswered at its deadline: pool->left */
+    HF_REQUEST_SHORT = 4096          /* has met a shortage: denied_ok counts from then */
 };
 
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */

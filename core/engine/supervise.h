@@ -1,4 +1,4 @@
-/* What follows from what happened to a connection: the one place that acts on its news and deadlines.
+/* What follows from what happened to a connection: the one place that acts on its events and deadlines.
  *
  * conn, connect, cancel and flight say what became of a connection; here its machine is stepped, its requests in
  * flight end after its links, and the pool hears of it: who dials next, whether it gives up.
@@ -8,7 +8,7 @@
 
 #include "conn.h"
 
-/* Serves a connection that the port has news of, or that was over its share in the last tick. */
+/* Serves a connection that the port has an event of, or that was over its budget in the last tick. */
 void hf_conn_serve(hf_conn *conn);
 /* The connection's timer is due. */
 void hf_conn_due(hf_conn *conn);

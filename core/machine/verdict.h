@@ -31,8 +31,9 @@ enum {
     HF_FACT_RAN_BEFORE = 1 << 7,   /* an earlier attempt was executed, without effect */
     HF_FACT_MUST_END = 1 << 8,     /* cancelled, out of time, or the pool closes: not again */
     HF_FACT_RETRIES_USED_UP = 1 << 9, /* max_retries re-sends were counted */
-    HF_FACT_PATIENT = 1 << 10,    /* wait_passing: waits for locks, outlives one foreign cancel */
-    HF_FACT_REPREPARED = 1 << 11, /* the one re-prepare was spent */
+    HF_FACT_PATIENT =
+        1 << 10, /* wait_passing: waits for locks, outlives one cancel of somebody else's */
+    HF_FACT_REPREPARED = 1 << 11, /* was prepared anew once */
     /* The session and the server. */
     HF_FACT_READ_ONLY = 1 << 12,  /* the database keeps our session read-only: writes are refused */
     HF_FACT_CANCEL_OUT = 1 << 13, /* a CancelRequest of ours went out and may have hit */
@@ -42,7 +43,7 @@ enum {
     HF_FACT_WRONG_ROLE = 1 << 17, /* a standby, or read-only since login, by server or role */
     HF_FACT_OWN_SETTING = 1 << 18,    /* the session may have made itself read-only */
     HF_FACT_ROLE_SEEN = 1 << 19,      /* ran again after the server said that it takes writes */
-    HF_FACT_CANCELLED_ONCE = 1 << 20, /* ran again after a foreign cancel */
+    HF_FACT_CANCELLED_ONCE = 1 << 20, /* ran again after somebody else's cancel */
     /* Answers without an error, and questions. */
     HF_FACT_ROWS_LOST = 1 << 21, /* rows could not be taken: too large, or cancelled while paused */
     HF_FACT_UNTICKETED = 1 << 22,   /* rolled back by the driver: the server gives no tickets */

@@ -3,7 +3,7 @@
 #include "system.h"
 
 static volatile uint32_t now_ms;
-static volatile bool news;
+static volatile bool woken;
 
 void hf_hw_tick(void);
 
@@ -28,20 +28,20 @@ uint32_t sys_now(void) {
 }
 
 void hf_hw_wake(void) {
-    news = true;
+    woken = true;
 }
 
-/* With interrupts held back, so that news between the look and the WFI is not slept over: a pending interrupt
- * ends WFI even then, and its handler runs as soon as they are let in. */
+/* With interrupts masked, so that an event between the look and the WFI is not slept over: a pending interrupt
+ * ends WFI even then, and its handler runs as soon as interrupts are unmasked. */
 void hf_hw_sleep(uint32_t until) {
     bool done = false;
     while (!done) {
         __asm volatile("cpsid i" ::: "memory");
-        done = news || (int32_t)(now_ms - until) >= 0;
+        done = woken || (int32_t)(now_ms - until) >= 0;
         if (!done) {
             __asm volatile("dsb\n\twfi" ::: "memory");
         }
         __asm volatile("cpsie i\n\tisb" ::: "memory");
     }
-    news = false;
+    woken = false;
 }

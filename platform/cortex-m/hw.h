@@ -36,7 +36,7 @@ void hf_hw_irq(uint8_t line, void (*handler)(void));
 void hf_hw_clock_start(uint32_t clock_hz);
 /* Milliseconds since hf_hw_clock_start(); wraps after 49 days. */
 uint32_t hf_hw_ms(void);
-/* Sleeps until `until` on that counter or an interrupt's news, whichever is first. */
+/* Sleeps until `until` on that counter or an interrupt, whichever is first. */
 void hf_hw_sleep(uint32_t until);
 /* For interrupt handlers: hf_hw_sleep() returns at once, once. */
 void hf_hw_wake(void);

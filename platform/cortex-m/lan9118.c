@@ -140,7 +140,7 @@ __attribute__((weak)) size_t hf_hw_ethernet_receive(void *unused, void *frame) {
             return bytes - CHECKSUM;
         }
     }
-    *reg(INT_EN) = 1u << 3; /* drained: the next one is news again */
+    *reg(INT_EN) = 1u << 3; /* drained: the next frame interrupts again */
     return 0;
 }
 

@@ -284,7 +284,7 @@ hf_ms hf_client_tick(hf_client *client) {
     return next;
 }
 
-/* Without a wait there is no news of any connection: no deadline would help, and the loop would spin. What is
+/* Without a wait no connection has an event: no deadline would help, and the loop would spin. What is
  * written is what counts, as after kill -9. */
 static void wait_until(hf_client *client, hf_ms until) {
     hf_failure failure;

@@ -50,7 +50,7 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure);
 hf_ms hf_client_now(hf_client *client);
 /* One tick. Returns when the next is due. */
 hf_ms hf_client_tick(hf_client *client);
-/* Sleeps until `until`, news, a signal, or a nap has passed. */
+/* Sleeps until `until`, an event, a signal, or the end of a nap. */
 void hf_client_wait(hf_client *client, hf_ms until);
 /* Runs one request to its end; false: a signal came first, and the request is still the pool's. */
 bool hf_client_run(hf_client *client, hf_request *request);

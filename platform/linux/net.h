@@ -11,8 +11,8 @@ typedef struct hf_net hf_net;
 hf_net *hf_net_open(const hf_config *config, hf_error *error);
 hf_port *hf_net_port(hf_net *net);
 hf_ms hf_net_now(hf_net *net);
-/* Sleeps until there is news or `until` has come; a signal ends the sleep early. 0, or anything else with errno: the
- * system cannot tell of news. */
+/* Sleeps until an event or `until` has come; a signal ends the sleep early. 0, or anything else with errno: the
+ * system cannot tell of events. */
 int hf_net_wait(hf_net *net, hf_ms until);
 /* After hf_pool_closed(), or at any time if the pool is not ticked again. */
 void hf_net_close(hf_net *net);

@@ -321,7 +321,7 @@ static void w5first(bench *b) {
     bench_end(b);
 }
 
-/* The session ends under its statement: its fate is not of interest, that it has one is. */
+/* The session ends under its statement: how it ends is not of interest, only that it does. */
 static void count_end(hf_request *request) {
     job *j = request->user;
     if (request->outcome == HF_OUTCOME_OK)

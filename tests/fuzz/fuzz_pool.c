@@ -216,7 +216,7 @@ static void trouble(hf_fuzz *fuzz) {
         if (link->tls)
             hf_script_link_tls(link);
         break;
-    default: link->noted = true; break; /* news that nobody asked for do no harm */
+    default: link->noted = true; break; /* an event too many does no harm */
     }
 }
 
@@ -255,7 +255,7 @@ static void check(void) {
     HF_FUZZ_CHECK(sessions <= config.max_concurrent);
 }
 
-static bool news(void) {
+static bool has_event(void) {
     for (size_t i = 0; i < HF_SCRIPT_LINKS; i++)
         if (script.links[i].noted)
             return true;
@@ -273,7 +273,7 @@ static void settle(bool served) {
         next = hf_tick(pool, now);
         check();
         bool moved = served && hf_peer_pump(&peer);
-        if (!moved && next > now && !news())
+        if (!moved && next > now && !has_event())
             return;
         idle = moved || calls != script.calls || did != transitions + ends ? 0 : idle + 1;
         HF_FUZZ_CHECK(idle < 4); /* a tick that wants another did something */

@@ -9,7 +9,7 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import held, lwip, postgres18, replica, run_folder          # noqa: E402
+from harness import invariants, lwip, postgres18, replica, run_folder          # noqa: E402
 from harness.cluster import Clusters                                     # noqa: E402
 from harness.network import Network, missing                             # noqa: E402
 from harness.program import Job, Run, arguments, clean_environment       # noqa: E402
@@ -152,7 +152,7 @@ def proxy_to():
     yield make
     for proxy in made:
         proxy.close()
-        held.hold_links(proxy)
+        invariants.check_links(proxy)
 
 
 @pytest.fixture

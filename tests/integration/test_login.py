@@ -233,7 +233,7 @@ def verifier(password, rounds, salt=b"sixteen bytes of"):
 @pytest.mark.fault(16)
 @pytest.mark.security(5)
 def test_security_05_many_rounds_are_hashed_in_slices_or_refused_above_the_limit(make_job, own_cluster, proxy_to):
-    """300,000 rounds are a tenth of a second and more of processor time: no tick may take it at once (held.py)."""
+    """300,000 rounds are a tenth of a second and more of processor time: no tick may take it at once (invariants.py)."""
     own_cluster.sql("ALTER ROLE plain PASSWORD %s", verifier(PASSWORD, 300000))
     proxy = proxy_to(own_cluster)
     dsn = own_cluster.dsn("plain", port=proxy.port)

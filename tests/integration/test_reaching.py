@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import held, wire
+from harness import invariants, wire
 from harness.program import RECONNECTED, slow_sql
 from harness.proxy import Plan
 from harness.waiting import eventually
@@ -94,8 +94,8 @@ def test_fault_03_accepted_and_closed_at_once_backs_off(job, proxy, cut):
     run.check(0)
     job.complete()
     steps = [100, 200, 400, 400, 400]                       # ms, of which jitter takes up to a half
-    assert all(50 <= wait <= 100 for wait in held.delays(run.log, behind="HEALTHY"))
-    dialled = held.delays(run.log, behind="RECONNECTING")
+    assert all(50 <= wait <= 100 for wait in invariants.delays(run.log, behind="HEALTHY"))
+    dialled = invariants.delays(run.log, behind="RECONNECTING")
     assert len(dialled) >= 4
     assert all(step / 2 <= wait <= step for step, wait in zip(steps[1:], dialled)), dialled
     assert run.summary["retries"] <= IN_FLIGHT
@@ -114,7 +114,7 @@ def test_link_that_dies_right_after_login_does_not_reset_the_backoff(job, proxy)
     proxy.default = Plan()
     run.check(0)
     job.complete()
-    waits = held.delays(run.log)
+    waits = invariants.delays(run.log)
     assert all(step / 2 <= wait <= step for step, wait in zip((50, 100, 200, 400, 800), waits)), waits
 
 
@@ -131,7 +131,7 @@ def test_outage_has_one_canary_not_one_per_connection(job, proxy):
     proxy.default = Plan()
     run.check(0)
     job.complete()
-    assert held.one_dials_alone(run.log) >= 4
+    assert invariants.one_dials_alone(run.log) >= 4
 
 
 @pytest.mark.fault(43)
@@ -148,7 +148,7 @@ def test_fault_43_connections_lost_at_once_come_back_behind_one_that_dials_alone
             proxy.cut_all()
     run.check(0)
     job.complete()
-    assert held.one_dials_alone(run.log) == 1
+    assert invariants.one_dials_alone(run.log) == 1
     assert proxy.count == 4 * 12, "one dial each"
 
 

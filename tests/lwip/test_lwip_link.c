@@ -41,7 +41,7 @@ static void bytes_go_both_ways(void **state) {
     assert_memory_equal(wire->conn->bytes, "question", 8);
     hf_wire_send(wire->conn, "answer", 6);
     hf_wire_run(0);
-    assert_true(hf_wire_news(7));
+    assert_true(hf_wire_event(7));
     assert_int_equal(link->api->read(link, bytes, 2), 2);
     assert_int_equal(link->api->read(link, bytes + 2, sizeof bytes - 2), 4);
     assert_string_equal(bytes, "answer");
@@ -55,7 +55,7 @@ static void a_refused_connection_is_told_by_ready(void **state) {
     wire->answer = HF_WIRE_REFUSE;
     hf_link *link = hf_wire_link(3);
     hf_wire_run(0);
-    assert_true(hf_wire_news(3));
+    assert_true(hf_wire_event(3));
     assert_int_equal(ready(link), HF_ERR_REFUSED);
     assert_null(why(link));
     char byte;
@@ -69,10 +69,10 @@ static void a_connection_that_nobody_answers_is_given_up_by_lwip(void **state) {
     wire->answer = HF_WIRE_SILENT;
     hf_link *link = hf_wire_link(3);
     hf_wire_run(5000);
-    assert_false(hf_wire_news(3));
+    assert_false(hf_wire_event(3));
     assert_int_equal(ready(link), 0);
     hf_wire_run(600000);
-    assert_true(hf_wire_news(3));
+    assert_true(hf_wire_event(3));
     assert_int_equal(ready(link), HF_ERR_NET_TIMEOUT);
     link->api->abort(link);
 }
@@ -82,7 +82,7 @@ static void without_a_cable_the_host_is_unreachable(void **state) {
     hf_lwip_nic_link(&wire->nic, false);
     assert_false(hf_lwip_nic_ready(&wire->nic));
     hf_link *link = hf_wire_link(3);
-    assert_true(hf_wire_news(3));
+    assert_true(hf_wire_event(3));
     assert_int_equal(ready(link), HF_ERR_UNREACHABLE);
     assert_non_null(strstr(why(link), "no network interface"));
     link->api->abort(link);
@@ -124,12 +124,12 @@ static void a_write_takes_what_fits_and_the_rest_after_an_acknowledgment(void **
     assert_int_equal(n, 0);
     assert_in_range(sent, TCP_SND_BUF / 2, TCP_SND_BUF);
     hf_wire_run(0);
-    assert_false(hf_wire_news(1));
+    assert_false(hf_wire_event(1));
     wire->silent = false;
     while (sent < sizeof pattern) {
         hf_wire_ack(wire->conn);
         hf_wire_run(10);
-        assert_true(hf_wire_news(1));
+        assert_true(hf_wire_event(1));
         n = link->api->write(link, pattern + sent, sizeof pattern - sent);
         assert_true(n > 0);
         sent += (size_t)n;
@@ -156,7 +156,7 @@ static void a_write_that_found_no_memory_is_told_when_there_may_be_some(void **s
         mem_free(held[--n]);
     }
     hf_wire_run(1000);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->write(link, "question", 8), 8);
     link->api->abort(link);
 }
@@ -168,10 +168,10 @@ static void the_end_comes_after_the_last_bytes(void **state) {
     hf_wire_send(wire->conn, "last", 4);
     hf_wire_fin(wire->conn);
     hf_wire_run(0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->read(link, bytes, sizeof bytes), 4);
     assert_string_equal(bytes, "last");
-    assert_true(hf_wire_news(1)); /* a short read says that nothing is left; the end is news */
+    assert_true(hf_wire_event(1)); /* a short read says that nothing is left; the end is an event */
     assert_int_equal(link->api->read(link, bytes, sizeof bytes), HF_ERR_EOF);
     assert_int_equal(link->api->close(link), 1);
 }
@@ -199,11 +199,11 @@ static void a_reset_is_told_after_what_was_received_before_it(void **state) {
     hf_wire_send(wire->conn, "FATAL", 5);
     hf_wire_rst(wire->conn);
     hf_wire_run(0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->write(link, "more", 4), HF_ERR_RESET);
     assert_int_equal(link->api->read(link, bytes, sizeof bytes), 5);
     assert_string_equal(bytes, "FATAL");
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->read(link, bytes, sizeof bytes), HF_ERR_RESET);
     link->api->abort(link);
 }
@@ -218,11 +218,11 @@ static void close_sends_all_ends_the_stream_and_waits_for_the_peers_end(void **s
     assert_int_equal(wire->conn->got, 9);
     hf_wire_send(wire->conn, "nobody reads this", 17);
     hf_wire_run(0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->close(link), 0);
     hf_wire_fin(wire->conn);
     hf_wire_run(0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->close(link), 1);
     hf_wire_run(1000);
     assert_int_equal(wire->resets, 0);
@@ -236,7 +236,7 @@ static void a_closing_link_takes_more_than_a_window_and_throws_it_away(void **st
     for (int i = 0; i < 3; i++) {
         hf_wire_send(wire->conn, pattern, TCP_WND);
         hf_wire_run(500);
-        assert_true(hf_wire_news(1));
+        assert_true(hf_wire_event(1));
         assert_int_equal(link->api->close(link), 0);
         hf_wire_run(500);
         assert_int_equal(wire->conn->window, TCP_WND);
@@ -267,7 +267,7 @@ static void close_is_over_when_the_peer_resets(void **state) {
     hf_wire_run(0);
     hf_wire_rst(wire->conn);
     hf_wire_run(0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->close(link), 1);
 }
 
@@ -293,7 +293,7 @@ static void abort_is_a_reset(void **state) {
     link->api->abort(link);
     hf_wire_run(0);
     assert_true(wire->conn->rst);
-    assert_false(hf_wire_news(1));
+    assert_false(hf_wire_event(1));
     assert_int_equal(hf_wire_used("TCP_PCB"), 0);
     assert_int_equal(hf_wire_used("PBUF_POOL"), 0);
 }
@@ -312,9 +312,9 @@ static void bytes_unacknowledged_beyond_the_limit_end_the_link(void **state) {
         assert_int_equal(link->api->read(link, &byte, 1), 1);
         assert_int_equal(link->api->read(link, &byte, 1), 0);
     }
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     hf_wire_run(2000);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_int_equal(link->api->read(link, &byte, 1), HF_ERR_NET_TIMEOUT);
     assert_non_null(strstr(why(link), "not acknowledged"));
     assert_int_equal(link->api->write(link, "x", 1), HF_ERR_NET_TIMEOUT);
@@ -342,9 +342,9 @@ static void a_peer_that_went_silent_is_found_by_keepalive(void **state) {
     hf_link *link = hf_wire_up(1);
     wire->cut = true;
     hf_wire_run(55000);
-    assert_false(hf_wire_news(1));
+    assert_false(hf_wire_event(1));
     hf_wire_run(10000); /* 30 s idle, then 3 times 10 s */
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     char byte;
     assert_int_equal(link->api->read(link, &byte, 1), HF_ERR_NET_TIMEOUT);
     link->api->abort(link);
@@ -419,7 +419,7 @@ static void what_lwip_cannot_reach_at_all_is_told(void **state) {
     assert_int_equal(err, HF_ERR_CONFIG);
     hf_link *link = port->api->open(port, &six, NULL, 2, &err);
     assert_non_null(link);
-    assert_true(hf_wire_news(2));
+    assert_true(hf_wire_event(2));
     assert_int_equal(ready(link), HF_ERR_UNREACHABLE);
     link->api->abort(link);
 }

@@ -17,12 +17,12 @@ static int resolved(unsigned slot, hf_address *out, size_t max) {
     return port()->api->resolved(port(), slot, out, max);
 }
 
-/* Asks and waits for the answer's news. */
+/* Asks and waits until the look-up has ended. */
 static int ask(const char *host, hf_address *out, size_t max) {
     assert_int_equal(resolve(0, host), 0);
     assert_int_equal(resolved(0, out, max), 0);
     hf_wire_run(0);
-    assert_true(hf_wire_news(HF_TAG_RESOLVE));
+    assert_true(hf_wire_event(HF_TAG_RESOLVE));
     return resolved(0, out, max);
 }
 
@@ -41,7 +41,7 @@ static void a_numeric_address_asks_nobody(void **state) {
     (void)state;
     hf_address found;
     assert_int_equal(resolve(1, "10.0.0.9"), 0);
-    assert_true(hf_wire_news(HF_TAG_RESOLVE + 1));
+    assert_true(hf_wire_event(HF_TAG_RESOLVE + 1));
     assert_int_equal(resolved(1, &found, 1), 1);
     assert_memory_equal(found.ip, ((uint8_t[]){ 10, 0, 0, 9 }), 4);
     hf_wire_run(1000);
@@ -93,10 +93,10 @@ static void a_name_server_that_says_nothing_is_asked_again_and_given_up(void **s
     wire->mute = true;
     assert_int_equal(resolve(0, "db.example"), 0);
     hf_wire_run(1500);
-    assert_false(hf_wire_news(HF_TAG_RESOLVE));
+    assert_false(hf_wire_event(HF_TAG_RESOLVE));
     hf_wire_run(60000);
     assert_true(wire->questions > 1);
-    assert_true(hf_wire_news(HF_TAG_RESOLVE));
+    assert_true(hf_wire_event(HF_TAG_RESOLVE));
     assert_int_equal(resolved(0, &found, 1), HF_ERR_RESOLVE);
 }
 
@@ -109,7 +109,7 @@ static void an_answer_lost_once_is_asked_for_again(void **state) {
     hf_wire_run(500);
     wire->cut = false;
     hf_wire_run(5000);
-    assert_true(hf_wire_news(HF_TAG_RESOLVE));
+    assert_true(hf_wire_event(HF_TAG_RESOLVE));
     assert_int_equal(resolved(0, &found, 1), 1);
 }
 

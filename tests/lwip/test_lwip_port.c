@@ -40,12 +40,12 @@ static void it_sleeps_until_the_deadline_or_lwips_own_timer(void **state) {
     assert_int_equal(hf_lwip_sleep_ms(&wire->port, 0), 0);
 }
 
-static void it_does_not_sleep_on_news(void **state) {
+static void it_does_not_sleep_on_an_event(void **state) {
     (void)state;
     hf_link *link = hf_wire_link(1);
     hf_wire_run(0);
     assert_int_equal(hf_lwip_sleep_ms(&wire->port, HF_NEVER), 0);
-    assert_true(hf_wire_news(1));
+    assert_true(hf_wire_event(1));
     assert_true(hf_lwip_sleep_ms(&wire->port, HF_NEVER) > 0);
     link->api->abort(link);
 }
@@ -102,7 +102,7 @@ static void closing_the_port_ends_what_is_open(void **state) {
     hf_lwip_close(&wire->port);
     assert_int_equal(hf_wire_used("TCP_PCB"), 0);
     hf_wire_run(60000); /* lwIP answers the look-up: nobody is there */
-    assert_false(hf_wire_news(HF_TAG_RESOLVE));
+    assert_false(hf_wire_event(HF_TAG_RESOLVE));
 }
 
 static void addresses_that_are_none_are_refused(void **state) {
@@ -191,7 +191,7 @@ int main(void) {
           the_clock_goes_on_where_lwips_32_bits_begin_anew, hf_wire_open, hf_wire_close,
           &soon_over },
         HF_WIRE_TEST(it_sleeps_until_the_deadline_or_lwips_own_timer, soon_over),
-        TEST(it_does_not_sleep_on_news),
+        TEST(it_does_not_sleep_on_an_event),
         TEST(without_tls_none_can_be_started),
         TEST(random_numbers_are_the_boards_or_none),
         TEST(a_setup_without_places_or_numbers_is_refused),

@@ -187,7 +187,7 @@ static hf_pool *open_pool(void) {
     return pool;
 }
 
-/* Ticks, and waits for news or a moment at which the network heals. */
+/* Ticks, and waits for an event or a moment at which the network heals. */
 static void step(hf_pool *pool) {
     hf_ms until = hf_tick(pool, hf_wire_now());
     if (hf_wire_now() >= server.heals) {

@@ -408,13 +408,13 @@ hf_link *hf_wire_up(uint32_t tag) {
     bool more = true;
     assert_int_equal(link->api->ready(link, &more), 0);
     hf_wire_run(0);
-    assert_true(hf_wire_news(tag));
+    assert_true(hf_wire_event(tag));
     assert_int_equal(link->api->ready(link, &more), 1);
     assert_false(more);
     return link;
 }
 
-bool hf_wire_news(uint32_t tag) {
+bool hf_wire_event(uint32_t tag) {
     hf_port *port = hf_lwip_port(&hf_wire_here.port);
     bool seen = false;
     for (uint32_t one; port->api->next(port, &one);) {

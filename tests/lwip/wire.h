@@ -71,8 +71,8 @@ void hf_wire_ack(hf_wire_conn *conn); /* all that came */
 hf_link *hf_wire_link(uint32_t tag);
 hf_link *hf_wire_up(uint32_t tag);
 hf_address hf_wire_address(void);
-/* Has the tag news? Takes all notes. */
-bool hf_wire_news(uint32_t tag);
+/* Has the tag an event? Takes all notes. */
+bool hf_wire_event(uint32_t tag);
 /* What lwIP's pool of that name has in use. */
 unsigned hf_wire_used(const char *pool);
 

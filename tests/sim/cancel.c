@@ -48,7 +48,7 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
             return;
         for (size_t n = 0; n < session->tap.n_flights; n++) {
             sim_flight *flight = &sim_flights[session->tap.flights[n]];
-            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD))
+            if (flight->is & (SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED))
                 continue;
             SIM_CHECK(!(flight->is & SIM_COMMITS) || session->tainted,
                       "a COMMIT of its own is never cancelled", "connection # cancels flight #", i,

@@ -84,7 +84,7 @@ static void check_suspect(const hf_conn *conn) {
 }
 
 /* What ended is given up, and who has waited for another's login goes on. */
-static void check_link_news(const hf_conn *conn) {
+static void check_link_events(const hf_conn *conn) {
     const sim_link *link = (const sim_link *)(const void *)conn->dial.link;
     if (!link || link->noted || link->blocked || conn->active || conn->paused_at != HF_NEVER)
         return;
@@ -130,7 +130,7 @@ static sim_link *link_of(hf_link *link) {
 
 /* --- links ------------------------------------------------------------------------------------------- */
 
-static unsigned held(hf_link *link, unsigned conn) {
+static unsigned count_link(hf_link *link, unsigned conn) {
     if (!link)
         return 0;
     const sim_link *self = link_of(link);
@@ -145,7 +145,8 @@ static void check_links(void) {
         longer(sim_config.close_timeout_ms, sim_config.probe_close_timeout_ms);
     for (unsigned i = 0; i < sim_pool->n_conns; i++) {
         const hf_conn *conn = &sim_pool->conns[i];
-        kept += held(conn->dial.link, i) + held(conn->cancel.link, i) + held(conn->closing, i);
+        kept += count_link(conn->dial.link, i) + count_link(conn->cancel.link, i) +
+                count_link(conn->closing, i);
     }
     for (unsigned i = 0; i < sim_links_top; i++) {
         const sim_link *link = &sim_links[i];
@@ -210,7 +211,7 @@ static void check_conn(hf_conn *conn) {
                                                         : sim_config.reconnect_timeout_ms;
     check_suspect(conn);
     check_unblamed(conn);
-    check_link_news(conn);
+    check_link_events(conn);
     switch ((hf_state)fsm->state) {
     case HF_CONNECTING:
         check_share(conn);

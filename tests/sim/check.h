@@ -15,10 +15,10 @@ extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* as the transitions tell
 
 void sim_check_reset(void);
 void sim_check_reset_ticks(void);
-/* A flight is about to become effective: has the request any other that may have been? held: by a COMMIT in a flight
- * of its own. */
-void sim_check_handed(uint32_t flight, bool held);
-/* The COMMIT of what this flight holds is about to be sent. */
+/* A flight is about to take effect: is there another flight of its request that may have taken effect? deferred: the
+ * flight takes effect by a COMMIT in a flight of its own. */
+void sim_check_handed(uint32_t flight, bool deferred);
+/* The deferred COMMIT of this flight is about to be sent. */
 void sim_check_commit(uint32_t flight, const sim_link *link);
 /* It is asked what became of this flight. */
 void sim_check_ask(uint32_t flight, const sim_link *link);

@@ -91,7 +91,7 @@ void sim_statement_ready(sim_backend *backend) {
     sim_out_end(&backend->out);
     sim_tell(backend,
              backend->told | (backend->status == 'I'                        ? SIM_TOLD_READY
-                              : backend->status == 'T' && backend->ticketed ? SIM_TOLD_HELD
+                              : backend->status == 'T' && backend->ticketed ? SIM_TOLD_DEFERRED
                                                                             : SIM_TOLD_OPEN));
     backend->told = 0;
     tap->n_answered++;

@@ -32,7 +32,7 @@
     /* the port */                                                                       \
     X(PORT_NO_LINK, "no link can be had")                                                \
     X(PORT_NO_RANDOM, "no random numbers")                                               \
-    X(PORT_SPENT, "a tick has spent its share")                                          \
+    X(PORT_OVER_BUDGET, "a tick has used up its share")                                          \
     /* names */                                                                          \
     X(DNS_FAILS, "the name does not resolve")                                            \
     X(DNS_SLOW, "an answer after seconds")                                               \

@@ -125,7 +125,7 @@ void sim_resolve_cancel(hf_port *port, unsigned slot) {
     lookups[slot].busy = lookups[slot].noted = false;
 }
 
-int sim_resolve_news(void) {
+int sim_resolve_event(void) {
     for (int slot = 0; slot < HF_CONNS_MAX; slot++)
         if (lookups[slot].noted) {
             lookups[slot].noted = false;
@@ -134,7 +134,7 @@ int sim_resolve_news(void) {
     return -1;
 }
 
-bool sim_resolve_has_news(void) {
+bool sim_resolve_has_event(void) {
     for (int slot = 0; slot < HF_CONNS_MAX; slot++)
         if (lookups[slot].noted)
             return true;

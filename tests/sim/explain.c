@@ -32,7 +32,7 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
     /* What was lost with a link is told why the link went, be it for another request's sake; so is what had no effect
      * when no re-sends are left. */
     const unsigned answered =
-        SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS | SIM_TOLD_HELD;
+        SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS | SIM_TOLD_DEFERRED;
     const bool own =
         (request->outcome == HF_OUTCOME_FAILED && request->retries < sim_config.max_retries &&
          (sim_flights[job->last].is & answered)) ||
@@ -109,7 +109,7 @@ static void check_rolled_back(const sim_job *job, const hf_request *request, uin
     uint32_t undone = 0;
     for (uint32_t flight = job->first; flight && flight != job->last;
          flight = sim_flights[flight].next)
-        undone += (sim_flights[flight].is & SIM_TOLD_HELD) && !sim_flights[flight].commit;
+        undone += (sim_flights[flight].is & SIM_TOLD_DEFERRED) && !sim_flights[flight].commit;
     SIM_CHECK(request->retries >= undone || job->unresolved, "what was rolled back costs a re-send",
               "request # has # of #", token, request->retries, undone);
 }

@@ -198,7 +198,7 @@ static void arrive(void *who, uint32_t what) {
     sim_link *link = who;
     const sim_way way = (sim_way)(what & 1);
     sim_pipe *pipe = &link->pipe[way];
-    bool news = false;
+    bool arrived = false;
     if (!link->used || link->life != what >> 1)
         return;
     while (pipe->first < pipe->last && pipe->segments[pipe->first].at <= sim.now) {
@@ -208,9 +208,9 @@ static void arrive(void *who, uint32_t what) {
         pipe->rst = pipe->rst || segment->kind == SIM_RST;
         if (segment->kind == SIM_RST && sim_chance(&sim.rng, 300))
             pipe->start = pipe->there;
-        news = true;
+        arrived = true;
     }
-    if (!news)
+    if (!arrived)
         return;
     if (link->blocked && way == SIM_WAY_UP) {
         link->blocked = false;

@@ -8,7 +8,7 @@
 #include "server.h"
 #include "work.h"
 
-/* hf_port_api over the network's links. News are kept in a list, in the order in which they happened. */
+/* hf_port_api over the network's links. Events are kept in a list, in the order in which they happened. */
 
 static sim_link *first_noted, *last_noted;
 static uint32_t n_links;
@@ -45,8 +45,8 @@ void sim_port_reset(void) {
     n_links = 0;
 }
 
-bool sim_port_has_news(void) {
-    return first_noted || sim_resolve_has_news();
+bool sim_port_has_event(void) {
+    return first_noted || sim_resolve_has_event();
 }
 
 /* --- links ------------------------------------------------------------------------------------------ */
@@ -84,7 +84,7 @@ static int shake(sim_link *self, bool *more) {
     }
     if (memcmp(down->data + down->start, "\x16\x03\x01", 3) != 0)
         return HF_ERR_TLS;
-    if (sim_strikes(SIM_PORT_SPENT)) {
+    if (sim_strikes(SIM_PORT_OVER_BUDGET)) {
         *more = true; /* a costly step is left */
         return 0;
     }
@@ -352,7 +352,7 @@ static hf_link *port_start_tls(hf_port *port, hf_link *under, const char *host, 
 
 static int port_next(hf_port *port, uint32_t *tag) {
     (void)port;
-    int slot = sim_resolve_news();
+    int slot = sim_resolve_event();
     if (slot >= 0) {
         *tag = HF_TAG_RESOLVE + (uint32_t)slot;
         return 1;
@@ -379,7 +379,7 @@ static int port_random(hf_port *port, void *out, size_t bytes) {
 static bool port_over_budget(hf_port *port) {
     (void)port;
     sim.moves++;
-    return sim_strikes(SIM_PORT_SPENT);
+    return sim_strikes(SIM_PORT_OVER_BUDGET);
 }
 
 static const hf_port_api port_api = {

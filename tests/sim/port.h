@@ -7,10 +7,10 @@
 void sim_port_reset(void);
 /* Does holdfast give up waiting for a server that says nothing? (run.c) */
 bool sim_has_timeouts(void);
-/* The client's end of a link has news. */
+/* The client's end of a link has an event. */
 void sim_port_note(sim_link *link);
 /* Does next() have something to say? */
-bool sim_port_has_news(void);
+bool sim_port_has_event(void);
 
 sim_link *sim_link_new(void);
 /* If both ends have let go, its place is free. */
@@ -26,8 +26,8 @@ int sim_resolve(hf_port *port, unsigned slot, const char *host, uint16_t number)
 int sim_resolved(hf_port *port, unsigned slot, hf_address *out, size_t max);
 void sim_resolve_cancel(hf_port *port, unsigned slot);
 /* The next look-up that ended, or -1. */
-int sim_resolve_news(void);
-bool sim_resolve_has_news(void);
+int sim_resolve_event(void);
+bool sim_resolve_has_event(void);
 /* Every name from now on means the node that is the primary; look-ups under way end. */
 void sim_dns_heal(void);
 /* Which node has this address; -1 none, -2 nothing there answers. */

@@ -12,7 +12,7 @@
 #include "ticket.h"
 
 /* One run: settings, chaos, healing, closing, and what is left on its way. The loop is an application's: it ticks
- * when the pool asked for it or the port has news, sometimes too late, sometimes for nothing. */
+ * when the pool asked for it or the port has an event, sometimes too late, sometimes for nothing. */
 
 enum { GUARD = 64, MEMORY = 8 << 20 };
 
@@ -21,7 +21,7 @@ hf_config sim_config;
 static _Alignas(16) uint8_t memory[MEMORY + 2 * GUARD];
 static size_t pool_bytes;
 static hf_ms promise;
-static uint64_t moves; /* sim.moves after the last tick: more since then is news */
+static uint64_t moves; /* sim.moves after the last tick: more since then is an event */
 
 bool sim_guards_intact(void) {
     static uint8_t guard[GUARD];
@@ -214,7 +214,7 @@ static void step(hf_ms until) {
             sim_run_events(at < until ? at : until);
             break;
         }
-        if (sim_port_has_news() || promise <= sim.now || sim.moves != moves)
+        if (sim_port_has_event() || promise <= sim.now || sim.moves != moves)
             break;
         hf_ms next = sim_next_event();
         next = next < promise ? next : promise;

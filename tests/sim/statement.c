@@ -202,8 +202,8 @@ static const char *short_code(void) {
     return codes[sim_below(&sim.rng, 4)];
 }
 
-/* How it will fail; NULL it will not. */
-static const char *fate(const sim_backend *backend) {
+/* The SQLSTATE with which the statement in hand fails; NULL: it does not. */
+static const char *failure_of(const sim_backend *backend) {
     const char *sql = backend->portal.sql;
     if (writes(sql) && !sim_node_is_primary(backend->node))
         sim_hit(sim_access_now.tells_role ? SIM_PG_STANDBY : SIM_PG_STANDBY_UNTOLD);
@@ -278,7 +278,7 @@ static void execute(sim_backend *backend) {
             ms += sim_scaled(&sim.rng, 1000, 100000);
         if (backend->portal.kind == SIM_TICKET_GIVES)
             ms = 0;
-        backend->fails_with = fate(backend);
+        backend->fails_with = failure_of(backend);
         const bool raises = backend->fails_with && strcmp(backend->fails_with, "P0001") == 0;
         backend->applies_now = starts(sql, "CALL") && (!backend->fails_with || raises);
         if (backend->applies_now) { /* it commits in its middle */

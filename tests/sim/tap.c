@@ -93,17 +93,17 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     const bool role =
         sim_flights[flight].is & SIM_TOLD_ROLE; /* a standby's refusal proves nothing */
     if (!sim_flight_own(&sim_flights[flight]) && !role &&
-        (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)))
+        (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)))
         sim_check_answered(false);
-    if (!role && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)))
+    if (!role && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
                                    !(sim_flights[flight].is & SIM_ASKS) &&
                                    !(told & SIM_TOLD_STANDBY));
     check_undone(flight, link);
-    tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD)) != 0;
-    if (tap->held == flight && (told & SIM_TOLD_READY)) /* something ended it */
-        tap->held = 0;
+    tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)) != 0;
+    if (tap->deferred == flight && (told & SIM_TOLD_READY)) /* something ended it */
+        tap->deferred = 0;
     if (told & SIM_TOLD_READY) {
         sim_flights[flight].is |= SIM_WHOLE;
         if (tap->goes_on && sim_flight_own(&sim_flights[flight]) && tap->n_told > 1)
@@ -112,7 +112,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     /* Until a ROLLBACK has ended it. What runs in one that an earlier request left open has its ROLLBACK behind it. */
     if (sim_flight_own(&sim_flights[flight]) && (told & (SIM_TOLD_OPEN | SIM_TOLD_READY)))
         link->in_transaction = !(told & SIM_TOLD_READY) && (link->in_transaction || !tap->goes_on);
-    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_HELD))
+    if (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED))
         tap->goes_on = !(told & SIM_TOLD_READY);
     if ((told & SIM_TOLD_READY) && !sim_flight_own(&sim_flights[flight]))
         tap->oldest_at = sim.now;
@@ -187,21 +187,21 @@ static void bound(sim_link *link) {
 }
 
 /* A COMMIT in a flight of its own. */
-static void commits_held(sim_link *link) {
+static void commits_deferred(sim_link *link) {
     sim_tap *tap = &link->tap;
-    SIM_CHECK(tap->held || link->tainted, "the client keeps to the protocol",
+    SIM_CHECK(tap->deferred || link->tainted, "the client keeps to the protocol",
               "link # commits what it never began", link->number, 0, 0);
-    if (!tap->held)
+    if (!tap->deferred)
         return;
-    sim_flight *flight = &sim_flights[tap->flight], *run = &sim_flights[tap->held];
-    flight->about = tap->held;
+    sim_flight *flight = &sim_flights[tap->flight], *run = &sim_flights[tap->deferred];
+    flight->about = tap->deferred;
     flight->is |= SIM_COMMITS;
-    sim_check_commit(tap->held, link);
-    sim_check_handed(tap->held, true);
+    sim_check_commit(tap->deferred, link);
+    sim_check_handed(tap->deferred, true);
     run->commit = tap->flight;
     run->committed_at = sim.now;
     run->is |= SIM_HANDED;
-    tap->held = 0;
+    tap->deferred = 0;
 }
 
 static void executed(sim_link *link) {
@@ -214,15 +214,15 @@ static void executed(sim_link *link) {
     if (flight->token && tap->executable)
         flight->is |= SIM_RUNS;
     if (tap->tickets && flight->token) {
-        tap->held = tap->flight;
+        tap->deferred = tap->flight;
     } else if (tap->undoes) {
-        tap->held = 0;
+        tap->deferred = 0;
     } else if (tap->asks) {
         flight->about = tap->asks;
         flight->is |= SIM_ASKS;
         sim_check_ask(tap->asks, link);
     } else if (tap->commits && !flight->token) {
-        commits_held(link);
+        commits_deferred(link);
     } else if (flight->token && (waits ? tap->commits : tap->executable) &&
                !(flight->is & SIM_HANDED)) {
         sim_check_handed(tap->flight, false);
@@ -270,7 +270,7 @@ static void message(sim_link *link) {
     case 'Q':
         flight_of(link);
         tap->flight = 0;
-        tap->held = 0;
+        tap->deferred = 0;
         break;
     case 'S':
         if (tap->flight == 0)

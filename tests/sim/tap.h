@@ -22,8 +22,8 @@ enum {
     SIM_PAUSED = 1 << 10, /* holdfast may not have looked at an answer, or not know whose it is */
     SIM_TOLD_REFUSED = 1 << 11, /* (of a login) … that it is refused for good */
     SIM_TOLD_IN = 1 << 12,      /* (of a login) … that it is complete */
-    /* of a transaction that is held: its COMMIT is a flight of its own, and so is each question about it */
-    SIM_TOLD_HELD = 1 << 13,      /* … its ReadyForQuery, with its ticket: all but the COMMIT */
+    /* of a transaction whose COMMIT is deferred: the COMMIT is a flight of its own, and so is each question about it */
+    SIM_TOLD_DEFERRED = 1 << 13,  /* … its ReadyForQuery, with its ticket: all but the COMMIT */
     SIM_COMMITS = 1 << 14,        /* this flight is the COMMIT of `about` */
     SIM_ASKS = 1 << 15,           /* this flight asks what became of `about` */
     SIM_TOLD_COMMITTED = 1 << 16, /* … that it was committed */
@@ -64,25 +64,25 @@ typedef struct sim_tap {
     uint8_t body[1024];
     uint32_t n_head, n_body, body_size;
     char type;
-    bool started;    /* the start-up message was sent: a session */
-    bool proves;     /* the first message of SCRAM was sent: the next is the proof */
-    bool in;         /* its first ReadyForQuery was read */
-    bool cancels;    /* a CancelRequest was sent */
-    bool bye;        /* Terminate was sent */
-    bool parsed;     /* an unnamed statement was, in the flight that is being sent */
-    bool cut;        /* the message at hand is longer than body */
-    bool executable; /* the portal bound last is the request's own */
-    bool commits;    /* … is COMMIT */
-    bool undoes;     /* … is ROLLBACK */
-    bool tickets;    /* … asks for a ticket */
-    bool began;      /* the flight that is being sent has a BEGIN before */
-    uint32_t asks;   /* … asks what became of this flight; 0 it does not */
-    uint32_t held;   /* the transaction that waits for its COMMIT; 0 none */
-    bool ended;      /* a FATAL was read with nothing in flight: what is sent now never runs */
-    uint32_t flight; /* being sent; 0 none has begun */
-    bool goes_on;    /* the request answered last is not over: its COMMIT or a ROLLBACK follows */
-    hf_ms oldest_at; /* since when the client's oldest is that, at the latest */
-    uint32_t probes; /* Syncs without anything before them */
+    bool started;      /* the start-up message was sent: a session */
+    bool proves;       /* the first message of SCRAM was sent: the next is the proof */
+    bool in;           /* its first ReadyForQuery was read */
+    bool cancels;      /* a CancelRequest was sent */
+    bool bye;          /* Terminate was sent */
+    bool parsed;       /* an unnamed statement was, in the flight that is being sent */
+    bool cut;          /* the message at hand is longer than body */
+    bool executable;   /* the portal bound last is the request's own */
+    bool commits;      /* … is COMMIT */
+    bool undoes;       /* … is ROLLBACK */
+    bool tickets;      /* … asks for a ticket */
+    bool began;        /* the flight that is being sent has a BEGIN before */
+    uint32_t asks;     /* … asks what became of this flight; 0 it does not */
+    uint32_t deferred; /* the transaction that waits for its COMMIT; 0 none */
+    bool ended;        /* a FATAL was read with nothing in flight: what is sent now never runs */
+    uint32_t flight;   /* being sent; 0 none has begun */
+    bool goes_on;      /* the request answered last is not over: its COMMIT or a ROLLBACK follows */
+    hf_ms oldest_at;   /* since when the client's oldest is that, at the latest */
+    uint32_t probes;   /* Syncs without anything before them */
     uint32_t *flights;
     size_t flight_room, n_flights, n_answered, n_told; /* of this link, in order */
     sim_names names;

@@ -69,8 +69,8 @@ static void check_order(uint32_t token, uint32_t before) {
         const sim_job *job = &sim_jobs[flight->token];
         if (flight->link != last->link || flight->link_life != last->link_life)
             continue;
-        const unsigned told =
-            SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_HELD | SIM_TOLD_AMBIGUOUS;
+        const unsigned told = SIM_TOLD_READY | SIM_TOLD_ERROR | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED |
+                              SIM_TOLD_AMBIGUOUS;
         SIM_CHECK(flight->token == 0 || job->last != n || job->outcome != HF_OUTCOME_PENDING ||
                       (flight->is & told) || (last->is & told) || buffered(flight->token),
                   "what was lost goes out again in its order",
@@ -84,8 +84,8 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
     const sim_tap *tap = &link->tap;
     if (link->tainted || sim_job_tainted(&sim_jobs[token]))
         return;
-    SIM_CHECK(!tap->held, "nothing comes between a transaction and its COMMIT",
-              "request # behind request #", token, sim_flights[tap->held].token, 0);
+    SIM_CHECK(!tap->deferred, "nothing comes between a transaction and its COMMIT",
+              "request # behind request #", token, sim_flights[tap->deferred].token, 0);
     unsigned n_others = 0;
     for (size_t i = tap->n_told; i < tap->n_flights; i++) {
         const sim_flight *other = &sim_flights[tap->flights[i]];
@@ -110,13 +110,13 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
         check_order(token, before);
 }
 
-void sim_check_handed(uint32_t flight, bool held) {
+void sim_check_handed(uint32_t flight, bool deferred) {
     const uint32_t token = sim_flights[flight].token;
     const sim_job *job = &sim_jobs[token];
-    SIM_CHECK(held || job->replay != HF_REPLAY_RESOLVE || job->self_commits || job->prepares ||
+    SIM_CHECK(deferred || job->replay != HF_REPLAY_RESOLVE || job->self_commits || job->prepares ||
                   sim_access_now.ticketless || sim.tainted,
-              "a resolvable write is held until its COMMIT", "request # in flight #", token, flight,
-              0);
+              "a resolvable write takes effect by its COMMIT alone", "request # in flight #", token,
+              flight, 0);
     if (job->replay == HF_REPLAY_SAFE || sim_job_tainted(job))
         return;
     SIM_CHECK(!job->partly || sim_config.read_only, "what may have run is not run again",
@@ -126,7 +126,7 @@ void sim_check_handed(uint32_t flight, bool held) {
               "request # goes out in flight #, flight # may have run", token, flight, other);
 }
 
-/* --- what is held until its COMMIT (SEMANTICS 15) ----------------------------------------------------- */
+/* --- what takes effect by a deferred COMMIT (SEMANTICS 15) ----------------------------------------------------- */
 
 void sim_check_on_commit(sim_job *job, const hf_request *request) {
     const uint32_t token = (uint32_t)(job - sim_jobs);
@@ -136,7 +136,7 @@ void sim_check_on_commit(sim_job *job, const hf_request *request) {
     job->committing = job->last;
     if (sim_job_tainted(job))
         return;
-    SIM_CHECK(job->last && (last->is & SIM_TOLD_HELD) && !last->commit,
+    SIM_CHECK(job->last && (last->is & SIM_TOLD_DEFERRED) && !last->commit,
               "on_commit comes when all but the COMMIT is done", "request # in flight #", token,
               job->last, 0);
     SIM_CHECK(given && strcmp(given, request->ticket) == 0, "a ticket is the server's",
@@ -241,7 +241,7 @@ static void check_given_up(const sim_job *job, const hf_request *request, uint32
 
 static void check_ok(const sim_job *job, const hf_request *request, uint32_t token) {
     const sim_flight *last = &sim_flights[job->last];
-    /* Of one that was held its COMMIT tells, or an answer to the question what became of it. */
+    /* A request whose COMMIT was deferred is known by that, or by an answer to the question what became of it. */
     const sim_flight *end = last->commit ? &sim_flights[last->commit] : last;
     SIM_CHECK(job->last && ((end->is & SIM_TOLD_READY) || (last->is & SIM_TOLD_COMMITTED)),
               "OK only at ReadyForQuery", "request #", token, 0, 0);

@@ -151,7 +151,7 @@ bool hf_test_close(hf_linux *port, hf_link *link) {
     return false;
 }
 
-bool hf_test_news(hf_linux *port, uint32_t tag, unsigned ms) {
+bool hf_test_event(hf_linux *port, uint32_t tag, unsigned ms) {
     hf_ms end = hf_linux_now(port) + ms;
     for (;;) {
         bool last = hf_linux_now(port) >= end; /* what came with the last wait is still looked at */

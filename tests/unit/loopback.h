@@ -35,8 +35,8 @@ hf_link *hf_test_pair(hf_linux *port, int *peer, uint32_t tag);
 int hf_test_read(hf_linux *port, hf_link *link, char *out, size_t bytes, size_t *got);
 /* Closes politely: true when that was done. */
 bool hf_test_close(hf_linux *port, hf_link *link);
-/* Waits until the tag has news; false after `ms`. */
-bool hf_test_news(hf_linux *port, uint32_t tag, unsigned ms);
+/* Waits until the tag has an event; false after `ms`. */
+bool hf_test_event(hf_linux *port, uint32_t tag, unsigned ms);
 void hf_test_wait(hf_linux *port, unsigned ms);
 /* How many descriptors this process has open. */
 int hf_test_descriptors(void);

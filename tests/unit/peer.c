@@ -173,7 +173,7 @@ static void commit(hf_peer *peer, hf_peer_link *self) {
     for (unsigned i = 0; i < self->n_pending; i++)
         peer->committed[self->pending[i]]++;
     self->n_pending = 0;
-    hf_peer_fate_set(self, HF_PEER_COMMITTED);
+    hf_peer_tx_end(self, HF_PEER_COMMITTED);
 }
 
 static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {

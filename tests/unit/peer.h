@@ -69,12 +69,12 @@ typedef struct hf_peer_fault {
 } hf_peer_fault;
 
 /* What the server knows of a transaction. */
-typedef enum hf_peer_fate {
-    HF_PEER_NO_FATE,
+typedef enum hf_peer_tx_status {
+    HF_PEER_NO_TX,
     HF_PEER_RUNNING,
     HF_PEER_COMMITTED,
     HF_PEER_ABORTED
-} hf_peer_fate;
+} hf_peer_tx_status;
 
 typedef struct hf_peer_statement {
     char name[24], sql[96];
@@ -90,7 +90,7 @@ typedef struct hf_peer_link {
     uint32_t row, rows, width;
     char sql[96];
     uint16_t pending[32]; /* writes of the transaction */
-    uint8_t *fate;        /* of the transaction that has a ticket; NULL none */
+    uint8_t *tx;          /* of the transaction that has a ticket; NULL none */
     char asked[32];       /* the ticket it is asked about */
     char answer[32];
     bool committing; /* committed, and the point behind that waits */
@@ -105,9 +105,9 @@ typedef struct hf_peer {
     hf_pool *pool; /* to tell a cancel's link from a session's */
     hf_peer_fault faults[HF_PEER_FAULTS];
     unsigned n_faults;
-    bool deaf_to_cancels;          /* a cancel has no effect */
-    bool hangs;                    /* what HOLD holds stays so when its client has vanished */
-    uint8_t fates[HF_PEER_WRITES]; /* an hf_peer_fate, by the number in a ticket */
+    bool deaf_to_cancels;              /* a cancel has no effect */
+    bool hangs;                        /* what HOLD holds stays so when its client has vanished */
+    uint8_t tx_status[HF_PEER_WRITES]; /* an hf_peer_tx_status, by the number in a ticket */
     unsigned n_tickets, asks, begins;
     unsigned life;   /* the incarnation: a test counts it up to restart the server */
     bool ticketless; /* it knows no tickets */

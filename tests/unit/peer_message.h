@@ -99,6 +99,6 @@ bool hf_peer_is_role(const char *sql);
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body);
 /* The one value it is answered with; NULL: it is refused, with *sqlstate. */
 const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **sqlstate);
-void hf_peer_fate_set(hf_peer_link *self, hf_peer_fate fate);
+void hf_peer_tx_end(hf_peer_link *self, hf_peer_tx_status status);
 
 #endif

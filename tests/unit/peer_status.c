@@ -32,10 +32,10 @@ void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body) {
     }
 }
 
-void hf_peer_fate_set(hf_peer_link *self, hf_peer_fate fate) {
-    if (self->fate)
-        *self->fate = (uint8_t)fate;
-    self->fate = NULL;
+void hf_peer_tx_end(hf_peer_link *self, hf_peer_tx_status status) {
+    if (self->tx)
+        *self->tx = (uint8_t)status;
+    self->tx = NULL;
 }
 
 static const char *give(hf_peer *peer, hf_peer_link *self, const char **sqlstate) {
@@ -44,8 +44,8 @@ static const char *give(hf_peer *peer, hf_peer_link *self, const char **sqlstate
         return NULL;
     }
     HF_ASSERT(self->in_transaction && peer->n_tickets + 1 < HF_PEER_WRITES);
-    self->fate = &peer->fates[++peer->n_tickets];
-    *self->fate = HF_PEER_RUNNING;
+    self->tx = &peer->tx_status[++peer->n_tickets];
+    *self->tx = HF_PEER_RUNNING;
     snprintf(self->answer, sizeof self->answer, "%u life/%u", peer->n_tickets, peer->life);
     return self->answer;
 }
@@ -73,6 +73,6 @@ const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **s
         *sqlstate = "22023";
         return NULL;
     }
-    HF_ASSERT(number < HF_PEER_WRITES && peer->fates[number] != HF_PEER_NO_FATE);
-    return peer->forgetful ? "?" : words[peer->fates[number]];
+    HF_ASSERT(number < HF_PEER_WRITES && peer->tx_status[number] != HF_PEER_NO_TX);
+    return peer->forgetful ? "?" : words[peer->tx_status[number]];
 }

@@ -37,12 +37,12 @@ void pg_peer_init(pg_peer *peer) {
     peer->io.store = peer->store;
     peer->io.rx = (hf_buffer){ .data = peer->rx, .size = 16384 };
     peer->io.tx = (hf_buffer){ .data = peer->tx, .size = 4096 };
-    pg_peer_forget_news(peer);
+    pg_peer_forget_events(peer);
 }
 
-void pg_peer_forget_news(pg_peer *peer) {
-    peer->fed = peer->news;
-    peer->news[0] = 0;
+void pg_peer_forget_events(pg_peer *peer) {
+    peer->fed = peer->events;
+    peer->events[0] = 0;
 }
 
 void pg_peer_start(pg_peer *peer) {
@@ -69,7 +69,7 @@ void pg_peer_up(pg_peer *peer) {
 
 __attribute__((format(printf, 2, 3))) static void note(pg_peer *peer, const char *format, ...) {
     va_list list;
-    size_t room = sizeof peer->news - (size_t)(peer->fed - peer->news);
+    size_t room = sizeof peer->events - (size_t)(peer->fed - peer->events);
     va_start(list, format);
     int n = vsnprintf(peer->fed, room, format, list);
     va_end(list);
@@ -111,11 +111,11 @@ static void note_error(pg_peer *peer, const char *what) {
     note(peer, "%s %s\n", what, text);
 }
 
-/* As conn does it; false: nothing is to be fed any more. */
-static bool act(pg_peer *peer, hf_driver_event news, hf_request *oldest) {
+/* Acts on the event as a connection does. False: feed() is not to be called any more. */
+static bool act(pg_peer *peer, hf_driver_event event, hf_request *oldest) {
     hf_io *io = &peer->io;
-    peer->last = news;
-    switch (news) {
+    peer->last = event;
+    switch (event) {
     case HF_DRIVER_MORE: return false;
     case HF_DRIVER_SLICE: note(peer, "SLICE\n"); break;
     case HF_DRIVER_UP: note(peer, "UP\n"); break;
@@ -124,7 +124,7 @@ static bool act(pg_peer *peer, hf_driver_event news, hf_request *oldest) {
     case HF_DRIVER_ROW: note_values(peer); break;
     case HF_DRIVER_SKIPPED: note_error(peer, "SKIPPED"); break;
     case HF_DRIVER_ERROR: note_error(peer, "ERROR"); break;
-    case HF_DRIVER_BEFORE_COMMIT: note(peer, "HELD %s\n", oldest->ticket); break;
+    case HF_DRIVER_BEFORE_COMMIT: note(peer, "BEFORE_COMMIT %s\n", oldest->ticket); break;
     case HF_DRIVER_READY:
         assert_true(peer->n_flight > 0);
         peer->n_flight--;
@@ -152,10 +152,10 @@ static void digest(pg_peer *peer) {
     for (;;) {
         hf_request *oldest = peer->n_flight > 0 ? peer->flight[0] : NULL;
         unsigned were = complete(oldest);
-        hf_driver_event news = hf_driver_pg.feed(&peer->session, &peer->io, oldest);
+        hf_driver_event event = hf_driver_pg.feed(&peer->session, &peer->io, oldest);
         for (; were < complete(oldest); were++)
             note(peer, "DONE %u\n", (unsigned)oldest->affected);
-        if (!act(peer, news, oldest))
+        if (!act(peer, event, oldest))
             return;
     }
 }

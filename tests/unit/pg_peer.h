@@ -24,8 +24,8 @@ typedef struct pg_peer {
     uint32_t step; /* bytes that arrive at a time; 0: all that there are */
     hf_request *flight[PG_PEER_FLIGHT];
     unsigned n_flight;
-    char news[32768]; /* a line for each piece of news */
-    char *fed;        /* its end */
+    char events[32768]; /* a line for each event of the driver */
+    char *fed;          /* its end */
     hf_driver_event last;
 } pg_peer;
 
@@ -36,7 +36,7 @@ void pg_peer_up(pg_peer *peer);
 /* start(), and what is to be sent then is thrown away. */
 void pg_peer_start(pg_peer *peer);
 
-/* The server sends bytes; everything that follows from them is noted in peer->news. */
+/* The server sends bytes; everything that follows from them is noted in peer->events. */
 void pg_peer_feed(pg_peer *peer, const void *bytes, size_t size);
 /* A message of it. */
 void pg_peer_say(pg_peer *peer, char type, const void *body, size_t size);
@@ -69,13 +69,13 @@ const char *pg_peer_sent(pg_peer *peer);
 /* Is this text among the bytes of tx? */
 bool pg_peer_sends(const pg_peer *peer, const char *text);
 
-/* The news since the last call must be these lines. */
-#define PG_NEWS(peer, expected)                      \
-    do {                                             \
-        assert_string_equal((peer)->news, expected); \
-        pg_peer_forget_news(peer);                   \
+/* The events since the last call must be these lines. */
+#define PG_NEWS(peer, expected)                        \
+    do {                                               \
+        assert_string_equal((peer)->events, expected); \
+        pg_peer_forget_events(peer);                   \
     } while (0)
-void pg_peer_forget_news(pg_peer *peer);
+void pg_peer_forget_events(pg_peer *peer);
 
 /* on_columns, for requests that want to be told. */
 void pg_peer_columns(hf_request *request, hf_columns *columns);

@@ -62,7 +62,7 @@ static void bytes_go_both_ways(void **state) {
     assert_int_equal(link->api->write(link, "question", 8), 8);
     hf_test_expect(peer, "question");
     hf_test_send(peer, "answer");
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(read_some(link, bytes, sizeof bytes), 6);
     assert_string_equal(bytes, "answer");
     uint8_t binding[HF_BINDING_BYTES];
@@ -142,7 +142,7 @@ static void a_network_without_route_is_unreachable(void **state) {
     int err;
     hf_link *link = port->port.api->open(&port->port, &address, NULL, 1, &err);
     assert_non_null(link);
-    assert_true(hf_test_news(port, 1, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 1, HF_TEST_PATIENCE_MS));
     bool more;
     int answer = link->api->ready(link, &more);
     assert_true(answer == HF_ERR_UNREACHABLE || answer == HF_ERR_REFUSED);
@@ -156,7 +156,7 @@ static void a_reset_is_an_error_of_its_own(void **state) {
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_reset(peer);
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
     char bytes[8];
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_RESET);
     link->api->abort(link);
@@ -169,11 +169,11 @@ static void an_end_behind_the_last_bytes_is_news(void **state) {
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_send(peer, "last words");
     close(peer);
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
     char bytes[64];
     assert_int_equal(read_some(link, bytes, sizeof bytes),
                      10); /* short: drained, says the contract */
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_EOF);
     assert_int_equal(read_some(link, bytes, sizeof bytes), HF_ERR_EOF);
     assert_int_equal(link->api->write(link, "x", 1), HF_ERR_EOF);
@@ -266,13 +266,13 @@ static void room_to_write_is_news_to_who_waits_for_it(void **state) {
         sent += (size_t)n;
     }
     assert_int_equal(n, 0);
-    assert_false(hf_test_news(port, 7, 20));
+    assert_false(hf_test_event(port, 7, 20));
     while (taken < sent) {
         ssize_t got = recv(peer, bytes, sizeof bytes, 0);
         assert_true(got > 0);
         taken += (size_t)got;
     }
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->write(link, "x", 1), 1);
     close(peer);
     link->api->abort(link);
@@ -297,11 +297,11 @@ static void events_of_an_earlier_link_in_the_slot_are_not_told(void **state) {
     first->api->abort(first);
     hf_link *second = hf_test_pair(port, &second_peer, 8);
     assert_ptr_equal(first, second); /* the same slot */
-    assert_false(hf_test_news(port, 8, 10));
+    assert_false(hf_test_event(port, 8, 10));
     hf_test_send(first_peer, "for the first");
-    assert_false(hf_test_news(port, 8, 20));
+    assert_false(hf_test_event(port, 8, 20));
     hf_test_send(second_peer, "for the second");
-    assert_true(hf_test_news(port, 8, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 8, HF_TEST_PATIENCE_MS));
     close(copy);
     close(first_peer);
     close(second_peer);
@@ -313,11 +313,11 @@ static void each_note_is_told_once(void **state) {
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
     hf_test_send(peer, "a");
-    assert_true(hf_test_news(port, 7, HF_TEST_PATIENCE_MS));
-    assert_false(hf_test_news(port, 7, 10));
+    assert_true(hf_test_event(port, 7, HF_TEST_PATIENCE_MS));
+    assert_false(hf_test_event(port, 7, 10));
     close(peer);
     link->api->abort(link);
-    assert_false(hf_test_news(port, 7, 10));
+    assert_false(hf_test_event(port, 7, 10));
 }
 
 static void a_thousand_links_come_and_go_in_one_slot(void **state) {
@@ -410,8 +410,8 @@ static void a_unix_socket_is_found_by_folder_and_port(void **state) {
     int peer = hf_test_accept(listener);
     assert_int_equal(link->api->write(link, "hello", 5), 5);
     hf_test_expect(peer, "hello");
-    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS)); /* that it connected */
-    assert_false(hf_test_news(port, 5, 10));                 /* not that the peer took the bytes */
+    assert_true(hf_test_event(port, 5, HF_TEST_PATIENCE_MS)); /* that it connected */
+    assert_false(hf_test_event(port, 5, 10));                 /* not that the peer took the bytes */
     hf_test_send(peer, "hi");
     close(peer);
     char bytes[16];
@@ -437,17 +437,17 @@ static void room_in_a_unix_socket_is_news_to_who_waits_for_it(void **state) {
         sent += (size_t)n;
     }
     assert_int_equal(n, 0);
-    while (hf_test_news(port, 5, 20)) { /* of the connecting */
+    while (hf_test_event(port, 5, 20)) { /* of the connecting */
     }
     while (sent > 0) {
         ssize_t got = recv(peer, bytes, sizeof bytes, 0);
         assert_true(got > 0);
         sent -= (size_t)got;
     }
-    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 5, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->write(link, "x", 1), 1);
     hf_test_expect(peer, "x");
-    assert_false(hf_test_news(port, 5, 20));
+    assert_false(hf_test_event(port, 5, 20));
     close(peer);
     close(listener);
     link->api->abort(link);
@@ -458,7 +458,7 @@ static void a_missing_unix_socket_is_named(void **state) {
     hf_linux *port = port_of(state);
     hf_link *link = open_local(port, "/nowhere/at all", 5432);
     bool more;
-    assert_true(hf_test_news(port, 5, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(port, 5, HF_TEST_PATIENCE_MS));
     assert_int_equal(link->api->ready(link, &more), HF_ERR_REFUSED);
     int32_t system;
     const char *why = link->api->why(link, &system);

@@ -138,7 +138,7 @@ static void numeric_addresses_ask_nobody(void **state) {
     assert_int_equal(resolve(fixture, 2, "fe80::1%17", out, 4), 1);
     assert_int_equal(out[0].scope, 17);
     assert_int_equal(fixture->asked, 0);
-    assert_true(hf_test_news(&fixture->port, HF_TAG_RESOLVE + 0, 0) == false); /* taken already */
+    assert_true(hf_test_event(&fixture->port, HF_TAG_RESOLVE + 0, 0) == false); /* taken already */
 }
 
 static void localhost_is_known_without_dns(void **state) {
@@ -164,12 +164,12 @@ static void a_name_is_asked_for_and_its_end_is_news(void **state) {
     hf_address out[4];
     assert_int_equal(port->api->resolve(port, 2, "db.test", 5433), 0);
     assert_int_equal(port->api->resolved(port, 2, out, 4), 0);
-    bool news = false;
-    for (int i = 0; i < HF_TEST_PATIENCE_MS && !news; i++) {
+    bool ended = false;
+    for (int i = 0; i < HF_TEST_PATIENCE_MS && !ended; i++) {
         serve_dns(fixture);
-        news = hf_test_news(&fixture->port, HF_TAG_RESOLVE + 2, 1);
+        ended = hf_test_event(&fixture->port, HF_TAG_RESOLVE + 2, 1);
     }
-    assert_true(news);
+    assert_true(ended);
     assert_int_equal(port->api->resolved(port, 2, out, 4), 1);
     assert_int_equal(out[0].port, 5433);
     assert_memory_equal(out[0].ip, "\x7f\0\0\1", 4);
@@ -257,13 +257,13 @@ static void a_cancelled_look_up_says_nothing_more(void **state) {
         serve_dns(fixture); /* answers the cancelled one too */
         hf_test_wait(&fixture->port, 1);
     }
-    assert_false(hf_test_news(&fixture->port, HF_TAG_RESOLVE + 0, 5));
+    assert_false(hf_test_event(&fixture->port, HF_TAG_RESOLVE + 0, 5));
     assert_int_equal(port->api->resolved(port, 1, out, 4), 1);
     assert_int_equal(hf_test_descriptors(), before);
     /* One that is over but was not fetched. */
     assert_int_equal(port->api->resolve(port, 0, "127.0.0.1", 1), 0);
     port->api->resolve_cancel(port, 0);
-    assert_false(hf_test_news(&fixture->port, HF_TAG_RESOLVE + 0, 5));
+    assert_false(hf_test_event(&fixture->port, HF_TAG_RESOLVE + 0, 5));
 }
 
 /* A first answer that never comes is asked for again, in a sleep that nothing else ends. */

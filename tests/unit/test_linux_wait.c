@@ -1,4 +1,4 @@
-/* Sleeping, news, and the system calls that a statement costs. This file stands in front of the C
+/* Sleeping, events, and the system calls that a statement costs. This file stands in front of the C
  * library for some calls, counts them, and makes them fail when a test says so. */
 #include "loopback.h"
 
@@ -198,7 +198,7 @@ static void wait_in_the_past_returns_at_once(void **state) {
     assert_int_equal(calls.slept, 0);
 }
 
-static void wait_returns_at_once_when_there_is_news(void **state) {
+static void wait_returns_at_once_when_there_is_an_event(void **state) {
     hf_linux *port = port_of(state);
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
@@ -235,7 +235,7 @@ static bool readable(int fd, int ms) {
 }
 
 /* In somebody else's loop: what was noted between two waits must show on the descriptor. */
-static void the_descriptor_is_readable_whenever_there_is_news(void **state) {
+static void the_descriptor_is_readable_whenever_there_is_an_event(void **state) {
     hf_linux *port = port_of(state);
     const hf_port_api *api = port->port.api;
     uint32_t tag;
@@ -432,9 +432,9 @@ int main(void) {
         TEST(wait_ends_not_before_its_time),
         TEST(a_long_wait_ends_at_its_time_whatever_an_earlier_one_was_to_end_at),
         TEST(wait_in_the_past_returns_at_once),
-        TEST(wait_returns_at_once_when_there_is_news),
+        TEST(wait_returns_at_once_when_there_is_an_event),
         TEST(a_signal_ends_the_sleep_and_is_no_error),
-        TEST(the_descriptor_is_readable_whenever_there_is_news),
+        TEST(the_descriptor_is_readable_whenever_there_is_an_event),
         TEST(a_statement_costs_three_system_calls),
         TEST(a_statement_costs_three_system_calls_in_tls_too),
         TEST(the_processor_share_is_counted_from_the_first_question),

@@ -340,8 +340,8 @@ static void close_notify_is_an_ordinary_end(void **state) {
 }
 
 /* The last answer and what ends the stream arrive together: the answer is read short, and then the end
- * must still be news. */
-static void an_end_behind_the_last_record_is_news(void **state) {
+ * must still be an event. */
+static void an_end_behind_the_last_record_is_an_event(void **state) {
     (void)state;
     hf_relay relay;
     relay_start(&relay, tls13);
@@ -355,7 +355,7 @@ static void an_end_behind_the_last_record_is_news(void **state) {
     assert_true(relay.passed_down > before);
     char bytes[64];
     assert_int_equal(tls->api->read(tls, bytes, sizeof bytes), 7);
-    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_int_equal(tls->api->read(tls, bytes, sizeof bytes), HF_ERR_EOF);
     tls->api->abort(tls);
     relay_stop(&relay);
@@ -369,7 +369,7 @@ static void bytes_before_the_handshake_are_refused(void **state) {
     hf_link *plain = relay_connect(&relay);
     hf_test_send(relay.client, "SELECT");
     char byte;
-    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_int_equal(plain->api->read(plain, &byte, 1), 1); /* 'S', as from a server */
     int err;
     hf_port *port = &relay.port.port;
@@ -378,7 +378,7 @@ static void bytes_before_the_handshake_are_refused(void **state) {
     plain->api->abort(plain); /* still ours */
     plain = relay_connect(&relay);
     hang_up(&relay);
-    assert_true(hf_test_news(&relay.port, 9, HF_TEST_PATIENCE_MS));
+    assert_true(hf_test_event(&relay.port, 9, HF_TEST_PATIENCE_MS));
     assert_null(port->api->start_tls(port, plain, "localhost", NULL, &err));
     assert_int_equal(err, HF_ERR_EOF);
     plain->api->abort(plain);
@@ -476,7 +476,7 @@ static void a_stream_survives_blocked_writes(void **state) {
     expect_no_memory_held();
 }
 
-/* Reading stops in the middle (a paused request), its news is consumed, and reading goes on. */
+/* Reading stops in the middle (a paused request), its event is consumed, and reading goes on. */
 static void what_was_left_unread_is_there_later(void **state) {
     (void)state;
     hf_relay relay;
@@ -488,7 +488,7 @@ static void what_was_left_unread_is_there_later(void **state) {
     size_t got;
     assert_int_equal(read_all(&relay, tls, bytes, 2, &got), 0);
     for (int i = 0; i < 5; i++)
-        turn(&relay); /* the rest arrives, and its news is thrown away */
+        turn(&relay); /* the rest arrives, and its event is thrown away */
     assert_int_equal(tls->api->read(tls, bytes + 2, 14), 7);
     assert_memory_equal(bytes, "cba\ngfed\n", 9);
     tls->api->abort(tls);
@@ -587,7 +587,7 @@ int main(void) {
         cmocka_unit_test(a_changed_byte_is_noticed),
         cmocka_unit_test(an_end_without_close_notify_is_truncation),
         cmocka_unit_test(close_notify_is_an_ordinary_end),
-        cmocka_unit_test(an_end_behind_the_last_record_is_news),
+        cmocka_unit_test(an_end_behind_the_last_record_is_an_event),
         cmocka_unit_test(bytes_before_the_handshake_are_refused),
         cmocka_unit_test(alpn_must_be_agreed_to),
         cmocka_unit_test(what_is_not_tls_is_an_error),

@@ -362,7 +362,7 @@ static void where_the_session_cannot_be_read_only_each_request_is(void **state) 
     pg_peer_start(&peer);
     PG_SAY(&peer, 'R', "\0\0\0\0");
     PG_SAY(&peer, 'Z', "I");
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     for (int again = 0; again < 2; again++) {
         submit(&request);
         assert_true(pg_peer_sends(&peer, "BEGIN READ ONLY"));

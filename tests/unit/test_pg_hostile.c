@@ -49,13 +49,13 @@ static void go_to(place where) {
     }
     if (where == DONE)
         PG_SAY(&peer, 'C', "SELECT 0\0");
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
 }
 
 static void broken(int at, unsigned type) {
     if (peer.last != HF_DRIVER_BROKEN || peer.io.error.code != HF_ERR_PROTOCOL ||
         (HF_WITH_MESSAGES && !peer.io.error.message[0]))
-        fail_msg("place %d, type %u: news %d, %s", at, type, peer.last, peer.news);
+        fail_msg("place %d, type %u: event %d, %s", at, type, peer.last, peer.events);
 }
 
 /* --- 36: lengths ------------------------------------------------------------------------------------ */
@@ -179,7 +179,7 @@ static void an_answer_missing_or_doubled_never_gives_a_row_to_the_next_statement
             PG_SAY(&peer, 'Z', "I");
             assert_int_equal(pg_peer_submit(&peer, &request), 1);
             assert_int_equal(pg_peer_submit(&peer, &next), 1);
-            pg_peer_forget_news(&peer);
+            pg_peer_forget_events(&peer);
             for (int round = 0; round < 2; round++)
                 for (size_t i = 0; i < n_answer; i++)
                     for (int n = i == wrong && round == 0 ? times : 1; n > 0; n--)
@@ -280,8 +280,8 @@ static void messages_that_are_larger_than_the_buffer_are_refused_unless_they_can
            "\0\0\0\1channel\0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0");
     PG_SAY(&peer, 'N',
            "SWARNING\0C01000\0Mxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\0\0");
-    assert_memory_equal(peer.news, "NOTICE ", 7);
-    assert_ptr_equal(strchr(peer.news, '\n') + 1, peer.fed); /* and nothing else */
+    assert_memory_equal(peer.events, "NOTICE ", 7);
+    assert_ptr_equal(strchr(peer.events, '\n') + 1, peer.fed); /* and nothing else */
     assert_int_equal(peer.io.error.severity, 'W');
     assert_string_equal(peer.io.error.message, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
     go_to(ROWS);

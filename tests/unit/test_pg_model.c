@@ -265,8 +265,8 @@ static void finish(job *j) {
     j->busy = false;
 }
 
-static void act(hf_driver_event news, job *j) {
-    switch (news) {
+static void act(hf_driver_event event, job *j) {
+    switch (event) {
     case HF_DRIVER_COLUMNS:
         j->columns++;
         assert_non_null(j->request.on_columns);
@@ -285,7 +285,7 @@ static void act(hf_driver_event news, job *j) {
             peer.flight[i] = peer.flight[i + 1];
         finish(j);
         break;
-    default: fail_msg("news %d: %s", news, peer.io.error.message);
+    default: fail_msg("event %d: %s", event, peer.io.error.message);
     }
     peer.io.error.code = HF_OK;
 }
@@ -306,11 +306,11 @@ static void hear(size_t bytes) {
         server.n_taken = server.n_out = 0;
     for (;;) {
         hf_request *oldest = peer.n_flight > 0 ? peer.flight[0] : NULL;
-        hf_driver_event news = hf_driver_pg.feed(&peer.session, &peer.io, oldest);
-        if (news == HF_DRIVER_MORE)
+        hf_driver_event event = hf_driver_pg.feed(&peer.session, &peer.io, oldest);
+        if (event == HF_DRIVER_MORE)
             return;
         assert_non_null(oldest);
-        act(news, oldest->user);
+        act(event, oldest->user);
     }
 }
 

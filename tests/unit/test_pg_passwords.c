@@ -116,7 +116,7 @@ static unsigned slices_with(const char *password, const hf_keys *keys) {
     SASL(&peer);
     peer.io.tx.start = peer.io.tx.end = 0;
     FIRST(&peer);
-    for (const char *at = peer.news; (at = strstr(at, "SLICE")) != NULL; at++)
+    for (const char *at = peer.events; (at = strstr(at, "SLICE")) != NULL; at++)
         slices++;
     return slices;
 }

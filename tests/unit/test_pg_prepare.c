@@ -44,7 +44,7 @@ static void run_other(const char *sql, bool prepare) {
     PG_SAY(&peer, '2', "");
     PG_SAY(&peer, 'C', "DONE\0");
     PG_SAY(&peer, 'Z', "I");
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
 }
 
 /* Shows found P1. */
@@ -329,7 +329,7 @@ static void a_transaction_that_was_left_open_takes_the_cache_with_it(void **stat
     PG_SAY(&peer, 'C', "ROLLBACK\0");
     PG_SAY(&peer, 'Z', "I");
     assert_int_equal(peer.n_flight, 0);
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     run("SELECT 1", "CPDBES");
 }
 

@@ -65,7 +65,7 @@ static void the_ninth_statement_closes_the_least_recently_used(void **state) {
     assert_string_equal(sent(), "CBES");
     PG_SAY(&peer, '3', "");
     pg_peer_answer_again(&peer, "x");
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     run("SELECT 0", "BES");
     run("SELECT 1", "PDBES"); /* evicts 2 */
     run("SELECT 7", "CBES");
@@ -200,12 +200,12 @@ static void columns_larger_than_the_store_are_asked_for_each_time(void **state) 
             at += sizeof name + 18;
         }
         pg_peer_say(&peer, 'T', body, (size_t)(at - body));
-        assert_memory_equal(peer.news, "COLUMNS cccc", 12);
+        assert_memory_equal(peer.events, "COLUMNS cccc", 12);
         if (i == 0)
             PG_SAY(&peer, '2', "");
         PG_SAY(&peer, 'C', "SELECT 0\0");
         PG_SAY(&peer, 'Z', "I");
-        pg_peer_forget_news(&peer);
+        pg_peer_forget_events(&peer);
     }
     run("SELECT 1", "BES"); /* and nothing was thrown out for them */
 }
@@ -260,7 +260,7 @@ static void a_forgotten_statement_gets_a_new_name(void **state) {
     assert_true(pg_peer_sends(&peer, "hf_aaaaaaaa_2"));
     assert_string_equal(sent(), "CPDBES");
     PG_SAY(&peer, '3', "");
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     pg_peer_answer_first(&peer, "n", "x");
     PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
@@ -286,7 +286,7 @@ static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void
     }
     submit(&r[1]);
     assert_string_equal(sent(), "CBES"); /* with the one that is on its way */
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     pg_peer_answer_first(&peer, "n", "x");
     PG_SAY(&peer, '3', "");
     pg_peer_answer_again(&peer, "y");
@@ -371,7 +371,7 @@ static void what_is_in_flight_is_not_evicted(void **state) {
     for (int i = 0; i < 10; i++)
         answer(i < 8 ? "PDBES" : "PBES");
     assert_int_equal(peer.n_flight, 0);
-    pg_peer_forget_news(&peer);
+    pg_peer_forget_events(&peer);
     run("SELECT 0", "BES");
     run("SELECT 9", "PDBES");
 }

@@ -47,7 +47,7 @@ static void expect_sent(const uint8_t *bytes, size_t size, hf_request ***request
     tx->start += (uint32_t)size;
 }
 
-/* Plays a record, the server's bytes `step` at a time, and returns the news. */
+/* Plays a record, the server's bytes `step` at a time, and returns the events. */
 static const char *play(const char *name, hf_request **requests, uint32_t step) {
     static char line[4 * MESSAGE_BYTES];
     static uint8_t message[MESSAGE_BYTES], said[4 * MESSAGE_BYTES];
@@ -72,7 +72,7 @@ static const char *play(const char *name, hf_request **requests, uint32_t step) 
     fclose(file);
     assert_null(*requests);
     assert_int_equal(peer.io.tx.start, peer.io.tx.end);
-    return peer.news;
+    return peer.events;
 }
 
 static const char *const user_of[][2] = { { "scram", "scram" },
@@ -93,12 +93,12 @@ static void prepare(const char *name) {
             peer.config.user = user_of[i][1];
 }
 
-/* However the bytes are cut, the news are these. */
-static void check(const char *name, hf_request **requests, const char *news) {
+/* However the bytes are cut, the events are these. */
+static void check(const char *name, hf_request **requests, const char *events) {
     static const uint32_t steps[] = { 0, 1, 2, 3, 7, 100 };
     for (size_t i = 0; i < COUNT(steps); i++) {
         prepare(name);
-        assert_string_equal(play(name, requests, steps[i]), news);
+        assert_string_equal(play(name, requests, steps[i]), events);
     }
 }
 

@@ -51,8 +51,8 @@ static void in_flight_together_each_has_its_own(void **state) {
     pg_peer_error(&peer, "ERROR", "26000", "gone"); /* the second's */
     PG_SAY(&peer, 'Z', "I");
     pg_peer_answer_afresh(&peer, NULL, "c");
-    assert_non_null(strstr(peer.news, "ROW 'a'\nDONE 1\nREADY\nERROR "));
-    assert_non_null(strstr(peer.news, "READY\nROW 'c'\nDONE 1\nREADY\n"));
+    assert_non_null(strstr(peer.events, "ROW 'a'\nDONE 1\nREADY\nERROR "));
+    assert_non_null(strstr(peer.events, "READY\nROW 'c'\nDONE 1\nREADY\n"));
     assert_int_equal(peer.n_flight, 0);
 }
 

@@ -29,7 +29,7 @@ static void open_at(hf_intents *intents, hf_recovery *recovery, uint64_t from_li
 }
 
 /* What became of `line`: its state, or READY when it is to be run. */
-static hf_line_state fate_of(hf_recovery *recovery, uint64_t line, hf_line *out) {
+static hf_line_state outcome_of(hf_recovery *recovery, uint64_t line, hf_line *out) {
     memset(out, 0, sizeof *out);
     out->line = line;
     out->state = HF_LINE_READY;
@@ -67,26 +67,26 @@ static void the_last_word_on_a_line_counts(void **state) {
 
     open_at(&intents, &recovery, 5); /* line 3 is behind the position */
     assert_int_equal(recovery.count, 7);
-    assert_int_equal(fate_of(&recovery, 4, &line), HF_LINE_READY);
-    assert_int_equal(fate_of(&recovery, 5, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(outcome_of(&recovery, 4, &line), HF_LINE_READY);
+    assert_int_equal(outcome_of(&recovery, 5, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.code, "HF_ERR_CLOSED");
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 6, &line), HF_LINE_OK);
+    assert_int_equal(outcome_of(&recovery, 6, &line), HF_LINE_OK);
     assert_string_equal(hf_bytes_text(&line.out), "6,six\n");
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 7, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(outcome_of(&recovery, 7, &line), HF_LINE_UNKNOWN);
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 8, &line), HF_LINE_READY);
-    assert_int_equal(fate_of(&recovery, 9, &line), HF_LINE_REJECTED);
+    assert_int_equal(outcome_of(&recovery, 8, &line), HF_LINE_READY);
+    assert_int_equal(outcome_of(&recovery, 9, &line), HF_LINE_REJECTED);
     assert_string_equal(line.code, "22012");
     assert_string_equal(hf_bytes_text(&line.message), "division by zero");
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 10, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(outcome_of(&recovery, 10, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.code, "HF_ERR_EOF");
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 11, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(outcome_of(&recovery, 11, &line), HF_LINE_UNKNOWN);
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 12, &line), HF_LINE_READY);
+    assert_int_equal(outcome_of(&recovery, 12, &line), HF_LINE_READY);
     hf_recovery_free(&recovery);
     hf_intents_close(&intents);
     unlink(path);
@@ -115,16 +115,16 @@ static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **st
     hf_intents_close(&intents);
 
     open_at(&intents, &recovery, 1);
-    assert_int_equal(fate_of(&recovery, 7, &line), HF_LINE_READY);
+    assert_int_equal(outcome_of(&recovery, 7, &line), HF_LINE_READY);
     assert_string_equal(line.ticket, "7 life/1");
     assert_string_equal(hf_bytes_text(&line.out), "7,a\n7,b\n");
     assert_true(line.intended);
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 8, &line), HF_LINE_READY);
+    assert_int_equal(outcome_of(&recovery, 8, &line), HF_LINE_READY);
     assert_string_equal(line.ticket, "8 life/1");
     assert_int_equal(line.out.used, 0);
     forget(&line);
-    assert_int_equal(fate_of(&recovery, 9, &line), HF_LINE_UNKNOWN);
+    assert_int_equal(outcome_of(&recovery, 9, &line), HF_LINE_UNKNOWN);
     assert_string_equal(line.ticket, "");
     forget(&line);
     hf_recovery_free(&recovery);

@@ -204,7 +204,7 @@ static void r3_what_an_earlier_run_sent_is_no_resend(void **state) {
     hf_testbed *world = hf_testbed_new();
     world->config.max_retries = 0;
     hf_testbed_open(world, 1000);
-    world->peer->fates[2] = HF_PEER_ABORTED;
+    world->peer->tx_status[2] = HF_PEER_ABORTED;
     hf_job *job = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write 2");
     job->request.resolve_ticket = "2 life/0";
     hf_testbed_resubmit(job);

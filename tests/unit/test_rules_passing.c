@@ -1,4 +1,4 @@
-/* SEMANTICS 17 and 21: what passes by itself, a shortage, a lock, a foreign cancel, and the wrong role. */
+/* SEMANTICS 17 and 21: what passes by itself, a shortage, a lock, somebody else's cancel, and the wrong role. */
 #include "testbed.h"
 
 #include <string.h>

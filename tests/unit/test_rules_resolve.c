@@ -157,7 +157,7 @@ static void r15_another_incarnation_is_not_believed(void **state) {
         hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
         hf_testbed_settle(world);
         world->peer->life++;
-        world->peer->fates[1] = HF_PEER_COMMITTED; /* the number, given to somebody else */
+        world->peer->tx_status[1] = HF_PEER_COMMITTED; /* the number, given to somebody else */
         hf_testbed_finish(world, 300000);
         assert_outcome(job, HF_OUTCOME_UNKNOWN);
         assert_int_equal(job->request.error.code, HF_ERR_UNRESOLVED);
@@ -204,7 +204,7 @@ static void r15_in_progress_becomes_committed(void **state) {
     assert_int_equal(job->done, 0);
     assert_true(job->request.asks > 2);
     world->peer->committed[1]++; /* as the old session ends */
-    world->peer->fates[1] = HF_PEER_COMMITTED;
+    world->peer->tx_status[1] = HF_PEER_COMMITTED;
     hf_testbed_finish(world, 1000);
     assert_outcome(job, HF_OUTCOME_OK);
     hf_testbed_end(world);
@@ -233,7 +233,7 @@ static void r15_each_commit_has_its_own_time_for_questions(void **state) {
     assert_int_equal(job->done, 0);
     assert_true(job->request.asks > 2);
     world->peer->committed[1]++; /* as the old session ends */
-    world->peer->fates[2] = HF_PEER_COMMITTED;
+    world->peer->tx_status[2] = HF_PEER_COMMITTED;
     hf_testbed_finish(world, 1000);
     assert_outcome(job, HF_OUTCOME_OK);
     hf_testbed_end(world);
@@ -444,7 +444,7 @@ static void r15_an_earlier_runs_ticket_is_asked_about_first(void **state) {
     assert_int_equal(job->request.attempts, 0);
     assert_int_equal(job->request.asks, 1);
 
-    world->peer->fates[2] = HF_PEER_ABORTED;
+    world->peer->tx_status[2] = HF_PEER_ABORTED;
     job = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write 2");
     job->request.resolve_ticket = "2 life/0";
     hf_testbed_resubmit(job);
@@ -477,7 +477,7 @@ static void before_commit(hf_request *request) {
     const hf_job *job = request->user;
     told++;
     assert_int_equal(job->world->peer->committed[1], 0);
-    assert_int_equal(job->world->peer->fates[told], HF_PEER_RUNNING);
+    assert_int_equal(job->world->peer->tx_status[told], HF_PEER_RUNNING);
     assert_true(request->ticket[0] != 0);
     assert_true(hf_request_commits_later(request) && hf_request_in_flight(request));
 }

@@ -47,21 +47,21 @@ static void each_tick_does(hf_testbed *world, const uint32_t *left, uint32_t all
     }
 }
 
-/* A tick's 50 ms, counted: whatever a step costs, a tick whose share is spent does one of them and hands back.
+/* A tick's 50 ms, counted: whatever a step costs, a tick whose share is used up does one of them and hands back.
  * Shows found G1. */
 static void r22_a_tick_does_one_expensive_step_when_its_share_is_spent(void **state) {
     (void)state;
-    for (unsigned spent = 0; spent < 2; spent++) {
+    for (unsigned over_budget = 0; over_budget < 2; over_budget++) {
         hf_testbed *world = hf_testbed_new();
         slicing = hf_driver_pg;
         slicing.feed = feed_in_slices;
         slices = 20;
         world->config.driver = &slicing;
         world->config.max_concurrent = 1;
-        world->script->over_budget = spent;
+        world->script->over_budget = over_budget;
         hf_testbed_open(world, 0);
         hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
-        each_tick_does(world, &slices, 20, spent ? 1 : 20);
+        each_tick_does(world, &slices, 20, over_budget ? 1 : 20);
         hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_OK);
         hf_testbed_end(world);
@@ -69,11 +69,11 @@ static void r22_a_tick_does_one_expensive_step_when_its_share_is_spent(void **st
         world = hf_testbed_new();
         world->config.sslmode = HF_SSL_VERIFY_FULL;
         world->config.max_concurrent = 1;
-        world->script->over_budget = spent;
+        world->script->over_budget = over_budget;
         world->script->tls_steps = 20;
         hf_testbed_open(world, 0);
         job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
-        each_tick_does(world, &world->script->tls_steps, 20, spent ? 1 : 20);
+        each_tick_does(world, &world->script->tls_steps, 20, over_budget ? 1 : 20);
         hf_testbed_settle(world);
         assert_outcome(job, HF_OUTCOME_OK);
         hf_testbed_end(world);

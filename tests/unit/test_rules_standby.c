@@ -53,7 +53,7 @@ static void r16_a_commit_is_never_cancelled_and_nothing_is_written_behind_it(voi
     assert_outcome(jobs[3], HF_OUTCOME_OK); /* reads go on */
     assert_int_equal(jobs[1]->request.attempts + jobs[2]->request.attempts, 0);
     world->peer->committed[1]++; /* the standby is back */
-    world->peer->fates[1] = HF_PEER_COMMITTED;
+    world->peer->tx_status[1] = HF_PEER_COMMITTED;
     hf_testbed_finish(world, 10000);
     for (unsigned i = 0; i < 4; i++)
         assert_outcome(jobs[i], HF_OUTCOME_OK);
@@ -178,7 +178,7 @@ static void r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about(
     assert_int_equal(left->done, 0);
     assert_outcome(read, HF_OUTCOME_OK);
     assert_int_equal(job->request.attempts, 0);
-    world->peer->fates[1] = HF_PEER_COMMITTED;
+    world->peer->tx_status[1] = HF_PEER_COMMITTED;
     hf_peer_release(world->peer);
     hf_testbed_finish(world, 30000);
     assert_outcome(left, HF_OUTCOME_OK);

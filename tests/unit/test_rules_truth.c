@@ -6,15 +6,15 @@
 #include <string.h>
 
 /* One connection, up and proved. */
-typedef struct fate {
+typedef struct loss {
     hf_peer_point point;
     hf_peer_deed deed;
     const char *sqlstate;
     hf_outcome unsent, safe;  /* with no retries left */
     unsigned unsent_attempts; /* with retries */
-} fate;
+} loss;
 
-static const fate fates[] = {
+static const loss losses[] = {
     /* rolled back, and said so: run again, or FAILED */
     { HF_PEER_PARSE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
     { HF_PEER_EXECUTE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
@@ -43,7 +43,7 @@ static const fate fates[] = {
     { HF_PEER_READY, HF_PEER_EOF, NULL, HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
 };
 
-static hf_job *meet(hf_testbed *world, const fate *its, hf_replay replay) {
+static hf_job *meet(hf_testbed *world, const loss *its, hf_replay replay) {
     hf_testbed_strike(world, its->point, its->deed, its->sqlstate);
     hf_job *job = hf_testbed_submit(world, replay, "write 1");
     hf_testbed_finish(world, 60000);
@@ -52,14 +52,14 @@ static hf_job *meet(hf_testbed *world, const fate *its, hf_replay replay) {
 
 static void r10_r11_a_loss_without_retries(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         for (unsigned safe = 0; safe < 2; safe++) {
             hf_testbed *world = hf_testbed_new();
             world->config.max_concurrent = 1;
             world->config.max_retries = 0;
             hf_testbed_open(world, 1000);
-            hf_job *job = meet(world, &fates[i], safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT);
-            assert_outcome(job, safe ? fates[i].safe : fates[i].unsent);
+            hf_job *job = meet(world, &losses[i], safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT);
+            assert_outcome(job, safe ? losses[i].safe : losses[i].unsent);
             assert_int_equal(job->request.attempts, 1);
             hf_testbed_end(world);
         }
@@ -68,16 +68,16 @@ static void r10_r11_a_loss_without_retries(void **state) {
 
 static void r10_r11_a_loss_with_retries(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof fates / sizeof fates[0]; i++) {
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         hf_testbed *world = hf_testbed_one_up(1000);
-        hf_job *job = meet(world, &fates[i], HF_REPLAY_SAFE);
+        hf_job *job = meet(world, &losses[i], HF_REPLAY_SAFE);
         assert_outcome(job, HF_OUTCOME_OK);
         assert_int_equal(job->request.attempts, 2);
         hf_testbed_end(world);
         world = hf_testbed_one_up(1000);
-        job = meet(world, &fates[i], HF_REPLAY_UNSENT);
-        assert_outcome(job, fates[i].unsent_attempts > 1 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
-        assert_int_equal(job->request.attempts, fates[i].unsent_attempts);
+        job = meet(world, &losses[i], HF_REPLAY_UNSENT);
+        assert_outcome(job, losses[i].unsent_attempts > 1 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
+        assert_int_equal(job->request.attempts, losses[i].unsent_attempts);
         hf_testbed_end(world);
     }
 }

@@ -269,7 +269,7 @@ static void what_a_question_about_a_commit_leads_to(void **state) {
     static const struct {
         hf_ending ending;
         hf_class class; /* of a refusal */
-        hf_tx_status fate;
+        hf_tx_status status;
         uint32_t facts;
         const char *expected;
         bool leaves;
@@ -301,7 +301,7 @@ static void what_a_question_about_a_commit_leads_to(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(claims); i++) {
         const hf_verdict verdict = hf_verdict_of_question(
-            claims[i].ending, claims[i].class, HF_STAGE_ASK, claims[i].fate, claims[i].facts);
+            claims[i].ending, claims[i].class, HF_STAGE_ASK, claims[i].status, claims[i].facts);
         if (strcmp(words(verdict), claims[i].expected) != 0 || verdict.leave != claims[i].leaves)
             fail_msg("line %zu: %s, not %s", i + 1, words(verdict), claims[i].expected);
     }
@@ -312,7 +312,7 @@ static void what_a_question_about_the_role_leads_to(void **state) {
     static const struct {
         hf_ending ending;
         hf_class class;
-        hf_tx_status fate;
+        hf_tx_status status;
         uint32_t facts;
         const char *expected;
     } claims[] = {
@@ -327,7 +327,7 @@ static void what_a_question_about_the_role_leads_to(void **state) {
     (void)state;
     for (size_t i = 0; i < COUNT(claims); i++) {
         const hf_verdict verdict = hf_verdict_of_question(
-            claims[i].ending, claims[i].class, HF_STAGE_ROLE, claims[i].fate, claims[i].facts);
+            claims[i].ending, claims[i].class, HF_STAGE_ROLE, claims[i].status, claims[i].facts);
         if (strcmp(words(verdict), claims[i].expected) != 0)
             fail_msg("line %zu: %s, not %s", i + 1, words(verdict), claims[i].expected);
         assert_int_equal(verdict.leave, strcmp(claims[i].expected, "leave") == 0);
@@ -373,9 +373,9 @@ static void no_answer_to_a_question_lies(void **state) {
         for (unsigned i = 0; i < 3 * 14 * 8; i++) {
             const hf_ending ending = (hf_ending)(i % 3);
             const hf_class class = (hf_class)(i / 3 % 14);
-            const hf_tx_status fate = (hf_tx_status)(i / 3 / 14);
+            const hf_tx_status status = (hf_tx_status)(i / 3 / 14);
             const hf_verdict verdict =
-                hf_verdict_of_question(ending, class, HF_STAGE_ASK, fate, facts);
+                hf_verdict_of_question(ending, class, HF_STAGE_ASK, status, facts);
             const bool ends =
                 verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP;
             const bool again =
@@ -384,11 +384,11 @@ static void no_answer_to_a_question_lies(void **state) {
             if (facts & HF_FACT_MUST_END)
                 assert_true(ends);
             if (ends && verdict.outcome == HF_OUTCOME_OK)
-                assert_true(said && fate == HF_TX_COMMITTED);
+                assert_true(said && status == HF_TX_COMMITTED);
             else if (ends && verdict.outcome != HF_OUTCOME_UNKNOWN)
-                assert_true(said && fate == HF_TX_ABORTED);
+                assert_true(said && status == HF_TX_ABORTED);
             if (again)
-                assert_true(said && fate == HF_TX_ABORTED);
+                assert_true(said && status == HF_TX_ABORTED);
         }
     }
 }

@@ -198,7 +198,7 @@ static void tick(hf_testbed *world) {
     check_links(world);
 }
 
-static bool news(const hf_script *script) {
+static bool has_event(const hf_script *script) {
     for (size_t i = 0; i < HF_SCRIPT_LINKS; i++)
         if (script->links[i].noted)
             return true;
@@ -211,7 +211,7 @@ void hf_testbed_settle(hf_testbed *world) {
         unsigned calls = world->script->calls, done = world->n_done, steps = world->n_steps;
         tick(world);
         bool moved = hf_peer_pump(world->peer);
-        if (!moved && world->next > world->now && !news(world->script))
+        if (!moved && world->next > world->now && !has_event(world->script))
             return;
         /* A tick that wants another one must have done something. */
         bool worked = moved || calls != world->script->calls || done != world->n_done ||

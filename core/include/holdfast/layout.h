@@ -174,7 +174,7 @@ struct hf_conn {
     bool active;            /* on the pool's list of those with something to do */
     bool resumed;           /* hf_resume() was called */
     bool deadline_extended; /* the clock jumped over the end of this attempt: it was given more */
-    bool tx_blocked;        /* the link took less than was offered: wait for news */
+    bool tx_blocked;        /* the link took less than was offered: wait for an event */
     bool cancel_out;        /* bytes of the pending CancelRequest were handed to its link */
     bool cancel_next;       /* one in flight behind the oldest is to be cancelled */
     bool cancel_left;       /* the cancel's session is gone: only its link is waited for */

@@ -88,7 +88,7 @@ class Proxy:
     def __init__(self, target_port, host="127.0.0.1"):
         self.target_port, self.host = target_port, host
         self.default = Plan()
-        self.limit = 3                      # max_concurrent of who comes through here: see held.py
+        self.limit = 3                      # max_concurrent of who comes through here: see invariants.py
         self.links = []
         self._planned, self._fillers, self._moments = [], [], []
         self._dark = {"up": False, "down": False}

@@ -1,4 +1,4 @@
-"""What is held in every scenario, read from a run's own log at its end: no storm and no dial off its schedule.
+"""What holds in every scenario, read from a run's own log at its end: no storm and no dial off its schedule.
 
 Times are the program's own, of the clock that its ticks go by: how late a loaded machine ran it makes no difference.
 """
@@ -41,7 +41,7 @@ def one_dials_alone(log):
     return dials
 
 
-def hold(run):
+def check(run):
     """O8, and of O5 that no wait is longer than the cap: called at the end of each run of a report."""
     def limit(*names):
         return max(milliseconds(run.options.get(name) or DEFAULTS[name]) for name in names)
@@ -58,6 +58,6 @@ def hold(run):
             waits.clear()                   # one is up: the others follow it, at times of their own
 
 
-def hold_links(proxy):
+def check_links(proxy):
     """O3: never more links of ours than max_concurrent, but for cancels and as many that are still being closed."""
     assert proxy.peak() <= 2 * proxy.limit, f"{proxy.peak()} links at a time, of {proxy.limit} allowed"
