@@ -119,7 +119,7 @@ void hf_conn_want(hf_conn *conn) {
 }
 
 /* Probes a connection whose server may be gone, unless the answer to what runs on it will tell. */
-static void suspect(hf_conn *conn) {
+static void probe_if_idle(hf_conn *conn) {
     if (hf_conn_serving(conn) && conn->n_flight == 0) {
         step(conn, HF_EV_DUE, NULL);
     }
@@ -128,7 +128,7 @@ static void suspect(hf_conn *conn) {
 void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
         if (&pool->conns[i] != except) {
-            suspect(&pool->conns[i]);
+            probe_if_idle(&pool->conns[i]);
             hf_conn_settle(&pool->conns[i]);
         }
     }
@@ -352,7 +352,7 @@ static void state_due(hf_conn *conn) {
         limit = HF_LIMIT_PROBE;
         ms = config->probe_timeout_ms;
         break;
-    case HF_HEALTHY: suspect(conn); return;
+    case HF_HEALTHY: probe_if_idle(conn); return;
     case HF_BACKOFF:
         if (hf_pool_may_dial(conn)) {
             step(conn, HF_EV_DUE, NULL);

@@ -157,12 +157,12 @@ static const char *host_end(const char *at) {
     return bracket ? bracket + 1 : at + strcspn(at, ":/?,");
 }
 
-/* host:port,host:port: its hosts when `ports` is false, else its ports, as a list to dsn->value. *said: any
- * of them is not empty. */
-static bool url_list(hf_dsn *dsn, bool ports, bool *said) {
+/* Reads host:port,host:port. Its hosts, or its ports when `ports` is true, go as a list to dsn->value. *any: at least
+ * one of them is not empty. */
+static bool url_list(hf_dsn *dsn, bool ports, bool *any) {
     const char *at = dsn->at;
 
-    *said = false;
+    *any = false;
     begin(dsn);
     for (;;) {
         const char *host = at, *stop = host_end(at), *port = stop;
@@ -185,7 +185,7 @@ static bool url_list(hf_dsn *dsn, bool ports, bool *said) {
         if (ports ? !decode(dsn, port, at) : !decode(dsn, host + bracket, stop - bracket)) {
             return false;
         }
-        *said = *said || (ports ? at > port : stop > host);
+        *any = *any || (ports ? at > port : stop > host);
         if (*at != ',') {
             break;
         }
@@ -200,10 +200,10 @@ static bool url_list(hf_dsn *dsn, bool ports, bool *said) {
 
 static bool url_hosts(hf_dsn *dsn) {
     const char *at = dsn->at;
-    bool said;
+    bool any;
 
-    return url_list(dsn, false, &said) && (!said || set(dsn, "host", at)) &&
-           url_list(dsn, true, &said) && (!said || set(dsn, "port", at));
+    return url_list(dsn, false, &any) && (!any || set(dsn, "host", at)) &&
+           url_list(dsn, true, &any) && (!any || set(dsn, "port", at));
 }
 
 /* key=value&key=value */

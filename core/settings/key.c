@@ -265,7 +265,7 @@ _Static_assert(HF_AUTH_NONE == 1 << 0 && HF_AUTH_PASSWORD == 1 << 1 && HF_AUTH_M
 
 /* ---- settings of the table ------------------------------------------------------------------------ */
 
-/* The general settings, and the special ones that go with them when they were not said themselves. */
+/* The general settings, and the special ones that follow them when they were not set themselves. */
 static const char *const hf_also_set[][2] = {
     { "connect_timeout", "reconnect_timeout" },
     { "connect_timeout", "probe_reconnect_timeout" },

@@ -25,8 +25,8 @@
     X("hostaddr", "PGHOSTADDR", SPECIAL, addresses,                                                                   \
       "one numeric address for each host: connected to instead; TLS still verifies the host")                         \
     X("port", "PGPORT", SPECIAL, ports, "one for all hosts, or one for each")                                         \
-    X("dbname", "PGDATABASE", TEXT, database, "as user where it is not said")                                         \
-    X("user", "PGUSER", TEXT, user, "the system's user where it is not said")                                         \
+    X("dbname", "PGDATABASE", TEXT, database, "as user where it is not set")                                         \
+    X("user", "PGUSER", TEXT, user, "the system's user where it is not set")                                         \
     X("password", "PGPASSWORD", TEXT, password, "for all hosts")                                                      \
     X("passfile", "PGPASSFILE", PROGRAM, passfile,                                                                    \
       "passwords, each host its own (`~/.pgpass`); mode 0600; read again when it changed")                            \
@@ -36,7 +36,7 @@
     X("connect_timeout", "PGCONNECT_TIMEOUT", SPECIAL, connect_timeout, "seconds; 0 or less is no limit")             \
     X("client_encoding", "PGCLIENTENCODING", SPECIAL, encoding, "UTF8, in any spelling")                              \
     X("options", "PGOPTIONS", TEXT, options, "command-line options for the server")                                   \
-    X("application_name", "PGAPPNAME", SPECIAL, application, "`holdfast` where it is not said")                       \
+    X("application_name", "PGAPPNAME", SPECIAL, application, "`holdfast` where it is not set")                       \
     X("fallback_application_name", "", SPECIAL, fallback, "in place of `holdfast`")                                   \
     X("keepalives", "", SPECIAL, keepalives, "of our own socket; 0 switches them off")                                \
     X("keepalives_idle", "", SPECIAL, keepalives_idle, "seconds (30); 0 is the system's")                             \
@@ -48,7 +48,7 @@
     X("gssencmode", "PGGSSENCMODE", ONLY, "disable prefer",                                                           \
       "there is no GSSAPI here; sslmode says how TLS encrypts")                                                       \
     X("sslmode", "PGSSLMODE", SPECIAL, sslmode,                                                                       \
-      "`verify-full` where it is not said; `verify-ca`, `require`, `disable`. `prefer` and `allow` are refused")      \
+      "`verify-full` where it is not set; `verify-ca`, `require`, `disable`. `prefer` and `allow` are refused")      \
     X("requiressl", "PGREQUIRESSL", SPECIAL, requiressl, "its old form: 1 is `sslmode=require`")                      \
     X("sslnegotiation", "PGSSLNEGOTIATION", SPECIAL, negotiation, "`postgres` or `direct`")                           \
     X("sslcompression", "PGSSLCOMPRESSION", ONLY, "0", "compressed TLS gives secrets away; leave it out")             \
@@ -62,7 +62,7 @@
     X("sslsni", "PGSSLSNI", ONLY, "1", "TLS tells the server which host is meant; leave it out")                      \
     X("sslkeylogfile", "", NEVER, none, "whoever reads that file reads the connection; leave it out")                 \
     X("requirepeer", "PGREQUIREPEER", TEXT, requirepeer, "the system user that a Unix socket's server must run as")   \
-    X("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", SPECIAL, tls_min, "TLSv1.2 where it is not said")        \
+    X("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", SPECIAL, tls_min, "TLSv1.2 where it is not set")        \
     X("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", SPECIAL, tls_max, "TLSv1.2 or TLSv1.3")                  \
     X("min_protocol_version", "PGMINPROTOCOLVERSION", ONLY, "3.0",                                                    \
       "holdfast speaks protocol 3.0; say 3.0 or leave it out")                                                        \
@@ -76,7 +76,7 @@
     X("scram_server_key", "", NEVER, none, "holdfast takes no SCRAM keys; give the password instead")                 \
     X("service", "PGSERVICE", PROGRAM, service, "a section of the service file")                                      \
     X("servicefile", "PGSERVICEFILE", PROGRAM, servicefile,                                                           \
-      "`~/.pg_service.conf` where it is not said, then `pg_service.conf` in PGSYSCONFDIR")                            \
+      "`~/.pg_service.conf` where it is not set, then `pg_service.conf` in PGSYSCONFDIR")                            \
     X("", "PGSYSCONFDIR", VARIABLE, none, "the folder of the system's `pg_service.conf`")                             \
     X("target_session_attrs", "PGTARGETSESSIONATTRS", ONLY, "any",                                                    \
       "holdfast does not choose by a server's role yet; name that server alone in host")                              \

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 hf_config hf_test_beside;
-char hf_test_said[256];
+char hf_test_why[256];
 hf_error hf_test_refusal;
 uint8_t hf_test_binding[HF_BINDING_BYTES];
 size_t hf_test_binding_bytes;
@@ -39,7 +39,7 @@ int hf_test_verdict(const hf_test_server *server, const char *root, int mode, co
     int answer = hf_test_ready(&port, tls);
     int32_t system;
     const char *why = answer < 0 ? tls->api->why(tls, &system) : NULL;
-    (void)snprintf(hf_test_said, sizeof hf_test_said, "%s", why != NULL ? why : "");
+    (void)snprintf(hf_test_why, sizeof hf_test_why, "%s", why != NULL ? why : "");
     hf_test_binding_bytes = tls->api->binding(tls, hf_test_binding);
     if (answer == 1) {
         char bytes[16];
@@ -58,7 +58,7 @@ int hf_test_verdict(const hf_test_server *server, const char *root, int mode, co
 void hf_test_rejected(const hf_test_server *server, const char *word) {
     assert_int_equal(hf_test_verdict(server, "ca.crt", HF_SSL_VERIFY_FULL, "localhost"),
                      HF_ERR_TLS_REJECTED);
-    if (strstr(hf_test_said, word) == NULL) {
-        fail_msg("%s: no '%s' in it", hf_test_said, word);
+    if (strstr(hf_test_why, word) == NULL) {
+        fail_msg("%s: no '%s' in it", hf_test_why, word);
     }
 }

@@ -7,7 +7,7 @@
 /* Settings beside those that a verdict is asked for with. */
 extern hf_config hf_test_beside;
 /* Of the last verdict: why() of the link, why the port was refused, the channel binding. */
-extern char hf_test_said[256];
+extern char hf_test_why[256];
 extern hf_error hf_test_refusal;
 extern uint8_t hf_test_binding[HF_BINDING_BYTES];
 extern size_t hf_test_binding_bytes;

@@ -224,18 +224,18 @@ void hf_test_server_start(hf_test_server *server, const char *certificate, const
     close(output[1]);
     server->input = input[1];
     /* It says where it listens: "ACCEPT 127.0.0.1:43210". */
-    char said[4096];
+    char text[4096];
     size_t have = 0;
     char *port = NULL;
     while (port == NULL || strchr(port, '\n') == NULL) {
         wait_readable(output[0]);
-        ssize_t n = read(output[0], said + have, sizeof said - 1 - have);
-        said[have += n > 0 ? (size_t)n : 0] = 0;
+        ssize_t n = read(output[0], text + have, sizeof text - 1 - have);
+        text[have += n > 0 ? (size_t)n : 0] = 0;
         if (n <= 0) {
-            print_error("openssl s_server: %s\n", said);
+            print_error("openssl s_server: %s\n", text);
             fail();
         }
-        port = strstr(said, "ACCEPT ");
+        port = strstr(text, "ACCEPT ");
     }
     server->port = (uint16_t)strtoul(strrchr(port, ':') + 1, NULL, 10);
     /* Its further words are read by a child of its own, which ends with it: a full pipe would stop it. */
@@ -244,7 +244,7 @@ void hf_test_server_start(hf_test_server *server, const char *certificate, const
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(STDOUT_FILENO);
         close(STDERR_FILENO);
-        while (read(output[0], said, sizeof said) > 0) {
+        while (read(output[0], text, sizeof text) > 0) {
         }
         _exit(0);
     }

@@ -170,7 +170,7 @@ static void run(const char *before, const char *path, const char *after) {
     assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): fixed words
 }
 
-static char said[HF_MESSAGE_BYTES]; /* why() of the last link */
+static char last_why[HF_MESSAGE_BYTES]; /* why() of the last link */
 
 /* A TLS link to the server, and what became of its handshake. */
 static hf_link *connect_to(hf_linux *port, const hf_test_server *server, int *answer) {
@@ -182,7 +182,7 @@ static hf_link *connect_to(hf_linux *port, const hf_test_server *server, int *an
     *answer = hf_test_ready(port, tls);
     int32_t number;
     const char *why = *answer < 0 ? tls->api->why(tls, &number) : NULL;
-    (void)snprintf(said, sizeof said, "%s", why != NULL ? why : "");
+    (void)snprintf(last_why, sizeof last_why, "%s", why != NULL ? why : "");
     return tls;
 }
 
@@ -229,8 +229,8 @@ static void a_file_that_changed_is_read_again_at_the_next_connect(void **state) 
     run("rm ", path, "");
     hf_link *failed = connect_to(&port, &server, &answer);
     assert_int_equal(answer, HF_ERR_TLS);
-    assert_non_null(strstr(said, path));
-    assert_non_null(strstr(said, "No such file"));
+    assert_non_null(strstr(last_why, path));
+    assert_non_null(strstr(last_why, "No such file"));
     failed->api->abort(failed);
     run("cp " HF_TLS_FIXTURES "ca.crt ", path, "");
     assert_int_equal(verdict(&port, &server), 1);

@@ -4,11 +4,11 @@
 #include "unit.h"
 
 static hf_logger_settings settings;
-static char said[128];
+static char refusal[128];
 
-/* Fills from the text; false: `said` has why. */
+/* Fills from the text; false: `refusal` has why. */
 static bool fill(const char *text) {
-    hf_writer why = hf_writer_on(said, sizeof said);
+    hf_writer why = hf_writer_on(refusal, sizeof refusal);
     hf_json_error error;
     hf_json *json = hf_json_read(text, strlen(text), &error);
     assert_non_null(json);
@@ -71,8 +71,8 @@ static void wrong_members_are_named_without_their_value(void **state) {
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        if (fill(cases[i].text) || !strstr(said, cases[i].word) || strstr(said, "secret")) {
-            fail_msg("%s: %s", cases[i].text, said);
+        if (fill(cases[i].text) || !strstr(refusal, cases[i].word) || strstr(refusal, "secret")) {
+            fail_msg("%s: %s", cases[i].text, refusal);
         }
     }
 }

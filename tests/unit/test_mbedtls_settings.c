@@ -63,9 +63,9 @@ static void what_was_revoked_is_refused_and_a_missing_list_too(void **state) {
         hf_test_server_start(&server, tries[i].certificate, "server.key", i % 2 ? tls12 : tls13);
         int answer = hf_test_verdict(&server, "ca.crt", CA, "localhost");
         if (answer != (tries[i].word == NULL ? 1 : HF_ERR_TLS_CERT) ||
-            (tries[i].word != NULL && strstr(hf_test_said, tries[i].word) == NULL)) {
+            (tries[i].word != NULL && strstr(hf_test_why, tries[i].word) == NULL)) {
             fail_msg("%s by %s: %s \"%s\"", tries[i].certificate, tries[i].list,
-                     hf_err_name(answer), hf_test_said);
+                     hf_err_name(answer), hf_test_why);
         }
         hf_test_server_stop(&server);
     }
@@ -92,7 +92,7 @@ static void a_folder_of_lists_is_read_and_what_was_replaced_is_not_asked(void **
     hf_test_server_stop(&server);
     hf_test_server_start(&server, "revoked.crt", "server.key", tls13);
     assert_int_equal(hf_test_verdict(&server, "ca.crt", CA, "localhost"), HF_ERR_TLS_CERT);
-    assert_non_null(strstr(hf_test_said, "was revoked"));
+    assert_non_null(strstr(hf_test_why, "was revoked"));
     hf_test_server_stop(&server);
     (void)snprintf(command, sizeof command, "rm -r %s", folder);
     assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): fixed words
@@ -161,7 +161,7 @@ static void the_clients_certificate_is_shown_with_a_key_of_any_form(void **state
                 (tries[i].refusal != NULL &&
                  strstr(hf_test_refusal.message, tries[i].refusal) == NULL)) {
                 fail_msg("%s with %s: %s \"%s\" \"%s\"", tries[i].certificate, tries[i].key,
-                         hf_err_name(answer), hf_test_said, hf_test_refusal.message);
+                         hf_err_name(answer), hf_test_why, hf_test_refusal.message);
             }
         }
         unlink(key);

@@ -134,10 +134,10 @@ static void judge_all(bool old) {
         }
         int answer = hf_test_verdict(&server, one->root, one->mode, one->host);
         if (answer != (one->word == NULL ? 1 : HF_ERR_TLS_CERT) ||
-            (one->word != NULL && strstr(hf_test_said, one->word) == NULL)) {
+            (one->word != NULL && strstr(hf_test_why, one->word) == NULL)) {
             fail_msg("%s as %s, mode %d, root %s: %s \"%s\"", one->certificate, one->host,
                      one->mode, one->root != NULL ? one->root : "-", hf_err_name(answer),
-                     hf_test_said);
+                     hf_test_why);
         }
     }
     hf_test_server_stop(&server);
@@ -250,7 +250,7 @@ static void a_constraint_that_cannot_be_judged_is_a_refusal(void **state) {
     hf_test_server server;
     hf_test_server_start(&server, "names-mail-used.crt", "server.key", tls13);
     assert_int_equal(hf_test_verdict(&server, "ca.crt", CA, "localhost"), HF_ERR_TLS_CERT);
-    assert_non_null(strstr(hf_test_said, "not compared here"));
+    assert_non_null(strstr(hf_test_why, "not compared here"));
     hf_test_server_stop(&server);
 }
 

@@ -50,8 +50,8 @@ static void expect_sent(const uint8_t *bytes, size_t size, hf_request ***request
 /* Plays a record, the server's bytes `step` at a time, and returns the events. */
 static const char *play(const char *name, hf_request **requests, uint32_t step) {
     static char line[4 * MESSAGE_BYTES];
-    static uint8_t message[MESSAGE_BYTES], said[4 * MESSAGE_BYTES];
-    size_t n_said = 0;
+    static uint8_t message[MESSAGE_BYTES], received[4 * MESSAGE_BYTES];
+    size_t n_received = 0;
     char path[200];
     snprintf(path, sizeof path, "tests/fixtures/pg/%s.txt", name);
     FILE *file = fopen(path, "r");
@@ -60,15 +60,16 @@ static const char *play(const char *name, hf_request **requests, uint32_t step) 
     while (fgets(line, sizeof line, file)) {
         size_t size = line[0] == '#' ? 0 : unescape(line + 2, message);
         if (line[0] == 'S') {
-            memcpy(said + n_said, message, size);
-            n_said += size;
+            memcpy(received + n_received, message, size);
+            n_received += size;
         } else if (line[0] == 'C') {
-            pg_peer_feed(&peer, said, n_said); /* what the server said in between, in one piece */
-            n_said = 0;
+            pg_peer_feed(&peer, received,
+                         n_received); /* what the server said in between, in one piece */
+            n_received = 0;
             expect_sent(message, size, &requests);
         }
     }
-    pg_peer_feed(&peer, said, n_said);
+    pg_peer_feed(&peer, received, n_received);
     fclose(file);
     assert_null(*requests);
     assert_int_equal(peer.io.tx.start, peer.io.tx.end);

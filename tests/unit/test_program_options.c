@@ -132,7 +132,7 @@ static void what_is_missing_is_named(void **state) {
     refused(REPORT "--replay safe", "--write");
 }
 
-static void reads_are_safe_and_writes_are_resolved_unless_said(void **state) {
+static void reads_are_safe_and_writes_are_resolved_unless_told_otherwise(void **state) {
     (void)state;
     assert_true(parse(REPORT));
     assert_int_equal(hf_options_replay(&options), HF_REPLAY_SAFE);
@@ -302,7 +302,7 @@ int main(void) {
         cmocka_unit_test(what_is_unknown_is_named_with_its_nearest),
         cmocka_unit_test(no_file_is_named_twice_where_it_would_be_written_over),
         cmocka_unit_test(what_is_missing_is_named),
-        cmocka_unit_test(reads_are_safe_and_writes_are_resolved_unless_said),
+        cmocka_unit_test(reads_are_safe_and_writes_are_resolved_unless_told_otherwise),
         cmocka_unit_test(a_statement_and_its_values_are_taken),
         cmocka_unit_test(a_dsn_is_wiped_from_argv),
         cmocka_unit_test(the_file_gives_what_the_command_line_does_not),

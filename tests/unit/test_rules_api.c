@@ -180,12 +180,12 @@ static void r31_memory_too_small_or_a_bad_config_is_refused(void **state) {
     hf_port *port = hf_script_port(world->script);
     assert_true(bytes < sizeof memory);
     hf_error error;
-    char said[HF_MESSAGE_BYTES];
+    char expected[HF_MESSAGE_BYTES];
     assert_null(hf_pool_init(memory, bytes - 1, config, port, &error));
-    (void)snprintf(said, sizeof said,
+    (void)snprintf(expected, sizeof expected,
                    "the pool takes %zu bytes (HF_POOL_BYTES), and memory has %zu", bytes,
                    bytes - 1);
-    assert_string_equal(error.message, said);
+    assert_string_equal(error.message, expected);
     assert_null(hf_pool_init(memory, bytes - 1, config, port, NULL));
     assert_non_null(hf_pool_init(memory, bytes, config, port, NULL));
     assert_null(hf_pool_init(NULL, bytes, config, port, &error));

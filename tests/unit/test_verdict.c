@@ -380,15 +380,15 @@ static void no_answer_to_a_question_lies(void **state) {
                 verdict.action == HF_ACTION_END || verdict.action == HF_ACTION_GIVE_UP;
             const bool again =
                 verdict.action == HF_ACTION_AGAIN || verdict.action == HF_ACTION_FREE;
-            const bool said = ending != HF_ENDING_LOST;
+            const bool answered = ending != HF_ENDING_LOST;
             if (facts & HF_FACT_MUST_END)
                 assert_true(ends);
             if (ends && verdict.outcome == HF_OUTCOME_OK)
-                assert_true(said && status == HF_TX_COMMITTED);
+                assert_true(answered && status == HF_TX_COMMITTED);
             else if (ends && verdict.outcome != HF_OUTCOME_UNKNOWN)
-                assert_true(said && status == HF_TX_ABORTED);
+                assert_true(answered && status == HF_TX_ABORTED);
             if (again)
-                assert_true(said && status == HF_TX_ABORTED);
+                assert_true(answered && status == HF_TX_ABORTED);
         }
     }
 }

@@ -174,21 +174,21 @@ void hf_say_json(hf_json *object) {
 /* ---- lines ---------------------------------------------------------------------------------------- */
 
 static void say_as_holdfast(const char *text) {
-    hf_bytes said = { 0 };
-    hf_bytes_format(&said, "holdfast: %s", text);
-    hf_say(hf_bytes_text(&said));
-    hf_bytes_free(&said);
+    hf_bytes line = { 0 };
+    hf_bytes_format(&line, "holdfast: %s", text);
+    hf_say(hf_bytes_text(&line));
+    hf_bytes_free(&line);
 }
 
 static void say_gaps(int error) {
-    hf_bytes said = { 0 };
-    hf_bytes_format(&said, "the log %s has gaps: %s", hf_the_log.path, strerror(error));
+    hf_bytes line = { 0 };
+    hf_bytes_format(&line, "the log %s has gaps: %s", hf_the_log.path, strerror(error));
     if (hf_log_is_json()) {
-        hf_say_json(object_at(HF_LOG_WARN, hf_bytes_text(&said)));
+        hf_say_json(object_at(HF_LOG_WARN, hf_bytes_text(&line)));
     } else {
-        say_as_holdfast(hf_bytes_text(&said));
+        say_as_holdfast(hf_bytes_text(&line));
     }
-    hf_bytes_free(&said);
+    hf_bytes_free(&line);
 }
 
 /* A reader of a pipe may be slow. One that does not read costs a wait, and then the lines: not the job. */

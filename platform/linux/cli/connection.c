@@ -32,7 +32,7 @@ typedef struct hf_connection {
     char passfile[PATH_MAX];                      /* "": the password was given otherwise */
     bool passfile_used;
     struct stat passfile_seen; /* as it was when it was read; all zero: there was none */
-    bool unnamed;              /* nobody said a host */
+    bool unnamed;              /* nobody has named a host */
 } hf_connection;
 
 /* libpq's keywords and the variables that stand for them (docs 34.1.2, 34.15), as key.h has them. */
@@ -45,13 +45,13 @@ static const struct {
 };
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
-/* What was said by whom. The strongest speaks first, and who comes later is not heard: --dsn, the service file, the
- * variables. */
+/* Which settings were given already. --dsn comes first, then the service file, then the variables: the first one that
+ * gives a setting counts. */
 typedef struct hf_sources {
     hf_connection *connection;
     hf_config *config;
-    bool said[ROWS];                        /* each key by itself */
-    char *service, *servicefile, *passfile; /* what the program does itself; NULL: not said */
+    bool given[ROWS];                       /* each row of `rows` */
+    char *service, *servicefile, *passfile; /* what the program does itself; NULL: not given */
 } hf_sources;
 
 void *hf_private_memory(size_t bytes) {
@@ -87,7 +87,7 @@ static char *at_home(const char *name) {
     return home ? hf_path_beside(home, name) : NULL;
 }
 
-/* ---- who said what -------------------------------------------------------------------------------- */
+/* ---- who gave what -------------------------------------------------------------------------------- */
 
 static int row_of(const char *key) {
     for (int i = 0; i < ROWS; i++) {
@@ -98,15 +98,15 @@ static int row_of(const char *key) {
     return -1;
 }
 
-static bool is_said(const hf_sources *sources, const char *key) {
+static bool is_given(const hf_sources *sources, const char *key) {
     int row = row_of(key);
-    return row >= 0 && sources->said[row];
+    return row >= 0 && sources->given[row];
 }
 
 static void mark(hf_sources *sources, const char *key) {
     int row = row_of(key);
     if (row >= 0) {
-        sources->said[row] = true;
+        sources->given[row] = true;
     }
     if (strcmp(key, "requiressl") == 0) { /* an older name of it */
         mark(sources, "sslmode");
@@ -153,7 +153,7 @@ static bool service_key(void *user, const char *key, const char *value, const ch
         return hf_fail(failure, HF_EXIT_USAGE,
                        "%s: a service cannot name another %s: write its settings out", place, key);
     }
-    if (is_said(sources, key) ||
+    if (is_given(sources, key) ||
         (setting && (sources->config->given & (1u << (setting - hf_settings))))) {
         return true;
     }
@@ -235,8 +235,8 @@ static bool from_environment(hf_sources *sources, hf_failure *failure) {
     for (int i = 0; i < ROWS; i++) {
         const char *key = rows[i].key, *value = *rows[i].variable ? getenv(rows[i].variable) : NULL;
         bool old = strcmp(key, "requiressl") == 0; /* libpq looks at it last, and for a 1 */
-        if (!value || !*value || sources->said[i] ||
-            (old && (*value != '1' || is_said(sources, "sslmode")))) {
+        if (!value || !*value || sources->given[i] ||
+            (old && (*value != '1' || is_given(sources, "sslmode")))) {
             continue;
         }
         if (!*key && !from_variable(sources, rows[i].variable, value, failure)) {
@@ -260,7 +260,7 @@ static bool from_all(hf_sources *sources, const char *dsn, hf_failure *failure) 
     return good;
 }
 
-/* ---- what nobody said ----------------------------------------------------------------------------- */
+/* ---- what nobody gave ----------------------------------------------------------------------------- */
 
 static bool set(hf_config *config, const char *key, const char *value, hf_failure *failure) {
     hf_error error;
@@ -268,10 +268,10 @@ static bool set(hf_config *config, const char *key, const char *value, hf_failur
            hf_fail(failure, HF_EXIT_USAGE, "%s", error.message);
 }
 
-/* libpq's file in ~/.postgresql for it, where nothing was said and the file is there. */
-static bool default_file(hf_config *config, const char *key, const char *said, const char *name,
+/* libpq's file in ~/.postgresql, where none was given and the file is there. */
+static bool default_file(hf_config *config, const char *key, const char *given, const char *name,
                          hf_failure *failure) {
-    char *path = said ? NULL : at_home(name);
+    char *path = given ? NULL : at_home(name);
     bool good = !path || access(path, F_OK) != 0 || set(config, key, path, failure);
     free(path);
     return good;

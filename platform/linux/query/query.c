@@ -40,10 +40,10 @@ typedef struct hf_query_run {
     uint32_t *types;
     size_t n_columns;
     uint64_t rows;
-    bool printed;  /* something went to standard output */
-    bool late;     /* the connection was lost after that */
-    int broken;    /* errno of standard output */
-    hf_bytes said; /* the server's further words about an error */
+    bool printed;     /* something went to standard output */
+    bool late;        /* the connection was lost after that */
+    int broken;       /* errno of standard output */
+    hf_bytes details; /* the server's further words about an error */
 } hf_query_run;
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
@@ -77,7 +77,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     hf_query_run *run = request->user;
     hf_column column;
     if (run->printed) {
-        return; /* a late restart: on_restart has said what is to be said */
+        return; /* a late restart: on_restart has said so */
     }
     free_columns(run);
     hf_table_free(&run->table);
@@ -169,12 +169,13 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
                   { HF_FIELD_WHERE, "WHERE" } };
     hf_query_run *run = request->user;
     (void)error;
-    hf_bytes_reset(&run->said, SIZE_MAX);
+    hf_bytes_reset(&run->details, SIZE_MAX);
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
         hf_value value;
         if (hf_fields_get(fields, shown[i].field, &value) && value.bytes > 0) {
-            hf_bytes_format(&run->said, "\n%s: ", shown[i].name);
-            hf_bytes_add_printable(&run->said, value.data, value.bytes < 600 ? value.bytes : 600);
+            hf_bytes_format(&run->details, "\n%s: ", shown[i].name);
+            hf_bytes_add_printable(&run->details, value.data,
+                                   value.bytes < 600 ? value.bytes : 600);
         }
     }
 }
@@ -208,7 +209,7 @@ static void add_details(hf_query_run *run, const char *sql, hf_failure *failure)
                         "\n--param is given %zu time%s: give it once for each of $1, $2, ...",
                         run->options->param.count, run->options->param.count == 1 ? "" : "s");
     }
-    hf_bytes_add(&more, run->said.data, run->said.used);
+    hf_bytes_add(&more, run->details.data, run->details.used);
     if (request->error.position) {
         hf_bytes_add_byte(&more, '\n');
         hf_statement_point(&more, sql, request->error.position);
@@ -339,7 +340,7 @@ int hf_query(const hf_options *given) {
     free_columns(run);
     hf_table_free(&run->table);
     hf_bytes_free(&run->out);
-    hf_bytes_free(&run->said);
+    hf_bytes_free(&run->details);
     hf_bytes_free(&sql);
     free(run);
     return good ? HF_EXIT_DONE : failure.status;
