@@ -62,7 +62,7 @@ void sim_backend_flush(sim_backend *backend) {
     backend->out.n = 0;
 }
 
-/* Its transaction is undone, its place is free. */
+/* Rolls the session's transaction back, and frees its place. */
 static void gone(sim_backend *backend) {
     if (backend->waits) /* its commit is durable here */
         sim_statement_left_alone(backend);

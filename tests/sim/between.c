@@ -5,10 +5,10 @@
 #include "chaos.h"
 #include "ticket.h"
 
-/* A thing in between, a pooler or a proxy, that loses its server (SEMANTICS 10). It says so in words of its own, which
- * no database has proved: FATAL of any code with a ReadyForQuery or without, ERROR of any code without one. ERROR and
- * then ReadyForQuery it says only of what the server has not committed, or, of class 08, behind the statement's
- * CommandComplete (47 is the limit of what is promised). The server may go on by itself, and commit. */
+/* A pooler or a proxy that loses its server (SEMANTICS 10). It makes up an error of its own, which no database stands
+ * for: FATAL with any SQLSTATE, with a ReadyForQuery or without, or ERROR with any SQLSTATE without one. An ERROR with
+ * a ReadyForQuery comes only where the server has not committed, or, with class 08, behind the statement's
+ * CommandComplete (SEMANTICS 47 has the limit of what is promised). The server may go on by itself, and commit. */
 
 static const char *any_code(void) {
     static const char *const codes[] = { "08006", "08P01", "08003", "XX000", "57P01", "57P02",
@@ -22,7 +22,7 @@ static void say(sim_backend *backend, char severity, const char *sqlstate) {
     sim_say_error(backend, severity, sqlstate, "server closed the connection unexpectedly");
 }
 
-/* Its last words, and its end. goes_on: the server does not hear of it. */
+/* The pooler says an error and ends the stream. goes_on: the server does not hear of that. */
 static void last_words(sim_backend *backend, bool goes_on) {
     const bool fatal = sim_chance(&sim.rng, 500);
     const sim_kind kind = sim_chance(&sim.rng, 500) ? SIM_RST : SIM_FIN;
@@ -45,7 +45,7 @@ static bool commits_itself(const sim_backend *backend) {
     return strncmp(backend->portal.sql, "CALL", 4) == 0;
 }
 
-/* It has another server for what comes next. */
+/* The pooler says an error and keeps the session, with another server for what comes next. */
 static void stays(sim_backend *backend, const char *sqlstate, bool committing) {
     say(backend, 'E', sqlstate);
     const bool unsure = strcmp(sqlstate, "40003") == 0 || commits_itself(backend) ||

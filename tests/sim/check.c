@@ -16,7 +16,7 @@ static hf_ms tick_before;
 static uint32_t probes_before[HF_CONNS_MAX];
 static hf_ms promised;                           /* by the last tick */
 static const hf_request *unblamed[HF_CONNS_MAX]; /* the oldest, when the clock had jumped */
-static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and not to be trusted since; HF_NEVER it is */
+static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and to be probed before use; HF_NEVER: no */
 
 void sim_check_reset_ticks(void) {
     back_by = healed_at = HF_NEVER;
@@ -42,7 +42,7 @@ void sim_check_suspects(unsigned lost) {
             suspect[i] = sim.now;
 }
 
-/* Nobody looked, so no statement is to blame. */
+/* A time-out of a statement while the machine was suspended is not the statement's fault. */
 static void check_unblamed(const hf_conn *conn) {
     const hf_request *request = unblamed[conn->index];
     unblamed[conn->index] = NULL;
@@ -50,7 +50,7 @@ static void check_unblamed(const hf_conn *conn) {
               "a suspend is no statement's fault", "connection #", conn->index, 0, 0);
 }
 
-/* When the clock has jumped nobody knows whether anybody is there. */
+/* When the clock has jumped nobody knows which connections are still good. */
 void sim_check_before(void) {
     const hf_ms at = sim_pool->promised;
     const bool jumped = at != HF_NEVER && sim.now >= at + HF_JUMP_MS;
@@ -259,8 +259,8 @@ static void check_conn(hf_conn *conn) {
 
 /* --- requests' deadlines --------------------------------------------------------------------------------- */
 
-/* One that is behind others waits for its turn, for what is cancelled before it, and for its own cancel. Nobody acts
- * while the machine is suspended: such a time is added. */
+/* A request that is behind others waits for its turn, for what is cancelled before it, and for its own cancel. The time
+ * that the machine is suspended is added, since nobody acts then. */
 static void check_requests(void) {
     static hf_ms before, due;
     const uint64_t most =

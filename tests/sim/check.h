@@ -1,5 +1,5 @@
-/* The invariants. Each is asked for when something happens, or at the end of each tick; the name that a failure
- * prints stands beside each check.
+/* The invariants. Each is checked when something happens, or at the end of each tick; the name that a failure prints
+ * stands beside the check.
  */
 #ifndef SIM_CHECK_H
 #define SIM_CHECK_H
@@ -11,7 +11,7 @@
 extern hf_pool *sim_pool;
 extern hf_config sim_config;
 
-extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* as the transitions tell */
+extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* counted from the transitions */
 
 void sim_check_reset(void);
 void sim_check_reset_ticks(void);
@@ -20,72 +20,74 @@ void sim_check_reset_ticks(void);
 void sim_check_handed(uint32_t flight, bool deferred);
 /* The deferred COMMIT of this flight is about to be sent. */
 void sim_check_commit(uint32_t flight, const sim_link *link);
-/* It is asked what became of this flight. */
+/* The client asks what became of this flight. */
 void sim_check_ask(uint32_t flight, const sim_link *link);
-/* on_commit was called; on_restart was. */
+/* on_commit was called. on_restart was called. */
 void sim_check_on_commit(sim_job *job, const hf_request *request);
 void sim_check_restart(const sim_job *job);
-/* A request's flight begins on this link; before: its last one, 0 none. */
+/* A request's flight begins on this link; before: the request's flight before; 0: there was none. */
 void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
-/* This connection begins to cancel its oldest. */
+/* The connection begins to cancel the oldest request in flight. */
 void sim_check_cancel_begins(const hf_conn *conn);
-/* A request goes out again: may it, when somebody cancelled the flight before? */
+/* A request is sent again: may it be, if somebody else cancelled its flight before? */
 void sim_check_foreign(const sim_job *job, uint32_t before);
 /* The prepared statements of the link's session take the room that they need. */
 void sim_check_store(const sim_link *link);
-/* The client closes or drops this link. */
+/* The client closes or aborts this link. */
 void sim_check_leaves(const sim_link *link);
 /* A CancelRequest for this process was handed to a link. */
 void sim_check_cancel(const sim_link *link, uint32_t pid);
 /* The client has read that its login is refused for good. */
 void sim_check_refused(void);
-/* The client proves that it knows the password; it has read that it does. */
+/* The client sends its proof that it knows the password. */
 void sim_check_password(void);
+/* The client has read that its proof is right. */
 void sim_check_proven(void);
 /* A login begins: its start-up message was handed to the link. */
 void sim_check_login(const sim_link *link);
-/* The machine moved. */
+/* A connection's machine took a step. */
 void sim_check_transition(const hf_transition *transition);
-/* A request has ended: is what it was told true, as far as can be known now? */
+/* A request has ended: is its outcome true, as far as can be known now? */
 void sim_check_done(sim_job *job, const hf_request *request);
-/* … and was it told why, and not too early? */
+/* A request has ended: does its error say why, and was the end not too early? */
 void sim_check_why(const sim_job *job, const hf_request *request);
 /* A connection asks for the address of its endpoint. */
 void sim_check_resolve(unsigned conn);
-/* Something was answered on a connection that is up. sure: it has proved itself. */
+/* A connection that is up has answered. sure: the connection has proved itself (SEMANTICS 5). */
 void sim_check_answered(bool sure);
-/* The session on this link has answered: its connection has proved itself. sure: a request, whole. */
+/* The session on this link has answered, which proves its connection (SEMANTICS 5). sure: it answered a whole request.
+ */
 void sim_check_proved(const sim_link *link, bool sure);
-/* How long an outage may last, in ms; HF_FOREVER. */
+/* How long an outage may last, in ms; HF_FOREVER: there is no limit. */
 uint32_t sim_longest_outage(void);
-/* How many commits wait for a synchronous standby, as far as the client can know. */
+/* How many commits wait for a synchronous standby; client: as far as the client can know. */
 unsigned sim_n_hanging(bool client);
 /* Has the outage, if there is one, lasted too long? */
 void sim_check_outage(void);
-/* A request is told that it was given up. */
+/* A request ends because the pool has given up. */
 void sim_check_given_up(const hf_error *error);
-/* This connection was lost: the idle others must be looked at before they are used. */
+/* The connection was lost: the others that are idle must be probed before they are used. */
 void sim_check_suspects(unsigned lost);
-/* A deadline is judged: has the client read what has arrived on this link? */
+/* The client acts on a deadline: has it read what has arrived on this link? */
 void sim_check_read(const sim_link *link);
-/* Of a session's link that was let go: bytes had arrived and were not read. */
+/* When the client let a session's link go, bytes had arrived on it that were not read. */
 extern bool sim_left_unread[];
-/* … or a request on it had said HF_PAUSE. */
+/* When the client let a session's link go, a request on it was paused. */
 extern bool sim_left_paused[];
 /* hf_pool_reset() was called. */
 void sim_check_forgive(void);
-/* Before a tick. */
+/* A tick is about to run. */
 void sim_check_before(void);
-/* After a tick that answered `promise`. */
+/* A tick was run, and has answered `promise`. */
 void sim_check_tick(hf_ms promise);
-/* Everything has settled: was what was told true in the end? */
+/* Everything has settled: were all outcomes true in the end? */
 void sim_check_end(void);
-/* From now on all is well. */
+/* No fault happens from now on. */
 void sim_check_heal(void);
-/* When at the latest everything must be over after healing. */
+/* The time by which everything must be over, once no fault happens any more. */
 hf_ms sim_check_limit(void);
 
-/* run.c: are the bytes around the pool's memory what they were? */
+/* Are the bytes around the pool's memory unchanged? (run.c) */
 bool sim_guards_intact(void);
 
 #endif

@@ -83,7 +83,7 @@ static void move(sim_backend *backend) {
 
 void sim_statement_ready(sim_backend *backend) {
     sim_tap *tap = &backend->link->tap;
-    sim_say_asides(backend);
+    sim_say_async(backend);
     if (backend->status == 'T' && backend->ticketed && sim_strikes(SIM_PG_HELD_ENDED))
         end_early(backend);
     sim_out_begin(&backend->out, 'Z');
@@ -106,7 +106,7 @@ void sim_statement_ready(sim_backend *backend) {
     sim_backend_flush(backend);
 }
 
-/* It is durable: says so, if it can. */
+/* The commit is durable: answers, unless a fault keeps the answer back. */
 static void acknowledge(sim_backend *backend, bool wrote) {
     if (wrote && sim_strikes(SIM_PG_COMMIT_LOST)) {
         if (sim_chance(&sim.rng, 500))

@@ -14,11 +14,11 @@ extern bool sim_trace; /* each event is a line on stdout as well */
 
 /* A run begins. */
 void sim_digest_begin(uint64_t seed);
-/* Something is seen at this moment; `what` is one word, the numbers are what belongs to it. */
+/* An event happens now; `what` is one word, the numbers are what belongs to the event. */
 void sim_digest(const char *what, uint64_t a, uint64_t b, uint64_t c);
 /* Bytes that belong to the event before. */
 void sim_digest_bytes(const void *bytes, size_t n);
-/* … and its reason; NULL none. */
+/* The error that belongs to the event before; NULL: none. */
 void sim_digest_error(const hf_error *error);
 /* The number of the run so far. Those of several runs are added up, in any order. */
 uint64_t sim_digest_value(void);

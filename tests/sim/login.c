@@ -67,7 +67,7 @@ static void let_in(sim_backend *backend) {
         parameter(backend, "default_transaction_read_only", backend->read_only ? "on" : "off");
     }
     parameter(backend, "client_encoding", "UTF8");
-    sim_say_asides(backend);
+    sim_say_async(backend);
     sim_out_begin(&backend->out, 'K');
     sim_out32(&backend->out, backend->pid);
     sim_out32(&backend->out, backend->key);
@@ -189,7 +189,7 @@ static void hmac(const void *key, size_t key_bytes, const void *text, size_t byt
     sim_hash.finish(&hash, out);
 }
 
-/* SaltedPassword of the one password there is; the same for every seed. */
+/* SaltedPassword (RFC 5802) of the only password, the same for every seed. */
 static const uint8_t *salted_password(void) {
     static uint8_t sum[32];
     static bool done;

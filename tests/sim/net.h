@@ -1,8 +1,8 @@
-/* The network and the port over it: links of two pipes, names, randomness. A pipe carries segments, each with
- * the moment at which it arrives; faults move that moment, cut the segment, flip its bits or end the stream.
+/* The network, and the port over it: links of two pipes, names, random bytes. A pipe carries segments, each with the
+ * time at which it arrives; faults move that time, cut the segment, flip its bits or end the stream.
  *
- * A link has two ends. It is over when both have let go: the client by close() or abort(), the server by
- * FIN or RST. Either may go on long after the other has left.
+ * A link has two ends, and is over when both sides have left: the client by close() or abort(), the server by FIN or
+ * RST. Either may go on long after the other has left.
  */
 #ifndef SIM_NET_H
 #define SIM_NET_H
@@ -25,15 +25,15 @@ typedef struct sim_pipe {
     size_t room, start, there, end;
     sim_segment *segments; /* [first, last) are on their way */
     size_t segment_room, first, last;
-    hf_ms last_at;      /* nothing overtakes what was sent before */
-    hf_ms hole_until;   /* what is sent before then waits until then */
-    uint64_t n_read;    /* bytes of the stream taken out at the other end, ever */
-    uint64_t n_written; /* and put in */
-    uint64_t sent_from; /* … before what was put in last */
-    uint64_t broken_at; /* under TLS: the byte that was flipped; UINT64_MAX none */
-    bool fin, rst;      /* has arrived */
+    hf_ms last_at;      /* when the last segment arrives: none overtakes another */
+    hf_ms hole_until;   /* segments that are sent before then wait until then */
+    uint64_t n_read;    /* bytes of the stream that were ever taken out at the other end */
+    uint64_t n_written; /* bytes that were ever put in */
+    uint64_t sent_from; /* n_written before the last bytes were put in */
+    uint64_t broken_at; /* under TLS: the byte that was flipped; UINT64_MAX: none */
+    bool fin, rst;      /* a FIN, an RST has arrived */
     bool cut;           /* nothing gets through any more */
-    bool clean;         /* with close_notify */
+    bool clean;         /* the stream ends with close_notify */
 } sim_pipe;
 
 typedef enum sim_tls { SIM_TLS_OFF, SIM_TLS_SHAKING, SIM_TLS_ON } sim_tls;
@@ -41,7 +41,7 @@ typedef enum sim_tls { SIM_TLS_OFF, SIM_TLS_SHAKING, SIM_TLS_ON } sim_tls;
 /* What the client is told at a place of the stream from the server. */
 typedef struct sim_mark {
     uint64_t at;
-    uint32_t flight; /* whom it is about */
+    uint32_t flight; /* the flight that the client is told about */
     uint32_t told;   /* SIM_TOLD_* */
 } sim_mark;
 
@@ -51,28 +51,28 @@ typedef struct sim_link {
     hf_link link;
     uint32_t life; /* changes when the place is used again */
     uint32_t number;
-    uint32_t cancels; /* the number of the link whose statement this one is to cancel; 0 none */
+    uint32_t cancels; /* the number of the link whose statement this link cancels; 0: of none */
     bool used, connected, client_gone, server_gone, closing;
     bool noted;
     bool vanished;       /* the server's machine is gone: nobody answers */
     bool blocked;        /* the client waits for room */
-    bool was_blocked;    /* it once did: what it sends may be older than it looks */
-    bool write_failed;   /* the client was told so by a write */
-    bool told_role;      /* … that its server is a standby */
-    bool told_end;       /* the client has read words after which nothing comes */
+    bool was_blocked;    /* the client once waited: what it sends may be older than it looks */
+    bool write_failed;   /* a write of the client's has failed */
+    bool told_role;      /* the client was told that its server is a standby */
+    bool told_end;       /* the client has read a message after which nothing comes */
     bool in_transaction; /* a probe was answered within a transaction */
     bool tainted;        /* a bit was flipped in clear text */
     bool cut_read;       /* the client's last read gave less than there was, as if that were all */
-    bool paused;         /* a request on it said HF_PAUSE */
-    int fails;           /* an hf_err that everything answers */
+    bool paused;         /* a request on the link is paused */
+    int fails;           /* an hf_err that every call answers */
     uint8_t tls;         /* a sim_tls */
     uint8_t node;
     uint16_t latency; /* ms one way */
     bool drips;
     uint32_t window;
     hf_ms opened_at;
-    hf_ms heard_at; /* when the client last took bytes from it */
-    hf_ms left_at;  /* when the client let it go, or began to close it */
+    hf_ms heard_at; /* when the client last read bytes */
+    hf_ms left_at;  /* when the client aborted the link, or began to close it */
     sim_pipe pipe[SIM_WAYS];
     sim_backend *backend;
     sim_tap tap;
@@ -87,29 +87,29 @@ extern unsigned sim_links_top; /* places ever used in this run */
 void sim_net_reset(void);
 hf_port *sim_net_port(void);
 
-/* What has ended the stream to the client: an hf_err, once its bytes are read; 0 nothing yet. (port.c) */
+/* What has ended the stream to the client: an hf_err, once the bytes before are read; 0: nothing yet. (port.c) */
 int sim_link_ending(const sim_link *link);
 
 /* --- for the server --- */
-/* The connection is accepted, or refused with an hf_err; the client hears of it after the latency. */
+/* The connection is accepted, or refused with an hf_err, of which the client hears after the latency. */
 void sim_link_accept(sim_link *link);
 void sim_link_refuse(sim_link *link, int err);
-/* What has arrived from the client and was not taken yet. */
+/* The bytes that have arrived from the client and were not taken yet. */
 size_t sim_link_arrived(const sim_link *link, const uint8_t **bytes);
 void sim_link_take(sim_link *link, size_t bytes);
-/* Sends; a mark for byte `at` of the stream to the client must have been set before. */
+/* Sends bytes. A mark for one of them, byte `at` of the stream to the client, must be set before. */
 void sim_link_send(sim_link *link, const void *bytes, size_t n);
 void sim_link_mark(sim_link *link, uint64_t at, uint32_t flight, unsigned told);
-/* The server lets go. clean: with TLS's close_notify. */
+/* The server leaves the link, by FIN or RST. clean: with TLS's close_notify. */
 void sim_link_fin(sim_link *link, bool clean);
 void sim_link_rst(sim_link *link);
 
 /* --- for whoever makes trouble --- */
-/* What is on its way to the client arrives at last, and nothing is held up any more. */
+/* Segments on their way to the client arrive, and none is delayed any more. */
 void sim_net_heal(void);
-/* The link is cut in its middle: the client sees kind; the server too if told. */
+/* Cuts the link in its middle: the client sees `kind`, and so does the server if server_too. */
 void sim_link_cut(sim_link *link, sim_kind kind, bool server_too);
-/* Ends it for the client behind what was sent; the server goes on, and nobody hears it. */
+/* Ends the link for the client behind what was sent; the server goes on, unheard. */
 void sim_link_end_behind(sim_link *link, sim_kind kind);
 void sim_link_hole(sim_link *link, bool up, bool down, hf_ms until);
 

@@ -24,12 +24,12 @@ static bool proven; /* the password is right, as far as the client knows */
 static uint32_t n_proofs;
 /* The outage under way began in [out_from, out_until]; HF_NEVER: there is none. */
 static hf_ms out_from, out_until;
-static hf_ms gave_up_from; /* the one that was given up last */
+static hf_ms gave_up_from; /* the outage that was last given up began then */
 static uint32_t gave_up_tries;
 static bool gave_up_proven;
 static uint32_t tries; /* dials that failed before it was ever up */
 static bool ever_up;
-static int failed_endpoint; /* the one that was dialled last in vain; -1 none */
+static int failed_endpoint; /* the endpoint that was last dialled in vain; -1: none */
 static hf_ms back_at;       /* when an outage ended in this tick; HF_NEVER */
 static bool gave_up;
 static bool was_ever_up[HF_CONNS_MAX];
@@ -133,14 +133,13 @@ static void out(void) {
     out_until = out_until == HF_NEVER ? sim.now : out_until;
 }
 
-/* Its limit in ms; HF_FOREVER none, or dials are counted instead. */
 uint32_t sim_longest_outage(void) {
     if (sim_config.max_outage_ms != 0)
         return sim_config.max_outage_ms;
     return ever_up ? 300000 : HF_FOREVER;
 }
 
-/* Those who have waited for the one that is up now come soon. */
+/* Once a connection is up again, those that waited for it dial soon. */
 static void check_followers(void) {
     const hf_ms by = back_at + sim_config.retry_delay_ms;
     for (unsigned i = 0; back_at != HF_NEVER && sim_pool->n_up > 0 && i < sim_pool->n_conns; i++) {
@@ -295,10 +294,9 @@ static void lost(const hf_transition *transition) {
     tries += !ever_up && sim_pool->n_up == 0 && alone[conn];
     if (was_up)
         sim_check_suspects(conn);
-    else /* another one's failure may have moved on the turn */
+    else /* another connection's failure may have moved on the turn */
         failed_endpoint = alone[conn] ? sim_pool->conns[conn].endpoint : -1;
-    /* Of several that are lost together only the one that dials for all counts: which one that will be is
-     * holdfast's choice. */
+    /* When several connections are lost together only the one that dials for all counts, and holdfast chooses which. */
     const bool counts = alone[conn] || (was_up && sim_pool->n_conns == 1);
     if (was_up && up_since[conn] != HF_NEVER &&
         sim.now - up_since[conn] >= sim_config.stable_after_ms) {

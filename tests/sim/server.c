@@ -100,7 +100,7 @@ void sim_server_trouble(sim_link *link) {
         sim_link_hole(link, true, true, until);
     } else if (link->backend && link->backend->phase == SIM_PHASE_RUN && !link->backend->busy &&
                sim_strikes(SIM_PG_ASIDE_IDLE)) {
-        sim_say_asides(link->backend);
+        sim_say_async(link->backend);
         sim_backend_flush(link->backend);
     } else if (sim_strikes(SIM_PG_KILL_IDLE) && link->backend) {
         if (!link->backend->busy && link->backend->phase == SIM_PHASE_RUN)

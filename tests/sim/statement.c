@@ -66,7 +66,7 @@ static void say_role(sim_backend *backend) {
     sim_out_end(&backend->out);
 }
 
-void sim_say_asides(sim_backend *backend) {
+void sim_say_async(sim_backend *backend) {
     static char many[3000];
     sim_out *out = &backend->out;
     memset(many, 'x', sizeof many - 1);
@@ -92,7 +92,7 @@ void sim_say_asides(sim_backend *backend) {
 }
 
 static void say(sim_backend *backend, char type) {
-    sim_say_asides(backend);
+    sim_say_async(backend);
     sim_out_begin(&backend->out, type);
     sim_out_end(&backend->out);
 }
@@ -107,7 +107,7 @@ void sim_statement_done(sim_backend *backend, const char *tag, bool counts) {
         sim_flights[flight].affected = number ? (uint32_t)strtoul(number, NULL, 10) : 0;
     if (counts && ++backend->n_done >= sim_jobs[sim_flights[flight].token].n_statements)
         sim_tell(backend, SIM_TOLD_DONE);
-    sim_say_asides(backend);
+    sim_say_async(backend);
 }
 
 void sim_statement_undo(sim_backend *backend) {
@@ -174,7 +174,7 @@ static void row(sim_backend *backend, uint32_t number, uint32_t i, uint32_t fill
     sim_flight *flight = &sim_flights[number];
     const uint32_t numbers[3] = { backend->portal.token, number, i };
     if (sim_chance(&sim.rng, 100))
-        sim_say_asides(backend);
+        sim_say_async(backend);
     sim_out_begin(out, 'D');
     sim_out16(out, 4);
     for (unsigned c = 0; c < 3; c++) {
@@ -342,7 +342,7 @@ void sim_statement_executed(sim_backend *backend) {
     if (link->client_gone)
         sim_hit(SIM_NET_ORPHAN);
     backend->applies_now = false;
-    sim_say_asides(backend);
+    sim_say_async(backend);
     if (sim_between_runs(backend))
         return;
     if (sqlstate) {

@@ -83,7 +83,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     }
     if (link->told_role) /* it was given up before: nobody looks at this */
         told &= ~(unsigned)(SIM_TOLD_ROLE | SIM_TOLD_57014);
-    /* Who has not said what it is, is asked first. */
+    /* A server that has not told its role is asked first. */
     const bool known = !HF_WITH_RESOLVE || sim_access_now.tells_role || sim_access_now.old;
     link->told_role =
         link->told_role || (told & SIM_TOLD_STANDBY) || (known && (told & SIM_TOLD_ROLE));
@@ -208,7 +208,7 @@ static void executed(sim_link *link) {
     sim_tap *tap = &link->tap;
     sim_flight *flight = flight_of(link);
     const sim_job *job = &sim_jobs[flight->token];
-    /* Its effect is its COMMIT's: that of its own flight, or of another. */
+    /* The statement takes effect by a COMMIT, in this flight or in a later one. */
     const bool waits =
         job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began && !job->self_commits);
     if (flight->token && tap->executable)

@@ -18,9 +18,9 @@ typedef struct ticket {
 /* sim_portal.parts */
 enum {
     OF_SYSTEM = 1,     /* an incarnation has the system's identifier */
-    OF_TIMELINE = 2,   /* … the timeline */
-    OF_START = 4,      /* … when the postmaster started */
-    OF_STATISTICS = 8, /* … since when there are statistics: a crash drops them */
+    OF_TIMELINE = 2,   /* it has the timeline */
+    OF_START = 4,      /* it has the postmaster's start time */
+    OF_STATISTICS = 8, /* it has the time since when there are statistics: a crash drops them */
     KNOWS_STANDBY = 16,
     KNOWS_OTHER = 32
 };

@@ -60,8 +60,7 @@ static bool buffered(uint32_t token) {
     return false;
 }
 
-/* Of those that were in flight together and were lost together none is sent again before one that was sent
- * before it. */
+/* Requests that were in flight together and were lost together are sent again in their order. */
 static void check_order(uint32_t token, uint32_t before) {
     const sim_flight *last = &sim_flights[before];
     for (uint32_t n = before; n-- > 1 && n + 40 > before;) {
@@ -168,8 +167,8 @@ static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
     return first != HF_NEVER && at >= first + most;
 }
 
-/* Does it wait for a synchronous standby, as far as the client can know? An earlier run's has had its time, for the
- * client; but that it hangs the client learns late. */
+/* Does the job's commit wait for a synchronous standby, as far as the client can know? To the client the commit of an
+ * earlier run has had its time already, but that it hangs the client learns late. */
 static bool hangs(const sim_job *job, bool client) {
     const sim_flight *last = &sim_flights[job->last];
     const hf_ms most = sim_config.request_timeout_ms;

@@ -34,7 +34,7 @@ typedef void sim_action(void *who, uint32_t what);
 
 typedef struct sim_event {
     hf_ms at;
-    uint64_t order; /* of two at the same moment the one planned first happens first */
+    uint64_t order; /* events of the same time happen in the order in which they were planned */
     sim_action *action;
     void *who;
     uint32_t what; /* often a generation: an action whose time has passed does nothing */

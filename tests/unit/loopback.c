@@ -223,7 +223,7 @@ void hf_test_server_start(hf_test_server *server, const char *certificate, const
     close(input[0]);
     close(output[1]);
     server->input = input[1];
-    /* It says where it listens: "ACCEPT 127.0.0.1:43210". */
+    /* The server says where it listens: "ACCEPT 127.0.0.1:43210". */
     char text[4096];
     size_t have = 0;
     char *port = NULL;
@@ -238,7 +238,8 @@ void hf_test_server_start(hf_test_server *server, const char *certificate, const
         port = strstr(text, "ACCEPT ");
     }
     server->port = (uint16_t)strtoul(strrchr(port, ':') + 1, NULL, 10);
-    /* Its further words are read by a child of its own, which ends with it: a full pipe would stop it. */
+    /* A child process reads what else the server writes, since a full pipe would stop it; the child ends with the
+     * server. */
     pid_t reader = fork();
     if (reader == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);

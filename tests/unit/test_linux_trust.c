@@ -223,7 +223,7 @@ static void a_file_that_changed_is_read_again_at_the_next_connect(void **state) 
     assert_null(port.state->tls->older);
     expect_alive(&port, kept);
 
-    /* It is being written: a try that fails, and another that does not. The link that is up goes on. */
+    /* While the file is being written a try fails, and the next does not. The link that is up goes on. */
     run("echo rubbish >", path, "");
     assert_int_equal(verdict(&port, &server), HF_ERR_TLS);
     run("rm ", path, "");

@@ -92,7 +92,8 @@ static void the_last_word_on_a_line_counts(void **state) {
     unlink(path);
 }
 
-/* Its ticket and, behind a NUL, the output lines that count if it was committed: kept whatever bytes are in them. */
+/* The line's ticket and, behind a NUL, the output lines that count if it was committed are kept, whatever their bytes.
+ */
 static void a_line_at_its_commit_is_run_with_its_ticket_and_its_output(void **state) {
     static const char text[] = "7 life/1\0"
                                "7,a\n7,b\n",

@@ -293,7 +293,7 @@ static void a_write_that_fails_does_not_cost_the_last_good_record(void **state) 
     unlink(path);
 }
 
-/* They speak of bytes that the resume cuts off; a run that knows its boot again would believe them. */
+/* Such records are about bytes that the resume cuts off; a later run, on a boot that it knows, would believe them. */
 static void records_that_could_not_be_judged_go_before_a_resume(void **state) {
     hf_position position;
     hf_position_record record = record_of(1), back;

@@ -285,7 +285,7 @@ static void r16_57014_on_another_is_requeued(void **state) {
     (void)state;
     hf_testbed *world = reading(4);
     hf_job *second = behind_a_cancelled_one(world, 2, 0);
-    world->peer->links[1].held = false; /* … and is hit */
+    world->peer->links[1].held = false; /* the second goes on, and the cancel hits it */
     hf_testbed_settle(world);
     assert_outcome(second, HF_OUTCOME_OK);
     assert_int_equal(second->request.attempts, 2);
@@ -293,8 +293,8 @@ static void r16_57014_on_another_is_requeued(void **state) {
     hf_testbed_end(world);
 }
 
-/* It ran, so it is not NOT_SENT, whatever becomes of it later. */
-/* The cancel of one that is answered may still hit those behind it, whatever becomes of another one's cancel. */
+/* The cancel of a request that is answered may still hit requests behind it, whatever becomes of the cancel of another.
+ */
 static void r16_what_a_cancel_may_hit_outlasts_a_cancel_that_was_never_sent(void **state) {
     (void)state;
     hf_testbed *world = reading(4);
@@ -404,9 +404,8 @@ static void r16_one_in_the_middle_of_a_pipeline_is_cancelled_in_its_turn(void **
         else
             hf_cancel(world->pool, &world->jobs[1].request);
         hf_testbed_wait(world, 1000);
-        assert_int_equal(world->peer->cancels, 0); /* it would hit the one before */
-        world->peer->links[0].held =
-            false; /* that one is answered; the next holds at its Execute */
+        assert_int_equal(world->peer->cancels, 0); /* a cancel would hit the request before */
+        world->peer->links[0].held = false;        /* the first is answered, the second held */
         hf_testbed_settle(world);
         assert_int_equal(world->peer->cancels, 1);
         hf_testbed_finish(world, 10000);

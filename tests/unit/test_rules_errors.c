@@ -68,7 +68,7 @@ static void r17_cut_short_is_no_refusal(void **state) {
     }
 }
 
-/* Of a CALL that failed, what it had committed before stands: only who calls it safe has it run again. */
+/* What a CALL committed before it failed stands: the CALL runs again only if the caller says that it is safe. */
 static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(void **state) {
     (void)state;
     static const char *const codes[] = { "40001", "40P01", "53100", "57014" };
@@ -148,7 +148,7 @@ static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
     hf_testbed_end(world);
 }
 
-/* Its COMMIT may have arrived, and what ended the request is none of the server's verdicts on it. */
+/* The COMMIT may have arrived, and what ended the request was no answer of the server's about it. */
 static void r15_what_nobody_was_asked_can_be_asked_yet(void **state) {
     (void)state;
     static const struct {
@@ -309,7 +309,7 @@ static void r17_prepared_again_on_another_connection_too(void **state) {
     hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "26000");
     hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 7");
     hf_testbed_settle(world);
-    world->peer->links[0].n_statements = 0; /* the one that is held */
+    world->peer->links[0].n_statements = 0; /* of the connection whose request is held */
     hf_job *job = hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_tick(world->pool, world->now);
     hf_peer_pump(world->peer); /* refused on one, and the other is free again in the same tick */

@@ -16,7 +16,7 @@ static unsigned port_of(const hf_testbed *world) {
     return hf_script_link_last(world->script)->address.port;
 }
 
-/* … is not said of whoever is dialled after it. */
+/* A server's announcement that it ends is forgotten when another server is dialled. */
 static void r17_what_a_server_announced_of_its_end_is_not_said_of_another(void **state) {
     (void)state;
     hf_testbed *world = two_hosts();
@@ -109,7 +109,7 @@ static void f5_a_refused_address_is_passed_at_once(void **state) {
     }
 }
 
-/* It waits for another one's login to end, not for the network. */
+/* The connection waits for another connection's login to end, not for the network. */
 static void f5_a_good_address_is_kept_while_it_waits_to_log_in(void **state) {
     (void)state;
     hf_testbed *world = many_addresses(2);

@@ -188,7 +188,7 @@ static void r7_a_refused_extra_dial_is_not_repeated(void **state) {
     hf_testbed_end(world);
 }
 
-/* The canary of an outage that is not over yet goes idle, for it was refused: another one dials in its place. */
+/* The canary is refused and goes idle while the outage is not over: another connection dials in its place. */
 static void r6_a_canary_that_was_refused_holds_nobody_up(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();

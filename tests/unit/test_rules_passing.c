@@ -49,7 +49,7 @@ static void r17_a_shortage_that_lasts_for_max_outage_ends_the_request(void **sta
     hf_testbed_end(world);
 }
 
-/* While others are answered OK it is counted against the one that meets it. */
+/* A shortage that one request meets while others are answered OK counts as retries of that request. */
 static void r17_a_shortage_of_one_alone_spends_its_retries(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
@@ -281,8 +281,8 @@ static void r21_a_question_for_the_role_that_fails_is_asked_again(void **state) 
     hf_testbed_end(world);
 }
 
-/* The server that said it takes writes is the one that the request runs on again, though another connection is free,
- * which may lead to another server. */
+/* The request runs again on the server that said that it takes writes, though another connection is free: that may lead
+ * to another server. */
 static void r21_asked_and_writable_it_runs_again_where_that_was_said(void **state) {
     (void)state;
     for (unsigned other = 0; other < 2; other++) { /* which connection the write is sent on */

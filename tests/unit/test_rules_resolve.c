@@ -210,7 +210,7 @@ static void r15_in_progress_becomes_committed(void **state) {
     hf_testbed_end(world);
 }
 
-/* … of each COMMIT: the time for questions about the second does not begin with those about the first. */
+/* The time for questions about the second COMMIT does not begin with the questions about the first. */
 static void r15_each_commit_has_its_own_time_for_questions(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
@@ -280,7 +280,8 @@ static void network_narrows(hf_job *job, unsigned n) {
     hf_script_link_room(hf_script_link_last(job->world->script), room_left);
 }
 
-/* It ran, and was undone because there was no ticket; the attempt without one is never handed over. */
+/* The request ran, and was rolled back because there was no ticket; the attempt without a ticket is never handed over.
+ */
 static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
     (void)state;
     bool again = false;
@@ -395,7 +396,7 @@ static void r15_a_lost_question_is_asked_again(void **state) {
     hf_testbed_end(world);
 }
 
-/* … and what the server says beside it is not taken for the answer. */
+/* What the server says beside the question is not taken for the answer. */
 static void r15_a_question_without_an_answer_is_asked_again(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_one_up(1000);

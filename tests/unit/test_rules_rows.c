@@ -254,7 +254,7 @@ static void r14_a_row_larger_than_the_buffer_fails_its_request_alone(void **stat
         hf_job *big = hf_testbed_submit(world, HF_REPLAY_SAFE, "big 5000");
         hf_job *fits = hf_testbed_submit(world, HF_REPLAY_SAFE, "big 900");
         hf_testbed_finish(world, 1000);
-        /* It ran: only where it cannot have written is that no effect. */
+        /* The request ran. That it had no effect is certain only where it cannot have written. */
         assert_outcome(big, read_only ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN);
         assert_int_equal(big->request.error.code, HF_ERR_TOO_LARGE);
         assert_outcome(fits, HF_OUTCOME_OK);

@@ -1,7 +1,7 @@
 /* SEMANTICS 16: a COMMIT that waits for a synchronous standby, and what a cancel would make of it. */
 #include "testbed.h"
 
-/* Its COMMIT is still in progress when its time is over: it waits for a synchronous standby. */
+/* A COMMIT that is still in progress after request_timeout waits for a synchronous standby. */
 static void r16_a_commit_that_hangs_is_asked_about_until_max_outage(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_one_up(1000);
@@ -140,7 +140,7 @@ static void r16_a_cancelled_wait_for_the_standby_is_told(void **state) {
     }
 }
 
-/* Any other warning is none of that wait; and what an earlier attempt was warned of is not this one's. */
+/* Another warning says nothing about that wait; and a warning to an earlier attempt says nothing about this attempt. */
 static void r16_only_the_last_attempts_own_wait_counts(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_one_up(1000);

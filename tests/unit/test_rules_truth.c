@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One connection, up and proved. */
+/* How a request is lost on a connection that is up and has proved itself, and what becomes of the request. */
 typedef struct loss {
     hf_peer_point point;
     hf_peer_deed deed;
@@ -15,11 +15,11 @@ typedef struct loss {
 } loss;
 
 static const loss losses[] = {
-    /* rolled back, and said so: run again, or FAILED */
+    /* The server said that it rolled back: run again, or FAILED. */
     { HF_PEER_PARSE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
     { HF_PEER_EXECUTE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
     { HF_PEER_COMMIT, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
-    /* may have been committed, or a pooler's word: never again unless it is safe */
+    /* It may have been committed, or a pooler said the error: run again only if that is safe. */
     { HF_PEER_PARSE, HF_PEER_FATAL, "57P01", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_FATAL, "57P01", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_FATAL, "25P03", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
@@ -128,7 +128,7 @@ static void r10_an_error_without_its_ready_proves_nothing(void **state) {
 
 static void r10_sent_is_the_last_byte_of_its_execute(void **state) {
     (void)state;
-    /* Of n bytes the network takes each number, then breaks: NOT_SENT again and again, until it may have run. */
+    /* The network takes n bytes and breaks, for each n from 0 on: NOT_SENT, up to the n with which it may have run. */
     bool sent = false;
     for (uint32_t taken = 0; taken < 400 && !sent; taken++) {
         hf_testbed *world = hf_testbed_one_up(1000);
