@@ -88,7 +88,7 @@ static inline void bench_make_ids(bench *b) {
     }
 }
 
-/* A row of BENCH_SQL must be the one that was asked for. */
+/* Checks that a row of BENCH_SQL is the row that was asked for. */
 static inline void bench_check_item(bench *b, const bench_id *id, const char *name,
                                     size_t name_bytes, const char *price, size_t price_bytes) {
     if (!name || name_bytes != 5 + id->bytes || memcmp(name + 5, id->text, id->bytes) != 0 ||

@@ -31,7 +31,7 @@ SQL = "SELECT name, price FROM item WHERE id = $1::int\n"
 
 
 def make_input(path, lines):
-    """A header and so many lines, made of one block: what is in them does not matter, how many does."""
+    """Write a header and so many lines, copies of one block: only their number matters."""
     block = "".join(f"{i * 7919 % server.ITEMS + 1},{i % 9 + 1},order {i}\n" for i in range(10_000)).encode()
     with open(path, "wb") as file:
         file.write(b"id,quantity,label\n")
@@ -77,7 +77,7 @@ class Report:
             pass
 
     def watch(self, seconds=None, every=0.1, tell=None):
-        """Until it ends, or for so long and then stopped; its exit status."""
+        """Wait for the run's end, or stop the run after so long. Returns its exit status."""
         begun = told = time.monotonic()
         while self.process.poll() is None:
             self.sample()

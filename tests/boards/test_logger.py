@@ -139,8 +139,8 @@ def test_full_queue_drops_the_oldest_and_counts_them(start, server):
 
 
 def test_reconnects_leave_every_pool_as_it_was(start, server):
-    """The server ends each session when it has been idle for a moment. Ten thousand:
-    RECONNECTS=10000 /usr/bin/python3 -m pytest tests/boards -s -k reconnects (RECONNECTS_ON=mps2-an385: on that one)"""
+    """The server ends each session that has been idle for a moment. For ten thousand reconnects, on a board of your choice:
+    RECONNECTS=10000 RECONNECTS_ON=mps2-an385 /usr/bin/python3 -m pytest tests/boards -s -k reconnects"""
     count = int(os.environ.get("RECONNECTS", "200"))
     server.sql("ALTER ROLE app SET idle_session_timeout = '10ms'")
     board = os.environ.get("RECONNECTS_ON", "mps2-an386")

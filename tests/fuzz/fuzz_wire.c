@@ -242,7 +242,7 @@ static void submit(uint8_t what, uint8_t how) {
     request->n_params = request->n_params > 2 ? 2 : request->n_params;
     if (request->n_batch)
         request->sql = NULL;
-    /* It runs alone on its connection; a question is one of a request that ran before. */
+    /* A RESOLVE request runs alone on its connection; the request of a question ran before. */
     if (request->replay == HF_REPLAY_RESOLVE && (the.n_flight > 0 || request->prepare_only))
         return;
     if (request->replay == HF_REPLAY_RESOLVE && (how & 16)) {

@@ -53,7 +53,7 @@ def pytest_unconfigure(config):
 
 @pytest.fixture(scope="session")
 def program():
-    """The program under test: $HOLDFAST, else the one that `make` builds."""
+    """The path of the program under test: $HOLDFAST, else what `make` builds."""
     board = "linux-lwip" if lwip.WANTED else "linux"
     path = os.environ.get("HOLDFAST") or str(REPOSITORY / "build" / board / "holdfast")
     if not os.access(path, os.X_OK):
@@ -81,7 +81,7 @@ def postgres(request):
 
 @pytest.fixture(scope="session")
 def shared_cluster(clusters):
-    """This worker's servers, by version, each started when it is asked for first."""
+    """A function that gives the worker's server of a version, started on the first call; tests share these servers."""
     made = {}
 
     def get(version):
@@ -95,8 +95,8 @@ def shared_cluster(clusters):
 
 @pytest.fixture
 def cluster(shared_cluster, postgres):
-    """This worker's server, for tests that leave it as they found it. A session that a test's silent network orphaned
-    would pass for the next test's own: it is ended."""
+    """The worker's server, for tests that leave the server as they found it. Sessions are ended behind each test: one that
+    a silent network orphaned would pass for the next test's own."""
     server = shared_cluster(postgres)
     yield server
     server.end_sessions()

@@ -45,7 +45,7 @@ def test_fault_33_haproxy_that_reloads_under_load_loses_nothing(make_job, betwee
 
 @pytest.mark.fault(33)
 def test_fault_33_haproxy_without_a_server_is_waited_out(make_job, between, own_cluster):
-    """It accepts and closes at once, with nothing said: not a refusal, and no loop."""
+    """haproxy accepts a connection and closes it at once without a word: that is no refusal, and leads to no loop."""
     haproxy = between(Haproxy, [own_cluster])
     job = make_job(rows=250, sql=slow_sql(), server=own_cluster, dsn=own_cluster.dsn(port=haproxy.port))
     run = job.start()

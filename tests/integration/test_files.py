@@ -96,7 +96,7 @@ def test_what_appears_in_mid_run_is_never_opened(make_job, cluster, ending, stat
 
 @pytest.mark.found("L5")
 def test_intents_are_their_owners_alone(make_job, cluster):
-    """They hold rows of the result."""
+    """Intents have rows of the result in them."""
     job = make_job(rows=200, sql="SELECT pass($1::int) AS n, pg_sleep(0.01)::text AS s", dsn=cluster.dsn("plain"))
     before = os.umask(0)
     try:

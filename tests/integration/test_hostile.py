@@ -233,8 +233,8 @@ def test_security_08_statement_over_the_limit_fails_its_line_and_no_other(make_j
 
 @pytest.mark.security(11)
 def test_security_11_values_never_become_statements(make_job, proxy, dsn):
-    """Nothing but the extended protocol goes out, and the text of a Parse is the query's file, whatever the cells; or the
-    one question which database it is."""
+    """Nothing but the extended protocol goes out, and the text of a Parse is the query's file, whatever the cells, or the
+    question which database this is."""
     identity = b"SELECT system_identifier, current_database(), session_user FROM pg_catalog.pg_control_system()"
     cells = ["'; DROP TABLE item; --", "$1", "\\'; SELECT 1", "$$", "/*", '"', "\u00bf\\", "a\tb", "%s", "-1", "--"]
     job = make_job(rows=[(cell,) for cell in cells], header=("v",), params="v", dsn=dsn, sql="SELECT $1::text AS echo")

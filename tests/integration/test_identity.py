@@ -141,7 +141,7 @@ def test_position_of_an_older_holdfast_is_taken_with_a_warning(begun, cluster, s
 
 @pytest.mark.rule(35)
 def test_position_that_does_not_name_the_server_is_taken_with_a_notice(make_job, own_cluster):
-    """Of an older holdfast, too: whether the server is another one cannot be told, and that is said."""
+    """So does the position of an older holdfast: nobody can tell whether the server is another one, and the log says so."""
     job = make_job(rows=200, sql="INSERT INTO ledger(line) SELECT pass($1::int) FROM pg_sleep(0.01)", server=own_cluster,
                    dsn=own_cluster.dsn("plain"))
     run = job.start(write=True, replay="safe")

@@ -266,7 +266,7 @@ WEAKENED = {
 @pytest.mark.parametrize("weak, role", WEAKENED.values(), ids=WEAKENED.keys())
 @pytest.mark.parametrize("before", ["after a failed attempt", "after a good connection"])
 def test_security_06_what_the_first_attempt_enforced_the_later_ones_do(make_job, proxy, cluster, weak, role, before):
-    """CVE-2020-25694: the reconnect is the one that is attacked. And what was kept of the first login saves no proof."""
+    """CVE-2020-25694: the reconnect is attacked. Keys that were kept of the first login do not replace the server's proof."""
     job = make_job(rows=150, sql=slow_sql(), dsn=cluster.dsn(role, port=proxy.port))
     good = 3 if before == "after a good connection" else 0
     if not good:

@@ -156,7 +156,7 @@ def test_watch_that_is_stopped_says_over_only_when_it_is_connected_again(holdfas
     assert run.finish() == 0
     (said, seconds), = OUTAGE.findall(run.stderr)
     assert said == ("is over after" if stop == "up" else "lasted to the end:")
-    if stop == "up":                                # the time of the one is the time of the other
+    if stop == "up":                                # both lines give the same time
         assert f"{RECONNECTED} after {seconds} s" in run.stderr
 
 
@@ -241,7 +241,7 @@ def test_json_log_has_each_early_end_as_json_too(holdfast, words):
 @pytest.mark.found("L4")
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_second_signal_ends_at_once_and_says_so(holdfast, cluster, proxy, log_format):
-    """What runs cannot be cancelled, for nothing arrives any more: the first signal would wait for its end."""
+    """The statement cannot be cancelled, since nothing arrives any more: the first signal alone would wait for its end."""
     run = holdfast("query", "SELECT pg_sleep(3600)", dsn=cluster.dsn("plain", port=proxy.port), log_format=log_format,
                    close_timeout="1h", wait=False)
     cluster.await_active("plain")

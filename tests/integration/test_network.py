@@ -94,7 +94,7 @@ def test_fault_06_address_that_changed_during_the_outage_is_used_at_the_next_att
 
 @pytest.mark.fault(19)
 def test_fault_19_pulled_cable_is_found_by_our_own_deadline_and_healing_in_time(job, network, far_cluster):
-    """Nothing acknowledges what is sent: holdfast's deadlines are far below the kernel's."""
+    """Nobody acknowledges what is sent: holdfast's deadlines are far below the kernel's."""
     run = job.start(request_timeout="1s", reconnect_timeout="1s", close_timeout="300ms", max_retries="forever")
     run.await_lines(40)
     with run.logs_again(r"timed out after 1\.0\d* s in query \(request_timeout\)"), run.logs_again("-> RECONNECTING", 2):
@@ -125,7 +125,7 @@ def test_fault_20_short_loss_within_the_time_out_costs_nothing(make_job, network
 @pytest.mark.fault(20)
 @pytest.mark.parametrize("network", [True], indirect=True, ids=["cable in hand"])
 def test_fault_20_frames_lost_here_and_there_cost_time_and_nothing_else(make_job, network, far_cluster):
-    """Of all that either side sends each ninth frame is lost: TCP's own repeats are on their way all the time."""
+    """Each ninth frame of either side is lost: TCP sends again all the time."""
     job = make_job(rows=40, sql=slow_sql(), server=far_cluster)
     network.cable.lose_each = 9
     run = job.start(connect_timeout="600s", probe_timeout="600s", close_timeout="10s")

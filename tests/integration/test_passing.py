@@ -1,4 +1,4 @@
-"""What passes by itself is waited out, and a line that it does not pass for stays undone: SEMANTICS.md 17 and 29."""
+"""What passes by itself is waited out, and a line for which it does not pass stays undone: SEMANTICS.md 17 and 29."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_line_out_of_retries_stops_the_job_and_stays_undone(make, sql):
 @pytest.mark.rule(29)
 @pytest.mark.parametrize("sql, code", [(refusing("40001"), "40001"), (KILLS_ITSELF, "57P01")], ids=["40001", "killed"])
 def test_out_of_retries_reject_goes_on_without_the_line(make, sql, code):
-    """In the run that finds it, and in one that resumes where another stopped: it is no other job."""
+    """The setting may be given in the run that meets the fault, and in a run that resumes: the job is the same."""
     for first in (None, "stop"):
         job = make(sql)
         if first:
@@ -50,7 +50,7 @@ def test_out_of_retries_reject_goes_on_without_the_line(make, sql, code):
 
 @pytest.mark.rule(29)
 def test_out_of_retries_reject_never_calls_a_write_refused_that_may_have_been_done(make):
-    """Its session ended each time, without the server's word on it: the line is unknown."""
+    """The line's session ended each time before the server said what became of the write: the line is unknown."""
     job = make(KILLS_ITSELF)
     job.run(status=5, write=True, replay="safe", out_of_retries="reject", **QUICK)
     assert [row[0] for row in rows_of(job.unknown)[1:]] == ["31"] and not job.rejects.exists()
@@ -103,7 +103,7 @@ def test_shortage_that_all_lines_meet_is_an_outage_and_rejects_none(make, cluste
 @pytest.mark.rule(29)
 @pytest.mark.parametrize("state", SHORTAGES)
 def test_shortage_that_one_line_meets_leaves_it_undone(make, shortage, state):
-    """Whether others are still answered (max_retries) or it is alone by then (max_outage)."""
+    """The limit is max_retries while other lines are still answered, max_outage when line 30 is alone by then."""
     job = make("SELECT short($1::int) AS n")
     shortage(state, 30)
     said = job.run(status=4, max_outage="1s", **QUICK).stderr

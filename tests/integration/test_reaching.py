@@ -137,7 +137,7 @@ def test_outage_has_one_canary_not_one_per_connection(job, proxy):
 @pytest.mark.fault(43)
 @pytest.mark.security(17)
 def test_fault_43_connections_lost_at_once_come_back_behind_one_that_dials_alone(make_job, proxy, cluster):
-    """Twelve of them, three times, one dial each. How the others are spread is rule 6 of the unit tests."""
+    """Twelve connections come back, three times, with one dial each. How they are spread, rule 6's unit tests show."""
     job = make_job(rows=4000, sql=slow_sql(), dsn=cluster.dsn("plain", port=proxy.port))
     proxy.limit = 12
     run = job.start(max_concurrent=12, retry_delay="1s", max_retry_delay="1s")
@@ -158,7 +158,7 @@ def test_fault_07_full_slots_shrink_the_run_and_it_grows_back(make_job, cluster)
     cluster.sql("ALTER ROLE limited CONNECTION LIMIT 1")
     try:
         run = job.start()
-        run.await_lines(30)                                     # it works with the one it gets
+        run.await_lines(30)                                     # the job works with the one connection that it gets
         assert len(cluster.sessions("limited")) == 1
         cluster.sql("ALTER ROLE limited CONNECTION LIMIT 0")
         with run.logs_again("53300", 3):
@@ -197,7 +197,7 @@ def test_fault_09_frozen_postmaster_is_a_hang_and_leaves_no_duplicates(make_job,
     assert own_cluster.value("SELECT 1") == 1                   # the tests' own session, made before the freeze
     with own_cluster.frozen():
         own_cluster.terminate()
-        # Of a connection that was being probed when it was lost, the limit is the probe's.
+        # A connection that was lost while it was probed has the limit probe_reconnect_timeout.
         run.await_log(r"timed out after 0\.7\d* s in (tls|login|tcp) \((probe_)?(re)?connect_timeout\)", 2)
     run.check(0)
     job.complete()

@@ -126,7 +126,7 @@ def test_job_killed_at_a_commit_that_was_rolled_back_runs_the_line_again(job, se
 
 
 def test_job_stopped_while_nobody_can_be_asked_leaves_the_line_for_the_next_run(job, server):
-    """Not UNKNOWN: only nobody has said yet. Exit 4, and the same command asks."""
+    """The line is not UNKNOWN: the server was not asked yet. Exit 4, and the same command asks."""
     run = start(job)
     committing(server)
     job.proxy.black_hole(up=False, down=True, only_existing=True)
@@ -146,7 +146,7 @@ def test_job_stopped_while_nobody_can_be_asked_leaves_the_line_for_the_next_run(
 
 
 def test_refusal_for_good_leaves_what_is_to_be_asked_for_the_next_run(job, server):
-    """Not UNKNOWN: the server did not refuse the question, only the login of who asks."""
+    """The line is not UNKNOWN: the server refused the login of the connection that was to ask, not the question."""
     run = start(job)
     committing(server)
     job.proxy.black_hole(up=False, down=True, only_existing=True)
@@ -213,7 +213,7 @@ def test_resolved_writes_cut_at_any_byte_are_all_done_once(job, server):
 
 @contextlib.contextmanager
 def unflushed(server):
-    """Commits are not on disk: nobody flushes, and then the server crashes."""
+    """The commits are not on disk, since nothing flushes them, when the server crashes."""
     server.sql("ALTER SYSTEM SET synchronous_commit = off")
     server.reload()
     server.sql("CHECKPOINT")

@@ -118,7 +118,7 @@ def test_weaker_methods_work_only_when_they_are_allowed(holdfast, cluster, role,
 @pytest.mark.security(4)
 @pytest.mark.rule(32)
 def test_trust_is_refused_when_a_password_was_given(holdfast, cluster):
-    """A server that does not ask may not be the one that knows the password."""
+    """A server that does not ask for the password may be a false one, which does not know it."""
     assert "require_auth" in holdfast("query", WHO, dsn=cluster.dsn("trusted"), status=3).stderr
     assert holdfast("query", WHO, dsn=cluster.dsn("trusted", password=None), format="csv").stdout == "who\ntrusted\n"
 

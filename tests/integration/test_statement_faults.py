@@ -72,7 +72,7 @@ def test_fault_20_silence_below_the_time_out_is_waited_out(make_job, proxy, dsn)
 
 @pytest.mark.fault(20)
 def test_fault_20_silence_beyond_the_time_out_is_one_retry(make_job, proxy, cluster):
-    """The answer is held until the program has left the connection; the cancel may pass and changes nothing."""
+    """The answer is kept back until the program has left the connection; the cancel may pass, and changes nothing."""
     job = make_job(rows=60, dsn=cluster.dsn("plain", port=proxy.port), sql=slow_sql())
     run = job.start(request_timeout="1500ms", close_timeout="500ms", max_concurrent=1, max_retries="forever")
     run.await_lines(10)
@@ -105,7 +105,7 @@ def test_statement_that_times_out_is_cancelled_on_the_server(make_job, proxy, ds
 @pytest.mark.security(13)
 @pytest.mark.both_servers
 def test_security_13_cancel_goes_over_tls_when_the_session_does(make_job, proxy, cluster):
-    """In the clear the key of the session would be there to be read, and to cancel anything with."""
+    """In clear text anybody could read the session's cancel key, and cancel with it."""
     job = make_job(rows=3, dsn=cluster.dsn(port=proxy.port),
                    sql="SELECT pg_sleep(CASE WHEN $1::int = 2 THEN 3600 ELSE 0 END)::text AS s")
     run = job.start(request_timeout="700ms", max_concurrent=1, max_retries=1)

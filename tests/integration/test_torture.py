@@ -52,7 +52,7 @@ class Torture:
         self.files, self.written = {}, []           # what an earlier run left: on the disk, in the table
         self.interposer = pathlib.Path(program).parent / "tests" / "torture" / "interpose.so"
         assert self.interposer.exists(), f"{self.interposer} is not built: make test-integration"
-        # A read goes through TLS, a write does not: what fails in the one is not hidden by the other.
+        # A read goes through TLS, a write does not, so that neither hides a failure of the other.
         role = "app" if kind == "read" else "plain"
         self.job = make_job(rows=LINES, sql=READ if kind == "read" else WRITE,
                             dsn=cluster.dsn(role, host="localhost"))
@@ -68,7 +68,7 @@ class Torture:
             self.calls, self.left = self.count()
 
     def clean(self):
-        """Back to where each try begins."""
+        """Restore the state in which each try begins."""
         for path in self.job.folder.iterdir():
             if path.name.startswith("report.csv") or path.name == "torture.log":
                 path.unlink()
@@ -81,7 +81,7 @@ class Torture:
                 self.cluster.sql("INSERT INTO ledger (line) VALUES (%s)", line)
 
     def leave_off(self, start):
-        """Find a run that ends early with a position behind it, and begin each try where that one ended."""
+        """Find a run that ends early and leaves a position; each try then begins where that run ended."""
         total = self.calls["file"]
         for nth in range(total // 2, total) if start == "middle" else range(total, 0, -1):
             self.clean()
@@ -114,7 +114,7 @@ class Torture:
         return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", found.group(1))} if found else None
 
     def try_one(self, spec):
-        """One call fails; then the same command without."""
+        """Run the command with one call that fails, then once more without."""
         self.clean()
         hasty = HASTY if spec.endswith("ever") else {}
         run = self.job.start(env=self.environment(spec), **{**self.options, **hasty})

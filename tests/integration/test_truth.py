@@ -34,7 +34,7 @@ class Truth:
 
 
 def lost(tag):
-    """A plan's `lose`: of the statements of that tag, on all connections together, those of LOST."""
+    """A plan's `lose`: loses those statements with that tag whose numbers, on all connections together, are in LOST."""
     count = itertools.count(1)
     return lambda kind, body, link: kind == b"C" and body.startswith(tag) and next(count) in LOST
 
@@ -54,7 +54,7 @@ def pooled(make_job, proxy_to, own_cluster, between):
 @pytest.mark.found("T1", "T2")
 @pytest.mark.parametrize("cut", ["fin", "rst"])
 def test_write_is_unknown_when_a_pooler_lost_the_server_behind_the_commit(pooled, cut):
-    """pgpool-II says FATAL or ERROR XX000 of its own: nothing that the database said."""
+    """pgpool-II makes up a FATAL or an ERROR XX000, which the database did not say."""
     pooled.behind.default = Plan(lose=lost(b"INSERT"), cut=cut)
     run = pooled.run(status=5, write=True, replay="unsent")
     truth = Truth(pooled, pooled.server)
@@ -104,7 +104,8 @@ def test_line_is_done_only_when_its_synchronous_standby_has_it(make_job, synchro
     at = job.lines_written()
 
     def given_up():
-        """A flight with its own commit is unknown; a COMMIT's link is left, to be asked about. Else: called done."""
+        """Has what waited been given up? A flight that commits by itself is then unknown; a RESOLVE request's connection
+        is left, to ask on another. Or, the fault, lines are called done."""
         unknown = job.unknown.exists() and job.unknown.read_bytes().count(b"\n") > 3
         left = run.logged(r"\(request_timeout\)") and run.logged(RECONNECTED)
         return (unknown if replay == "unsent" else left) or job.lines_written() > at + IN_FLIGHT

@@ -83,7 +83,7 @@ def gate_of_each_insert(cluster, of="NEW.line"):
 
 
 def hold_answer_of(cluster, proxy, line):
-    """From the line's INSERT on the server's words are held; the returned call waits for it and cuts the links."""
+    """Keep the server's answers back from the line's INSERT on. Returns a call that waits for the INSERT and cuts the links."""
     gate_of_each_insert(cluster)
     cluster.shut(line - 1)
 

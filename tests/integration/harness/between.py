@@ -221,7 +221,7 @@ host all all     127.0.0.1/32 scram-sha-256
                     self.folder / "pcp", user="postgres" if os.geteuid() == 0 else None)
 
     def kill(self):
-        """Its children know nothing of each other and go when it tells them to."""
+        """Stop pgpool-II by SIGINT, since its children end only when their parent tells them to."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(PATIENCE_S)

@@ -19,13 +19,13 @@ HOST = "10.0.2.2"                   # the host's loopback, as the guest sees it
 FRAME_HEAD = 300                    # of each frame that is kept: so much that a DHCP message shows what it is
 DHCP_REQUEST = b"\x63\x82\x53\x63\x35\x01\x03"      # RFC 2131, 3; RFC 2132, 9.6
 
-# Nothing but a fault ends a wait, however slow the machine.
+# Settings with which only a fault ends a wait, however slow the machine.
 SETTINGS = {
     "retry_delay": 200, "max_retry_delay": 1000, "connect_timeout": 30000, "reconnect_timeout": 30000,
     "probe_interval": 1000, "probe_timeout": 10000, "probe_reconnect_timeout": 30000, "request_timeout": 20000,
     "close_timeout": 5000, "probe_close_timeout": 5000, "stable_after": 2000,
 }
-# … and for what is silent, where a limit is what ends it.
+# Settings for a peer that is silent, where only a time-out ends a wait.
 HASTY = {"connect_timeout": 4000, "reconnect_timeout": 4000, "probe_timeout": 1000, "probe_reconnect_timeout": 4000,
          "request_timeout": 2000, "close_timeout": 500, "probe_close_timeout": 500}
 TABLE = """CREATE TABLE reading (device text, boot text, number bigint, at_ms bigint, milli int,

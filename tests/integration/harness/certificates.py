@@ -57,7 +57,7 @@ class Authority:
         return certificate, key
 
     def through_middle(self, name):
-        """A certificate signed by an authority that this one signed, without that one's own beside it."""
+        """A certificate signed by an intermediate authority, whose own certificate is not sent with it."""
         self.issue("middle", profile="middle")
         return Authority(self.folder, "middle").issue(name)
 

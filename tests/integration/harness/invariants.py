@@ -28,7 +28,7 @@ def delays(log, behind=None):
 
 
 def one_dials_alone(log):
-    """From the first loss until one is up no two connections dial at a time; how often one dialled."""
+    """Check that from the first loss until a connection is up no two connections dial at a time. Returns the dials."""
     dialling, dials = set(), 0
     for _, conn, before, after, _ in transitions(log):
         if before == "RECONNECTING" and after == "HEALTHY":
@@ -42,7 +42,7 @@ def one_dials_alone(log):
 
 
 def check(run):
-    """O8, and of O5 that no wait is longer than the cap: called at the end of each run of a report."""
+    """Check O8, and O5's bound that no wait is longer than the cap; called at the end of each run of a report."""
     def limit(*names):
         return max(milliseconds(run.options.get(name) or DEFAULTS[name]) for name in names)
     # One that waits for the canary's dial asks again when that must be over.
@@ -59,5 +59,6 @@ def check(run):
 
 
 def check_links(proxy):
-    """O3: never more links of ours than max_concurrent, but for cancels and as many that are still being closed."""
+    """Check O3: never more of the program's links than max_concurrent, not counting cancels, and as many that are being
+    closed."""
     assert proxy.peak() <= 2 * proxy.limit, f"{proxy.peak()} links at a time, of {proxy.limit} allowed"

@@ -1,9 +1,9 @@
-"""The program on lwIP (boards/linux-lwip) in place of the one on the system's sockets: HOLDFAST_PORT=lwip.
+"""HOLDFAST_PORT=lwip: the program on lwIP (boards/linux-lwip) in place of the program on the system's sockets.
 
-The run of the tests moves to a network namespace of its own, and the program gets a TAP device there for each job. To
-it 127.0.0.0/8 is beyond that cable: its netmask takes it for its own network, and the kernel is told to
-answer there for its loopback addresses. So the tests, their servers and proxies are the same, byte for byte, and
-every packet between them and the program is lwIP's.
+The run of the tests moves to a network namespace of its own, and the program gets a TAP device there for each job. lwIP
+reaches 127.0.0.0/8 through that device, whose netmask covers it, and the kernel is told to answer there for its loopback
+addresses. So the tests, their servers and proxies are the same, byte for byte, and every packet between them and the
+program is lwIP's.
 """
 
 import ctypes
@@ -24,12 +24,12 @@ def unavailable():
 
 
 def enter():
-    """For the run's own process, before it has threads or children: they all come along."""
+    """Move the run's own process to a network namespace, before it has threads or children: these inherit it."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     ip("link", "set", "lo", "up")
-    # Of the namespace, not of the machine: /proc/sys/net shows the reader's own.
+    # This sets the namespace's value, not the machine's: /proc/sys/net is that of the process that writes.
     subprocess.run(["sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1"], check=True)
 
 

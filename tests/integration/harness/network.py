@@ -156,8 +156,8 @@ class Network:
 
 
 class Cable:
-    """Carries frames between two ends, each a TAP device's descriptor or a packet socket. Of all frames each
-    `lose_each`-th is lost, if that is not 0; `lost` counts them."""
+    """Carries frames between two ends, each a TAP device's descriptor or a packet socket. Each `lose_each`-th frame is
+    lost, if that is not 0; `lost` counts the lost ones."""
 
     def __init__(self, *ends):
         self.lose_each, self.lost = 0, 0

@@ -134,7 +134,7 @@ class Run:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def command_line(self):
-        """Its argv as `ps` shows it to every user of the machine."""
+        """The run's argv as `ps` shows it to every user of the machine."""
         return pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes().decode()
 
     def tail(self):

@@ -21,7 +21,7 @@ EMPTY, COMMAND, TUPLES = 0, 1, 2    # ExecStatusType
 
 
 def words(statement):
-    """Its text and its parameters."""
+    """The statement's text and its parameters."""
     return (statement, ()) if isinstance(statement, str) else (statement[0], statement[1:])
 
 
