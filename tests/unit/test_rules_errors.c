@@ -1,7 +1,93 @@
 /* SEMANTICS 17 and 21: what each error of the server leads to. */
 #include "testbed.h"
+#include "unit.h"
 
-#include <string.h>
+/* One message of the server's at the Execute of a request, and what becomes of the request. */
+// clang-format off
+static const struct {
+    const char *claim, *sql;
+    hf_replay replay;
+    hf_peer_deed deed;
+    const char *sqlstates[4]; /* each in a world of its own */
+    const char *expected;     /* the SQLSTATE follows an error */
+} messages[] = {
+    /* What a CALL committed before it failed stands: the CALL runs again only if the caller says that it is safe. */
+    { "CALL, unsent", "CALL transfer()", HF_REPLAY_UNSENT, HF_PEER_ERROR, { "40001", "40P01", "53100" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    { "CALL, safe", "CALL transfer()", HF_REPLAY_SAFE, HF_PEER_ERROR, { "40001", "40P01", "53100" },
+      "ok, sent 2, asked 0" },
+    /* Somebody else's cancel of what commits by itself. */
+    { "CALL, cancelled, unsent", "CALL transfer()", HF_REPLAY_UNSENT, HF_PEER_ERROR, { "57014" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    { "CALL, cancelled, resolve", "CALL transfer()", HF_REPLAY_RESOLVE, HF_PEER_ERROR, { "57014" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    { "CALL, cancelled, safe", "CALL transfer()", HF_REPLAY_SAFE, HF_PEER_ERROR, { "57014" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    /* Ambiguous. */
+    { "ambiguous, unsent", "write 1", HF_REPLAY_UNSENT, HF_PEER_ERROR, { "08007", "40003" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    { "ambiguous, safe", "write 1", HF_REPLAY_SAFE, HF_PEER_ERROR, { "08007", "40003" }, "ok, sent 2, asked 0" },
+    /* Odyssey's way: an ERROR, and then no ReadyForQuery but the stream's end. Nobody knows what its server did. */
+    { "a pooler's error, unsent", "write 1", HF_REPLAY_UNSENT, HF_PEER_LAST, { "08006", "08P01" },
+      "unknown, sent 1, asked 0, HF_ERR_SERVER" },
+    { "a pooler's error, safe", "write 1", HF_REPLAY_SAFE, HF_PEER_LAST, { "08006", "08P01" }, "ok, sent 2, asked 0" },
+    /* A NOTICE decides nothing; a WARNING before the stream's end is the reason of that. */
+    { "a notice", "write 1", HF_REPLAY_UNSENT, HF_PEER_NOTICE, { "57P01" }, "ok, sent 1, asked 0" },
+    { "a warning", "write 1", HF_REPLAY_UNSENT, HF_PEER_WARNING, { "57P01", "57P02" },
+      "unknown, sent 1, asked 0, HF_ERR_EOF" },
+};
+// clang-format on
+
+static void r11_r17_what_a_message_at_the_execute_leads_to(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(messages); i++) {
+        for (size_t j = 0; messages[i].sqlstates[j]; j++) {
+            const char *sqlstate = messages[i].sqlstates[j];
+            const bool fails = strstr(messages[i].expected, "HF_ERR") != NULL;
+            char claim[64], expected[80];
+            snprintf(claim, sizeof claim, "%s, %s", messages[i].claim, sqlstate);
+            snprintf(expected, sizeof expected, "%s%s%s", messages[i].expected, fails ? " " : "",
+                     fails ? sqlstate : "");
+            hf_testbed *world = hf_testbed_one_up(1000);
+            hf_testbed_strike(world, HF_PEER_EXECUTE, messages[i].deed, sqlstate);
+            hf_job *job = hf_testbed_submit(world, messages[i].replay, "%s", messages[i].sql);
+            hf_testbed_finish(world, 60000);
+            hf_testbed_expect(job, claim, expected);
+            assert_false(hf_request_refused(&job->request));
+            assert_int_equal(world->notices, messages[i].deed == HF_PEER_NOTICE ||
+                                                 messages[i].deed == HF_PEER_WARNING);
+            hf_testbed_end(world);
+        }
+    }
+}
+
+/* A time-out's cancel of what commits by itself: a part of it may stand. */
+static void r11_what_commits_by_itself_and_is_out_of_time_runs_again_only_if_safe(void **state) {
+    (void)state;
+    for (unsigned safe = 0; safe < 2; safe++) {
+        hf_testbed *world = hf_testbed_one_up(1000);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+        hf_job *job =
+            hf_testbed_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
+        hf_testbed_finish(world, 300000);
+        hf_testbed_expect(job, safe ? "safe" : "unsent",
+                          safe ? "ok, sent 2, asked 0"
+                               : "unknown, sent 1, asked 0, HF_ERR_TIMEOUT 57014 request_timeout");
+        hf_testbed_end(world);
+    }
+}
+
+static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_retries = 1;
+    hf_testbed_open(world, 0);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40003")->times = 2;
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "write 1");
+    hf_testbed_finish(world, 10000);
+    hf_testbed_expect(job, "40003", "unknown, sent 2, asked 0, HF_ERR_SERVER 40003 max_retries");
+    hf_testbed_end(world);
+}
 
 static void r17_unlisted_errors_are_failed_and_keep_the_link(void **state) {
     (void)state;
@@ -66,86 +152,6 @@ static void r17_cut_short_is_no_refusal(void **state) {
         assert_string_equal(error->sqlstate, cases[which].sqlstate);
         hf_testbed_end(world);
     }
-}
-
-/* What a CALL committed before it failed stands: the CALL runs again only if the caller says that it is safe. */
-static void r11_what_commits_by_itself_is_not_run_again_after_a_passing_error(void **state) {
-    (void)state;
-    static const char *const codes[] = { "40001", "40P01", "53100", "57014" };
-    for (size_t i = 0; i < 2 * sizeof codes / sizeof codes[0]; i++) {
-        const bool safe = i % 2;
-        hf_testbed *world = hf_testbed_one_up(1000);
-        const bool held = strcmp(codes[i / 2], "57014") == 0; /* until our time-out cancels it */
-        hf_testbed_strike(world, HF_PEER_EXECUTE, held ? HF_PEER_HOLD : HF_PEER_ERROR,
-                          codes[i / 2]);
-        hf_job *job =
-            hf_testbed_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "CALL transfer()");
-        hf_testbed_finish(world, 300000);
-        assert_outcome(job, safe ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
-        assert_int_equal(job->request.attempts, safe ? 2 : 1);
-        if (!safe)
-            assert_string_equal(job->request.error.sqlstate, codes[i / 2]);
-        hf_testbed_end(world);
-    }
-}
-
-static void r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown(void **state) {
-    (void)state;
-    static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_RESOLVE, HF_REPLAY_SAFE };
-    for (size_t i = 0; i < sizeof replays / sizeof replays[0]; i++) {
-        hf_testbed *world = hf_testbed_one_up(1000);
-        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "57014");
-        hf_job *job = hf_testbed_submit(world, replays[i], "CALL transfer()");
-        hf_testbed_finish(world, 60000);
-        assert_outcome(job, HF_OUTCOME_UNKNOWN);
-        assert_int_equal(job->request.attempts, 1);
-        hf_testbed_end(world);
-    }
-}
-
-static void r17_ambiguous_is_unknown_or_run_again_if_safe(void **state) {
-    (void)state;
-    static const char *const codes[] = { "08007", "40003" };
-    for (size_t i = 0; i < 4; i++) {
-        hf_testbed *world = hf_testbed_new();
-        hf_testbed_open(world, 0);
-        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, codes[i % 2]);
-        hf_job *job =
-            hf_testbed_submit(world, i < 2 ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
-        hf_testbed_finish(world, 10000);
-        assert_outcome(job, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_UNKNOWN);
-        hf_testbed_end(world);
-    }
-}
-
-/* Odyssey's way: an ERROR, and then no ReadyForQuery but the end. Nobody knows what its server did. */
-static void r17_a_poolers_last_words_leave_it_open(void **state) {
-    (void)state;
-    static const char *const codes[] = { "08006", "08P01" };
-    for (size_t i = 0; i < 4; i++) {
-        hf_testbed *world = hf_testbed_one_up(1000);
-        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_LAST, codes[i % 2]);
-        hf_job *job =
-            hf_testbed_submit(world, i < 2 ? HF_REPLAY_UNSENT : HF_REPLAY_SAFE, "write 1");
-        hf_testbed_finish(world, 10000);
-        assert_outcome(job, i < 2 ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_OK);
-        assert_int_equal(job->request.attempts, i < 2 ? 1 : 2);
-        assert_false(hf_request_refused(&job->request));
-        hf_testbed_end(world);
-    }
-}
-
-static void r17_ambiguous_and_out_of_retries_names_the_limit(void **state) {
-    (void)state;
-    hf_testbed *world = hf_testbed_new();
-    world->config.max_retries = 1;
-    hf_testbed_open(world, 0);
-    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "40003")->times = 2;
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "write 1");
-    hf_testbed_finish(world, 10000);
-    assert_outcome(job, HF_OUTCOME_UNKNOWN);
-    assert_int_equal(job->request.error.limit, HF_LIMIT_MAX_RETRIES);
-    hf_testbed_end(world);
 }
 
 /* The COMMIT may have arrived, and what ended the request was no answer of the server's about it. */
@@ -321,36 +327,6 @@ static void r17_prepared_again_on_another_connection_too(void **state) {
     hf_testbed_end(world);
 }
 
-static void r17_a_notice_decides_nothing(void **state) {
-    (void)state;
-    hf_testbed *world = hf_testbed_new();
-    world->config.max_concurrent = 1;
-    hf_testbed_open(world, 0);
-    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_NOTICE, "57P01");
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_testbed_settle(world);
-    assert_outcome(job, HF_OUTCOME_OK);
-    assert_int_equal(world->notices, 1);
-    hf_testbed_end(world);
-}
-
-static void r17_a_warning_before_the_end_gives_the_reason(void **state) {
-    (void)state;
-    static const char *const codes[] = { "57P01", "57P02" };
-    for (size_t i = 0; i < 2; i++) {
-        hf_testbed *world = hf_testbed_new();
-        world->config.max_concurrent = 1;
-        hf_testbed_open(world, 0);
-        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_WARNING, codes[i]);
-        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
-        hf_testbed_settle(world);
-        assert_outcome(job, HF_OUTCOME_UNKNOWN);
-        assert_int_equal(job->request.error.code, HF_ERR_EOF);
-        assert_string_equal(job->request.error.sqlstate, codes[i]);
-        hf_testbed_end(world);
-    }
-}
-
 static void r21_25006_in_another_session_is_the_wrong_server(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
@@ -388,13 +364,11 @@ static void r21_25006_in_our_own_is_final(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        hf_test(r11_r17_what_a_message_at_the_execute_leads_to),
+        hf_test(r11_what_commits_by_itself_and_is_out_of_time_runs_again_only_if_safe),
+        hf_test(r17_ambiguous_and_out_of_retries_names_the_limit),
         hf_test(r17_unlisted_errors_are_failed_and_keep_the_link),
         hf_test(r17_cut_short_is_no_refusal),
-        hf_test(r11_what_commits_by_itself_is_not_run_again_after_a_passing_error),
-        hf_test(r17_somebody_elses_cancel_of_what_commits_by_itself_is_unknown),
-        hf_test(r17_ambiguous_is_unknown_or_run_again_if_safe),
-        hf_test(r17_a_poolers_last_words_leave_it_open),
-        hf_test(r17_ambiguous_and_out_of_retries_names_the_limit),
         hf_test(r15_what_nobody_was_asked_can_be_asked_yet),
         hf_test(r15_a_question_that_is_lost_can_be_asked_yet),
         hf_test(r3_what_an_earlier_run_sent_is_no_resend),
@@ -402,8 +376,6 @@ int main(void) {
         hf_test(r17_prepared_again_once_under_a_new_name),
         hf_test(r17_the_server_forgot_its_statements),
         hf_test(r17_prepared_again_on_another_connection_too),
-        hf_test(r17_a_notice_decides_nothing),
-        hf_test(r17_a_warning_before_the_end_gives_the_reason),
         hf_test(r21_25006_in_another_session_is_the_wrong_server),
         hf_test(r21_25006_in_our_own_is_final),
     };

@@ -371,6 +371,22 @@ const hf_transition *hf_testbed_step(const hf_testbed *world, unsigned conn) {
     return NULL;
 }
 
+void hf_testbed_expect(const hf_job *job, const char *claim, const char *expected) {
+    const hf_request *request = &job->request;
+    const hf_error *error = &request->error;
+    char is[160];
+    int used = snprintf(is, sizeof is, "%s, sent %u, asked %u", hf_outcome_name(request->outcome),
+                        (unsigned)request->attempts, (unsigned)request->asks);
+    if (error->code != HF_OK)
+        used += snprintf(is + used, sizeof is - (size_t)used, ", %s", hf_err_name(error->code));
+    if (error->sqlstate[0])
+        used += snprintf(is + used, sizeof is - (size_t)used, " %s", error->sqlstate);
+    if (error->limit != HF_LIMIT_NONE)
+        snprintf(is + used, sizeof is - (size_t)used, " %s", hf_limit_name(error->limit));
+    if (strcmp(is, expected) != 0)
+        fail_msg("%s: %s; expected: %s", claim, is, expected);
+}
+
 void hf_assert_text(const hf_error *error, const char *text, const char *file, int line) {
     char out[512];
     hf_error_text(error, out, sizeof out);

@@ -110,6 +110,10 @@ void hf_testbed_print(const hf_testbed *world);
     assert_string_equal(hf_outcome_name((job)->request.outcome), hf_outcome_name(expected))
 #define assert_state(world, conn, expected) \
     assert_string_equal(hf_state_name(hf_testbed_state(world, conn)), hf_state_name(expected))
+/* Fails unless the job ended as expected: "ok, sent 2, asked 1", or, with why it is not OK, "failed, sent 1, asked 0,
+ * HF_ERR_SERVER 23503", "unknown, sent 2, asked 0, HF_ERR_SERVER 40003 max_retries". claim: the table's row, which the
+ * failure names. */
+void hf_testbed_expect(const hf_job *job, const char *claim, const char *expected);
 /* What hf_error_text() makes of an error begins with text. */
 void hf_assert_text(const hf_error *error, const char *text, const char *file, int line);
 #define assert_text(error, text) hf_assert_text(error, text, __FILE__, __LINE__)
