@@ -106,29 +106,31 @@ static void every_bound_is_checked_at_its_edge(void **state) {
 }
 
 static void messages_name_the_setting_its_value_and_the_way_out(void **state) {
-    hf_config config = good();
+#define FIELD(name) offsetof(hf_config, name)
+    static const struct {
+        size_t field;
+        uint32_t value;
+        const char *message;
+    } rows[] = {
+        { FIELD(max_concurrent), 0, "max_concurrent is 0: at least 1" },
+        { FIELD(max_concurrent), 65, "max_concurrent is 65: at most 64" },
+        { FIELD(jitter_percent), 101, "jitter is 101 %: at most 100 %" },
+        { FIELD(rx_bytes), 1023, "rx_bytes is 1023 bytes: at least 1024 bytes" },
+        { FIELD(connect_timeout_ms), 0, "connect_timeout is 0.0 s: at least 0.001 s" },
+        { FIELD(retry_delay_ms), HF_UNSET, "retry_delay is unset: at most 4294967.293 s" },
+        { FIELD(max_retry_delay_ms), 1999,
+          "retry_delay is 2.0 s: longer than max_retry_delay (1.999 s); shorten it or raise "
+          "max_retry_delay" },
+    };
+#undef FIELD
     (void)state;
-    config.max_concurrent = 0;
-    refused(&config, "max_concurrent is 0: at least 1");
-    config.max_concurrent = 65;
-    refused(&config, "max_concurrent is 65: at most 64");
-    config = good();
-    config.jitter_percent = 101;
-    refused(&config, "jitter is 101 %: at most 100 %");
-    config = good();
-    config.rx_bytes = 1023;
-    refused(&config, "rx_bytes is 1023 bytes: at least 1024 bytes");
-    config = good();
-    config.connect_timeout_ms = 0;
-    refused(&config, "connect_timeout is 0.0 s: at least 0.001 s");
-    config = good();
-    config.retry_delay_ms = HF_UNSET;
-    refused(&config, "retry_delay is unset: at most 4294967.293 s");
-    config = good();
-    config.max_retry_delay_ms = 1999;
-    refused(&config, "retry_delay is 2.0 s: longer than max_retry_delay (1.999 s); shorten it or "
-                     "raise max_retry_delay");
-    config.max_retry_delay_ms = 2000;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hf_config config = good();
+        memcpy((char *)&config + rows[i].field, &rows[i].value, sizeof rows[i].value);
+        refused(&config, rows[i].message);
+    }
+    hf_config config = good();
+    config.max_retry_delay_ms = config.retry_delay_ms;
     assert_true(hf_config_check(&config, NULL));
 }
 

@@ -1,5 +1,6 @@
 /* SEMANTICS 1 to 5: what is counted, and how long it waits. */
 #include "testbed.h"
+#include "unit.h"
 
 static void r1_n_retries_are_n_waits_and_n_plus_1_tries(void **state) {
     (void)state;
@@ -33,37 +34,45 @@ static void r1_forever_has_no_limit(void **state) {
     hf_testbed_end(world);
 }
 
-static void r2_connect_retries_wait_2_4_8_then_give_up(void **state) {
+static void r2_before_it_was_ever_up_dials_are_counted_or_max_outage_is(void **state) {
+    // clang-format off
+    static const struct {
+        const char *claim;
+        uint32_t connect_retries, max_outage_ms;
+        unsigned n_dials;
+        hf_ms dials[7], ends_at;
+        const char *error;
+    } rows[] = {
+        { "no retries", 0, 0, 1, { 0 }, 0, "given up after 0 retries in tcp (connect_retries)" },
+        { "1 retry", 1, 0, 2, { 0, 2000 }, 2000, "given up after 1 retry in tcp (connect_retries)" },
+        { "3 retries", 3, 0, 4, { 0, 2000, 6000, 14000 }, 14000, "given up after 3 retries in tcp (connect_retries)" },
+        { "max_outage instead", 3, 100000, 7, { 0, 2000, 6000, 14000, 30000, 60000, 90000 }, 100000,
+          "given up after 100.0 s in tcp (max_outage)" },
+    };
+    // clang-format on
     (void)state;
-    hf_testbed *world = hf_testbed_new();
-    hf_testbed_refuse(world, HF_FOREVER);
-    hf_testbed_open(world, 0);
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_testbed_finish(world, 100000);
-    assert_at(hf_testbed_dial(world, 0), 0);
-    assert_at(hf_testbed_dial(world, 1), 2000);
-    assert_at(hf_testbed_dial(world, 2), 6000);
-    assert_at(hf_testbed_dial(world, 3), 14000);
-    assert_at(hf_testbed_dial(world, 4), HF_NEVER);
-    assert_outcome(job, HF_OUTCOME_NOT_SENT);
-    assert_at(job->ended_at, 14000);
-    assert_int_equal(job->request.attempts, 0);
-    assert_text(&job->request.error, "given up after 3 retries in tcp (connect_retries)");
-    assert_state(world, 0, HF_IDLE);
-    hf_testbed_end(world);
-}
-
-static void r2_connect_retries_0_is_one_try(void **state) {
-    (void)state;
-    hf_testbed *world = hf_testbed_new();
-    hf_testbed_refuse(world, HF_FOREVER);
-    world->config.connect_retries = 0;
-    hf_testbed_open(world, 0);
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_testbed_settle(world);
-    assert_outcome(job, HF_OUTCOME_NOT_SENT);
-    assert_int_equal(hf_testbed_dials(world), 1);
-    hf_testbed_end(world);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        hf_testbed *world = hf_testbed_new();
+        hf_testbed_refuse(world, HF_FOREVER);
+        world->config.connect_retries = rows[i].connect_retries;
+        world->config.max_outage_ms = rows[i].max_outage_ms;
+        hf_testbed_open(world, 0);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+        hf_testbed_go(world, 1000000);
+        for (unsigned n = 0; n <= rows[i].n_dials; n++) {
+            const hf_ms expected = n < rows[i].n_dials ? rows[i].dials[n] : HF_NEVER;
+            if (hf_testbed_dial(world, n) != expected)
+                fail_msg("%s: dial %u at %llu", rows[i].claim, n,
+                         (unsigned long long)hf_testbed_dial(world, n));
+        }
+        if (job->ended_at != rows[i].ends_at)
+            fail_msg("%s: ended at %llu", rows[i].claim, (unsigned long long)job->ended_at);
+        assert_outcome(job, HF_OUTCOME_NOT_SENT);
+        assert_int_equal(job->request.attempts, 0);
+        assert_text(&job->request.error, rows[i].error);
+        assert_state(world, 0, HF_IDLE);
+        hf_testbed_end(world);
+    }
 }
 
 static void r2_connect_retries_forever_go_on(void **state) {
@@ -103,22 +112,6 @@ static void r2_once_up_the_schedule_runs_until_max_outage(void **state) {
     assert_outcome(job, HF_OUTCOME_NOT_SENT);
     assert_text(&job->request.error, "given up after 300.0 s in tcp (max_outage)");
     assert_state(world, 0, HF_IDLE);
-    hf_testbed_end(world);
-}
-
-static void r2_max_outage_of_the_caller_replaces_connect_retries(void **state) {
-    (void)state;
-    hf_testbed *world = hf_testbed_new();
-    hf_testbed_refuse(world, HF_FOREVER);
-    world->config.max_outage_ms = 100000;
-    hf_testbed_open(world, 0);
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
-    hf_testbed_go(world, 99999);
-    assert_int_equal(job->done, 0);
-    assert_int_equal(hf_testbed_dials(world), 7); /* 0 2 6 14 30 60 90 */
-    hf_testbed_go(world, 100000);
-    assert_outcome(job, HF_OUTCOME_NOT_SENT);
-    assert_text(&job->request.error, "given up after 100.0 s in tcp (max_outage)");
     hf_testbed_end(world);
 }
 
@@ -386,11 +379,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r1_n_retries_are_n_waits_and_n_plus_1_tries),
         hf_test(r1_forever_has_no_limit),
-        hf_test(r2_connect_retries_wait_2_4_8_then_give_up),
-        hf_test(r2_connect_retries_0_is_one_try),
+        hf_test(r2_before_it_was_ever_up_dials_are_counted_or_max_outage_is),
         hf_test(r2_connect_retries_forever_go_on),
         hf_test(r2_once_up_the_schedule_runs_until_max_outage),
-        hf_test(r2_max_outage_of_the_caller_replaces_connect_retries),
         hf_test(r2_max_outage_forever_never_gives_up),
         hf_test(r3_dials_57p03_53300_and_waiting_spend_no_retry),
         hf_test(r3_what_was_not_sent_spends_no_retry),
