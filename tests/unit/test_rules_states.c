@@ -19,6 +19,19 @@ static void until(hf_testbed *world, hf_ms at) {
     assert_at(world->next, at);
 }
 
+/* Time passes up to `at`: the connection is in the one state a millisecond before, and in the other then, because of
+ * this error (NULL: any). */
+static void passes(hf_testbed *world, hf_ms at, hf_state before, hf_state after,
+                   const char *error) {
+    until(world, at);
+    assert_state(world, 0, before);
+    hf_testbed_go(world, at);
+    assert_state(world, 0, after);
+    hf_pool_status status = hf_testbed_status(world);
+    if (error)
+        assert_text(&status.last_error, error);
+}
+
 static void design_section_8_example(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
@@ -65,17 +78,10 @@ static void n_connect_timeout(void **state) {
             hf_testbed_open(world, starts[s]);
             hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
             hf_testbed_settle(world);
-            until(world, starts[s] + 15000);
-            assert_state(world, 0, HF_CONNECTING);
-            hf_testbed_go(world, starts[s] + 15000);
-            assert_state(world, 0, HF_BACKOFF);
             snprintf(text, sizeof text, "timed out after 15.0 s in %s (connect_timeout)",
                      hangs[i].text);
-            hf_pool_status status = hf_testbed_status(world);
-            assert_text(&status.last_error, text);
-            until(world, starts[s] + 17000); /* retry_delay */
-            hf_testbed_go(world, starts[s] + 17000);
-            assert_state(world, 0, HF_CONNECTING);
+            passes(world, starts[s] + 15000, HF_CONNECTING, HF_BACKOFF, text);
+            passes(world, starts[s] + 17000, HF_BACKOFF, HF_CONNECTING, NULL); /* retry_delay */
             hf_testbed_end(world);
         }
     }
@@ -89,17 +95,13 @@ static void n_connect_timeout_while_the_name_is_looked_up(void **state) {
     hf_testbed_open(world, 0);
     hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
     hf_testbed_settle(world);
-    until(world, 15000);
-    assert_state(world, 0, HF_CONNECTING);
-    hf_testbed_go(world, 15000);
-    assert_state(world, 0, HF_BACKOFF);
-    hf_pool_status status = hf_testbed_status(world);
-    assert_text(&status.last_error, "timed out after 15.0 s in resolve (connect_timeout)");
+    passes(world, 15000, HF_CONNECTING, HF_BACKOFF,
+           "timed out after 15.0 s in resolve (connect_timeout)");
     hf_testbed_go(world, 17000);
     hf_script_resolved(world->script, 0, HF_ERR_RESOLVE); /* afresh each attempt; NXDOMAIN: again */
     hf_testbed_settle(world);
     assert_state(world, 0, HF_BACKOFF);
-    status = hf_testbed_status(world);
+    hf_pool_status status = hf_testbed_status(world);
     assert_text(&status.last_error, "the host name does not resolve in resolve: db.example");
     hf_testbed_go(world, 21000);
     hf_script_resolved(world->script, 0, 1);
@@ -115,15 +117,9 @@ static void n_reconnect_timeout_after_a_failed_statement(void **state) {
         fault(world, HF_PEER_CONNECT, HF_PEER_SILENCE);
         hf_peer_drop(world->peer, HF_ERR_RESET);
         hf_testbed_settle(world);
-        until(world, starts[s] + 2000);
-        assert_state(world, 0, HF_BACKOFF);
-        hf_testbed_go(world, starts[s] + 2000);
-        until(world, starts[s] + 17000);
-        assert_state(world, 0, HF_RECONNECTING);
-        hf_testbed_go(world, starts[s] + 17000);
-        assert_state(world, 0, HF_BACKOFF);
-        hf_pool_status status = hf_testbed_status(world);
-        assert_text(&status.last_error, "timed out after 15.0 s in tcp (reconnect_timeout)");
+        passes(world, starts[s] + 2000, HF_BACKOFF, HF_RECONNECTING, NULL);
+        passes(world, starts[s] + 17000, HF_RECONNECTING, HF_BACKOFF,
+               "timed out after 15.0 s in tcp (reconnect_timeout)");
         hf_testbed_end(world);
     }
 }
@@ -133,27 +129,14 @@ static void n_probe_interval_probe_timeout_and_probe_reconnect_timeout(void **st
     for (unsigned s = 0; s < STARTS; s++) {
         hf_testbed *world = hf_testbed_one_up(starts[s]);
         hf_testbed_go(world, starts[s] + 10000); /* stable_after */
-        hf_peer_fault *silent = hf_testbed_strike(world, HF_PEER_PROBE, HF_PEER_SILENCE, NULL);
+        hf_testbed_strike(world, HF_PEER_PROBE, HF_PEER_SILENCE, NULL);
         fault(world, HF_PEER_CONNECT, HF_PEER_SILENCE);
-        (void)silent;
-        until(world, starts[s] + 30000);
-        assert_state(world, 0, HF_HEALTHY);
-        hf_testbed_go(world, starts[s] + 30000);
-        assert_state(world, 0, HF_PROBING);
-        until(world, starts[s] + 35000);
-        assert_state(world, 0, HF_PROBING);
-        hf_testbed_go(world, starts[s] + 35000);
-        assert_state(world, 0, HF_BACKOFF);
-        hf_pool_status status = hf_testbed_status(world);
-        assert_text(&status.last_error, "timed out after 5.0 s in probe (probe_timeout)");
-        until(world, starts[s] + 37000);
-        hf_testbed_go(world, starts[s] + 37000);
-        until(world, starts[s] + 47000);
-        assert_state(world, 0, HF_RECONNECTING);
-        hf_testbed_go(world, starts[s] + 47000);
-        assert_state(world, 0, HF_BACKOFF);
-        status = hf_testbed_status(world);
-        assert_text(&status.last_error, "timed out after 10.0 s in tcp (probe_reconnect_timeout)");
+        passes(world, starts[s] + 30000, HF_HEALTHY, HF_PROBING, NULL);
+        passes(world, starts[s] + 35000, HF_PROBING, HF_BACKOFF,
+               "timed out after 5.0 s in probe (probe_timeout)");
+        passes(world, starts[s] + 37000, HF_BACKOFF, HF_RECONNECTING, NULL);
+        passes(world, starts[s] + 47000, HF_RECONNECTING, HF_BACKOFF,
+               "timed out after 10.0 s in tcp (probe_reconnect_timeout)");
         hf_testbed_end(world);
     }
 }
