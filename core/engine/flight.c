@@ -168,7 +168,7 @@ static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, 
 
 /* The server said OK while a CancelRequest of ours was out, which may have ended COMMIT's wait for a synchronous
  * standby. */
-static HF_COLD void doubted(hf_conn *conn, hf_request *request, bool ours) {
+static HF_COLD void ok_despite_cancel(hf_conn *conn, hf_request *request, bool ours) {
     static const char why[] = "committed here, perhaps not on the standby";
     const hf_verdict verdict = verdict_of_ok(conn, request, 0);
     if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
@@ -206,9 +206,9 @@ static HF_COLD void rows_lost(hf_conn *conn, hf_request *request) {
 }
 
 /* The server gives no tickets, so the driver rolled the transaction back: the request runs again without a ticket. */
-static HF_COLD void unticketed(hf_conn *conn, hf_request *request) {
+static HF_COLD void run_without_ticket(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
-    const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_UNTICKETED);
+    const hf_verdict verdict = verdict_of_ok(conn, request, HF_FACT_NO_TICKET);
     pool->endpoints.list[hf_conn_endpoint(conn)].ticketless = conn->io.ticketless;
     if (verdict.action == HF_ACTION_END) {
         hf_cancel_error(conn, request, &request->error);
@@ -237,12 +237,12 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
     } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
     } else if (hf_tx_status_of(request) == HF_TX_ABORTED) {
-        unticketed(conn, request);
+        run_without_ticket(conn, request);
     } else if (why->code == HF_ERR_TOO_LARGE ||
                (why->code == HF_OK && (request->flags & HF_REQUEST_ROWS_LOST))) {
         rows_lost(conn, request);
     } else if (why->code == HF_OK) {
-        doubted(conn, request, ours);
+        ok_despite_cancel(conn, request, ours);
     } else {
         give_up = refused(conn, request, ours);
     }

@@ -256,7 +256,7 @@ static HF_COLD void apply(hf_conn *conn, hf_turn turn) {
 /* --- bytes --- */
 
 /* Reads what the link has, and acts on it. False: the connection no longer has that link. */
-static inline bool take_in(hf_conn *conn) {
+static inline bool read_and_act(hf_conn *conn) {
     hf_reading reading = { .link = conn->dial.link };
     hf_turn turn = hf_conn_read(conn, &reading);
     while (turn > HF_TURN_STOP) {
@@ -272,7 +272,7 @@ static inline bool take_in(hf_conn *conn) {
 
 /* Reads what the link has, and writes what the answers to it left in tx. */
 static void exchange(hf_conn *conn) {
-    if (take_in(conn) && conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
+    if (read_and_act(conn) && conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked) {
         hf_conn_flush(conn);
     }
 }
@@ -282,7 +282,7 @@ HF_COLD bool hf_conn_write_failed(hf_conn *conn, int code) {
     hf_error error;
     hf_link_error(conn, &error, code);
     conn->io.tx.start = conn->io.tx.end;
-    if (take_in(conn)) {
+    if (read_and_act(conn)) {
         fail(conn, &error);
     }
     return false;

@@ -77,8 +77,8 @@ static bool is_refusal(hf_class class, uint32_t facts) {
 }
 
 /* The attempt may have had its effect. */
-static hf_verdict unproved(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
-                           uint32_t facts) {
+static hf_verdict may_have_run(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
+                               uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
     if (HF_WITH_RESOLVE && stage == HF_STAGE_COMMIT && class != HF_CLASS_COMMITTED &&
@@ -150,8 +150,8 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
 }
 
 /* The server said OK, and not all of it could be taken. */
-static hf_verdict ok_but(uint32_t facts) {
-    if (HF_WITH_RESOLVE && (facts & HF_FACT_UNTICKETED)) { /* runs again without a ticket */
+static hf_verdict verdict_on_incomplete(uint32_t facts) {
+    if (HF_WITH_RESOLVE && (facts & HF_FACT_NO_TICKET)) { /* runs again without a ticket */
         return facts & HF_FACT_MUST_END ? end(HF_OUTCOME_FAILED)
                                         : (hf_verdict){ .action = HF_ACTION_FREE };
     }
@@ -160,12 +160,12 @@ static hf_verdict ok_but(uint32_t facts) {
 
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts) {
-    if (ending == HF_ENDING_OK && (facts & (HF_FACT_UNTICKETED | HF_FACT_ROWS_LOST))) {
-        return ok_but(facts);
+    if (ending == HF_ENDING_OK && (facts & (HF_FACT_NO_TICKET | HF_FACT_ROWS_LOST))) {
+        return verdict_on_incomplete(facts);
     }
     switch (effect_of(ending, class, stage, facts)) {
     case HF_EFFECT_DONE: return end(HF_OUTCOME_OK);
-    case HF_EFFECT_OPEN: return unproved(ending, class, replay, stage, facts);
+    case HF_EFFECT_OPEN: return may_have_run(ending, class, replay, stage, facts);
     case HF_EFFECT_NONE: break;
     }
     if (ending == HF_ENDING_LOST) {
@@ -188,7 +188,8 @@ static hf_verdict not_applied(uint32_t facts) {
     return try_again(HF_ACTION_AGAIN, (facts & ~(uint32_t)HF_FACT_MAYBE_RAN) | HF_FACT_RAN);
 }
 
-static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status status, uint32_t facts) {
+static hf_verdict verdict_on_commit(hf_ending ending, hf_class class, hf_tx_status status,
+                                    uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
     if (ending == HF_ENDING_LOST) {
@@ -215,7 +216,8 @@ static hf_verdict of_commit(hf_ending ending, hf_class class, hf_tx_status statu
     return verdict;
 }
 
-static hf_verdict of_role(hf_ending ending, hf_class class, hf_tx_status status, uint32_t facts) {
+static hf_verdict verdict_on_role(hf_ending ending, hf_class class, hf_tx_status status,
+                                  uint32_t facts) {
     if (facts & HF_FACT_MUST_END) {
         return end(hf_verdict_unsent(facts));
     }
@@ -232,8 +234,8 @@ static hf_verdict of_role(hf_ending ending, hf_class class, hf_tx_status status,
 
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
                                   hf_tx_status status, uint32_t facts) {
-    return stage == HF_STAGE_ROLE ? of_role(ending, class, status, facts)
-                                  : of_commit(ending, class, status, facts);
+    return stage == HF_STAGE_ROLE ? verdict_on_role(ending, class, status, facts)
+                                  : verdict_on_commit(ending, class, status, facts);
 }
 
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts) {

@@ -46,7 +46,7 @@ enum {
     HF_FACT_CANCELLED_ONCE = 1 << 20, /* ran again after somebody else's cancel */
     /* Answers without an error, and questions. */
     HF_FACT_ROWS_LOST = 1 << 21, /* rows could not be taken: too large, or cancelled while paused */
-    HF_FACT_UNTICKETED = 1 << 22,   /* rolled back by the driver: the server gives no tickets */
+    HF_FACT_NO_TICKET = 1 << 22, /* rolled back by the driver: the server gives no tickets */
     HF_FACT_ASKED_ENOUGH = 1 << 23, /* the time for asking the server is over */
     HF_FACT_EARLIER_RUN = 1 << 24   /* asks about an earlier run's COMMIT: nothing was sent yet */
 };

@@ -50,7 +50,7 @@ uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const cha
 
 /* Was statement number `sequence` sent with this entry? Among entries with one text only the last is not doomed, and
  * none was used any more when the next was added. */
-static bool used_it(const hf_pg_entry *entry, uint32_t sequence) {
+static bool was_sent_with(const hf_pg_entry *entry, uint32_t sequence) {
     return (int32_t)(entry->used_by - sequence) >= 0 &&
            ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0);
 }
@@ -59,12 +59,12 @@ uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, cons
                               uint32_t sequence) {
     const uint8_t known = hf_pg_cache_find(session, store, sql);
 
-    if (known != HF_PG_NO_SLOT && used_it(&session->entries[known], sequence)) {
+    if (known != HF_PG_NO_SLOT && was_sent_with(&session->entries[known], sequence)) {
         return known;
     }
     for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
-        if (is(entry, store, sql) && used_it(entry, sequence)) {
+        if (is(entry, store, sql) && was_sent_with(entry, sequence)) {
             return (uint8_t)slot;
         }
     }

@@ -70,7 +70,7 @@ static hf_driver_event any_ready(hf_pg_session *session, hf_io *io, hf_request *
 }
 
 /* Makes due what comes next: the answer to the driver's own ROLLBACK, or to the oldest request. */
-static void take_up(hf_pg_session *session, const hf_request *oldest) {
+static void begin_answer(hf_pg_session *session, const hf_request *oldest) {
     if (session->rolling_back && session->before_rollback == 0) {
         session->answers_due = HF_PG_ROLLBACK | HF_PG_SYNC;
     } else if (oldest && !session->probing) {
@@ -95,7 +95,7 @@ static hf_driver_event any_message(hf_pg_session *session, hf_io *io, hf_request
             return got == 0 ? HF_DRIVER_MORE : HF_DRIVER_BROKEN;
         }
         if (session->answers_due == 0) {
-            take_up(session, oldest);
+            begin_answer(session, oldest);
         }
         if (message.type == 'D') {
             event = any_row(session, io, oldest, &message);

@@ -221,7 +221,7 @@ static hf_driver_event send_password(hf_pg_session *session, draft *out, uint8_t
 }
 
 /* BROKEN: channel binding is required, and this method has none. */
-static hf_driver_event unbound(hf_io *io) {
+static hf_driver_event refuse_unbound(hf_io *io) {
     return refuse(io, HF_ERR_AUTH_METHOD,
                   "channel_binding=require, and the server asks for something that has none");
 }
@@ -231,7 +231,7 @@ static hf_driver_event answer_cleartext(hf_pg_session *session, hf_io *io) {
     const char *password = password_of(io);
 
     if (config->channel_binding == HF_BINDING_REQUIRE) {
-        return unbound(io);
+        return refuse_unbound(io);
     }
     if (!(allowed(io) & HF_AUTH_PASSWORD)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
@@ -267,7 +267,7 @@ static hf_driver_event answer_md5(hf_pg_session *session, hf_io *io, const uint8
     uint8_t *scratch = io->store, digest[16], text[36] = "md5";
 
     if (config->channel_binding == HF_BINDING_REQUIRE) {
-        return unbound(io);
+        return refuse_unbound(io);
     }
     if (!(allowed(io) & HF_AUTH_MD5)) {
         return refuse(io, HF_ERR_AUTH_METHOD,
@@ -458,7 +458,7 @@ static hf_driver_event accept_ok(hf_pg_session *session, hf_io *io) {
                       "it says OK before it has proved that it knows the password");
     }
     if (config->channel_binding == HF_BINDING_REQUIRE && !scram_of(io)->bound) {
-        return unbound(io);
+        return refuse_unbound(io);
     }
     session->mode = HF_PG_SETUP;
     return HF_DRIVER_MORE;

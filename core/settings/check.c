@@ -29,7 +29,7 @@ static bool check_settings(const hf_config *config, hf_error *error) {
 }
 
 /* CR and LF would end a line where such a text is logged or put into a header (SECURITY 15). */
-static bool clean(const char *text) {
+static bool has_no_line_end(const char *text) {
     return !text || !text[strcspn(text, "\r\n")];
 }
 
@@ -61,7 +61,7 @@ static bool check_strings(const hf_config *config, hf_error *error) {
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         const char *text;
         memcpy(&text, (const char *)config + strings[i].offset, sizeof text);
-        if (!clean(text)) {
+        if (!has_no_line_end(text)) {
             return hf_complain(error, strings[i].key, HF_MESSAGE("holds a line end; remove it"));
         }
     }

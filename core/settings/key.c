@@ -304,7 +304,7 @@ static bool set_setting(hf_config *config, const hf_setting *setting, const char
 }
 
 /* A whole number as libpq reads one: blanks around it are nothing. */
-static bool whole(const char *text, int64_t *number) {
+static bool read_integer(const char *text, int64_t *number) {
     bool negative;
 
     text += strspn(text, " \t");
@@ -326,7 +326,8 @@ static bool whole(const char *text, int64_t *number) {
 static bool set_connect_timeout(hf_config *config, const char *key, const char *value,
                                 hf_error *error) {
     int64_t seconds;
-    bool limitless = whole(value, &seconds) && seconds <= 0; /* libpq's: 0 or less is no limit */
+    bool limitless =
+        read_integer(value, &seconds) && seconds <= 0; /* libpq's: 0 or less is no limit */
 
     return set_setting(config, hf_setting_named(key), limitless ? "forever" : value, error);
 }
@@ -336,7 +337,7 @@ static bool set_connect_timeout(hf_config *config, const char *key, const char *
 static bool set_keepalives(hf_config *config, const char *key, const char *value, hf_error *error) {
     int64_t number = 1;
 
-    if (value[0] && !whole(value, &number)) {
+    if (value[0] && !read_integer(value, &number)) {
         return hf_complain(error, key, "not a number: 1, or 0 for none");
     }
     config->keepalives_off = number == 0;
@@ -348,7 +349,7 @@ static bool set_count(uint32_t *field, const char *key, const char *value, uint3
                       int64_t most, hf_error *error) {
     int64_t number = 0;
 
-    if (value[0] && (!whole(value, &number) || number > most)) {
+    if (value[0] && (!read_integer(value, &number) || number > most)) {
         return hf_complain(error, key,
                            most == 127     ? "not a number up to 127"
                            : most == 32767 ? "not a number of seconds up to 32767"

@@ -23,7 +23,7 @@ void sim_check_cancel_begins(const hf_conn *conn) {
 }
 
 /* What a cancel of ours cannot have hit was ended by somebody else: that is its end, and it does not run again. */
-void sim_check_foreign(const sim_job *job, uint32_t before) {
+void sim_check_cancelled_by_other(const sim_job *job, uint32_t before) {
     const sim_flight *last = &sim_flights[before];
     const sim_link *link = &sim_links[last->link];
     /* Or its ROLLBACK was lost with the link. */

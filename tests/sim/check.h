@@ -30,7 +30,7 @@ void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
 /* The connection begins to cancel the oldest request in flight. */
 void sim_check_cancel_begins(const hf_conn *conn);
 /* A request is sent again: may it be, if somebody else cancelled its flight before? */
-void sim_check_foreign(const sim_job *job, uint32_t before);
+void sim_check_cancelled_by_other(const sim_job *job, uint32_t before);
 /* The prepared statements of the link's session take the room that they need. */
 void sim_check_store(const sim_link *link);
 /* The client closes or aborts this link. */

@@ -101,7 +101,7 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
               "request # in flight # on link #", token, number, link->number);
     sim_check_store(link);
     if (before)
-        sim_check_foreign(&sim_jobs[token], before);
+        sim_check_cancelled_by_other(&sim_jobs[token], before);
     const uint32_t open = open_flight(&sim_jobs[token], number);
     SIM_CHECK(!open || !sim_flights[open].commit, "what may have been committed is not run again",
               "request # goes out in flight #, flight # may have been", token, number, open);

@@ -62,7 +62,7 @@ void pg_peer_up(pg_peer *peer) {
     PG_SAY(peer, 'S', "client_encoding\0UTF8\0");
     PG_SAY(peer, 'K', "\0\0\0\x07\x01\x02\x03\x04");
     PG_SAY(peer, 'Z', "I");
-    PG_NEWS(peer, "UP\n");
+    PG_EVENTS(peer, "UP\n");
 }
 
 /* --- conn's side ----------------------------------------------------------------------------------- */

@@ -70,7 +70,7 @@ const char *pg_peer_sent(pg_peer *peer);
 bool pg_peer_sends(const pg_peer *peer, const char *text);
 
 /* The events since the last call must be these lines. */
-#define PG_NEWS(peer, expected)                        \
+#define PG_EVENTS(peer, expected)                      \
     do {                                               \
         assert_string_equal((peer)->events, expected); \
         pg_peer_forget_events(peer);                   \

@@ -17,7 +17,7 @@ static void run_one(const char *sql) {
         pg_peer_answer_first(&peer, "n", "x");
     else
         pg_peer_answer_again(&peer, "x");
-    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
 /* The answer to a statement's first use, in a transaction. */
@@ -62,7 +62,7 @@ static void a_row_larger_than_the_buffer_is_skipped_and_the_session_stays(void *
         pg_peer_say(&peer, 'D', huge, sizeof huge);
         PG_SAY(&peer, 'C', "SELECT 3\0");
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(
+        PG_EVENTS(
             &peer,
             "ROW 'n'\nSKIPPED larger than the buffer that was given in query: a row of 40000 bytes; the "
             "receive buffer (rx_bytes) has 16384\nDONE 3\nREADY\n");
@@ -85,7 +85,7 @@ static void a_description_larger_than_the_buffer_fails_only_who_wants_it(void **
         PG_SAY(&peer, 't', "\0\0");
         pg_peer_say(&peer, 'T', body, sizeof body);
         pg_peer_answer_again(&peer, "x");
-        PG_NEWS(
+        PG_EVENTS(
             &peer,
             wants
                 ? "SKIPPED larger than the buffer that was given in query: the description of 1 columns "
@@ -139,7 +139,7 @@ static void a_translated_severity_is_never_taken_for_fatal(void **state) {
     submit(&request);
     pg_peer_say(&peer, 'E', german, sizeof german);
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "ERROR the server refused: 22012 Division durch Null (in query)\nREADY\n");
+    PG_EVENTS(&peer, "ERROR the server refused: 22012 Division durch Null (in query)\nREADY\n");
 }
 
 static void a_value_is_read_again_and_by_number(void **state) {
@@ -176,12 +176,12 @@ static void a_transaction_left_open_is_rolled_back_before_the_request_is_over(vo
     submit(&begin);
     pg_peer_sent(&peer);
     answer_begin();
-    PG_NEWS(&peer, "DONE 0\n");
+    PG_EVENTS(&peer, "DONE 0\n");
     assert_true(pg_peer_sends(&peer, "ROLLBACK"));
     assert_string_equal(pg_peer_sent(&peer), "Q");
     PG_SAY(&peer, 'C', "ROLLBACK\0");
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "READY open transaction\n");
+    PG_EVENTS(&peer, "READY open transaction\n");
     run_one("SELECT 1");
 }
 
@@ -195,16 +195,16 @@ static void what_ran_inside_anothers_open_transaction_is_undone_and_says_so(void
         submit(&r[i]);
     pg_peer_sent(&peer);
     answer_begin();
-    PG_NEWS(&peer, "DONE 0\nREADY open transaction\n"); /* the others are on their way already */
+    PG_EVENTS(&peer, "DONE 0\nREADY open transaction\n"); /* the others are on their way already */
     assert_string_equal(pg_peer_sent(&peer), "Q");
     answer_open("T");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "ROW 'x'\nDONE 1\nERROR the server refused: 40001 rolled back with the transaction that an earlier "
         "statement left open (in query)\nREADY\n");
     pg_peer_error(&peer, "ERROR", "25P02", "current transaction is aborted");
     PG_SAY(&peer, 'Z', "E");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "ERROR the server refused: 40001 rolled back with the transaction that an earlier statement left "
         "open (in query)\nREADY\n");
@@ -215,7 +215,7 @@ static void what_ran_inside_anothers_open_transaction_is_undone_and_says_so(void
     PG_SAY(&peer, 'Z', "I");
     PG_SAY(&peer, '3', "");
     pg_peer_answer_first(&peer, "n", "y");
-    PG_NEWS(&peer, "ROW 'y'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'y'\nDONE 1\nREADY\n");
 }
 
 static void a_rollback_that_does_not_help_ends_the_session(void **state) {
@@ -288,8 +288,8 @@ static void a_batch_prepares_each_text_once_and_says_which_statement_a_row_is_of
         }
         commit("COMMIT", sizeof "COMMIT");
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "COLUMNS n:25\nROW 'a'\nDONE 1\nCOLUMNS[1] n:25\nROW[1] 'b'\nDONE 1\n"
-                       "COLUMNS[2] n:25\nROW[2] 'c'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "COLUMNS n:25\nROW 'a'\nDONE 1\nCOLUMNS[1] n:25\nROW[1] 'b'\nDONE 1\n"
+                         "COLUMNS[2] n:25\nROW[2] 'c'\nDONE 1\nREADY\n");
     }
 }
 
@@ -303,7 +303,7 @@ static void a_commit_that_rolls_back_is_an_error(void **state) {
     answer_in_batch(true, "a");
     commit("ROLLBACK", sizeof "ROLLBACK");
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "ROW 'a'\nDONE 1\nERROR the server refused: 25P02 COMMIT was answered by ROLLBACK: nothing was done "
         "(in query)\nREADY\n");
@@ -325,7 +325,7 @@ static void a_failed_batch_forgets_what_it_would_have_prepared(void **state) {
     assert_string_equal(pg_peer_sent(&peer), "Q");
     PG_SAY(&peer, 'C', "ROLLBACK\0");
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "ROW 'a'\nDONE 1\nERROR the server refused: 22012 division by zero (in query)\nREADY\n");
     assert_int_equal(batch.statement, 1);
@@ -371,7 +371,7 @@ static void where_the_session_cannot_be_read_only_each_request_is(void **state) 
         answer_in_batch(!again, "a");
         commit("COMMIT", sizeof "COMMIT");
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "ROW 'a'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'a'\nDONE 1\nREADY\n");
     }
     hf_request prepare = { .sql = "SELECT 9", .prepare = true, .prepare_only = true };
     submit(&prepare);
@@ -390,7 +390,7 @@ static void a_probe_is_a_lone_sync(void **state) {
     submit(&request); /* what comes behind it is answered behind it */
     PG_SAY(&peer, 'Z', "I");
     pg_peer_answer_first(&peer, "n", "x");
-    PG_NEWS(&peer, "PROBED\nROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "PROBED\nROW 'x'\nDONE 1\nREADY\n");
     submit(&request);
     assert_int_equal(hf_driver_pg.probe(&peer.session, &peer.io), 0); /* nor with work in flight */
 }
@@ -399,13 +399,13 @@ static void an_error_while_idle_is_the_sessions_end(void **state) {
     (void)state;
     pg_peer_up(&peer);
     pg_peer_error(&peer, "FATAL", "57P05", "terminating connection due to idle-session timeout");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "FATAL the server refused: FATAL 57P05 terminating connection due to idle-session timeout\n");
     pg_peer_up(&peer);
     assert_int_equal(hf_driver_pg.probe(&peer.session, &peer.io), 1);
     pg_peer_error(&peer, "ERROR", "08006", "server gone");
-    PG_NEWS(&peer, "FATAL the server refused: 08006 server gone (in probe)\n");
+    PG_EVENTS(&peer, "FATAL the server refused: 08006 server gone (in probe)\n");
 }
 
 /* Shows fault 26. */

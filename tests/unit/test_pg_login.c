@@ -57,7 +57,7 @@ static void without_a_password_only_trust_is_the_default(void **state) {
     peer.config.password = NULL;
     OK(&peer);
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "UP\n");
+    PG_EVENTS(&peer, "UP\n");
     for (int i = 0; i < 3; i++) {
         with_password(0);
         peer.config.password = i == 0 ? NULL : "";
@@ -110,7 +110,7 @@ static void a_password_that_was_sent_does_not_stay_in_memory(void **state) {
     peer.io.tx.start = peer.io.tx.end = 0; /* it was sent */
     OK(&peer);
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "UP\n");
+    PG_EVENTS(&peer, "UP\n");
     for (size_t i = 0; i + 6 < sizeof peer.tx; i++)
         assert_memory_not_equal(peer.tx + i, "secret", 6);
     with_password(HF_AUTH_MD5);
@@ -318,7 +318,7 @@ static void notices_and_negotiation_are_passed_over_anywhere(void **state) {
 #else
 #define NOTICE "NOTICE HF_OK in login: 00000 patience\n"
 #endif
-    PG_NEWS(&peer, NOTICE NOTICE "UP\n");
+    PG_EVENTS(&peer, NOTICE NOTICE "UP\n");
 }
 
 /* Shows security 11. */

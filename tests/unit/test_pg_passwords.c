@@ -50,7 +50,7 @@ static void a_hosts_own_password_goes_to_it_and_to_no_other(void **state) {
     peer.config.n_hosts = 2;
     OK(&peer);
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "UP\n");
+    PG_EVENTS(&peer, "UP\n");
     with_password(0);
     peer.config.password = NULL;
     peer.config.hosts[1].password = "second's own";

@@ -29,7 +29,7 @@ static void run(const char *sql, const char *messages) {
     const char *types = pg_peer_sent(&peer);
     assert_string_equal(types, messages);
     answer(types, "n");
-    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
 /* Runs one that gives no rows. */
@@ -57,14 +57,14 @@ static void what_nobody_asked_to_keep_is_parsed_each_time(void **state) {
         assert_true(pg_peer_sends(&peer, request.sql));
         assert_string_equal(pg_peer_sent(&peer), "PBES");
         pg_peer_answer_afresh(&peer, NULL, "x");
-        PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
     }
     run("SELECT 1", "PDBES"); /* and beside it the same text may be kept */
     hf_request afresh = { .sql = "SELECT 1", .on_columns = pg_peer_columns };
     submit(&afresh);
     assert_string_equal(pg_peer_sent(&peer), "PBDES");
     pg_peer_answer_afresh(&peer, "new", "x");
-    PG_NEWS(&peer, "COLUMNS new:25\nROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS new:25\nROW 'x'\nDONE 1\nREADY\n");
     run("SELECT 1", "BES");
 }
 
@@ -100,7 +100,7 @@ static void a_batch_keeps_what_it_was_asked_to(void **state) {
                 PG_SAY(&peer, 'C', "SELECT 1\0");
         }
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "ROW 'x'\nDONE 1\nROW[1] 'x'\nDONE 1\nROW[2] 'x'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nROW[1] 'x'\nDONE 1\nROW[2] 'x'\nDONE 1\nREADY\n");
     }
 }
 
@@ -183,13 +183,13 @@ static void a_change_counts_for_what_is_pipelined_behind_it(void **state) {
     pg_peer_answer_first(&peer, "b", "2");
     pg_peer_answer_afresh(&peer, NULL, "set");
     pg_peer_answer_first(&peer, "c", "3");
-    PG_NEWS(&peer, "COLUMNS a:25\nROW '1'\nDONE 1\nREADY\nROW 'set'\nDONE 1\nREADY\n"
-                   "COLUMNS b:25\nROW '2'\nDONE 1\nREADY\nROW 'set'\nDONE 1\nREADY\n"
-                   "COLUMNS c:25\nROW '3'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS a:25\nROW '1'\nDONE 1\nREADY\nROW 'set'\nDONE 1\nREADY\n"
+                     "COLUMNS b:25\nROW '2'\nDONE 1\nREADY\nROW 'set'\nDONE 1\nREADY\n"
+                     "COLUMNS c:25\nROW '3'\nDONE 1\nREADY\n");
     submit(&r[0]);
     assert_string_equal(pg_peer_sent(&peer), "BES");
     pg_peer_answer_again(&peer, "4");
-    PG_NEWS(&peer, "COLUMNS c:25\nROW '4'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS c:25\nROW '4'\nDONE 1\nREADY\n");
     run("SELECT 1", "CCPDBES"); /* the two that were stale are closed */
 }
 
@@ -219,7 +219,7 @@ static void what_was_parsed_in_a_changed_transaction_is_not_kept_behind_it(void 
             PG_SAY(&peer, 'C', "SET\0");
     }
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "ROW 'x'\nDONE 0\nDONE 0\nROW[2] 'x'\nDONE 0\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 0\nDONE 0\nROW[2] 'x'\nDONE 0\nREADY\n");
     run("SELECT 1", "CCPDBES");
 }
 
@@ -241,8 +241,8 @@ static void what_has_no_plan_is_described_each_time(void **state) {
             pg_peer_row(&peer, n, names);
             PG_SAY(&peer, 'C', "SELECT 1\0");
             PG_SAY(&peer, 'Z', "I");
-            PG_NEWS(&peer, n == 1 ? "COLUMNS a:25\nROW 'a'\nDONE 1\nREADY\n"
-                                  : "COLUMNS a:25 b:25\nROW 'a' 'b'\nDONE 1\nREADY\n");
+            PG_EVENTS(&peer, n == 1 ? "COLUMNS a:25\nROW 'a'\nDONE 1\nREADY\n"
+                                    : "COLUMNS a:25 b:25\nROW 'a' 'b'\nDONE 1\nREADY\n");
         }
         for (unsigned n = 1; n <= 2; n++) { /* and nobody asks for them */
             static const char *const values[] = { "a", "b" };
@@ -253,7 +253,7 @@ static void what_has_no_plan_is_described_each_time(void **state) {
             pg_peer_row(&peer, n, values);
             PG_SAY(&peer, 'C', "SELECT 1\0");
             PG_SAY(&peer, 'Z', "I");
-            PG_NEWS(&peer, n == 1 ? "ROW 'a'\nDONE 1\nREADY\n" : "ROW 'a' 'b'\nDONE 1\nREADY\n");
+            PG_EVENTS(&peer, n == 1 ? "ROW 'a'\nDONE 1\nREADY\n" : "ROW 'a' 'b'\nDONE 1\nREADY\n");
             pg_peer_sent(&peer);
         }
     }
@@ -299,11 +299,11 @@ static void a_changed_plan_is_known_in_any_language(void **state) {
         submit(&request);
         pg_peer_say(&peer, 'E', german, sizeof german);
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, prepare
-                           ? "ERROR the server refused: 0A000 cached plan must not change result "
-                             "type (in query)\nREADY\n"
-                           : "ERROR the server refused: 0A000 Ergebnistyp darf nicht anders "
-                             "werden (in query)\nREADY\n");
+        PG_EVENTS(&peer, prepare
+                             ? "ERROR the server refused: 0A000 cached plan must not change result "
+                               "type (in query)\nREADY\n"
+                             : "ERROR the server refused: 0A000 Ergebnistyp darf nicht anders "
+                               "werden (in query)\nREADY\n");
     }
 }
 
@@ -348,7 +348,7 @@ static void what_is_stale_is_closed_in_the_end(void **state) {
         closes += (unsigned)strspn(types, "C");
         parses += strstr(types, "PD") != NULL;
         answer(types, "n");
-        PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
         assert_true(parses - closes <= 2 * 8);
     }
     assert_true(closes > 2000);

@@ -33,7 +33,7 @@ static void run(const char *sql, const char *messages) {
     for (const char *type = types; *type == 'C'; type++)
         PG_SAY(&peer, '3', "");
     answer(types);
-    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
 /* --- prepared statements ----------------------------------------------------------------------------- */
@@ -119,7 +119,7 @@ static void many_texts_go_through_the_cache_and_nothing_leaks_on_the_server(void
             pg_peer_answer_first(&peer, "n", "x");
         else
             pg_peer_answer_again(&peer, "x");
-        PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
         assert_true(parses - closes <= 8 + 1);
     }
 }
@@ -149,7 +149,7 @@ static void columns_are_told_before_the_rows_of_every_attempt(void **state) {
             pg_peer_answer_first(&peer, "number", "1");
         else
             pg_peer_answer_again(&peer, "1");
-        PG_NEWS(&peer, "COLUMNS number:25\nROW '1'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "COLUMNS number:25\nROW '1'\nDONE 1\nREADY\n");
     }
 }
 
@@ -167,11 +167,11 @@ static void columns_that_were_not_kept_are_asked_for_again(void **state) {
     pg_peer_row(&peer, 1, &name);
     PG_SAY(&peer, 'C', "SELECT 1\0");
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "COLUMNS n:25\nROW 'n'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS n:25\nROW 'n'\nDONE 1\nREADY\n");
     submit(&request);
     assert_string_equal(sent(), "BES"); /* now they are */
     pg_peer_answer_again(&peer, "1");
-    PG_NEWS(&peer, "COLUMNS n:25\nROW '1'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS n:25\nROW '1'\nDONE 1\nREADY\n");
 }
 
 static void columns_larger_than_the_store_are_asked_for_each_time(void **state) {
@@ -226,7 +226,7 @@ static void prepare_only_checks_and_describes_and_the_statement_is_then_known(vo
         PG_SAY(&peer, 't', "\0\3\0\0\0\1\0\0\0\1\0\0\0\1");
         pg_peer_describe(&peer, 1, name);
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "COLUMNS $3 n:25\nREADY\n");
+        PG_EVENTS(&peer, "COLUMNS $3 n:25\nREADY\n");
     }
     run("SELECT 1", "BES");
 }
@@ -240,7 +240,7 @@ static void what_failed_to_parse_is_not_remembered(void **state) {
         assert_string_equal(sent(), "PDBES");
         pg_peer_error(&peer, "ERROR", "42601", "syntax error");
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "ERROR the server refused: 42601 syntax error (in query)\nREADY\n");
+        PG_EVENTS(&peer, "ERROR the server refused: 42601 syntax error (in query)\nREADY\n");
     }
 }
 
@@ -262,7 +262,7 @@ static void a_forgotten_statement_gets_a_new_name(void **state) {
     PG_SAY(&peer, '3', "");
     pg_peer_forget_events(&peer);
     pg_peer_answer_first(&peer, "n", "x");
-    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
 }
 
 static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void **state) {
@@ -290,7 +290,7 @@ static void a_forgotten_statement_that_is_still_in_flight_is_not_used_again(void
     pg_peer_answer_first(&peer, "n", "x");
     PG_SAY(&peer, '3', "");
     pg_peer_answer_again(&peer, "y");
-    PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\nROW 'y'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\nROW 'y'\nDONE 1\nREADY\n");
 }
 
 static void where_statements_are_always_gone_each_flight_brings_its_own(void **state) {
@@ -332,7 +332,7 @@ static void pipelined_statements_share_a_preparation_that_is_not_answered_yet(vo
     pg_peer_answer_first(&peer, "n", "a");
     pg_peer_answer_again(&peer, "b");
     pg_peer_answer_first(&peer, "n", "c");
-    PG_NEWS(&peer, "ROW 'a'\nDONE 1\nREADY\nROW 'b'\nDONE 1\nREADY\nROW 'c'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "ROW 'a'\nDONE 1\nREADY\nROW 'b'\nDONE 1\nREADY\nROW 'c'\nDONE 1\nREADY\n");
 }
 
 static void when_a_shared_preparation_fails_each_statement_hears_of_it(void **state) {
@@ -347,7 +347,7 @@ static void when_a_shared_preparation_fails_each_statement_hears_of_it(void **st
     PG_SAY(&peer, 'Z', "I");
     pg_peer_error(&peer, "ERROR", "26000", "prepared statement does not exist");
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(
+    PG_EVENTS(
         &peer,
         "ERROR the server refused: 42601 syntax error (in query)\nREADY\n"
         "ERROR the server refused: 26000 prepared statement does not exist (in query)\nREADY\n");

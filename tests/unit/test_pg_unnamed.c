@@ -33,8 +33,8 @@ static void each_time_it_is_sent_with_its_text_and_has_no_name(void **state) {
         assert_false(pg_peer_sends(&peer, "hf_"));
         assert_string_equal(pg_peer_sent(&peer), asks ? "PBDES" : "PBES");
         pg_peer_answer_afresh(&peer, asks ? "number" : NULL, "1");
-        PG_NEWS(&peer,
-                asks ? "COLUMNS number:25\nROW '1'\nDONE 1\nREADY\n" : "ROW '1'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, asks ? "COLUMNS number:25\nROW '1'\nDONE 1\nREADY\n"
+                              : "ROW '1'\nDONE 1\nREADY\n");
     }
 }
 
@@ -78,7 +78,7 @@ static void in_a_batch_each_has_its_own(void **state) {
             PG_SAY(&peer, 'C', "SELECT 1\0");
     }
     PG_SAY(&peer, 'Z', "I");
-    PG_NEWS(&peer, "COLUMNS n:25\nROW 'n'\nDONE 1\nCOLUMNS[1] n:25\nROW[1] 'n'\nDONE 1\nREADY\n");
+    PG_EVENTS(&peer, "COLUMNS n:25\nROW 'n'\nDONE 1\nCOLUMNS[1] n:25\nROW[1] 'n'\nDONE 1\nREADY\n");
 }
 
 static void prepare_only_describes_it_and_runs_nothing(void **state) {
@@ -94,7 +94,7 @@ static void prepare_only_describes_it_and_runs_nothing(void **state) {
         PG_SAY(&peer, 't', "\0\2\0\0\0\x17\0\0\0\x19");
         pg_peer_describe(&peer, 1, name);
         PG_SAY(&peer, 'Z', "I");
-        PG_NEWS(&peer, "COLUMNS $2 n:25\nREADY\n");
+        PG_EVENTS(&peer, "COLUMNS $2 n:25\nREADY\n");
     }
 }
 
@@ -107,7 +107,7 @@ static void forgetting_it_changes_nothing(void **state) {
         hf_driver_pg.forget(&peer.session, &peer.io, &request);
         assert_string_equal(pg_peer_sent(&peer), "PBES"); /* and nothing is closed */
         pg_peer_answer_afresh(&peer, NULL, "x");
-        PG_NEWS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
+        PG_EVENTS(&peer, "ROW 'x'\nDONE 1\nREADY\n");
     }
 }
 

@@ -106,7 +106,7 @@ static void r17_a_lock_is_waited_for_where_that_is_asked_for(void **state) {
 }
 
 /* Shows found T6. */
-static void r17_a_foreign_cancel_of_a_read_is_outlived_once(void **state) {
+static void r17_somebody_elses_cancel_of_a_read_is_waited_out_once(void **state) {
     (void)state;
     for (unsigned times = 1; times < 3; times++) {
         hf_testbed *world = hf_testbed_new();
@@ -424,7 +424,7 @@ int main(void) {
         hf_test(r17_a_shortage_that_lasts_for_max_outage_ends_the_request),
         hf_test(r17_a_shortage_of_one_alone_spends_its_retries),
         hf_test(r17_a_lock_is_waited_for_where_that_is_asked_for),
-        hf_test(r17_a_foreign_cancel_of_a_read_is_outlived_once),
+        hf_test(r17_somebody_elses_cancel_of_a_read_is_waited_out_once),
         hf_test(r17_an_error_of_a_statements_own_connection_keeps_the_link),
         hf_test(r9_affected_is_0_unless_ok),
         hf_test(r21_a_standby_is_an_outage_and_spends_no_retry),

@@ -255,7 +255,7 @@ static void r18_a_lost_probe_ends_in_backoff(void **state) {
     }
 }
 
-static void r18_suspects_are_probed_before_use_after_a_loss(void **state) {
+static void r18_idle_connections_are_probed_before_use_after_a_loss(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
     hf_testbed_open(world, 0);
@@ -497,7 +497,7 @@ int main(void) {
         hf_test(r18_work_waits_for_a_probe),
         hf_test(r18_f27_a_fatal_while_idle_is_acted_on_in_that_tick),
         hf_test(r18_a_lost_probe_ends_in_backoff),
-        hf_test(r18_suspects_are_probed_before_use_after_a_loss),
+        hf_test(r18_idle_connections_are_probed_before_use_after_a_loss),
         hf_test(r4_stable_after_runs_out_in_healthy_only),
         hf_test(r20_links_never_exceed_max_concurrent),
         hf_test(r20_r21_what_a_login_asks_of_the_server),

@@ -355,7 +355,7 @@ static void what_could_not_be_taken_is_no_success(void **state) {
     (void)state;
     for (unsigned replay = 0; replay < 3; replay++) {
         const hf_replay how = (hf_replay)replay;
-        const uint32_t lost = SENT | HF_FACT_ROWS_LOST, undone = SENT | HF_FACT_UNTICKETED;
+        const uint32_t lost = SENT | HF_FACT_ROWS_LOST, undone = SENT | HF_FACT_NO_TICKET;
 #define OK(facts) words(hf_verdict_of(HF_ENDING_OK, HF_CLASS_NONE, how, HF_STAGE_RUN, facts))
         assert_string_equal(OK(lost), "unknown");
         assert_string_equal(OK(lost | HF_FACT_READ_ONLY), "failed");
