@@ -89,7 +89,7 @@ hf_link *hf_test_open(hf_linux *port, uint16_t number, uint32_t tag) {
     return link;
 }
 
-static void forget_news(hf_linux *port) {
+static void forget_events(hf_linux *port) {
     uint32_t tag;
     while (port->port.api->next(&port->port, &tag) != 0) {
     }
@@ -105,7 +105,7 @@ int hf_test_ready(hf_linux *port, hf_link *link) {
         }
         if (!more) {
             hf_linux_wait(port, end);
-            forget_news(port);
+            forget_events(port);
         }
     }
     return HF_ERR_TIMEOUT;
@@ -133,7 +133,7 @@ int hf_test_read(hf_linux *port, hf_link *link, char *out, size_t bytes, size_t 
         *got += (size_t)n;
         if ((size_t)n < asked) { /* drained, by contract */
             hf_linux_wait(port, end);
-            forget_news(port);
+            forget_events(port);
         }
     }
     return *got < bytes ? HF_ERR_TIMEOUT : 0;
@@ -146,7 +146,7 @@ bool hf_test_close(hf_linux *port, hf_link *link) {
             return true;
         }
         hf_linux_wait(port, end);
-        forget_news(port);
+        forget_events(port);
     }
     return false;
 }

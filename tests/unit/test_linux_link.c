@@ -163,7 +163,7 @@ static void a_reset_is_an_error_of_its_own(void **state) {
 }
 
 /* Edge-triggered: the end came with the bytes, and one event told both. */
-static void an_end_behind_the_last_bytes_is_news(void **state) {
+static void an_end_behind_the_last_bytes_is_an_event(void **state) {
     hf_linux *port = port_of(state);
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
@@ -255,7 +255,7 @@ static void abort_of_an_idle_link_is_an_ordinary_end(void **state) {
     close(peer);
 }
 
-static void room_to_write_is_news_to_who_waits_for_it(void **state) {
+static void room_to_write_is_an_event_for_who_waits_for_it(void **state) {
     hf_linux *port = port_of(state);
     int peer;
     hf_link *link = hf_test_pair(port, &peer, 7);
@@ -423,7 +423,7 @@ static void a_unix_socket_is_found_by_folder_and_port(void **state) {
     remove_local(folder, 5433);
 }
 
-static void room_in_a_unix_socket_is_news_to_who_waits_for_it(void **state) {
+static void room_in_a_unix_socket_is_an_event_for_who_waits_for_it(void **state) {
     hf_linux *port = port_of(state);
     char folder[] = "/tmp/hf-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
@@ -547,20 +547,20 @@ int main(void) {
         TEST(a_refused_connection_is_told_by_ready),
         TEST(a_network_without_route_is_unreachable),
         TEST(a_reset_is_an_error_of_its_own),
-        TEST(an_end_behind_the_last_bytes_is_news),
+        TEST(an_end_behind_the_last_bytes_is_an_event),
         TEST(the_last_words_are_read_after_a_failed_write),
         TEST(close_sends_all_and_waits_for_the_peers_end),
         TEST(close_of_a_broken_link_is_done_at_once),
         TEST(abort_takes_back_what_the_peer_did_not_take),
         TEST(abort_of_an_idle_link_is_an_ordinary_end),
-        TEST(room_to_write_is_news_to_who_waits_for_it),
+        TEST(room_to_write_is_an_event_for_who_waits_for_it),
         TEST(events_of_an_earlier_link_in_the_slot_are_not_told),
         TEST(each_note_is_told_once),
         TEST(a_thousand_links_come_and_go_in_one_slot),
         TEST(more_links_than_slots_are_refused),
         TEST(without_descriptors_open_says_so),
         TEST(a_unix_socket_is_found_by_folder_and_port),
-        TEST(room_in_a_unix_socket_is_news_to_who_waits_for_it),
+        TEST(room_in_a_unix_socket_is_an_event_for_who_waits_for_it),
         TEST(a_missing_unix_socket_is_named),
         TEST(a_unix_socket_that_nobody_serves_is_refused),
         TEST(a_full_unix_socket_is_refused_not_waited_for),

@@ -158,7 +158,7 @@ static void localhost_is_known_without_dns(void **state) {
     assert_int_equal(fixture->asked, 0);
 }
 
-static void a_name_is_asked_for_and_its_end_is_news(void **state) {
+static void a_name_is_asked_for_and_its_end_is_an_event(void **state) {
     hf_fixture *fixture = *state;
     hf_port *port = &fixture->port.port;
     hf_address out[4];
@@ -303,7 +303,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(numeric_addresses_ask_nobody),
         TEST(localhost_is_known_without_dns),
-        TEST(a_name_is_asked_for_and_its_end_is_news),
+        TEST(a_name_is_asked_for_and_its_end_is_an_event),
         TEST(an_address_is_given_once),
         TEST(no_family_is_left_out),
         TEST(a_name_that_is_not_there_is_an_error),

@@ -28,6 +28,16 @@ static void open_at(hf_intents *intents, hf_recovery *recovery, uint64_t from_li
     hf_recovery_sort(recovery);
 }
 
+/* Closes the file; when it is opened again so many records of lines from `from_line` on are read. */
+static void expect_records(hf_intents *intents, uint64_t from_line, unsigned count) {
+    hf_recovery recovery;
+    hf_intents_close(intents);
+    open_at(intents, &recovery, from_line);
+    assert_int_equal(recovery.count, count);
+    hf_recovery_free(&recovery);
+    hf_intents_close(intents);
+}
+
 /* What became of `line`: its state, or READY when it is to be run. */
 static hf_line_state outcome_of(hf_recovery *recovery, uint64_t line, hf_line *out) {
     memset(out, 0, sizeof *out);
@@ -162,11 +172,7 @@ static void a_torn_record_is_cut_off(void **state) {
         hf_recovery_free(&recovery);
         add(&intents, 9, HF_INTENT_SENT, "", "");
         assert_true(hf_intents_write(&intents, false));
-        hf_intents_close(&intents);
-        open_at(&intents, &recovery, 9);
-        assert_int_equal(recovery.count, 1);
-        hf_recovery_free(&recovery);
-        hf_intents_close(&intents);
+        expect_records(&intents, 9, 1);
     }
     hf_bytes_free(&image);
     unlink(path);
@@ -214,11 +220,7 @@ static void a_write_that_failed_may_be_tried_again(void **state) {
     limit(0);
     add(&intents, 2, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
-    hf_intents_close(&intents);
-    open_at(&intents, &recovery, 1);
-    assert_int_equal(recovery.count, 2);
-    hf_recovery_free(&recovery);
-    hf_intents_close(&intents);
+    expect_records(&intents, 1, 2);
     unlink(path);
 }
 
@@ -237,14 +239,10 @@ static void a_compaction_that_fails_loses_nothing(void **state) {
     limit(0);
     add(&intents, 2, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
-    hf_intents_close(&intents);
     char *fresh = hf_path_beside(path, ".new");
     assert_false(hf_file_exists(fresh));
     free(fresh);
-    open_at(&intents, &recovery, 1);
-    assert_int_equal(recovery.count, 2);
-    hf_recovery_free(&recovery);
-    hf_intents_close(&intents);
+    expect_records(&intents, 1, 2);
     unlink(path);
 }
 
@@ -282,13 +280,9 @@ static void compaction_keeps_what_is_given_and_nothing_else(void **state) {
     assert_false(hf_intents_worth_compacting(&intents));
     add(&intents, 70001, HF_INTENT_SENT, "", "");
     assert_true(hf_intents_write(&intents, true));
-    hf_intents_close(&intents);
-    open_at(&intents, &recovery, 1);
-    assert_int_equal(recovery.count, 2);
-    hf_recovery_free(&recovery);
-    assert_int_equal(fstat(intents.fd, &file), 0);
+    expect_records(&intents, 1, 2);
+    assert_int_equal(stat(path, &file), 0);
     assert_true(file.st_size <= 1024 * 1024);
-    hf_intents_close(&intents);
     unlink(path);
 }
 
