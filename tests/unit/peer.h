@@ -1,18 +1,17 @@
 /* A PostgreSQL server for scripted links, as obedient or as broken as a test wants it.
  *
- * It speaks the server's half of protocol 3.0 (PostgreSQL docs, chapter 55) without TLS secrets or passwords,
- * answers at once, and keeps count of what it committed, so that a test can hold an outcome against the
- * truth. What it runs:
+ * The peer speaks the server's half of protocol 3.0 (PostgreSQL docs, chapter 55), with pretended TLS, answers at once,
+ * and counts what it committed, so that a test can compare an outcome with the truth. What it runs:
  *
  *     rows N      N rows of one column: 0, 1, 2 …
  *     big N       one row of one column of N bytes
- *     write K     no rows; committed[K] grows when its transaction commits
+ *     write K     no rows; committed[K] grows when the transaction commits
  *     BEGIN, COMMIT, ROLLBACK; everything else: no rows, no effect
- *     SELECT …: the same as what stands behind it, but something that can be kept prepared
- *     the driver's own: a ticket for the transaction, and the question what became of one
+ *     SELECT …    the same as the text behind SELECT, as a statement that can be kept prepared
+ *     the driver's own statements: a transaction's ticket, and the questions
  *
- * A fault says where it strikes (the point), what happens there (the deed), and how often. What the server
- * had received when its client vanished, it runs to the end: nobody tells it that the client is gone.
+ * A fault says where it strikes (the point), what happens there (the deed), and how often. The peer runs to the end
+ * what it had received when its client vanished, as a server does that nobody tells that the client is gone.
  */
 #ifndef HF_PEER_H
 #define HF_PEER_H
@@ -28,18 +27,18 @@ typedef enum hf_peer_point {
     HF_PEER_STARTUP,        /* StartupMessage came */
     HF_PEER_PASSWORD,       /* PasswordMessage came */
     HF_PEER_PARSE,          /* Parse of a statement that is not BEGIN, COMMIT, ROLLBACK */
-    HF_PEER_EXECUTE,        /* its Execute, before anything of it was done */
-    HF_PEER_ROW,            /* after fault.rows rows of it */
-    HF_PEER_COMPLETE,       /* right behind its CommandComplete */
-    HF_PEER_TICKET,         /* the ticket of a transaction is asked for */
-    HF_PEER_COMMITS,        /* COMMIT's Execute, nothing of it was done yet */
-    HF_PEER_COMMIT_DONE,    /* … it is committed, which is not said yet */
-    HF_PEER_ASK,            /* what became of one is asked */
-    HF_PEER_COMMIT,         /* Sync came outside a transaction, nothing of it was done yet */
-    HF_PEER_READY,          /* … it is committed, ReadyForQuery not yet sent */
-    HF_PEER_PROBE,          /* a lone Sync */
-    HF_PEER_CANCEL,         /* CancelRequest came, nothing was cancelled yet */
-    HF_PEER_ROLE            /* whether it takes writes is asked */
+    HF_PEER_EXECUTE,        /* such a statement's Execute came, and nothing was done yet */
+    HF_PEER_ROW,            /* fault.rows rows were sent */
+    HF_PEER_COMPLETE,       /* the CommandComplete was sent */
+    HF_PEER_TICKET,         /* a transaction's ticket is asked for */
+    HF_PEER_COMMITS,        /* COMMIT's Execute came, and nothing was done yet */
+    HF_PEER_COMMIT_DONE,    /* COMMIT is done, and not answered yet */
+    HF_PEER_ASK,            /* the peer is asked what became of a transaction */
+    HF_PEER_COMMIT,         /* Sync came outside a transaction block, and nothing was done yet */
+    HF_PEER_READY,          /* Sync has committed, and ReadyForQuery is not sent yet */
+    HF_PEER_PROBE,          /* a lone Sync came */
+    HF_PEER_CANCEL,         /* CancelRequest came, and nothing was cancelled yet */
+    HF_PEER_ROLE            /* the peer is asked whether it takes writes */
 } hf_peer_point;
 
 typedef enum hf_peer_deed {
@@ -65,7 +64,7 @@ typedef struct hf_peer_fault {
     uint32_t rows;   /* ROW: behind so many */
     uint16_t port;   /* only on links to this port; 0 any */
     uint8_t address; /* only on links to the n-th address of a name; 0 any */
-    bool over;
+    bool over;       /* the fault strikes no more */
 } hf_peer_fault;
 
 /* What the server knows of a transaction. */
@@ -109,19 +108,19 @@ typedef struct hf_peer {
     bool hangs;                        /* what HOLD holds stays so when its client has vanished */
     uint8_t tx_status[HF_PEER_WRITES]; /* an hf_peer_tx_status, by the number in a ticket */
     unsigned n_tickets, asks, begins;
-    unsigned life;   /* the incarnation: a test counts it up to restart the server */
-    bool ticketless; /* it knows no tickets */
-    bool standby;    /* it cannot say */
-    bool silent;     /* it tells nothing of its role by itself, as a server before version 14 */
-    bool hot;        /* at login it tells that it is a standby … */
-    bool read_only;  /* … or that its transactions are read-only */
-    uint16_t standby_port; /* asked on this port, it says that it takes no writes; 0 none */
+    unsigned life;         /* the incarnation: a test counts it up to restart the server */
+    bool ticketless;       /* the server gives no tickets */
+    bool standby;          /* asked what became of a transaction, the server is a standby */
+    bool silent;           /* the server does not tell its role by itself, as before version 14 */
+    bool hot;              /* at login the server tells that it is a standby */
+    bool read_only;        /* at login the server tells that its transactions are read-only */
+    uint16_t standby_port; /* on this port the server says that it takes no writes; 0: none */
     unsigned role_asks;
     bool wants_password; /* in clear text; any will do */
     unsigned passwords;
-    bool mute;      /* it answers a question without a row */
-    bool forgetful; /* it has forgotten all */
-    bool future;    /* 22023: that number was never given out */
+    bool mute;      /* a question is answered without a row */
+    bool forgetful; /* no transaction is remembered any more */
+    bool future;    /* 22023: the transaction's number was never given out */
     unsigned committed[HF_PEER_WRITES];
     unsigned executed; /* statements that were begun */
     unsigned logins, probes, cancels, parses, terminates, rollbacks;
@@ -132,17 +131,18 @@ typedef struct hf_peer {
 } hf_peer;
 
 void hf_peer_init(hf_peer *peer, hf_script *script);
-/* Adds a fault; the first that fits strikes. Returns it, so that a test can end it (over = true). */
+/* Adds a fault; the first that fits strikes. Returns the fault, so that a test can end it (over = true). */
 hf_peer_fault *hf_peer_add(hf_peer *peer, hf_peer_fault fault);
-/* Ends all faults, and releases. What is silent stays so. */
+/* Ends all faults, as over, and releases what is held. A silenced link stays silent. */
 void hf_peer_heal(hf_peer *peer);
-/* What HOLD holds goes on. */
+/* Whatever a HOLD fault holds goes on. */
 void hf_peer_release(hf_peer *peer);
-/* Reads what the client wrote and answers. True if anything happened. */
+/* Reads what the client wrote, and answers. True: something happened. */
 bool hf_peer_pump(hf_peer *peer);
-/* The server says something by itself on every session: severity 'F' ends it. */
+/* The server sends a notice on every session by itself, of severity 'W' or 'N', or 'F', a FATAL that ends the session.
+ */
 void hf_peer_say(hf_peer *peer, char severity, const char *sqlstate);
-/* Every session tells a parameter anew (ParameterStatus). */
+/* The server tells a parameter anew on every session (ParameterStatus). */
 void hf_peer_tell(hf_peer *peer, const char *name, const char *value);
 /* Every session's stream ends, or breaks with err. */
 void hf_peer_drop(hf_peer *peer, int err);

@@ -1,10 +1,10 @@
-/* A pool, its scripted network, a server and a clock, for tests of the engine: what a test says is when, and
- * what breaks; what it asks is what became of each request.
+/* A world for tests of the engine: a pool, its scripted network, a server and a clock. A test says when something
+ * happens and what breaks, and asks what became of each request.
  *
- * Held in every world, and checked by hf_testbed_end(): each request ends exactly once, and what it is told is
- * true of what the server committed; rows come in order, none doubled, none missing; no more links than
- * max_concurrent; no tick loops; the pool closes and leaves no link behind; nothing outside the pool's memory
- * is written.
+ * In every world the following holds, and hf_testbed_end() checks it: each request ends exactly once, with an outcome
+ * that is true of what the server committed; rows come in order, none doubled, none missing; there are no more links
+ * than max_concurrent; no tick loops; the pool closes and leaves no link behind; nothing outside the pool's memory is
+ * written.
  */
 #ifndef HF_TESTBED_H
 #define HF_TESTBED_H
@@ -26,12 +26,12 @@ enum {
 
 typedef struct hf_testbed hf_testbed;
 
-/* A request and what it was told. */
+/* A request, and what its callbacks were told. */
 typedef struct hf_job {
     hf_request request;
     hf_testbed *world;
     char sql[64];
-    char kept[72]; /* what is sent for it, if it is to be kept prepared */
+    char kept[72]; /* the text that is sent in place of sql, if it is to be kept prepared */
     bool submitted;
     unsigned done, rows, restarts, errors, sends;
     unsigned pause_at; /* on_row says HF_PAUSE at this row, from 1; 0 never */
@@ -59,25 +59,25 @@ struct hf_testbed {
 
 /* The default settings with jitter 0, without TLS, one host by number. Change world->config, then open. */
 hf_testbed *hf_testbed_new(void);
-/* Makes the pool; the clock stands at now. */
+/* Makes the pool, with the clock at `now`. */
 void hf_testbed_open(hf_testbed *world, hf_ms now);
 
 /* A job of this SQL (see peer.h), not yet submitted. */
 hf_job *hf_testbed_job(hf_testbed *world, hf_replay replay, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same, submitted. */
+/* hf_testbed_job(), and submits the job. */
 hf_job *hf_testbed_submit(hf_testbed *world, hf_replay replay, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The same of one that is to be kept prepared. */
+/* hf_testbed_submit() of a statement that is to be kept prepared. */
 hf_job *hf_testbed_submit_kept(hf_testbed *world, hf_replay replay, const char *sql);
 void hf_testbed_resubmit(hf_job *job);
 
 /* Ticks at the present moment until nothing more happens. */
 void hf_testbed_settle(hf_testbed *world);
-/* Goes to `at`, stopping at every deadline on the way. */
+/* Moves the clock to `at`, and ticks at every deadline on the way. */
 void hf_testbed_go(hf_testbed *world, hf_ms at);
 void hf_testbed_wait(hf_testbed *world, hf_ms ms);
-/* Sleeps until `at` without a tick on the way, as a suspended machine does. */
+/* Moves the clock to `at` without a tick on the way, as a suspended machine does. */
 void hf_testbed_sleep(hf_testbed *world, hf_ms at);
 /* Runs until every job has ended; fails when that takes longer than ms. */
 void hf_testbed_finish(hf_testbed *world, hf_ms ms);
@@ -91,14 +91,14 @@ hf_peer_fault *hf_testbed_strike(hf_testbed *world, hf_peer_point point, hf_peer
                                  const char *sqlstate);
 /* The next so many attempts to connect are refused. */
 void hf_testbed_refuse(hf_testbed *world, uint32_t times);
-/* Closes the pool, checks everything said above, frees it. */
+/* Closes the pool, checks the outcomes and all else that the head of this file says, and frees the world. */
 void hf_testbed_end(hf_testbed *world);
 
 hf_state hf_testbed_state(const hf_testbed *world, unsigned conn);
 hf_pool_status hf_testbed_status(const hf_testbed *world);
 /* When the nth attempt (from 0) to connect was begun, by any connection; HF_NEVER: not yet. */
 hf_ms hf_testbed_dial(const hf_testbed *world, unsigned n);
-/* How many were begun. */
+/* How many attempts to connect were begun. */
 unsigned hf_testbed_dials(const hf_testbed *world);
 /* The last step of a connection. */
 const hf_transition *hf_testbed_step(const hf_testbed *world, unsigned conn);
