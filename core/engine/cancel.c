@@ -82,11 +82,6 @@ static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) 
         return HF_TURN_FED;
     }
     hf_cancel_error(conn, request, &conn->io.error);
-    if (limit == HF_LIMIT_REQUEST && request->sent_at <= conn->tx_sent &&
-        !conn->pool->config->read_only) { /* the server will be asked about it */
-        request->flags |= HF_REQUEST_LEFT;
-        conn->pool->left++;
-    }
     return HF_TURN_LOST;
 }
 

@@ -1,12 +1,8 @@
 #include "dispatch.h"
 
-#include <string.h>
-
-#include "base/text.h"
 #include "cancel.h"
 #include "conn.h"
 #include "queue.h"
-#include "resolve.h"
 #include "schedule.h"
 #include "send.h"
 #include "supervise.h"
@@ -78,44 +74,14 @@ static HF_COLD bool wake(hf_pool *pool) {
     return woken;
 }
 
-/* COMMITs wait for a synchronous standby, and a write at the queue's head would be one more. True: the request waits
- * too, or it ended. */
-static bool hold_back(hf_pool *pool) {
-    hf_request *request = pool->queue.head;
-    if (request->replay == HF_REPLAY_SAFE || request->prepare_only || hf_asks(request)) {
-        return false;
-    }
-    if (!hf_pool_hangs_too_long(pool)) {
-        hf_queue_take(&pool->queue);
-        pool->n_queued--;
-        hf_request_wait(pool, request, HF_ASK_MS_MAX);
-        return true;
-    }
-    hf_error error;
-    hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_MAX_OUTAGE,
-                     hf_outage_longest(&pool->outage, pool->config));
-    error.code = HF_ERR_OUTAGE;
-    if (HF_WITH_MESSAGES) {
-        char words[HF_MESSAGE_BYTES];
-        hf_writer out = hf_writer_on(words, sizeof words);
-        hf_write_unsigned(&out, pool->hanging);
-        hf_write_text(&out, pool->hanging == 1 ? " commit waits" : " commits wait");
-        hf_write_text(&out, " for a synchronous standby");
-        hf_error_message(&error, words, strlen(words));
-    }
-    hf_request_drop(pool, request, &error);
-    return true;
-}
-
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once, and its on_done may bring the next one: bounded, so that a tick
      * ends. */
     for (uint32_t turns = pool->n_queued + hf_pool_size(pool); pool->queue.head && turns > 0;
          turns--) {
-        if (HF_WITH_RESOLVE && pool->hanging + pool->left > 0 && hold_back(pool)) {
-            continue;
-        }
-        if (pool->free) {
+        if (hf_request_must_wait(pool, pool->queue.head)) {
+            hf_queue_hold(pool);
+        } else if (pool->free) {
             fill(pool, lowest(pool, pool->free));
         } else if (pool->room && may_follow(pool->queue.head)) {
             fill(pool, lowest(pool, pool->room));

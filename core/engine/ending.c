@@ -16,6 +16,23 @@ static HF_COLD void say_why_it_ended(const hf_pool *pool, hf_request *request) {
     }
 }
 
+uint32_t hf_asking_time(const hf_pool *pool) {
+    const uint32_t ms = pool->config->request_timeout_ms;
+    return ms == 0 || ms == HF_FOREVER ? hf_outage_longest(&pool->outage, pool->config) : ms;
+}
+
+void hf_asked_enough(const hf_pool *pool, const hf_request *request, hf_error *error) {
+    const uint32_t attempt = pool->config->request_timeout_ms;
+    const bool hangs = request->flags & HF_REQUEST_HANGS;
+    error->code = HF_ERR_TIMEOUT;
+    error->limit = HF_LIMIT_REQUEST;
+    error->limit_ms = attempt;
+    if (hangs || hf_asking_time(pool) != attempt) {
+        error->limit = HF_LIMIT_MAX_OUTAGE;
+        error->limit_ms = hf_outage_longest(&pool->outage, pool->config);
+    }
+}
+
 void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error) {
     hf_error *why = &request->error;
     if (error != why) {
@@ -24,9 +41,7 @@ void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *erro
     say_why_it_ended(pool, request);
     if (hf_asks(request) && why->code == HF_ERR_SERVER) {
         /* The last question was lost with its connection, not refused: the time for asking is over. */
-        why->code = HF_ERR_TIMEOUT;
-        why->limit = HF_LIMIT_REQUEST;
-        why->limit_ms = pool->config->request_timeout_ms;
+        hf_asked_enough(pool, request, why);
     }
     hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, NULL);
 }

@@ -8,6 +8,10 @@
 static inline bool hf_request_may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
+/* For how many ms the server may be asked about a COMMIT: request_timeout, or max_outage where that is none. */
+uint32_t hf_asking_time(const hf_pool *pool);
+/* The server was asked about the request's COMMIT for that long: error becomes a time-out, and keeps its message. */
+void hf_asked_enough(const hf_pool *pool, const hf_request *request, hf_error *error);
 /* Ends a request that may have run, and that there is no time left to ask about: UNKNOWN. error: why, copied. */
 HF_COLD void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Ends a request because of error (copied), which another attempt could have got over: the limit that ruled it out is

@@ -95,7 +95,7 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
         hf_request_wait(pool, request, delay);
         return false;
     }
-    case HF_ACTION_ASK: hf_resolve_begin(request); return true;
+    case HF_ACTION_ASK: hf_resolve_begin(pool, request); return true;
     case HF_ACTION_FREE:
     case HF_ACTION_LEAVE:
     case HF_ACTION_ROLE:

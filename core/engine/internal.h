@@ -16,7 +16,7 @@ enum {
     HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
     HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
-    HF_ASK_MS_MIN = 10, /* wait between two questions about a COMMIT: retry_delay, within these */
+    HF_ASK_MS_MIN = 10,     /* wait between two questions about a COMMIT: it doubles within these */
     HF_ASK_MS_MAX = 1000
 };
 
@@ -34,10 +34,11 @@ enum {
     HF_REQUEST_UNDONE = 64,     /* an attempt was sent without effect; no re-send was counted */
     HF_REQUEST_ROLE_SEEN = 128, /* this connection's server said that it takes writes */
     HF_REQUEST_CANCELLED_ONCE = 256, /* ran again after a 57014 that was not our cancel's */
-    HF_REQUEST_HANGS = 512,          /* COMMIT waits for a synchronous standby: pool->hanging */
+    HF_REQUEST_HANGS = 512,          /* LEFT, and waits for a synchronous standby: pool->hanging */
     HF_REQUEST_GRACE = 1024,         /* to be cancelled when the ones before it are answered */
-    HF_REQUEST_LEFT = 2048,          /* COMMIT was left unanswered at its deadline: pool->left */
-    HF_REQUEST_SHORT = 4096          /* has met a shortage: denied_ok counts from then */
+    HF_REQUEST_LEFT = 2048,          /* COMMIT without an answer, asked about: pool->left */
+    HF_REQUEST_SHORT = 4096,         /* has met a shortage: denied_ok counts from then */
+    HF_REQUEST_HELD = 8192           /* WAITING, because a COMMIT is LEFT */
 };
 
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */

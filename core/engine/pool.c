@@ -14,6 +14,7 @@
 #include "dispatch.h"
 #include "machine/endpoint.h"
 #include "queue.h"
+#include "resolve.h"
 #include "supervise.h"
 
 _Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per connection: widen them");
@@ -56,7 +57,7 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     pool->port = port;
     pool->n_conns = pool->n_idle = (uint16_t)config->max_concurrent;
     pool->close_deadline = HF_NEVER;
-    pool->promised = HF_NEVER;
+    pool->promised = pool->left_since = HF_NEVER;
     pool->timer.kind = HF_TIMER_POOL;
     pool->policy.connect_timeout_ms = config->connect_timeout_ms;
     pool->policy.reconnect_timeout_ms = config->reconnect_timeout_ms;
@@ -130,9 +131,8 @@ int hf_submit(hf_pool *pool, hf_request *request) {
         request->ticket[0] = 0;
     } else { /* memmove: `resolve_ticket` may be this request's own ticket */
         memmove(request->ticket, request->resolve_ticket, strlen(request->resolve_ticket) + 1);
-        request->stage = HF_STAGE_ASK;
-        request->flags |= HF_REQUEST_MAYBE_RAN;
         request->commit_at = 0; /* the earlier run's COMMIT had its time */
+        hf_resolve_begin(pool, request);
     }
     hf_queue_push(&pool->queue, request);
     pool->n_queued++;
@@ -361,6 +361,7 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
     status->losses = pool->losses;
     status->outages = pool->outage.count;
     status->retries = pool->retries;
+    status->left = pool->left;
     status->hanging = pool->hanging;
     status->unconfirmed = pool->unconfirmed;
     status->refused = pool->refused;

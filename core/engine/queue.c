@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "machine/verdict.h"
 
 void hf_queue_push_front(hf_queue *queue, hf_request *request) {
@@ -77,14 +78,103 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms) {
     hf_request_arm(pool, request);
 }
 
-void hf_request_hangs_no_more(hf_pool *pool, hf_request *request) {
-    pool->hanging = (uint16_t)(pool->hanging - ((request->flags & HF_REQUEST_HANGS) != 0));
-    pool->left = (uint16_t)(pool->left - ((request->flags & HF_REQUEST_LEFT) != 0));
+static HF_COLD void unlink_queued(hf_pool *pool, hf_request *request) {
+    hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
+    request->flags &= (uint16_t) ~(HF_REQUEST_WAITING | HF_REQUEST_HELD);
+    pool->n_queued--;
+}
+
+void hf_commit_left(hf_pool *pool, hf_request *request) {
+    if (!(request->flags & HF_REQUEST_LEFT)) {
+        request->flags |= HF_REQUEST_LEFT;
+        pool->left++;
+    }
+}
+
+/* Writes are held until then: max_outage after the first question, or after now as long as none was asked. */
+static hf_ms held_until(const hf_pool *pool) {
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    const hf_ms since = hf_is_never(pool->left_since) ? pool->now : pool->left_since;
+    return most == HF_FOREVER ? HF_NEVER : since + most;
+}
+
+bool hf_pool_holds_too_long(const hf_pool *pool) {
+    return held_until(pool) <= pool->now;
+}
+
+void hf_queue_hold(hf_pool *pool) {
+    hf_request *request = hf_queue_take(&pool->queue);
+    request->flags |= HF_REQUEST_WAITING | HF_REQUEST_HELD;
+    request->not_before = held_until(pool);
+    if (request->attempts + request->asks > 0) {
+        hf_queue_push_front(&pool->waiting, request);
+    } else {
+        hf_queue_push(&pool->waiting, request);
+    }
+    hf_request_arm(pool, request);
+}
+
+/* Puts the held writes at the queue's head, the last one first, so that their order stays. */
+static void release(hf_pool *pool) {
+    for (hf_request *request = pool->waiting.tail, *before; request; request = before) {
+        before = request->prev;
+        if (request->flags & HF_REQUEST_HELD) {
+            unlink_queued(pool, request);
+            to_head(pool, request);
+        }
+    }
+}
+
+void hf_commit_known(hf_pool *pool, hf_request *request) {
+    pool->hanging -= (request->flags & HF_REQUEST_HANGS) != 0;
+    pool->left -= (request->flags & HF_REQUEST_LEFT) != 0;
     request->flags &= (uint16_t) ~(HF_REQUEST_HANGS | HF_REQUEST_LEFT);
+    if (pool->left == 0) {
+        pool->left_since = HF_NEVER;
+        release(pool);
+    }
+}
+
+/* Ends the held writes: they were held for too long. */
+static HF_COLD void drop_held(hf_pool *pool) {
+    hf_error error;
+    hf_timeout_error(&error, HF_PHASE_QUEUE, HF_LIMIT_MAX_OUTAGE,
+                     hf_outage_longest(&pool->outage, pool->config));
+    error.code = HF_ERR_OUTAGE;
+    if (HF_WITH_MESSAGES) {
+        const uint32_t n = pool->hanging > 0 ? pool->hanging : pool->left;
+        char words[HF_MESSAGE_BYTES];
+        hf_writer out = hf_writer_on(words, sizeof words);
+        hf_write_text(&out, pool->hanging > 0 ? "" : "what became of ");
+        hf_write_unsigned(&out, n);
+        hf_write_text(&out, n == 1 ? " commit " : " commits ");
+        hf_write_text(&out, pool->hanging == 0   ? "is not known"
+                            : pool->hanging == 1 ? "waits for a synchronous standby"
+                                                 : "wait for a synchronous standby");
+        hf_error_message(&error, words, strlen(words));
+    }
+    for (hf_request *request = pool->waiting.head, *next; request; request = next) {
+        next = request->next;
+        if (request->flags & HF_REQUEST_HELD) {
+            hf_request_drop(pool, request, &error);
+        }
+    }
+}
+
+/* A request ends whose COMMIT was left. If that is for want of an answer in time, the writes that were held for the
+ * COMMIT's sake end too: they would hang as well. */
+static HF_COLD void left_ends(hf_pool *pool, hf_request *request, hf_outcome outcome) {
+    if (outcome == HF_OUTCOME_UNKNOWN && hf_pool_holds_too_long(pool)) {
+        drop_held(pool);
+    }
+    hf_commit_known(pool, request);
 }
 
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     HF_ASSERT((request->flags & HF_REQUEST_IN) && outcome != HF_OUTCOME_PENDING);
+    if (HF_WITH_RESOLVE && (request->flags & HF_REQUEST_LEFT)) { /* first, because others may end */
+        left_ends(pool, request, outcome);
+    }
     if (request->timer.armed) {
         hf_heap_remove(&pool->heap, &request->timer);
     }
@@ -95,9 +185,6 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
         request->affected = 0;
     } else if (request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
-    }
-    if (HF_WITH_RESOLVE && (request->flags & (HF_REQUEST_HANGS | HF_REQUEST_LEFT))) {
-        hf_request_hangs_no_more(pool, request);
     }
     if (request->unconfirmed) {
         pool->unconfirmed++;
@@ -111,12 +198,6 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     if (request->on_done) {
         request->on_done(request);
     }
-}
-
-static HF_COLD void unlink_queued(hf_pool *pool, hf_request *request) {
-    hf_queue_remove(request->flags & HF_REQUEST_WAITING ? &pool->waiting : &pool->queue, request);
-    request->flags &= (uint16_t)~HF_REQUEST_WAITING;
-    pool->n_queued--;
 }
 
 uint32_t hf_request_past(const hf_request *request) {
@@ -135,6 +216,9 @@ void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error) 
 }
 
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
+    if (HF_WITH_RESOLVE) {
+        release(pool);
+    }
     const hf_request *last = pool->queue.tail, *dropped = NULL;
     while (pool->waiting.head) {
         hf_request_drop(pool, pool->waiting.head, error);
@@ -161,8 +245,15 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     const bool late = pool->now >= request->deadline;
     hf_error error;
     if (!late && !(request->flags & HF_REQUEST_CANCEL)) { /* the request's own wait is over */
-        unlink_queued(pool, request);
-        to_head(pool, request);
+        if (!HF_WITH_RESOLVE || !(request->flags & HF_REQUEST_HELD)) {
+            unlink_queued(pool, request);
+            to_head(pool, request);
+        } else if (hf_pool_holds_too_long(pool)) {
+            drop_held(pool);
+        } else { /* the first question came after the request was held */
+            request->not_before = held_until(pool);
+            hf_request_arm(pool, request);
+        }
         return;
     }
     hf_heap_remove(&pool->heap, &request->timer);

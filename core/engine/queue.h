@@ -38,6 +38,22 @@ static inline hf_request *hf_queue_take(hf_queue *queue) {
 void hf_request_requeue(hf_pool *pool, hf_request *request);
 /* A request that is in no queue waits for delay_ms, then goes to the queue's head. */
 void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
+/* The request's COMMIT was left without an answer, so that it may hang, and the server is asked about it. Until
+ * hf_commit_known() is called of all that were left, no write is sent (SEMANTICS 16). */
+void hf_commit_left(hf_pool *pool, hf_request *request);
+/* What became of the request's COMMIT is known, or nobody will know. When no other COMMIT is left, the held writes go
+ * to the queue's head, in their order. */
+void hf_commit_known(hf_pool *pool, hf_request *request);
+/* Must the request be held? So must a write while a COMMIT is left; a SAFE request counts as a read. */
+static inline bool hf_request_must_wait(const hf_pool *pool, const hf_request *request) {
+    return HF_WITH_RESOLVE && pool->left > 0 && request->replay != HF_REPLAY_SAFE &&
+           !request->prepare_only && !hf_asks(request);
+}
+/* Holds the queue's head, which then waits in pool->waiting, where the held writes keep their order: those that were
+ * sent before, and then those that never were. All end when they were held for too long. */
+void hf_queue_hold(hf_pool *pool);
+/* Have writes been held for too long: has max_outage passed since the first question? */
+bool hf_pool_holds_too_long(const hf_pool *pool);
 /* Ends a request that is in no queue: on_done, which may submit it again. error is copied; NULL or request->error
  * itself leave what is there. */
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error);
@@ -50,12 +66,10 @@ uint32_t hf_request_past(const hf_request *request);
 void hf_request_drop(hf_pool *pool, hf_request *request, const hf_error *error);
 /* Ends every request that is queued or waiting. */
 void hf_pool_drop_all(hf_pool *pool, const hf_error *error);
-/* The timer of a request that is queued or waiting is due: the request was cancelled, its deadline has passed, or its
- * wait is over. */
+/* The timer of a request that is queued or waiting is due: the request was cancelled, its deadline has passed, its
+ * wait is over, or it was held for too long. */
 void hf_request_due(hf_pool *pool, hf_request *request);
 /* Arms the request's timer: for now if it was cancelled, else for its deadline or the end of its wait. */
 void hf_request_arm(hf_pool *pool, hf_request *request);
-/* The request's COMMIT no longer counts as waiting for a synchronous standby, or as left. */
-void hf_request_hangs_no_more(hf_pool *pool, hf_request *request);
 
 #endif

@@ -9,12 +9,8 @@
 #include "queue.h"
 #include "send.h"
 
-bool hf_pool_hangs_too_long(const hf_pool *pool) {
-    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    return pool->hanging > 0 && most != HF_FOREVER && pool->now - pool->hanging_since >= most;
-}
-
-void hf_resolve_begin(hf_request *request) {
+void hf_resolve_begin(hf_pool *pool, hf_request *request) {
+    hf_commit_left(pool, request);
     request->stage = HF_STAGE_ASK;
     request->flags |= HF_REQUEST_MAYBE_RAN;
 }
@@ -28,16 +24,16 @@ void hf_resolve_role(hf_request *request) {
     }
 }
 
-/* Has request_timeout passed since that time? */
+/* Has the time for asking passed since that moment? */
 static bool has_passed(const hf_pool *pool, hf_ms since) {
-    const uint32_t ms = pool->config->request_timeout_ms;
-    return ms != 0 && ms != HF_FOREVER && pool->now - since >= ms;
+    const uint32_t ms = hf_asking_time(pool);
+    return ms != HF_FOREVER && pool->now - since >= ms;
 }
 
 /* What is known of a request that the server was asked about. */
 static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
     const bool enough = has_passed(pool, request->asked_at) &&
-                        (!(request->flags & HF_REQUEST_HANGS) || hf_pool_hangs_too_long(pool));
+                        (!(request->flags & HF_REQUEST_HANGS) || hf_pool_holds_too_long(pool));
     return hf_request_past(request) | (enough ? (uint32_t)HF_FACT_ASKED_ENOUGH : 0) |
            (request->attempts == 0 ? (uint32_t)HF_FACT_EARLIER_RUN : 0) |
            (hf_request_must_end(pool, request) ? (uint32_t)HF_FACT_MUST_END : 0) |
@@ -58,32 +54,30 @@ static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     hf_error error;
     if (request == conn->cancelled || hf_request_must_end(pool, request)) {
         hf_cancel_error(conn, request, &error);
-    } else if (request->flags & HF_REQUEST_HANGS) {
-        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_MAX_OUTAGE,
-                         hf_outage_longest(&pool->outage, pool->config));
     } else {
-        hf_timeout_error(&error, HF_PHASE_QUERY, HF_LIMIT_REQUEST,
-                         pool->config->request_timeout_ms);
+        hf_error_set(&error, HF_ERR_TIMEOUT, HF_PHASE_QUERY, NULL);
+        hf_asked_enough(pool, request, &error);
     }
     hf_error_message(&error, why, strlen(why));
     hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* The wait between two questions, in ms. */
-static uint32_t delay_of(const hf_pool *pool) {
-    const uint32_t delay = pool->config->retry_delay_ms;
-    return delay < HF_ASK_MS_MIN ? HF_ASK_MS_MIN : delay < HF_ASK_MS_MAX ? delay : HF_ASK_MS_MAX;
+/* The wait behind so many questions, in ms: it doubles, up to retry_delay. A COMMIT that was under way when its link
+ * was lost is over soon, and writes are held until that is known. */
+static uint32_t delay_of(const hf_pool *pool, uint32_t asks) {
+    uint32_t delay = HF_ASK_MS_MIN;
+    for (; asks > 1 && 2 * delay <= HF_ASK_MS_MAX && 2 * delay <= pool->config->retry_delay_ms;
+         asks--) {
+        delay *= 2;
+    }
+    return delay;
 }
 
-/* The transaction is still in progress. A COMMIT that had its request_timeout and still is, waits for a synchronous
- * standby. */
+/* The transaction is still in progress. A COMMIT whose time is over waits for a synchronous standby. */
 static void in_progress(hf_pool *pool, hf_request *request) {
     if (has_passed(pool, request->commit_at) && !(request->flags & HF_REQUEST_HANGS)) {
-        hf_request_hangs_no_more(pool, request); /* no longer LEFT: now known to hang */
         request->flags |= HF_REQUEST_HANGS;
-        if (pool->hanging++ == 0) {
-            pool->hanging_since = request->asked_at;
-        }
+        pool->hanging++;
     }
 }
 
@@ -93,7 +87,7 @@ static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT may be asked about as long */
     request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
-    hf_request_hangs_no_more(pool, request);
+    hf_commit_known(pool, request);
     if (verdict.action == HF_ACTION_FREE) {
         /* The COMMIT was an earlier run's: this run has sent nothing yet. */
         request->flags |= HF_REQUEST_UNDONE;
@@ -123,14 +117,15 @@ static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, h
         return;
     }
     if (verdict.action == HF_ACTION_ASK_LATER) { /* the next 25006 brings the next question */
-        hf_request_wait(pool, request, delay_of(pool));
+        hf_request_wait(pool, request, delay_of(pool, UINT32_MAX));
         return;
     }
     hf_request_requeue(pool, request);
     if (verdict.leave) {
         hf_error_set(why, HF_ERR_SERVER, HF_PHASE_QUERY, "the server takes no writes");
         memcpy(why->sqlstate, "25006", sizeof why->sqlstate);
-    } else if (hf_conn_serving(conn) && hf_flight_send(conn) > 0) {
+    } else if (!hf_request_must_wait(pool, request) && hf_conn_serving(conn) &&
+               hf_flight_send(conn) > 0) {
         request->flags |= HF_REQUEST_ROLE_SEEN; /* only here: another server was not asked */
     }
 }
@@ -170,7 +165,7 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status status,
 static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
     const hf_tx_status status = (hf_tx_status)request->tx_status;
     if (verdict.action == HF_ACTION_ASK_LATER) {
-        hf_request_wait(conn->pool, request, delay_of(conn->pool));
+        hf_request_wait(conn->pool, request, delay_of(conn->pool, request->asks));
     } else if (verdict.action != HF_ACTION_END) {
         aborted(conn->pool, request, verdict);
     } else if (verdict.outcome == HF_OUTCOME_OK) {

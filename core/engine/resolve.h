@@ -8,8 +8,9 @@
  *                                              `---another incarnation, forgotten, refused--> UNKNOWN
  *
  * The rows that were delivered count if the transaction was committed, so asking does not void them. A question spends
- * no re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would: no new write
- * is handed out meanwhile (dispatch.c).
+ * no re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would; and one of
+ * which nothing is known may hang. So from the loss on until the answer no other write is sent (queue.h holds them).
+ * Without a request_timeout the time for asking is max_outage.
  *
  * The other question is whether the server takes writes, before a request that met a read-only one runs again.
  */
@@ -25,7 +26,7 @@ void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);
 bool hf_resolve_roll_back_lost(hf_pool *pool, hf_request *request);
 /* The answer to the request's COMMIT was lost: from now on the server is asked what became of it. */
-void hf_resolve_begin(hf_request *request);
+void hf_resolve_begin(hf_pool *pool, hf_request *request);
 /* The request met a read-only server, and is in the queue again: before it runs, the server is asked whether it takes
  * writes (SEMANTICS 21). */
 void hf_resolve_role(hf_request *request);
@@ -34,7 +35,5 @@ void hf_resolve_role(hf_request *request);
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
 /* The connection was lost before the question was answered. True: it is asked again; false: the request ended. */
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error);
-/* Have COMMITs waited for a synchronous standby for longer than max_outage? */
-bool hf_pool_hangs_too_long(const hf_pool *pool);
 
 #endif

@@ -12,14 +12,18 @@ static HF_COLD void unsendable(hf_conn *conn, hf_request *request, hf_err code) 
     error->code = HF_OK;
 }
 
-/* A question about a COMMIT is in flight: the time for asking runs from the first one. */
-static void asking(const hf_pool *pool, hf_request *request) {
+/* A question about a COMMIT is in flight. The time for asking runs from the first one, and so does the time for which
+ * writes are held. */
+static void asking(hf_pool *pool, hf_request *request) {
     if (request->stage == HF_STAGE_ROLE) {
         return;
     }
     request->asks++;
     if (hf_is_never(request->asked_at)) {
         request->asked_at = pool->now;
+    }
+    if (hf_is_never(pool->left_since)) {
+        pool->left_since = pool->now;
     }
 }
 

@@ -1,6 +1,9 @@
 /* SEMANTICS 16: a COMMIT that waits for a synchronous standby, and what a cancel would make of it. */
 #include "testbed.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* A COMMIT that is still in progress after request_timeout waits for a synchronous standby. */
 static void r16_a_commit_that_hangs_is_asked_about_until_max_outage(void **state) {
     (void)state;
@@ -186,6 +189,317 @@ static void r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about(
     hf_testbed_end(world);
 }
 
+/* Three connections. The first COMMIT waits at the server, and its link is reset before its deadline. */
+static hf_testbed *lost(uint32_t request_timeout_ms, hf_job **job) {
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 3;
+    world->config.request_timeout_ms = request_timeout_ms;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 3);
+    world->peer->hangs = true;
+    hf_testbed_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_testbed_settle(world);
+    hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
+    hf_testbed_settle(world);
+    assert_int_equal(hf_testbed_status(world).left, 1);
+    return world;
+}
+
+static void the_standby_is_back(hf_testbed *world) {
+    world->peer->tx_status[1] = HF_PEER_COMMITTED;
+    hf_peer_heal(world->peer); /* it commits */
+}
+
+static void r16_a_commit_whose_link_is_reset_holds_writes_until_it_is_known(void **state) {
+    static const hf_replay writes[] = { HF_REPLAY_UNSENT, HF_REPLAY_RESOLVE };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        hf_job *left;
+        hf_testbed *world = lost(120000, &left);
+        hf_job *job = hf_testbed_submit(world, writes[i], "write 2");
+        hf_testbed_wait(world, 100000); /* before its deadline, too */
+        assert_true(left->request.asks > 1);
+        assert_int_equal(job->request.attempts, 0);
+        assert_int_equal(hf_testbed_status(world).left, 1);
+        assert_int_equal(hf_testbed_status(world).hanging, 0);
+        the_standby_is_back(world);
+        hf_testbed_finish(world, 2000);
+        assert_outcome(left, HF_OUTCOME_OK);
+        assert_outcome(job, HF_OUTCOME_OK);
+        assert_int_equal(hf_testbed_status(world).left, 0);
+        hf_testbed_end(world);
+    }
+}
+
+/* A COMMIT that was under way when its link was lost costs the others little more than the questions. */
+static void r16_a_commit_that_is_soon_known_holds_writes_for_a_moment(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(120000, &left);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_testbed_wait(world, 9);
+    assert_int_equal(left->request.asks, 1); /* by another connection, at once */
+    the_standby_is_back(world);
+    hf_testbed_wait(world, 1);
+    assert_outcome(left, HF_OUTCOME_OK);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_testbed_end(world);
+}
+
+/* The waits between questions grow, up to retry_delay and a second. */
+static void r15_questions_are_close_at_first_and_a_second_apart_at_most(void **state) {
+    static const hf_ms waits[] = { 10, 20, 40, 80, 160, 320, 640, 640, 640 };
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(120000, &left);
+    for (unsigned i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        hf_testbed_wait(world, waits[i] - 1);
+        assert_int_equal(left->request.asks, i + 1);
+        hf_testbed_wait(world, 1);
+        assert_int_equal(left->request.asks, i + 2);
+    }
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 1000);
+    hf_testbed_end(world);
+}
+
+/* The K of each `write K` that was sent, in order. */
+static char sent[32];
+
+static void note_send(hf_request *request) {
+    const hf_job *job = request->user;
+    const size_t length = strlen(sent);
+    snprintf(sent + length, sizeof sent - length, "%s,", job->sql + sizeof "write");
+}
+
+static hf_job *submit_noted(hf_testbed *world, hf_replay replay, unsigned number) {
+    hf_job *job = hf_testbed_submit(world, replay, "write %u", number);
+    job->request.on_send = note_send;
+    return job;
+}
+
+static void r16_held_writes_keep_their_order_and_reads_pass_in_theirs(void **state) {
+    (void)state;
+    hf_job *left, *writes[4], *reads[4];
+    hf_testbed *world = lost(120000, &left);
+    sent[0] = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        writes[i] = submit_noted(world, i % 2 ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT, i + 2);
+        reads[i] = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows %u", i + 1);
+        hf_testbed_wait(world, 300);
+    }
+    hf_job *described = hf_testbed_job(world, HF_REPLAY_UNSENT, "nothing");
+    described->request.prepare_only = true;
+    hf_testbed_resubmit(described);
+    hf_cancel(world->pool, &writes[1]->request); /* from the midst of them */
+    hf_testbed_wait(world, 300);
+    assert_outcome(writes[1], HF_OUTCOME_NOT_SENT);
+    assert_outcome(described, HF_OUTCOME_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_outcome(reads[i], HF_OUTCOME_OK);
+        assert_ptr_equal(world->ended[i], reads[i]);
+    }
+    assert_string_equal(sent, "");
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 2000);
+    assert_string_equal(sent, "2,4,5,");
+    assert_int_equal(hf_testbed_status(world).queued, 0);
+    hf_testbed_end(world);
+}
+
+/* Requests that were sent before, and run again, were there before those that never were. */
+static void r16_a_held_write_that_was_sent_before_goes_first(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(120000, &left);
+    hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_testbed_wait(world, 5000);
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 1000); /* all are up, and idle */
+    world->peer->hangs = true;
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+    sent[0] = 0;
+    hf_job *early = submit_noted(world, HF_REPLAY_RESOLVE, 3);
+    hf_testbed_settle(world);
+    hf_testbed_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_job *again = submit_noted(world, HF_REPLAY_RESOLVE, 4);
+    hf_testbed_settle(world);
+    assert_int_equal(early->request.attempts + again->request.attempts, 2);
+    hf_script_link_fail(hf_script_link_at(world->script, 1), HF_ERR_RESET); /* of `again` */
+    hf_testbed_settle(world);
+    hf_job *late = submit_noted(world, HF_REPLAY_UNSENT, 5);
+    hf_testbed_settle(world);
+    hf_script_link_fail(hf_script_link_at(world->script, 3), HF_ERR_RESET); /* of `early` */
+    hf_testbed_wait(world, 5000);
+    assert_int_equal(hf_testbed_status(world).left, 1);
+    assert_int_equal(early->request.attempts, 1);
+    assert_int_equal(late->request.attempts, 0);
+    world->peer->tx_status[again->request.ticket[0] - '0'] = HF_PEER_ABORTED;
+    hf_testbed_finish(world, 2000);
+    assert_string_equal(sent, "3,4,4,3,5,");
+    hf_testbed_end(world);
+}
+
+/* Nothing but max_outage ends it where an attempt has no limit; the next write then starts afresh. */
+static void r16_writes_are_held_for_max_outage_where_an_attempt_has_no_limit(void **state) {
+    static const uint32_t none[] = { 0, HF_FOREVER };
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        hf_job *left, *writes[2];
+        hf_testbed *world = lost(none[i % 2], &left);
+        if (i / 2 == 1) /* nobody answers the question */
+            hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
+        world->peer->standby = i / 2 == 2; /* nobody can */
+        const hf_ms asked_at = world->now;
+        for (unsigned n = 0; n < 2; n++)
+            writes[n] = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write %u", n + 2);
+        hf_job *read = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 3");
+        hf_testbed_go(world, asked_at + 299999);
+        assert_int_equal(left->done + writes[0]->done + writes[1]->done, 0);
+        assert_outcome(read, HF_OUTCOME_OK);
+        hf_testbed_go(world, asked_at + 300000);
+        for (unsigned n = 0; n < 2; n++) {
+            assert_outcome(writes[n], HF_OUTCOME_NOT_SENT);
+            assert_text(&writes[n]->request.error,
+                        "given up after 300.0 s in queue (max_outage): what became of 1 commit is "
+                        "not known");
+        }
+        assert_ptr_equal(world->ended[1], writes[0]);
+        hf_testbed_wait(world, 1000);
+        if (i / 2 != 1) {
+            assert_outcome(left, HF_OUTCOME_UNKNOWN);
+            assert_int_equal(left->request.error.limit, HF_LIMIT_MAX_OUTAGE);
+            assert_int_equal(left->request.error.limit_ms, 300000);
+            assert_true(hf_request_may_be_asked(&left->request));
+            hf_job *next = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 4");
+            hf_testbed_finish(world, 60000);
+            assert_outcome(next, HF_OUTCOME_OK);
+        }
+        hf_peer_heal(world->peer);
+        hf_testbed_end(world);
+    }
+}
+
+/* The last answer, in the very tick in which the time is over, lets no write out. */
+static void r16_a_commit_that_ends_unknown_takes_the_writes_with_it(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(0, &left);
+    hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
+    hf_testbed_wait(world, 5000);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 2");
+    hf_testbed_go(world, 300999);
+    assert_int_equal(job->done, 0);
+    for (unsigned i = 1; i < HF_SCRIPT_LINKS; i++) /* all but the COMMIT's */
+        world->peer->links[i].held = false;
+    hf_peer_pump(world->peer);
+    hf_testbed_sleep(world, 301000);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_outcome(left, HF_OUTCOME_UNKNOWN);
+    assert_ptr_equal(world->ended[0], job);
+    hf_testbed_end(world);
+}
+
+/* The loop sleeps while writes are held, till the next question or till the writes' time is over. */
+static void r16_a_held_write_lets_the_loop_sleep(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(0, &left);
+    hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
+    hf_testbed_wait(world, 20000);
+    hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_testbed_settle(world);
+    assert_true(world->pool->free != 0);
+    const hf_ms next = hf_pool_next(world->pool);
+    assert_at(world->next, next);
+    assert_true(next > world->now);
+    while (world->next < 301000) { /* probes of idle connections, and no more */
+        const hf_ms before = world->now;
+        hf_testbed_go(world, world->next);
+        assert_true(world->now >= before + 100);
+    }
+    assert_at(world->next, 301000);
+    hf_peer_heal(world->peer);
+    hf_testbed_end(world);
+}
+
+/* The ticket of an earlier run: its COMMIT may hang as well. */
+static void r16_a_ticket_that_is_asked_about_holds_writes_too(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(120000, &left);
+    hf_cancel(world->pool, &left->request);
+    hf_testbed_wait(world, 1000);
+    assert_outcome(left, HF_OUTCOME_UNKNOWN);
+    hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_HOLD, NULL);
+    hf_job *resumed = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write 1");
+    resumed->request.resolve_ticket = left->request.ticket;
+    hf_testbed_resubmit(resumed);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_testbed_wait(world, 1000);
+    assert_int_equal(hf_testbed_status(world).left, 1);
+    assert_int_equal(job->request.attempts, 0);
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 2000);
+    assert_outcome(resumed, HF_OUTCOME_OK);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_testbed_end(world);
+}
+
+/* A write met 25006, and its server says meanwhile that it takes writes: it is held like any other. */
+static void r16_a_write_that_waited_for_its_role_is_held(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 2;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 2);
+    world->peer->hangs = true;
+    hf_testbed_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+    hf_job *left = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_testbed_settle(world);
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "25006");
+    hf_testbed_strike(world, HF_PEER_ROLE, HF_PEER_HOLD, NULL);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+    hf_testbed_settle(world);
+    assert_int_equal(job->request.attempts, 1);
+    hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
+    hf_testbed_settle(world);
+    world->peer->links[1].held = false; /* the role is told; the COMMIT stays where it is */
+    hf_testbed_wait(world, 3000);
+    assert_int_equal(world->peer->role_asks, 1);
+    assert_int_equal(hf_testbed_status(world).left, 1);
+    assert_int_equal(job->request.attempts, 1);
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 2000);
+    assert_outcome(left, HF_OUTCOME_OK);
+    assert_outcome(job, HF_OUTCOME_OK);
+    hf_testbed_end(world);
+}
+
+/* A pool that closes, or gives up, ends what is held like what is queued. */
+static void r16_held_writes_end_with_the_pool(void **state) {
+    (void)state;
+    for (unsigned closes = 0; closes < 2; closes++) {
+        hf_job *left;
+        hf_testbed *world = lost(120000, &left);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 2");
+        hf_testbed_wait(world, 5); /* between two questions */
+        if (closes) {
+            hf_pool_close(world->pool, world->now + 1000);
+        } else {
+            hf_testbed_refuse(world, HF_FOREVER);
+            hf_peer_drop(world->peer, HF_ERR_RESET);
+        }
+        hf_testbed_finish(world, 301000);
+        assert_outcome(left, HF_OUTCOME_UNKNOWN);
+        assert_outcome(job, HF_OUTCOME_NOT_SENT);
+        assert_int_equal(job->request.error.code, closes ? HF_ERR_CLOSED : HF_ERR_OUTAGE);
+        assert_int_equal(hf_testbed_status(world).left, 0);
+        hf_testbed_end(world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r16_a_commit_that_hangs_is_asked_about_until_max_outage),
@@ -196,6 +510,17 @@ int main(void) {
         hf_test(r16_a_cancelled_wait_for_the_standby_is_told),
         hf_test(r16_only_the_last_attempts_own_wait_counts),
         hf_test(r16_nothing_is_written_before_a_commit_that_was_left_is_asked_about),
+        hf_test(r16_a_commit_whose_link_is_reset_holds_writes_until_it_is_known),
+        hf_test(r16_a_commit_that_is_soon_known_holds_writes_for_a_moment),
+        hf_test(r15_questions_are_close_at_first_and_a_second_apart_at_most),
+        hf_test(r16_held_writes_keep_their_order_and_reads_pass_in_theirs),
+        hf_test(r16_a_held_write_that_was_sent_before_goes_first),
+        hf_test(r16_writes_are_held_for_max_outage_where_an_attempt_has_no_limit),
+        hf_test(r16_a_commit_that_ends_unknown_takes_the_writes_with_it),
+        hf_test(r16_a_held_write_lets_the_loop_sleep),
+        hf_test(r16_a_ticket_that_is_asked_about_holds_writes_too),
+        hf_test(r16_a_write_that_waited_for_its_role_is_held),
+        hf_test(r16_held_writes_end_with_the_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,18 +246,18 @@ struct hf_pool {
     bool refused; /* for good: last_error */
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
-    uint16_t hanging;   /* requests whose COMMIT waits for a synchronous standby … */
-    uint16_t left;      /* … whose COMMIT was left at its deadline, and not asked about yet */
     bool password_good; /* a login has succeeded, or SCRAM has said so */
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */
     uint16_t n_idle;    /* IDLE */
     uint16_t keep_open; /* hf_pool_open()'s n */
     uint32_t n_queued, n_in_flight;
+    uint32_t left;       /* requests whose COMMIT is without an answer: the server is asked */
+    uint32_t hanging;    /* those of them that wait for a synchronous standby */
     hf_ms now, promised; /* of the last tick: its time, and the deadline it returned */
-    hf_ms hanging_since; /* … since then, if there are any */
+    hf_ms left_since;    /* first question about one of those that are left; HF_NEVER: none yet */
     hf_queue queue;      /* for the next free connection */
-    hf_queue waiting;    /* waiting by themselves (40001), in no order */
+    hf_queue waiting;    /* requests with a wait of their own (40001), and held writes, in order */
     hf_request *fresh;   /* the first in the queue whose clock has not started */
     hf_conn *active;     /* connections with something to do */
     uint64_t unconfirmed;

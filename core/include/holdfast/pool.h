@@ -50,7 +50,8 @@ typedef struct hf_pool_status {
     uint32_t outages;                /* outages, one that still lasts included */
     uint32_t retries;                /* re-sends of statements */
     uint64_t done[HF_OUTCOME_COUNT]; /* requests ended, by hf_outcome */
-    uint32_t hanging;     /* COMMITs that wait for a synchronous standby: no new write goes */
+    uint32_t left;        /* COMMITs without an answer, asked about: no new write is sent */
+    uint32_t hanging;     /* those of them that wait for a synchronous standby */
     uint64_t unconfirmed; /* requests that ended so, see hf_request.unconfirmed */
     bool refused;         /* for good (last_error): no dial until hf_pool_reset() */
     hf_error last_error;  /* why a connection was last lost or refused; zero: none was */

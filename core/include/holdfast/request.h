@@ -38,8 +38,8 @@ typedef enum hf_replay {
     /* After any loss: a read, or an idempotent write. */
     HF_REPLAY_SAFE,
     /* A write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's answer is lost, the server is
-     * asked what became of the transaction (SEMANTICS 15). As UNSENT where the server gives no tickets, and for what
-     * commits by itself (CALL, VACUUM …). */
+     * asked what became of the transaction (SEMANTICS 15). Until that is known the pool sends no other write
+     * (SEMANTICS 16). As UNSENT where the server gives no tickets, and for what commits by itself (CALL, VACUUM …). */
     HF_REPLAY_RESOLVE
 } hf_replay;
 
