@@ -161,7 +161,7 @@ static void strike(void *who, uint32_t what) {
     case 3: sim_node_vanish(node, ms); break;
     case 4: sim_node_stop(node, ms); break;
     case 5: sim_node_slots(node, ms); break;
-    case 6: sim_failover(); break;
+    case 6: sim_failover(-1); break;
     case 7:
     case 8: hole(node, ms); break;
     case 9:
@@ -189,7 +189,7 @@ static void strike(void *who, uint32_t what) {
     case 16:
     case 17:
     case 18: sim_standby_goes(ms); break;
-    case 19: sim_failover(); break;
+    case 19: sim_failover(-1); break;
     default:
         sim_hit(SIM_TIME_JUMP);
         sim_note("the clock jumps by # ms", 10 * (uint64_t)ms, 0, 0);

@@ -20,6 +20,7 @@ static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and to be probed before use; H
 
 void sim_check_reset_ticks(void) {
     back_by = healed_at = HF_NEVER;
+    sim_check_reset_left();
     spins = 0;
     moves_before = 0;
     tick_before = HF_NEVER;
@@ -359,4 +360,5 @@ void sim_check_tick(hf_ms promise) {
     check_progress(promise);
     check_back();
     sim_check_outage();
+    sim_check_left();
 }

@@ -60,8 +60,16 @@ void sim_check_answered(bool sure);
 void sim_check_proved(const sim_link *link, bool sure);
 /* How long an outage may last, in ms; HF_FOREVER: there is no limit. */
 uint32_t sim_longest_outage(void);
-/* How many commits wait for a synchronous standby; client: as far as the client can know. */
-unsigned sim_n_hanging(bool client);
+/* left.c: COMMITs without an answer. Before a run. */
+void sim_check_reset_left(void);
+/* The slot's request is about to be sent: may that request be, and before those that are not? */
+void sim_check_send(const sim_slot *slot);
+/* How many COMMITs are without an answer? To be called when a request has ended. */
+unsigned sim_left_look(void);
+/* After a tick: have writes waited for too long because of a COMMIT without an answer? */
+void sim_check_left(void);
+/* May writes end because of that? */
+bool sim_left_too_long(void);
 /* Has the outage, if there is one, lasted too long? */
 void sim_check_outage(void);
 /* A request ends because the pool has given up. */

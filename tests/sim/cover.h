@@ -131,6 +131,8 @@
     X(ASK_FAILS, "the question fails")                                                   \
     X(ASK_STRANGE, "asked: a word that nobody knows")                                    \
     X(ASK_REFUSED, "the question is refused")                                            \
+    X(ASK_ROLE_FAILS, "the question for the role fails")                                 \
+    X(ASK_PROMOTED, "asked: writable, for the standby was promoted meanwhile")           \
     /* time */                                                                           \
     X(TIME_WRAP, "the clock passes 2^32 ms")                                             \
     X(TIME_JUMP, "the clock jumps: suspend")                                             \

@@ -58,11 +58,11 @@ static void check_error(const sim_job *job, const hf_request *request, uint32_t 
                   !is_one_of(error->sqlstate, "40001 40P01") || was_to_end(job, request),
               "an error names the limit that was spent", "request #, after # re-sends", token,
               request->retries, 0);
-    /* A shortage, a standby or a commit that hangs is an outage though connections are up. */
+    /* A shortage, a standby or a commit without an answer is an outage though connections are up. */
     const hf_ms longest = sim_longest_outage();
     const bool met =
         (sim_denied_at > 0 && longest != HF_FOREVER && sim.now >= sim_denied_at + longest) ||
-        sim_n_hanging(true) > 0;
+        sim_left_too_long();
     SIM_CHECK(error->code != HF_ERR_OUTAGE || sim_pool->n_up == 0 || met,
               "given up only when no connection is usable", "request #, # are up", token,
               sim_pool->n_up, 0);

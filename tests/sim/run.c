@@ -115,6 +115,8 @@ static void choose_settings(void) {
     sim_access_now.ticketless = sim_chance(&sim.rng, 60) ? whys[sim_below(&sim.rng, 3)] : NULL;
     sim_access_now.lazy = sim_chance(&sim.rng, 200);
     sim_access_now.synchronous = !sim_access_now.lazy && sim_chance(&sim.rng, 250);
+    if (sim_access_now.synchronous && sim_chance(&sim.rng, 300)) /* a commit hangs for too long */
+        config->max_outage_ms = some(100, 10000);
     sim_table_reset(sim_access_now.lazy);
     config->sslmode = sim_chance(&sim.rng, 350) ? HF_SSL_REQUIRE : HF_SSL_DISABLE;
     config->read_only = sim_chance(&sim.rng, 100);

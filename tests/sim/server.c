@@ -276,14 +276,15 @@ static void dns_learns(void *who, uint32_t what) {
         known_primary = (uint8_t)what;
 }
 
-void sim_failover(void) {
+void sim_failover(int to) {
     const unsigned old = primary;
     const bool immediate = sim_chance(&sim.rng, 500);
     if (sim_chance(&sim.rng, 500))
         sim_node_vanish(old, sim_scaled(&sim.rng, 1000, 120000));
     else
         sim_node_restart(old, immediate, sim_scaled(&sim.rng, 10, 60000));
-    primary = (uint8_t)((old + 1 + sim_below(&sim.rng, SIM_NODES - 1)) % SIM_NODES);
+    primary = to >= 0 ? (uint8_t)to
+                      : (uint8_t)((old + 1 + sim_below(&sim.rng, SIM_NODES - 1)) % SIM_NODES);
     sim_note("node # takes over from node #", primary, old, 0);
     sim_hit(SIM_PG_FAILOVER);
     sim_timeline++;

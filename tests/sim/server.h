@@ -70,7 +70,8 @@ void sim_node_stop(unsigned node, uint32_t ms);
 void sim_node_slots(unsigned node, uint32_t ms);
 /* A shortage, of this SQLSTATE, which every statement meets that needs what is short. */
 void sim_node_short(unsigned node, const char *sqlstate, uint32_t ms);
-void sim_failover(void);
+/* This node becomes the primary; -1: one of the others. */
+void sim_failover(int to);
 /* The synchronous standby goes, for so long. */
 void sim_standby_goes(uint32_t ms);
 /* pg_terminate_backend() for so many of all sessions. */

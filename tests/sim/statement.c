@@ -203,7 +203,7 @@ static const char *short_code(void) {
 }
 
 /* The SQLSTATE with which the statement in hand fails; NULL: it does not. */
-static const char *failure_of(const sim_backend *backend) {
+static const char *failure_of(sim_backend *backend) {
     const char *sql = backend->portal.sql;
     if (writes(sql) && !sim_node_is_primary(backend->node))
         sim_hit(sim_access_now.tells_role ? SIM_PG_STANDBY : SIM_PG_STANDBY_UNTOLD);
@@ -212,7 +212,9 @@ static const char *failure_of(const sim_backend *backend) {
         return "25006";
     if (starts(sql, "SELECT error"))
         return backend->portal.word;
-    if (backend->portal.kind == SIM_TICKET_GIVES || backend->portal.kind == SIM_ROLE_ASKS)
+    if (backend->portal.kind == SIM_ROLE_ASKS)
+        return sim_role_fails(backend);
+    if (backend->portal.kind == SIM_TICKET_GIVES)
         return NULL;
     if (backend->portal.kind == SIM_TICKET_ASKS)
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;

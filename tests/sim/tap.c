@@ -92,7 +92,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         told_of(&sim_flights[sim_flights[flight].about], link->tainted ? SIM_TAINTED : told);
     const bool role =
         sim_flights[flight].is & SIM_TOLD_ROLE; /* a standby's refusal proves nothing */
-    if (!sim_flight_own(&sim_flights[flight]) && !role &&
+    if (((!sim_flight_own(&sim_flights[flight]) && !role) || (told & SIM_TOLD_NO_STANDBY)) &&
         (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)))
         sim_check_answered(false);
     if (!role && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)))

@@ -27,18 +27,19 @@ enum {
         1 << 13,           /* the ReadyForQuery behind the ticket: all is done but the COMMIT */
     SIM_COMMITS = 1 << 14, /* this flight is the COMMIT of `about` */
     SIM_ASKS = 1 << 15,    /* this flight asks what became of `about` */
-    SIM_TOLD_COMMITTED = 1 << 16, /* the question's answer: committed */
-    SIM_TOLD_ABORTED = 1 << 17,   /* … aborted */
-    SIM_TOLD_RUNNING = 1 << 18,   /* … still in progress */
-    SIM_TOLD_NOTHING = 1 << 19,   /* … nobody can say any more */
-    SIM_TOLD_STANDBY = 1 << 20,   /* … only the primary can say */
-    SIM_HIT_BY_OTHER = 1 << 21,   /* a cancel that was sent for another flight hit this one */
-    SIM_RUNS = 1 << 22,           /* an Execute of the request's own was handed to the link */
-    SIM_TOLD_57014 = 1 << 23,     /* 57014, and it was not this client's cancel */
-    SIM_WHOLE = 1 << 27,          /* the whole answer, and that of the ROLLBACK behind it, if any */
-    SIM_TOLD_ROLE = 1 << 26,      /* 25006: the server takes no writes */
-    SIM_TOLD_PROVEN = 1 << 25,    /* a login: the client's proof is right */
-    SIM_EXPOSED = 1 << 24         /* a cancel of ours may hit the flight */
+    SIM_TOLD_COMMITTED = 1 << 16,  /* the question's answer: committed */
+    SIM_TOLD_ABORTED = 1 << 17,    /* … aborted */
+    SIM_TOLD_RUNNING = 1 << 18,    /* … still in progress */
+    SIM_TOLD_NOTHING = 1 << 19,    /* … nobody can say any more */
+    SIM_TOLD_STANDBY = 1 << 20,    /* … only the primary can say */
+    SIM_HIT_BY_OTHER = 1 << 21,    /* a cancel that was sent for another flight hit this one */
+    SIM_RUNS = 1 << 22,            /* an Execute of the request's own was handed to the link */
+    SIM_TOLD_57014 = 1 << 23,      /* 57014, and it was not this client's cancel */
+    SIM_TOLD_NO_STANDBY = 1 << 28, /* a question for the role: any answer but "standby" */
+    SIM_WHOLE = 1 << 27,       /* the whole answer, and that of the ROLLBACK behind it, if any */
+    SIM_TOLD_ROLE = 1 << 26,   /* 25006: the server takes no writes */
+    SIM_TOLD_PROVEN = 1 << 25, /* a login: the client's proof is right */
+    SIM_EXPOSED = 1 << 24      /* a cancel of ours may hit the flight */
 };
 
 typedef struct sim_flight {
@@ -55,6 +56,7 @@ typedef struct sim_flight {
     hf_ms committed_at; /* when the flight's COMMIT was handed over */
     hf_ms asked_at;     /* when the server was first asked about the flight; HF_NEVER: it was not */
     hf_ms running_at;   /* when the client last read that the flight is in progress; 0: never */
+    unsigned late_asks; /* questions about the flight when the time for them was over */
 } sim_flight;
 
 extern sim_flight *sim_flights; /* from 1 on */

@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "server.h"
 #include "table.h"
 
 /* All tickets of a run, in the order in which they were given. Two transactions with one xid have two tickets: the
@@ -101,17 +102,38 @@ static void incarnation(const sim_backend *backend, char *text, size_t bytes) {
     }
 }
 
-const char *sim_role_answer(const sim_backend *backend, const char **text) {
-    const bool standby = !sim_node_is_primary(backend->node);
+/* Is the session's role asked for behind a 25006, and not at the login? */
+static bool asks_again(const sim_backend *backend) {
+    return strstr(backend->names.unnamed, "THEN 'standby' ELSE 'writable'");
+}
+
+const char *sim_role_fails(sim_backend *backend) {
+    if (!asks_again(backend) || sim.healed || !sim_chance(&sim.rng, 200))
+        return NULL;
+    sim_hit(SIM_ASK_ROLE_FAILS);
+    backend->told |= SIM_TOLD_NO_STANDBY;
+    return "57014";
+}
+
+const char *sim_role_answer(sim_backend *backend, const char **text) {
     const char *sql = backend->names.unnamed;
-    if (strstr(sql, "THEN 'standby' ELSE 'writable'"))
-        *text = standby || backend->read_only ? "standby" : "writable";
+    if (asks_again(backend) && !sim.healed && !sim_node_is_primary(backend->node) &&
+        sim_chance(&sim.rng, 350)) {
+        sim_hit(SIM_ASK_PROMOTED);
+        sim_failover((int)backend->node);
+    }
+    const bool standby = !sim_node_is_primary(backend->node);
+    const bool refuses = standby || backend->read_only;
+    if (asks_again(backend))
+        backend->told |= refuses ? SIM_TOLD_STANDBY : SIM_TOLD_NO_STANDBY;
+    if (asks_again(backend))
+        *text = refuses ? "standby" : "writable";
     else if (strncmp(sql, "SHOW ", 5) != 0)
         *text = standby ? "t" : "f";
     else if (strstr(sql, "in_hot_standby"))
         *text = standby ? "on" : "off";
     else
-        *text = standby || backend->read_only ? "on" : "off";
+        *text = refuses ? "on" : "off";
     return NULL;
 }
 

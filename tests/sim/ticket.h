@@ -24,8 +24,10 @@ const char *sim_ticket_of(uint32_t flight);
 /* --- the server's half --- */
 /* A portal of one of the two kinds. */
 void sim_ticket_bind(sim_portal *portal, const char *sql, const sim_bind *bind);
+/* The SQLSTATE with which a question for the session's role fails; NULL: it does not. */
+const char *sim_role_fails(sim_backend *backend);
 /* What a question for the session's role is answered by; NULL. */
-const char *sim_role_answer(const sim_backend *backend, const char **text);
+const char *sim_role_answer(sim_backend *backend, const char **text);
 /* The ticket of the transaction at hand, in *text; or the SQLSTATE of why there is none. */
 const char *sim_ticket_give(sim_backend *backend, const char **text);
 /* What became of the portal's transaction, in *text (NULL: nobody knows any more); or an SQLSTATE. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "port.h"
 #include "server.h"
 #include "ticket.h"
 
@@ -158,30 +159,34 @@ void sim_check_commit(uint32_t flight, const sim_link *link) {
 }
 
 /* Were there questions for long enough at that moment, from `first` on? For request_timeout; of one that is in
- * progress, for as long as an outage may last: it waits for a synchronous standby. */
+ * progress, or where an attempt has no limit, for as long as an outage may last. */
 static bool out_of_time(hf_ms first, hf_ms at, bool hangs) {
     hf_ms most = sim_config.request_timeout_ms, outage = sim_longest_outage();
-    if (most == 0 || most == HF_FOREVER || (hangs && outage == HF_FOREVER))
+    if (!sim_has_timeouts())
+        most = outage;
+    if (most == HF_FOREVER || (hangs && outage == HF_FOREVER))
         return false;
-    most = hangs ? 2 * most + outage : most; /* its clock begins at its deadline */
+    if (hangs && most == outage)
+        most *= 2; /* the clock of all that hang begins with the first question */
+    else if (hangs)
+        most = 2 * most + outage; /* the clock of a COMMIT that hangs begins at its deadline */
     return first != HF_NEVER && at >= first + most;
 }
 
-/* Does the job's commit wait for a synchronous standby, as far as the client can know? To the client the commit of an
- * earlier run has had its time already, but that it hangs the client learns late. */
-static bool hangs(const sim_job *job, bool client) {
+/* Does the job's commit wait for a synchronous standby, as far as the client can know? That of an earlier run does not
+ * count. */
+static bool hangs(const sim_job *job) {
     const sim_flight *last = &sim_flights[job->last];
     const hf_ms most = sim_config.request_timeout_ms;
     return job->outcome == HF_OUTCOME_PENDING && last->commit && last->running_at > 0 &&
-           !(last->is & (SIM_TOLD_COMMITTED | SIM_TOLD_ABORTED | SIM_TOLD_NOTHING)) && most != 0 &&
-           most != HF_FOREVER &&
-           (job->unresolved ? client : last->running_at >= last->committed_at + most);
+           !(last->is & (SIM_TOLD_COMMITTED | SIM_TOLD_ABORTED | SIM_TOLD_NOTHING)) &&
+           sim_has_timeouts() && !job->unresolved && last->running_at >= last->committed_at + most;
 }
 
-unsigned sim_n_hanging(bool client) {
+static unsigned n_hanging(void) {
     unsigned n = 0;
     for (unsigned i = 0; i < SIM_SLOTS; i++)
-        n += sim_slots[i].token && hangs(&sim_jobs[sim_slots[i].token], client);
+        n += sim_slots[i].token && hangs(&sim_jobs[sim_slots[i].token]);
     return n;
 }
 
@@ -198,6 +203,10 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
     SIM_CHECK(!out_of_time(flight->asked_at, flight->running_at, true),
               "a COMMIT is asked about for request_timeout and max_outage at most",
               "request # in flight #, first asked at #", flight->token, number, flight->asked_at);
+    if (flight->running_at == 0 && out_of_time(flight->asked_at, sim.now, false))
+        SIM_CHECK(++flight->late_asks < 2, "a COMMIT is asked about for request_timeout at most",
+                  "request # in flight #, first asked at #", flight->token, number,
+                  flight->asked_at);
     SIM_CHECK(!(flight->is & SIM_TOLD_NOTHING), "what nobody can say is not asked again",
               "request # in flight #", flight->token, number, 0);
     SIM_CHECK(flight->running_at == 0 || sim.now > flight->running_at,
@@ -205,8 +214,8 @@ void sim_check_ask(uint32_t number, const sim_link *link) {
               0);
     if (flight->asked_at == HF_NEVER)
         flight->asked_at = sim.now;
-    SIM_CHECK(sim_n_hanging(false) <= sim_config.max_concurrent,
-              "never more than max_concurrent commits hang", "# do", sim_n_hanging(false), 0, 0);
+    SIM_CHECK(n_hanging() <= sim_config.max_concurrent,
+              "never more than max_concurrent commits hang", "# do", n_hanging(), 0, 0);
 }
 
 void sim_check_restart(const sim_job *job) {

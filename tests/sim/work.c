@@ -171,6 +171,10 @@ static int on_row(hf_request *request, hf_row *row) {
     return HF_PAUSE;
 }
 
+static void on_send(hf_request *request) {
+    sim_check_send(slot_of(request));
+}
+
 static void on_commit(hf_request *request) {
     sim_digest("commit", slot_of(request)->token, request->n_rows, request->affected);
     sim_digest_bytes(request->ticket, strlen(request->ticket));
@@ -248,7 +252,7 @@ static bool again(sim_slot *slot, uint32_t token) {
     job->outcome = HF_OUTCOME_PENDING;
     job->unresolved = open;
     sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
-    sim_flights[open].running_at = 0;
+    sim_flights[open].running_at = sim_flights[open].late_asks = 0;
     sim_flights[open].is &= ~(unsigned)SIM_TOLD_NOTHING;
     job->cancelled = job->paused = false;
     job->forgotten = job->unheard = 0;
@@ -275,6 +279,7 @@ static void on_done(hf_request *request) {
     sim_digest_error(&request->error);
     sim_digest_bytes(request->ticket, strlen(request->ticket));
     sim_check_done(job, request);
+    sim_left_look();
     if (request->outcome == HF_OUTCOME_OK) {
         sim_ok_at = sim.now;
         sim_denied_at = 0;
@@ -443,6 +448,7 @@ static sim_slot *new_job(kind what) {
     *job = (sim_job){ .n_statements = 1, .late = HF_NEVER, .deadline = HF_NEVER };
     slot->request = (hf_request){ .on_row = on_row,
                                   .on_restart = on_restart,
+                                  .on_send = on_send,
                                   .on_commit = on_commit,
                                   .on_done = on_done,
                                   .on_error = on_error,
