@@ -67,15 +67,15 @@ def test_fault_05_second_address_is_used_in_time_and_the_first_stays_eligible(na
     run = named_job.start(connect_timeout="6s", reconnect_timeout="6s", request_timeout="3s", close_timeout="500ms",
                           max_retries="forever")
     run.await_lines(20)
-    timed_out = run.logged(r"\((connect|request)_timeout\)")
-    assert run.logged("BACKOFF") <= timed_out, "a dead address beside a good one is no failed attempt"
+    slow = run.logged(r"\((connect|request)_timeout\)")       # where all is slow a good address is too late, too
+    assert run.logged("BACKOFF") <= slow, "a dead address beside a good one is no failed attempt"
     with run.logs_again(RECONNECTED):
         network.take(FAR)
         network.give(NOBODY)                    # the name's addresses change places
         far_cluster.terminate()
     run.check(0)
     named_job.complete()
-    assert run.summary["retries"] <= max(IN_FLIGHT, run.logged(r"\(request_timeout\)"))
+    assert run.summary["retries"] <= slow + max(IN_FLIGHT, run.logged(r"\(request_timeout\)") - slow)
 
 
 @pytest.mark.fault(6)
