@@ -150,7 +150,7 @@ def test_deadline_of_the_job_stops_it_to_be_resumed(make_job):
     run.check(4)                                # there are lines, however soon the deadline comes
     run = job.start(deadline="1500ms").check(4, gate="shut")
     assert "deadline" in run.log + run.stderr
-    assert 10 <= job.lines_written() < 400
+    assert job.lines_written() >= 10 and not job.output.exists()
     job.run(status=0)
     job.complete()
 
