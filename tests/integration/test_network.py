@@ -67,15 +67,17 @@ def test_fault_05_second_address_is_used_in_time_and_the_first_stays_eligible(na
     run = named_job.start(connect_timeout="6s", reconnect_timeout="6s", request_timeout="3s", close_timeout="500ms",
                           max_retries="forever")
     run.await_lines(20)
-    slow = run.logged(r"\((connect|request)_timeout\)")       # where all is slow a good address is too late, too
-    assert run.logged("BACKOFF") <= slow, "a dead address beside a good one is no failed attempt"
+    assert run.logged("BACKOFF") <= run.logged(r"\((connect|request)_timeout\)"), \
+        "a dead address beside a good one is no failed attempt"         # where all is slow, a good one may be late, too
     with run.logs_again(RECONNECTED):
         network.take(FAR)
         network.give(NOBODY)                    # the name's addresses change places
         far_cluster.terminate()
     run.check(0)
     named_job.complete()
-    assert run.summary["retries"] <= slow + max(IN_FLIGHT, run.logged(r"\(request_timeout\)") - slow)
+    timed_out = run.logged(r"\(request_timeout\)")
+    cancelled = far_cluster.log.read_text().count("canceling statement due to user request")
+    assert run.summary["retries"] <= max(IN_FLIGHT, timed_out) + cancelled
 
 
 @pytest.mark.fault(6)
@@ -145,7 +147,7 @@ def test_fault_28_cancel_over_a_dead_cable_is_abandoned_and_the_server_drops_the
                     max_retries="forever")
     run.await_lines(3)
     with run.logs_again(r"timed out after 1\.5\d* s in query \(request_timeout\)"), run.logs_again("-> RECONNECTING"):
-        run.stop_under_way(far_cluster)
+        run.stop_under_way(far_cluster, 0.75)
         orphan, = far_cluster.sessions("app", "active")
         network.pull()
         run.send(signal.SIGCONT)

@@ -142,11 +142,12 @@ def test_line_whose_wait_for_the_standby_somebody_ended_is_done_and_said_so(make
 @pytest.mark.rule(35)
 def test_server_that_changed_under_acknowledged_writes_is_named(make_job, primary, standby):
     """A restart, then the promotion of a standby that was not waited for; neither behind the job's end (Job's gate)."""
-    job = make_job(rows=200, sql=INSERT, server=primary, dsn=both(primary, standby))
+    job = make_job(rows=200, sql=INSERT, server=primary, dsn=both(primary, standby), gate=100)
     job.gated.append(standby)
     run = job.start(write=True, replay="resolve")
     run.await_lines(20)
     primary.restart()
+    job.shut(180)                                   # it is told with the next line that is done
     run.await_log("the server changed at .* \\(it was started anew\\)", 1)
     primary.stop("immediate")
     standby.promote()

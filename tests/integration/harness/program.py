@@ -205,17 +205,30 @@ class ReportRun(Run):
             return lines >= count
         eventually(written, f"{count} lines written")
 
-    def stop_under_way(self, server, role="app", count=1):
-        """Stop it at a moment when so many statements run and none of them is about to be cancelled: each cancel that a
-        time-out of its has sent has ended its statement."""
+    def stop_under_way(self, server, within_s, role="app", count=1):
+        """Stop it at a moment when so many statements run, each for less than `within_s`, half of their time-out: none
+        has met it, and there is no link to cancel it by."""
+        def runs():
+            young = server.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active' "
+                                 "AND clock_timestamp() - query_start < %s * interval '1 s'", role, within_s)
+            return young == len(server.sessions(role)) == count and (lwip.WANTED or self.sockets() == count)
+
         def stopped():
-            self.stop()
-            cancelled = server.log.read_text().count("canceling statement due to user request")
-            if len(server.sessions(role, "active")) == count and cancelled == self.logged(r"\(request_timeout\)"):
-                return True
-            self.send(signal.SIGCONT)
+            if runs():
+                self.stop()
+                if runs():
+                    return True
+                self.send(signal.SIGCONT)
             return False
         eventually(stopped, f"it is stopped while {count} statements run")
+
+    def sockets(self):
+        """How many it has open now."""
+        def is_socket(descriptor):
+            with contextlib.suppress(FileNotFoundError):        # it was closed since it was listed
+                return os.readlink(descriptor).startswith("socket:")
+            return False
+        return sum(map(is_socket, pathlib.Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def check(self, status=0, gate="open"):
         """Wait for the end and hold the status."""
