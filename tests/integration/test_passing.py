@@ -166,6 +166,7 @@ def test_somebody_elses_cancel_of_a_read_runs_it_again(make, cluster):
     cancelled = "canceling statement due to user request"
     run = job.start()
     for at in (5, 20, 35):                  # each time other lines: what is cancelled twice is given up
+        run.await_lines(at + 1)             # those that were cancelled before are done
         cluster.await_held(3, "plain")
         before = cluster.log.read_text().count(cancelled)
         cluster.sql("SELECT pg_cancel_backend(unnest(%s))", cluster.sessions("plain", "active"))
