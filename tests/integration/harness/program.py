@@ -22,6 +22,7 @@ SETTINGS = {
     "max_outage": "600s", "max_retries": 50, "progress": "never", "log_level": "debug",
 }
 RECONNECTED = "✓ Reconnected to database"
+TOO_SLOW = "max_outage): the connection was still being made"   # why a short one may be over before what it is for is there
 
 # About 15 ms a line, 0 to 2 result rows each, with every kind of cell CSV has to quote; through the gate of its job.
 SLOW_SQL = """SELECT i.name, i.price, i.note, s.day, s.qty
