@@ -147,7 +147,7 @@ def test_fault_28_cancel_over_a_dead_cable_is_abandoned_and_the_server_drops_the
                     max_retries="forever")
     run.await_lines(3)
     with run.logs_again(r"timed out after 1\.5\d* s in query \(request_timeout\)"), run.logs_again("-> RECONNECTING"):
-        run.stop_under_way(far_cluster, 0.75)
+        run.stop_under_way(far_cluster)
         orphan, = far_cluster.sessions("app", "active")
         network.pull()
         run.send(signal.SIGCONT)

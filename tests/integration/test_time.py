@@ -93,7 +93,7 @@ def test_stopped_program_reads_what_has_arrived_before_it_judges_deadlines(make_
     job = make_job(rows=60, sql=program.slow_sql(0), dsn=cluster.dsn(port=proxy.port), gate=57)
     run = job.start(request_timeout="1s", probe_interval="500ms", probe_timeout="300ms", max_retries="forever")
     cluster.await_held(3)                               # the last three lines
-    run.stop_under_way(cluster, 0.5, count=3)
+    run.stop_under_way(cluster, count=3)
     before, links = run.logged("timed out"), proxy.count
     job.open_up()
     eventually(lambda: not cluster.sessions("app", "active"), "the server has answered all")

@@ -206,13 +206,21 @@ class ReportRun(Run):
             return lines >= count
         eventually(written, f"{count} lines written")
 
-    def stop_under_way(self, server, within_s, role="app", count=1):
-        """Stop it at a moment when so many statements run, each for less than `within_s`, half of their time-out: none
-        has met it, and there is no link to cancel it by."""
+    def stop_under_way(self, server, role="app", count=1):
+        """Stop it at a moment when so many statements run and none of them is being cancelled: there is no link to cancel
+        by, and no session has such a signal before it."""
+        def untroubled(pid):
+            try:
+                text = pathlib.Path(f"/proc/{pid}/status").read_text()
+            except OSError:                     # it has ended since it was listed
+                return False
+            pending = [int(mask, 16) for mask in re.findall(r"(?:Sig|Shd)Pnd:\s+(\w+)", text)]
+            return "State:\tS" in text and not any(mask & 1 << signal.SIGINT - 1 for mask in pending)
+
         def runs():
-            young = server.value("SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active' "
-                                 "AND clock_timestamp() - query_start < %s * interval '1 s'", role, within_s)
-            return young == len(server.sessions(role)) == count and (lwip.WANTED or self.sockets() == count)
+            pids = server.sessions(role, "active")
+            return len(pids) == len(server.sessions(role)) == count and all(map(untroubled, pids)) and \
+                (lwip.WANTED or self.sockets() == count)
 
         def stopped():
             if runs():
