@@ -27,6 +27,8 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     const hf_pool *pool = conn->pool;
     const uint8_t role = conn->io.role;
     const bool since_login = (role & HF_ROLE_READ_ONLY) && (role & HF_ROLE_READ_ONLY_AT_LOGIN);
+    /* A session that turned read-only without a SET may have its server's reload to thank: that can be asked. */
+    const uint8_t own = HF_ROLE_CHANGED | (HF_WITH_RESOLVE ? 0 : HF_ROLE_READ_ONLY);
     uint32_t facts = hf_request_past(request);
 
     facts |= hf_commit_is_deferred(request) ? HF_FACT_COMMIT_DEFERRED : 0u;
@@ -42,8 +44,7 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
     facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;
     facts |= hf_cancel_may_hit(conn) ? HF_FACT_CANCEL_OUT : 0u;
     facts |= (role & HF_ROLE_STANDBY) || since_login ? HF_FACT_WRONG_ROLE : 0u;
-    facts |=
-        (role & (HF_ROLE_READ_ONLY | HF_ROLE_CHANGED)) && !since_login ? HF_FACT_OWN_SETTING : 0u;
+    facts |= (role & own) && !since_login ? HF_FACT_OWN_SETTING : 0u;
     facts |= pool->config->driver->self_commits(request) ? HF_FACT_SELF_COMMITS : 0u;
     return facts;
 }

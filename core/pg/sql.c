@@ -79,7 +79,7 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
     return NULL;
 }
 
-/* Does the word stand anywhere in the text? */
+/* Does the word stand anywhere in the text, but for strings, quoted names and comments? */
 static bool mentions(const char *sql, const char *wanted) {
     char word[HF_SQL_WORD_BYTES];
 
@@ -89,16 +89,21 @@ static bool mentions(const char *sql, const char *wanted) {
             return true;
         }
         sql = hf_sql_skip(after);
-        if (*sql && word[0] == 0) {
+        if (*sql == '\'' || *sql == '"') { /* what looks like a comment in quotes is none */
+            const char quote = *sql++;
+            while (*sql && *sql++ != quote) {
+            }
+        } else if (*sql && word[0] == 0) {
             sql++;
         }
     }
     return false;
 }
 
-/* Does a query make a table (SELECT … INTO)? The word is looked for in strings and comments too: to take one too many
- * for such costs a little time, to miss one costs a wrong answer. inserts: it may be an INSERT's or a MERGE's. */
-static bool makes_table(const char *at, bool inserts) {
+/* Does a query make a table (SELECT … INTO), or call set_config()? The words are looked for in strings and comments
+ * too: to take one too many for such costs a little time, to miss one costs a wrong answer. inserts: an INTO may be
+ * an INSERT's or a MERGE's. */
+static bool query_changes(const char *at, bool inserts) {
     char word[HF_SQL_WORD_BYTES];
     bool of_insert = false;
 
@@ -108,7 +113,7 @@ static bool makes_table(const char *at, bool inserts) {
             continue;
         }
         at = hf_sql_word(at, word);
-        if (strcmp(word, "INTO") == 0 && !of_insert) {
+        if ((strcmp(word, "INTO") == 0 && !of_insert) || strcmp(word, "SET_CONFIG") == 0) {
             return true;
         }
         of_insert = inserts && is_one_of(word, "INSERT MERGE");
@@ -129,7 +134,7 @@ hf_pg_effect hf_pg_effect_of(const char *sql) {
         return HF_PG_PLANNED;
     }
     if (is_one_of(word, "SELECT VALUES TABLE WITH")) {
-        return makes_table(sql, word[0] == 'W') ? HF_PG_CHANGES : HF_PG_PLANNED;
+        return query_changes(sql, word[0] == 'W') ? HF_PG_CHANGES : HF_PG_PLANNED;
     }
     return is_one_of(word, neutral) ? HF_PG_NEUTRAL : HF_PG_CHANGES;
 }

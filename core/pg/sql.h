@@ -58,9 +58,10 @@ bool hf_pg_waits_not(const hf_request *request);
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
     "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
 
-/* The question whether this server takes writes: one text. */
-#define HF_PG_SQL_ROLE                                                             \
-    "SELECT CASE WHEN pg_is_in_recovery() OR current_setting('default_transaction" \
-    "_read_only')='on' THEN 'standby' ELSE 'writable' END"
+/* The question whether this server takes writes, whatever the session itself has set: one text. */
+#define HF_PG_SQL_ROLE                                                                       \
+    "SELECT CASE WHEN pg_is_in_recovery() OR (SELECT setting='on' AND source<>'session' "    \
+    "FROM pg_settings WHERE name='default_transaction_read_only') THEN 'standby' ELSE 'writ" \
+    "able' END"
 
 #endif

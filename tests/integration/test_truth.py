@@ -179,6 +179,26 @@ def test_standby_that_is_never_promoted_is_given_up_at_max_outage(make_job, prim
     assert not job.lines_written() > 1 and not job.rejects.exists() and not job.unknown.exists()
 
 
+@pytest.mark.found("T5")
+@pytest.mark.rule(21)
+@pytest.mark.both_servers
+@pytest.mark.parametrize("replay", ["unsent", "resolve"])
+def test_server_that_is_made_read_only_under_a_job_is_an_outage(make_job, own_cluster, replay):
+    """Who plans a switch-over, or sees a disk fill, sets it and reloads: sessions that there are turn read-only."""
+    job = make_job(rows=200, sql=INSERT, server=own_cluster)
+    run = job.start(write=True, replay=replay, max_retries=0, max_outage="600s")
+    run.await_lines(20)
+    own_cluster.sql("SET default_transaction_read_only = off")
+    own_cluster.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    own_cluster.reload()
+    run.await_log("-> BACKOFF", 6)
+    own_cluster.sql("ALTER SYSTEM RESET default_transaction_read_only")
+    own_cluster.reload()
+    run.check(0)
+    assert not Truth(job, own_cluster).unknown
+    assert run.summary["retries"] == 0
+
+
 @pytest.mark.found("T6")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 def test_full_disk_of_the_server_is_waited_out_and_rejects_no_line(make_job, own_cluster):

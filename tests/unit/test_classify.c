@@ -40,6 +40,7 @@ static void a_statements_error_decides_as_the_table_says(void **state) {
         { "53300", 'F', HF_CLASS_NOT_READY },  { "08007", 'E', HF_CLASS_AMBIGUOUS },
         { "40003", 'E', HF_CLASS_AMBIGUOUS },  { "XXA00", 'E', HF_CLASS_COMMITTED },
         { "26000", 'E', HF_CLASS_REPREPARE },  { "42P05", 'E', HF_CLASS_REPREPARE },
+        { "42804", 'E', HF_CLASS_REPREPARE },  { "42883", 'E', HF_CLASS_REPREPARE },
         { "57014", 'E', HF_CLASS_CANCELLED },  { "28000", 'E', HF_CLASS_STATEMENT },
         { "3D000", 'E', HF_CLASS_STATEMENT },  { "42P01", 'E', HF_CLASS_STATEMENT },
         { "42501", 'E', HF_CLASS_STATEMENT },  { "22012", 'E', HF_CLASS_STATEMENT },

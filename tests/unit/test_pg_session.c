@@ -431,6 +431,7 @@ static void copy_and_transaction_control_in_a_batch_are_refused(void **state) {
     }
 }
 
+/* Shows found T7. */
 static void what_commits_by_itself_is_known(void **state) {
     static const struct {
         const char *sql;
@@ -447,6 +448,9 @@ static void what_commits_by_itself_is_known(void **state) {
                   { "CREATE UNIQUE INDEX concurrently i ON t (a)", true },
                   { "DROP INDEX CONCURRENTLY i", true },
                   { "ALTER TABLE a.t DETACH PARTITION p CONCURRENTLY", true },
+                  { "ALTER TABLE \"a--t\" DETACH PARTITION \"/*p\" CONCURRENTLY", true },
+                  { "ALTER TABLE \"concurrently\" ADD a text DEFAULT 'concurrently'", false },
+                  { "CREATE TABLE t (a text DEFAULT '--''') -- concurrently", false },
                   { "CREATE DATABASE d", true },
                   { "ALTER SYSTEM SET x = 1", true },
                   { "COMMIT PREPARED 'x'", true } };

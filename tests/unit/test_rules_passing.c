@@ -87,7 +87,9 @@ static void r17_a_lock_is_waited_for_where_that_is_asked_for(void **state) {
         bool asks, waits;
     } cases[] = { { "write 1", true, true },
                   { "write 1", false, false },
-                  { "write 1 FOR UPDATE NOWAIT", true, false } };
+                  { "write 1 FOR UPDATE NOWAIT", true, false },
+                  { "write 1 WHERE a = '--' FOR UPDATE NOWAIT", true, false },
+                  { "write 1 WHERE a = 'nowait'", true, true } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         hf_testbed *world = hf_testbed_one_up(1000);
         strike(world, "55P03", 2);
@@ -217,16 +219,39 @@ static void r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_f
     void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_one_up(1000);
-    hf_peer_tell(world->peer, "default_transaction_read_only", "on"); /* as behind a SET */
+    hf_peer_tell(world->peer, "default_transaction_read_only", "on"); /* as behind set_config() */
     hf_testbed_settle(world);
-    strike(world, "25006", 1);
+    strike(world, "25006", HF_FOREVER);
     hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
     hf_testbed_settle(world);
     assert_outcome(job, HF_OUTCOME_FAILED);
-    assert_int_equal(job->request.attempts, 1);
+    assert_int_equal(job->request.attempts, 2); /* the server takes writes: once more, there */
     assert_string_equal(job->request.error.sqlstate, "25006");
-    assert_int_equal(world->peer->role_asks, 0);
+    assert_int_equal(world->peer->role_asks, 1);
     assert_int_equal(hf_testbed_dials(world), 1);
+    hf_testbed_end(world);
+}
+
+/* A reload of the server's settings makes the sessions read-only that there are. Shows found T5. */
+static void r21_a_server_that_is_made_read_only_under_its_sessions_is_an_outage(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_peer_tell(world->peer, "default_transaction_read_only", "on");
+    hf_testbed_settle(world);
+    world->peer->read_only = true;
+    world->peer->standby_port = 5432;
+    strike(world, "25006", HF_FOREVER);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
+    hf_testbed_go(world, 250000);
+    assert_int_equal(job->done, 0);
+    assert_int_equal(job->request.retries, 0);
+    assert_int_equal(world->peer->role_asks,
+                     1); /* from the next login on the server says so itself */
+    hf_peer_heal(world->peer);
+    world->peer->read_only = false;
+    world->peer->standby_port = 0;
+    hf_testbed_finish(world, 60000);
+    assert_outcome(job, HF_OUTCOME_OK);
     hf_testbed_end(world);
 }
 
@@ -430,6 +455,7 @@ int main(void) {
         hf_test(r21_a_standby_is_an_outage_and_spends_no_retry),
         hf_test(r21_a_standby_for_max_outage_is_given_up),
         hf_test(r21_a_session_that_made_itself_read_only_is_kept_and_its_statement_failed),
+        hf_test(r21_a_server_that_is_made_read_only_under_its_sessions_is_an_outage),
         hf_test(r21_what_a_session_has_set_is_never_left_behind),
         hf_test(r21_asked_and_writable_it_runs_again_once),
         hf_test(r21_a_question_for_the_role_that_fails_is_asked_again),
