@@ -66,8 +66,10 @@ static const hf_rule hf_rules[] = {
     /* the statement has to be prepared again */
     { "26000", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
     { "42P05", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
+#if HF_WITH_PREPARED
     { "42804", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* a column has another type by now … */
     { "42883", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* … than its parameter was prepared with */
+#endif
     { "57014", 0,   HF_AT_STATEMENT, HF_CLASS_CANCELLED },
     /* all other SQLSTATEs */
     { "",      0,   HF_AT_STATEMENT, HF_CLASS_STATEMENT },

@@ -157,21 +157,47 @@ static bool set_addresses(hf_config *config, const char *key, const char *value,
     return true;
 }
 
+static bool blank(char character) {
+    return character == ' ' || (character >= '\t' && character <= '\r');
+}
+
+/* A whole number as libpq reads one: blanks around it are nothing. */
+static bool read_integer(const char *text, size_t bytes, int64_t *number) {
+    const char *end = text + bytes;
+    bool negative;
+
+    while (text < end && blank(*text)) {
+        text++;
+    }
+    while (text < end && blank(end[-1])) {
+        end--;
+    }
+    negative = text < end && *text == '-';
+    text += negative || (text < end && *text == '+');
+    if (text == end) {
+        return false;
+    }
+    for (*number = 0; text < end; text++) {
+        if (*text < '0' || *text > '9' || *number > INT32_MAX / 10) {
+            return false;
+        }
+        *number = *number * 10 + (*text - '0');
+    }
+    *number = negative ? -*number : *number;
+    return *number <= INT32_MAX;
+}
+
 static bool set_ports(hf_config *config, const char *key, const char *value, hf_error *error) {
     uint16_t ports[HF_HOSTS_MAX] = { 0 };
     uint8_t count = 0;
 
     for (const char *at = value[0] ? value : NULL, *digit; at;) {
         size_t bytes = item(&at, &digit);
-        uint32_t port = 0;
+        int64_t port = 0;
         if (count == HF_HOSTS_MAX) {
             return hf_complain(error, key, "more ports than HF_HOSTS_MAX allows; name fewer");
         }
-        for (size_t i = 0; i < bytes && port <= UINT16_MAX; i++) {
-            bool good = digit[i] >= '0' && digit[i] <= '9';
-            port = good ? port * 10 + (uint32_t)(digit[i] - '0') : UINT32_MAX;
-        }
-        if (port > UINT16_MAX || (bytes > 0 && port == 0)) {
+        if (bytes > 0 && (!read_integer(digit, bytes, &port) || port < 1 || port > UINT16_MAX)) {
             return hf_complain(error, key,
                                "not a number from 1 to 65535; in a URL, write @ : / ? of a user or "
                                "password as %40 %3A %2F %3F");
@@ -303,33 +329,17 @@ static bool set_setting(hf_config *config, const hf_setting *setting, const char
     return true;
 }
 
-/* A whole number as libpq reads one: blanks around it are nothing. */
-static bool read_integer(const char *text, int64_t *number) {
-    bool negative;
-
-    text += strspn(text, " \t");
-    negative = *text == '-';
-    text += negative || *text == '+';
-    if (*text < '0' || *text > '9') {
-        return false;
-    }
-    for (*number = 0; *text >= '0' && *text <= '9'; text++) {
-        *number = *number * 10 + (*text - '0');
-        if (*number > INT32_MAX) {
-            return false;
-        }
-    }
-    *number = negative ? -*number : *number;
-    return !text[strspn(text, " \t")];
-}
-
 static bool set_connect_timeout(hf_config *config, const char *key, const char *value,
                                 hf_error *error) {
     int64_t seconds;
-    bool limitless =
-        read_integer(value, &seconds) && seconds <= 0; /* libpq's: 0 or less is no limit */
+    char digits[12];
+    hf_writer writer = hf_writer_on(digits, sizeof digits);
 
-    return set_setting(config, hf_setting_named(key), limitless ? "forever" : value, error);
+    if (read_integer(value, strlen(value), &seconds)) { /* libpq's: 0 or less is no limit */
+        hf_write_unsigned(&writer, (uint64_t)seconds);
+        value = seconds <= 0 ? "forever" : digits;
+    }
+    return set_setting(config, hf_setting_named(key), value, error);
 }
 
 /* ---- the client's socket -------------------------------------------------------------------------- */
@@ -337,7 +347,7 @@ static bool set_connect_timeout(hf_config *config, const char *key, const char *
 static bool set_keepalives(hf_config *config, const char *key, const char *value, hf_error *error) {
     int64_t number = 1;
 
-    if (value[0] && !read_integer(value, &number)) {
+    if (value[0] && !read_integer(value, strlen(value), &number)) {
         return hf_complain(error, key, "not a number: 1, or 0 for none");
     }
     config->keepalives_off = number == 0;
@@ -349,7 +359,7 @@ static bool set_count(uint32_t *field, const char *key, const char *value, uint3
                       int64_t most, hf_error *error) {
     int64_t number = 0;
 
-    if (value[0] && (!read_integer(value, &number) || number > most)) {
+    if (value[0] && (!read_integer(value, strlen(value), &number) || number > most)) {
         return hf_complain(error, key,
                            most == 127     ? "not a number up to 127"
                            : most == 32767 ? "not a number of seconds up to 32767"

@@ -318,7 +318,7 @@ def test_the_systems_service_file_is_the_second_that_is_looked_into(holdfast, cl
 @pytest.mark.found("S4")
 @pytest.mark.parametrize("line, said", [
     ("ldap://ldap.example/dc=example?description?one?(cn=x)", "LDAP"), ("service=other", "service"),
-    ("servicefile=/x", "service"), ("host", "key=value"), ("host =h", "blank"), ("frobnicate=1", "frobnicate"),
+    ("servicefile=/x", "service"), ("host", "key=value"), ("=h", "key=value"), ("host =h", "blank"), ("frobnicate=1", "frobnicate"),
     ("gssencmode=require", "gssencmode")])
 def test_a_line_of_a_service_that_is_not_understood_is_refused_with_its_place(holdfast, service, line, said):
     path = service(f"[prod]\nhost=h\n{line}\n")

@@ -35,6 +35,10 @@ static void existing_strings_of_libpq_work_unedited(void **state) {
     assert_int_equal(config.ssl_min_version, HF_TLS_1_3);
     assert_int_equal(config.ssl_max_version, HF_TLS_1_3);
     assert_int_equal(config.connect_timeout_ms, HF_FOREVER);
+    assert_true(hf_config_dsn(&config, "port='5432 , +5433\r' connect_timeout=' +7 '", &error));
+    assert_int_equal(config.hosts[0].port, 5432);
+    assert_int_equal(config.hosts[1].port, 5433);
+    assert_int_equal(config.connect_timeout_ms, 7000);
     assert_true(hf_config_dsn(
         &config,
         "client_encoding='Unicode' keepalives=0 keepalives_idle=0 keepalives_count=' -3 ' "

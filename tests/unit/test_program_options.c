@@ -106,6 +106,7 @@ static void what_is_unknown_is_named_with_its_nearest(void **state) {
     refused("holdfast reprot", "did you mean 'report'");
     refused("holdfast", "report, query or watch");
     refused("holdfast report --cost_file c", "--cost-file");
+    refused("holdfast query --\nSELECT\n1", "a statement that begins with a comment comes last");
     refused("holdfast query --window 3 x", "'query' has no option --window");
     refused(REPORT "--log-level loud", "not one of error|warn|info|debug");
     refused(REPORT "extra", "one word too many");
@@ -220,6 +221,9 @@ static void a_wrong_file_is_refused_by_name(void **state) {
         { "{\n\"a\n", ":2: not JSON" },
         { "{} x", "something follows" },
         { "{\"window\":1,\"window\":2}", "given twice" },
+        { "{\"max_retries\":1,\"max-retries\":2}", "'max-retries' is given twice" },
+        { "{\"log-level\":\"info\",\"x\":1,\"log_level\":\"warn\"}", "no option 'x'" },
+        { "{\"log-level\":\"info\",\"log_level\":\"warn\"}", "'log_level' is given twice" },
         { "{\"dsn\": \"a\\nb\"}", "a line break" },
         { "{\"dsn\": \"a\\u0000b\"}", "an escaped NUL" },
         { "{\"window\": 1e99}", "exactly" },

@@ -237,7 +237,7 @@ static void write_file(const char *content) {
 static void the_first_match_counts_and_an_open_file_is_ignored(void **state) {
     hf_bytes found = { 0 }, file = { 0 };
     (void)state;
-    write_file("# comment\r\nother:*:*:*:no\r\n*:*:*:u:first\r\n*:*:*:*:second");
+    write_file("# comment\r\nother:*:*:*:no\r\n*:*:*:u:first\r\r\n*:*:*:*:second\r");
     assert_int_equal(chmod(path, 0600), 0);
     assert_true(hf_pgpass_read(path, &file));
     assert_true(hf_pgpass_find(&file, "h", "1", "d", "u", &found));

@@ -13,6 +13,11 @@
 static bool unknown(const char *name, hf_command command, hf_failure *failure) {
     const char *near = hf_option_nearest(name, command);
     hf_bytes shown = { 0 };
+    if (*name == ' ' || *name == '\n') { /* SQL's comment, not an option */
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "a statement that begins with a comment comes last, behind a --: holdfast "
+                       "query -- '-- what it is for ...'");
+    }
     hf_bytes_add_printable(&shown, name, strnlen(name, 60));
     hf_fail(failure, HF_EXIT_USAGE, "there is no option --%s%s%s%s; see 'holdfast %s --help'",
             hf_bytes_text(&shown), near ? ": did you mean --" : "", near ? near : "",

@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "hf_json.h"
 
 #include <stdio.h>
@@ -88,6 +89,17 @@ static bool private(const hf_options *options, const char *path, hf_failure *fai
     return true;
 }
 
+/* hf_json_read() refuses the same name twice, but an option's has several spellings. */
+static bool is_first(const hf_json *json, const hf_json *member) {
+    const char *name = hf_json_name(member);
+    const hf_json *before = hf_json_first(json);
+    while (before != member && !hf_same_name(hf_json_name(before), name) &&
+           !hf_same_name(name, hf_json_name(before))) {
+        before = hf_json_next(before);
+    }
+    return before == member;
+}
+
 bool hf_options_file(hf_options *options, const char *path, hf_failure *failure) {
     hf_bytes text = { 0 };
     if (!hf_file_read(path, CONFIG_BYTES_MAX, &text, failure)) {
@@ -104,7 +116,9 @@ bool hf_options_file(hf_options *options, const char *path, hf_failure *failure)
     }
     for (const hf_json *member = read ? hf_json_first(json) : NULL; member && read;
          member = hf_json_next(member)) {
-        read = set_member(options, member, path, failure);
+        read = is_first(json, member) ? set_member(options, member, path, failure)
+                                      : hf_fail(failure, HF_EXIT_USAGE, "%s: '%s' is given twice",
+                                                path, hf_json_name(member));
     }
     hf_json_free(json);
     explicit_bzero(text.data, text.used);

@@ -96,7 +96,10 @@ bool hf_pgpass_find(const hf_bytes *file, const char *host, const char *port, co
         size_t length = (size_t)((next ? next : end) - at);
         hf_bytes line = { 0 };
         hf_bytes_reserve(&line, length + 1);
-        hf_bytes_add(&line, at, length - (next && length > 0 && at[length - 1] == '\r'));
+        while (length > 0 && at[length - 1] == '\r') { /* pg_strip_crlf() */
+            length--;
+        }
+        hf_bytes_add(&line, at, length);
         found = hf_pgpass_line(hf_bytes_text(&line), host, port, database, user, password);
         hf_secret_free(&line);
         at = next ? next + 1 : end;
@@ -123,7 +126,7 @@ static bool service_line(char *line, const char *place, hf_service_fn *each, voi
             failure, HF_EXIT_USAGE,
             "%s: a look-up in LDAP is not supported; write its settings out as key=value", place);
     }
-    if (!equals) {
+    if (!equals || equals == line) {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: key=value is expected", place);
     }
     if (equals > line && strchr(" \t", equals[-1])) {
