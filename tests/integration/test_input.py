@@ -226,13 +226,27 @@ def test_broken_gz_input_is_refused_with_the_place_before_anything_is_written(ma
     (lambda text: b"\x28\xb5\x2f\xfd\x20\x08" + text, "Zstandard.*unzstd"),
     (lambda text: text.decode().encode("utf-16"), "UTF-16.*iconv"),
     (lambda text: text.decode().encode("utf-16-le"), "NUL byte in the header.*UTF-16"),
+    (lambda text: b"<!DOCTYPE html>\n" + text, "HTML.*fetch"), (lambda text: b'[{"id": 1}]\n', "JSON.*CSV"),
+    (lambda text: b"\x1f" + text, "control character in the header"),
     (lambda text: gzip.compress(bz2.compress(text)), "bzip2"), (lambda text: gzip.compress(gzip.compress(text)), "twice"),
-], ids=["bzip2", "xz", "zip", "zstd", "utf-16", "utf-16-without-mark", "bzip2-in-gzip", "twice"])
+], ids=["bzip2", "xz", "zip", "zstd", "utf-16", "utf-16-without-mark", "html", "json", "binary", "bzip2-in-gzip", "twice"])
 def test_input_in_another_format_is_refused_by_its_first_bytes(echo, pack, says):
     job = echo(pack(b"v\none\ntwo\n"))
     said = job.run(status=1).stderr
     assert str(job.cost_file) in said and re.search(says, said), said
     job.nothing_written()
+
+
+@pytest.mark.found("R2")
+@pytest.mark.parametrize("data, line", [
+    (b"v\none\nz\xfcge\n", 3), (b"gr\xf6sse\none\n", 1), (b"v\n\"a\nb\"\n\xed\xa0\x80\n", 4)], ids=["cell", "header", "surrogate"])
+def test_input_that_is_no_utf8_is_a_warning_with_its_line_and_the_way_out(echo, data, line):
+    job = echo(data)
+    run = job.run(status=0 if line == 1 else 2, params=None)
+    assert re.search(rf"warn .*cost.csv:{line}: a cell that is no UTF-8: .*iconv -f", run.log)
+    assert run.logged("no UTF-8") == 1
+    good = echo("v\nüöä😀\n".encode())
+    assert not good.run(status=0).logged("no UTF-8")
 
 
 @pytest.mark.found("R5")

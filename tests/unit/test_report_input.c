@@ -155,6 +155,13 @@ static void other_formats_are_named_with_the_way_out(void **state) {
         { "\xff\xfe\0\0i\0\0\0", 8, { "UTF-32", "iconv" } },
         { "\x1f\x9d\x90", 3, { "compress", "uncompress" } },
         { "7z\xbc\xaf\x27\x1c", 6, { "7z", "unpack" } },
+        { "<!DOCTYPE html>\n", 16, { "HTML", "fetch" } },
+        { "<html>\n", 7, { "HTML", "fetch" } },
+        { "<?xml version=\"1.0\"?>\n", 22, { "XML", "CSV" } },
+        { "{\"a\": 1}\n", 9, { "JSON", "CSV" } },
+        { "[\n {}\n]\n", 8, { "JSON", "CSV" } },
+        { "PGDMP\x01\x0e", 7, { "dump", "pg_restore" } },
+        { "PGCOPY\n\377\r\n", 10, { "COPY", "csv" } },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(formats); i++) {
@@ -167,8 +174,9 @@ static void other_formats_are_named_with_the_way_out(void **state) {
         }
     }
     /* What a header may begin with is none of them. */
-    static const char *const texts[] = { "",     "PK,name", "BZh9,x", "PAR1,PAR2",
-                                         "LZIP", "Rar!,x",  "7z,x",   "\x1f" };
+    static const char *const texts[] = { "",      "PK,name", "BZh9,x", "PAR1,PAR2",
+                                         "LZIP",  "Rar!,x",  "7z,x",   "\x1f",
+                                         "<x>,y", "[a],b",   "{a},b",  "PGDM,P" };
     for (size_t i = 0; i < COUNT(texts); i++) {
         assert_null(hf_input_other_format(texts[i], strlen(texts[i])));
     }

@@ -31,6 +31,8 @@ struct hf_input {
 /* ---- what it is ----------------------------------------------------------------------------------- */
 
 #define MAGIC(bytes) bytes, sizeof(bytes) - 1
+#define HTML         "it is HTML, the page of an error or a login perhaps: fetch the file again"
+#define JSON         "it is JSON: write it as CSV"
 
 const char *hf_input_other_format(const void *first, size_t bytes) {
     static const struct {
@@ -58,6 +60,19 @@ const char *hf_input_other_format(const void *first, size_t bytes) {
         { MAGIC("PK\x05\x06"), "it is an empty ZIP archive" },
         { MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
           "it is a spreadsheet (.xls): save it as CSV (UTF-8)" },
+        { MAGIC("<?xml"), "it is XML: write it as CSV" },
+        { MAGIC("<!DOCTYPE"), HTML },
+        { MAGIC("<!doctype"), HTML },
+        { MAGIC("<html"), HTML },
+        { MAGIC("<HTML"), HTML },
+        { MAGIC("{\""), JSON },
+        { MAGIC("{\n"), JSON },
+        { MAGIC("{\r\n"), JSON },
+        { MAGIC("[{"), JSON },
+        { MAGIC("[\n"), JSON },
+        { MAGIC("[\r\n"), JSON },
+        { MAGIC("PGDMP"), "it is a dump: pg_restore puts it into a database" },
+        { MAGIC("PGCOPY\n\377"), "it is COPY's binary format: COPY ... (FORMAT csv, HEADER)" },
         { MAGIC("PAR1\x15"), "it is Parquet: write it as CSV" },
         { MAGIC("SQLite format 3\0"), "it is an SQLite database: write its table as CSV" },
         { MAGIC("%PDF-"), "it is a PDF: the input is CSV" },

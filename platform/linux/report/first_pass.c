@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/statement.h"
+#include "base/text.h"
 
 #include "hf_mbedtls.h"
 
@@ -97,6 +98,35 @@ static void add_delimiter(const hf_first_pass *scan, hf_bytes *to) {
         shown);
 }
 
+/* Is there a control character in the text, other than a tab or a line break? */
+static bool has_control(hf_value text) {
+    for (size_t i = 0; i < text.bytes; i++) {
+        if ((unsigned char)text.data[i] < ' ' && !strchr("\t\r\n", text.data[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_utf8(hf_value text) {
+    uint32_t code;
+    for (size_t at = 0, bytes; at < text.bytes; at += bytes) {
+        bytes = (unsigned char)text.data[at] < 0x80
+                    ? 1
+                    : hf_character(text.data + at, text.bytes - at, &code);
+        if (bytes == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void note_encoding(hf_first_pass *scan, const hf_csv_record *record) {
+    for (size_t i = 0; i < record->n_cells && !scan->foreign_line; i++) {
+        scan->foreign_line = is_utf8(record->cells[i]) ? 0 : record->line;
+    }
+}
+
 static bool no_text(const hf_first_pass *scan, const char *path, hf_failure *failure) {
     for (size_t i = 0; i < scan->n_header; i++) {
         if (scan->header[i].bytes && memchr(scan->header[i].data, '\0', scan->header[i].bytes)) {
@@ -105,6 +135,12 @@ static bool no_text(const hf_first_pass *scan, const char *path, hf_failure *fai
                 "%s:1: a NUL byte in the header: the input is text in UTF-8 (from UTF-16: iconv -f "
                 "UTF-16LE -t UTF-8)",
                 path);
+            return true;
+        }
+        if (has_control(scan->header[i])) {
+            hf_fail(failure, HF_EXIT_USAGE,
+                    "%s:1: a control character in the header: it is no text; is it the right file?",
+                    path);
             return true;
         }
     }
@@ -156,6 +192,13 @@ static void say_what_is_odd(const hf_first_pass *scan, const char *path) {
                scan->header[0].data, hf_bytes_text(&text));
         hf_bytes_free(&text);
     }
+    if (scan->foreign_line) {
+        hf_log(
+            HF_LOG_WARN,
+            "%s:%llu: a cell that is no UTF-8: as a parameter it is refused; iconv -f WINDOWS-1252 "
+            "-t UTF-8, say, makes it UTF-8",
+            path, (unsigned long long)scan->foreign_line);
+    }
     if (scan->blank_inside && scan->n_header == 1) {
         hf_log(
             HF_LOG_WARN,
@@ -184,6 +227,7 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     int more = hf_csv_in_next(in, &record, failure);
     if (more > 0) {
         keep_header(scan, &record);
+        note_encoding(scan, &record);
     }
     if (more >= 0 &&
         (no_header(scan, options->cost_file, failure) ||
@@ -192,6 +236,7 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     }
     while (more > 0 && (more = hf_csv_in_next(in, &record, failure)) > 0) {
         count_line(scan, &record, &first_blank);
+        note_encoding(scan, &record);
         if (++read % SIGNALS_EVERY == 0 && hf_signals_caught()) {
             return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
                            strsignal(hf_signals_caught()));

@@ -23,6 +23,7 @@ typedef struct hf_first_pass {
     uint64_t blank_at_end; /* blank lines that are passed over */
     uint64_t blank_inside,
         blank_inside_line; /* those that are lines like others, and where the first is */
+    uint64_t foreign_line; /* the first with a cell that is no UTF-8; 0 none */
     char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
     hf_identity identity;
     struct stat file; /* as it was: hf_first_pass_changed() */
