@@ -40,6 +40,9 @@ static int cannot_read(hf_error *error, const char *setting, const char *path, i
     if (number == ENOMEM) {
         return complain(error, HF_ERR_RESOURCES, setting, path, "out of memory");
     }
+    if (number == EINVAL) { /* read_file()'s word for a pipe or a device */
+        return complain(error, HF_ERR_CONFIG, setting, path, "is not a regular file");
+    }
     (void)complain(error, HF_ERR_CONFIG, setting, path, strerror(number));
     error->system = number == EFBIG ? 0 : number; /* a file too large is no fault of the system's */
     return HF_ERR_CONFIG;

@@ -97,7 +97,7 @@ static void what_cannot_be_read_is_named(void **state) {
     expect_refused(path, "too large");
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0); /* to open it must not hang */
-    expect_refused(path, "Invalid");
+    expect_refused(path, "not a regular file");
     unlink(path);
     assert_int_equal(mkdir(path, 0700), 0);
     expect_refused(path, "no certificate");
@@ -285,6 +285,9 @@ static void what_is_named_and_cannot_be_read_is_refused(void **state) {
     named.sslcrl = "/nowhere/root.crl";
     assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_string_equal(error.message, "sslcrl /nowhere/root.crl: No such file or directory");
+    named.sslcrl = "/dev/null";
+    assert_int_equal(try_named(), HF_ERR_CONFIG);
+    assert_string_equal(error.message, "sslcrl /dev/null: is not a regular file");
     named.sslcrl = HF_TLS_FIXTURES "ca.crt";
     assert_int_equal(try_named(), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "there is no revocation list in it"));
