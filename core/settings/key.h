@@ -56,7 +56,8 @@
     X("sslkey", "PGSSLKEY", CERT, sslkey, "its key (`~/.postgresql/postgresql.key`)")                                 \
     X("sslcertmode", "PGSSLCERTMODE", SPECIAL, certmode, "`allow`, `require` or `disable`")                           \
     X("sslpassword", "", CERT, sslpassword, "of the key")                                                             \
-    X("sslrootcert", "PGSSLROOTCERT", TEXT, sslrootcert, "a PEM file of CAs, or `system`, the default")               \
+    X("sslrootcert", "PGSSLROOTCERT", TEXT, sslrootcert,                                                              \
+      "a PEM file of CAs, which `verify-ca` needs; or `system`, the default")                                         \
     X("sslcrl", "PGSSLCRL", CRL, sslcrl, "a file of revocation lists (`~/.postgresql/root.crl`)")                     \
     X("sslcrldir", "PGSSLCRLDIR", CRL, sslcrldir, "a folder of them")                                                 \
     X("sslsni", "PGSSLSNI", ONLY, "1", "TLS tells the server which host is meant; leave it out")                      \

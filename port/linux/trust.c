@@ -172,13 +172,17 @@ static int trust_system(hf_mbedtls *tls, hf_error *error) {
                         : "this system has no certificate store; name a PEM file with sslrootcert");
 }
 
-/* Reads sslrootcert. Without that setting the system's store is used; with sslmode=require, none. */
+/* Reads sslrootcert. Without that setting the system's store is used with verify-full, and none with
+ * require; verify-ca needs the setting, as libpq needs its root.crt. */
 static int read_roots(hf_mbedtls *tls, const hf_config *config, hf_error *error) {
     const char *path = config->sslrootcert;
     bool system = !said(path) || strcmp(path, "system") == 0;
-    if (system && said(path) && config->sslmode != HF_SSL_VERIFY_FULL) {
+    if (system && config->sslmode != HF_SSL_VERIFY_FULL &&
+        (said(path) || config->sslmode == HF_SSL_VERIFY_CA)) {
         /* Anybody can get a certificate from a public CA: unless the name is checked, one proves nothing. */
-        return complain(error, HF_ERR_CONFIG, "sslrootcert", "system", "needs sslmode=verify-full");
+        return complain(
+            error, HF_ERR_CONFIG, "sslrootcert", "system",
+            "needs sslmode=verify-full; for verify-ca name the file of a CA of your own");
     }
     if (system) {
         return config->sslmode == HF_SSL_REQUIRE ? 0 : trust_system(tls, error);

@@ -139,12 +139,14 @@ static void the_systems_store_is_the_default(void **state) {
     }
 }
 
-/* Anybody can have a certificate of a public CA: without the name it proves nothing (as libpq). */
+/* Anybody can have a certificate of a public CA: without the name it proves nothing (as libpq). Shows found S5. */
 static void the_systems_store_without_the_name_is_refused(void **state) {
     (void)state;
     assert_int_equal(try_root("system", HF_SSL_VERIFY_CA), HF_ERR_CONFIG);
     assert_int_equal(try_root("system", HF_SSL_REQUIRE), HF_ERR_CONFIG);
     assert_non_null(strstr(error.message, "verify-full"));
+    assert_int_equal(try_root(NULL, HF_SSL_VERIFY_CA), HF_ERR_CONFIG);
+    assert_non_null(strstr(error.message, "name the file of a CA"));
 }
 
 static void no_file_is_read_when_none_is_needed(void **state) {
