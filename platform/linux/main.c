@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A descriptor 0, 1 or 2 that the caller closed must not become a file or socket of ours. */
+/* A descriptor 0, 1 or 2 that the caller closed must not become a file or socket of ours. Who reads the first or writes
+ * to the second is told so: rows that go nowhere are no success. */
 static void fill_standard_descriptors(void) {
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) {
-        close(fd);
+    static const int modes[] = { O_WRONLY, O_RDONLY, O_RDWR };
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", modes[fd]);
+        }
     }
 }
 

@@ -196,6 +196,21 @@ def test_fault_47_closed_stdout_ends_the_query_at_once(program, cluster, tmp_pat
     assert status != 0
 
 
+@pytest.mark.found("L4")
+@pytest.mark.parametrize("statement, closed, status, says", [
+    ("SELECT 1", ">&-", 4, "cannot write to standard output"), ("-", "<&-", 1, "cannot read standard input"),
+    ("SELECT 1 AS one", "<&-", 0, ""), ("SELECT 1 AS one", "2>&-", 0, "")])
+def test_descriptor_that_the_caller_closed_is_said_where_it_is_needed(program, cluster, tmp_path, statement, closed,
+                                                                      status, says):
+    """Rows that went nowhere are no success."""
+    from harness.program import clean_environment
+    run = subprocess.run(["sh", "-c", f'exec "$0" query "$1" --dsn "$2" --format csv {closed}', program, statement,
+                          cluster.dsn()], capture_output=True, text=True, timeout=PATIENCE_S,
+                         env=clean_environment(tmp_path))
+    assert run.returncode == status and says in run.stderr
+    assert run.stdout == ("one\n1\n" if status == 0 else "")
+
+
 @pytest.fixture
 def calm_server(own_cluster):
     """calm(n) is the answer n all the same when it is cancelled."""
