@@ -62,7 +62,10 @@ static hf_position_record record;
 static hf_outputs_found find(const hf_identity *job, bool restart, bool writes) {
     failure = (hf_failure){ 0 };
     record = (hf_position_record){ 0 };
-    return hf_outputs_find(&outputs, output, job, restart, writes, &record, &failure);
+    const hf_outputs_wish wish = {
+        .output = output, .identity = job, .restart = restart, .writes = writes
+    };
+    return hf_outputs_find(&outputs, &wish, &record, &failure);
 }
 
 static void close_all(void) {

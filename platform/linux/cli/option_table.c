@@ -17,6 +17,7 @@ static const char *const progresses[] = { "auto", "always", "never", NULL };
 static const char *const replays[] = { "safe", "unsent", "resolve", NULL };
 static const char *const prepares[] = { "auto", "never", NULL };
 static const char *const out_of_retries[] = { "stop", "reject", NULL };
+static const char *const if_finished[] = { "skip", "restart", "fail", NULL };
 static const char *const levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
@@ -31,9 +32,14 @@ const hf_option hf_option_table[] = {
       .value = "COLUMN,...", .fallback = "the first ones",
       .text = "the columns that are bound to $1 ... $n" },
     { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(output),
-      .value = "FILE", .fallback = "required", .text = "the report: FILE.part until it is complete" },
+      .value = "FILE", .fallback = "required",
+      .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun" },
     { .name = "restart", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(restart),
       .text = "forget what an earlier run did and start over" },
+    { .name = "if-finished", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(if_finished),
+      .choices = if_finished, .value = "skip|restart|fail", .fallback = "skip",
+      .text = "a finished report is left alone, with its exit status; made anew (an unfinished one is gone on with); "
+              "or exit 1" },
     { .name = "param", .kind = HF_OPTION_LIST, .commands = QUERY, .offset = AT(param),
       .value = "VALUE", .fallback = "none", .text = "the value of $1; again for $2 and so on" },
     { .name = "format", .kind = HF_OPTION_CHOICE, .commands = QUERY, .offset = AT(format), .choices = formats,

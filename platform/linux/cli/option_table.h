@@ -51,6 +51,7 @@ enum {
 };
 enum { HF_PREPARE_AUTO, HF_PREPARE_NEVER };
 enum { HF_OUT_OF_RETRIES_STOP, HF_OUT_OF_RETRIES_REJECT };
+enum { HF_IF_FINISHED_SKIP, HF_IF_FINISHED_RESTART, HF_IF_FINISHED_FAIL };
 
 #define HF_SETTING_ONE(field, option, value, unit, minimum, zero, text) +1
 enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
@@ -60,9 +61,10 @@ typedef struct hf_options {
     bool help, version, write, restart, affected;
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
-    char *dsn; /* may hold a password: hf_options_wipe() */
+    const char *output_pattern; /* --output, if it has {date} */
+    char *dsn;                  /* may hold a password: hf_options_wipe() */
     hf_option_list param;
-    int format, progress, replay, prepare, out_of_retries, log_level, log_format;
+    int format, progress, replay, prepare, out_of_retries, if_finished, log_level, log_format;
     uint32_t deadline_ms, window, window_bytes, max_row;
     char **kept; /* every text that a value points to */
     size_t n_kept;

@@ -105,8 +105,7 @@ static void *one_more(void *items, size_t count, size_t size) {
     return grown;
 }
 
-/* A copy of the value that lives as long as the options. */
-static char *keep(hf_options *options, const char *value) {
+char *hf_options_keep(hf_options *options, const char *value) {
     options->kept = one_more(options->kept, options->n_kept, sizeof *options->kept);
     return options->kept[options->n_kept++] = hf_must_copy(value);
 }
@@ -118,7 +117,7 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         char dashed[HF_NAME_BYTES];
         uint32_t unused;
         hf_dashed(name, dashed, sizeof dashed);
-        options->settings[setting - hf_settings] = keep(options, value);
+        options->settings[setting - hf_settings] = hf_options_keep(options, value);
         return measure(setting, dashed, value, place, &unused, failure);
     }
     const hf_option *option = hf_option_find(name);
@@ -132,12 +131,12 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         if (to == &options->dsn) {
             hf_options_wipe(options); /* one that this one overrides */
         }
-        *(char **)to = keep(options, value);
+        *(char **)to = hf_options_keep(options, value);
         return true;
     case HF_OPTION_LIST: {
         hf_option_list *list = to;
         list->items = one_more((void *)list->items, list->count, sizeof *list->items);
-        list->items[list->count++] = keep(options, value);
+        list->items[list->count++] = hf_options_keep(options, value);
         return true;
     }
     case HF_OPTION_CHOICE: return set_choice(option, to, value, place, failure);

@@ -10,6 +10,8 @@ void hf_options_init(hf_options *options);
 /* One option by name, as the command line or the JSON file gives it; for FLAG value is NULL or "true". */
 bool hf_options_set(hf_options *options, const char *name, const char *value, const char *place,
                     hf_failure *failure);
+/* A copy of the value that lives as long as the options. */
+char *hf_options_keep(hf_options *options, const char *value);
 /* The settings that were given, into config. */
 bool hf_options_apply(const hf_options *options, hf_config *config, hf_failure *failure);
 /* Overwrites the DSN once it is not needed any more. */

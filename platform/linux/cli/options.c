@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "dated.h"
 #include "options_file.h"
 
 #include <stdio.h>
@@ -242,6 +243,15 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
     return true;
 }
 
+static void name_output(hf_options *options) {
+    if (options->output && hf_dated(options->output)) {
+        char *today = hf_dated_name(options->output, hf_time_now(), 0);
+        options->output_pattern = options->output;
+        options->output = hf_options_keep(options, today);
+        free(today);
+    }
+}
+
 /* Will the one who reads stderr read JSON? Known before anything can be wrong, so that they can read that too. */
 static bool asks_for_json(int argc, char **argv) {
     bool json = false;
@@ -286,5 +296,6 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
                 (!options->config || hf_options_file(options, options->config, failure)) &&
                 read_options(options, argc, argv, false, failure);
     wipe_dsns(argc, argv);
+    name_output(options);
     return read && (options->help || options->version || consistent(options, failure));
 }

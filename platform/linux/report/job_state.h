@@ -19,6 +19,7 @@ typedef struct hf_job {
     hf_first_pass scan;
     hf_bytes sql;
     hf_replay replay;
+    char *begun;    /* the dated output of an earlier day, if this run goes on with it */
     size_t *params; /* the input column of each $n */
     uint16_t n_params;
     hf_value *columns; /* the result's column names, as prepared */

@@ -85,14 +85,14 @@ static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf
 
 /* There is a record of a finished job: is OUTPUT its report, and does this run ask for the same one? */
 static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_record *record,
-                                      const hf_identity *identity, bool restart, bool writes,
-                                      hf_failure *failure) {
+                                      const hf_outputs_wish *wish, hf_failure *failure) {
+    const bool anew = wish->restart || wish->renew;
     int found = there(outputs->output, failure);
     if (found < 0) {
         return HF_OUTPUTS_FAILED;
     }
     if (found == 0) {
-        if (writes && !restart) {
+        if (wish->writes && !anew) {
             return FAILED(
                 HF_EXIT_USAGE,
                 "%s is gone, but %s says that its writes are done: --restart runs them all again",
@@ -112,10 +112,10 @@ static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_rec
             outputs->output, outputs->done);
     }
     outputs->replaces = true;
-    if (restart) {
+    if (anew) {
         return HF_OUTPUTS_FRESH;
     }
-    const char *changed = hf_identity_difference(&record->identity, identity);
+    const char *changed = hf_identity_difference(&record->identity, wish->identity);
     if (changed) {
         return FAILED(
             HF_EXIT_REFUSED,
@@ -125,11 +125,10 @@ static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_rec
     return HF_OUTPUTS_FINISHED;
 }
 
-static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_identity *identity, bool restart,
-                                     bool writes, hf_position_record *record, hf_failure *failure) {
+static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_outputs_wish *wish,
+                                     hf_position_record *record, hf_failure *failure) {
     switch (hf_position_read(outputs->done, record, failure)) {
-    case HF_POSITION_VALID:
-        return find_finished(outputs, record, identity, restart, writes, failure);
+    case HF_POSITION_VALID: return find_finished(outputs, record, wish, failure);
     case HF_POSITION_FAILED: return HF_OUTPUTS_FAILED;
     case HF_POSITION_NONE: break;
     case HF_POSITION_BROKEN:
@@ -144,7 +143,7 @@ static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_identity *ide
             "%s is there and was not made by this job: move it away, or choose another --output",
             outputs->output);
     }
-    if (found == 0 && !restart) {
+    if (found == 0 && !wish->restart) {
         found = stray(outputs, outputs->position.fd < 0, &path, failure);
     }
     if (found > 0) {
@@ -170,6 +169,7 @@ static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *
             "back, or start over with --restart",
             path, outputs->position_path);
     }
+    outputs->cut_short = same > 0;
     return same > 0 && hf_outputs_finish(outputs, record, record->exit_status, failure)
                ? HF_OUTPUTS_FINISHED
                : HF_OUTPUTS_FAILED;
@@ -195,9 +195,8 @@ static int output_is_ours(const hf_outputs *outputs, const hf_position_record *r
 }
 
 /* There is a position of an unfinished job, or of one whose finish was cut short. */
-static hf_outputs_found find_position(hf_outputs *outputs, const hf_identity *identity,
-                                      bool restart, hf_position_record *record,
-                                      hf_failure *failure) {
+static hf_outputs_found find_position(hf_outputs *outputs, const hf_outputs_wish *wish,
+                                      hf_position_record *record, hf_failure *failure) {
     int found = there(outputs->output, failure);
     int ours = found > 0 ? output_is_ours(outputs, record, failure) : found;
     if (ours < 0) {
@@ -212,22 +211,22 @@ static hf_outputs_found find_position(hf_outputs *outputs, const hf_identity *id
         }
         outputs->replaces = true;
     }
-    const char *changed = hf_identity_difference(&record->identity, identity);
-    if (changed && !restart) {
+    const char *changed = hf_identity_difference(&record->identity, wish->identity);
+    if (changed && !wish->restart) {
         return FAILED(
             HF_EXIT_REFUSED,
             "%s has changed since the run that left %s: --restart starts over, or bring back what was",
             changed, outputs->part);
     }
-    if (restart) {
+    if (wish->restart) {
         return HF_OUTPUTS_FRESH;
     }
     return record->finished ? find_cut_short(outputs, record, failure) : HF_OUTPUTS_RESUME;
 }
 
-hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf_identity *identity,
-                                 bool restart, bool writes, hf_position_record *record,
-                                 hf_failure *failure) {
+hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wish,
+                                 hf_position_record *record, hf_failure *failure) {
+    const char *path = wish->output;
     *outputs = (hf_outputs){ .output = path,
                              .part = hf_path_beside(path, ".part"),
                              .position_path = hf_path_beside(path, ".position"),
@@ -250,7 +249,7 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf
             "another run is writing %s (it holds %s): wait for it, or choose another --output",
             path, outputs->position_path);
     case HF_POSITION_BROKEN:
-        if (!restart) {
+        if (!wish->restart) {
             return FAILED(
                 HF_EXIT_REFUSED,
                 "%s holds no position that can be believed, so %s cannot be continued: --restart "
@@ -258,10 +257,10 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf
                 outputs->position_path, outputs->part);
         }
         return HF_OUTPUTS_FRESH;
-    case HF_POSITION_VALID: return find_position(outputs, identity, restart, record, failure);
+    case HF_POSITION_VALID: return find_position(outputs, wish, record, failure);
     case HF_POSITION_NONE: break;
     }
-    return find_nothing(outputs, identity, restart, writes, record, failure);
+    return find_nothing(outputs, wish, record, failure);
 }
 
 /* ---- making and opening them ---------------------------------------------------------------------- */

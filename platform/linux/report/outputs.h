@@ -17,6 +17,7 @@ typedef struct hf_outputs {
     char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path;
     hf_position position;
     hf_outfile out, rejects, unknown;
+    bool cut_short;          /* the finish of an earlier run was carried out now */
     bool replaces;           /* OUTPUT is a finished report of ours, to be replaced */
     bool new_names;          /* a file was made since the last sync of the folder */
     hf_position_record last; /* what the position file says */
@@ -29,11 +30,18 @@ typedef enum hf_outputs_found {
     HF_OUTPUTS_FAILED
 } hf_outputs_found;
 
-/* Finds what an earlier run left, and changes nothing (but a finish that was cut short is carried out). `identity` and
- * `writes` are this job's. */
-hf_outputs_found hf_outputs_find(hf_outputs *outputs, const char *path, const hf_identity *identity,
-                                 bool restart, bool writes, hf_position_record *record,
-                                 hf_failure *failure);
+/* What a run asks for. */
+typedef struct hf_outputs_wish {
+    const char *output;
+    const hf_identity *identity;
+    bool writes;  /* a repetition may have an effect */
+    bool restart; /* whatever an earlier run left: start over */
+    bool renew;   /* start over if the job is finished; one that is not is gone on with */
+} hf_outputs_wish;
+
+/* Finds what an earlier run left, and changes nothing (but a finish that was cut short is carried out). */
+hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wish,
+                                 hf_position_record *record, hf_failure *failure);
 /* Makes the files of a fresh job; `header` is the report's first line. *record gets its output_bytes. */
 bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
                       hf_failure *failure);

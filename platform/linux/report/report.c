@@ -11,6 +11,7 @@
 #include "base/signals.h"
 #include "base/statement.h"
 #include "cli/connection.h"
+#include "cli/dated.h"
 #include "database.h"
 #include "job.h"
 
@@ -226,6 +227,45 @@ static int run(hf_job *job, hf_failure *failure) {
     return status;
 }
 
+/* ---- what earlier runs left ------------------------------------------------------------------------ */
+
+#define DAYS_BACK 31
+
+/* {date} in --output is the day on which the job was begun: the same command goes on with what an earlier day left
+ * unfinished, and with nothing else, as it does without a date. What is not this job's any more stays, and is named. */
+static void find_begun(hf_job *job, hf_options *options) {
+    const char *today = options->output;
+    for (int days = 0; days <= DAYS_BACK && options->output_pattern && !options->restart; days++) {
+        hf_position_record record;
+        hf_failure failure;
+        char *output = hf_dated_name(options->output_pattern, job->summary.started, days);
+        char *position = hf_path_beside(output, ".position");
+        const bool begun = hf_position_read(position, &record, &failure) == HF_POSITION_VALID;
+        const char *changed =
+            begun ? hf_identity_difference(&record.identity, &job->scan.identity) : NULL;
+        free(position);
+        if (begun && days > 0 && changed) {
+            hf_log(
+                HF_LOG_WARN,
+                "%s was begun on an earlier day and is not finished, and %s has changed since: it stays as "
+                "it is, and this run is about %s",
+                output, changed, today);
+        } else if (begun && days > 0) {
+            hf_log(
+                HF_LOG_WARN,
+                "%s was begun on an earlier day and is not finished: this run goes on with it; the next "
+                "one begins %s",
+                output, today);
+            options->output = job->begun = output;
+            return;
+        }
+        free(output);
+        if (begun && days == 0) {
+            return;
+        }
+    }
+}
+
 /* Of a job that an earlier run finished: when, against what, and how to have it made anew. */
 static void say_finished(const hf_job *job, hf_bytes *to) {
     const hf_position_record *record = &job->record;
@@ -241,10 +281,27 @@ static void say_finished(const hf_job *job, hf_bytes *to) {
     }
     hf_bytes_add_text(to, record->database.name[0] ? ", against " : "");
     hf_database_text(&record->database, to);
-    hf_bytes_format(to, ": nothing to do; %s, or choose another --output",
-                    job->replay == HF_REPLAY_SAFE && !job->options->write
-                        ? "to run it anew, add --restart"
-                        : "--restart runs it anew, and all its writes again");
+    hf_bytes_format(
+        to,
+        ": %s; %s (each time: --if-finished restart), or choose another --output ({date} in it: "
+        "one for each day)",
+        job->options->if_finished == HF_IF_FINISHED_FAIL ? "that is a failure by --if-finished fail"
+                                                         : "nothing to do",
+        job->replay == HF_REPLAY_SAFE && !job->options->write
+            ? "to run it anew, add --restart"
+            : "--restart runs it anew, and all its writes again");
+}
+
+/* One whose finish was only cut short is this run's own: it went on where that one was. */
+static bool may_be_finished(const hf_job *job, hf_failure *failure) {
+    hf_bytes finished = { 0 };
+    if (job->options->if_finished != HF_IF_FINISHED_FAIL || job->outputs.cut_short) {
+        return true;
+    }
+    say_finished(job, &finished);
+    hf_fail(failure, HF_EXIT_USAGE, "%s: %s", job->options->output, hf_bytes_text(&finished));
+    hf_bytes_free(&finished);
+    return false;
 }
 
 static const char *reason_of(int status) {
@@ -295,10 +352,17 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     }
     job->summary.lines_total = job->scan.lines;
     job->summary.blank_lines = job->scan.blank_at_end;
-    *found = hf_outputs_find(&job->outputs, options->output, &job->scan.identity, options->restart,
-                             job->replay != HF_REPLAY_SAFE, &job->record, failure);
+    find_begun(job, options);
+    *found = hf_outputs_find(
+        &job->outputs,
+        &(hf_outputs_wish){ .output = options->output,
+                            .identity = &job->scan.identity,
+                            .writes = job->replay != HF_REPLAY_SAFE,
+                            .restart = options->restart,
+                            .renew = options->if_finished == HF_IF_FINISHED_RESTART },
+        &job->record, failure);
     if (*found == HF_OUTPUTS_FINISHED || *found == HF_OUTPUTS_FAILED) {
-        return *found == HF_OUTPUTS_FINISHED;
+        return *found == HF_OUTPUTS_FINISHED && may_be_finished(job, failure);
     }
     if (!hf_client_open(&job->client, config, failure)) {
         return false;
@@ -326,6 +390,7 @@ static void free_job(hf_job *job) {
     hf_first_pass_free(&job->scan);
     free_columns(job);
     free(job->params);
+    free(job->begun);
     hf_bytes_free(&job->sql);
     hf_bytes_free(&job->rejects_header);
     hf_bytes_free(&job->unknown_header);
