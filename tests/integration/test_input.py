@@ -297,7 +297,7 @@ def test_header_with_another_delimiter_is_a_warning_that_names_it(make_job, deli
     job = make_job(rows=0, header=("v",), sql=ECHO, params=None)
     write_input(job, f"id{delimiter}name\n1{delimiter}a\n".encode())
     run = job.run(status=0)
-    assert re.search(rf" warn  .*cost.csv:1: the header is one column.*separated by {re.escape(named)}.*commas", run.log)
+    assert re.search(rf" warn  .*cost.csv:1: the header is one column.*separated by {re.escape(named)}.*--delimiter", run.log)
     again = make_job(rows=0, header=("v",), sql=ECHO, params="id")
     write_input(again, f"id{delimiter}name\n1{delimiter}a\n".encode())
     said = again.run(status=1, log_level="error").stderr

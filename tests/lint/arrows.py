@@ -49,8 +49,8 @@ ORDER = {
                    "run"],
     "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],
     "port/script": ["hand", "server", "script", "assert"],
-    "platform/linux/cli": ["option_table", "option_values", "dated", "options_file", "options", "help", "pgpass",
-                           "connection"],
+    "platform/linux/cli": ["option_table", "option_values", "dated", "report_values", "options_file",
+                           "options", "help", "pgpass", "connection"],
 }
 ROUND = ("core", "port", "platform", "boards")  # no files in there include each other in a circle, .c and .h taken as one
 

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "cli/help.h"
 #include "cli/options.h"
+#include "cli/report_values.h"
 
 #include "one_file.h"
 
@@ -293,6 +294,30 @@ static void help_has_every_option(void **state) {
     free(help);
 }
 
+/* Shows rule 51. */
+static void rejects_are_a_number_or_a_share_of_the_lines(void **state) {
+    static const struct {
+        const char *text;
+        uint64_t lines, most;
+    } good[] = { { NULL, 9, UINT64_MAX }, { "0", 9, 0 },
+                 { "12", 9, 12 },         { "0%", 9, 0 },
+                 { "100%", 9, 9 },        { "50%", 9, 4 },
+                 { "0.5%", 1000, 5 },     { "0.001%", 99999, 0 },
+                 { "0.001%", 100000, 1 }, { "33.333%", 1u << 31, 715820724 } };
+    static const char *const wrong[] = { "",        "x",    "-1",  "%",
+                                         "1.5",     "101%", "5%%", "100.1%",
+                                         "1.2345%", "5 %",  "1e3", "99999999999999999999" };
+    uint64_t most;
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_true(hf_rejects_read(good[i].text, good[i].lines, &most));
+        assert_true(most == good[i].most);
+    }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        assert_false(hf_rejects_read(wrong[i], 9, &most));
+    }
+}
+
 static int clean_up(void **state) {
     hf_options_free(&options);
     return remove_path(state);
@@ -314,6 +339,7 @@ int main(void) {
         cmocka_unit_test(standard_input_is_not_the_settings_and_the_statement_too),
         cmocka_unit_test(a_file_with_a_dsn_is_its_owners_alone),
         cmocka_unit_test(help_has_every_option),
+        cmocka_unit_test(rejects_are_a_number_or_a_share_of_the_lines),
     };
     return cmocka_run_group_tests(tests, make_path, clean_up);
 }

@@ -105,10 +105,60 @@ static void rows_are_counted_of_what_the_server_counts(void **state) {
     expect(hf_statement_counts, false, silent, COUNT(silent));
 }
 
+static const struct {
+    const char *text, *sent;
+} named[] = {
+    { "SELECT :a", "SELECT $1" },
+    { "SELECT :name, $2, :a, :name", "SELECT $3   , $2, $4, $3   " },
+    { "SELECT :a::int, x::int, :_b1", "SELECT $1::int, x::int, $2  " },
+    { "SELECT f(x := :a, y => :b)", "SELECT f(x := $1, y => $2)" },
+    { "SELECT ':a', E'\\':a', U&':a', \":a\", $$:a$$, $t$:a$t$, :a",
+      "SELECT ':a', E'\\':a', U&':a', \":a\", $$:a$$, $t$:a$t$, $1" },
+    { "SELECT 1 -- :a\n /* :a /* :a */ :a */ + :a", "SELECT 1 -- :a\n /* :a /* :a */ :a */ + $1" },
+    { "SELECT v[1:2], v[: 3], :\xc3\xa9\xc3\xa9, a$1", "SELECT v[1:2], v[: 3], $1 , a$1" },
+    { "SELECT :", "SELECT :" },
+    { "SELECT ':a", "SELECT ':a" },
+};
+
+/* Shows rule 51. */
+static void names_become_numbers_but_not_in_literals_names_comments_and_casts(void **state) {
+    hf_failure failure;
+    (void)state;
+    for (size_t i = 0; i < COUNT(named); i++) {
+        hf_statement_names names;
+        hf_bytes to = { 0 };
+        assert_true(hf_statement_name(named[i].text, "q", &to, &names, &failure));
+        assert_string_equal(hf_bytes_text(&to), named[i].sent);
+        hf_bytes_free(&to);
+        hf_statement_names_free(&names);
+    }
+}
+
+/* Shows rule 51. */
+static void names_know_their_places_and_quoted_ones_are_refused(void **state) {
+    hf_statement_names names;
+    hf_failure failure;
+    hf_bytes to = { 0 };
+    (void)state;
+    assert_true(hf_statement_name("SELECT $7,\n\n:b, :a, :b", "q", &to, &names, &failure));
+    assert_int_equal(names.first, 8);
+    assert_int_equal(names.count, 2);
+    assert_string_equal(names.items[0], "b");
+    assert_string_equal(names.items[1], "a");
+    assert_int_equal(names.lines[0], 3);
+    hf_statement_names_free(&names);
+    assert_false(hf_statement_name("\n :'b'", "q", &to, &names, &failure));
+    assert_string_equal(failure.text, "q:2: :'b': a value that is bound needs no quotes: write :b");
+    hf_statement_names_free(&names);
+    hf_bytes_free(&to);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_literal_that_names_the_moment_is_not_kept_prepared),
         cmocka_unit_test(rows_are_counted_of_what_the_server_counts),
+        cmocka_unit_test(names_become_numbers_but_not_in_literals_names_comments_and_casts),
+        cmocka_unit_test(names_know_their_places_and_quoted_ones_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,3 +106,15 @@ void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count) {
         bytes->used += writer.length;
     }
 }
+
+void *hf_grown(void *items, size_t count, size_t size) {
+    if ((count & (count - 1)) != 0) {
+        return items;
+    }
+    void *grown = hf_must_alloc(2 * count + 1, size);
+    if (count > 0) {
+        memcpy(grown, items, count * size);
+    }
+    free(items);
+    return grown;
+}

@@ -31,5 +31,7 @@ _Noreturn void hf_out_of_memory(void);
 /* Memory, zeroed, or the end of the program: a job's files are then as after kill -9, and it can be resumed. */
 void *hf_must_alloc(size_t count, size_t size);
 char *hf_must_copy(const char *text);
+/* The array with room for one more than `count`, perhaps moved. It grows at each power of two. */
+void *hf_grown(void *items, size_t count, size_t size);
 
 #endif

@@ -191,31 +191,144 @@ static const char *dollar_quoted(hf_moment *moment, const char *at) {
     return *text ? text + length : text;
 }
 
+/* Behind the literal, name, word or character at `at`, which is no white space and no comment. */
+static const char *piece(hf_moment *moment, const char *at) {
+    const char *behind = NULL;
+    moment->began = false;
+    if (*at == '\'') {
+        behind = quoted(moment, at + 1, 0);
+    } else if (strncasecmp(at, "E'", 2) == 0) {
+        behind = quoted(moment, at + 2, 'E');
+    } else if (strncasecmp(at, "U&'", 3) == 0) {
+        behind = quoted(moment, at + 3, 'U');
+    } else if (*at == '"') { /* a name; "" in it begins another, which comes to the same */
+        behind = at + 1 + strcspn(at + 1, "\"");
+        behind += *behind == '"';
+    } else if (*at == '$') {
+        behind = dollar_quoted(moment, at);
+    } else if (is_name(*at)) {
+        for (behind = at; is_name(*behind) || *behind == '$';) {
+            behind++;
+        }
+    }
+    return behind ? behind : at + 1;
+}
+
 bool hf_statement_keeps(const char *sql) {
     hf_moment moment = { .used = 0 };
     for (const char *at = hf_sql_skip(sql); *at && !moment.found; at = hf_sql_skip(at)) {
-        const char *behind = NULL;
-        moment.began = false;
-        if (*at == '\'') {
-            behind = quoted(&moment, at + 1, 0);
-        } else if (strncasecmp(at, "E'", 2) == 0) {
-            behind = quoted(&moment, at + 2, 'E');
-        } else if (strncasecmp(at, "U&'", 3) == 0) {
-            behind = quoted(&moment, at + 3, 'U');
-        } else if (*at == '"') { /* a name; "" in it begins another, which comes to the same */
-            behind = at + 1 + strcspn(at + 1, "\"");
-            behind += *behind == '"';
-        } else if (*at == '$') {
-            behind = dollar_quoted(&moment, at);
-        } else if (is_name(*at)) {
-            for (behind = at; is_name(*behind) || *behind == '$';) {
-                behind++;
-            }
-            moment.found = behind - at == 7 && strncasecmp(at, "UESCAPE", 7) == 0;
-        }
-        at = behind ? behind : at + 1;
+        const char *behind = piece(&moment, at);
+        moment.found = moment.found || (behind - at == 7 && strncasecmp(at, "UESCAPE", 7) == 0);
+        at = behind;
     }
     return !moment.found;
+}
+
+/* ---- parameters with names ------------------------------------------------------------------------ */
+
+static unsigned line_at(const char *sql, const char *at) {
+    unsigned line = 1;
+    for (; sql < at; sql++) {
+        line += *sql == '\n';
+    }
+    return line;
+}
+
+/* The highest $n of the text. */
+static unsigned highest(const char *sql) {
+    hf_moment ignored = { .used = 0 };
+    unsigned most = 0;
+    for (const char *at = hf_sql_skip(sql); *at; at = hf_sql_skip(at)) {
+        if (*at == '$' && isdigit((unsigned char)at[1])) {
+            char *end;
+            const unsigned long n = strtoul(at + 1, &end, 10);
+            most = n > most && n < 65536 ? (unsigned)n : most;
+            at = end;
+        } else {
+            at = piece(&ignored, at);
+        }
+    }
+    return most;
+}
+
+static unsigned number_of(hf_statement_names *names, const char *name, size_t bytes,
+                          unsigned line) {
+    for (size_t i = 0; i < names->count; i++) {
+        if (strlen(names->items[i]) == bytes && memcmp(names->items[i], name, bytes) == 0) {
+            return names->first + (unsigned)i;
+        }
+    }
+    char *copy = hf_must_alloc(bytes + 1, 1);
+    memcpy(copy, name, bytes);
+    names->items = hf_grown(names->items, names->count, sizeof *names->items);
+    names->lines = hf_grown(names->lines, names->count, sizeof *names->lines);
+    names->lines[names->count] = line;
+    names->items[names->count++] = copy;
+    return names->first + (unsigned)names->count - 1;
+}
+
+static const char *behind_name(const char *at) {
+    while (is_name(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/* psql's :'name' and :"name", which put a value into the text. */
+static bool is_quoted_name(const char *colon) {
+    if (colon[1] != '\'' && colon[1] != '"') {
+        return false;
+    }
+    const char *end = behind_name(colon + 2);
+    return end > colon + 2 && *end == colon[1];
+}
+
+static void put_number(hf_bytes *to, unsigned number, const char *name, const char *end) {
+    size_t characters = 1, before = to->used;
+    for (; name < end; name++) {
+        characters += ((unsigned char)*name & 0xc0) != 0x80;
+    }
+    hf_bytes_format(to, "$%u", number);
+    while (to->used - before < characters) {
+        hf_bytes_add_byte(to, ' ');
+    }
+}
+
+bool hf_statement_name(const char *sql, const char *place, hf_bytes *to, hf_statement_names *names,
+                       hf_failure *failure) {
+    hf_moment ignored = { .used = 0 };
+    *names = (hf_statement_names){ .first = highest(sql) + 1 };
+    for (const char *at = sql, *behind; *at; at = behind) {
+        behind = hf_sql_skip(at);
+        if (behind == at && *at == ':' && is_quoted_name(at)) {
+            const char *end = behind_name(at + 2);
+            return hf_fail(failure, HF_EXIT_USAGE,
+                           "%s:%u: %.*s: a value that is bound needs no quotes: write :%.*s", place,
+                           line_at(sql, at), (int)(end + 1 - at < 70 ? end + 1 - at : 70), at,
+                           (int)(end - at - 2 < 64 ? end - at - 2 : 64), at + 2);
+        }
+        if (behind == at && *at == ':' && is_name(at[1]) && !isdigit((unsigned char)at[1])) {
+            behind = behind_name(at + 1);
+            const unsigned number =
+                number_of(names, at + 1, (size_t)(behind - at - 1), line_at(sql, at));
+            put_number(to, number, at + 1, behind);
+            continue;
+        }
+        if (behind == at) {
+            behind = *at == ':' && (at[1] == ':' || at[1] == '=') ? at + 2 : piece(&ignored, at);
+        }
+        hf_bytes_add(to, at, (size_t)(behind - at));
+    }
+    return true;
+}
+
+void hf_statement_names_free(hf_statement_names *names) {
+    for (size_t i = 0; i < names->count; i++) {
+        free(names->items[i]);
+    }
+    free(names->items);
+    free(names->lines);
+    *names = (hf_statement_names){ 0 };
 }
 
 /* ---- a place in it -------------------------------------------------------------------------------- */

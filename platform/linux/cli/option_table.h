@@ -58,14 +58,16 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 
 typedef struct hf_options {
     hf_command command;
-    bool help, version, write, restart, affected;
+    bool help, version, write, restart, affected, dry_run;
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
-    const char *output_pattern; /* --output, if it has {date} */
-    char *dsn;                  /* may hold a password: hf_options_wipe() */
+    const char *delimiter_text, *max_rejects; /* as they were given: report_values.h */
+    const char *output_pattern;               /* --output, if it has {date} */
+    char *dsn;                                /* may hold a password: hf_options_wipe() */
     hf_option_list param;
     int format, progress, replay, prepare, out_of_retries, if_finished, log_level, log_format;
-    uint32_t deadline_ms, window, window_bytes, max_row;
+    uint32_t deadline_ms, window, window_bytes, max_row, limit;
+    char delimiter;
     char **kept; /* every text that a value points to */
     size_t n_kept;
     const char *settings[HF_SETTINGS_COUNT]; /* as text, checked; NULL: not given */

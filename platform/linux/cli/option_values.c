@@ -27,6 +27,7 @@ void hf_options_init(hf_options *options) {
         .window = 64,
         .window_bytes = WINDOW_BYTES_DEFAULT,
         .max_row = MAX_ROW_DEFAULT,
+        .delimiter = ',',
     };
 }
 
@@ -92,21 +93,8 @@ static bool set_choice(const hf_option *option, int *to, const char *value, cons
     return bad(failure, place, option->name, value, expected);
 }
 
-/* The array with room for one more. It grows at each power of two: ten thousand --param take no time. */
-static void *one_more(void *items, size_t count, size_t size) {
-    if ((count & (count - 1)) != 0) {
-        return items;
-    }
-    void *grown = hf_must_alloc(2 * count + 1, size);
-    if (count > 0) {
-        memcpy(grown, items, count * size);
-    }
-    free(items);
-    return grown;
-}
-
 char *hf_options_keep(hf_options *options, const char *value) {
-    options->kept = one_more(options->kept, options->n_kept, sizeof *options->kept);
+    options->kept = hf_grown(options->kept, options->n_kept, sizeof *options->kept);
     return options->kept[options->n_kept++] = hf_must_copy(value);
 }
 
@@ -135,7 +123,7 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         return true;
     case HF_OPTION_LIST: {
         hf_option_list *list = to;
-        list->items = one_more((void *)list->items, list->count, sizeof *list->items);
+        list->items = hf_grown((void *)list->items, list->count, sizeof *list->items);
         list->items[list->count++] = hf_options_keep(options, value);
         return true;
     }

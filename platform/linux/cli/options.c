@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "dated.h"
 #include "options_file.h"
+#include "report_values.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,5 +298,6 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
                 read_options(options, argc, argv, false, failure);
     wipe_dsns(argc, argv);
     name_output(options);
-    return read && (options->help || options->version || consistent(options, failure));
+    return read && (options->help || options->version ||
+                    (hf_report_values(options, failure) && consistent(options, failure)));
 }

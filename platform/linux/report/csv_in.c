@@ -24,6 +24,7 @@
 struct hf_csv_in {
     hf_input *input;
     const char *path;
+    char delimiter;
     struct csv_parser parser;
     char *chunk;
     size_t at, have;     /* chunk[at, have) is not parsed yet */
@@ -75,6 +76,7 @@ static bool parser_start(hf_csv_in *in, hf_failure *failure) {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: libcsv cannot be started", in->path);
     }
     csv_set_space_func(&in->parser, no_space);
+    csv_set_delim(&in->parser, (unsigned char)in->delimiter);
     csv_set_blk_size(&in->parser, GROWTH);
     return true;
 }
@@ -85,7 +87,7 @@ hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure) {
         return NULL;
     }
     hf_csv_in *in = hf_must_alloc(1, sizeof *in);
-    *in = (hf_csv_in){ .input = input, .path = path, .line = 1 };
+    *in = (hf_csv_in){ .input = input, .path = path, .delimiter = ',', .line = 1 };
     if (!parser_start(in, failure)) {
         hf_input_close(input);
         free(in);
@@ -104,6 +106,11 @@ void hf_csv_in_close(hf_csv_in *in) {
         free(in->chunk);
         free(in);
     }
+}
+
+void hf_csv_in_delimiter(hf_csv_in *in, char delimiter) {
+    in->delimiter = delimiter;
+    csv_set_delim(&in->parser, (unsigned char)delimiter);
 }
 
 void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, size_t count),

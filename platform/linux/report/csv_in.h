@@ -28,6 +28,8 @@ typedef struct hf_csv_record {
 /* Opens a regular file, perhaps packed by gzip. NULL: exit status 1 and why. */
 hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure);
 void hf_csv_in_close(hf_csv_in *in);
+/* What stands between two cells, a comma otherwise; before the first record. */
+void hf_csv_in_delimiter(hf_csv_in *in, char delimiter);
 /* Every byte of the input, unpacked, goes to `tap` first; NULL none. */
 void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, size_t count),
                    void *user);

@@ -37,6 +37,12 @@ static void identify_settings(const hf_options *options, uint8_t out[HF_HASH_BYT
             ->affected) { /* what came later is there only when it is given: old positions stay valid */
         hf_bytes_add_text(&text, "affected=1\n");
     }
+    if (options->limit) {
+        hf_bytes_format(&text, "limit=%u\n", options->limit);
+    }
+    if (options->delimiter != ',') {
+        hf_bytes_format(&text, "delimiter=%c\n", options->delimiter);
+    }
     hf_sha256_of(text.data, text.used, out);
     hf_bytes_free(&text);
 }
@@ -69,9 +75,9 @@ static bool no_header(const hf_first_pass *scan, const char *path, hf_failure *f
                     "%s:1: there is no header: the first line must name the columns", path);
 }
 
-/* Of a header that is one column: what its columns may be separated by, if not by commas. */
+/* Of a header that is one column: what its columns may be separated by. */
 static char likely_delimiter(const hf_first_pass *scan) {
-    static const char candidates[] = ";\t|";
+    static const char candidates[] = ",;\t|";
     char best = '\0';
     size_t most = 0;
     for (const char *c = candidates; scan->n_header == 1 && *c; c++) {
@@ -89,13 +95,38 @@ static char likely_delimiter(const hf_first_pass *scan) {
 
 /* "the columns seem to be separated by ';'…", for a message. */
 static void add_delimiter(const hf_first_pass *scan, hf_bytes *to) {
+    const bool tab = scan->delimiter == '\t';
     char shown[8];
-    snprintf(shown, sizeof shown, scan->delimiter == '\t' ? "a tab" : "'%c'", scan->delimiter);
+    snprintf(shown, sizeof shown, tab ? "a tab" : "'%c'", scan->delimiter);
+    if (scan->delimiter == ',') {
+        hf_bytes_add_text(to, "the columns seem to be separated by ',': leave --delimiter out");
+        return;
+    }
     hf_bytes_format(
         to,
-        "the columns seem to be separated by %s, and holdfast reads commas: save it with "
-        "commas, and cells that have some in quotes",
-        shown);
+        "the columns seem to be separated by %s, and holdfast reads commas: --delimiter "
+        "%s%c%s reads it as it is",
+        shown, tab ? "ta" : "'", tab ? 'b' : scan->delimiter, tab ? "" : "'");
+}
+
+/* --delimiter was given, and the header has none. */
+static bool no_delimiter(const hf_first_pass *scan, const hf_options *options,
+                         hf_failure *failure) {
+    if (!options->delimiter_text || scan->n_header != 1) {
+        return false;
+    }
+    hf_bytes text = { 0 };
+    if (scan->delimiter) {
+        hf_bytes_add_text(&text, "; ");
+        add_delimiter(scan, &text);
+    }
+    hf_fail(
+        failure, HF_EXIT_USAGE,
+        "%s:1: the header has no '%s', which --delimiter names: leave it out if there is but one "
+        "column%s",
+        options->cost_file, options->delimiter_text, hf_bytes_text(&text));
+    hf_bytes_free(&text);
+    return true;
 }
 
 /* Is there a control character in the text, other than a tab or a line break? */
@@ -122,8 +153,8 @@ static bool is_utf8(hf_value text) {
 }
 
 static void note_encoding(hf_first_pass *scan, const hf_csv_record *record) {
-    for (size_t i = 0; i < record->n_cells && !scan->foreign_line; i++) {
-        scan->foreign_line = is_utf8(record->cells[i]) ? 0 : record->line;
+    for (size_t i = 0; i < record->n_cells && !scan->not_utf8_line; i++) {
+        scan->not_utf8_line = is_utf8(record->cells[i]) ? 0 : record->line;
     }
 }
 
@@ -169,6 +200,9 @@ static bool swapped(const hf_first_pass *scan, const hf_options *options, const 
 
 /* A blank line in the middle is a line, at the end it is how somebody's editor ends a file. */
 static void count_line(hf_first_pass *scan, const hf_csv_record *record, uint64_t *first_blank) {
+    if (scan->lines + scan->blank_at_end >= scan->limit) {
+        return;
+    }
     if (record->blank) {
         *first_blank = scan->blank_at_end++ ? *first_blank : record->line;
         return;
@@ -192,12 +226,12 @@ static void say_what_is_odd(const hf_first_pass *scan, const char *path) {
                scan->header[0].data, hf_bytes_text(&text));
         hf_bytes_free(&text);
     }
-    if (scan->foreign_line) {
+    if (scan->not_utf8_line) {
         hf_log(
             HF_LOG_WARN,
             "%s:%llu: a cell that is no UTF-8: as a parameter it is refused; iconv -f WINDOWS-1252 "
             "-t UTF-8, say, makes it UTF-8",
-            path, (unsigned long long)scan->foreign_line);
+            path, (unsigned long long)scan->not_utf8_line);
     }
     if (scan->blank_inside && scan->n_header == 1) {
         hf_log(
@@ -218,7 +252,7 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     hf_sha256 hash;
     hf_csv_record record;
     uint64_t read = 0, first_blank = 0;
-    *scan = (hf_first_pass){ 0 };
+    *scan = (hf_first_pass){ .limit = options->limit ? options->limit : UINT64_MAX };
     if (!hf_csv_in_stat(in, &scan->file)) {
         return hf_fail_file(failure, HF_EXIT_USAGE, options->cost_file, "read");
     }
@@ -228,10 +262,12 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     if (more > 0) {
         keep_header(scan, &record);
         note_encoding(scan, &record);
+        scan->delimiter = likely_delimiter(scan);
     }
     if (more >= 0 &&
         (no_header(scan, options->cost_file, failure) ||
-         no_text(scan, options->cost_file, failure) || swapped(scan, options, query, failure))) {
+         no_text(scan, options->cost_file, failure) || swapped(scan, options, query, failure) ||
+         no_delimiter(scan, options, failure))) {
         return false;
     }
     while (more > 0 && (more = hf_csv_in_next(in, &record, failure)) > 0) {
@@ -246,7 +282,6 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     if (more < 0) {
         return false;
     }
-    scan->delimiter = likely_delimiter(scan);
     say_what_is_odd(scan, options->cost_file);
     hf_mbedtls_hash.finish(&hash, scan->identity.input);
     hf_sha256_of(query->data, query->used, scan->identity.query);
@@ -293,7 +328,7 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
         return "the query";
     }
     return memcmp(one->settings, other->settings, HF_HASH_BYTES) != 0
-               ? "--params, --write, --replay or --affected"
+               ? "--params, --write, --replay, --affected, --limit or --delimiter"
                : NULL;
 }
 
@@ -330,12 +365,12 @@ static bool hint(const hf_first_pass *scan, hf_failure *failure) {
     return false;
 }
 
-static bool no_column(const hf_first_pass *scan, const char *path, const char *text, size_t bytes,
-                      hf_failure *failure) {
+static bool no_column(const hf_first_pass *scan, const char *place, const char *path,
+                      const char *text, size_t bytes, hf_failure *failure) {
     hf_bytes names = { 0 }, wanted = { 0 };
     add_names(scan, &names);
     hf_bytes_add_printable(&wanted, text, bytes);
-    hf_fail(failure, HF_EXIT_USAGE, "--params: %s has no column '%s'; its columns are: %s%s", path,
+    hf_fail(failure, HF_EXIT_USAGE, "%s: %s has no column '%s'; its columns are: %s%s", place, path,
             hf_bytes_text(&wanted), hf_bytes_text(&names),
             bytes > 0 && (text[0] == ' ' || text[bytes - 1] == ' ')
                 ? "; a blank beside a comma belongs to the name"
@@ -345,8 +380,8 @@ static bool no_column(const hf_first_pass *scan, const char *path, const char *t
     return hint(scan, failure);
 }
 
-static bool find_column(const hf_first_pass *scan, const char *path, const char *text, size_t bytes,
-                        size_t *column, hf_failure *failure) {
+static bool find_column(const hf_first_pass *scan, const char *place, const char *path,
+                        const char *text, size_t bytes, size_t *column, hf_failure *failure) {
     size_t found = 0;
     for (size_t i = 0; i < scan->n_header; i++) {
         if (named(scan->header[i], text, bytes)) {
@@ -355,11 +390,35 @@ static bool find_column(const hf_first_pass *scan, const char *path, const char 
         }
     }
     if (found == 0) {
-        return no_column(scan, path, text, bytes, failure);
+        return no_column(scan, place, path, text, bytes, failure);
     }
-    return found == 1 ||
-           hf_fail(failure, HF_EXIT_USAGE, "--params: %s has %zu columns named '%.*s'", path, found,
-                   (int)(bytes < 100 ? bytes : 100), text);
+    return found == 1 || hf_fail(failure, HF_EXIT_USAGE, "%s: %s has %zu columns named '%.*s'",
+                                 place, path, found, (int)(bytes < 100 ? bytes : 100), text);
+}
+
+/* The column of the query's name i. */
+static bool find_named(const hf_first_pass *scan, const hf_options *options,
+                       const hf_statement_names *names, size_t i, size_t *column,
+                       hf_failure *failure) {
+    char place[300];
+    const char *name = names->items[i];
+    snprintf(place, sizeof place, "%.150s:%u: :%.80s", options->query, names->lines[i], name);
+    if (find_column(scan, place, options->cost_file, name, strlen(name), column, failure)) {
+        return true;
+    }
+    hf_fail_more(failure,
+                 "; a colon that begins no parameter has a blank behind it, as in a[1: n]");
+    return false;
+}
+
+bool hf_first_pass_names(const hf_first_pass *scan, const hf_options *options,
+                         const hf_statement_names *names, hf_failure *failure) {
+    size_t unused;
+    bool good = true;
+    for (size_t i = 0; good && i < names->count; i++) {
+        good = find_named(scan, options, names, i, &unused, failure);
+    }
+    return good;
 }
 
 /* Without --params: the first columns, in their order. */
@@ -377,20 +436,17 @@ static bool first_columns(const hf_first_pass *scan, const char *path, unsigned 
     return hint(scan, failure);
 }
 
-bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const char *path,
-                          unsigned n_wanted, size_t **columns, hf_failure *failure) {
+/* The columns of --params, for as many parameters as stand as $n. */
+static bool columns_said(const hf_first_pass *scan, const hf_options *options, unsigned n_wanted,
+                         size_t *columns, hf_failure *failure) {
     unsigned count = 0;
-    *columns = hf_must_alloc(n_wanted, sizeof **columns);
-    if (!params) {
-        return first_columns(scan, path, n_wanted, *columns, failure);
-    }
-    for (const char *at = params; at;) {
+    for (const char *at = options->params; at;) {
         size_t bytes = strcspn(at, ","), column = 0;
-        if (!find_column(scan, path, at, bytes, &column, failure)) {
+        if (!find_column(scan, "--params", options->cost_file, at, bytes, &column, failure)) {
             return false;
         }
         if (count < n_wanted) {
-            (*columns)[count] = column;
+            columns[count] = column;
         }
         count++;
         at = at[bytes] ? at + bytes + 1 : NULL;
@@ -400,7 +456,7 @@ bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const c
             failure, HF_EXIT_USAGE,
             "--params %s is given, but the query has no parameter: write $1 where the value "
             "of the first of these columns goes, or leave --params out",
-            params);
+            options->params);
     }
     return count == n_wanted ||
            hf_fail(
@@ -408,4 +464,19 @@ bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const c
                "--params names %u column%s, but the query has %u parameter%s: name one column for "
                "each of $1 to $%u, in that order",
                count, count == 1 ? "" : "s", n_wanted, n_wanted == 1 ? "" : "s", n_wanted);
+}
+
+bool hf_first_pass_params(const hf_first_pass *scan, const hf_options *options,
+                          const hf_statement_names *names, unsigned n_wanted, size_t **columns,
+                          hf_failure *failure) {
+    const unsigned numbered =
+        names->count && names->first <= n_wanted ? names->first - 1 : n_wanted;
+    *columns = hf_must_alloc(n_wanted, sizeof **columns);
+    bool good = options->params
+                    ? columns_said(scan, options, numbered, *columns, failure)
+                    : first_columns(scan, options->cost_file, numbered, *columns, failure);
+    for (unsigned i = numbered; good && i < n_wanted && i - numbered < names->count; i++) {
+        good = find_named(scan, options, names, i - numbered, &(*columns)[i], failure);
+    }
+    return good;
 }

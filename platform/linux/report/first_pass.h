@@ -7,6 +7,7 @@
 #define HF_FIRST_PASS_H
 
 #include "base/bytes.h"
+#include "base/statement.h"
 #include "cli/options.h"
 #include "csv_in.h"
 #include "position.h"
@@ -23,8 +24,9 @@ typedef struct hf_first_pass {
     uint64_t blank_at_end; /* blank lines that are passed over */
     uint64_t blank_inside,
         blank_inside_line; /* those that are lines like others, and where the first is */
-    uint64_t foreign_line; /* the first with a cell that is no UTF-8; 0 none */
+    uint64_t not_utf8_line; /* the first with a cell that is no UTF-8; 0 none */
     char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
+    uint64_t limit;        /* lines at most */
     hf_identity identity;
     struct stat file; /* as it was: hf_first_pass_changed() */
 } hf_first_pass;
@@ -34,10 +36,14 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
                          const hf_bytes *query, hf_failure *failure);
 /* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
 bool hf_first_pass_changed(hf_first_pass *scan, const hf_csv_in *in, const char *path);
-/* Which columns are bound: --params, or (NULL) the first n_wanted. *columns is from the heap. False: exit
- * status 1 and why. */
-bool hf_first_pass_params(const hf_first_pass *scan, const char *params, const char *path,
-                          unsigned n_wanted, size_t **columns, hf_failure *failure);
+/* Which columns are bound to the n_wanted parameters: --params, or (NULL) the first ones, to those that stand as
+ * $n; to the ones behind these the columns of their names. *columns is from the heap. False: exit status 1 and why. */
+bool hf_first_pass_params(const hf_first_pass *scan, const hf_options *options,
+                          const hf_statement_names *names, unsigned n_wanted, size_t **columns,
+                          hf_failure *failure);
+/* Has the input each column that the query names? False: exit status 1, and the place in the query. */
+bool hf_first_pass_names(const hf_first_pass *scan, const hf_options *options,
+                         const hf_statement_names *names, hf_failure *failure);
 /* What differs: "the input FILE", "the query", …; NULL when it is the same job. */
 const char *hf_identity_difference(const hf_identity *one, const hf_identity *other);
 void hf_first_pass_free(hf_first_pass *scan);

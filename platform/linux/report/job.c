@@ -175,6 +175,7 @@ static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
 /* Writes how the head line ended into the files. False: a file failed, and the line stays the head. */
 static bool release(hf_job *job, hf_line *line) {
     hf_outfile *out = &job->outputs.out;
+    hf_failure failure;
     if (line->state == HF_LINE_OK) {
         hf_bytes_add(hf_outfile_buffer(out), line->out.data, line->out.used);
         if (!hf_outfile_added(out)) {
@@ -189,6 +190,9 @@ static bool release(hf_job *job, hf_line *line) {
         }
         log_refusal(job, line, "is rejected");
         job->record.lines_rejected++;
+        if (!hf_job_may_reject(job, &failure)) {
+            hf_job_stop(job, &failure);
+        }
     } else {
         if (!add_refusal(job, &job->outputs.unknown, &job->unknown_header, line)) {
             return false;

@@ -9,6 +9,18 @@ uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
 }
 
+bool hf_job_may_reject(const hf_job *job, hf_failure *failure) {
+    const uint64_t rejected = job->record.lines_rejected;
+    return rejected <= job->rejects_max ||
+           hf_fail(
+               failure, HF_EXIT_REFUSED,
+               "%llu of %llu lines are rejected, and --max-rejects %s allows %llu: %s says why; with "
+               "a higher one, or without, the same command goes on; --restart starts over",
+               (unsigned long long)rejected, (unsigned long long)job->scan.lines,
+               job->options->max_rejects, (unsigned long long)job->rejects_max,
+               job->outputs.rejects_path);
+}
+
 void hf_job_stop(hf_job *job, const hf_failure *failure) {
     if (!job->stopping ||
         (hf_exit_stronger(failure->status, job->failure.status) == failure->status &&

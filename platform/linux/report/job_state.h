@@ -17,7 +17,10 @@ typedef struct hf_job {
     hf_client client;
     hf_csv_in *in;
     hf_first_pass scan;
-    hf_bytes sql;
+    hf_bytes text; /* the query as it was given, */
+    hf_bytes sql;  /* and with a $n for each name in it */
+    hf_statement_names names;
+    uint64_t rejects_max; /* --max-rejects */
     hf_replay replay;
     char *begun;    /* the dated output of an earlier day, if this run goes on with it */
     size_t *params; /* the input column of each $n */
@@ -59,6 +62,9 @@ typedef struct hf_job {
 
 /* How many lines have ended, in all runs. */
 uint64_t hf_job_ended(const hf_job *job);
+
+/* Are no more lines rejected than --max-rejects allows? False: exit status 3 and the way out. */
+bool hf_job_may_reject(const hf_job *job, hf_failure *failure);
 
 /* Stops taking lines on. The first failure stays, unless a later one has a stronger exit status. */
 void hf_job_stop(hf_job *job, const hf_failure *failure);

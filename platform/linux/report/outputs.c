@@ -157,7 +157,7 @@ static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_outputs_wish 
 }
 
 /* The earlier run was done but for its last steps: they are taken now, if the report is there. */
-static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *record,
+static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *record, bool look,
                                        hf_failure *failure) {
     int part = there(outputs->part, failure);
     const char *path = part > 0 ? outputs->part : outputs->output;
@@ -170,7 +170,7 @@ static hf_outputs_found find_cut_short(hf_outputs *outputs, hf_position_record *
             path, outputs->position_path);
     }
     outputs->cut_short = same > 0;
-    return same > 0 && hf_outputs_finish(outputs, record, record->exit_status, failure)
+    return same > 0 && (look || hf_outputs_finish(outputs, record, record->exit_status, failure))
                ? HF_OUTPUTS_FINISHED
                : HF_OUTPUTS_FAILED;
 }
@@ -221,7 +221,8 @@ static hf_outputs_found find_position(hf_outputs *outputs, const hf_outputs_wish
     if (wish->restart) {
         return HF_OUTPUTS_FRESH;
     }
-    return record->finished ? find_cut_short(outputs, record, failure) : HF_OUTPUTS_RESUME;
+    return record->finished ? find_cut_short(outputs, record, wish->look, failure)
+                            : HF_OUTPUTS_RESUME;
 }
 
 hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wish,

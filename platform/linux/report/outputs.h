@@ -37,6 +37,7 @@ typedef struct hf_outputs_wish {
     bool writes;  /* a repetition may have an effect */
     bool restart; /* whatever an earlier run left: start over */
     bool renew;   /* start over if the job is finished; one that is not is gone on with */
+    bool look;    /* --dry-run: a finish that was cut short stays so */
 } hf_outputs_wish;
 
 /* Finds what an earlier run left, and changes nothing (but a finish that was cut short is carried out). */

@@ -5,14 +5,15 @@
  */
 #include "program.h"
 
-#include "base/csv_out.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/statement.h"
 #include "cli/connection.h"
 #include "cli/dated.h"
+#include "cli/report_values.h"
 #include "database.h"
+#include "header.h"
 #include "job.h"
 
 #include <stdio.h>
@@ -77,7 +78,7 @@ static bool prepare(hf_job *job, hf_failure *failure) {
     if (failure->status == HF_EXIT_USAGE && request.error.position > 0) {
         hf_bytes place = { 0 };
         hf_bytes_add_byte(&place, '\n');
-        hf_statement_point(&place, job->sql.data, request.error.position);
+        hf_statement_point(&place, job->text.data, request.error.position);
         hf_fail_more(failure, hf_bytes_text(&place));
         hf_bytes_free(&place);
     }
@@ -115,25 +116,11 @@ static void hash_columns(const hf_job *job, uint8_t out[HF_HASH_BYTES]) {
 /* ---- the files ------------------------------------------------------------------------------------ */
 
 static void make_headers(hf_job *job, hf_bytes *output) {
-    bool alone = job->scan.n_header + job->n_columns + job->options->affected == 1;
-    hf_bytes names = { 0 };
-    for (size_t i = 0; i < job->scan.n_header; i++) {
-        hf_bytes_add_text(&names, i ? "," : "");
-        hf_csv_add_cell(&names, job->scan.header[i], alone);
-    }
-    hf_bytes_add(output, names.data, names.used);
-    for (uint16_t i = 0; i < job->n_columns; i++) {
-        hf_bytes_add_byte(output, ',');
-        hf_csv_add_cell(output, job->columns[i], false);
-    }
-    hf_bytes_add_text(output, job->options->affected ? ",affected\n" : "\n");
-    hf_bytes *const others[] = { &job->rejects_header, &job->unknown_header };
-    for (size_t i = 0; i < 2; i++) {
-        hf_bytes_add_text(others[i], "line,");
-        hf_bytes_add(others[i], names.data, names.used);
-        hf_bytes_add_text(others[i], ",code,message\n");
-    }
-    hf_bytes_free(&names);
+    const hf_first_pass *scan = &job->scan;
+    hf_header_output(output, scan->header, scan->n_header, job->columns, job->n_columns,
+                     job->options->affected);
+    hf_header_refusals(&job->rejects_header, scan->header, scan->n_header);
+    hf_header_refusals(&job->unknown_header, scan->header, scan->n_header);
 }
 
 static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
@@ -304,6 +291,46 @@ static bool may_be_finished(const hf_job *job, hf_failure *failure) {
     return false;
 }
 
+/* ---- --dry-run ------------------------------------------------------------------------------------- */
+
+static void say_dry_run(const hf_job *job, hf_outputs_found found) {
+    const hf_first_pass *scan = &job->scan;
+    hf_bytes text = { 0 };
+    hf_bytes_format(&text, "%s: a dry run: no statement was run and nothing was written\n",
+                    job->options->output);
+    hf_bytes_format(&text, "  input       %s: %llu lines\n", job->options->cost_file,
+                    (unsigned long long)scan->lines);
+    for (uint16_t i = 0; i < job->n_params; i++) {
+        const hf_value name = scan->header[job->params[i]];
+        hf_bytes_format(&text, "%s$%u = ", i ? ", " : "  parameters  ", i + 1u);
+        hf_bytes_add_printable(&text, name.data, name.bytes);
+    }
+    hf_bytes_add_text(&text, job->n_params ? "\n  columns     " : "  columns     ");
+    hf_bytes header = { 0 };
+    hf_header_output(&header, scan->header, scan->n_header, job->columns, job->n_columns,
+                     job->options->affected);
+    hf_bytes_add_printable(&text, header.data, header.used - 1);
+    hf_bytes_free(&header);
+    if (found == HF_OUTPUTS_RESUME) {
+        hf_bytes_format(&text, "\n  a run would go on at line %llu: %llu lines are done\n",
+                        (unsigned long long)job->record.next_line,
+                        (unsigned long long)hf_job_ended(job));
+    } else {
+        hf_bytes_add_text(&text, found == HF_OUTPUTS_FINISHED
+                                     ? "\n  a run would do nothing: the report is finished\n"
+                                     : "\n  a run would begin with the first line\n");
+    }
+    if (hf_log_is_json()) {
+        hf_json *json = hf_log_object(hf_bytes_text(&text));
+        hf_json_add_text(json, "kind", "dry-run");
+        hf_json_add_count(json, "lines_total", scan->lines);
+        hf_say_json(json);
+    } else {
+        hf_say(hf_bytes_text(&text));
+    }
+    hf_bytes_free(&text);
+}
+
 static const char *reason_of(int status) {
     return status == HF_EXIT_UNKNOWN    ? "done, but the outcome of some writes is unknown"
            : status == HF_EXIT_REJECTED ? "done, but some lines were rejected"
@@ -322,9 +349,11 @@ static bool summary_usable(hf_options *options, hf_failure *failure) {
 }
 
 static bool read_query(hf_job *job, const hf_options *options, hf_failure *failure) {
-    if (hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->sql,
+    if (hf_file_read_within(options->query, QUERY_BYTES_MAX, options->deadline_ms, &job->text,
                             failure)) {
-        return true;
+        return hf_statement_take(&job->text, options->query, failure) &&
+               hf_statement_name(hf_bytes_text(&job->text), options->query, &job->sql, &job->names,
+                                 failure);
     }
     if (hf_statement_begins(options->query)) {
         hf_fail_more(failure, "; --query names the file that the statement is in");
@@ -336,10 +365,8 @@ static bool read_query(hf_job *job, const hf_options *options, hf_failure *failu
 static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
                       hf_failure *failure) {
     *found = HF_OUTPUTS_FAILED;
-    if (!read_query(job, options, failure) ||
-        !hf_statement_take(&job->sql, options->query, failure) ||
-        !hf_connection_settings(config, options, failure) || !summary_usable(options, failure) ||
-        !hf_folder_usable(options->output, failure)) {
+    if (!read_query(job, options, failure) || !hf_connection_settings(config, options, failure) ||
+        !summary_usable(options, failure) || !hf_folder_usable(options->output, failure)) {
         return false;
     }
     job->prepare =
@@ -347,22 +374,33 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
     job->summary.counts = options->write && job->counts;
     job->in = hf_csv_in_open(options->cost_file, failure);
-    if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->sql, failure)) {
+    if (job->in) {
+        hf_csv_in_delimiter(job->in, options->delimiter);
+    }
+    if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
+        !hf_first_pass_names(&job->scan, options, &job->names, failure)) {
         return false;
     }
+    hf_rejects_read(options->max_rejects, job->scan.lines, &job->rejects_max);
     job->summary.lines_total = job->scan.lines;
     job->summary.blank_lines = job->scan.blank_at_end;
     find_begun(job, options);
-    *found = hf_outputs_find(
-        &job->outputs,
-        &(hf_outputs_wish){ .output = options->output,
-                            .identity = &job->scan.identity,
-                            .writes = job->replay != HF_REPLAY_SAFE,
-                            .restart = options->restart,
-                            .renew = options->if_finished == HF_IF_FINISHED_RESTART },
-        &job->record, failure);
-    if (*found == HF_OUTPUTS_FINISHED || *found == HF_OUTPUTS_FAILED) {
-        return *found == HF_OUTPUTS_FINISHED && may_be_finished(job, failure);
+    *found =
+        hf_outputs_find(&job->outputs,
+                        &(hf_outputs_wish){ .output = options->output,
+                                            .identity = &job->scan.identity,
+                                            .writes = job->replay != HF_REPLAY_SAFE,
+                                            .restart = options->restart,
+                                            .renew = options->if_finished == HF_IF_FINISHED_RESTART,
+                                            .look = options->dry_run },
+                        &job->record, failure);
+    if (*found == HF_OUTPUTS_FAILED ||
+        (*found == HF_OUTPUTS_FINISHED && !may_be_finished(job, failure)) ||
+        (*found == HF_OUTPUTS_RESUME && !hf_job_may_reject(job, failure))) {
+        return false;
+    }
+    if (*found == HF_OUTPUTS_FINISHED && !options->dry_run) {
+        return true;
     }
     if (!hf_client_open(&job->client, config, failure)) {
         return false;
@@ -372,9 +410,9 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
     return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && know_server(job, failure) &&
            prepare(job, failure) &&
-           hf_first_pass_params(&job->scan, options->params, options->cost_file, job->n_params,
-                                &job->params, failure) &&
-           open_files(job, *found == HF_OUTPUTS_RESUME, failure);
+           hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
+                                failure) &&
+           (options->dry_run || open_files(job, *found == HF_OUTPUTS_RESUME, failure));
 }
 
 static void free_job(hf_job *job) {
@@ -391,7 +429,9 @@ static void free_job(hf_job *job) {
     free_columns(job);
     free(job->params);
     free(job->begun);
+    hf_bytes_free(&job->text);
     hf_bytes_free(&job->sql);
+    hf_statement_names_free(&job->names);
     hf_bytes_free(&job->rejects_header);
     hf_bytes_free(&job->unknown_header);
     free(job);
@@ -416,6 +456,8 @@ int hf_report(const hf_options *given) {
     }
     if (!ready) {
         status = failure.status;
+    } else if (options.dry_run) {
+        status = HF_EXIT_DONE;
     } else if (found == HF_OUTPUTS_FINISHED) {
         status = job->record.exit_status;
         job->summary.already = true;
@@ -435,11 +477,13 @@ int hf_report(const hf_options *given) {
     if (failure.status) {
         hf_log_failure(&failure);
     }
-    if (ready) {
+    if (ready && options.dry_run) {
+        say_dry_run(job, found);
+    } else if (ready) {
         hf_summary_say(&job->summary, client, &options, status,
                        failure.status && !hf_log_is_json() ? "see above" : reason);
     }
-    if (options.summary &&
+    if (options.summary && !options.dry_run &&
         !hf_summary_write(&job->summary, client, &options, status, reason, &unwritten)) {
         hf_log_failure(&unwritten); /* the report itself is as its status says */
     }

@@ -31,6 +31,17 @@ def as_text(connection):
     return connection
 
 
+def unique(names, columns):
+    """The result's names, numbered where one is there already: the second `a` is `a_2`."""
+    named = list(names)
+    for place, name in enumerate(columns):
+        fresh, number = name, 2
+        while fresh in named or (fresh != name and fresh in columns[place + 1:]):
+            fresh, number = f"{name}_{number}", number + 1
+        named.append(fresh)
+    return named
+
+
 def report(cluster, header, rows, sql, params):
     """The finished output: the input's columns, then the result's; one line with empty cells where no row is."""
     places = [header.index(name) for name in params]
@@ -44,4 +55,4 @@ def report(cluster, header, rows, sql, params):
             columns = [column.name for column in cursor.description]
             results = cursor.fetchall() or [(None,) * len(columns)]
             out += [(*row, *result) for result in results]
-    return csv_file([*header, *columns], out)
+    return csv_file(unique(header, columns), out)
