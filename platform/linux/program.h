@@ -1,4 +1,4 @@
-/* The three commands. */
+/* The commands. */
 #ifndef HF_PROGRAM_H
 #define HF_PROGRAM_H
 
@@ -8,5 +8,6 @@
 int hf_report(const hf_options *options);
 int hf_query(const hf_options *options);
 int hf_watch(const hf_options *options);
+int hf_merge(const hf_options *options);
 
 #endif

@@ -181,5 +181,5 @@ def test_kubernetes_recipes_parse_and_give_the_program_words_that_it_takes(holdf
         config = tmp_path / "nightly.json"
         config.write_text(json.dumps({"cost_file": "missing.csv", "query": "missing.sql"}))
         words = [str(config) if word == "nightly.json" else word for word in container["args"]]
-        run = holdfast(*container["command"][1:], *words, status=1)
+        run = holdfast(*container["command"][1:], *words, status=1, env={"JOB_COMPLETION_INDEX": "7"})
         assert "missing.sql" in run.stderr

@@ -49,7 +49,7 @@ ORDER = {
                    "run"],
     "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],
     "port/script": ["hand", "server", "script", "assert"],
-    "platform/linux/cli": ["option_table", "option_values", "dated", "report_values", "options_file",
+    "platform/linux/cli": ["shard", "option_table", "option_values", "dated", "report_values", "options_file",
                            "options", "help", "pgpass", "connection"],
 }
 ROUND = ("core", "port", "platform", "boards")  # no files in there include each other in a circle, .c and .h taken as one

@@ -48,7 +48,7 @@ static void expect_file(const char *ending, const char *text) {
 
 static const char *const endings[] = { "",         ".part",        ".position",
                                        ".done",    ".rejects.csv", ".unknown.csv",
-                                       ".intents", ".intents.new" };
+                                       ".intents", ".intents.new", ".shard" };
 
 static void clear(void) {
     for (size_t i = 0; i < COUNT(endings); i++) {

@@ -32,6 +32,14 @@ static void usage(FILE *to, hf_command command) {
             "  holdfast watch [--dsn URL]\n",
             to);
         return;
+    case HF_COMMAND_MERGE:
+        fputs(
+            "holdfast merge: put the finished shards of a report together\n\n"
+            "  holdfast merge --output report.csv report-1.csv report-2.csv ...\n\n"
+            "Names all the outputs of `report --shard K/N`, in any order. Writes what one run over the\n"
+            "whole input would have written, rejects and unknown lines too; the shards stay.\n",
+            to);
+        return;
     case HF_COMMAND_NONE: break;
     }
     fputs(
@@ -39,6 +47,7 @@ static void usage(FILE *to, hf_command command) {
         "  holdfast report --cost-file cost.csv --query report.sql [--params a,b] --output report.csv\n"
         "  holdfast query 'SELECT ...' [--param VALUE]... [--format table|csv|json]\n"
         "  holdfast watch\n"
+        "  holdfast merge --output report.csv report-1.csv report-2.csv ...\n"
         "  holdfast --version\n"
         "  holdfast COMMAND --help\n\n"
         "Where the server is: --dsn URL, else the service file, the PG* variables and ~/.pgpass, as\n"
@@ -113,6 +122,8 @@ void hf_help(FILE *to, hf_command command) {
                     option->zero, option->text);
             }
         }
+    }
+    if (command != HF_COMMAND_NONE && command != HF_COMMAND_MERGE) {
         fputs("\nSettings of the connection:\n", to);
         for (size_t i = 0; i < hf_settings_count; i++) {
             setting_row(to, &hf_settings[i]);

@@ -9,6 +9,8 @@
 #define ALL        (HF_COMMAND_REPORT | HF_COMMAND_QUERY | HF_COMMAND_WATCH)
 #define REPORT     HF_COMMAND_REPORT
 #define QUERY      HF_COMMAND_QUERY
+#define MERGE      HF_COMMAND_MERGE
+#define TELLS      (ALL | MERGE)
 #define RUNS       (HF_COMMAND_REPORT | HF_COMMAND_QUERY)
 #define AT(member) offsetof(hf_options, member)
 
@@ -39,9 +41,14 @@ const hf_option hf_option_table[] = {
     { .name = "params", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(params),
       .value = "COLUMN,...", .fallback = "the first ones",
       .text = "the columns that are bound to $1 ... $n; :name in the query is the column of that name" },
-    { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(output),
+    { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT | MERGE, .offset = AT(output),
       .value = "FILE", .fallback = "required",
-      .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun" },
+      .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun, "
+              "{shard} the number of --shard" },
+    { .name = "shard", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(shard_text),
+      .value = "K/N", .fallback = "the whole input",
+      .text = "part K of N of the lines, with an output of its own (merge puts them together); auto: as Slurm's array "
+              "variables say, auto/N: or Kubernetes' JOB_COMPLETION_INDEX" },
     { .name = "restart", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(restart),
       .text = "forget what an earlier run did and start over" },
     { .name = "if-finished", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(if_finished),
@@ -97,24 +104,24 @@ const hf_option hf_option_table[] = {
       .choices = progresses,
       .value = "auto|always|never", .fallback = "auto",
       .text = "auto: a bar on a terminal, else a line every 10 s; always: the bar" },
-    { .name = "log-file", .kind = HF_OPTION_TEXT, .commands = ALL, .offset = AT(log_file),
+    { .name = "log-file", .kind = HF_OPTION_TEXT, .commands = TELLS, .offset = AT(log_file),
       .value = "FILE", .fallback = "stderr", .text = "where the log is appended" },
-    { .name = "log-level", .kind = HF_OPTION_CHOICE, .commands = ALL, .offset = AT(log_level),
+    { .name = "log-level", .kind = HF_OPTION_CHOICE, .commands = TELLS, .offset = AT(log_level),
       .choices = levels,
       .value = "error|warn|info|debug", .fallback = "info; warn for query", .text = "how much of it" },
-    { .name = "log-format", .kind = HF_OPTION_CHOICE, .commands = ALL, .offset = AT(log_format),
+    { .name = "log-format", .kind = HF_OPTION_CHOICE, .commands = TELLS, .offset = AT(log_format),
       .choices = log_formats,
       .value = "text|json", .fallback = "text", .text = "json: one object a line, on stderr too" },
     { .name = "summary", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(summary),
       .value = "FILE", .fallback = "none", .text = "the run's summary as JSON" },
-    { .name = "help", .kind = HF_OPTION_FLAG, .commands = ALL, .offset = AT(help), .text = "this text" },
-    { .name = "version", .kind = HF_OPTION_FLAG, .commands = ALL, .offset = AT(version),
+    { .name = "help", .kind = HF_OPTION_FLAG, .commands = TELLS, .offset = AT(help), .text = "this text" },
+    { .name = "version", .kind = HF_OPTION_FLAG, .commands = TELLS, .offset = AT(version),
       .text = "the version" },
 };
 // clang-format on
 const size_t hf_option_count = sizeof hf_option_table / sizeof hf_option_table[0];
 
-const char *const hf_command_names[] = { "report", "query", "watch", NULL };
+const char *const hf_command_names[] = { "report", "query", "watch", "merge", NULL };
 
 const char *hf_command_name(hf_command command) {
     for (size_t i = 0; hf_command_names[i]; i++) {

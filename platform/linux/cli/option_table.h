@@ -5,6 +5,8 @@
 #ifndef HF_OPTION_TABLE_H
 #define HF_OPTION_TABLE_H
 
+#include "shard.h"
+
 #include "holdfast/holdfast.h"
 
 /* Bits, for the table's column "which commands know it". */
@@ -12,7 +14,8 @@ typedef enum hf_command {
     HF_COMMAND_NONE = 0,
     HF_COMMAND_REPORT = 1,
     HF_COMMAND_QUERY = 2,
-    HF_COMMAND_WATCH = 4
+    HF_COMMAND_WATCH = 4,
+    HF_COMMAND_MERGE = 8
 } hf_command;
 
 typedef enum hf_option_kind {
@@ -61,14 +64,16 @@ typedef struct hf_options {
     bool help, version, write, restart, affected, dry_run;
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
-    const char *delimiter_text, *max_rejects; /* as they were given: report_values.h */
-    const char *output_pattern;               /* --output, if it has {date} */
-    char *dsn;                                /* may hold a password: hf_options_wipe() */
+    const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */
+    const char *output_pattern;                            /* --output, if it has {date} */
+    char *dsn; /* may hold a password: hf_options_wipe() */
     hf_option_list param;
     int format, progress, replay, prepare, out_of_retries, if_finished, log_level, log_format;
     uint32_t deadline_ms, window, window_bytes, max_row, limit;
     char delimiter;
-    char **kept; /* every text that a value points to */
+    hf_shard shard;
+    hf_option_list parts; /* of merge: the outputs of the shards */
+    char **kept;          /* every text that a value points to */
     size_t n_kept;
     const char *settings[HF_SETTINGS_COUNT]; /* as text, checked; NULL: not given */
 } hf_options;

@@ -43,7 +43,8 @@ static bool read_word(hf_word *word, hf_command command, char **argv, int argc, 
     snprintf(word->name, sizeof word->name, "%.*s", (int)(length < 63 ? length : 63), text);
     word->option = strchr(word->name, '_') ? NULL : hf_option_find(word->name);
     word->setting = strchr(word->name, '_') ? NULL : hf_setting_named(word->name);
-    if (word->option && !(word->option->commands & (unsigned)command)) {
+    if ((word->option && !(word->option->commands & (unsigned)command)) ||
+        (word->setting && command == HF_COMMAND_MERGE)) { /* it connects to nothing */
         return hf_fail(failure, HF_EXIT_USAGE, "'%s' has no option --%s; see 'holdfast %s --help'",
                        hf_command_name(command), word->name, hf_command_name(command));
     }
@@ -85,6 +86,10 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             }
             if (options->command == HF_COMMAND_QUERY && !options->sql) {
                 options->sql = argv[at];
+            } else if (options->command == HF_COMMAND_MERGE) {
+                hf_option_list *parts = &options->parts;
+                parts->items = hf_grown((void *)parts->items, parts->count, sizeof *parts->items);
+                parts->items[parts->count++] = argv[at];
             } else {
                 return hf_fail(failure, HF_EXIT_USAGE, "'%s' is one word too many: %s", argv[at],
                                options->command == HF_COMMAND_QUERY
@@ -174,7 +179,8 @@ static bool no_dashes(const hf_options *options, hf_failure *failure) {
 static bool is_of_report(const char *path, const char *output) {
     static const char *const endings[] = {
         "",         ".part",        ".position",    ".done",
-        ".intents", ".intents.new", ".rejects.csv", ".unknown.csv"
+        ".intents", ".intents.new", ".rejects.csv", ".unknown.csv",
+        ".shard"
     };
     bool is = false;
     for (size_t i = 0; !is && i < sizeof endings / sizeof endings[0]; i++) {
@@ -230,6 +236,12 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
                        "query needs a statement: holdfast query 'SELECT ...' (- reads it from "
                        "standard input)");
     }
+    if (options->command == HF_COMMAND_MERGE && (!options->output || options->parts.count == 0)) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "merge needs %s: holdfast merge --output report.csv report-1.csv report-2.csv ...",
+            options->output ? "the outputs of the shards" : "--output FILE");
+    }
     if (options->command == HF_COMMAND_REPORT) {
         const char *missing = !options->cost_file ? "--cost-file FILE"
                               : !options->query   ? "--query FILE"
@@ -244,13 +256,28 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
     return true;
 }
 
-static void name_output(hf_options *options) {
-    if (options->output && hf_dated(options->output)) {
+/* {shard} and {date} in --output. */
+static bool name_output(hf_options *options, hf_failure *failure) {
+    const char *mark = options->output ? strstr(options->output, "{shard}") : NULL;
+    if (mark && options->shard.count == 0) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--output %s: {shard} is the number of --shard K/N, and there is none",
+                       options->output);
+    }
+    if (mark) {
+        hf_bytes name = { 0 };
+        hf_bytes_add(&name, options->output, (size_t)(mark - options->output));
+        hf_bytes_format(&name, "%u%s", options->shard.number, mark + strlen("{shard}"));
+        options->output = hf_options_keep(options, hf_bytes_text(&name));
+        hf_bytes_free(&name);
+    }
+    if (options->output && options->command == HF_COMMAND_REPORT && hf_dated(options->output)) {
         char *today = hf_dated_name(options->output, hf_time_now(), 0);
         options->output_pattern = options->output;
         options->output = hf_options_keep(options, today);
         free(today);
     }
+    return true;
 }
 
 /* Will the one who reads stderr read JSON? Known before anything can be wrong, so that they can read that too. */
@@ -270,7 +297,7 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
     if (argc < 2) {
         return hf_fail(
             failure, HF_EXIT_USAGE,
-            "what is to be done? holdfast report, query or watch; see 'holdfast --help'");
+            "what is to be done? holdfast report, query, watch or merge; see 'holdfast --help'");
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
@@ -297,7 +324,7 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
                 (!options->config || hf_options_file(options, options->config, failure)) &&
                 read_options(options, argc, argv, false, failure);
     wipe_dsns(argc, argv);
-    name_output(options);
     return read && (options->help || options->version ||
-                    (hf_report_values(options, failure) && consistent(options, failure)));
+                    (hf_report_values(options, failure) && name_output(options, failure) &&
+                     consistent(options, failure)));
 }

@@ -63,6 +63,9 @@ bool hf_report_values(hf_options *options, hf_failure *failure) {
         return bad(failure, "delimiter", options->delimiter_text,
                    "one character stands between two columns: --delimiter ';', say, or tab");
     }
+    if (options->shard_text && !hf_shard_read(options->shard_text, &options->shard, failure)) {
+        return false;
+    }
     return hf_rejects_read(options->max_rejects, 0, &unused) ||
            bad(failure, "max-rejects", options->max_rejects,
                "a number of lines, or a share of them: 100, say, or 0.5%");

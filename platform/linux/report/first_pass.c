@@ -28,7 +28,7 @@ void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]) {
     hf_mbedtls_hash.finish(&hash, out);
 }
 
-static void identify_settings(const hf_options *options, uint8_t out[HF_HASH_BYTES]) {
+static void identify_settings(const hf_options *options, hf_first_pass *scan) {
     hf_bytes text = { 0 };
     hf_bytes_format(&text, "params=%s\nwrite=%d\nreplay=%d\n",
                     options->params ? options->params : "", options->write,
@@ -43,7 +43,11 @@ static void identify_settings(const hf_options *options, uint8_t out[HF_HASH_BYT
     if (options->delimiter != ',') {
         hf_bytes_format(&text, "delimiter=%c\n", options->delimiter);
     }
-    hf_sha256_of(text.data, text.used, out);
+    hf_sha256_of(text.data, text.used, scan->whole_settings);
+    if (options->shard.count) {
+        hf_bytes_format(&text, "shard=%u/%u\n", options->shard.number, options->shard.count);
+    }
+    hf_sha256_of(text.data, text.used, scan->identity.settings);
     hf_bytes_free(&text);
 }
 
@@ -285,7 +289,40 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     say_what_is_odd(scan, options->cost_file);
     hf_mbedtls_hash.finish(&hash, scan->identity.input);
     hf_sha256_of(query->data, query->used, scan->identity.query);
-    identify_settings(options, scan->identity.settings);
+    identify_settings(options, scan);
+    scan->input_lines = scan->lines;
+    return true;
+}
+
+/* The K-th of N parts as equal as may be, one behind the other: so a shard is read from its own place on. */
+bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
+                         hf_failure *failure) {
+    const hf_shard *shard = &options->shard;
+    const uint64_t lines = scan->input_lines;
+    const uint64_t from = lines * (shard->number - 1) / shard->count;
+    const uint64_t to = lines * shard->number / shard->count;
+    hf_csv_record record;
+    if (!hf_csv_in_seek(in, scan->first_offset, scan->first_line, failure)) {
+        return false;
+    }
+    scan->end = from == to ? scan->first_offset : scan->end;
+    scan->lines = to - from;
+    for (uint64_t i = 0; i < to; i++) {
+        if (hf_csv_in_next(in, &record, failure) <= 0) {
+            return hf_fail(failure, HF_EXIT_REFUSED,
+                           "%s was changed while it was read: run it again", options->cost_file);
+        }
+        if (i + 1 == from) {
+            scan->first_line = record.next_line;
+            scan->first_offset = record.end;
+        }
+        scan->end = record.end;
+        scan->last_line = record.line;
+        if (i % SIGNALS_EVERY == 0 && hf_signals_caught()) {
+            return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
+                           strsignal(hf_signals_caught()));
+        }
+    }
     return true;
 }
 
@@ -328,7 +365,7 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
         return "the query";
     }
     return memcmp(one->settings, other->settings, HF_HASH_BYTES) != 0
-               ? "--params, --write, --replay, --affected, --limit or --delimiter"
+               ? "--params, --write, --replay, --affected, --limit, --delimiter or --shard"
                : NULL;
 }
 

@@ -172,6 +172,23 @@ static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
     }
 }
 
+/* Of a shard: which bytes of the output are the line's. */
+static bool add_to_index(hf_job *job, const hf_line *line) {
+    hf_outfile *shard = &job->outputs.shard;
+    if (!hf_outfile_is_open(shard)) {
+        return true;
+    }
+    hf_index_add(
+        hf_outfile_buffer(shard),
+        (hf_index_entry){ .line = line->line,
+                          .bytes = hf_outfile_length(&job->outputs.out) - job->head_start });
+    if (!hf_outfile_added(shard)) {
+        hf_job_output_failed(job, shard);
+        return false;
+    }
+    return true;
+}
+
 /* Writes how the head line ended into the files. False: a file failed, and the line stays the head. */
 static bool release(hf_job *job, hf_line *line) {
     hf_outfile *out = &job->outputs.out;
@@ -199,6 +216,9 @@ static bool release(hf_job *job, hf_line *line) {
         }
         log_refusal(job, line, "is unknown");
         job->record.lines_unknown++;
+    }
+    if (!add_to_index(job, line)) {
+        return false;
     }
     job->head_start = hf_outfile_length(out);
     job->record.output_bytes = job->head_start;

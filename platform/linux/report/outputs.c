@@ -43,7 +43,7 @@ static bool all_ordinary(const hf_outputs *outputs, hf_failure *failure) {
     char *fresh = hf_path_beside(outputs->intents_path, ".new");
     const char *const paths[] = {
         outputs->part,         outputs->position_path, outputs->done, outputs->rejects_path,
-        outputs->unknown_path, outputs->intents_path,  fresh
+        outputs->unknown_path, outputs->intents_path,  fresh,         outputs->shard_path
     };
     const char *kind = hf_file_kind(outputs->output);
     bool good = true;
@@ -74,9 +74,9 @@ static bool all_ordinary(const hf_outputs *outputs, hf_failure *failure) {
 /* Finds a file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. */
 static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf_failure *failure) {
     const char *const paths[] = { outputs->rejects_path, outputs->unknown_path,
-                                  outputs->intents_path, outputs->part };
+                                  outputs->intents_path, outputs->shard_path, outputs->part };
     int found = 0;
-    for (size_t i = 0; found == 0 && i < (part_too ? 4 : 3); i++) {
+    for (size_t i = 0; found == 0 && i < (part_too ? 5 : 4); i++) {
         *path = paths[i];
         found = there(paths[i], failure);
     }
@@ -235,10 +235,12 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wis
                              .rejects_path = hf_path_beside(path, ".rejects.csv"),
                              .unknown_path = hf_path_beside(path, ".unknown.csv"),
                              .intents_path = hf_path_beside(path, ".intents"),
+                             .shard_path = hf_path_beside(path, ".shard"),
                              .position = { .fd = -1 },
                              .out = { .fd = -1 },
                              .rejects = { .fd = -1 },
-                             .unknown = { .fd = -1 } };
+                             .unknown = { .fd = -1 },
+                             .shard = { .fd = -1 } };
     if (!hf_folder_usable(path, failure) || !all_ordinary(outputs, failure)) {
         return HF_OUTPUTS_FAILED;
     }
@@ -287,14 +289,25 @@ bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_r
     good = good && remove_file(outputs->part, failure) &&
            remove_file(outputs->rejects_path, failure) &&
            remove_file(outputs->unknown_path, failure) && remove_intents(outputs, failure) &&
-           hf_outfile_open(&outputs->out, outputs->part, true, 0, HF_EXIT_USAGE, failure);
+           remove_file(outputs->shard_path, failure) &&
+           hf_outfile_open(&outputs->out, outputs->part, true, 0, HF_EXIT_USAGE, failure) &&
+           (outputs->head.count == 0 ||
+            hf_outfile_open(&outputs->shard, outputs->shard_path, true, 0, HF_EXIT_USAGE, failure));
     if (!good) {
         return false;
     }
     hf_bytes_add(hf_outfile_buffer(&outputs->out), header->data, header->used);
     outputs->new_names = true;
     record->output_bytes = hf_outfile_length(&outputs->out);
+    if (outputs->head.count) {
+        outputs->head.header_bytes = record->output_bytes;
+        hf_index_add_head(hf_outfile_buffer(&outputs->shard), &outputs->head);
+    }
     return hf_outputs_commit(outputs, record, failure);
+}
+
+static uint64_t shard_bytes(const hf_position_record *record) {
+    return hf_index_length(record->lines_done + record->lines_rejected + record->lines_unknown);
 }
 
 static bool reopen(hf_outfile *file, const char *path, uint64_t bytes, hf_failure *failure) {
@@ -309,7 +322,10 @@ bool hf_outputs_resume(hf_outputs *outputs, const hf_position_record *record, hf
            hf_outfile_open(&outputs->out, outputs->part, false, record->output_bytes,
                            HF_EXIT_REFUSED, failure) &&
            reopen(&outputs->rejects, outputs->rejects_path, record->rejects_bytes, failure) &&
-           reopen(&outputs->unknown, outputs->unknown_path, record->unknown_bytes, failure);
+           reopen(&outputs->unknown, outputs->unknown_path, record->unknown_bytes, failure) &&
+           (outputs->head.count == 0 ||
+            hf_outfile_open(&outputs->shard, outputs->shard_path, false, shard_bytes(record),
+                            HF_EXIT_REFUSED, failure));
 }
 
 bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *header,
@@ -329,7 +345,8 @@ bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *head
 /* ---- durability ----------------------------------------------------------------------------------- */
 
 static bool each(hf_outputs *outputs, bool (*act)(hf_outfile *file), hf_failure *failure) {
-    hf_outfile *const files[] = { &outputs->out, &outputs->rejects, &outputs->unknown };
+    hf_outfile *const files[] = { &outputs->out, &outputs->rejects, &outputs->unknown,
+                                  &outputs->shard };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (hf_outfile_is_open(files[i]) && !act(files[i])) {
             if (files[i]->sync_failed) { /* what the kernel holds may be lost silently */
@@ -357,12 +374,13 @@ bool hf_outputs_retreat(hf_outputs *outputs, hf_position_record *record) {
         uint64_t bytes;
     } files[] = { { &outputs->out, last->output_bytes },
                   { &outputs->rejects, last->rejects_bytes },
-                  { &outputs->unknown, last->unknown_bytes } };
+                  { &outputs->unknown, last->unknown_bytes },
+                  { &outputs->shard, shard_bytes(last) } };
     bool failed = false, good = true;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         failed = failed || files[i].file->error != 0;
     }
-    for (size_t i = 0; failed && i < 3; i++) {
+    for (size_t i = 0; failed && i < 4; i++) {
         good = good && (!hf_outfile_is_open(files[i].file) ||
                         hf_outfile_retreat(files[i].file, files[i].bytes));
     }
@@ -435,6 +453,7 @@ void hf_outputs_discard(hf_outputs *outputs) {
     unlink(outputs->part);
     unlink(outputs->rejects_path);
     unlink(outputs->unknown_path);
+    unlink(outputs->shard_path);
     unlink(outputs->position_path);
 }
 
@@ -442,6 +461,7 @@ void hf_outputs_close(hf_outputs *outputs) {
     hf_outfile_close(&outputs->out);
     hf_outfile_close(&outputs->rejects);
     hf_outfile_close(&outputs->unknown);
+    hf_outfile_close(&outputs->shard);
     hf_position_close(&outputs->position);
     free(outputs->part);
     free(outputs->position_path);
@@ -449,5 +469,6 @@ void hf_outputs_close(hf_outputs *outputs) {
     free(outputs->rejects_path);
     free(outputs->unknown_path);
     free(outputs->intents_path);
+    free(outputs->shard_path);
     *outputs = (hf_outputs){ .position = { .fd = -1 } };
 }

@@ -3,20 +3,23 @@
  *     OUTPUT.part, OUTPUT.position      until the report is complete: the lines so far, and how far they go
  *     OUTPUT, OUTPUT.done               then: the report, and that it is this job's (the last position)
  *     OUTPUT.rejects.csv, OUTPUT.unknown.csv, OUTPUT.intents     made when there is something to put in
+ *     OUTPUT.shard                      of a shard: index.h
  *
  * Order (SEMANTICS 24): the lines' files are synced before the position that speaks of them.
  */
 #ifndef HF_OUTPUTS_H
 #define HF_OUTPUTS_H
 
+#include "index.h"
 #include "outfile.h"
 #include "position.h"
 
 typedef struct hf_outputs {
     const char *output;
-    char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path;
+    char *part, *position_path, *done, *rejects_path, *unknown_path, *intents_path, *shard_path;
     hf_position position;
-    hf_outfile out, rejects, unknown;
+    hf_outfile out, rejects, unknown, shard;
+    hf_index_head head;      /* a shard's, set by the caller before begin or resume */
     bool cut_short;          /* the finish of an earlier run was carried out now */
     bool replaces;           /* OUTPUT is a finished report of ours, to be replaced */
     bool new_names;          /* a file was made since the last sync of the folder */

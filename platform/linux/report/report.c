@@ -361,6 +361,19 @@ static bool read_query(hf_job *job, const hf_options *options, hf_failure *failu
     return false;
 }
 
+static void say_begin(const hf_job *job, const hf_config *config) {
+    const hf_first_pass *scan = &job->scan;
+    char which[100] = "";
+    if (job->options->shard.count) {
+        snprintf(which, sizeof which, " of %llu (lines %llu to %llu of the file)",
+                 (unsigned long long)scan->input_lines, (unsigned long long)scan->first_line,
+                 (unsigned long long)scan->last_line);
+    }
+    hf_log(HF_LOG_INFO, "%s: %llu lines%s, at most %u connections to %s", job->options->cost_file,
+           (unsigned long long)scan->lines, scan->lines ? which : "", config->max_concurrent,
+           job->client.where);
+}
+
 /* Everything up to the job; false: failure. *found says what an earlier run left. */
 static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_outputs_found *found,
                       hf_failure *failure) {
@@ -378,7 +391,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
         hf_csv_in_delimiter(job->in, options->delimiter);
     }
     if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
-        !hf_first_pass_names(&job->scan, options, &job->names, failure)) {
+        !hf_first_pass_names(&job->scan, options, &job->names, failure) ||
+        (options->shard.count && !hf_first_pass_shard(&job->scan, job->in, options, failure))) {
         return false;
     }
     hf_rejects_read(options->max_rejects, job->scan.lines, &job->rejects_max);
@@ -402,12 +416,15 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     if (*found == HF_OUTPUTS_FINISHED && !options->dry_run) {
         return true;
     }
+    job->outputs.head = (hf_index_head){ .number = options->shard.number,
+                                         .count = options->shard.count,
+                                         .input_lines = job->scan.input_lines };
+    memcpy(job->outputs.head.settings, job->scan.whole_settings, HF_HASH_BYTES);
     if (!hf_client_open(&job->client, config, failure)) {
         return false;
     }
     job->summary.from = hf_client_now(&job->client);
-    hf_log(HF_LOG_INFO, "%s: %llu lines, at most %u connections to %s", options->cost_file,
-           (unsigned long long)job->scan.lines, config->max_concurrent, job->client.where);
+    say_begin(job, config);
     return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && know_server(job, failure) &&
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
@@ -447,9 +464,14 @@ int hf_report(const hf_options *given) {
     job->replay = hf_options_replay(&options);
     job->intents.fd = -1;
     job->outputs.position.fd = job->outputs.out.fd = job->outputs.rejects.fd =
-        job->outputs.unknown.fd = -1;
+        job->outputs.unknown.fd = job->outputs.shard.fd = -1;
     job->summary.started = hf_time_now();
     int status = HF_EXIT_INCOMPLETE;
+    if (options.shard.count) {
+        hf_log(HF_LOG_INFO, "shard %u/%u%s%s%s", options.shard.number, options.shard.count,
+               options.shard.from[0] ? " (" : "", options.shard.from,
+               options.shard.from[0] ? ")" : "");
+    }
     bool ready = config && get_ready(job, config, &options, &found, &failure);
     if (!config) {
         hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");

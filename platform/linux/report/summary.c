@@ -84,6 +84,11 @@ static double rate(const hf_summary *summary) {
 
 static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options *options) {
     const hf_position_record *record = &summary->record;
+    if (options->shard.count) {
+        const char *from = options->shard.from;
+        hf_bytes_format(to, "  shard       %u of %u%s%s%s\n", options->shard.number,
+                        options->shard.count, *from ? " (" : "", from, *from ? ")" : "");
+    }
     hf_bytes_format(to, "  lines       %llu of %llu done", (unsigned long long)record->lines_done,
                     (unsigned long long)summary->lines_total);
     if (record->lines_idle) {
@@ -201,6 +206,13 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     char time[HF_TIME_BYTES];
     hf_json_add_text(json, "program", "holdfast " HF_VERSION);
     hf_json_add_text(json, "output", options->output);
+    if (options->shard.count) {
+        char shard[32];
+        snprintf(shard, sizeof shard, "%u/%u", options->shard.number, options->shard.count);
+        hf_json_add_text(json, "shard", shard);
+    } else {
+        hf_json_add_null(json, "shard");
+    }
     hf_json_add_count(json, "exit_status", (uint64_t)status);
     hf_json_add_text(json, "reason", reason);
     hf_json_add_text(json, "started", hf_time_text(summary->started, time));
