@@ -45,6 +45,9 @@ const hf_option hf_option_table[] = {
       .value = "FILE", .fallback = "required",
       .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun, "
               "{shard} the number of --shard" },
+    { .name = "order-by", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(order_by),
+      .value = "COLUMN", .fallback = "none",
+      .text = "lines with the same value in it run one after the other, in input order; without it they may not" },
     { .name = "shard", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(shard_text),
       .value = "K/N", .fallback = "the whole input",
       .text = "part K of N of the lines, with an output of its own (merge puts them together); auto: as Slurm's array "

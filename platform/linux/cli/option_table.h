@@ -64,6 +64,7 @@ typedef struct hf_options {
     bool help, version, write, restart, affected, dry_run;
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
+    const char *order_by;
     const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */
     const char *output_pattern;                            /* --output, if it has {date} */
     char *dsn; /* may hold a password: hf_options_wipe() */

@@ -410,6 +410,7 @@ static void on_done(hf_request *request) {
         void_rows(job, line);
     }
     note_end(job, line);
+    hf_order_ended(&job->order, &job->window, line);
 }
 
 void hf_answers_submit(hf_job *job, hf_line *line) {

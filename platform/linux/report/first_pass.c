@@ -43,6 +43,9 @@ static void identify_settings(const hf_options *options, hf_first_pass *scan) {
     if (options->delimiter != ',') {
         hf_bytes_format(&text, "delimiter=%c\n", options->delimiter);
     }
+    if (options->order_by) {
+        hf_bytes_format(&text, "order-by=%s\n", options->order_by);
+    }
     hf_sha256_of(text.data, text.used, scan->whole_settings);
     if (options->shard.count) {
         hf_bytes_format(&text, "shard=%u/%u\n", options->shard.number, options->shard.count);
@@ -294,35 +297,49 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     return true;
 }
 
-/* The K-th of N parts as equal as may be, one behind the other: so a shard is read from its own place on. */
+bool hf_first_pass_mine(const hf_first_pass *scan, const hf_options *options,
+                        const hf_csv_record *record) {
+    const hf_shard *shard = &options->shard;
+    return shard->count == 0 || scan->order_column == HF_NO_COLUMN ||
+           hf_order_hash(record->cells, record->n_cells, scan->order_column) % shard->count + 1 ==
+               shard->number;
+}
+
+/* Lines that are to run in order are of one shard, wherever they lie. Else it is the K-th of N parts as equal as may
+ * be, one behind the other, so that a shard is read from its own place on. */
 bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
                          hf_failure *failure) {
     const hf_shard *shard = &options->shard;
+    const bool by_hash = scan->order_column != HF_NO_COLUMN;
     const uint64_t lines = scan->input_lines;
-    const uint64_t from = lines * (shard->number - 1) / shard->count;
-    const uint64_t to = lines * shard->number / shard->count;
+    const uint64_t from = by_hash ? 0 : lines * (shard->number - 1) / shard->count;
+    const uint64_t to = by_hash ? lines : lines * shard->number / shard->count;
+    uint64_t offset = scan->first_offset, line = scan->first_line, mine = 0;
     hf_csv_record record;
-    if (!hf_csv_in_seek(in, scan->first_offset, scan->first_line, failure)) {
+    if (!hf_csv_in_seek(in, offset, line, failure)) {
         return false;
     }
-    scan->end = from == to ? scan->first_offset : scan->end;
-    scan->lines = to - from;
+    scan->end = offset;
     for (uint64_t i = 0; i < to; i++) {
         if (hf_csv_in_next(in, &record, failure) <= 0) {
             return hf_fail(failure, HF_EXIT_REFUSED,
                            "%s was changed while it was read: run it again", options->cost_file);
         }
-        if (i + 1 == from) {
-            scan->first_line = record.next_line;
-            scan->first_offset = record.end;
+        if (i >= from && hf_first_pass_mine(scan, options, &record)) {
+            scan->first_offset = mine == 0 ? offset : scan->first_offset;
+            scan->first_line = mine == 0 ? line : scan->first_line;
+            scan->last_line = record.line;
+            scan->end = record.end;
+            mine++;
         }
-        scan->end = record.end;
-        scan->last_line = record.line;
+        offset = record.end;
+        line = record.next_line;
         if (i % SIGNALS_EVERY == 0 && hf_signals_caught()) {
             return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
                            strsignal(hf_signals_caught()));
         }
     }
+    scan->lines = mine;
     return true;
 }
 
@@ -365,7 +382,7 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
         return "the query";
     }
     return memcmp(one->settings, other->settings, HF_HASH_BYTES) != 0
-               ? "--params, --write, --replay, --affected, --limit, --delimiter or --shard"
+               ? "--params, --write, --replay, --affected, --limit, --delimiter, --order-by or --shard"
                : NULL;
 }
 
@@ -446,6 +463,13 @@ static bool find_named(const hf_first_pass *scan, const hf_options *options,
     hf_fail_more(failure,
                  "; a colon that begins no parameter has a blank behind it, as in a[1: n]");
     return false;
+}
+
+bool hf_first_pass_order(hf_first_pass *scan, const hf_options *options, hf_failure *failure) {
+    scan->order_column = HF_NO_COLUMN;
+    return !options->order_by ||
+           find_column(scan, "--order-by", options->cost_file, options->order_by,
+                       strlen(options->order_by), &scan->order_column, failure);
 }
 
 bool hf_first_pass_names(const hf_first_pass *scan, const hf_options *options,

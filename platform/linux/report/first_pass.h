@@ -10,6 +10,7 @@
 #include "base/statement.h"
 #include "cli/options.h"
 #include "csv_in.h"
+#include "order.h"
 #include "position.h"
 
 #include <sys/stat.h>
@@ -27,6 +28,7 @@ typedef struct hf_first_pass {
     uint64_t not_utf8_line; /* the first with a cell that is no UTF-8; 0 none */
     char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
     uint64_t limit;        /* lines at most */
+    size_t order_column;   /* --order-by's; HF_NO_COLUMN: it is not given */
     uint64_t input_lines;  /* as `lines`, of all shards together */
     uint64_t last_line;    /* physical: where the last of `lines` begins */
     uint8_t whole_settings[HF_HASH_BYTES]; /* identity.settings of the job without --shard */
@@ -37,9 +39,14 @@ typedef struct hf_first_pass {
 /* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
 bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
                          const hf_bytes *query, hf_failure *failure);
+/* Which column is --order-by's? False: exit status 1 and why. */
+bool hf_first_pass_order(hf_first_pass *scan, const hf_options *options, hf_failure *failure);
 /* Narrows it all down to the lines of --shard: another pass, to the end of the last of them. False: as above. */
 bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
                          hf_failure *failure);
+/* Is it a line of this shard? */
+bool hf_first_pass_mine(const hf_first_pass *scan, const hf_options *options,
+                        const hf_csv_record *record);
 /* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
 bool hf_first_pass_changed(hf_first_pass *scan, const hf_csv_in *in, const char *path);
 /* Which columns are bound to the n_wanted parameters: --params, or (NULL) the first ones, to those that stand as

@@ -15,6 +15,7 @@
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
 #define REFUSALS_TOLD    100
+#define PASSED_MAX       4096  /* lines of other shards, between two looks at the connections */
 #define ASK_MS_MAX       60000 /* for the last question, where probe_timeout is longer */
 
 /* ---- taking lines on ------------------------------------------------------------------------------ */
@@ -34,7 +35,16 @@ static bool take_line(hf_job *job) {
         (!hf_window_empty(&job->window) && job->window.bytes > job->options->window_bytes)) {
         return false;
     }
-    int got = hf_csv_in_next(job->in, &record, &failure);
+    unsigned passed = 0;
+    int got;
+    do {
+        got = hf_csv_in_next(job->in, &record, &failure);
+    } while (got > 0 && record.end <= job->scan.end &&
+             !hf_first_pass_mine(&job->scan, job->options, &record) && ++passed < PASSED_MAX);
+    job->passing = passed == PASSED_MAX;
+    if (job->passing) {
+        return false;
+    }
     if (got < 0) {
         hf_fail_more(&failure, "; when the job began it was whole");
         hf_job_stop(job, &failure);
@@ -51,21 +61,29 @@ static bool take_line(hf_job *job) {
         hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
     }
     hf_window_count(&job->window, line);
+    if (line->state == HF_LINE_READY) {
+        hf_order_take(&job->order, &job->window);
+    }
     return true;
 }
 
 static hf_line *next_ready(hf_job *job) {
+    hf_line *freed = hf_order_next(&job->order, &job->window);
+    if (freed) {
+        return freed;
+    }
     if (job->n_again > 0) {
         for (uint64_t i = job->window.head; i < job->window.tail; i++) {
-            if (hf_window_at(&job->window, i)->state == HF_LINE_READY) {
+            hf_line *line = hf_window_at(&job->window, i);
+            if (line->state == HF_LINE_READY && !line->waits) {
                 job->n_again--;
-                return hf_window_at(&job->window, i);
+                return line;
             }
         }
     }
     while (take_line(job)) {
         hf_line *line = hf_window_at(&job->window, job->window.tail - 1);
-        if (line->state == HF_LINE_READY) {
+        if (line->state == HF_LINE_READY && !line->waits) {
             return line;
         }
     }
@@ -82,6 +100,7 @@ static void submit(hf_job *job) {
         hf_intents_fail(&job->intents, &failure);
         hf_job_stop(job, &failure);
     }
+    job->passing = false;
     while (!job->stopping && job->running < most) {
         hf_line *line = next_ready(job);
         if (!line) {
@@ -429,7 +448,8 @@ static bool turn(hf_job *job) {
         return false;
     }
     hf_ms redraw = hf_progress_tick(&job->progress, &job->client, hf_job_ended(job), now);
-    bool moved = job->summary.statements != statements || hf_job_ended(job) != ended;
+    bool moved =
+        job->passing || job->summary.statements != statements || hf_job_ended(job) != ended;
     if (moved && now < job->keep_at && !uses_intents(job)) {
         return true; /* the connections come first: they have nothing to do */
     }

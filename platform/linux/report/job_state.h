@@ -38,9 +38,11 @@ typedef struct hf_job {
     uint64_t head_start;       /* output bytes before the head line's */
     hf_bytes rejects_header, unknown_header;
     hf_window window;
+    hf_order order;
     unsigned refusals;         /* logged in this run */
     unsigned running, n_again; /* lines RUNNING; lines READY for the second time */
     bool input_ended;
+    bool passing;   /* the next of our lines lies far ahead: no sleep before it is found */
     uint64_t taken; /* the last line that was taken on */
 
     hf_intents intents;   /* the intents of lines that are not safe; fd -1: not needed */

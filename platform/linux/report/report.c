@@ -171,6 +171,7 @@ static void start_clocks(hf_job *job, bool resume) {
     job->deadline =
         job->options->deadline_ms ? job->summary.from + job->options->deadline_ms : HF_NEVER;
     hf_window_init(&job->window, job->options->window);
+    hf_order_init(&job->order, job->scan.order_column, job->options->window);
     hf_progress_init(&job->progress, job->options, job->scan.lines, hf_job_ended(job), now);
     job->summary.lines_before = hf_job_ended(job);
     if (resume) {
@@ -392,6 +393,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     }
     if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
         !hf_first_pass_names(&job->scan, options, &job->names, failure) ||
+        !hf_first_pass_order(&job->scan, options, failure) ||
         (options->shard.count && !hf_first_pass_shard(&job->scan, job->in, options, failure))) {
         return false;
     }
@@ -441,6 +443,7 @@ static void free_job(hf_job *job) {
     hf_intents_close(&job->intents);
     hf_recovery_free(&job->recovery);
     hf_window_free(&job->window);
+    hf_order_free(&job->order);
     hf_csv_in_close(job->in);
     hf_first_pass_free(&job->scan);
     free_columns(job);

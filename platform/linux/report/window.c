@@ -79,7 +79,8 @@ hf_line *hf_window_add(hf_window *window, const hf_csv_record *record) {
     line->next_line = record->next_line;
     line->end = record->end;
     line->rows = 0;
-    line->paused = line->unbounded = line->again = line->intended = line->void_rows =
+    line->follower = 0;
+    line->waits = line->paused = line->unbounded = line->again = line->intended = line->void_rows =
         line->streams = line->counted = false;
     line->code[0] = line->ticket[0] = '\0';
     hf_bytes_reset(&line->prefix, KEEP_BYTES);

@@ -39,6 +39,7 @@ typedef struct hf_line {
     hf_bytes prefix; /* the input's cells as CSV: what each of its output lines begins with */
     hf_bytes out;
     uint64_t rows;  /* rows of this attempt */
+    bool waits;     /* READY, but not before the line before it in order (order.h) has ended */
     bool paused;    /* the line's rows wait for room in the window */
     bool unbounded; /* the line may go beyond --window-bytes: the head waits for its connection */
     bool again;     /* cancelled to free a connection: READY again, not over */
@@ -48,6 +49,7 @@ typedef struct hf_line {
     char ticket[HF_TICKET_BYTES];
     bool void_rows;    /* the line's rows are not wanted any more */
     bool streams;      /* the line's rows go to the file, not to `out` */
+    uint64_t follower; /* 1 + the number of the line that is next in order; 0 none */
     bool counted;      /* `affected` is known: all was done, but perhaps the COMMIT */
     uint64_t affected; /* rows that the statement touched */
     /* The offsets (size_t) in `out` at which a count (--affected) is still missing. */
