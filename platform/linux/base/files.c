@@ -80,11 +80,14 @@ static uint64_t now_ms(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Until there is something to read, or the end of it. False: a signal came, or the time is over. */
-static bool await_input(int fd, const char *path, uint64_t until, hf_failure *failure) {
-    struct pollfd input = { .fd = fd, .events = POLLIN };
+uint64_t hf_file_until(uint32_t wait_ms) {
+    return wait_ms ? now_ms() + wait_ms : 0;
+}
+
+bool hf_file_await(int fd, short events, const char *path, uint64_t until, hf_failure *failure) {
+    struct pollfd file = { .fd = fd, .events = events };
     for (;;) {
-        int ready = poll(&input, 1, NAP_MS);
+        int ready = poll(&file, 1, NAP_MS);
         if (ready > 0 || (ready < 0 && errno != EINTR)) {
             return true; /* what is wrong with it, reading will say */
         }
@@ -93,9 +96,9 @@ static bool await_input(int fd, const char *path, uint64_t until, hf_failure *fa
                            strsignal(hf_signals_caught()), path);
         }
         if (until && now_ms() >= until) {
-            return hf_fail(
-                failure, HF_EXIT_INCOMPLETE,
-                "the job's time is over (--deadline), waiting for %s: nothing writes to it", path);
+            return hf_fail(failure, HF_EXIT_INCOMPLETE,
+                           "the job's time is over (--deadline), waiting for %s: nothing %s it",
+                           path, events == POLLIN ? "writes to" : "reads from");
         }
     }
 }
@@ -108,11 +111,11 @@ bool hf_file_read_within(const char *path, size_t max, uint32_t wait_ms, hf_byte
     if (fd < 0) {
         return hf_fail_file(failure, HF_EXIT_USAGE, name, "read");
     }
-    const uint64_t until = wait_ms ? now_ms() + wait_ms : 0;
+    const uint64_t until = hf_file_until(wait_ms);
     ssize_t got = 0;
     do {
         hf_bytes_reserve(to, 16384);
-        waited = await_input(fd, name, until, failure);
+        waited = hf_file_await(fd, POLLIN, name, until, failure);
         got = waited ? read(fd, to->data + to->used, to->size - to->used) : -1;
         to->used += got > 0 ? (size_t)got : 0;
     } while ((got > 0 && to->used <= max) ||

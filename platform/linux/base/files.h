@@ -13,6 +13,10 @@
 bool hf_file_read(const char *path, size_t max, hf_bytes *to, hf_failure *failure);
 bool hf_file_read_within(const char *path, size_t max, uint32_t wait_ms, hf_bytes *to,
                          hf_failure *failure);
+/* Waits until fd can be read or written (poll()'s events), or what is wrong with it is to be had. False: a signal came,
+ * or it is `until`, which hf_file_until() makes of a wait (0: no limit); `path` says what was waited for. */
+bool hf_file_await(int fd, short events, const char *path, uint64_t until, hf_failure *failure);
+uint64_t hf_file_until(uint32_t wait_ms);
 /* open(), the descriptor not for children; -1: errno says why. It never waits for the other side of a pipe. */
 int hf_file_open(const char *path, int flags);
 /* The same for a file of ours that is there: a link is not followed, and a new one that must not be: EEXIST. */

@@ -26,7 +26,9 @@ static const char *const log_formats[] = { "text", "json", NULL };
 // clang-format off
 const hf_option hf_option_table[] = {
     { .name = "cost-file", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(cost_file),
-      .value = "FILE", .fallback = "required", .text = "the input: a CSV file with a header" },
+      .value = "FILE", .fallback = "required",
+      .text = "the input: a CSV file with a header; - is standard input, kept in OUTPUT.input until the report is "
+              "finished" },
     { .name = "input", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(cost_file),
       .value = "FILE", .text = "the same as --cost-file" },
     { .name = "delimiter", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(delimiter_text),
@@ -44,7 +46,9 @@ const hf_option hf_option_table[] = {
     { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT | MERGE, .offset = AT(output),
       .value = "FILE", .fallback = "required",
       .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun, "
-              "{shard} the number of --shard" },
+              "{shard} the number of --shard; - is standard output, when all is done" },
+    { .name = "position", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(position),
+      .value = "FILE", .text = "with --output -: how far the job is; the report itself stays in FILE.output" },
     { .name = "order-by", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(order_by),
       .value = "COLUMN", .fallback = "none",
       .text = "lines with the same value in it run one after the other, in input order; without it they may not" },

@@ -62,9 +62,10 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 typedef struct hf_options {
     hf_command command;
     bool help, version, write, restart, affected, dry_run;
+    bool to_stdout;  /* --output -: `output` is then beside `position` */
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
-    const char *order_by;
+    const char *order_by, *position;
     const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */
     const char *output_pattern;                            /* --output, if it has {date} */
     char *dsn; /* may hold a password: hf_options_wipe() */

@@ -143,17 +143,35 @@ static void wipe_dsns(int argc, char **argv) {
     }
 }
 
+static bool is_dash(const char *path) {
+    return path && strcmp(path, "-") == 0;
+}
+
+/* Standard input can be one thing alone. */
+static bool one_standard_input(const hf_options *options, hf_failure *failure) {
+    const char *statement = options->command == HF_COMMAND_QUERY ? options->sql : options->query;
+    if (is_dash(options->config) && is_dash(statement)) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--config - and the statement's - are one standard input: put one of them into "
+            "a file");
+    }
+    if (is_dash(options->cost_file) && (is_dash(options->config) || is_dash(statement))) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--cost-file - and %s - are one standard input: put one of them into a file",
+                       is_dash(options->config) ? "--config" : "--query");
+    }
+    return true;
+}
+
 /* "-" is a file's name nowhere: where standard input or output cannot do, that is said. */
 static bool no_dashes(const hf_options *options, hf_failure *failure) {
     const struct {
         const char *option, *path, *why;
     } files[] = {
-        { "--cost-file", options->cost_file,
-          "the input is read again when the job is resumed, which standard input cannot be: put it "
-          "into a file first (cat >cost.csv)" },
         { "--output", options->output,
-          "the report is a file, so that it can be resumed: name one (--output report.csv); query "
-          "prints to standard output" },
+          "the report is a file, so that it can be resumed: name one (--output report.csv), or with "
+          "--position FILE it is printed when it is complete; query prints to standard output at once" },
         { "--summary", options->summary,
           "the summary is a file: name one, or say --summary /dev/stdout" },
         { "--log-file", options->log_file,
@@ -161,26 +179,18 @@ static bool no_dashes(const hf_options *options, hf_failure *failure) {
           "standard output" },
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        if (files[i].path && strcmp(files[i].path, "-") == 0) {
+        if (is_dash(files[i].path)) {
             return hf_fail(failure, HF_EXIT_USAGE, "%s -: %s", files[i].option, files[i].why);
         }
     }
-    const char *statement = options->command == HF_COMMAND_QUERY ? options->sql : options->query;
-    if (options->config && statement && strcmp(options->config, "-") == 0 &&
-        strcmp(statement, "-") == 0) {
-        return hf_fail(
-            failure, HF_EXIT_USAGE,
-            "--config - and the statement's - are one standard input: put one of them into "
-            "a file");
-    }
-    return true;
+    return one_standard_input(options, failure);
 }
 
 static bool is_of_report(const char *path, const char *output) {
     static const char *const endings[] = {
         "",         ".part",        ".position",    ".done",
         ".intents", ".intents.new", ".rejects.csv", ".unknown.csv",
-        ".shard"
+        ".shard",   ".input",       ".input.new"
     };
     bool is = false;
     for (size_t i = 0; !is && i < sizeof endings / sizeof endings[0]; i++) {
@@ -203,7 +213,9 @@ static bool apart(const hf_options *options, hf_failure *failure) {
     enum { READ = 3, ALL = 6 }; /* the first ones are only read */
     bool good = true;
     for (size_t i = 0; good && i < ALL; i++) {
-        bool taken = files[i].path && is_of_report(files[i].path, options->output);
+        bool taken = files[i].path && !is_dash(files[i].path) &&
+                     (is_of_report(files[i].path, options->output) ||
+                      (options->position && hf_same_file(files[i].path, options->position)));
         for (size_t j = 0; files[i].path && i >= READ && j < i; j++) {
             taken = taken || (files[j].path && hf_same_file(files[i].path, files[j].path));
         }
@@ -253,6 +265,33 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
         }
         return apart(options, failure);
     }
+    return true;
+}
+
+/* --output - and --position: the report is a file beside the position until it is complete. */
+static bool to_standard_output(hf_options *options, hf_failure *failure) {
+    const char *const others[] = { options->summary, options->log_file };
+    if (!options->position || options->command != HF_COMMAND_REPORT) {
+        return true;
+    }
+    if (!is_dash(options->output)) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--position is for --output -: beside a report that is a file stands its position, "
+            "%s.position",
+            options->output ? options->output : "FILE");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (others[i] && strcmp(others[i], "/dev/stdout") == 0) {
+            return hf_fail(failure, HF_EXIT_USAGE,
+                           "--%s /dev/stdout: with --output - the report alone goes there",
+                           i == 0 ? "summary" : "log-file");
+        }
+    }
+    char *output = hf_path_beside(options->position, ".output");
+    options->output = hf_options_keep(options, output);
+    options->to_stdout = true;
+    free(output);
     return true;
 }
 
@@ -325,6 +364,6 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
                 read_options(options, argc, argv, false, failure);
     wipe_dsns(argc, argv);
     return read && (options->help || options->version ||
-                    (hf_report_values(options, failure) && name_output(options, failure) &&
-                     consistent(options, failure)));
+                    (hf_report_values(options, failure) && to_standard_output(options, failure) &&
+                     name_output(options, failure) && consistent(options, failure)));
 }

@@ -113,6 +113,10 @@ void hf_csv_in_delimiter(hf_csv_in *in, char delimiter) {
     csv_set_delim(&in->parser, (unsigned char)delimiter);
 }
 
+void hf_csv_in_name(hf_csv_in *in, const char *name) {
+    in->path = name;
+}
+
 void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, size_t count),
                    void *user) {
     in->tap = tap;

@@ -30,6 +30,8 @@ hf_csv_in *hf_csv_in_open(const char *path, hf_failure *failure);
 void hf_csv_in_close(hf_csv_in *in);
 /* What stands between two cells, a comma otherwise; before the first record. */
 void hf_csv_in_delimiter(hf_csv_in *in, char delimiter);
+/* What messages call the input, if not by its path; kept. */
+void hf_csv_in_name(hf_csv_in *in, const char *name);
 /* Every byte of the input, unpacked, goes to `tap` first; NULL none. */
 void hf_csv_in_tap(hf_csv_in *in, void (*tap)(void *user, const void *bytes, size_t count),
                    void *user);

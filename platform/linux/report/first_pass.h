@@ -47,7 +47,8 @@ bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
 /* Is it a line of this shard? */
 bool hf_first_pass_mine(const hf_first_pass *scan, const hf_options *options,
                         const hf_csv_record *record);
-/* Was the file's content changed since it was scanned? Looks at its time first, at its bytes only if need be. */
+/* Was the content of the file at `path` changed since it was scanned? Looks at its time first, at its bytes only if
+ * need be. */
 bool hf_first_pass_changed(hf_first_pass *scan, const hf_csv_in *in, const char *path);
 /* Which columns are bound to the n_wanted parameters: --params, or (NULL) the first ones, to those that stand as
  * $n; to the ones behind these the columns of their names. *columns is from the heap. False: exit status 1 and why. */

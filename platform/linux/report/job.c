@@ -381,7 +381,8 @@ static void commit(hf_job *job) {
     if (uses_intents(job) && hf_intents_worth_compacting(&job->intents)) {
         compact_intents(job);
     }
-    if (hf_first_pass_changed(&job->scan, job->in, job->options->cost_file)) {
+    if (hf_first_pass_changed(&job->scan, job->in,
+                              job->spool.path ? job->spool.path : job->options->cost_file)) {
         hf_fail(
             &failure, HF_EXIT_REFUSED,
             "%s was changed while the report ran: bring it back as it was, or start over with --restart",

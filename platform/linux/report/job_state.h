@@ -9,6 +9,7 @@
 #include "outputs.h"
 #include "progress.h"
 #include "recovery.h"
+#include "standard.h"
 #include "summary.h"
 #include "window.h"
 
@@ -16,6 +17,7 @@ typedef struct hf_job {
     const hf_options *options;
     hf_client client;
     hf_csv_in *in;
+    hf_spool spool; /* of standard input */
     hf_first_pass scan;
     hf_bytes text; /* the query as it was given, */
     hf_bytes sql;  /* and with a $n for each name in it */

@@ -230,7 +230,8 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wis
     const char *path = wish->output;
     *outputs = (hf_outputs){ .output = path,
                              .part = hf_path_beside(path, ".part"),
-                             .position_path = hf_path_beside(path, ".position"),
+                             .position_path = wish->position ? hf_must_copy(wish->position)
+                                                             : hf_path_beside(path, ".position"),
                              .done = hf_path_beside(path, ".done"),
                              .rejects_path = hf_path_beside(path, ".rejects.csv"),
                              .unknown_path = hf_path_beside(path, ".unknown.csv"),

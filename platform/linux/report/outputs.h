@@ -36,6 +36,7 @@ typedef enum hf_outputs_found {
 /* What a run asks for. */
 typedef struct hf_outputs_wish {
     const char *output;
+    const char *position; /* NULL: beside the output */
     const hf_identity *identity;
     bool writes;  /* a repetition may have an effect */
     bool restart; /* whatever an earlier run left: start over */

@@ -204,6 +204,7 @@ static int run(hf_job *job, hf_failure *failure) {
         /* Nothing stays, whatever reads were answered in the stop. Of writes something may have been done. */
         if (failure->status == HF_EXIT_USAGE && job->write_forgotten) {
             hf_outputs_discard(&job->outputs);
+            hf_spool_drop(&job->spool);
         }
         return failure->status;
     }
@@ -212,6 +213,7 @@ static int run(hf_job *job, hf_failure *failure) {
     if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
         return failure->status;
     }
+    hf_spool_drop(&job->spool);
     return status;
 }
 
@@ -252,6 +254,48 @@ static void find_begun(hf_job *job, hf_options *options) {
             return;
         }
     }
+}
+
+/* The output that an earlier run left unfinished, with the input that it had from standard input; NULL: there is none.
+ * From the heap. */
+static char *begun_from_standard_input(const hf_job *job, const hf_options *options) {
+    const int days = options->output_pattern ? DAYS_BACK : 0;
+    for (int day = 0; day <= days; day++) {
+        char *output = options->output_pattern
+                           ? hf_dated_name(options->output_pattern, job->summary.started, day)
+                           : hf_must_copy(options->output);
+        char *position = options->position ? hf_must_copy(options->position)
+                                           : hf_path_beside(output, ".position");
+        char *input = hf_path_beside(output, ".input");
+        const bool begun = hf_file_exists(position) && hf_file_exists(input);
+        free(position);
+        free(input);
+        if (begun) {
+            return output;
+        }
+        free(output);
+    }
+    return NULL;
+}
+
+/* Opens the input, a file or what standard input holds. */
+static bool open_input(hf_job *job, hf_options *options, hf_failure *failure) {
+    const bool standard = strcmp(options->cost_file, "-") == 0;
+    char *begun = standard ? begun_from_standard_input(job, options) : NULL;
+    bool good = !standard ||
+                hf_spool_read(&job->spool, options->output, begun, options->deadline_ms, failure);
+    free(begun);
+    job->in =
+        good ? hf_csv_in_open(standard ? job->spool.path : options->cost_file, failure) : NULL;
+    if (!job->in) {
+        return false;
+    }
+    if (standard) {
+        options->cost_file = "standard input";
+        hf_csv_in_name(job->in, options->cost_file);
+    }
+    hf_csv_in_delimiter(job->in, options->delimiter);
+    return true;
 }
 
 /* Of a job that an earlier run finished: when, against what, and how to have it made anew. */
@@ -387,11 +431,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
         options->prepare == HF_PREPARE_AUTO && hf_statement_keeps(hf_bytes_text(&job->sql));
     job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
     job->summary.counts = options->write && job->counts;
-    job->in = hf_csv_in_open(options->cost_file, failure);
-    if (job->in) {
-        hf_csv_in_delimiter(job->in, options->delimiter);
-    }
-    if (!job->in || !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
+    if (!open_input(job, options, failure) ||
+        !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
         !hf_first_pass_names(&job->scan, options, &job->names, failure) ||
         !hf_first_pass_order(&job->scan, options, failure) ||
         (options->shard.count && !hf_first_pass_shard(&job->scan, job->in, options, failure))) {
@@ -404,6 +445,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     *found =
         hf_outputs_find(&job->outputs,
                         &(hf_outputs_wish){ .output = options->output,
+                                            .position = options->position,
                                             .identity = &job->scan.identity,
                                             .writes = job->replay != HF_REPLAY_SAFE,
                                             .restart = options->restart,
@@ -412,10 +454,15 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                         &job->record, failure);
     if (*found == HF_OUTPUTS_FAILED ||
         (*found == HF_OUTPUTS_FINISHED && !may_be_finished(job, failure)) ||
-        (*found == HF_OUTPUTS_RESUME && !hf_job_may_reject(job, failure))) {
+        (*found == HF_OUTPUTS_RESUME && !hf_job_may_reject(job, failure)) ||
+        (*found == HF_OUTPUTS_FRESH && !options->restart &&
+         !hf_spool_free_place(&job->spool, failure))) {
         return false;
     }
     if (*found == HF_OUTPUTS_FINISHED && !options->dry_run) {
+        if (job->outputs.cut_short) {
+            hf_spool_drop(&job->spool);
+        }
         return true;
     }
     job->outputs.head = (hf_index_head){ .number = options->shard.number,
@@ -431,7 +478,9 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
                                 failure) &&
-           (options->dry_run || open_files(job, *found == HF_OUTPUTS_RESUME, failure));
+           (options->dry_run ||
+            (open_files(job, *found == HF_OUTPUTS_RESUME, failure) &&
+             (!job->spool.path || hf_spool_keep(&job->spool, options->output, failure))));
 }
 
 static void free_job(hf_job *job) {
@@ -445,6 +494,7 @@ static void free_job(hf_job *job) {
     hf_window_free(&job->window);
     hf_order_free(&job->order);
     hf_csv_in_close(job->in);
+    hf_spool_free(&job->spool);
     hf_first_pass_free(&job->scan);
     free_columns(job);
     free(job->params);
@@ -489,6 +539,10 @@ int hf_report(const hf_options *given) {
     } else {
         start_clocks(job, found == HF_OUTPUTS_RESUME);
         status = run(job, &failure);
+    }
+    if (ready && options.to_stdout && !options.dry_run && !failure.status &&
+        !hf_standard_output(options.output, &failure)) {
+        status = failure.status;
     }
     job->summary.record = job->record;
     hf_bytes finished = { 0 };

@@ -69,13 +69,13 @@ def shim(folder, name):
 class Run:
     """One process of the program: started, watched, ended. Output goes to files, so nothing can block it."""
 
-    def __init__(self, program, words, folder, name="run", env=None, stdout=None):
+    def __init__(self, program, words, folder, name="run", env=None, stdout=None, stdin=subprocess.DEVNULL):
         self.folder, self.name = pathlib.Path(folder), name
         self.words = [str(word) for word in words]
         self.stdout_path, self.stderr_path = self.folder / f"{name}.stdout", self.folder / f"{name}.stderr"
         with open(self.stdout_path, "wb") as out, open(self.stderr_path, "wb") as err:
             self.process = subprocess.Popen(
-                [*program, *self.words], cwd=self.folder, stdin=subprocess.DEVNULL,
+                [*program, *self.words], cwd=self.folder, stdin=stdin,
                 stdout=out if stdout is None else stdout, stderr=err,
                 env=clean_environment(self.folder) if env is None else env)
 
@@ -145,9 +145,9 @@ class Run:
 class ReportRun(Run):
     """A run of `report`, with the files of its job."""
 
-    def __init__(self, job, program, words, name, env=None, options=None):
+    def __init__(self, job, program, words, name, env=None, options=None, **streams):
         self.job, self.options = job, options or {}
-        super().__init__(program, words, job.folder, name, env)
+        super().__init__(program, words, job.folder, name, env, **streams)
 
     def finish(self, gate="open"):
         """Wait for the end, which is the job's if its gate is opened, and else comes by what the test did; the status."""
@@ -278,7 +278,7 @@ class Job:
     def _beside(self, ending):
         return self.output.with_name(self.output.name + ending)
 
-    def start(self, env=None, **options):
+    def start(self, env=None, stdin=subprocess.DEVNULL, stdout=None, **options):
         """Start the program on this job; options override the settings, None leaves one out."""
         given = {"dsn": self.dsn, "cost_file": self.cost_file, "query": self.query, "params": self.params,
                  "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS, **options}
@@ -286,7 +286,8 @@ class Job:
         holds = "pass($1" in self.sql and not (self.held and self.held.running)
         if holds:
             self.shut()
-        run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env, given)
+        run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env, given,
+                        stdin=stdin, stdout=stdout)
         self.runs.append(run)
         if holds:
             self.held = run
