@@ -111,6 +111,22 @@ def test_summary_counts_statements_retries_and_outages(disturbed):
     assert len(summary["outages"]) == 1
     assert summary["slowest"]
     assert re.search("outage", run.stderr, re.IGNORECASE), "the summary is on stderr too"
+    assert re.search(r"elapsed .* lines/s; [\d.]+ s of that lost to outages\n", run.stderr)
+
+
+def test_summary_has_percentiles_bytes_and_lines_without_effect(make_job, cluster):
+    """One line in fifty lasts: half and 95 % are short, 99 % are not."""
+    job = make_job(rows=50, dsn=cluster.dsn("plain"), sql="INSERT INTO ledger(line) SELECT 1 FROM "
+                   "(SELECT pg_sleep(CASE WHEN $1::int = 25 THEN 0.6 ELSE 0 END)::text AS s OFFSET 0) slept WHERE s <> ''")
+    run = job.run(status=0, write=True, replay="unsent")
+    summary = run.summary
+    assert summary["p50_ms"] <= summary["p95_ms"] <= summary["p99_ms"] and summary["p99_ms"] >= 600
+    assert abs(summary["p99_ms"] - summary["slowest"][0]["ms"]) <= summary["p99_ms"] / 32
+    assert summary["lines_without_effect"] == 50
+    assert summary["input_bytes"] == job.cost_file.stat().st_size
+    assert summary["output_bytes"] == job.output.stat().st_size and summary["rejects_bytes"] == 0
+    assert re.search(rf"durations   p50 \d+ ms, p95 \d+ ms, p99 {summary['p99_ms']} ms\n", run.stderr)
+    assert f"bytes       {summary['input_bytes']} of input, {summary['output_bytes']} of output\n" in run.stderr
 
 
 def test_summary_says_what_began_the_outage_not_what_failed_last(make_job, own_cluster):

@@ -409,8 +409,29 @@ static void times_are_those_of_the_calendar(void **state) {
     }
 }
 
+/* At most a 32nd too much, never too little; to the millisecond below 64. */
+static void percentiles_are_of_all_the_statements(void **state) {
+    static const uint32_t extreme[] = { 64, 1000, 65535, 65536, 1u << 31, UINT32_MAX };
+    static hf_summary summary, one;
+    (void)state;
+    assert_true(hf_summary_percentile(&summary, 50) == -1);
+    for (uint32_t i = 0; i < 50; i++) {
+        hf_summary_statement(&summary, i, i + 1, 1);
+    }
+    assert_true(hf_summary_percentile(&summary, 50) == 25);
+    assert_true(hf_summary_percentile(&summary, 95) == 48);
+    assert_true(hf_summary_percentile(&summary, 99) == 50);
+    for (size_t i = 0; i < COUNT(extreme); i++) {
+        one = (hf_summary){ 0 };
+        hf_summary_statement(&one, 1, extreme[i], 1);
+        const int64_t said = hf_summary_percentile(&one, 1);
+        assert_true(said >= extreme[i] && said - extreme[i] <= extreme[i] / 32);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(percentiles_are_of_all_the_statements),
         cmocka_unit_test(only_one_statement_of_its_own_is_taken),
         cmocka_unit_test(the_caret_stands_below_the_place),
         cmocka_unit_test(a_long_line_is_shown_around_the_place),

@@ -17,8 +17,38 @@
     "could not be asked at the end whether it is the one it was: %s; if it changed meanwhile, " \
     "lines acknowledged before may be missing"
 
+static unsigned length_of(uint32_t ms) {
+    unsigned shift = 0;
+    while (ms >> shift >= 64) {
+        shift++;
+    }
+    return ms < 32 ? ms : 32 + 32 * shift + (ms >> shift) % 32;
+}
+
+/* The longest duration that is counted there. */
+static int64_t longest_of(unsigned length) {
+    const unsigned shift = length < 32 ? 0 : (length - 32) / 32;
+    return length < 32 ? length : ((int64_t)(32 + length % 32 + 1) << shift) - 1;
+}
+
+int64_t hf_summary_percentile(const hf_summary *summary, unsigned percent) {
+    uint64_t all = 0, so_far = 0;
+    for (unsigned i = 0; i < HF_DURATIONS; i++) {
+        all += summary->durations[i];
+    }
+    const uint64_t wanted = all / 100 * percent + (all % 100 * percent + 99) / 100;
+    for (unsigned i = 0; i < HF_DURATIONS && all > 0; i++) {
+        so_far += summary->durations[i];
+        if (so_far >= wanted) {
+            return longest_of(i);
+        }
+    }
+    return -1;
+}
+
 void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts) {
     summary->statements += attempts;
+    summary->durations[length_of(ms)]++;
     int at = HF_SLOWEST;
     while (at > 0 && ms > summary->slowest[at - 1].ms) {
         at--;
@@ -153,6 +183,12 @@ static void say_connections(hf_bytes *to, const hf_summary *summary, const hf_cl
                         summary->slowest[i].ms / 1000.0);
     }
     hf_bytes_add_text(to, summary->slowest[0].ms ? "\n" : "");
+    if (hf_summary_percentile(summary, 50) >= 0) {
+        hf_bytes_format(to, "  durations   p50 %lld ms, p95 %lld ms, p99 %lld ms\n",
+                        (long long)hf_summary_percentile(summary, 50),
+                        (long long)hf_summary_percentile(summary, 95),
+                        (long long)hf_summary_percentile(summary, 99));
+    }
 }
 
 /* ---- as JSON -------------------------------------------------------------------------------------- */
@@ -218,6 +254,20 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     hf_json_add_text(json, "started", hf_time_text(summary->started, time));
     hf_json_add_count(json, "elapsed_ms", summary->elapsed_ms);
     hf_json_add_real(json, "lines_per_s", rate(summary), 1);
+    static const char *const percentiles[] = { "p50_ms", "p95_ms", "p99_ms" };
+    static const unsigned percents[] = { 50, 95, 99 };
+    for (int i = 0; i < 3; i++) {
+        const int64_t ms = hf_summary_percentile(summary, percents[i]);
+        if (ms >= 0) {
+            hf_json_add_count(json, percentiles[i], (uint64_t)ms);
+        } else {
+            hf_json_add_null(json, percentiles[i]);
+        }
+    }
+    hf_json_add_count(json, "input_bytes", summary->input_bytes);
+    hf_json_add_count(json, "output_bytes", summary->record.output_bytes);
+    hf_json_add_count(json, "rejects_bytes", summary->record.rejects_bytes);
+    hf_json_add_count(json, "unknown_bytes", summary->record.unknown_bytes);
     hf_json_add_count(json, "lines_total", summary->lines_total);
     hf_json_add_count(json, "lines_blank_at_end", summary->blank_lines);
     hf_json_add_count(json, "lines_done", summary->record.lines_done);
@@ -277,8 +327,16 @@ static void say_text(const hf_summary *summary, const hf_client *client, const h
         if (client && client->pool) {
             say_connections(&text, summary, client);
         }
-        hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s\n",
+        hf_bytes_format(&text, "  bytes       %llu of input, %llu of output\n",
+                        (unsigned long long)summary->input_bytes,
+                        (unsigned long long)summary->record.output_bytes);
+        hf_bytes_format(&text, "  elapsed     %s, %.0f lines/s",
                         hf_elapsed_text(summary->elapsed_ms, elapsed), rate(summary));
+        if (client && client->outage_ms) {
+            hf_bytes_format(&text, "; %s of that lost to outages",
+                            hf_elapsed_text(client->outage_ms, elapsed));
+        }
+        hf_bytes_add_byte(&text, '\n');
     }
     hf_say(hf_bytes_text(&text));
     hf_bytes_free(&text);
