@@ -24,13 +24,13 @@ typedef struct hf_first_pass {
     uint64_t end;          /* byte offset behind the last of them */
     uint64_t blank_at_end; /* blank lines that are passed over */
     uint64_t blank_inside,
-        blank_inside_line; /* those that are lines like others, and where the first is */
+        blank_inside_line;  /* those that are lines like others, and where the first is */
     uint64_t not_utf8_line; /* the first with a cell that is no UTF-8; 0 none */
-    char delimiter;        /* the header is one column, and has this in it; NUL: it is not so */
-    uint64_t limit;        /* lines at most */
-    size_t order_column;   /* --order-by's; HF_NO_COLUMN: it is not given */
-    uint64_t input_lines;  /* as `lines`, of all shards together */
-    uint64_t last_line;    /* physical: where the last of `lines` begins */
+    char delimiter;         /* the header is one column, and has this in it; NUL: it is not so */
+    uint64_t limit;         /* lines at most */
+    size_t order_column;    /* --order-by's; HF_NO_COLUMN: it is not given */
+    uint64_t input_lines;   /* as `lines`, of all shards together */
+    uint64_t last_line;     /* physical: where the last of `lines` begins */
     uint8_t whole_settings[HF_HASH_BYTES]; /* identity.settings of the job without --shard */
     hf_identity identity;
     struct stat file; /* as it was: hf_first_pass_changed() */
