@@ -163,6 +163,9 @@ def test_merge_run_again_changes_nothing_and_is_made_anew_after_a_shard_was(shar
     job.merge([1, 2])
     assert merged.stat().st_ino != before
     job.is_the_whole()
+    job.merge([1, 2], output="dated-{date}.csv")
+    dated, = job.job.folder.glob("dated-????-??-??.csv")
+    job.is_the_whole(dated.name)
 
 
 DIES = """#include <signal.h>

@@ -310,7 +310,7 @@ static bool name_output(hf_options *options, hf_failure *failure) {
         options->output = hf_options_keep(options, hf_bytes_text(&name));
         hf_bytes_free(&name);
     }
-    if (options->output && options->command == HF_COMMAND_REPORT && hf_dated(options->output)) {
+    if (options->output && hf_dated(options->output)) {
         char *today = hf_dated_name(options->output, hf_time_now(), 0);
         options->output_pattern = options->output;
         options->output = hf_options_keep(options, today);
