@@ -166,6 +166,7 @@ def test_signal_is_heard_while_nobody_reads(make_job, cluster):
     ({"position": "p"}, "--position is for --output -"),
     ({"output": "-", "position": "p", "summary": "/dev/stdout"}, "the report alone goes there"),
     ({"output": "-", "position": "cost.csv"}, "another file of this report"),
+    ({"output": "-", "position": "p-{date}"}, r"\{date\} and \{shard\} are for --output"),
 ])
 def test_standard_output_that_cannot_be_is_refused(make_job, options, says):
     job = make_job(rows=3, sql=FAST)

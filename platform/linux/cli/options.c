@@ -281,6 +281,11 @@ static bool to_standard_output(hf_options *options, hf_failure *failure) {
             "%s.position",
             options->output ? options->output : "FILE");
     }
+    if (hf_dated(options->position) || strstr(options->position, "{shard}")) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--position %s: {date} and {shard} are for --output: name one file",
+                       options->position);
+    }
     for (size_t i = 0; i < 2; i++) {
         if (others[i] && strcmp(others[i], "/dev/stdout") == 0) {
             return hf_fail(failure, HF_EXIT_USAGE,
