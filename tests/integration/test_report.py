@@ -86,7 +86,7 @@ def test_kill_9_loses_no_line_that_was_written(make_job, cluster):
     run.await_lines(150)
     run.end()
     job.run(status=0, write=True, replay="safe")
-    assert job.output.read_bytes() == expect.csv_file(["n", "n_2", "s"], [(*row, *row, "") for row in job.rows])
+    assert job.output.read_bytes() == expect.csv_file(["n", "n", "s"], [(*row, *row, "") for row in job.rows])
     asked = cluster.value("SELECT last_value FROM tries")
     assert 300 <= asked <= 300 + 64 + SETTINGS["max_concurrent"]
 

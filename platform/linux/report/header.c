@@ -22,13 +22,13 @@ static void say_renamed(hf_value name, const hf_bytes *fresh) {
     hf_bytes_add_printable(&shown, fresh->data, fresh->used);
     hf_log(
         HF_LOG_INFO,
-        "the report has a column '%s' already: the result's is called '%s' (AS in the query names it)",
+        "the result has a column '%s' already: this one is called '%s' (AS in the query names it)",
         hf_bytes_text(&old), hf_bytes_text(&shown));
     hf_bytes_free(&old);
     hf_bytes_free(&shown);
 }
 
-/* names[at], numbered until no column before it and none that is still to come has that name. */
+/* names[at], numbered until no column of the result before it, and none that is still to come, has that name. */
 static void make_unique(hf_value *names, size_t count, size_t at, hf_bytes *fresh) {
     const hf_value name = names[at];
     unsigned number = 2;
@@ -56,12 +56,12 @@ void hf_header_output(hf_bytes *to, const hf_value *input, size_t n_input, const
     if (affected) {
         names[count - 1] = hf_text("affected");
     }
-    for (size_t i = n_input; i < count; i++) {
-        make_unique(names, count, i, &fresh[i]);
+    for (size_t i = 0; i < count - n_input; i++) {
+        make_unique(names + n_input, count - n_input, i, &fresh[i]);
     }
     hf_csv_add_cells(to, names, count);
     hf_bytes_add_byte(to, '\n');
-    for (size_t i = n_input; i < count; i++) {
+    for (size_t i = 0; i < count - n_input; i++) {
         hf_bytes_free(&fresh[i]);
     }
     free(fresh);

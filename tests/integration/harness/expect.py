@@ -31,9 +31,9 @@ def as_text(connection):
     return connection
 
 
-def unique(names, columns):
-    """The result's names, numbered where one is there already: the second `a` is `a_2`."""
-    named = list(names)
+def unique(columns):
+    """The result's names, numbered where it has one already: the second `a` is `a_2`."""
+    named = []
     for place, name in enumerate(columns):
         fresh, number = name, 2
         while fresh in named or (fresh != name and fresh in columns[place + 1:]):
@@ -55,4 +55,4 @@ def report(cluster, header, rows, sql, params):
             columns = [column.name for column in cursor.description]
             results = cursor.fetchall() or [(None,) * len(columns)]
             out += [(*row, *result) for result in results]
-    return csv_file(unique(header, columns), out)
+    return csv_file([*header, *unique(columns)], out)
