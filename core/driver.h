@@ -10,13 +10,18 @@
 
 #include "holdfast/request.h"
 
-/* What a request asks its driver to send. COMMIT, ROLLBACK and ASK are for HF_REPLAY_RESOLVE alone. */
+/* What a request asks its driver to send. ASK is for HF_REPLAY_RESOLVE alone, FIND and SEAL for HF_REPLAY_LEDGER,
+ * COMMIT and ROLLBACK for both. */
 typedef enum hf_stage {
     HF_STAGE_RUN,      /* the whole request; all but the COMMIT, if that is deferred */
     HF_STAGE_COMMIT,   /* the deferred COMMIT, on the session that answered BEFORE_COMMIT */
     HF_STAGE_ROLLBACK, /* a ROLLBACK in place of that COMMIT */
     HF_STAGE_ASK,      /* the question what became of request->ticket, on any session */
-    HF_STAGE_ROLE      /* the question whether the server takes writes */
+    HF_STAGE_FIND,     /* the question what stands at the request's key, on any session */
+    /* The key alone, marked as that of a refused request, so that no attempt before can take effect any more. It is a
+     * question too: is the key there? */
+    HF_STAGE_SEAL,
+    HF_STAGE_ROLE /* the question whether the server takes writes */
 } hf_stage;
 
 /* Kinds of requests. Each answers false where the build has none of the kind, so that the compiler leaves its code
@@ -30,8 +35,25 @@ static inline bool hf_commit_is_deferred(const hf_request *request) {
 static inline bool hf_resolves(const hf_request *request) {
     return HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE;
 }
+/* Does a transaction of its own stand around the request: is it RESOLVE, or LEDGER? */
+static inline bool hf_is_transaction(const hf_request *request) {
+    return HF_WITH_RESOLVE && request->replay >= HF_REPLAY_RESOLVE;
+}
+static inline bool hf_is_ledger(const hf_request *request) {
+    return HF_WITH_LEDGER && request->replay == HF_REPLAY_LEDGER && !request->prepare_only;
+}
+/* Does the key's transaction have its COMMIT in the flight of its statements? */
+static inline bool hf_is_one_flight(const hf_request *request) {
+    return hf_is_ledger(request) && !hf_commit_is_deferred(request);
+}
 static inline hf_stage hf_stage_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_stage)request->stage : HF_STAGE_RUN;
+}
+
+/* Does the flight of a ledger request insert its key? */
+static inline bool hf_inserts_key(const hf_request *request) {
+    const hf_stage stage = hf_stage_of(request);
+    return hf_is_ledger(request) && (stage == HF_STAGE_RUN || stage == HF_STAGE_SEAL);
 }
 
 /* Is the request at a question of the driver's own? */
@@ -43,15 +65,20 @@ static inline bool hf_asks(const hf_request *request) {
  * sets request->tx_status before READY. */
 typedef enum hf_tx_status {
     HF_TX_NONE,      /* nothing was asked, or there was no answer */
-    HF_TX_COMMITTED, /* ASK: the transaction was committed */
-    /* ASK: the transaction certainly has no effect. In RUN: the driver had it rolled back for its own reasons (no
-     * ticket was given), and the request can run again at once, in another way. */
+    HF_TX_COMMITTED, /* ASK: the transaction was committed. FIND: the key is this request's */
+    /* ASK: the transaction certainly has no effect. FIND: nothing stands at the key. In RUN: the driver had it rolled
+     * back for its own reasons (no ticket was given), and the request can run again at once, in another way. */
     HF_TX_ABORTED,
     HF_TX_RUNNING, /* ASK: the transaction is still in progress */
-    HF_TX_STANDBY, /* ASK: this server cannot say, the primary can. ROLE: the server takes no writes */
-    HF_TX_OTHER, /* ASK: another server, or another incarnation: its answer would mean nothing */
+    HF_TX_STANDBY, /* ASK, FIND, SEAL: this server cannot say, the primary can. ROLE: the server takes no writes */
+    /* ASK: another server, or another incarnation: its answer would mean nothing. FIND: the key is another
+     * request's. */
+    HF_TX_OTHER,
     HF_TX_FORGOTTEN, /* ASK: the server does not remember the transaction any more */
-    HF_TX_WRITABLE   /* ROLE: the server takes writes */
+    HF_TX_WRITABLE,  /* ROLE: the server takes writes */
+    HF_TX_KEY,       /* RUN, SEAL: the key's own statement failed, because the key is there */
+    HF_TX_NO_KEY,    /* RUN, SEAL: that statement is complete, and added no row */
+    HF_TX_SEALED     /* FIND: the key is this request's, and was used up by SEAL */
 } hf_tx_status;
 
 static inline hf_tx_status hf_tx_status_of(const hf_request *request) {
@@ -87,6 +114,8 @@ typedef enum hf_driver_event {
     HF_DRIVER_ROW,     /* a row of the request: io->row, in rx until the next feed() */
     HF_DRIVER_SKIPPED, /* a row too large for rx is thrown away: io->error, HF_ERR_TOO_LARGE */
     HF_DRIVER_ERROR,   /* the server refused the request (io->error); READY follows */
+    HF_DRIVER_KEYED,   /* the request's key is in: from here on its own statements run */
+    HF_DRIVER_KEPT,    /* the request's key was found: io->row is on what was kept with it */
     HF_DRIVER_BEFORE_COMMIT, /* the request is done but for its COMMIT: request->ticket */
     /* The request is over, and all of its answer was read. io->error is HF_ERR_OPEN_TRANSACTION if the request had to
      * be rolled back, else it is not touched. */
@@ -114,9 +143,10 @@ struct hf_driver {
     int (*start)(hf_session *session, hf_io *io);
     /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. */
     hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
-    /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE request. 1: done.
-     * 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow BEFORE_COMMIT at once).
-     * < 0: the request can never be sent, HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error says why. */
+    /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE or LEDGER
+     * request. 1: done. 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow
+     * BEFORE_COMMIT at once). < 0: the request can never be sent, HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error
+     * says why; of a COMMIT, what is to be kept with its key cannot. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
     /* Forgets what was prepared for the request, so that the next submit() prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);

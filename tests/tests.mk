@@ -52,10 +52,10 @@ $(interposer): tests/torture/interpose.c $(BUILD)/.flags
 	mkdir -p $(@D)
 	gcc $(filter-out -ffunction-sections -fdata-sections,$(COMMON)) -O1 -g -shared -fPIC -o $@ $< -ldl
 
-# A client on one connection, in the hands of test_replay.py.
-replay := $(BUILD)/tests/integration/replay
+# Clients on one connection, in the hands of test_replay.py and test_ledger.py.
+clients := $(BUILD)/tests/integration/replay $(BUILD)/tests/integration/ledger
 
-$(replay): %: %.o $(library)
+$(clients): %: %.o $(library)
 	$(link) -o $@ $^ $(LDLIBS)
 
 $(simulator): $(core) $(sim)
@@ -64,7 +64,7 @@ $(simulator): $(core) $(sim)
 # Linked from the objects themselves: where no name is local, every line is counted.
 fuzzers := $(patsubst %.o,%,$(filter $(BUILD)/tests/fuzz/fuzz_%,$(fuzz)))
 $(fuzzers): %: %.o $(BUILD)/tests/fuzz/memory_file.o $(BUILD)/tests/sim/hash.o $(BUILD)/tests/unit/peer.o \
-            $(BUILD)/tests/unit/peer_status.o $(BUILD)/tests/unit/peer_reply.o \
+            $(BUILD)/tests/unit/peer_status.o $(BUILD)/tests/unit/peer_reply.o $(BUILD)/tests/unit/peer_ledger.o \
             $(core) $(ports) $(script) $(board) $(filter-out $(main),$(platform)) $(third)
 	@echo 'link $@'
 	$(link) -fsanitize=fuzzer -o $@ $^ $(IPSEC_MB) $(CSVLIBS) $(LDLIBS)
@@ -95,11 +95,11 @@ test-small: deps-test # the unit tests that a small build passes as well (SMALL=
 	tests/run.sh programs $(small_tests)
 
 test-integration: deps-test ## the program against real servers (pytest)
-	$(MAKE) all $(interposer) $(replay) $(BUILD)/tests/unit/test_mbedtls_hash $(BUILD)/tests/unit/test_mbedtls_gcm
+	$(MAKE) all $(interposer) $(clients) $(BUILD)/tests/unit/test_mbedtls_hash $(BUILD)/tests/unit/test_mbedtls_gcm
 	tests/run.sh integration $(BUILD)/holdfast
 
 test-integration-sanitize: deps-test ## the same, with the program built with sanitizers
-	$(MAKE) SANITIZE=1 all build/$(VARIANT)-asan/tests/torture/interpose.so build/$(VARIANT)-asan/tests/integration/replay
+	$(MAKE) SANITIZE=1 all build/$(VARIANT)-asan/tests/torture/interpose.so $(clients:$(BUILD)/%=build/$(VARIANT)-asan/%)
 	TEST_ASAN=1 tests/run.sh integration build/$(VARIANT)-asan/holdfast
 
 test-boards: deps-boards ## firmware images under QEMU against a real server (pytest)
@@ -141,6 +141,7 @@ torture: deps-test ## every allocation, socket and file call of a report failing
 test-sim: deps-test ## the simulator: many seeds, fewer with sanitizers, and the mutants
 	$(MAKE) sim-digest
 	$(MAKE) SANITIZE=1 digest N=1500
+	$(MAKE) sim FROM=1000001 N=3000
 	$(MAKE) sim-mutants
 	@echo 'for more: make sim N=100000; make SANITIZE=1 sim N=10000'
 
@@ -186,4 +187,4 @@ size: ## what the code weighs, beside the sizes to reach
 	$(PYTHON) $(if $(IMAGE),tests/boards/size.py $(program) $(if $(WRITE),--write),\
 	    tests/size.py $(BUILD) $(THIRD)/$(VARIANT) $(CC) $(IPSEC_MB) $(CSVLIBS) $(LDLIBS))
 
--include $(patsubst %.o,%.d,$(unit) $(bench) $(sim) $(fuzz) $(replay).o) $(UNIT_WITH:%=$(BUILD)/%.d)
+-include $(patsubst %.o,%.d,$(unit) $(bench) $(sim) $(fuzz) $(clients:%=%.o)) $(UNIT_WITH:%=$(BUILD)/%.d)

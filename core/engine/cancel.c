@@ -75,6 +75,41 @@ void hf_cancel_answered(hf_conn *conn) {
     }
 }
 
+/* Has what is in flight a COMMIT that no cancel may hit? Also where the COMMIT comes with its ledger's key: nobody can
+ * tell when it begins. */
+static bool commits(const hf_request *request) {
+    const hf_stage stage = hf_stage_of(request);
+    return stage == HF_STAGE_COMMIT || stage == HF_STAGE_FIND || stage == HF_STAGE_SEAL ||
+           (stage == HF_STAGE_RUN && hf_is_one_flight(request));
+}
+
+/* A ledger request's time is over, and its key is not in: it waits for an attempt before, or its link is silent
+ * (SEMANTICS 48). So each attempt has as long for its key as all before it took, and at least request_timeout: links
+ * are tried anew, and few attempts wait on the server at a time. True: this one goes on. */
+static bool waits_for_key(hf_conn *conn, hf_request *request) {
+    const hf_pool *pool = conn->pool;
+    const uint32_t spent = pool->config->request_timeout_ms,
+                   most = hf_outage_longest(&pool->outage, pool->config);
+    const hf_ms began = pool->now - spent;
+    if (!hf_inserts_key(request) || request->keyed) {
+        return false;
+    }
+    if (!(request->flags & HF_REQUEST_KEY_WAIT)) {
+        request->flags |= HF_REQUEST_KEY_WAIT;
+        request->commit_at = began;
+    }
+    if (conn->deadline_extended || began - request->commit_at <= spent) {
+        return false;
+    }
+    hf_ms until = began + (began - request->commit_at);
+    if (most != HF_FOREVER && until > request->commit_at + most) {
+        until = request->commit_at + most;
+    }
+    conn->attempt_deadline = until;
+    conn->deadline_extended = true;
+    return until > pool->now;
+}
+
 /* A COMMIT is never cancelled: at request_timeout its link is left, and the server is asked. One that must end has the
  * grace first. */
 static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) {
@@ -82,6 +117,10 @@ static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) 
         return HF_TURN_FED;
     }
     hf_cancel_error(conn, request, &conn->io.error);
+    if (limit == HF_LIMIT_REQUEST && hf_request_key_overdue(conn->pool, request)) {
+        hf_timeout_error(&conn->io.error, HF_PHASE_QUERY, HF_LIMIT_MAX_OUTAGE,
+                         hf_outage_longest(&conn->pool->outage, conn->pool->config));
+    }
     return HF_TURN_LOST;
 }
 
@@ -90,6 +129,9 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
     if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
+        return HF_TURN_FED;
+    }
+    if (limit == HF_LIMIT_REQUEST && waits_for_key(conn, request)) {
         return HF_TURN_FED;
     }
     conn->cancel_limit = (uint8_t)limit;
@@ -107,7 +149,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
         request->flags |= HF_REQUEST_ROWS_LOST;
         hf_conn_activate(conn);
     }
-    if (hf_stage_of(request) == HF_STAGE_COMMIT) {
+    if (commits(request)) {
         return leave_commit(conn, request, limit);
     }
     return open_link(conn);

@@ -6,7 +6,8 @@
  * Until the server has closed it, or close_timeout is over, neither link is closed from here: there are poolers that
  * do not survive it.
  *
- * A RESOLVE request's own COMMIT is never cancelled: the cancel would end its wait for a synchronous standby, as OK.
+ * A RESOLVE or LEDGER request's own COMMIT is never cancelled: the cancel would end its wait for a synchronous standby,
+ * as OK.
  */
 #ifndef HF_CANCEL_H
 #define HF_CANCEL_H

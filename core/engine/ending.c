@@ -23,7 +23,7 @@ uint32_t hf_asking_time(const hf_pool *pool) {
 
 void hf_asked_enough(const hf_pool *pool, const hf_request *request, hf_error *error) {
     const uint32_t attempt = pool->config->request_timeout_ms;
-    const bool hangs = request->flags & HF_REQUEST_HANGS;
+    const bool hangs = (request->flags & HF_REQUEST_HANGS) || hf_is_ledger(request);
     error->code = HF_ERR_TIMEOUT;
     error->limit = HF_LIMIT_REQUEST;
     error->limit_ms = attempt;
@@ -39,7 +39,8 @@ void hf_request_unknown(hf_pool *pool, hf_request *request, const hf_error *erro
         *why = *error;
     }
     say_why_it_ended(pool, request);
-    if (hf_asks(request) && why->code == HF_ERR_SERVER) {
+    const bool ledger = hf_is_ledger(request) && !hf_request_must_end(pool, request);
+    if (hf_asks(request) && (ledger || why->code == HF_ERR_SERVER)) {
         /* The last question was lost with its connection, not refused: the time for asking is over. */
         hf_asked_enough(pool, request, why);
     }

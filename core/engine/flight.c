@@ -6,6 +6,7 @@
 #include "cancel.h"
 #include "ending.h"
 #include "holdfast/backoff.h"
+#include "ledger.h"
 #include "machine/endpoint.h"
 #include "machine/verdict.h"
 #include "queue.h"
@@ -67,6 +68,17 @@ static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class cla
     return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
 
+/* Did our own time-out end the attempt while the ledger request waited for its key, and how often may it yet? */
+static uint32_t facts_of_key(const hf_pool *pool, const hf_request *request,
+                             const hf_error *error) {
+    const bool ours = error->limit == HF_LIMIT_REQUEST || error->limit == HF_LIMIT_MAX_OUTAGE;
+    if (!HF_WITH_LEDGER || !(request->flags & HF_REQUEST_KEY_WAIT) || !ours) {
+        return 0;
+    }
+    return HF_FACT_KEY_AWAITED |
+           (hf_request_key_overdue(pool, request) ? (uint32_t)HF_FACT_GIVEN_UP : 0);
+}
+
 /* Carries out the verdict on a request that was taken out of flight. error: why, the request's own or the
  * connection's. True: the caller, who keeps the order, puts the request at the queue's head. */
 static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
@@ -97,6 +109,14 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
         return false;
     }
     case HF_ACTION_ASK: hf_resolve_begin(pool, request); return true;
+    case HF_ACTION_FIND:
+    case HF_ACTION_SEAL:
+        if (HF_WITH_LEDGER && verdict.action == HF_ACTION_FIND) {
+            hf_ledger_begin(request);
+        } else if (HF_WITH_LEDGER) {
+            hf_ledger_seal(pool, request, error);
+        }
+        return true;
     case HF_ACTION_FREE:
     case HF_ACTION_LEAVE:
     case HF_ACTION_ROLE:
@@ -123,6 +143,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
         own_cancel(conn, request);
         facts |= HF_FACT_CANCELLED;
     }
+    facts |= facts_of_key(pool, request, error);
     if (request->wait_passing && !config->driver->waits_not(request)) {
         facts |= HF_FACT_PATIENT;
     }
@@ -167,11 +188,37 @@ static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, 
                          facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | more);
 }
 
+/* This very server is asked what stands at the ledger request's key. */
+static HF_COLD void find(hf_conn *conn, hf_request *request) {
+    hf_ledger_begin(request);
+    hf_request_requeue(conn->pool, request);
+    if (hf_conn_serving(conn)) {
+        hf_flight_send(conn);
+    }
+}
+
+/* A ledger request's key is there already. */
+static HF_COLD void key_there(hf_conn *conn, hf_request *request) {
+    const hf_verdict verdict =
+        hf_verdict_of(HF_ENDING_ERROR, HF_CLASS_NONE, request->replay, hf_stage_of(request),
+                      facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | HF_FACT_KEY_THERE);
+    if (verdict.action == HF_ACTION_FIND) {
+        find(conn, request);
+        return;
+    }
+    hf_cancel_error(conn, request, &request->error);
+    hf_request_end(conn->pool, request, (hf_outcome)verdict.outcome, NULL);
+}
+
 /* The server said OK while a CancelRequest of ours was out, which may have ended COMMIT's wait for a synchronous
  * standby. */
 static HF_COLD void ok_despite_cancel(hf_conn *conn, hf_request *request, bool ours) {
     static const char why[] = "committed here, perhaps not on the standby";
     const hf_verdict verdict = verdict_of_ok(conn, request, 0);
+    if (HF_WITH_LEDGER && verdict.action == HF_ACTION_FIND) { /* its end waits for the standby */
+        find(conn, request);
+        return;
+    }
     if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
         if (ours) {
             hf_cancel_error(conn, request, &request->error);
@@ -235,8 +282,14 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
     }
     if (hf_stage_of(request) == HF_STAGE_ROLLBACK) {
         hf_resolve_rolled_back(pool, request);
+    } else if (HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_FIND) {
+        give_up = hf_ledger_asked(conn, request, why);
+    } else if (HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_SEAL) {
+        give_up = hf_ledger_sealed(conn, request, why);
     } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
+    } else if (hf_tx_status_of(request) == HF_TX_KEY) {
+        key_there(conn, request);
     } else if (hf_tx_status_of(request) == HF_TX_ABORTED) {
         run_without_ticket(conn, request);
     } else if (why->code == HF_ERR_TOO_LARGE ||
@@ -331,6 +384,12 @@ static void notice(hf_conn *conn) {
  * it. */
 static void request_error(hf_conn *conn, hf_request *request, bool refused) {
     hf_error *error = &conn->io.error;
+    if (HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_SEAL) {
+        /* The key is not used up; the error that is there stays. */
+        request->tx_status = hf_is_read_only_refusal(error) ? HF_TX_STANDBY : HF_TX_RUNNING;
+        error->code = HF_OK;
+        return;
+    }
     if (request->error.code == HF_OK) {
         request->error = *error;
     }
@@ -338,6 +397,14 @@ static void request_error(hf_conn *conn, hf_request *request, bool refused) {
         request->on_error(request, error, &conn->io.fields);
     }
     error->code = HF_OK;
+}
+
+/* What was kept with the key of an attempt before. Rows that were delivered already need no other word. */
+static HF_COLD void kept(hf_request *request, hf_row *row) {
+    hf_value value;
+    if (request->on_kept && !request->complete && hf_row_next(row, &value)) {
+        request->on_kept(request, value);
+    }
 }
 
 /* Acts on an event other than the ROW and READY of a request. */
@@ -354,6 +421,17 @@ static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
     case HF_DRIVER_BEFORE_COMMIT:
         if (HF_WITH_RESOLVE) {
             hf_resolve_before_commit(conn, request);
+        }
+        return HF_TURN_FED;
+    case HF_DRIVER_KEYED: /* what waited for the key was no attempt yet */
+        if (HF_WITH_LEDGER) {
+            request->flags &= (uint16_t)~HF_REQUEST_KEY_WAIT;
+            hf_flight_clock(conn);
+        }
+        return HF_TURN_FED;
+    case HF_DRIVER_KEPT:
+        if (HF_WITH_LEDGER) {
+            kept(request, &io->row);
         }
         return HF_TURN_FED;
     case HF_DRIVER_COLUMNS:
@@ -415,12 +493,15 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
     }
     const bool whole = request->sent_at <= conn->tx_sent;
     if (!whole && hf_stage_of(request) == HF_STAGE_RUN &&
-        (request->n_rows > 0 || (hf_is_batch(request) && request->runs_at <= conn->tx_sent))) {
+        (request->n_rows > 0 ||
+         ((hf_is_batch(request) || hf_is_ledger(request)) && request->runs_at <= conn->tx_sent))) {
         request->flags |= HF_REQUEST_UNDONE; /* part of a batch ran, but its COMMIT was not sent */
     }
     const hf_verdict verdict = hf_verdict_of(
         HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
-        facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0));
+        facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0) |
+            facts_of_key(pool, request, error) |
+            (hf_tx_status_of(request) == HF_TX_NO_KEY ? (uint32_t)HF_FACT_UNGUARDED : 0));
     return carry_out(conn, request, verdict, error);
 }
 

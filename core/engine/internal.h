@@ -38,7 +38,8 @@ enum {
     HF_REQUEST_GRACE = 1024,         /* to be cancelled when the ones before it are answered */
     HF_REQUEST_LEFT = 2048,          /* COMMIT without an answer, asked about: pool->left */
     HF_REQUEST_SHORT = 4096,         /* has met a shortage: denied_ok counts from then */
-    HF_REQUEST_HELD = 8192           /* WAITING, because a COMMIT is LEFT */
+    HF_REQUEST_HELD = 8192,          /* WAITING, because a COMMIT is LEFT */
+    HF_REQUEST_KEY_WAIT = 16384      /* waits for its key, since commit_at */
 };
 
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */
@@ -69,6 +70,19 @@ static inline bool hf_pool_in_outage(const hf_pool *pool) {
  * closing? */
 static inline bool hf_request_must_end(const hf_pool *pool, const hf_request *request) {
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
+}
+
+/* May an attempt before this one have had an effect, or have one yet? */
+static inline bool hf_request_maybe_ran(const hf_request *request) {
+    return (request->flags & HF_REQUEST_MAYBE_RAN) ||
+           (hf_is_ledger(request) && request->submitted_before);
+}
+
+/* Has the ledger request waited for its key for as long as it may (max_outage)? */
+static inline bool hf_request_key_overdue(const hf_pool *pool, const hf_request *request) {
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    return HF_WITH_LEDGER && (request->flags & HF_REQUEST_KEY_WAIT) && most != HF_FOREVER &&
+           pool->now - request->commit_at >= most;
 }
 
 /* Puts the connection on the list of those to be served: in this tick or, called while they are being served, in the

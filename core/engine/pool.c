@@ -96,7 +96,8 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     if (batch ? !request->batch : !request->sql) {
         return HF_ERR_ARGUMENT;
     }
-    if (!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE) {
+    if ((!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE) ||
+        (!HF_WITH_LEDGER && request->replay == HF_REPLAY_LEDGER)) {
         return HF_ERR_ARGUMENT;
     }
     if (!batch && request->n_params > 0 && !request->params) {
@@ -122,7 +123,8 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->statement = 0;
     request->stage = HF_STAGE_RUN;
     request->tx_status = HF_TX_NONE;
-    request->deferred_commit = request->complete = request->bound = request->unconfirmed = false;
+    request->deferred_commit = request->complete = request->bound = request->keyed = false;
+    request->unconfirmed = request->already_applied = false;
     request->asked_at = request->denied_at = HF_NEVER;
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;

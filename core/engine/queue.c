@@ -44,18 +44,21 @@ void hf_request_arm(hf_pool *pool, hf_request *request) {
 /* The attempt is over, and its rows are void, unless the question that comes next is whether they count. */
 static void start_over(hf_request *request) {
     request->conn = NULL;
-    if (hf_stage_of(request) != HF_STAGE_ASK) {
+    const hf_stage stage = hf_stage_of(request);
+    if (stage != HF_STAGE_ASK && stage != HF_STAGE_FIND) {
         if (request->n_rows > 0 && request->on_restart) {
             request->on_restart(request);
         }
         request->n_rows = 0;
         request->affected = 0;
-        request->stage = HF_STAGE_RUN;
+        request->stage = (uint8_t)(stage == HF_STAGE_SEAL ? stage : HF_STAGE_RUN);
         request->deferred_commit = request->bound = request->unconfirmed = false;
     }
     request->tx_status = HF_TX_NONE;
     request->flags &= (uint16_t) ~(HF_REQUEST_ROWS_LOST | HF_REQUEST_GRACE);
-    request->error = (hf_error){ 0 };
+    if (stage != HF_STAGE_SEAL) { /* why the request ends, when its key is used up */
+        request->error = (hf_error){ 0 };
+    }
 }
 
 static void to_head(hf_pool *pool, hf_request *request) {
@@ -170,6 +173,20 @@ static HF_COLD void left_ends(hf_pool *pool, hf_request *request, hf_outcome out
     hf_commit_known(pool, request);
 }
 
+/* A ledger request ended before the server could be asked what stands at its key: who submits it again will know. */
+static HF_COLD void say_way_out(hf_request *request) {
+    static const char way_out[] = "submit the same key to find out";
+    hf_error *error = &request->error;
+    char words[HF_MESSAGE_BYTES];
+    hf_writer out = hf_writer_on(words, sizeof words);
+    hf_write_text(&out, way_out);
+    if (error->message[0]) { /* behind it: what there is no room for is cut */
+        hf_write_text(&out, "; ");
+        hf_write_text(&out, error->message);
+    }
+    hf_error_message(error, words, strlen(words));
+}
+
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error) {
     HF_ASSERT((request->flags & HF_REQUEST_IN) && outcome != HF_OUTCOME_PENDING);
     if (HF_WITH_RESOLVE && (request->flags & HF_REQUEST_LEFT)) { /* first, because others may end */
@@ -183,6 +200,10 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     }
     if (outcome != HF_OUTCOME_OK) {
         request->affected = 0;
+        if (HF_WITH_MESSAGES && hf_is_ledger(request) && outcome == HF_OUTCOME_UNKNOWN &&
+            request->tx_status != HF_TX_NO_KEY) {
+            say_way_out(request);
+        }
     } else if (request->error.code != HF_OK) {
         request->error = (hf_error){ 0 };
     }
@@ -202,7 +223,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
 
 uint32_t hf_request_past(const hf_request *request) {
     const bool ran = request->retries > 0 || (request->flags & HF_REQUEST_UNDONE);
-    return (request->flags & HF_REQUEST_MAYBE_RAN ? (uint32_t)HF_FACT_MAYBE_RAN : 0) |
+    return (hf_request_maybe_ran(request) ? (uint32_t)HF_FACT_MAYBE_RAN : 0) |
            (ran ? (uint32_t)HF_FACT_RAN_BEFORE : 0);
 }
 

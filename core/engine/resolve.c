@@ -30,10 +30,13 @@ static bool has_passed(const hf_pool *pool, hf_ms since) {
     return ms != HF_FOREVER && pool->now - since >= ms;
 }
 
-/* What is known of a request that the server was asked about. */
-static uint32_t facts_of(const hf_pool *pool, const hf_request *request) {
-    const bool enough = has_passed(pool, request->asked_at) &&
-                        (!(request->flags & HF_REQUEST_HANGS) || hf_pool_holds_too_long(pool));
+uint32_t hf_question_facts(const hf_pool *pool, const hf_request *request) {
+    const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
+    const bool enough =
+        hf_is_ledger(request)
+            ? most != HF_FOREVER && pool->now - request->asked_at >= most
+            : has_passed(pool, request->asked_at) &&
+                  (!(request->flags & HF_REQUEST_HANGS) || hf_pool_holds_too_long(pool));
     return hf_request_past(request) | (enough ? (uint32_t)HF_FACT_ASKED_ENOUGH : 0) |
            (request->attempts == 0 ? (uint32_t)HF_FACT_EARLIER_RUN : 0) |
            (hf_request_must_end(pool, request) ? (uint32_t)HF_FACT_MUST_END : 0) |
@@ -47,9 +50,7 @@ static void unresolved(hf_pool *pool, hf_request *request, const char *why) {
     hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* The time for asking is over, or the request must end, and what became of the COMMIT is not known. why: what the last
- * question brought. */
-static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
+void hf_question_out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     const hf_pool *pool = conn->pool;
     hf_error error;
     if (request == conn->cancelled || hf_request_must_end(pool, request)) {
@@ -62,9 +63,7 @@ static void out_of_time(hf_conn *conn, hf_request *request, const char *why) {
     hf_request_end(conn->pool, request, HF_OUTCOME_UNKNOWN, &error);
 }
 
-/* The wait behind so many questions, in ms: it doubles, up to retry_delay. A COMMIT that was under way when its link
- * was lost is over soon, and writes are held until that is known. */
-static uint32_t delay_of(const hf_pool *pool, uint32_t asks) {
+uint32_t hf_question_delay(const hf_pool *pool, uint32_t asks) {
     uint32_t delay = HF_ASK_MS_MIN;
     for (; asks > 1 && 2 * delay <= HF_ASK_MS_MAX && 2 * delay <= pool->config->retry_delay_ms;
          asks--) {
@@ -117,7 +116,7 @@ static void role_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, h
         return;
     }
     if (verdict.action == HF_ACTION_ASK_LATER) { /* the next 25006 brings the next question */
-        hf_request_wait(pool, request, delay_of(pool, UINT32_MAX));
+        hf_request_wait(pool, request, hf_question_delay(pool, UINT32_MAX));
         return;
     }
     hf_request_requeue(pool, request);
@@ -139,22 +138,26 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status status,
         if (hf_classify_question(why) == HF_CLASS_PERMANENT) {
             hf_request_end(pool, request, HF_OUTCOME_UNKNOWN, why);
         } else {
-            out_of_time(conn, request,
-                        why->code == HF_OK ? "the question was not answered" : why->message);
+            hf_question_out_of_time(
+                conn, request, why->code == HF_OK ? "the question was not answered" : why->message);
         }
         break;
     case HF_TX_RUNNING:
-        out_of_time(conn, request,
-                    request->flags & HF_REQUEST_HANGS ? "its commit waits for a synchronous standby"
-                                                      : "it is still in progress");
+        hf_question_out_of_time(conn, request,
+                                request->flags & HF_REQUEST_HANGS
+                                    ? "its commit waits for a synchronous standby"
+                                    : "it is still in progress");
         break;
-    case HF_TX_STANDBY: out_of_time(conn, request, "no primary was found"); break;
+    case HF_TX_STANDBY: hf_question_out_of_time(conn, request, "no primary was found"); break;
     case HF_TX_OTHER:
         unresolved(pool, request, "the server was restarted since, or is another one");
         break;
     case HF_TX_COMMITTED:
     case HF_TX_ABORTED:
     case HF_TX_FORGOTTEN:
+    case HF_TX_KEY:
+    case HF_TX_NO_KEY:
+    case HF_TX_SEALED:
     case HF_TX_WRITABLE:
         unresolved(pool, request, "the server does not remember the transaction");
         break;
@@ -165,7 +168,7 @@ static void end_unknown(hf_conn *conn, hf_request *request, hf_tx_status status,
 static void commit_asked(hf_conn *conn, hf_request *request, hf_verdict verdict, hf_error *why) {
     const hf_tx_status status = (hf_tx_status)request->tx_status;
     if (verdict.action == HF_ACTION_ASK_LATER) {
-        hf_request_wait(conn->pool, request, delay_of(conn->pool, request->asks));
+        hf_request_wait(conn->pool, request, hf_question_delay(conn->pool, request->asks));
     } else if (verdict.action != HF_ACTION_END) {
         aborted(conn->pool, request, verdict);
     } else if (verdict.outcome == HF_OUTCOME_OK) {
@@ -187,7 +190,7 @@ bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why) {
     }
     const hf_verdict verdict = hf_verdict_of_question(
         why->code == HF_OK ? HF_ENDING_OK : HF_ENDING_ERROR, hf_classify_question(why),
-        (hf_stage)request->stage, status, facts_of(pool, request));
+        (hf_stage)request->stage, status, hf_question_facts(pool, request));
     if (role) {
         role_asked(conn, request, verdict, why);
     } else {
@@ -200,7 +203,7 @@ bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) 
     hf_pool *pool = conn->pool;
     const hf_verdict verdict =
         hf_verdict_of_question(HF_ENDING_LOST, HF_CLASS_NONE, (hf_stage)request->stage, HF_TX_NONE,
-                               facts_of(pool, request));
+                               hf_question_facts(pool, request));
     if (verdict.action != HF_ACTION_END) {
         return true;
     }
@@ -227,6 +230,12 @@ void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
         hf_cancel_error(conn, request, &request->error);
     }
     int r = pool->config->driver->submit(&conn->session, &conn->io, request);
+    if (HF_WITH_LEDGER && r < 0 && fine) { /* what is to be kept with the key can never be sent */
+        request->error = conn->io.error;
+        conn->io.error.code = HF_OK;
+        request->stage = HF_STAGE_ROLLBACK;
+        r = pool->config->driver->submit(&conn->session, &conn->io, request);
+    }
     HF_ASSERT(r == 1); /* the request is alone in flight, and tx is empty */
 }
 
@@ -235,7 +244,7 @@ void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
 static hf_verdict rolled_back(hf_pool *pool, const hf_request *request, hf_ending ending) {
     const int code = request->error.code;
     return hf_verdict_of_rollback(ending, code == HF_ERR_TIMEOUT || code == HF_ERR_CANCELLED,
-                                  facts_of(pool, request));
+                                  hf_question_facts(pool, request));
 }
 
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request) {

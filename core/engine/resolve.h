@@ -35,5 +35,12 @@ void hf_resolve_role(hf_request *request);
 bool hf_resolve_asked(hf_conn *conn, hf_request *request, hf_error *why);
 /* The connection was lost before the question was answered. True: it is asked again; false: the request ended. */
 bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error);
+/* What a question has beside its own: the facts of its verdict; the wait behind so many, in ms, which doubles, up to
+ * retry_delay (a COMMIT that was under way when its link was lost is over soon, and writes are held until that is
+ * known); and its end, UNKNOWN, when the time for asking is over or the request must end. why: what the last question
+ * brought. */
+uint32_t hf_question_facts(const hf_pool *pool, const hf_request *request);
+uint32_t hf_question_delay(const hf_pool *pool, uint32_t asks);
+void hf_question_out_of_time(hf_conn *conn, hf_request *request, const char *why);
 
 #endif

@@ -22,7 +22,7 @@ static void asking(hf_pool *pool, hf_request *request) {
     if (hf_is_never(request->asked_at)) {
         request->asked_at = pool->now;
     }
-    if (hf_is_never(pool->left_since)) {
+    if (request->stage == HF_STAGE_ASK && hf_is_never(pool->left_since)) {
         pool->left_since = pool->now;
     }
 }

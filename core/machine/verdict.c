@@ -81,8 +81,14 @@ static hf_verdict may_have_run(hf_ending ending, hf_class class, hf_replay repla
                                uint32_t facts) {
     hf_verdict verdict = end(HF_OUTCOME_UNKNOWN);
 
-    if (HF_WITH_RESOLVE && stage == HF_STAGE_COMMIT && class != HF_CLASS_COMMITTED &&
-        ending != HF_ENDING_OK && !(facts & HF_FACT_MUST_END)) {
+    if (HF_WITH_LEDGER && replay == HF_REPLAY_LEDGER) { /* the key tells, of whatever was said */
+        verdict = try_again(ending == HF_ENDING_OK        ? HF_ACTION_FIND
+                            : facts & HF_FACT_KEY_AWAITED ? HF_ACTION_WAIT_FREE
+                                                          : HF_ACTION_AGAIN,
+                            facts | HF_FACT_MAYBE_RAN);
+        verdict.maybe_ran = true;
+    } else if (HF_WITH_RESOLVE && stage == HF_STAGE_COMMIT && class != HF_CLASS_COMMITTED &&
+               ending != HF_ENDING_OK && !(facts & HF_FACT_MUST_END)) {
         verdict.action = HF_ACTION_ASK;
     } else if (replay == HF_REPLAY_SAFE && ending != HF_ENDING_OK && !is_refusal(class, facts)) {
         verdict = try_again(HF_ACTION_AGAIN, facts | HF_FACT_MAYBE_RAN);
@@ -98,6 +104,9 @@ static hf_action cancelled(hf_replay replay, uint32_t facts) {
 
     if ((facts & HF_FACT_CANCEL_OUT) && !(facts & HF_FACT_CANCELLED)) {
         return HF_ACTION_FREE; /* the cancel was meant for a request answered just before */
+    }
+    if ((facts & HF_FACT_CANCELLED) && (facts & HF_FACT_KEY_AWAITED)) {
+        return HF_ACTION_WAIT_FREE;
     }
     return (facts & HF_FACT_CANCELLED) || (read && first) ? HF_ACTION_AGAIN : HF_ACTION_END;
 }
@@ -158,20 +167,61 @@ static hf_verdict verdict_on_incomplete(uint32_t facts) {
     return end(facts & HF_FACT_READ_ONLY ? HF_OUTCOME_FAILED : HF_OUTCOME_UNKNOWN);
 }
 
-hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
-                         uint32_t facts) {
-    if (ending == HF_ENDING_OK && (facts & (HF_FACT_NO_TICKET | HF_FACT_ROWS_LOST))) {
-        return verdict_on_incomplete(facts);
+/* What is known of a ledger request's key ended the attempt. */
+static hf_verdict verdict_on_key(uint32_t facts) {
+    hf_verdict verdict;
+
+    if (facts & HF_FACT_UNGUARDED) { /* never again: nothing would hold back a second run */
+        return end((facts & HF_FACT_COMMIT_DEFERRED) && !(facts & HF_FACT_MAYBE_RAN)
+                       ? HF_OUTCOME_FAILED
+                       : HF_OUTCOME_UNKNOWN);
     }
+    verdict = try_again(HF_ACTION_FIND, facts | HF_FACT_MAYBE_RAN);
+    verdict.maybe_ran = true;
+    return verdict;
+}
+
+/* A ledger request would end, and an attempt before may still come to the server and take effect: its key is used up
+ * first. Not where there is no time for it: whoever submits the same key will know. */
+static hf_verdict seal(hf_verdict verdict, uint32_t facts) {
+    if (verdict.action <= HF_ACTION_GIVE_UP && verdict.outcome == HF_OUTCOME_UNKNOWN &&
+        !(facts & HF_FACT_MUST_END)) {
+        verdict.action = HF_ACTION_SEAL;
+        verdict.maybe_ran = true;
+    }
+    return verdict;
+}
+
+static hf_verdict verdict_on_attempt(hf_ending ending, hf_class class, hf_replay replay,
+                                     hf_stage stage, uint32_t facts) {
     switch (effect_of(ending, class, stage, facts)) {
     case HF_EFFECT_DONE: return end(HF_OUTCOME_OK);
     case HF_EFFECT_OPEN: return may_have_run(ending, class, replay, stage, facts);
     case HF_EFFECT_NONE: break;
     }
     if (ending == HF_ENDING_LOST) {
-        return try_again(facts & HF_FACT_RAN ? HF_ACTION_AGAIN : HF_ACTION_FREE, facts);
+        return try_again(facts & HF_FACT_KEY_AWAITED ? HF_ACTION_WAIT_FREE
+                         : facts & HF_FACT_RAN       ? HF_ACTION_AGAIN
+                                                     : HF_ACTION_FREE,
+                         facts);
     }
     return refused(class, replay, facts);
+}
+
+hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
+                         uint32_t facts) {
+    if (ending == HF_ENDING_OK && (facts & (HF_FACT_NO_TICKET | HF_FACT_ROWS_LOST))) {
+        return verdict_on_incomplete(facts);
+    }
+    if (!HF_WITH_LEDGER || replay != HF_REPLAY_LEDGER) {
+        return verdict_on_attempt(ending, class, replay, stage, facts);
+    }
+    if (facts & (HF_FACT_KEY_THERE | HF_FACT_UNGUARDED)) {
+        return verdict_on_key(facts);
+    }
+    const hf_verdict verdict = verdict_on_attempt(ending, class, replay, stage, facts);
+    const bool waited = (facts & HF_FACT_KEY_AWAITED) && (facts & HF_FACT_GIVEN_UP);
+    return waited ? verdict : seal(verdict, facts);
 }
 
 /* No server can say now what became of the COMMIT. */
@@ -211,8 +261,47 @@ static hf_verdict verdict_on_commit(hf_ending ending, hf_class class, hf_tx_stat
         break;
     case HF_TX_OTHER:
     case HF_TX_FORGOTTEN:
+    case HF_TX_KEY:
+    case HF_TX_NO_KEY:
+    case HF_TX_SEALED:
     case HF_TX_WRITABLE: break;
     }
+    return verdict;
+}
+
+/* As of a COMMIT, but that the key may be another request's; and where it is not there any more, the request runs
+ * again, and an attempt before may still come. */
+static hf_verdict verdict_on_find(hf_ending ending, hf_class class, hf_tx_status status,
+                                  uint32_t facts) {
+    if (facts & HF_FACT_ROWS_LOST) { /* what was kept is too large */
+        return ending == HF_ENDING_LOST ? verdict_on_commit(ending, class, status, facts)
+                                        : end(HF_OUTCOME_UNKNOWN);
+    }
+    if (ending != HF_ENDING_OK) { /* what it had read was not read to its end */
+        return verdict_on_commit(ending, class, HF_TX_NONE, facts);
+    }
+    if (status == HF_TX_OTHER || status == HF_TX_SEALED) {
+        return end(HF_OUTCOME_FAILED);
+    }
+    if (status == HF_TX_ABORTED) {
+        return seal(try_again(HF_ACTION_WAIT, facts | HF_FACT_MAYBE_RAN), facts);
+    }
+    return verdict_on_commit(ending, class, status, facts);
+}
+
+/* The key was to be used up. It was, or it is there: then what stands at it tells. A cancel that was out may have ended
+ * the commit's wait for a standby: the next answer waits again. */
+static hf_verdict verdict_on_seal(hf_ending ending, hf_tx_status status, uint32_t facts) {
+    if (ending == HF_ENDING_LOST) {
+        return ask_again(HF_ACTION_SEAL, facts);
+    }
+    if (status == HF_TX_KEY && !(facts & HF_FACT_MUST_END)) {
+        return (hf_verdict){ .action = HF_ACTION_FIND };
+    }
+    const bool sealed =
+        ending == HF_ENDING_OK && status == HF_TX_NONE && !(facts & HF_FACT_CANCEL_OUT);
+    hf_verdict verdict = sealed ? end(HF_OUTCOME_FAILED) : ask_again(HF_ACTION_ASK_LATER, facts);
+    verdict.leave = status == HF_TX_STANDBY;
     return verdict;
 }
 
@@ -234,15 +323,23 @@ static hf_verdict verdict_on_role(hf_ending ending, hf_class class, hf_tx_status
 
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
                                   hf_tx_status status, uint32_t facts) {
-    return stage == HF_STAGE_ROLE ? verdict_on_role(ending, class, status, facts)
-                                  : verdict_on_commit(ending, class, status, facts);
+    if (stage == HF_STAGE_ROLE) {
+        return verdict_on_role(ending, class, status, facts);
+    }
+    if (HF_WITH_LEDGER && stage == HF_STAGE_FIND) {
+        return verdict_on_find(ending, class, status, facts);
+    }
+    if (HF_WITH_LEDGER && stage == HF_STAGE_SEAL) {
+        return verdict_on_seal(ending, status, facts);
+    }
+    return verdict_on_commit(ending, class, status, facts);
 }
 
 hf_verdict hf_verdict_of_rollback(hf_ending ending, bool for_time, uint32_t facts) {
     const bool may = for_time && !(facts & HF_FACT_MUST_END);
 
     if (!may || (ending == HF_ENDING_LOST && (facts & HF_FACT_RETRIES_USED_UP))) {
-        return end(HF_OUTCOME_FAILED); /* nothing was committed */
+        return end(hf_verdict_unsent(facts | HF_FACT_RAN)); /* nothing of it was committed */
     }
     return try_again(HF_ACTION_AGAIN, facts | HF_FACT_RAN);
 }

@@ -48,11 +48,15 @@ enum {
     HF_FACT_ROWS_LOST = 1 << 21, /* rows could not be taken: too large, or cancelled while paused */
     HF_FACT_NO_TICKET = 1 << 22, /* rolled back by the driver: the server gives no tickets */
     HF_FACT_ASKED_ENOUGH = 1 << 23, /* the time for asking the server is over */
-    HF_FACT_EARLIER_RUN = 1 << 24   /* asks about an earlier run's COMMIT: nothing was sent yet */
+    HF_FACT_EARLIER_RUN = 1 << 24,  /* asks about an earlier run's COMMIT: nothing was sent yet */
+    /* A ledger's. */
+    HF_FACT_KEY_AWAITED = 1 << 27, /* our time-out ended the attempt, and its key was not in */
+    HF_FACT_KEY_THERE = 1 << 25,   /* the error is the key's: a transaction with it was committed */
+    HF_FACT_UNGUARDED = 1 << 26 /* the key's statement added no row: nothing holds what was sent */
 };
 
 /* What is to be done. The order matters: END and GIVE_UP have no bound, AGAIN and WAIT are bounded by max_retries,
- * FREE and ASK by nothing, WAIT_FREE, ROLE and LEAVE by max_outage, ASK_LATER by the time for asking. */
+ * FREE, ASK, FIND and SEAL by nothing, WAIT_FREE, ROLE and LEAVE by max_outage, ASK_LATER by the time for asking. */
 typedef enum hf_action {
     HF_ACTION_END,       /* the request is over, with this outcome */
     HF_ACTION_GIVE_UP,   /* the same, but another attempt could have helped: a limit was met */
@@ -60,6 +64,8 @@ typedef enum hf_action {
     HF_ACTION_WAIT,      /* the same, after a wait on the backoff schedule */
     HF_ACTION_FREE,      /* to the queue's head; no re-send is counted */
     HF_ACTION_ASK,       /* the server is asked what became of the COMMIT */
+    HF_ACTION_FIND,      /* the server is asked what stands at the key */
+    HF_ACTION_SEAL,      /* the key is used up, so that no attempt before can come after the end */
     HF_ACTION_WAIT_FREE, /* as FREE, after a wait on the backoff schedule */
     HF_ACTION_ROLE,      /* the server is asked whether it takes writes, before another attempt */
     HF_ACTION_LEAVE,     /* as FREE, and the connection is given up: another server may serve */
@@ -78,9 +84,9 @@ typedef struct hf_verdict {
 hf_verdict hf_verdict_of(hf_ending ending, hf_class class, hf_replay replay, hf_stage stage,
                          uint32_t facts);
 
-/* The verdict on a question about a COMMIT (stage ASK), or about the server's role (ROLE). status: the answer. OK
- * without a status: an answer that made no sense. ERROR: the question was refused; class is hf_classify_question()'s.
- * LOST: the connection was lost. */
+/* The verdict on a question about a COMMIT (stage ASK), a key (FIND, SEAL), or the server's role (ROLE). status: the
+ * answer; of SEAL none, when it is done. Else OK without a status is an answer that made no sense. ERROR: the question
+ * was refused; class is hf_classify_question()'s. LOST: the connection was lost. */
 hf_verdict hf_verdict_of_question(hf_ending ending, hf_class class, hf_stage stage,
                                   hf_tx_status status, uint32_t facts);
 

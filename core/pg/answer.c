@@ -1,6 +1,7 @@
 #include "answer.h"
 
 #include "frame.h"
+#include "ledger.h"
 
 #include "base/text.h"
 
@@ -181,8 +182,28 @@ static hf_driver_event own_error(hf_pg_session *session, hf_io *io, const char *
 
 /* Does COMMIT_DONE answer a COMMIT, and not another statement of the driver's own? */
 static bool commits(const hf_request *request) {
-    return hf_stage_of(request) == HF_STAGE_COMMIT ||
+    return hf_stage_of(request) == HF_STAGE_COMMIT || hf_stage_of(request) == HF_STAGE_SEAL ||
            (hf_stage_of(request) == HF_STAGE_RUN && !hf_commit_is_deferred(request));
+}
+
+/* A statement of a ledger request's head is complete: the next one is due, or the first of the request's own. */
+static hf_driver_event head_done(hf_pg_session *session, hf_io *io, hf_request *request,
+                                 uint64_t count) {
+    if (session->head == HF_PG_HEAD_KEY && count != 1) {
+        request->tx_status = HF_TX_NO_KEY;
+        return hf_pg_broken(io, HF_PHASE_QUERY, "the ledger's insert added %u rows, and not one",
+                            (uint32_t)count, 0);
+    }
+    if (++session->head < HF_PG_HEAD_OVER) {
+        session->answers_due |= HF_PG_BEGIN;
+    } else if (hf_is_batch(request) && hf_stage_of(request) == HF_STAGE_RUN) {
+        session->answers_due = hf_pg_next(request);
+    }
+    if (session->head != HF_PG_HEAD_RESTORE) {
+        return HF_DRIVER_MORE;
+    }
+    request->keyed = true;
+    return HF_DRIVER_KEYED;
 }
 
 /* CommandComplete, a tag that ends in NUL; or EmptyQueryResponse, if the statement's text is empty. */
@@ -203,13 +224,21 @@ static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *reque
                (bytes != strlen("COMMIT") || memcmp(tag, "COMMIT", bytes) != 0)) {
         return own_error(session, io, "25P02",
                          HF_MESSAGE("COMMIT was answered by ROLLBACK: nothing was done"));
+    } else if (due == HF_PG_BEGIN_DONE && hf_is_ledger(request)) {
+        return hf_inserts_key(request) ? head_done(session, io, request, hf_pg_count_in(tag, bytes))
+                                       : HF_DRIVER_MORE; /* what is kept */
     } else if (due == HF_PG_BEGIN_DONE && hf_is_batch(request)) {
         session->answers_due = hf_pg_next(request);
+    } else if (hf_stage_of(request) == HF_STAGE_FIND && request->tx_status == HF_TX_NONE) {
+        request->tx_status = HF_TX_ABORTED; /* no row */
     }
     return HF_DRIVER_MORE;
 }
 
 hf_driver_event hf_pg_driver_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
+    if (HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_FIND) {
+        return hf_pg_ledger_row(io, request, message);
+    }
     static const struct {
         const char *words;
         uint8_t tx_status;
@@ -287,11 +316,12 @@ static hf_driver_event undone(hf_pg_session *session, hf_io *io) {
         HF_MESSAGE("rolled back with the transaction that an earlier statement left open"));
 }
 
-/* BEFORE_COMMIT: a RESOLVE request is done but for its COMMIT. If no transaction is open any more nobody knows what
- * took effect. */
+/* BEFORE_COMMIT: the request is done but for its COMMIT. If no transaction is open any more nobody knows what took
+ * effect. */
 static hf_driver_event before_commit(hf_pg_session *session, hf_io *io, hf_request *request,
                                      uint8_t status) {
-    if (status != 'T' || request->ticket[0] == 0 || session->rolling_back) {
+    const bool told = hf_is_ledger(request) || request->ticket[0] != 0;
+    if (status != 'T' || !told || session->rolling_back) {
         request->deferred_commit = status != 'I';
         return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
     }
@@ -356,6 +386,23 @@ static void name_changed_plan(hf_io *io) {
     }
 }
 
+/* An error that tells something of a ledger request: its key is there already (by its place, SEMANTICS 37), or the
+ * server that was asked about it takes no writes, and so cannot say. */
+static void read_ledger_error(hf_pg_session *session, const hf_io *io, hf_request *request) {
+    const char *sqlstate = io->error.sqlstate;
+    const bool had = session->answered_with & HF_PG_HAD_ERROR;
+
+    if (hf_inserts_key(request) && session->head == HF_PG_HEAD_KEY && !had &&
+        strcmp(sqlstate, "23505") == 0) {
+        request->tx_status = HF_TX_KEY;
+    } else if (hf_stage_of(request) == HF_STAGE_FIND && strcmp(sqlstate, "25006") == 0) {
+        request->tx_status = HF_TX_STANDBY;
+    } else {
+        return;
+    }
+    session->answered_with |= HF_PG_HAD_ERROR;
+}
+
 /* ErrorResponse. */
 static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *request,
                              const hf_pg_message *message, hf_phase phase) {
@@ -375,6 +422,9 @@ static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *requ
         request->tx_status =
             HF_TX_ABORTED; /* rolled back; the request runs again, without a ticket */
         session->answered_with |= HF_PG_HAD_ERROR;
+    }
+    if (HF_WITH_LEDGER) {
+        read_ledger_error(session, io, request);
     }
     if (hf_stage_of(request) == HF_STAGE_ASK && strcmp(io->error.sqlstate, "22023") == 0) {
         request->tx_status = HF_TX_ABORTED; /* "in the future": the number was never given out */

@@ -63,7 +63,10 @@ static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *requ
     request->complete = ++request->statement == request->n_batch;
     session->n_columns = HF_PG_COLUMNS_UNKNOWN;
     session->answered_with &= (uint8_t)~HF_PG_HAD_COLUMNS;
-    session->answers_due = request->complete ? HF_PG_COMMIT | HF_PG_SYNC : hf_pg_next(request);
+    session->answers_due = !request->complete ? hf_pg_next(request)
+                           : hf_is_ledger(request) && hf_commit_is_deferred(request)
+                               ? HF_PG_SYNC
+                               : HF_PG_COMMIT | HF_PG_SYNC;
 }
 
 /* May the next answers be left out? Those to the statements of a batch may that were prepared before. */
@@ -94,7 +97,8 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
 /* Any other message but DataRow. */
 hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *request,
                              const hf_pg_message *message);
-/* A DataRow of the driver's own statement: a ticket, or what became of one. It goes into the request. */
+/* A DataRow of the driver's own statement: a ticket, what became of one, or what stands at a key. It goes into the
+ * request. */
 hf_driver_event hf_pg_driver_row(hf_io *io, hf_request *request, const hf_pg_message *message);
 /* hf_driver.columns_next. */
 bool hf_pg_columns_next(hf_columns *columns, hf_column *column);

@@ -45,7 +45,7 @@ static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
                             const hf_request *request) {
     return (request->n_batch | request->prepare_only | (int)hf_stage_of(request) |
             session->n_closing) == 0 &&
-           !hf_pg_wraps(io) && !hf_resolves(request) && request->sql &&
+           !hf_pg_wraps(io) && !hf_is_transaction(request) && request->sql &&
            (request->n_params == 0 || request->params);
 }
 

@@ -1,13 +1,17 @@
 #include "encode.h"
 
 #include "cache.h"
+#include "ledger.h"
 #include "sql.h"
 
-/* A request is one flight with one Sync at its end; a RESOLVE request (session.h) has its COMMIT in a second flight.
+#include "base/text.h"
+
+/* A request is one flight with one Sync at its end; a RESOLVE request, and a LEDGER request that keeps something
+ * (session.h), have their COMMIT in a second flight.
  * Parameters travel beside the statement's text, never in it.
  */
 
-static const char sync[] = "S\0\0\0\x04";
+static const char sync[] = "S\0\0\0\x04", flush[] = "H\0\0\0\x04";
 static const char execute[] = "E\0\0\0\x09\0\0\0\0";
 
 /* A flight that is being written. Bytes that have no room any more are only counted. */
@@ -138,11 +142,44 @@ static void put_execute(encoder *out) {
     out->executed = out->bytes;
 }
 
-/* The driver's own statement, unnamed. */
-static void put_own(encoder *out, const char *sql, const hf_value *values, uint16_t n_values) {
+/* The driver's own statement, or one of a ledger's, unnamed. 0, or an hf_err: a value can never be sent. */
+static int put_own(encoder *out, const char *sql, const hf_value *values, uint16_t n_values) {
     put_parse(out, 0, sql, strlen(sql) + 1);
-    put_bind(out, 0, values, n_values);
+    int err = put_bind(out, 0, values, n_values);
     put_execute(out);
+    return err;
+}
+
+/* A statement of the ledger's whose first parameters are the key, and whose last one is `last`. */
+static int put_keyed(encoder *out, const char *sql, const hf_request *request, hf_value last) {
+    hf_value values[HF_LEDGER_KEY_MAX + 1];
+
+    memcpy(values, request->key, request->n_key * sizeof values[0]);
+    values[request->n_key] = last;
+    return put_own(out, sql, values, (uint16_t)(request->n_key + 1));
+}
+
+/* What a ledger request's transaction begins with, behind its BEGIN. The server sends its answers at once: the
+ * attempt's clock starts when the key is in. */
+static int put_head(encoder *out, hf_request *request) {
+    const uint32_t most = out->io->config->request_timeout_ms;
+    const size_t seal = hf_stage_of(request) == HF_STAGE_SEAL ? sizeof HF_PG_LEDGER_SEAL - 1 : 0;
+    char hash[sizeof HF_PG_LEDGER_SEAL - 1 + HF_PG_LEDGER_HASH_BYTES] = HF_PG_LEDGER_SEAL;
+    char room[HF_INTEGER_BYTES];
+    const bool bounded = most != 0 && most != HF_FOREVER;
+    const hf_value idle = bounded ? hf_integer(most, room) : (hf_value){ 0 };
+    int err = hf_pg_ledger_hash(out->io, request, hash + seal);
+
+    if (err) {
+        return refuse(out->io, (hf_err)err, HF_MESSAGE("the port cannot hash"));
+    }
+    put_own(out, HF_PG_SQL_QUIET, &idle, 1);
+    err = put_keyed(out, request->ledger->insert, request, hf_text(hash));
+    put_own(out, HF_PG_SQL_RESTORE, NULL, 0);
+    put(out, flush, sizeof flush - 1);
+    out->session->head = HF_PG_HEAD_BEGIN;
+    request->keyed = false;
+    return err;
 }
 
 /* --- flights --------------------------------------------------------------------------------------- */
@@ -178,7 +215,7 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
     const size_t sql_bytes = strlen(sql) + 1;
     const char *why = hf_pg_sql_refused(sql);
 
-    if (!why && (hf_is_batch(request) || hf_resolves(request))) {
+    if (!why && (hf_is_batch(request) || hf_is_transaction(request))) {
         why = hf_pg_sql_refused_in_batch(sql);
     }
     if (why) {
@@ -251,7 +288,9 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
                                 .n_params = request->n_params };
     const bool batch = hf_is_batch(request), deferred = hf_commit_is_deferred(request),
                wrap = hf_pg_wraps(out->io);
-    const bool around = batch || deferred || (wrap && !request->prepare_only);
+    const bool ledger = hf_is_ledger(request);
+    const bool around = batch || deferred || ledger || (wrap && !request->prepare_only);
+    const bool ends = around && !(ledger && deferred);
     uint32_t answers_due = 0;
 
     for (uint8_t i = 0; i < closes; i++) {
@@ -260,7 +299,14 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     if (around) {
         put_own(out, wrap ? "BEGIN READ ONLY" : "BEGIN", NULL, 0);
     }
-    for (uint32_t i = 0; i < hf_pg_statements_of(request); i++) {
+    if (ledger) {
+        int err = put_head(out, request);
+        if (err) {
+            return err;
+        }
+    }
+    const uint32_t count = hf_stage_of(request) == HF_STAGE_SEAL ? 0 : hf_pg_statements_of(request);
+    for (uint32_t i = 0; i < count; i++) {
         int err = put_statement(out, request, batch ? &request->batch[i] : &only,
                                 out->session->sent + i, &answers_due);
         if (err) {
@@ -274,17 +320,18 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
         hf_pg_cache_empty(out->session); /* the end of the transaction may undo the change */
     }
     const uint32_t executed = out->executed;
-    if (around) {
+    if (ends) {
         put_own(out, deferred ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
     }
     put(out, sync, sizeof sync - 1);
-    /* A batch takes effect by its COMMIT's Execute: its statements are undone if that does not arrive. A single
-     * statement may take effect by its own Execute (VACUUM, CALL), a RESOLVE request only in its second flight. */
-    if (!batch || deferred) {
+    /* A batch, or a ledger request, takes effect by its COMMIT's Execute: its statements are undone if that does not
+     * arrive. A single statement may take effect by its own Execute (VACUUM, CALL), one whose COMMIT is deferred only
+     * in its second flight. */
+    if (!(batch || ledger) || deferred) {
         out->executed = executed;
     }
     out->answers_due = (batch ? 0 : answers_due) | (closes > 0 ? HF_PG_CLOSE : 0) |
-                       (around ? HF_PG_BEGIN | HF_PG_COMMIT : 0) | HF_PG_SYNC;
+                       (around ? HF_PG_BEGIN : 0) | (ends ? HF_PG_COMMIT : 0) | HF_PG_SYNC;
     return HF_OK;
 }
 
@@ -301,15 +348,20 @@ static int no_room(const encoder *out) {
     return HF_ERR_TOO_LARGE;
 }
 
-/* A flight that is the driver's own statement: a RESOLVE request's COMMIT or ROLLBACK, when the request is in flight
- * already; the question what became of its transaction; or the question whether the server takes writes. */
+/* A flight that is the driver's own statement: a deferred COMMIT, behind what is to be kept, or a ROLLBACK, when the
+ * request is in flight already; the question what became of its transaction, or what stands at its key; or the question
+ * whether the server takes writes. */
 static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
     const bool ask = hf_asks(request);
+    const bool keeps = hf_is_ledger(request) && hf_stage_of(request) == HF_STAGE_COMMIT;
+    int err = HF_OK;
     encoder out;
 
     encoder_start(&out, session, io, ask ? HF_PG_TX_RESERVE : 0);
     if (hf_stage_of(request) == HF_STAGE_ROLE) {
         put_own(&out, HF_PG_SQL_ROLE, NULL, 0);
+    } else if (HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_FIND) {
+        put_own(&out, request->ledger->find, request->key, request->n_key);
     } else if (ask) {
         const char *space = strchr(request->ticket, ' '), *rest = space ? space + 1 : "";
         const hf_value values[] = {
@@ -318,11 +370,14 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
         };
         put_own(&out, HF_PG_SQL_ASK, values, 2);
     } else {
+        if (keeps) {
+            err = put_keyed(&out, request->ledger->keep, request, request->kept);
+        }
         put_own(&out, hf_stage_of(request) == HF_STAGE_COMMIT ? "COMMIT" : "ROLLBACK", NULL, 0);
     }
     put(&out, sync, sizeof sync - 1);
-    if (!fits(&out, 0)) {
-        return no_room(&out);
+    if (err || !fits(&out, 0)) {
+        return err ? err : no_room(&out);
     }
     if (ask) {
         session->sent += hf_pg_statements_of(request);
@@ -330,8 +385,8 @@ static int submit_own(hf_pg_session *session, hf_io *io, hf_request *request) {
     }
     session->answered_with = 0;
     request->tx_status = HF_TX_NONE;
-    hf_pg_append_flight(io, request, out.bytes, out.executed, HF_PG_OWN | HF_PG_SYNC,
-                        HF_PG_COLUMNS_UNKNOWN);
+    hf_pg_append_flight(io, request, out.bytes, out.executed,
+                        (keeps ? HF_PG_BEGIN : 0) | HF_PG_OWN | HF_PG_SYNC, HF_PG_COLUMNS_UNKNOWN);
     return 1;
 }
 
@@ -339,7 +394,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     uint8_t closes = 0;
     encoder out;
 
-    if (hf_stage_of(request) != HF_STAGE_RUN) {
+    if (hf_stage_of(request) != HF_STAGE_RUN && !hf_inserts_key(request)) {
         return submit_own(session, io, request);
     }
     if (HF_WITH_PREPARED) {
@@ -350,6 +405,14 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
         request->deferred_commit = hf_resolves(request) && !request->prepare_only &&
                                    !io->ticketless && !hf_pg_self_commits(request);
         request->ticket[0] = 0;
+    }
+    if (hf_is_ledger(request)) {
+        const char *why = hf_pg_ledger_refused(request);
+        if (why) {
+            return refuse(io, HF_ERR_ARGUMENT, why);
+        }
+        request->deferred_commit =
+            request->ledger->keep != NULL && hf_stage_of(request) == HF_STAGE_RUN;
     }
     if (hf_is_batch(request) && (request->prepare_only || !request->batch)) {
         return refuse(io, HF_ERR_ARGUMENT, HF_MESSAGE("a batch cannot be prepared only"));

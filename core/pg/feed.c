@@ -37,6 +37,9 @@ static bool awaits_own(const hf_request *request) {
 static hf_driver_event any_row(hf_pg_session *session, hf_io *io, hf_request *request,
                                const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
+    if (request && hf_is_ledger(request) && hf_pg_is_due(session, HF_PG_BEGIN_DONE)) {
+        return HF_DRIVER_MORE; /* the head's statements give rows that nobody needs */
+    }
     if (request && hf_pg_is_due(session, HF_PG_COMMIT_DONE) && awaits_own(request)) {
         return hf_pg_driver_row(io, request, message);
     }

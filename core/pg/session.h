@@ -16,6 +16,12 @@
  * A RESOLVE request (HF_REPLAY_RESOLVE) takes two flights; when the answer to the second is lost, a session asks:
  *
  *     Close*  BEGIN  ( … )…  ticket  Sync        COMMIT  Sync        what became of the transaction  Sync
+ *
+ * A LEDGER request (HF_REPLAY_LEDGER) has a head behind its BEGIN (ledger.h), whose statements are answered as BEGIN
+ * is; what is kept with its key is one more, before COMMIT, in a second flight:
+ *
+ *     Close*  BEGIN  quiet  key  restore  Flush  ( … )…  COMMIT  Sync            what the key stands for  Sync
+ *     Close*  BEGIN  quiet  key  restore  Flush  ( … )…  Sync        keep  COMMIT  Sync
  */
 #ifndef HF_PG_SESSION_H
 #define HF_PG_SESSION_H
@@ -133,6 +139,7 @@ typedef struct hf_pg_session {
     bool holds_ready;              /* READY waits for the answer to ROLLBACK */
     bool rolling_back;             /* the driver's own ROLLBACK is unanswered … */
     uint8_t n_closing;             /* statements in closing */
+    uint8_t head;                  /* HF_PG_HEAD_*: of a ledger request */
     uint16_t before_rollback;      /* … and comes behind so many requests in flight */
     uint32_t answers_due;          /* HF_PG_*: answers still to come; 0: no request is in hand */
     uint32_t skip;                 /* bytes of a message that are still to be thrown away */

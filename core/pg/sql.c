@@ -79,8 +79,7 @@ const char *hf_pg_sql_refused_in_batch(const char *sql) {
     return NULL;
 }
 
-/* Does the word stand anywhere in the text, but for strings, quoted names and comments? */
-static bool mentions(const char *sql, const char *wanted) {
+bool hf_pg_sql_mentions(const char *sql, const char *wanted) {
     char word[HF_SQL_WORD_BYTES];
 
     while (*sql) {
@@ -139,13 +138,10 @@ hf_pg_effect hf_pg_effect_of(const char *sql) {
     return is_one_of(word, neutral) ? HF_PG_NEUTRAL : HF_PG_CHANGES;
 }
 
-bool hf_pg_self_commits(const hf_request *request) {
+bool hf_pg_sql_commits(const char *sql) {
     char word[HF_SQL_WORD_BYTES];
+    const char *after = hf_sql_word(sql, word);
 
-    if (hf_is_batch(request) || !request->sql) {
-        return false; /* within BEGIN and COMMIT the server refuses all of these */
-    }
-    const char *after = hf_sql_word(request->sql, word);
     if (is_one_of(word, "CALL DO VACUUM ANALYZE ANALYSE CLUSTER REINDEX "
                         "COMMIT ROLLBACK ABORT END PREPARE")) {
         return true;
@@ -155,7 +151,12 @@ bool hf_pg_self_commits(const hf_request *request) {
     }
     hf_sql_word(after, word);
     return is_one_of(word, "DATABASE TABLESPACE SUBSCRIPTION SYSTEM") ||
-           mentions(after, "CONCURRENTLY");
+           hf_pg_sql_mentions(after, "CONCURRENTLY");
+}
+
+bool hf_pg_self_commits(const hf_request *request) {
+    /* within BEGIN and COMMIT the server refuses all of these */
+    return !hf_is_batch(request) && request->sql && hf_pg_sql_commits(request->sql);
 }
 
 bool hf_pg_waits_not(const hf_request *request) {
@@ -163,7 +164,7 @@ bool hf_pg_waits_not(const hf_request *request) {
 
     for (uint32_t i = 0; i < count; i++) {
         const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
-        if (mentions(sql, "NOWAIT")) {
+        if (hf_pg_sql_mentions(sql, "NOWAIT")) {
             return true;
         }
     }

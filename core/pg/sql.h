@@ -34,8 +34,13 @@ typedef enum hf_pg_effect {
 
 hf_pg_effect hf_pg_effect_of(const char *sql);
 
-/* Can the request have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY
+/* Does the word, given in capitals, stand anywhere in the text, but for strings, quoted names and comments? */
+bool hf_pg_sql_mentions(const char *sql, const char *wanted);
+
+/* Can the statement have an effect before its transaction commits, as CALL, VACUUM, CREATE DATABASE, … CONCURRENTLY
  * can? */
+bool hf_pg_sql_commits(const char *sql);
+/* The same of a request: a batch cannot. */
 bool hf_pg_self_commits(const hf_request *request);
 
 /* Does one of the request's statements say NOWAIT? */
@@ -57,6 +62,20 @@ bool hf_pg_waits_not(const hf_request *request);
 #define HF_PG_SQL_ASK                                                                     \
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
     "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
+
+/* A ledger's head, before and behind the key's INSERT (SEMANTICS 39): the wait for the key has no time-out of the
+ * session's, and a client that has vanished holds the key for $1 ms at most, NULL: as long as the session has it. What
+ * the two time-outs were is kept in settings of the transaction's own: no statement can hand it to a later one of the
+ * same flight. */
+#define HF_PG_SQL_QUIET                                                                   \
+    "SELECT set_config('holdfast.lock_timeout',current_setting('lock_timeout'),true),"    \
+    "set_config('holdfast.statement_timeout',current_setting('statement_timeout'),true)," \
+    "set_config('lock_timeout','0',true),set_config('statement_timeout','0',true),"       \
+    "set_config('idle_in_transaction_session_timeout',"                                   \
+    "coalesce($1,current_setting('idle_in_transaction_session_timeout')),true)"
+#define HF_PG_SQL_RESTORE                                                              \
+    "SELECT set_config('lock_timeout',current_setting('holdfast.lock_timeout'),true)," \
+    "set_config('statement_timeout',current_setting('holdfast.statement_timeout'),true)"
 
 /* The question whether this server takes writes, whatever the session itself has set: one text. */
 #define HF_PG_SQL_ROLE                                                                       \

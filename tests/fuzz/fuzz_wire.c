@@ -126,6 +126,8 @@ static bool act(hf_driver_event event) {
         HF_FUZZ_CHECK(the.n_flight > 0);
         look_at_error(false, true);
         return true;
+    case HF_DRIVER_KEYED:
+    case HF_DRIVER_KEPT: return true;
     case HF_DRIVER_BEFORE_COMMIT: held(); return true;
     case HF_DRIVER_SKIPPED:
         HF_FUZZ_CHECK(the.n_flight > 0 && the.io.error.code == HF_ERR_TOO_LARGE);

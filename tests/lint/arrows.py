@@ -42,9 +42,10 @@ ARROWS = {
 # Files of one folder that stand in an order: each may include only those before it.
 ORDER = {
     "core/settings": ["table", "config", "key", "check", "dsn"],
-    "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "flight",
+    "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "ledger", "flight",
                     "conn", "supervise", "dispatch", "pool"],
-    "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "encode", "login", "answer", "feed", "driver"],
+    "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "ledger", "encode", "login", "answer", "feed",
+                "driver"],
     "port/linux": ["system", "trust", "internal", "errors", "news", "tls", "link", "lookup", "saslprep", "wait", "linux",
                    "run"],
     "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],

@@ -104,7 +104,7 @@ static void copy(char *to, size_t size, const char *from) {
 
 static int parse(hf_peer *peer, hf_peer_link *self, const char *name) {
     const char *sql = name + strlen(name) + 1;
-    if (!is_control(sql) && !hf_peer_is_own(sql)) {
+    if (!is_control(sql) && !hf_peer_is_own(sql) && !hf_peer_is_ledger(sql)) {
         peer->parses++;
         if (pass(peer, self, HF_PEER_PARSE) == WAITS)
             return WAITS;
@@ -123,7 +123,9 @@ static int parse(hf_peer *peer, hf_peer_link *self, const char *name) {
     }
     copy(statement->name, sizeof statement->name, name);
     copy(statement->sql, sizeof statement->sql,
-         is(sql, "SELECT ") && !hf_peer_is_own(sql) ? sql + strlen("SELECT ") : sql);
+         is(sql, "SELECT ") && !hf_peer_is_own(sql) && !hf_peer_is_ledger(sql)
+             ? sql + strlen("SELECT ")
+             : sql);
     send_empty(peer, self, '1');
     return GONE_ON;
 }
@@ -166,6 +168,8 @@ static void bind(hf_peer *peer, hf_peer_link *self, const char *portal) {
     copy(self->sql, sizeof self->sql, statement->sql);
     if (hf_peer_is_own(self->sql))
         hf_peer_own_bind(self, (const uint8_t *)portal);
+    if (hf_peer_is_ledger(self->sql))
+        hf_peer_ledger_bind(self, (const uint8_t *)portal);
     send_empty(peer, self, '2');
 }
 
@@ -174,6 +178,7 @@ static void commit(hf_peer *peer, hf_peer_link *self) {
         peer->committed[self->pending[i]]++;
     self->n_pending = 0;
     hf_peer_tx_end(self, HF_PEER_COMMITTED);
+    hf_peer_ledger_end(self, true);
 }
 
 static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
@@ -225,6 +230,25 @@ static int own(hf_peer *peer, hf_peer_link *self) {
     return GONE_ON;
 }
 
+static int ledger(hf_peer *peer, hf_peer_link *self) {
+    if (!self->executing) {
+        if (pass(peer, self, hf_peer_ledger_point(self->sql)) == WAITS)
+            return WAITS;
+        if (!self->failed && !hf_peer_ledger_execute(peer, self)) {
+            self->acted = true;
+            return WAITS;
+        }
+        if (self->failed)
+            return GONE_ON;
+        self->executing = true;
+        self->row = self->rows + 1; /* nothing that a cancel hits */
+    }
+    if (hf_peer_ledger_point(self->sql) == HF_PEER_KEY && pass(peer, self, HF_PEER_KEYED) == WAITS)
+        return WAITS;
+    self->executing = false;
+    return GONE_ON;
+}
+
 /* Room for a message of that many bytes? A client that is deaf or gone has room for all. */
 static bool room(hf_peer *peer, hf_peer_link *self, uint32_t bytes) {
     hf_script_link *link = link_of(peer, self);
@@ -269,6 +293,8 @@ static int execute(hf_peer *peer, hf_peer_link *self) {
         return control(peer, self, self->sql);
     if (hf_peer_is_own(self->sql))
         return own(peer, self);
+    if (hf_peer_is_ledger(self->sql))
+        return ledger(peer, self);
     if (!self->executing) {
         if (pass(peer, self, HF_PEER_EXECUTE) == WAITS)
             return WAITS;
@@ -473,7 +499,7 @@ static int later_message(hf_peer *peer, hf_peer_link *self) {
         if (old)
             *old = self->statements[--self->n_statements];
         send_empty(peer, self, '3');
-    } else if (type != 'p') /* an answer to a login message that a test forged */
+    } else if (type != 'p' && type != 'H') /* an answer to a login message that a test forged */
         hf_assert_failed("a message that the peer knows", __FILE__, __LINE__);
     if (waits == WAITS && !self->failed)
         return 0;
@@ -508,6 +534,7 @@ static void accept_link(hf_peer *peer, hf_peer_link *self, hf_script_link *link)
 static hf_peer_link *end_of(hf_peer *peer, const hf_script_link *link) {
     hf_peer_link *self = &peer->links[link - peer->script->links];
     if (self->number != link->number + 1) {
+        hf_peer_ledger_end(self, false);
         memset(self, 0, sizeof *self);
         self->number = link->number + 1;
     }
@@ -534,6 +561,8 @@ static bool pump(hf_peer *peer, hf_script_link *link) {
             : self->asked_password ? password(peer, self)
                                    : first_message(peer, self)))
         any = true;
+    if ((link->released || link->closing) && !self->held && self->n_in == 0 && self->in_transaction)
+        hf_peer_roll_back(self); /* the server notices that its client has gone */
     if (link->closing && !link->released && !self->ended && !self->held) {
         hf_peer_end(peer, self);
         any = true;

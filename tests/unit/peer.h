@@ -9,6 +9,7 @@
  *     BEGIN, COMMIT, ROLLBACK; everything else: no rows, no effect
  *     SELECT …    the same as the text behind SELECT, as a statement that can be kept prepared
  *     the driver's own statements: a transaction's ticket, and the questions
+ *     ledger insert, ledger find SHARE, ledger keep: a table of keys (hf_peer_ledger)
  *
  * A fault says where it strikes (the point), what happens there (the deed), and how often. The peer runs to the end
  * what it had received when its client vanished, as a server does that nobody tells that the client is gone.
@@ -18,7 +19,13 @@
 
 #include "holdfast/test.h"
 
-enum { HF_PEER_FAULTS = 16, HF_PEER_WRITES = 128, HF_PEER_STATEMENTS = 48, HF_PEER_IN = 16384 };
+enum {
+    HF_PEER_KEYS = 16,
+    HF_PEER_FAULTS = 16,
+    HF_PEER_WRITES = 128,
+    HF_PEER_STATEMENTS = 48,
+    HF_PEER_IN = 16384
+};
 
 typedef enum hf_peer_point {
     HF_PEER_CONNECT,        /* a session's link is opened */
@@ -38,7 +45,10 @@ typedef enum hf_peer_point {
     HF_PEER_READY,          /* Sync has committed, and ReadyForQuery is not sent yet */
     HF_PEER_PROBE,          /* a lone Sync came */
     HF_PEER_CANCEL,         /* CancelRequest came, and nothing was cancelled yet */
-    HF_PEER_ROLE            /* the peer is asked whether it takes writes */
+    HF_PEER_ROLE,           /* the peer is asked whether it takes writes */
+    HF_PEER_KEY,            /* the ledger's insert: its Execute came, and nothing was done yet */
+    HF_PEER_KEYED,          /* its CommandComplete was sent */
+    HF_PEER_FIND            /* the ledger's find: its Execute came */
 } hf_peer_point;
 
 typedef enum hf_peer_deed {
@@ -75,6 +85,12 @@ typedef enum hf_peer_tx_status {
     HF_PEER_ABORTED
 } hf_peer_tx_status;
 
+/* A row of the ledger. */
+typedef struct hf_peer_key {
+    bool used, committed; /* used, not committed: some transaction holds it */
+    char key[24], hash[80], kept[24];
+} hf_peer_key;
+
 typedef struct hf_peer_statement {
     char name[24], sql[96];
 } hf_peer_statement;
@@ -92,7 +108,9 @@ typedef struct hf_peer_link {
     uint8_t *tx;          /* of the transaction that has a ticket; NULL none */
     char asked[32];       /* the ticket it is asked about */
     char answer[32];
-    bool committing; /* committed, and the point behind that waits */
+    char values[3][80]; /* of a ledger's Bind */
+    hf_peer_key *key;   /* that the transaction has inserted; NULL none */
+    bool committing;    /* committed, and the point behind that waits */
     unsigned n_pending, n_statements;
     hf_peer_statement statements[HF_PEER_STATEMENTS];
     uint8_t in[HF_PEER_IN];
@@ -121,6 +139,9 @@ typedef struct hf_peer {
     bool mute;      /* a question is answered without a row */
     bool forgetful; /* no transaction is remembered any more */
     bool future;    /* 22023: the transaction's number was never given out */
+    bool unkeyed;   /* the ledger's insert adds no row */
+    unsigned finds, seals;
+    hf_peer_key keys[HF_PEER_KEYS];
     unsigned committed[HF_PEER_WRITES];
     unsigned executed; /* statements that were begun */
     unsigned logins, probes, cancels, parses, terminates, rollbacks;
@@ -137,6 +158,8 @@ hf_peer_fault *hf_peer_add(hf_peer *peer, hf_peer_fault fault);
 void hf_peer_heal(hf_peer *peer);
 /* Whatever a HOLD fault holds goes on. */
 void hf_peer_release(hf_peer *peer);
+/* The ledger, without and with something kept. */
+extern const hf_ledger hf_peer_ledger, hf_peer_ledger_keeps;
 /* Reads what the client wrote, and answers. True: something happened. */
 bool hf_peer_pump(hf_peer *peer);
 /* The server sends a notice on every session by itself, of severity 'W' or 'N', or 'F', a FATAL that ends the session.

@@ -101,4 +101,15 @@ void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body);
 const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **sqlstate);
 void hf_peer_tx_end(hf_peer_link *self, hf_peer_tx_status status);
 
+/* --- peer_ledger.c: the ledger of a request ------------------------------------------------------------- */
+
+bool hf_peer_is_ledger(const char *sql);
+void hf_peer_ledger_bind(hf_peer_link *self, const uint8_t *body);
+/* Whose Execute comes: KEY, FIND, or TICKET for all others. */
+hf_peer_point hf_peer_ledger_point(const char *sql);
+/* Does it, whole. False: it waits for another transaction that holds the key. */
+bool hf_peer_ledger_execute(hf_peer *peer, hf_peer_link *self);
+/* The transaction is over. */
+void hf_peer_ledger_end(hf_peer_link *self, bool committed);
+
 #endif

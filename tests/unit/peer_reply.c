@@ -10,6 +10,7 @@ void hf_peer_end(hf_peer *peer, hf_peer_link *self) {
 
 void hf_peer_roll_back(hf_peer_link *self) {
     hf_peer_tx_end(self, HF_PEER_ABORTED);
+    hf_peer_ledger_end(self, false);
     self->n_pending = 0;
     self->failed = true;
     self->executing = false;

@@ -124,6 +124,8 @@ static bool act(pg_peer *peer, hf_driver_event event, hf_request *oldest) {
     case HF_DRIVER_ROW: note_values(peer); break;
     case HF_DRIVER_SKIPPED: note_error(peer, "SKIPPED"); break;
     case HF_DRIVER_ERROR: note_error(peer, "ERROR"); break;
+    case HF_DRIVER_KEYED: note(peer, "KEYED\n"); break;
+    case HF_DRIVER_KEPT: note_values(peer); break;
     case HF_DRIVER_BEFORE_COMMIT: note(peer, "BEFORE_COMMIT %s\n", oldest->ticket); break;
     case HF_DRIVER_READY:
         assert_true(peer->n_flight > 0);

@@ -23,6 +23,14 @@
 #define HF_WITH_RESOLVE !HF_SMALL
 #endif
 
+/* HF_REPLAY_LEDGER, which takes what RESOLVE has; without it such a request is refused. */
+#ifndef HF_WITH_LEDGER
+#define HF_WITH_LEDGER (HF_WITH_RESOLVE && !HF_SMALL)
+#endif
+#if HF_WITH_LEDGER && !HF_WITH_RESOLVE
+#error "HF_WITH_LEDGER takes HF_WITH_RESOLVE"
+#endif
+
 /* 1: shorter code paths for what is usual, rows above all; they are faster, and differ in nothing else. */
 #ifndef HF_WITH_FAST_PATHS
 #define HF_WITH_FAST_PATHS !HF_SMALL

@@ -78,6 +78,7 @@ typedef struct hf_queue {
     bool deferred_commit;      /* the driver's: nothing of it takes effect before its COMMIT is sent */ \
     bool complete;  /* the driver's: its last command is complete, its commit not yet known */ \
     bool bound;     /* the driver's: its error came behind its BindComplete */ \
+    bool keyed;     /* the driver's, of a ledger request: the key's own statement is complete */ \
     uint8_t driver_state[6]; /* the driver's own, per attempt */ \
     uint16_t statement;      /* the batch's statement whose answer is awaited */ \
     hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */ \

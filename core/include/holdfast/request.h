@@ -40,8 +40,51 @@ typedef enum hf_replay {
     /* A write in a transaction whose ticket is taken before its COMMIT: when the COMMIT's answer is lost, the server is
      * asked what became of the transaction (SEMANTICS 15). Until that is known the pool sends no other write
      * (SEMANTICS 16). As UNSENT where the server gives no tickets, and for what commits by itself (CALL, VACUUM …). */
-    HF_REPLAY_RESOLVE
+    HF_REPLAY_RESOLVE,
+    /* A write in a transaction that first inserts the request's key into a table of the same database (hf_ledger):
+     * after any loss, for a second try waits for the key of the first, and then fails on it (SEMANTICS 48). Nothing
+     * that commits by itself, and no statement that controls transactions, is taken. */
+    HF_REPLAY_LEDGER
 } hf_replay;
+
+/* The table of HF_REPLAY_LEDGER, by the statements that use it (SEMANTICS 48). $1 … $n are the values of
+ * hf_request.key, in their order. The texts are the caller's and stay until on_done.
+ *
+ * The key must be a unique index of the table, not deferrable, and the table an ordinary one, without rules and
+ * triggers: an UNLOGGED one is emptied by a crash, and everything would run once more. A row is the caller's to delete,
+ * but not while an attempt may live that has not ended on the server: behind a lost connection one may still run as
+ * long as the server does not notice (client_connection_check_interval, tcp_keepalives_*). */
+typedef struct hf_ledger {
+    /* One INSERT of one row: the key and, as $n+1, the hash of the request's texts and parameters (64 hexadecimal
+     * digits). 23505 is the only sign that the key is there: ON CONFLICT is refused. */
+    const char *insert;
+    /* The key's row, or no row: its hash and what was kept with it (NULL, if nothing is). It must lock the row, FOR
+     * SHARE say, and the role must have the right to UPDATE for that: no standby answers such a statement, and its own
+     * end waits for a synchronous standby. */
+    const char *find;
+    /* Keeps hf_request.kept, its $n+1, with the key, before the COMMIT. NULL: nothing is kept; then the transaction is
+     * one flight. */
+    const char *keep;
+} hf_ledger;
+
+/* Key values of a ledger request, at most. */
+#define HF_LEDGER_KEY_MAX 8
+
+/* A ledger in a table of this name, a string literal: its DDL, and the hf_ledger without and with something kept. */
+#define HF_LEDGER_TABLE(table)                                                      \
+    "CREATE TABLE " table " (key text PRIMARY KEY, hash text NOT NULL, kept text, " \
+    "written timestamptz NOT NULL DEFAULT now())"
+#define HF_LEDGER(table)                                                   \
+    {                                                                      \
+        "INSERT INTO " table " (key, hash) VALUES ($1, $2)",               \
+            "SELECT hash, kept FROM " table " WHERE key = $1 FOR SHARE", 0 \
+    }
+#define HF_LEDGER_KEEPS(table)                                           \
+    {                                                                    \
+        "INSERT INTO " table " (key, hash) VALUES ($1, $2)",             \
+            "SELECT hash, kept FROM " table " WHERE key = $1 FOR SHARE", \
+            "UPDATE " table " SET kept = $2 WHERE key = $1"              \
+    }
 
 /* Room for a ticket, its NUL included. A ticket is text by which the server can be asked later what became of a
  * transaction. PostgreSQL's is the transaction's number (xid8) and the incarnation of the server that gave it. */
@@ -161,9 +204,23 @@ struct hf_request {
      * killed, say); NULL: there was none. The server is asked about the ticket first: if that transaction was committed
      * the request ends OK without rows, if it was not the request runs. */
     const char *resolve_ticket;
+    /* LEDGER: where the key goes, and the key's values, 1 to HF_LEDGER_KEY_MAX. The same key with other statements or
+     * other parameters is refused, as FAILED; submitted again the same request is OK without running, and
+     * `already_applied`. FAILED leaves the key free; only where an attempt before was lost, and might come late, is it
+     * used up (SEMANTICS 48). */
+    const hf_ledger *ledger;
+    const hf_value *key;
+    uint16_t n_key;
+    /* LEDGER: this key may have been submitted before, and an attempt of that time may live: after UNKNOWN, or after a
+     * restart of the application. Then no submission counts as the first: a refusal uses the key up. */
+    bool submitted_before;
+    hf_value kept; /* LEDGER that keeps: what is to be kept, set in on_commit at the latest */
 
     /* Callbacks, each may be NULL. */
 
+    /* LEDGER: the key was found, and this was kept with it: valid until on_kept returns. It counts if the request ends
+     * `already_applied`; it may be told more than once. */
+    void (*on_kept)(hf_request *request, hf_value kept);
     /* The columns, before the first row of each attempt; valid until on_columns returns. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
     /* A row. HF_CONTINUE, or HF_PAUSE: no further row comes until hf_resume(), the row stays valid until then, and the
@@ -177,9 +234,9 @@ struct hf_request {
     /* An attempt is about to be put into the transmit buffer: the place to make durable what must be so before the
      * server can see the statement. It must not call hf_submit() or hf_cancel(). */
     void (*on_send)(hf_request *request);
-    /* RESOLVE: every row was delivered, and the COMMIT is about to be put into the transmit buffer: the place to make
-     * durable what must be so before the server can commit (the ticket). Not called when there is no ticket. It must
-     * not call hf_submit() or hf_cancel(). */
+    /* RESOLVE, and LEDGER that keeps: every row was delivered, and the COMMIT is about to be put into the transmit
+     * buffer: the place to make durable what must be so before the server can commit (the ticket), and to set `kept`.
+     * Not called for RESOLVE when there is no ticket. It must not call hf_submit() or hf_cancel(). */
     void (*on_commit)(hf_request *request);
     /* The request is over: outcome, error and counts are final. */
     void (*on_done)(hf_request *request);
@@ -195,6 +252,7 @@ struct hf_request {
     uint64_t n_rows;      /* rows delivered in the last attempt */
     uint64_t affected;    /* rows that the last command's tag counts; 0 unless OK */
     bool unconfirmed;     /* OK, but somebody's cancel ended the wait for the synchronous standby */
+    bool already_applied; /* LEDGER, OK: an attempt before did it, and on_kept told what was kept */
     hf_error error;       /* why the request is not OK; all zero when it is, even after retries */
     char ticket[HF_TICKET_BYTES]; /* RESOLVE: the last attempt's; "" none */
 
@@ -213,7 +271,8 @@ static inline bool hf_request_refused(const hf_request *request) {
 /* Is the request on a connection: sent, or being sent, and not answered yet? If not, it waits or is over. */
 bool hf_request_in_flight(const hf_request *request);
 /* May be asked from on_send until on_done: does nothing of this attempt take effect before the COMMIT that on_commit
- * announces? True for RESOLVE where the server gives tickets. */
+ * announces? True for RESOLVE where the server gives tickets, and for
+ * LEDGER that keeps. */
 bool hf_request_commits_later(const hf_request *request);
 
 /* May the server still be asked what became of an UNKNOWN request? True where only time or a connection was missing:
