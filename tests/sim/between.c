@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "chaos.h"
+#include "ledger.h"
 #include "ticket.h"
 
 /* A pooler or a proxy that loses its server (SEMANTICS 10). It makes up an error of its own, which no database stands
@@ -50,6 +51,8 @@ static void stays(sim_backend *backend, const char *sqlstate, bool committing) {
     say(backend, 'E', sqlstate);
     const bool unsure = strcmp(sqlstate, "40003") == 0 || commits_itself(backend) ||
                         (committing && memcmp(sqlstate, "08", 2) == 0);
+    if (sim_has_ledger() && strcmp(sqlstate, "23505") == 0)
+        sim_ledger_made_up(backend->portal.token);
     sim_tell(backend, unsure ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR);
     sim_statement_undo(backend);
     sim_names_clear(&backend->names);

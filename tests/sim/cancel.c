@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "engine/internal.h"
+#include "ledger.h"
 
 /* When a statement is cancelled, over which link, and whom that may hit (SEMANTICS 16). */
 
@@ -53,6 +54,10 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
             SIM_CHECK(!(flight->is & SIM_COMMITS) || session->tainted,
                       "a COMMIT of its own is never cancelled", "connection # cancels flight #", i,
                       session->tap.flights[n], 0);
+            SIM_CHECK(!flight->token || !sim_is_ledger(&sim_jobs[flight->token]) ||
+                          sim_jobs[flight->token].prepares || session->tainted,
+                      "a flight with its ledger's COMMIT is never cancelled",
+                      "connection # cancels request #", i, flight->token, 0);
             SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
                       "connection # cancels request # again", i, flight->token, 0);
             flight->is |= SIM_CANCELLED;

@@ -4,6 +4,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "ledger.h"
 #include "table.h"
 #include "work.h"
 
@@ -153,7 +154,9 @@ static void cancelled_by_other(void *who, uint32_t life) {
     if (!backend->used || backend->life != life || !backend->waits || sim.healed)
         return;
     for (unsigned i = 0; i < backend->n_writes; i++)
-        sim_jobs[backend->writes[i]].told_alone = true;
+        sim_jobs[backend->writes[i] & ~SIM_KEY].told_alone = true;
+    if (sim_has_ledger()) /* a question about a key waits too, and writes nothing */
+        sim_jobs[sim_flights[sim_tap_oldest(&backend->link->tap)].token].told_alone = true;
     sim_backend_interrupt(backend, false);
 }
 

@@ -27,8 +27,9 @@ static bool is_write(const sim_job *job) {
 
 /* Was the slot's request never sent, nor asked about? */
 static bool is_new(const sim_slot *slot) {
-    return slot->token && !sim_jobs[slot->token].unresolved && slot->request.attempts == 0 &&
-           !slot->request.conn && sim_jobs[slot->token].outcome == HF_OUTCOME_PENDING;
+    return slot->token && !sim_jobs[slot->token].unresolved && !slot->request.submitted_before &&
+           slot->request.attempts == 0 && !slot->request.conn &&
+           sim_jobs[slot->token].outcome == HF_OUTCOME_PENDING;
 }
 
 void sim_check_send(const sim_slot *slot) {

@@ -5,6 +5,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "ledger.h"
 #include "port.h"
 #include "table.h"
 
@@ -75,7 +76,7 @@ static void let_in(sim_backend *backend) {
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, 'I');
     sim_out_end(&backend->out);
-    if (sim_strikes(SIM_PG_FOREIGN))
+    if (sim_strikes(SIM_PG_FOREIGN) && !sim_has_ledger()) /* no ledger knows of another database */
         backend->cluster = SIM_FOREIGN;
     sim_tell(backend, SIM_TOLD_IN);
     sim_backend_flush(backend);

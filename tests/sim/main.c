@@ -17,6 +17,7 @@
 
 #include "cover.h"
 #include "digest.h"
+#include "ledger.h"
 
 enum {
     ENOUGH = 1000,   /* runs after which every fault must have been met */
@@ -135,8 +136,10 @@ int main(int argc, char **argv) {
     }
     const double took = seconds() - began;
     bool all = true;
-    if (count >= 2)
-        all = sim_print_cover();
+    if (count >= 2) {
+        all = sim_ledger_print_cover();
+        all = sim_print_cover() && all;
+    }
     printf("%" PRIu64 " seeds from %" PRIu64 ": %" PRIu64 " failed; %" PRIu64 " ticks, %" PRIu64
            " requests, %.0f simulated hours in %.1f s: %.0f hours a second; digest %016" PRIx64
            "\n",

@@ -18,7 +18,7 @@ seeds=3000
 
 # Prints one line about a mutant.
 try() {
-    local name=$1 dir=build/mutants/$1 patch=tests/sim/mutants/$1.patch sources objects source from output
+    local first=1 name=$1 dir=build/mutants/$1 patch=tests/sim/mutants/$1.patch sources objects source from output
     rm -rf "$dir"
     mkdir -p "$dir"
     cp -r core "$dir/core"
@@ -46,7 +46,8 @@ try() {
         echo "STALE    $name: it does not link"
         return
     fi
-    if output=$("$dir/sim" --from 1 --count $seeds 2>&1) || [ $? -ne 1 ]; then
+    [[ $name == ledger-* ]] && first=1000001 # its seeds are others (ledger.h)
+    if output=$("$dir/sim" --from $first --count $seeds 2>&1) || [ $? -ne 1 ]; then
         echo "SURVIVES $name: $(head -1 "$patch")"
         return
     fi

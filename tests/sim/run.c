@@ -6,6 +6,7 @@
 #include "chaos.h"
 #include "check.h"
 #include "digest.h"
+#include "ledger.h"
 #include "port.h"
 #include "server.h"
 #include "table.h"
@@ -101,7 +102,7 @@ static void choose_settings(void) {
     config->max_retries = sim_chance(&sim.rng, 100) ? 0 : sim_between(&sim.rng, 1, 8);
     config->connect_retries = sim_chance(&sim.rng, 200) ? HF_FOREVER : sim_between(&sim.rng, 0, 5);
     config->rx_bytes = some(1024, 16384);
-    config->tx_bytes = some(1024, 8192);
+    config->tx_bytes = some(1024, 8192) + (sim_has_ledger() ? 2048 : 0); /* room for its head */
     choose_times(config);
     sim_access_now.scram = sim_chance(&sim.rng, 400);
     config->password = sim_access_now.scram ? "secret" : NULL;
@@ -333,6 +334,7 @@ bool sim_run(uint64_t seed, sim_totals *totals) {
         sim_server_reset();
         sim_table_reset(false);
         sim_ticket_reset();
+        sim_ledger_reset();
         sim_work_reset();
         sim_chaos_reset();
         sim_flights_reset();

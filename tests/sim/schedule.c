@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "ledger.h"
 
 /* When may the machine dial? While nothing is usable: one attempt at a time, the next one after the schedule's
  * delay; n losses in a row without a connection that proved itself make the n-th delay (SEMANTICS 2 to 7).
@@ -154,7 +155,8 @@ static void check_followers(void) {
 static void check_nothing_waits(void) {
     for (unsigned i = 0; gave_up && i < SIM_SLOTS; i++) {
         const uint32_t token = sim_slots[i].token;
-        SIM_CHECK(token == 0 || sim_jobs[token].submitted == sim.now || sim_jobs[token].unresolved,
+        SIM_CHECK(token == 0 || sim_jobs[token].submitted == sim.now ||
+                      sim_jobs[token].unresolved || sim_slots[i].request.submitted_before,
                   "when it is given up nothing waits", "request # does", token, 0, 0);
     }
     gave_up = false;
@@ -262,7 +264,8 @@ static void check_reason(const hf_transition *transition, const hf_conn *conn, b
               transition->wait_ms);
     SIM_CHECK(error, "who is lost is told why", "connection #", conn->index, 0, 0);
     SIM_CHECK(!was_up || sim.tainted || error->code != HF_ERR_SERVER || error->severity != 'E' ||
-                  strcmp(error->sqlstate, "25006") == 0 || memcmp(error->sqlstate, "57P", 3) == 0,
+                  strcmp(error->sqlstate, "25006") == 0 || memcmp(error->sqlstate, "57P", 3) == 0 ||
+                  (sim_has_ledger() && memcmp(error->sqlstate, "08", 2) == 0), /* of a question */
               "an ERROR costs no connection", "connection #", conn->index, 0, 0);
     const bool unreachable = !was_up && transition->event == HF_EV_LOST &&
                              (error->phase == HF_PHASE_TCP || error->phase == HF_PHASE_TLS);

@@ -6,6 +6,7 @@
 
 #include "chaos.h"
 #include "check.h"
+#include "ledger.h"
 #include "table.h"
 #include "ticket.h"
 #include "work.h"
@@ -216,6 +217,12 @@ static const char *failure_of(sim_backend *backend) {
         return sim_role_fails(backend);
     if (backend->portal.kind == SIM_TICKET_GIVES)
         return NULL;
+    if (backend->portal.kind == SIM_LEDGER_SETS)
+        return NULL;
+    if (backend->portal.kind == SIM_LEDGER_FINDS)
+        return !sim_node_is_primary(backend->node) || backend->read_only ? "25006"
+               : sim_strikes(SIM_ASK_FAILS)                              ? "57014"
+                                                                         : NULL;
     if (backend->portal.kind == SIM_TICKET_ASKS)
         return sim_strikes(SIM_ASK_FAILS) ? "57014" : NULL;
     if (starts(sql, "CALL") && sim_strikes(SIM_PG_CALL_RAISES))
@@ -232,9 +239,9 @@ static const char *failure_of(sim_backend *backend) {
            : sim_strikes(SIM_PG_40P01) ? "40P01"
            : sim_strikes(SIM_PG_40003) ? (sim_chance(&sim.rng, 500) ? "40003" : "08007")
            : sim_strikes(SIM_PG_57014) ? "57014"
-           : backend->was_cancelled && sim_strikes(SIM_PG_57014_AGAIN) ? "57014"
-           : writes(sql) && sim_strikes(SIM_PG_23505)                  ? "23505"
-                                                                       : NULL;
+           : backend->was_cancelled && sim_strikes(SIM_PG_57014_AGAIN)         ? "57014"
+           : writes(sql) && !backend->portal.kind && sim_strikes(SIM_PG_23505) ? "23505"
+                                                                               : NULL;
 }
 
 /* Statements of the application's own: where may they run? */
@@ -278,7 +285,7 @@ static void execute(sim_backend *backend) {
             ms = backend->portal.number;
         if (sim_strikes(SIM_PG_LATE))
             ms += sim_scaled(&sim.rng, 1000, 100000);
-        if (backend->portal.kind == SIM_TICKET_GIVES)
+        if (backend->portal.kind == SIM_TICKET_GIVES || backend->portal.kind == SIM_LEDGER_SETS)
             ms = 0;
         backend->fails_with = failure_of(backend);
         const bool raises = backend->fails_with && strcmp(backend->fails_with, "P0001") == 0;
@@ -352,6 +359,8 @@ void sim_statement_executed(sim_backend *backend) {
     } else if (sim_strikes(SIM_PG_KILL_BUSY) ||
                (ran_before(backend) && sim_strikes(SIM_PG_KILL_AGAIN))) {
         sim_backend_fatal(backend, "57P01");
+    } else if (backend->portal.kind >= SIM_LEDGER_SETS) {
+        sim_ledger_executed(backend);
     } else if (backend->portal.kind) {
         answer_ticket(backend);
     } else {
@@ -424,6 +433,11 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     portal->kind = 0;
     if (!bind.statement[0] && sim_ticket_kind(backend->names.unnamed))
         sim_ticket_bind(portal, backend->names.unnamed, &bind);
+    if (!bind.statement[0] && sim_ledger_kind(backend->names.unnamed)) {
+        portal->kind = (uint8_t)sim_ledger_kind(backend->names.unnamed);
+        snprintf(portal->text, sizeof portal->text, "%.*s", (int)bind.text_bytes,
+                 bind.text ? bind.text : "");
+    }
     say(backend, '2');
 }
 
@@ -475,6 +489,7 @@ void sim_statement_message(sim_backend *backend, char type, const uint8_t *at, s
         say(backend, '3');
         break;
     case 'E': execute(backend); break;
+    case 'H': sim_backend_flush(backend); break;
     case 'Q': /* the only one there is */
         sim_statement_undo(backend);
         backend->status = 'I';

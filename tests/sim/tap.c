@@ -1,5 +1,6 @@
 #include "check.h"
 #include "engine/cancel.h"
+#include "ledger.h"
 #include "net.h"
 #include "server.h"
 #include "ticket.h"
@@ -98,7 +99,7 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
     if (!role && (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)))
         sim_check_proved(link, !link->tainted && !sim_flight_own(&sim_flights[flight]) &&
                                    (told & (SIM_TOLD_READY | SIM_HANDED)) == SIM_TOLD_READY &&
-                                   !(sim_flights[flight].is & SIM_ASKS) &&
+                                   !(sim_flights[flight].is & (SIM_ASKS | SIM_FINDS)) &&
                                    !(told & SIM_TOLD_STANDBY));
     check_undone(flight, link);
     tap->n_told += (told & (SIM_TOLD_READY | SIM_TOLD_OPEN | SIM_TOLD_DEFERRED)) != 0;
@@ -171,9 +172,13 @@ static void bound(sim_link *link) {
     const bool begins = strncmp(sql, "BEGIN", 5) == 0 && !strstr(sql, "/* ");
     tap->began = tap->began || begins;
     tap->undoes = strcmp(sql, "ROLLBACK") == 0;
-    tap->executable = !tap->commits && !tap->undoes && !begins && !kind;
-    if (tap->executable) {
+    const unsigned ledger = bind.statement[0] ? 0 : sim_ledger_kind(tap->names.unnamed);
+    const bool keyed = ledger == SIM_LEDGER_INSERTS || ledger == SIM_LEDGER_FINDS;
+    tap->executable = !tap->commits && !tap->undoes && !begins && !kind && !ledger;
+    if (tap->executable || keyed) {
         sim_flight *flight = flight_of(link);
+        flight->is |= keyed ? SIM_FINDS : 0u; /* until a statement of the request's own follows */
+        flight->is &= tap->executable ? ~(unsigned)SIM_FINDS : ~0u;
         uint32_t token = sim_token_of(sql, &bind);
         if (flight->token == SIM_NO_TOKEN) {
             sim_job_flight(token, tap->flight);
@@ -209,8 +214,8 @@ static void executed(sim_link *link) {
     sim_flight *flight = flight_of(link);
     const sim_job *job = &sim_jobs[flight->token];
     /* The statement takes effect by a COMMIT, in this flight or in a later one. */
-    const bool waits =
-        job->batch || (job->replay == HF_REPLAY_RESOLVE && tap->began && !job->self_commits);
+    const bool waits = job->batch || sim_is_ledger(job) ||
+                       (job->replay == HF_REPLAY_RESOLVE && tap->began && !job->self_commits);
     if (flight->token && tap->executable)
         flight->is |= SIM_RUNS;
     if (tap->tickets && flight->token) {

@@ -39,6 +39,7 @@ enum {
     SIM_WHOLE = 1 << 27,       /* the whole answer, and that of the ROLLBACK behind it, if any */
     SIM_TOLD_ROLE = 1 << 26,   /* 25006: the server takes no writes */
     SIM_TOLD_PROVEN = 1 << 25, /* a login: the client's proof is right */
+    SIM_FINDS = 1 << 29,       /* the flight asks what stands at a key, or uses it up */
     SIM_EXPOSED = 1 << 24      /* a cancel of ours may hit the flight */
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "ledger.h"
 #include "port.h"
 #include "server.h"
 #include "ticket.h"
@@ -11,6 +12,10 @@
  * the server did. Where a bit was flipped in clear text nothing can be known but that every request ends. */
 
 bool sim_job_tainted(const sim_job *job) {
+    return sim_is_ledger(job) || sim_job_garbled(job);
+}
+
+bool sim_job_garbled(const sim_job *job) {
     for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next) {
         const sim_link *link = &sim_links[sim_flights[flight].link];
         if (sim_flights[flight].is & SIM_TAINTED)
@@ -287,6 +292,8 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     SIM_CHECK(job->outcome == HF_OUTCOME_PENDING && outcome != HF_OUTCOME_PENDING,
               "every request ends once", "request # ends again, as #", token, outcome, 0);
     job->outcome = (uint8_t)outcome;
+    if (sim_is_ledger(job) && !job->prepares && !sim_job_garbled(job))
+        sim_ledger_check_done(job, request);
     SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",
               "request # was sent again # times", token, request->retries, 0);
     SIM_CHECK(outcome == HF_OUTCOME_OK || request->affected == 0,
@@ -330,6 +337,8 @@ void sim_check_end(void) {
                   0);
         if (job->outcome == HF_OUTCOME_UNKNOWN && job->writes)
             sim_hit(job->applied ? SIM_END_UNKNOWN_APPLIED : SIM_END_UNKNOWN_NOT);
+        if (sim_is_ledger(job) && !sim_job_garbled(job))
+            sim_ledger_check_end(token);
         if (sim_job_tainted(job) || !job->writes)
             continue;
         SIM_CHECK(job->replay == HF_REPLAY_SAFE || job->applied <= expected,

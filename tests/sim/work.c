@@ -6,6 +6,7 @@
 #include "chaos.h"
 #include "check.h"
 #include "digest.h"
+#include "ledger.h"
 
 /* A slot holds what a request needs while it is in; its job goes on being known by its number. Statements carry
  * a number from a small range at their end, so that sessions see more texts than they can keep. */
@@ -80,6 +81,10 @@ void sim_job_flight(uint32_t token, uint32_t flight) {
 }
 
 void sim_job_applied(uint32_t token, bool tainted) {
+    if (token & SIM_KEY) {
+        sim_ledger_committed(token & ~SIM_KEY);
+        return;
+    }
     if (token == 0 || token > sim_n_jobs)
         return; /* a flipped bit made it so */
     sim_note("the server applies request #", token, 0, 0);
@@ -89,11 +94,28 @@ void sim_job_applied(uint32_t token, bool tainted) {
         sim_jobs[token].applied++;
 }
 
+/* A ledger's write is counted in the survivor, where its key is. */
+static void undo(uint32_t token) {
+    sim_job *job = &sim_jobs[token];
+    job->applied -= job->applied > 0;
+    job->forgot = true;
+}
+
 void sim_job_forgotten(uint32_t token) {
+    if (token & SIM_KEY) {
+        sim_ledger_undone(token & ~SIM_KEY);
+        return;
+    }
+    if (token > 0 && token <= sim_n_jobs && sim_is_ledger(&sim_jobs[token]))
+        undo(token);
     sim_note("the server forgets request #", token, 0, 0);
 }
 
 void sim_job_lost(uint32_t token) {
+    if (token & SIM_KEY) {
+        sim_ledger_undone(token & ~SIM_KEY);
+        return;
+    }
     sim_note("the promotion loses request #", token, 0, 0);
     if (token > 0 && token <= sim_n_jobs && sim_jobs[token].applied > 0)
         sim_jobs[token].applied--;
@@ -243,25 +265,32 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
 static bool again(sim_slot *slot, uint32_t token) {
     sim_job *job = &sim_jobs[token];
     hf_request *request = &slot->request;
-    const uint32_t open = sim_job_unresolved(job);
-    if (job->outcome != HF_OUTCOME_UNKNOWN || !open || sim_pool->closing || sim.healed || stopped ||
-        !sim_chance(&sim.rng, 700))
+    const bool ledger = sim_is_ledger(job);
+    const uint32_t open = ledger ? 0 : sim_job_unresolved(job);
+    if (job->outcome != HF_OUTCOME_UNKNOWN || !(open || ledger) || slot->request.prepare_only ||
+        sim_pool->closing || sim.healed || stopped || !sim_chance(&sim.rng, 700))
         return false;
-    sim_hit(SIM_APP_ASKS_FIRST);
     sim_n_asked_first++;
     job->outcome = HF_OUTCOME_PENDING;
     job->unresolved = open;
-    sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
-    sim_flights[open].running_at = sim_flights[open].late_asks = 0;
-    sim_flights[open].is &= ~(unsigned)SIM_TOLD_NOTHING;
+    if (ledger) {
+        request->submitted_before = true;
+        job->waits = false;
+        sim_ledger_again();
+    } else {
+        sim_hit(SIM_APP_ASKS_FIRST);
+        sim_flights[open].asked_at = HF_NEVER; /* it has its time anew */
+        sim_flights[open].running_at = sim_flights[open].late_asks = 0;
+        sim_flights[open].is &= ~(unsigned)SIM_TOLD_NOTHING;
+    }
     job->cancelled = job->paused = false;
     job->forgotten = job->unheard = 0;
     job->late = job->deadline = HF_NEVER;
     job->n_rows = 0;
     job->hash = 0;
     slot->token = token;
-    request->resolve_ticket = request->ticket;
-    if (sim_chance(&sim.rng, 500))
+    request->resolve_ticket = ledger ? NULL : request->ticket;
+    if (!ledger && sim_chance(&sim.rng, 500))
         request->resolve_ticket = memcpy(slot->ticket, request->ticket, sizeof slot->ticket);
     submit(slot);
     return true;
@@ -338,6 +367,8 @@ static hf_statement statement(sim_slot *slot, unsigned i, const char *sql, uint3
 
 /* How a write that must not run twice asks for that. */
 static uint8_t careful(void) {
+    if (sim_has_ledger() && sim_chance(&sim.rng, 600))
+        return HF_REPLAY_LEDGER;
     return HF_WITH_RESOLVE && sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
 }
 
@@ -401,6 +432,7 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
     case CALL:
         one = statement(slot, 0, "CALL append($1)", 0);
         job->self_commits = true;
+        job->replay = sim_is_ledger(job) ? HF_REPLAY_UNSENT : job->replay;
         break;
     case BATCH: make_batch(slot, job); break;
     case ERROR:
@@ -433,6 +465,8 @@ static void make(sim_slot *slot, sim_job *job, kind what) {
     request->params = one.params;
     request->n_params = one.n_params;
     request->replay = (hf_replay)job->replay;
+    if (sim_is_ledger(job))
+        sim_ledger_asked_for(request, slot);
 }
 
 static sim_slot *new_job(kind what) {

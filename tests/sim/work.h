@@ -20,11 +20,12 @@ typedef struct sim_job {
     bool partly;    /* the request commits by itself, and was told of a conflict */
     bool healed;    /* the request must succeed: no fault happens any more */
     uint8_t n_statements;
-    uint16_t padding;     /* bytes of the second parameter, or SIM_PADDING_NULL */
-    bool waits_passing;   /* hf_request.wait_passing */
-    bool told_alone;      /* the server itself has said: committed, perhaps not on the standby */
-    uint32_t applied;     /* how often the writes took effect */
-    uint32_t tainted;     /* how often so through a link on which a bit was flipped */
+    uint16_t padding;   /* bytes of the second parameter, or SIM_PADDING_NULL */
+    bool waits_passing; /* hf_request.wait_passing */
+    bool forgot;        /* a ledger's: the server has forgotten a write of the job's, or lost it */
+    bool told_alone;    /* the server itself has said: committed, perhaps not on the standby */
+    uint32_t applied;   /* how often the writes took effect */
+    uint32_t tainted;   /* how often so through a link on which a bit was flipped */
     uint32_t first, last; /* flights; 0: none */
     uint32_t described;   /* the flight that on_columns was last called for */
     uint32_t committing;  /* the flight that on_commit was called for; 0: none */
@@ -50,6 +51,8 @@ typedef struct sim_slot {
     char texts[4][2][12], sql[4][SIM_SQL_BYTES];
     char ticket[HF_TICKET_BYTES]; /* of an earlier run */
     char padding[SIM_PADDING_MAX];
+    char key_text[12]; /* a ledger's key */
+    hf_value key;
     uint32_t token; /* of the job in the slot; 0: the slot is free */
 } sim_slot;
 
@@ -88,6 +91,8 @@ uint32_t sim_job_unresolved(const sim_job *job);
 /* Was the job answered while a cancel of ours was under way, which may have ended its wait for a standby? */
 bool sim_job_maybe_alone(const sim_job *job);
 /* Was an attempt of the job's on a link with a flipped bit, or with junk? */
+bool sim_job_garbled(const sim_job *job);
+/* The same; or is it a ledger's? Of those only what ledger.h says is asked for. */
 bool sim_job_tainted(const sim_job *job);
 
 /* Byte i of a request's long parameter. */
