@@ -79,21 +79,22 @@ void hf_cancel_answered(hf_conn *conn) {
  * tell when it begins. */
 static bool commits(const hf_request *request) {
     const hf_stage stage = hf_stage_of(request);
-    return stage == HF_STAGE_COMMIT || stage == HF_STAGE_FIND || stage == HF_STAGE_SEAL ||
-           (stage == HF_STAGE_RUN && hf_is_one_flight(request));
+    return stage == HF_STAGE_COMMIT ||
+           (HF_WITH_LEDGER && (stage == HF_STAGE_FIND || stage == HF_STAGE_SEAL ||
+                               (stage == HF_STAGE_RUN && hf_is_one_flight(request))));
 }
 
 /* A ledger request's time is over, and its key is not in: it waits for an attempt before, or its link is silent
  * (SEMANTICS 48). So each attempt has as long for its key as all before it took, and at least request_timeout: links
  * are tried anew, and few attempts wait on the server at a time. True: this one goes on. */
 static bool waits_for_key(hf_conn *conn, hf_request *request) {
+    if (!hf_inserts_key(request) || request->keyed) {
+        return false;
+    }
     const hf_pool *pool = conn->pool;
     const uint32_t spent = pool->config->request_timeout_ms,
                    most = hf_outage_longest(&pool->outage, pool->config);
     const hf_ms began = pool->now - spent;
-    if (!hf_inserts_key(request) || request->keyed) {
-        return false;
-    }
     if (!(request->flags & HF_REQUEST_KEY_WAIT)) {
         request->flags |= HF_REQUEST_KEY_WAIT;
         request->commit_at = began;

@@ -79,6 +79,17 @@ static uint32_t facts_of_key(const hf_pool *pool, const hf_request *request,
            (hf_request_key_overdue(pool, request) ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
 
+/* The server is to be asked what became of the request's COMMIT or of its key, or that key is to be used up. */
+static void ask(hf_pool *pool, hf_request *request, hf_action action, const hf_error *error) {
+    if (HF_WITH_RESOLVE && action == HF_ACTION_ASK) {
+        hf_resolve_begin(pool, request);
+    } else if (HF_WITH_LEDGER && action == HF_ACTION_FIND) {
+        hf_ledger_begin(request);
+    } else if (HF_WITH_LEDGER) {
+        hf_ledger_seal(pool, request, error);
+    }
+}
+
 /* Carries out the verdict on a request that was taken out of flight. error: why, the request's own or the
  * connection's. True: the caller, who keeps the order, puts the request at the queue's head. */
 static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
@@ -108,15 +119,9 @@ static bool carry_out(hf_conn *conn, hf_request *request, hf_verdict verdict,
         hf_request_wait(pool, request, delay);
         return false;
     }
-    case HF_ACTION_ASK: hf_resolve_begin(pool, request); return true;
+    case HF_ACTION_ASK:
     case HF_ACTION_FIND:
-    case HF_ACTION_SEAL:
-        if (HF_WITH_LEDGER && verdict.action == HF_ACTION_FIND) {
-            hf_ledger_begin(request);
-        } else if (HF_WITH_LEDGER) {
-            hf_ledger_seal(pool, request, error);
-        }
-        return true;
+    case HF_ACTION_SEAL: ask(pool, request, (hf_action)verdict.action, error); return true;
     case HF_ACTION_FREE:
     case HF_ACTION_LEAVE:
     case HF_ACTION_ROLE:
@@ -288,7 +293,7 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
         give_up = hf_ledger_sealed(conn, request, why);
     } else if (hf_asks(request)) {
         give_up = hf_resolve_asked(conn, request, why);
-    } else if (hf_tx_status_of(request) == HF_TX_KEY) {
+    } else if (HF_WITH_LEDGER && hf_tx_status_of(request) == HF_TX_KEY) {
         key_there(conn, request);
     } else if (hf_tx_status_of(request) == HF_TX_ABORTED) {
         run_without_ticket(conn, request);
@@ -501,7 +506,9 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
         HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
         facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0) |
             facts_of_key(pool, request, error) |
-            (hf_tx_status_of(request) == HF_TX_NO_KEY ? (uint32_t)HF_FACT_UNGUARDED : 0));
+            (HF_WITH_LEDGER && hf_tx_status_of(request) == HF_TX_NO_KEY
+                 ? (uint32_t)HF_FACT_UNGUARDED
+                 : 0));
     return carry_out(conn, request, verdict, error);
 }
 

@@ -80,9 +80,11 @@ static inline bool hf_request_maybe_ran(const hf_request *request) {
 
 /* Has the ledger request waited for its key for as long as it may (max_outage)? */
 static inline bool hf_request_key_overdue(const hf_pool *pool, const hf_request *request) {
+    if (!HF_WITH_LEDGER || !(request->flags & HF_REQUEST_KEY_WAIT)) {
+        return false;
+    }
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    return HF_WITH_LEDGER && (request->flags & HF_REQUEST_KEY_WAIT) && most != HF_FOREVER &&
-           pool->now - request->commit_at >= most;
+    return most != HF_FOREVER && pool->now - request->commit_at >= most;
 }
 
 /* Puts the connection on the list of those to be served: in this tick or, called while they are being served, in the

@@ -305,7 +305,8 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
             return err;
         }
     }
-    const uint32_t count = hf_stage_of(request) == HF_STAGE_SEAL ? 0 : hf_pg_statements_of(request);
+    const bool seal = HF_WITH_LEDGER && hf_stage_of(request) == HF_STAGE_SEAL;
+    const uint32_t count = seal ? 0 : hf_pg_statements_of(request);
     for (uint32_t i = 0; i < count; i++) {
         int err = put_statement(out, request, batch ? &request->batch[i] : &only,
                                 out->session->sent + i, &answers_due);
