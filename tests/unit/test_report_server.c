@@ -1,5 +1,6 @@
 /* Which server acknowledges a report's writes: what a ticket says and what the server answers when asked come on
  * different connections, in any order. The program's client stands on the scripted port here. */
+#include "cli/connection.h"
 #include "holdfast/test.h"
 #include "report/answers.h"
 #include "unit.h"
@@ -15,7 +16,7 @@ struct hf_net {
 };
 
 static hf_net net;
-static hf_config config;
+static hf_config *config;
 static hf_job job;
 static const char *const column[] = { "concat_ws" };
 
@@ -68,12 +69,12 @@ static bool turn(void) {
 /* A job whose writes OLD acknowledged, with a client that was reconnected: the next turn asks. */
 static void begin(unsigned connections) {
     hf_failure failure;
-    config = (hf_config)HF_CONFIG_DEFAULT;
-    config.max_concurrent = (uint16_t)connections;
-    config.max_pipelined = 1;
-    assert_true(hf_config_dsn(&config, "postgres://me@/shop?host=/tmp", NULL));
+    config = hf_connection_config();
+    config->max_concurrent = (uint16_t)connections;
+    config->max_pipelined = 1;
+    assert_true(hf_config_dsn(config, "postgres://me@/shop?host=/tmp", NULL));
     job = (hf_job){ .acknowledged = true };
-    assert_true(hf_client_open(&job.client, &config, &failure));
+    assert_true(hf_client_open(&job.client, config, &failure));
     assert_true(hf_server_read(OLD, &job.record.server));
     job.inquiry = (hf_inquiry){ .client = &job.client, .sql = "SELECT concat_ws" };
     job.client.reconnects = 1;
@@ -152,7 +153,7 @@ static void at_the_end_an_answer_to_an_earlier_question_does_not_count(void **st
     begin(2);
     hf_pool_open(job.client.pool, 2);
     log_in();
-    net.now += config.retry_delay_ms; /* connections are not dialled all at once */
+    net.now += config->retry_delay_ms; /* connections are not dialled all at once */
     log_in();
     assert_int_equal(hf_pool_state(job.client.pool, 1), HF_HEALTHY);
     assert_false(turn());
