@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import random
 import re
 import signal
 
 import pytest
 
+from harness import disk, program
 from harness.program import clean_environment
 from harness.waiting import eventually
 
@@ -76,6 +78,48 @@ def test_day_after_goes_on_with_what_was_kept_the_day_before(make_job, from_pipe
     job.place_output(next(job.folder.glob("report-*.csv")))
     job.complete()
     assert run.summary["runs"] == 2 and not list(job.folder.glob("report-*.input*"))
+
+
+@pytest.mark.rule(54)
+def test_second_run_does_not_take_away_what_the_first_still_reads(make_job, from_pipe):
+    """As when the producer needs longer than cron waits."""
+    job = make_job(rows=50, sql=FAST)
+    given, cut = job.cost_file.read_bytes(), 20
+    read, write = os.pipe()
+    first = job.start(stdin=read, cost_file="-")
+    os.close(read)
+    os.write(write, given[:cut])
+    fresh = beside(job.output, ".input.new")
+    eventually(lambda: fresh.exists() and fresh.read_bytes() == given[:cut], "what was written to the pipe")
+    second = from_pipe(job, given, log_file=None, summary=None)
+    assert "another run reads its standard input" in second.check(1).stderr
+    os.write(write, given[cut:])
+    os.close(write)
+    assert first.check(0).summary["lines_done"] == 50
+    job.complete()
+
+
+@pytest.mark.rule(54)
+def test_whenever_a_run_is_killed_the_input_is_there_as_soon_as_a_position_is(make_job, from_pipe, tmp_path):
+    """And never in the way of the same command."""
+    job = make_job(rows=5, sql=FAST)
+    given, log = job.cost_file.read_bytes(), tmp_path / "calls"
+    shim = program.shim(tmp_path, "disk")
+    from_pipe(job, given, env=clean_environment(job.folder, LD_PRELOAD=str(shim), HF_DISK=str(job.output),
+                                                HF_DISK_LOG=str(log))).check(0)
+    content, made, chance = job.output.read_bytes(), disk.calls(log), random.Random(54)
+    kept = 1 + next(at for at, (call, path, *_) in enumerate(made) if (call, path.name) == ("rename-to", "report.csv.input"))
+    for moment in [*range(kept - 4, kept + 8), *range(len(made) - 6, len(made) + 1)]:
+        for path in job.folder.glob("report.csv*"):
+            path.unlink()
+        for name, data in disk.image(made, moment, chance).items():
+            (job.folder / name).write_bytes(data)
+        begun = job.position.exists() and any(job.position.read_bytes())
+        seen = f"call {moment} of {len(made)}, {made[moment - 1][:2]}: {sorted(path.name for path in job.folder.glob('report.csv*'))}"
+        done = beside(job.output, ".done").exists()
+        run = from_pipe(job, b"" if begun and not done and not job.output.exists() else given, if_finished="restart")
+        assert run.finish() == 0, f"{seen}: {run.tail()}"
+        assert job.output.read_bytes() == content and not list(job.folder.glob("report.csv.input*")), seen
 
 
 @pytest.mark.rule(54)

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,25 @@ bool hf_file_reserve(int fd, uint64_t from, uint64_t bytes) {
     } while (error == EINTR);
     errno = error ? error : errno;
     return error == 0;
+}
+
+hf_locked hf_file_lock(int fd, const char *path) {
+    struct stat ours, there;
+    int answer;
+    do {
+        answer = flock(fd, LOCK_EX | LOCK_NB);
+    } while (answer != 0 && errno == EINTR);
+    if (answer != 0) {
+        return errno == EWOULDBLOCK ? HF_LOCK_TAKEN : HF_LOCK_FAILED;
+    }
+    if (fstat(fd, &ours) != 0) {
+        return HF_LOCK_FAILED;
+    }
+    if (stat(path, &there) != 0) {
+        return errno == ENOENT ? HF_LOCK_MOVED : HF_LOCK_FAILED;
+    }
+    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev ? HF_LOCK_OURS
+                                                                      : HF_LOCK_MOVED;
 }
 
 static uint64_t now_ms(void) {

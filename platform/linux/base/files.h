@@ -30,6 +30,14 @@ const char *hf_file_kind(const char *path);
 bool hf_file_cut(int fd, uint64_t bytes);
 bool hf_file_sync(int fd);
 bool hf_file_reserve(int fd, uint64_t from, uint64_t bytes);
+/* Takes the lock of a file that was opened under `path`, without a wait; it goes when the descriptor is closed. */
+typedef enum hf_locked {
+    HF_LOCK_OURS,
+    HF_LOCK_TAKEN,  /* somebody else has it */
+    HF_LOCK_MOVED,  /* the file was renamed or replaced meanwhile: look again */
+    HF_LOCK_FAILED, /* errno says why */
+} hf_locked;
+hf_locked hf_file_lock(int fd, const char *path);
 /* Is there something at path, of whatever kind? Yes, too, when it cannot be told. */
 bool hf_file_exists(const char *path);
 /* Do both paths name one regular file, be it there or still to be made? */

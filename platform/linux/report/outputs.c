@@ -282,6 +282,11 @@ static bool remove_intents(const hf_outputs *outputs, hf_failure *failure) {
     return good;
 }
 
+bool hf_outputs_claim(hf_outputs *outputs, hf_failure *failure) {
+    return outputs->position.fd >= 0 ||
+           hf_position_create(&outputs->position, outputs->position_path, failure);
+}
+
 bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
                       hf_failure *failure) {
     bool good = outputs->position.fd < 0

@@ -47,6 +47,9 @@ typedef struct hf_outputs_wish {
 /* Finds what an earlier run left, and changes nothing (but a finish that was cut short is carried out). */
 hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wish,
                                  hf_position_record *record, hf_failure *failure);
+/* Makes and locks the position of a fresh job, with nothing in it: of two runs that begin at once one is refused. Not
+ * needed before begin. */
+bool hf_outputs_claim(hf_outputs *outputs, hf_failure *failure);
 /* Makes the files of a fresh job; `header` is the report's first line. *record gets its output_bytes. */
 bool hf_outputs_begin(hf_outputs *outputs, const hf_bytes *header, hf_position_record *record,
                       hf_failure *failure);

@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Which life of this machine it is; all zero, which is never believed, when it cannot be told. */
@@ -68,32 +66,6 @@ static hf_position_found read_image(hf_position *position, hf_position_record *r
     return HF_POSITION_NONE;
 }
 
-typedef enum hf_locked {
-    HF_LOCK_OURS,
-    HF_LOCK_TAKEN,  /* somebody else has it */
-    HF_LOCK_MOVED,  /* the file was renamed or replaced meanwhile: look again */
-    HF_LOCK_FAILED, /* errno says why */
-} hf_locked;
-
-static hf_locked lock(const hf_position *position) {
-    struct stat ours, there;
-    int answer;
-    do {
-        answer = flock(position->fd, LOCK_EX | LOCK_NB);
-    } while (answer != 0 && errno == EINTR);
-    if (answer != 0) {
-        return errno == EWOULDBLOCK ? HF_LOCK_TAKEN : HF_LOCK_FAILED;
-    }
-    if (fstat(position->fd, &ours) != 0) {
-        return HF_LOCK_FAILED;
-    }
-    if (stat(position->path, &there) != 0) {
-        return errno == ENOENT ? HF_LOCK_MOVED : HF_LOCK_FAILED;
-    }
-    return ours.st_ino == there.st_ino && ours.st_dev == there.st_dev ? HF_LOCK_OURS
-                                                                      : HF_LOCK_MOVED;
-}
-
 hf_position_found hf_position_open(hf_position *position, const char *path,
                                    hf_position_record *record, hf_failure *failure) {
     for (;;) {
@@ -105,7 +77,7 @@ hf_position_found hf_position_open(hf_position *position, const char *path,
             hf_fail_file(failure, HF_EXIT_USAGE, path, "open");
             return HF_POSITION_FAILED;
         }
-        hf_locked locked = lock(position);
+        hf_locked locked = hf_file_lock(position->fd, path);
         if (locked == HF_LOCK_OURS) {
             break;
         }
@@ -143,7 +115,7 @@ bool hf_position_create(hf_position *position, const char *path, hf_failure *fai
     if (position->fd < 0 && errno != EEXIST) {
         return hf_fail_file(failure, HF_EXIT_USAGE, path, "write");
     }
-    hf_locked locked = position->fd < 0 ? HF_LOCK_TAKEN : lock(position);
+    hf_locked locked = position->fd < 0 ? HF_LOCK_TAKEN : hf_file_lock(position->fd, path);
     if (locked == HF_LOCK_FAILED) {
         hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "lock");
         unlink(path);

@@ -139,7 +139,8 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
         job->record.runs++;
         job->record.database = job->database;
         good = hf_outputs_resume(&job->outputs, &job->record, failure) &&
-               hf_outputs_commit(&job->outputs, &job->record, failure);
+               hf_outputs_commit(&job->outputs, &job->record, failure) &&
+               hf_spool_keep(&job->spool, job->options->output, failure);
     } else {
         job->record = (hf_position_record){ .identity = job->scan.identity,
                                             .input_offset = job->scan.first_offset,
@@ -148,7 +149,9 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
                                             .database = job->database,
                                             .server = job->inquiry.server };
         memcpy(job->record.columns, columns, sizeof columns);
-        good = hf_outputs_begin(&job->outputs, &header, &job->record, failure);
+        good = hf_outputs_claim(&job->outputs, failure) &&
+               hf_spool_keep(&job->spool, job->options->output, failure) &&
+               hf_outputs_begin(&job->outputs, &header, &job->record, failure);
     }
     hf_bytes_free(&header);
     job->head_start = job->record.output_bytes;
@@ -204,7 +207,7 @@ static int run(hf_job *job, hf_failure *failure) {
         /* Nothing stays, whatever reads were answered in the stop. Of writes something may have been done. */
         if (failure->status == HF_EXIT_USAGE && job->write_forgotten) {
             hf_outputs_discard(&job->outputs);
-            hf_spool_drop(&job->spool);
+            hf_spool_drop(&job->spool, job->options->output);
         }
         return failure->status;
     }
@@ -213,7 +216,7 @@ static int run(hf_job *job, hf_failure *failure) {
     if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
         return failure->status;
     }
-    hf_spool_drop(&job->spool);
+    hf_spool_drop(&job->spool, job->options->output);
     return status;
 }
 
@@ -453,16 +456,18 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                                             .renew = options->if_finished == HF_IF_FINISHED_RESTART,
                                             .look = options->dry_run },
                         &job->record, failure);
+    /* An empty position: a begin was cut short. A finished report: its end was, behind the last rename. */
+    const bool known = job->outputs.position.fd >= 0 || job->outputs.replaces;
     if (*found == HF_OUTPUTS_FAILED ||
         (*found == HF_OUTPUTS_FINISHED && !may_be_finished(job, failure)) ||
         (*found == HF_OUTPUTS_RESUME && !hf_job_may_reject(job, failure)) ||
-        (*found == HF_OUTPUTS_FRESH && !options->restart &&
+        (*found == HF_OUTPUTS_FRESH && !options->restart && !known &&
          !hf_spool_free_place(&job->spool, failure))) {
         return false;
     }
     if (*found == HF_OUTPUTS_FINISHED && !options->dry_run) {
         if (job->outputs.cut_short) {
-            hf_spool_drop(&job->spool);
+            hf_spool_drop(&job->spool, job->options->output);
         }
         return true;
     }
@@ -479,9 +484,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
                                 failure) &&
-           (options->dry_run ||
-            (open_files(job, *found == HF_OUTPUTS_RESUME, failure) &&
-             (!job->spool.path || hf_spool_keep(&job->spool, options->output, failure))));
+           (options->dry_run || open_files(job, *found == HF_OUTPUTS_RESUME, failure));
 }
 
 static void free_job(hf_job *job) {

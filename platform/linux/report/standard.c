@@ -39,15 +39,39 @@ static bool copy_input(int to, const char *path, uint32_t wait_ms, uint64_t *byt
     return good && (hf_file_sync(to) || hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "sync"));
 }
 
-static bool read_fresh(hf_spool *spool, uint32_t wait_ms, uint64_t *bytes, hf_failure *failure) {
-    unlink(spool->fresh); /* what a run that was killed left */
-    int fd = hf_file_create(spool->fresh, O_WRONLY, 0600);
-    if (fd < 0) {
-        return hf_fail_file(failure, HF_EXIT_USAGE, spool->fresh, "write standard input to");
+/* Makes `fresh` for this run alone. One that a killed run left goes; one that a run still reads into stays: its lock
+ * tells them apart. */
+static bool make_fresh(hf_spool *spool, hf_failure *failure) {
+    for (;;) {
+        int fd = hf_file_reopen(spool->fresh, O_WRONLY);
+        const bool made = fd < 0 && errno == ENOENT;
+        fd = made ? hf_file_create(spool->fresh, O_WRONLY, 0600) : fd;
+        if (made && fd < 0 && errno == EEXIST) {
+            continue;
+        }
+        const hf_locked locked = fd < 0 ? HF_LOCK_FAILED : hf_file_lock(fd, spool->fresh);
+        if (locked == HF_LOCK_OURS && made) {
+            spool->fd = fd;
+            return true;
+        }
+        bool good = locked != HF_LOCK_FAILED &&
+                    (locked != HF_LOCK_OURS || unlink(spool->fresh) == 0 || errno == ENOENT);
+        if (!good) {
+            hf_fail_file(failure, HF_EXIT_USAGE, spool->fresh, "write standard input to");
+        } else if (locked == HF_LOCK_TAKEN) {
+            good = hf_fail(
+                failure, HF_EXIT_USAGE,
+                "another run reads its standard input into %s: wait for it, or choose another "
+                "--output",
+                spool->fresh);
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (!good) {
+            return false;
+        }
     }
-    bool good = copy_input(fd, spool->fresh, wait_ms, bytes, failure);
-    close(fd);
-    return good;
 }
 
 bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint32_t wait_ms,
@@ -55,10 +79,12 @@ bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint3
     uint64_t bytes = 0;
     char *before = begun ? hf_path_beside(begun, ".input") : NULL;
     bool good = true;
+    spool->fd = -1;
     spool->kept = hf_path_beside(output, ".input");
     if (!before || !isatty(STDIN_FILENO)) {
         spool->fresh = hf_path_beside(spool->kept, ".new");
-        good = read_fresh(spool, wait_ms, &bytes, failure);
+        good = make_fresh(spool, failure) &&
+               copy_input(spool->fd, spool->fresh, wait_ms, &bytes, failure);
     }
     if (good && bytes == 0 && !before) {
         good = hf_fail(
@@ -80,8 +106,13 @@ bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint3
     return good;
 }
 
+/* This run read its input from standard input, and not what an earlier one kept. */
+static bool is_fresh(const hf_spool *spool) {
+    return spool->fresh && strcmp(spool->path, spool->fresh) == 0;
+}
+
 bool hf_spool_free_place(const hf_spool *spool, hf_failure *failure) {
-    return !spool->fresh || !hf_file_exists(spool->kept) ||
+    return !is_fresh(spool) || !hf_file_exists(spool->kept) ||
            hf_fail(
                failure, HF_EXIT_USAGE,
                "%s is there, but no position that speaks of it, and standard input is to be kept "
@@ -89,32 +120,49 @@ bool hf_spool_free_place(const hf_spool *spool, hf_failure *failure) {
                spool->kept);
 }
 
+/* The file at `fresh` is gone, or another run's. */
+static void let_go(hf_spool *spool) {
+    free(spool->fresh);
+    spool->fresh = NULL;
+    if (spool->fd >= 0) {
+        close(spool->fd); /* and with it the lock */
+        spool->fd = -1;
+    }
+}
+
 bool hf_spool_keep(hf_spool *spool, const char *output, hf_failure *failure) {
-    char *kept = hf_path_beside(output, ".input"); /* perhaps of an earlier day */
-    free(spool->kept);
-    spool->kept = kept;
-    if (!spool->fresh || strcmp(spool->path, spool->fresh) != 0) {
+    if (!spool->path) {
         return true;
     }
-    if (rename(spool->fresh, kept) != 0 || !hf_folder_sync(kept)) {
-        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, kept, "keep the input as");
+    free(spool->kept);
+    spool->kept = hf_path_beside(output, ".input"); /* perhaps of an earlier day */
+    if (!is_fresh(spool)) {
+        return true;
+    }
+    if (rename(spool->fresh, spool->kept) != 0 || !hf_folder_sync(spool->kept)) {
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, spool->kept, "keep the input as");
     }
     free(spool->path);
-    spool->path = hf_must_copy(kept);
+    spool->path = hf_must_copy(spool->kept);
+    let_go(spool);
     return true;
 }
 
-void hf_spool_drop(const hf_spool *spool) {
-    if (spool->kept) {
-        unlink(spool->kept);
+void hf_spool_drop(const hf_spool *spool, const char *output) {
+    if (spool->path) {
+        char *kept = hf_path_beside(output, ".input");
+        unlink(kept);
+        free(kept);
     }
 }
 
 void hf_spool_free(hf_spool *spool) {
     if (spool->fresh) {
-        unlink(spool->fresh);
+        if (spool->fd >= 0) {
+            unlink(spool->fresh);
+        }
+        let_go(spool);
     }
-    free(spool->fresh);
     free(spool->kept);
     free(spool->path);
     *spool = (hf_spool){ 0 };

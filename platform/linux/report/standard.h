@@ -13,21 +13,23 @@
 #include <stdint.h>
 
 typedef struct hf_spool {
-    char *fresh; /* what this run read; NULL: nothing */
+    char *fresh; /* what this run read; NULL: nothing, or it is kept */
+    int fd;      /* of `fresh`, locked, so that no other run takes it for a dead one's; -1 none */
     char *kept;  /* where it is to stay */
-    char *path;  /* what is read as the input */
+    char *path;  /* what is read as the input; NULL: no standard input is */
 } hf_spool;
 
 /* Reads all of standard input. When there is nothing in it (or it is a terminal) and `begun`, an output that an earlier
  * run left unfinished (NULL: none), has its input beside it, that is the input. wait_ms: as hf_file_read_within(). */
 bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint32_t wait_ms,
                    hf_failure *failure);
-/* A job begins: is there an OUTPUT.input that is nobody's? It is not replaced, and that is said. */
+/* A job begins of which nothing is there: is there an OUTPUT.input all the same? Then false: it is not replaced. */
 bool hf_spool_free_place(const hf_spool *spool, hf_failure *failure);
-/* The job has begun, or goes on, and has a position: the input stays for the next run, durably. */
+/* The job goes on, or is about to begin and its position's name is taken: the input stays for the next run, durably. It
+ * must be there before a position speaks of the job. Without a standard input nothing is done. */
 bool hf_spool_keep(hf_spool *spool, const char *output, hf_failure *failure);
 /* The report is finished, or was never begun: the input is not needed any more. */
-void hf_spool_drop(const hf_spool *spool);
+void hf_spool_drop(const hf_spool *spool, const char *output);
 /* Removes what this run read and did not keep. */
 void hf_spool_free(hf_spool *spool);
 
