@@ -209,6 +209,33 @@ static void the_file_gives_what_the_command_line_does_not(void **state) {
     assert_string_equal(options.param.items[0], "7");
 }
 
+/* What only report can mean is not held against the other commands. */
+static void one_file_serves_every_command(void **state) {
+    static const char *const files[] = {
+        "{\"shard\": \"auto\", \"output\": \"part-{shard}.csv\", \"max_rejects\": \"x\", \"delimiter\": \"ab\"}",
+        "{\"cost_file\": \"-\", \"output\": \"-\", \"position\": \"-\", \"summary\": \"-\"}"
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(files); i++) {
+        assert_true(with_file(files[i], "holdfast query x"));
+        assert_true(with_file(files[i], "holdfast query -"));
+        assert_true(with_file(files[i], "holdfast watch"));
+        assert_false(with_file(files[i], "holdfast report --query q"));
+    }
+}
+
+/* Shows rule 52, rule 54. */
+static void names_of_outputs_are_read_whole(void **state) {
+    (void)state;
+    assert_true(
+        parse("holdfast report --cost-file c --query q --shard 2/3 --output {shard}/{shard}.csv"));
+    assert_string_equal(options.output, "2/2.csv");
+    refused("holdfast report --cost-file c --query q --output - --position -",
+            "the position is a file");
+    refused("holdfast merge --output - a b", "what is merged is a file: name one");
+    refused(REPORT "--limit forever", "at most 4000000000");
+}
+
 #define EIGHT "[[[[[[[["
 
 /* Shows security 15, security 16. */
@@ -225,6 +252,7 @@ static void a_wrong_file_is_refused_by_name(void **state) {
         { "{\"max_retries\":1,\"max-retries\":2}", "'max-retries' is given twice" },
         { "{\"log-level\":\"info\",\"x\":1,\"log_level\":\"warn\"}", "no option 'x'" },
         { "{\"log-level\":\"info\",\"log_level\":\"warn\"}", "'log_level' is given twice" },
+        { "{\"cost_file\":\"a\",\"input\":\"b\"}", "'input' is given twice" },
         { "{\"dsn\": \"a\\nb\"}", "a line break" },
         { "{\"dsn\": \"a\\u0000b\"}", "an escaped NUL" },
         { "{\"window\": 1e99}", "exactly" },
@@ -335,6 +363,8 @@ int main(void) {
         cmocka_unit_test(a_statement_and_its_values_are_taken),
         cmocka_unit_test(a_dsn_is_wiped_from_argv),
         cmocka_unit_test(the_file_gives_what_the_command_line_does_not),
+        cmocka_unit_test(one_file_serves_every_command),
+        cmocka_unit_test(names_of_outputs_are_read_whole),
         cmocka_unit_test(a_wrong_file_is_refused_by_name),
         cmocka_unit_test(standard_input_is_not_the_settings_and_the_statement_too),
         cmocka_unit_test(a_file_with_a_dsn_is_its_owners_alone),

@@ -35,7 +35,7 @@ const hf_option hf_option_table[] = {
       .value = "CHARACTER", .fallback = ",",
       .text = "what stands between the input's columns: one character, or tab; what is written has commas" },
     { .name = "limit", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(limit),
-      .maximum = UINT32_MAX - 1, .value = "N", .fallback = "0", .zero = "all of them",
+      .maximum = 4000000000u, .value = "N", .fallback = "0", .zero = "all of them",
       .text = "the input's first N lines alone" },
     { .name = "query", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(query),
       .value = "FILE", .fallback = "required",

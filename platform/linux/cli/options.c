@@ -156,7 +156,8 @@ static bool one_standard_input(const hf_options *options, hf_failure *failure) {
             "--config - and the statement's - are one standard input: put one of them into "
             "a file");
     }
-    if (is_dash(options->cost_file) && (is_dash(options->config) || is_dash(statement))) {
+    if (options->command == HF_COMMAND_REPORT && is_dash(options->cost_file) &&
+        (is_dash(options->config) || is_dash(statement))) {
         return hf_fail(failure, HF_EXIT_USAGE,
                        "--cost-file - and %s - are one standard input: put one of them into a file",
                        is_dash(options->config) ? "--config" : "--query");
@@ -166,13 +167,18 @@ static bool one_standard_input(const hf_options *options, hf_failure *failure) {
 
 /* "-" is a file's name nowhere: where standard input or output cannot do, that is said. */
 static bool no_dashes(const hf_options *options, hf_failure *failure) {
+    const bool report = options->command == HF_COMMAND_REPORT;
+    const bool merge = options->command == HF_COMMAND_MERGE;
     const struct {
         const char *option, *path, *why;
     } files[] = {
-        { "--output", options->output,
+        { "--output", merge ? options->output : NULL, "what is merged is a file: name one" },
+        { "--position", report ? options->position : NULL,
+          "the position is a file, and the report is kept beside it: name one" },
+        { "--output", report ? options->output : NULL,
           "the report is a file, so that it can be resumed: name one (--output report.csv), or with "
           "--position FILE it is printed when it is complete; query prints to standard output at once" },
-        { "--summary", options->summary,
+        { "--summary", report ? options->summary : NULL,
           "the summary is a file: name one, or say --summary /dev/stdout" },
         { "--log-file", options->log_file,
           "the log is on standard error when no --log-file is given; --log-file /dev/stdout is "
@@ -302,20 +308,23 @@ static bool to_standard_output(hf_options *options, hf_failure *failure) {
 
 /* {shard} and {date} in --output. */
 static bool name_output(hf_options *options, hf_failure *failure) {
-    const char *mark = options->output ? strstr(options->output, "{shard}") : NULL;
-    if (mark && options->shard.count == 0) {
-        return hf_fail(failure, HF_EXIT_USAGE,
-                       "--output %s: {shard} is the number of --shard K/N, and there is none",
-                       options->output);
+    const char *mark;
+    if (!options->output || !(options->command & (HF_COMMAND_REPORT | HF_COMMAND_MERGE))) {
+        return true;
     }
-    if (mark) {
+    while ((mark = strstr(options->output, "{shard}"))) {
         hf_bytes name = { 0 };
+        if (options->shard.count == 0) {
+            return hf_fail(failure, HF_EXIT_USAGE,
+                           "--output %s: {shard} is the number of --shard K/N, and there is none",
+                           options->output);
+        }
         hf_bytes_add(&name, options->output, (size_t)(mark - options->output));
         hf_bytes_format(&name, "%u%s", options->shard.number, mark + strlen("{shard}"));
         options->output = hf_options_keep(options, hf_bytes_text(&name));
         hf_bytes_free(&name);
     }
-    if (options->output && hf_dated(options->output)) {
+    if (hf_dated(options->output)) {
         char *today = hf_dated_name(options->output, hf_time_now(), 0);
         options->output_pattern = options->output;
         options->output = hf_options_keep(options, today);

@@ -89,12 +89,17 @@ static bool private(const hf_options *options, const char *path, hf_failure *fai
     return true;
 }
 
+/* Are they one option? --input and --cost-file are. */
+static bool same_option(const char *name, const char *other) {
+    const hf_option *one = hf_option_find(name), *two = hf_option_find(other);
+    return (one && two && one->offset == two->offset) || hf_same_name(name, other) ||
+           hf_same_name(other, name);
+}
+
 /* hf_json_read() refuses the same name twice, but an option's has several spellings. */
 static bool is_first(const hf_json *json, const hf_json *member) {
-    const char *name = hf_json_name(member);
     const hf_json *before = hf_json_first(json);
-    while (before != member && !hf_same_name(hf_json_name(before), name) &&
-           !hf_same_name(name, hf_json_name(before))) {
+    while (before != member && !same_option(hf_json_name(before), hf_json_name(member))) {
         before = hf_json_next(before);
     }
     return before == member;

@@ -58,6 +58,9 @@ bool hf_rejects_read(const char *text, uint64_t lines, uint64_t *most) {
 
 bool hf_report_values(hf_options *options, hf_failure *failure) {
     uint64_t unused;
+    if (options->command != HF_COMMAND_REPORT) { /* they stand in a --config file that serves all */
+        return true;
+    }
     if (options->delimiter_text &&
         !hf_delimiter_read(options->delimiter_text, &options->delimiter)) {
         return bad(failure, "delimiter", options->delimiter_text,
