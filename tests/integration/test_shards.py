@@ -99,6 +99,7 @@ def test_shard_in_use_is_in_the_first_log_line_and_the_summary(sharded):
     ("auto", {**SLURM, "SLURM_ARRAY_TASK_MAX": 9}, "numbered without gaps"),
     ("auto/4", {**SLURM, "SLURM_ARRAY_TASK_MIN": 3, "SLURM_ARRAY_TASK_MAX": 3, "SLURM_ARRAY_TASK_COUNT": 1},
      "run again by itself needs its number by hand, --shard K/4"),
+    ("auto", {"SLURM_ARRAY_TASK_ID": 1, "SLURM_ARRAY_TASK_COUNT": 4}, "there is no SLURM_ARRAY_TASK_MIN: say --shard K/N"),
     ("auto", {"SLURM_ARRAY_TASK_ID": "x"}, "SLURM_ARRAY_TASK_ID is 'x', and no number"),
 ])
 def test_shard_that_cannot_be_is_refused_with_the_way_out(make_job, given, variables, says):

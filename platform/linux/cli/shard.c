@@ -31,8 +31,8 @@ static int variable(const char *name, uint32_t *value, hf_failure *failure) {
 /* A task that is run again by itself has another array than it had: N tells that, where it is given. */
 static bool of_slurm(uint32_t task, uint32_t count, hf_shard *shard, hf_failure *failure) {
     uint32_t first = 0, tasks = 0, step = 1, last = 0;
-    if (variable("SLURM_ARRAY_TASK_MIN", &first, failure) < 0 ||
-        variable("SLURM_ARRAY_TASK_STEP", &step, failure) < 0) {
+    const int begun = variable("SLURM_ARRAY_TASK_MIN", &first, failure);
+    if (begun < 0 || variable("SLURM_ARRAY_TASK_STEP", &step, failure) < 0) {
         return false;
     }
     int told = variable("SLURM_ARRAY_TASK_COUNT", &tasks, failure);
@@ -40,11 +40,11 @@ static bool of_slurm(uint32_t task, uint32_t count, hf_shard *shard, hf_failure 
     if (told < 0 || ended < 0) {
         return false;
     }
-    if (told == 0) {
+    if (begun == 0 || told == 0) {
         return hf_fail(failure, HF_EXIT_USAGE,
                        "--shard auto: SLURM_ARRAY_TASK_ID is %u, but there is no "
-                       "SLURM_ARRAY_TASK_COUNT: say --shard K/N",
-                       task);
+                       "SLURM_ARRAY_TASK_%s: say --shard K/N",
+                       task, begun == 0 ? "MIN" : "COUNT");
     }
     if (step != 1 || (ended > 0 && (uint64_t)last - first + 1 != tasks)) {
         return hf_fail(
