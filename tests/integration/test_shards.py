@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness import program
 from harness.program import SETTINGS, arguments, clean_environment, rows_of
 from harness.waiting import PATIENCE_S, eventually
 
@@ -167,6 +168,31 @@ def test_merge_run_again_changes_nothing_and_is_made_anew_after_a_shard_was(shar
     job.merge([1, 2], output="dated-{date}.csv")
     dated, = job.job.folder.glob("dated-????-??-??.csv")
     job.is_the_whole(dated.name)
+
+
+@pytest.mark.rule(52)
+def test_shard_made_anew_under_a_clock_that_is_behind_is_merged_all_the_same(sharded, cluster, tmp_path):
+    """The position of each shard has the time of its own machine."""
+    job = sharded(20, sql="SELECT clock_timestamp() AS at", params=None, dsn=cluster.dsn("plain"))
+    job.run([1, 2], 2, status=0)
+    job.merge([1, 2], status=0)
+    clock = tmp_path / "clock"
+    clock.write_text("-3600")
+    behind = program.shim(tmp_path, "wall_clock")
+    job.run([2], 2, status=0, restart=True, env=in_array(job.job, LD_PRELOAD=behind, HF_WALL_CLOCK=clock))
+    job.merge([1, 2], status=0)
+    lines = [job.part(number).read_bytes().splitlines(keepends=True) for number in (1, 2)]
+    assert (job.job.folder / "merged.csv").read_bytes() == b"".join(lines[0] + lines[1][1:])
+
+
+@pytest.mark.rule(52)
+def test_report_of_the_whole_is_not_replaced_by_a_merge(sharded):
+    job = sharded(20)
+    job.run_whole()
+    before = job.whole.stat().st_ino
+    job.run([1, 2], 2)
+    assert "the report of a run over the whole input" in job.merge([1, 2], status=1, output=job.whole.name).stderr
+    assert job.whole.stat().st_ino == before
 
 
 DIES = """#include <signal.h>

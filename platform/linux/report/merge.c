@@ -143,6 +143,25 @@ static bool merge_files(hf_merging *merge, hf_member *member, hf_outfile *to, hf
 
 /* ---- the job -------------------------------------------------------------------------------------- */
 
+/* Which finished shards they are: another run of one of them ended at another time. (Not a later one: machines' clocks
+ * differ.) */
+static uint64_t stamp_of(const hf_shards *shards) {
+    hf_bytes text = { 0 };
+    uint8_t hash[HF_HASH_BYTES];
+    uint64_t stamp;
+    for (size_t i = 0; i < shards->count; i++) {
+        const hf_position_record *part = &shards->parts[i].record;
+        hf_bytes_format(&text, "%llu %llu %llu %llu\n", (unsigned long long)part->finished_at,
+                        (unsigned long long)part->output_bytes,
+                        (unsigned long long)part->rejects_bytes,
+                        (unsigned long long)part->unknown_bytes);
+    }
+    hf_sha256_of(text.data, text.used, hash);
+    hf_bytes_free(&text);
+    memcpy(&stamp, hash, sizeof stamp);
+    return stamp;
+}
+
 /* What the merged report's position says: the parts' together. */
 static void add_up(hf_merging *merge) {
     const hf_shards *shards = &merge->shards;
@@ -153,7 +172,8 @@ static void add_up(hf_merging *merge) {
     record->lines_done = record->lines_rejected = record->lines_unknown = record->lines_idle = 0;
     record->elapsed_ms = 0;
     record->finished = 0;
-    record->runs = 1;
+    record->runs = 0;
+    record->input_offset = stamp_of(shards);
     for (size_t i = 0; i < shards->count; i++) {
         const hf_position_record *part = &shards->parts[i].record;
         record->lines_done += part->lines_done;
@@ -207,7 +227,7 @@ static bool put_together(hf_merging *merge, int *status, hf_failure *failure) {
     return hf_outputs_finish(outputs, record, *status, failure);
 }
 
-/* Is what is there to be made anew: a merge that was cut short, or one of before a shard was run again? */
+/* Is what is there to be made anew: a merge that was cut short, or one that other runs of the shards were merged by? */
 static bool is_stale(const hf_merging *merge, const char *output) {
     hf_position_record record;
     hf_failure failure;
@@ -216,11 +236,9 @@ static bool is_stale(const hf_merging *merge, const char *output) {
     bool stale = hf_position_read(position, &record, &failure) == HF_POSITION_VALID;
     marked.settings[0] ^= 0xff;
     stale = stale && !record.finished && !hf_identity_difference(&record.identity, &marked);
-    if (hf_position_read(done, &record, &failure) == HF_POSITION_VALID &&
+    if (hf_position_read(done, &record, &failure) == HF_POSITION_VALID && record.runs == 0 &&
         !hf_identity_difference(&record.identity, &merge->whole)) {
-        for (size_t i = 0; i < merge->shards.count; i++) {
-            stale = stale || merge->shards.parts[i].record.finished_at > record.finished_at;
-        }
+        stale = stale || record.input_offset != stamp_of(&merge->shards);
     }
     free(position);
     free(done);
@@ -249,6 +267,13 @@ static bool run(hf_merging *merge, int *status, hf_failure *failure) {
                             &merge->record, failure)) {
     case HF_OUTPUTS_FRESH: return put_together(merge, status, failure);
     case HF_OUTPUTS_FINISHED:
+        if (merge->record.runs > 0) {
+            return hf_fail(
+                failure, HF_EXIT_USAGE,
+                "%s is the report of a run over the whole input: move it away, or choose "
+                "another --output",
+                options->output);
+        }
         merge->already = true;
         *status = merge->record.exit_status;
         return true;

@@ -50,10 +50,10 @@ typedef struct hf_position_record {
     hf_identity identity;
     uint8_t columns[HF_HASH_BYTES]; /* of the result's columns */
     uint64_t output_bytes, rejects_bytes, unknown_bytes;
-    uint64_t input_offset; /* of the first line that is not done */
+    uint64_t input_offset; /* of the first line that is not done; merged: a hash of the parts */
     uint64_t next_line;    /* its physical line number */
     uint64_t lines_done, lines_rejected, lines_unknown;
-    uint64_t runs, elapsed_ms; /* of all runs together */
+    uint64_t runs, elapsed_ms; /* of all runs together; a merged report is no run's: 0 */
     uint64_t lines_idle;       /* of those done: writes that touched no row */
     uint64_t finished_at;      /* wall clock, Unix ms; 0: not finished, or not noted */
     hf_database database;
