@@ -141,7 +141,12 @@ def test_merge_refuses_what_is_missing_doubled_unfinished_or_of_another_input(sh
     job.part(2).write_bytes(other + b"more\n")
     refused([1, 2, 3], r"part-2\.csv is not the file that the finished shard left")
     job.part(2).write_bytes(other)
-    assert "is one of the shards" in job.merge([1, 2, 3], status=1, output="part-1.csv").stderr
+    for output in ("part-1.csv", "part-1.csv.shard", "part-1.csv.unknown.csv"):
+        assert "is one of the shards" in job.merge([1, 2, 3], status=1, output=output).stderr
+    shard = job.part(1).read_bytes()
+    for log in (job.part(1), beside(job.part(2), ".done"), job.job.folder / "merged.csv.part"):
+        assert "is a file of one of these reports" in job.merge([1, 2, 3], status=1, more=["--log-file", log]).stderr
+    assert job.part(1).read_bytes() == shard and not list(job.job.folder.glob("merged.csv*"))
     with open(job.job.cost_file, "ab") as cost:
         cost.write(b"61\n")
     job.run([2], 3, if_finished="restart")

@@ -241,6 +241,25 @@ static bool apart(const hf_options *options, hf_failure *failure) {
     return good;
 }
 
+/* The log is written to, whatever is there, and the merged report's files are made anew. */
+static bool merge_apart(const hf_options *options, hf_failure *failure) {
+    bool log = options->log_file && is_of_report(options->log_file, options->output);
+    for (size_t i = 0; i < options->parts.count; i++) {
+        const char *part = options->parts.items[i];
+        log = log || (options->log_file && is_of_report(options->log_file, part));
+        if (is_of_report(part, options->output) || is_of_report(options->output, part)) {
+            return hf_fail(
+                failure, HF_EXIT_USAGE,
+                "--output: %s is one of the shards' files, or %s would be one of its own: "
+                "choose another name",
+                options->output, part);
+        }
+    }
+    return !log || hf_fail(failure, HF_EXIT_USAGE,
+                           "--log-file: %s is a file of one of these reports: choose another name",
+                           options->log_file);
+}
+
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
@@ -271,7 +290,7 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
         }
         return apart(options, failure);
     }
-    return true;
+    return options->command != HF_COMMAND_MERGE || merge_apart(options, failure);
 }
 
 /* --output - and --position: the report is a file beside the position until it is complete. */

@@ -251,13 +251,6 @@ static bool run(hf_merging *merge, int *status, hf_failure *failure) {
         !hf_shards_open(&merge->shards, options->parts.items, options->parts.count, failure)) {
         return false;
     }
-    for (size_t i = 0; i < merge->shards.count; i++) {
-        if (hf_same_file(options->output, merge->shards.parts[i].output)) {
-            return hf_fail(failure, HF_EXIT_USAGE,
-                           "--output: %s is one of the shards: choose another name",
-                           options->output);
-        }
-    }
     merge->whole = merge->shards.parts[0].record.identity;
     memcpy(merge->whole.settings, merge->shards.parts[0].head.settings, HF_HASH_BYTES);
     switch (hf_outputs_find(&merge->outputs,
