@@ -89,6 +89,19 @@ def test_finish_that_was_cut_short_is_carried_out_and_no_failure(make_job, clust
 
 
 @pytest.mark.rule(50)
+def test_restart_that_was_killed_while_it_removed_the_old_report_is_gone_on_with(make_job, cluster):
+    """The finished report has lost its rejects by then: it is not taken for whole."""
+    job = make_job(rows=20, sql="SELECT refuse($1, $1 / 10 * 10, 'P0001') AS n", dsn=cluster.dsn("plain"))
+    job.run(status=2)
+    output, rejects = job.output.read_bytes(), job.rejects.read_bytes()
+    job.position.write_bytes(bytes(16384))      # as --restart makes it first
+    job.rejects.unlink()
+    job.run(status=2)
+    assert job.rejects.read_bytes() == rejects and job.output.read_bytes() == output
+    assert "nothing to do" in job.run(status=2).stderr and not job.position.exists()
+
+
+@pytest.mark.rule(50)
 def test_date_in_the_output_is_the_local_one(make_job, cluster):
     job = make_job(rows=3, sql="SELECT $1::int AS n", dsn=cluster.dsn("plain"))
     pattern = job.folder / "report-{date}.csv"

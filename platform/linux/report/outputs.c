@@ -86,7 +86,8 @@ static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf
 /* There is a record of a finished job: is OUTPUT its report, and does this run ask for the same one? */
 static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_record *record,
                                       const hf_outputs_wish *wish, hf_failure *failure) {
-    const bool anew = wish->restart || wish->renew;
+    /* An empty position: a run that was told to start over was killed while it removed what the report had. */
+    const bool anew = wish->restart || wish->renew || outputs->position.fd >= 0;
     int found = there(outputs->output, failure);
     if (found < 0) {
         return HF_OUTPUTS_FAILED;
