@@ -96,6 +96,18 @@ def test_limit_takes_the_first_lines_alone_and_another_one_is_another_job(make_j
     job.complete(rows=job.rows[:120])
 
 
+@pytest.mark.rule(51)
+@pytest.mark.parametrize("limit, lines, blank", [(1, "a", 0), (2, "a,", 0), (3, "a,,", 0), (4, "a,,,b", 0), (5, "a,,,b,c", 0),
+                                                 (6, "a,,,b,c", 1), (9, "a,,,b,c", 2)])
+def test_limit_counts_blank_lines_as_the_whole_input_does(make_job, limit, lines, blank):
+    """The two blank lines in the middle are lines; the two at the end are none, where the limit reaches them."""
+    job = make_job(rows=1, sql="SELECT 1 AS one", params=None)
+    job.cost_file.write_text("id\na\n\n\nb\nc\n\n\n")
+    run = job.run(status=0, limit=limit)
+    assert [row[0] for row in rows_of(job.output)[1:]] == lines.split(",")
+    assert run.summary["lines_blank_at_end"] == blank
+
+
 # ---- rejects --------------------------------------------------------------------------------------------
 
 REFUSES = "SELECT refuse($1, $1 / 10 * 10, 'P0001') AS n"   # every tenth line

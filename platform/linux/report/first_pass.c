@@ -207,11 +207,12 @@ static bool swapped(const hf_first_pass *scan, const hf_options *options, const 
 
 /* A blank line in the middle is a line, at the end it is how somebody's editor ends a file. */
 static void count_line(hf_first_pass *scan, const hf_csv_record *record, uint64_t *first_blank) {
-    if (scan->lines + scan->blank_at_end >= scan->limit) {
-        return;
+    const bool full = scan->lines + scan->blank_at_end >= scan->limit;
+    if (record->blank && !full) {
+        *first_blank = scan->blank_at_end++ ? *first_blank : record->line;
+        scan->blank_end = record->end;
     }
     if (record->blank) {
-        *first_blank = scan->blank_at_end++ ? *first_blank : record->line;
         return;
     }
     if (scan->blank_at_end) {
@@ -219,9 +220,12 @@ static void count_line(hf_first_pass *scan, const hf_csv_record *record, uint64_
         scan->blank_inside += scan->blank_at_end;
         scan->lines += scan->blank_at_end;
         scan->blank_at_end = 0;
+        scan->end = scan->blank_end;
     }
-    scan->lines++;
-    scan->end = record->end;
+    if (!full) {
+        scan->lines++;
+        scan->end = record->end;
+    }
 }
 
 static void say_what_is_odd(const hf_first_pass *scan, const char *path) {

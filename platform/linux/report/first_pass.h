@@ -23,6 +23,7 @@ typedef struct hf_first_pass {
     uint64_t first_offset;
     uint64_t end;          /* byte offset behind the last of them */
     uint64_t blank_at_end; /* blank lines that are passed over */
+    uint64_t blank_end;    /* byte offset behind these */
     uint64_t blank_inside,
         blank_inside_line;  /* those that are lines like others, and where the first is */
     uint64_t not_utf8_line; /* the first with a cell that is no UTF-8; 0 none */
