@@ -116,6 +116,7 @@ static const struct {
       "SELECT ':a', E'\\':a', U&':a', \":a\", $$:a$$, $t$:a$t$, $1" },
     { "SELECT 1 -- :a\n /* :a /* :a */ :a */ + :a", "SELECT 1 -- :a\n /* :a /* :a */ :a */ + $1" },
     { "SELECT v[1:2], v[: 3], :\xc3\xa9\xc3\xa9, a$1", "SELECT v[1:2], v[: 3], $1 , a$1" },
+    { "SELECT:id FROM t LIMIT:n", "SELECT $1 FROM t LIMIT $2" },
     { "SELECT :", "SELECT :" },
     { "SELECT ':a", "SELECT ':a" },
 };

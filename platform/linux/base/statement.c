@@ -283,8 +283,13 @@ static bool is_quoted_name(const char *colon) {
     return end > colon + 2 && *end == colon[1];
 }
 
+/* As many characters as the name had, if they are enough, so that a place that the server tells stays one of the text.
+ * What stands before it, as in LIMIT:n, is not to become one word with it. */
 static void put_number(hf_bytes *to, unsigned number, const char *name, const char *end) {
     size_t characters = 1, before = to->used;
+    if (before > 0 && (is_name(to->data[before - 1]) || to->data[before - 1] == '$')) {
+        hf_bytes_add_byte(to, ' ');
+    }
     for (; name < end; name++) {
         characters += ((unsigned char)*name & 0xc0) != 0x80;
     }
