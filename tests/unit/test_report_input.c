@@ -157,6 +157,8 @@ static void other_formats_are_named_with_the_way_out(void **state) {
         { "7z\xbc\xaf\x27\x1c", 6, { "7z", "unpack" } },
         { "<!DOCTYPE html>\n", 16, { "HTML", "fetch" } },
         { "<html>\n", 7, { "HTML", "fetch" } },
+        { "\xef\xbb\xbf\r\n  <HtMl lang=en>\n", 21, { "HTML", "fetch" } },
+        { "\xef\xbb\xbf{\"a\": 1}\n", 12, { "JSON", "CSV" } },
         { "<?xml version=\"1.0\"?>\n", 22, { "XML", "CSV" } },
         { "{\"a\": 1}\n", 9, { "JSON", "CSV" } },
         { "[\n {}\n]\n", 8, { "JSON", "CSV" } },

@@ -6,10 +6,12 @@
 #include "files.h"
 #include "signals.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -34,12 +36,43 @@ struct hf_input {
 #define HTML         "it is HTML, the page of an error or a login perhaps: fetch the file again"
 #define JSON         "it is JSON: write it as CSV"
 
+typedef struct hf_format {
+    const char *magic;
+    size_t bytes;
+    const char *what;
+} hf_format;
+
+/* What is text may have a byte order mark and blanks before it, and HTML's words any case. */
+static const char *other_text(const char *at, size_t bytes) {
+    static const hf_format formats[] = {
+        { MAGIC("<?xml"), "it is XML: write it as CSV" },
+        { MAGIC("<!doctype"), HTML },
+        { MAGIC("<html"), HTML },
+        { MAGIC("{\""), JSON },
+        { MAGIC("{\n"), JSON },
+        { MAGIC("{\r\n"), JSON },
+        { MAGIC("[{"), JSON },
+        { MAGIC("[\n"), JSON },
+        { MAGIC("[\r\n"), JSON },
+    };
+    if (bytes >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
+        at += 3;
+        bytes -= 3;
+    }
+    while (bytes > 0 && isspace((unsigned char)*at)) {
+        at++;
+        bytes--;
+    }
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (bytes >= formats[i].bytes && strncasecmp(at, formats[i].magic, formats[i].bytes) == 0) {
+            return formats[i].what;
+        }
+    }
+    return NULL;
+}
+
 const char *hf_input_other_format(const void *first, size_t bytes) {
-    static const struct {
-        const char *magic;
-        size_t bytes;
-        const char *what;
-    } formats[] = {
+    static const hf_format formats[] = {
         { MAGIC("\xff\xfe\0\0"), "it is UTF-32: iconv -f UTF-32 -t UTF-8 makes it UTF-8" },
         { MAGIC("\xff\xfe"), "it is UTF-16: iconv -f UTF-16 -t UTF-8 makes it UTF-8" },
         { MAGIC("\xfe\xff"), "it is UTF-16: iconv -f UTF-16 -t UTF-8 makes it UTF-8" },
@@ -60,17 +93,6 @@ const char *hf_input_other_format(const void *first, size_t bytes) {
         { MAGIC("PK\x05\x06"), "it is an empty ZIP archive" },
         { MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
           "it is a spreadsheet (.xls): save it as CSV (UTF-8)" },
-        { MAGIC("<?xml"), "it is XML: write it as CSV" },
-        { MAGIC("<!DOCTYPE"), HTML },
-        { MAGIC("<!doctype"), HTML },
-        { MAGIC("<html"), HTML },
-        { MAGIC("<HTML"), HTML },
-        { MAGIC("{\""), JSON },
-        { MAGIC("{\n"), JSON },
-        { MAGIC("{\r\n"), JSON },
-        { MAGIC("[{"), JSON },
-        { MAGIC("[\n"), JSON },
-        { MAGIC("[\r\n"), JSON },
         { MAGIC("PGDMP"), "it is a dump: pg_restore puts it into a database" },
         { MAGIC("PGCOPY\n\377"), "it is COPY's binary format: COPY ... (FORMAT csv, HEADER)" },
         { MAGIC("PAR1\x15"), "it is Parquet: write it as CSV" },
@@ -91,7 +113,7 @@ const char *hf_input_other_format(const void *first, size_t bytes) {
     }
     return bytes >= TAR_AT + 5 && memcmp(at + TAR_AT, "ustar", 5) == 0
                ? "it is a tar archive: unpack it first"
-               : NULL;
+               : other_text(at, bytes);
 }
 
 /* Reads the file's first bytes. False: it is none of ours. */
