@@ -200,6 +200,18 @@ def test_report_of_the_whole_is_not_replaced_by_a_merge(sharded):
     assert job.whole.stat().st_ino == before
 
 
+@pytest.mark.rule(52)
+def test_shard_that_was_killed_while_it_made_its_files_begins_again(sharded):
+    """An empty position holds the lock, and what it will speak of is there already."""
+    job = sharded(20)
+    for ending, data in (("position", bytes(16384)), ("part", b"id,n\n"), ("shard", b"")):
+        beside(job.part(1), f".{ending}").write_bytes(data)
+    job.run_whole()
+    job.run([1, 2], 2)
+    job.merge([1, 2])
+    job.is_the_whole()
+
+
 DIES = """#include <signal.h>
 #include <unistd.h>
 int fdatasync(int fd) {                             /* the third is that of the whole file, before it gets its name */

@@ -71,12 +71,13 @@ static bool all_ordinary(const hf_outputs *outputs, hf_failure *failure) {
 /* Returns with a failure: why, and the way out. */
 #define FAILED(...) (hf_fail(failure, __VA_ARGS__), HF_OUTPUTS_FAILED)
 
-/* Finds a file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. */
-static int stray(const hf_outputs *outputs, bool part_too, const char **path, hf_failure *failure) {
+/* Finds a file of OUTPUT's family that no record of ours speaks of: 1 *path, 0 none, -1 failure. begun: the position is
+ * there and empty, so that what is made before its first record may be, too. */
+static int stray(const hf_outputs *outputs, bool begun, const char **path, hf_failure *failure) {
     const char *const paths[] = { outputs->rejects_path, outputs->unknown_path,
                                   outputs->intents_path, outputs->shard_path, outputs->part };
     int found = 0;
-    for (size_t i = 0; found == 0 && i < (part_too ? 5 : 4); i++) {
+    for (size_t i = 0; found == 0 && i < (begun ? 3 : 5); i++) {
         *path = paths[i];
         found = there(paths[i], failure);
     }
@@ -145,7 +146,7 @@ static hf_outputs_found find_nothing(hf_outputs *outputs, const hf_outputs_wish 
             outputs->output);
     }
     if (found == 0 && !wish->restart) {
-        found = stray(outputs, outputs->position.fd < 0, &path, failure);
+        found = stray(outputs, outputs->position.fd >= 0, &path, failure);
     }
     if (found > 0) {
         return FAILED(
