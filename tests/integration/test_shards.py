@@ -212,6 +212,25 @@ def test_shard_that_was_killed_while_it_made_its_files_begins_again(sharded):
     job.is_the_whole()
 
 
+@pytest.mark.rule(52)
+def test_shard_that_is_printed_is_merged_when_it_is_finished(sharded, cluster):
+    """Its position is not beside its output, and one that is made anew still has the old output."""
+    job = sharded(60, sql=ROWS.replace("pg_sleep(0)", "pass($1)"), dsn=cluster.dsn("plain"), gate=20)
+    job.run_whole()
+    job.run([2], 2)
+    position = job.job.folder / "one"
+    printed = {"shard": "1/2", "output": "-", "position": position}
+    job.job.place_output(beside(position, ".output"))
+    job.job.run(status=2, **printed)
+    run = job.job.start(restart=True, **printed)
+    eventually(lambda: job.job.part.exists() and job.job.part.read_bytes().count(b"\n") > 5, "lines of the new one")
+    run.end()
+    assert re.search(r"one\.output is not finished", job.merge([2], status=4, more=[job.job.output]).stderr)
+    job.job.run(status=2, **printed)
+    job.merge([2], more=[job.job.output])
+    job.is_the_whole()
+
+
 DIES = """#include <signal.h>
 #include <unistd.h>
 int fdatasync(int fd) {                             /* the third is that of the whole file, before it gets its name */

@@ -91,13 +91,28 @@ static bool open_refusals(hf_shard_part *part, hf_shard_lines *lines, const char
 
 /* ---- opening -------------------------------------------------------------------------------------- */
 
+/* Is the position of a run that makes the part, for the first time or anew, there? One that was printed has it under
+ * the name that --position gave. */
+static bool is_under_way(const char *output) {
+    char *beside = hf_path_beside(output, ".position"), *given = hf_must_copy(output);
+    char *ending = strrchr(given, '.');
+    hf_position_record unfinished;
+    hf_failure failure;
+    bool is = hf_position_read(beside, &unfinished, &failure) == HF_POSITION_VALID;
+    if (ending && strcmp(ending, ".output") == 0) {
+        *ending = '\0';
+        is = is || hf_position_read(given, &unfinished, &failure) == HF_POSITION_VALID;
+    }
+    free(beside);
+    free(given);
+    return is;
+}
+
 static bool read_record(hf_shard_part *part, hf_failure *failure) {
     char *done = hf_path_beside(part->output, ".done");
-    char *position = hf_path_beside(part->output, ".position");
-    hf_position_record unfinished;
     bool good = hf_position_read(done, &part->record, failure) == HF_POSITION_VALID &&
                 part->record.finished;
-    if (hf_position_read(position, &unfinished, failure) == HF_POSITION_VALID) {
+    if (is_under_way(part->output)) {
         good = hf_fail(failure, HF_EXIT_INCOMPLETE,
                        "%s is not finished: run the command of that shard again, then merge",
                        part->output);
@@ -107,7 +122,6 @@ static bool read_record(hf_shard_part *part, hf_failure *failure) {
                        part->output, done);
     }
     free(done);
-    free(position);
     return good;
 }
 
