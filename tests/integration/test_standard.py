@@ -205,6 +205,19 @@ def test_signal_is_heard_while_nobody_reads(make_job, cluster):
 
 
 @pytest.mark.rule(54)
+def test_deadline_ends_the_wait_for_a_reader(make_job):
+    job = make_job(rows=60, sql="SELECT repeat('x', 5000) AS wide", params=None)
+    options = {"output": "-", "position": job.folder / "p"}
+    job.place_output(job.folder / "p.output")
+    job.run(status=0, **options)
+    read, write = os.pipe()
+    run = job.start(stdout=write, deadline="1s", **options)
+    os.close(write)
+    assert "(--deadline), waiting for standard output: nothing reads from it" in run.check(4).stderr
+    os.close(read)
+
+
+@pytest.mark.rule(54)
 @pytest.mark.parametrize("options, says", [
     ({"output": "-"}, "--output -: .*with --position FILE"),
     ({"position": "p"}, "--position is for --output -"),

@@ -538,6 +538,7 @@ int hf_report(const hf_options *given) {
     } else if (options.dry_run) {
         status = HF_EXIT_DONE;
     } else if (found == HF_OUTPUTS_FINISHED) {
+    const uint64_t until = hf_file_until(options.deadline_ms);
         status = job->record.exit_status;
         job->summary.already = true;
     } else {
@@ -545,7 +546,7 @@ int hf_report(const hf_options *given) {
         status = run(job, &failure);
     }
     if (ready && options.to_stdout && !options.dry_run && !failure.status &&
-        !hf_standard_output(options.output, &failure)) {
+        !hf_standard_output(options.output, until, &failure)) {
         status = failure.status;
     }
     job->summary.record = job->record;

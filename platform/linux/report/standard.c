@@ -172,10 +172,11 @@ void hf_spool_free(hf_spool *spool) {
 
 /* Somebody may read slowly, or not at all: into a pipe that has room go PIPE_BUF bytes at once (POSIX, write), so a
  * signal is always heard. */
-static bool write_out(const char *at, size_t bytes, bool file, hf_failure *failure) {
+static bool write_out(const char *at, size_t bytes, bool file, uint64_t until,
+                      hf_failure *failure) {
     while (bytes > 0) {
         const size_t piece = file || bytes < PIPE_BUF ? bytes : PIPE_BUF;
-        if (!file && !hf_file_await(STDOUT_FILENO, POLLOUT, "standard output", 0, failure)) {
+        if (!file && !hf_file_await(STDOUT_FILENO, POLLOUT, "standard output", until, failure)) {
             return false;
         }
         ssize_t put = write(STDOUT_FILENO, at, piece);
@@ -192,7 +193,7 @@ static bool write_out(const char *at, size_t bytes, bool file, hf_failure *failu
     return true;
 }
 
-bool hf_standard_output(const char *path, hf_failure *failure) {
+bool hf_standard_output(const char *path, uint64_t until, hf_failure *failure) {
     struct stat out;
     const bool file = fstat(STDOUT_FILENO, &out) == 0 && S_ISREG(out.st_mode);
     int fd = hf_file_reopen(path, O_RDONLY);
@@ -204,7 +205,7 @@ bool hf_standard_output(const char *path, hf_failure *failure) {
     bool good = true;
     do {
         got = read(fd, chunk, CHUNK_BYTES);
-        good = got <= 0 || write_out(chunk, (size_t)got, file, failure);
+        good = got <= 0 || write_out(chunk, (size_t)got, file, until, failure);
     } while (good && (got > 0 || (got < 0 && errno == EINTR)));
     if (good && got < 0) {
         good = hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "read");

@@ -33,7 +33,8 @@ void hf_spool_drop(const hf_spool *spool, const char *output);
 /* Removes what this run read and did not keep. */
 void hf_spool_free(hf_spool *spool);
 
-/* Writes a file to standard output, and waits for who reads it. False: exit status 4. */
-bool hf_standard_output(const char *path, hf_failure *failure);
+/* Writes a file to standard output, and waits for who reads it, but not past `until` (hf_file_until()). False: exit
+ * status 4. */
+bool hf_standard_output(const char *path, uint64_t until, hf_failure *failure);
 
 #endif
