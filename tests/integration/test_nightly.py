@@ -143,6 +143,21 @@ def test_unfinished_job_of_an_earlier_day_with_another_input_is_named_and_left(m
     assert job.part.read_bytes() == left and run.summary["output"] != str(job.output)
 
 
+@pytest.mark.rule(50)
+def test_job_that_a_restart_left_behind_does_not_come_back(make_job, cluster):
+    """As when it cannot go on, and --restart is the way out that the message names: it must help for good."""
+    job = make_job(rows=100, sql=SLOW, dsn=cluster.dsn("plain"))
+    pattern = job.folder / "report-{date}.csv"
+    begun = date_in(YESTERDAY)
+    dated(job, begun)
+    killed_at(job, 20, output=pattern, env=in_zone(job, YESTERDAY))
+    left = job.part.read_bytes()
+    run = job.run(status=0, output=pattern, env=in_zone(job, TODAY), restart=True)
+    run = job.run(status=0, output=pattern, env=in_zone(job, TODAY))
+    assert re.search(rf"warn .*report-{begun}\.csv was begun .* and one of a later day is: it stays as it is", run.log)
+    assert "nothing to do" in run.stderr and job.part.read_bytes() == left
+
+
 def recipe_of_cron():
     block, = blocks("cron")
     return re.fullmatch(r"\*/15 2-6 \* \* \*  (.*)\n", block).group(1).replace("\\%", "%")

@@ -224,10 +224,23 @@ static int run(hf_job *job, hf_failure *failure) {
 
 #define DAYS_BACK 31
 
+/* Is the report of that name finished, and this job's? */
+static bool is_finished(const hf_job *job, const char *output) {
+    hf_position_record record;
+    hf_failure failure;
+    char *done = hf_path_beside(output, ".done");
+    const bool is = hf_position_read(done, &record, &failure) == HF_POSITION_VALID &&
+                    !hf_identity_difference(&record.identity, &job->scan.identity);
+    free(done);
+    return is;
+}
+
 /* {date} in --output is the day on which the job was begun: the same command goes on with what an earlier day left
- * unfinished, and with nothing else, as it does without a date. What is not this job's any more stays, and is named. */
+ * unfinished, and with nothing else, as it does without a date. What is not this job's any more stays, and is named; so
+ * does what a --restart of a later day left behind: else no --restart would help against a job that cannot go on. */
 static void find_begun(hf_job *job, hf_options *options) {
     const char *today = options->output;
+    bool later = false;
     for (int days = 0; days <= DAYS_BACK && options->output_pattern && !options->restart; days++) {
         hf_position_record record;
         hf_failure failure;
@@ -237,12 +250,13 @@ static void find_begun(hf_job *job, hf_options *options) {
         const char *changed =
             begun ? hf_identity_difference(&record.identity, &job->scan.identity) : NULL;
         free(position);
-        if (begun && days > 0 && changed) {
+        if (begun && days > 0 && (changed || later)) {
             hf_log(
                 HF_LOG_WARN,
-                "%s was begun on an earlier day and is not finished, and %s has changed since: it stays as "
-                "it is, and this run is about %s",
-                output, changed, today);
+                "%s was begun on an earlier day and is not finished, and %s%s: it stays as it is, "
+                "and this run is about %s",
+                output, changed ? changed : "one of a later day is",
+                changed ? " has changed since" : "", today);
         } else if (begun && days > 0) {
             hf_log(
                 HF_LOG_WARN,
@@ -252,6 +266,7 @@ static void find_begun(hf_job *job, hf_options *options) {
             options->output = job->begun = output;
             return;
         }
+        later = later || is_finished(job, output);
         free(output);
         if (begun && days == 0) {
             return;
@@ -523,6 +538,7 @@ int hf_report(const hf_options *given) {
     job->outputs.position.fd = job->outputs.out.fd = job->outputs.rejects.fd =
         job->outputs.unknown.fd = job->outputs.shard.fd = -1;
     job->summary.started = hf_time_now();
+    const uint64_t until = hf_file_until(options.deadline_ms);
     int status = HF_EXIT_INCOMPLETE;
     if (options.shard.count) {
         hf_log(HF_LOG_INFO, "shard %u/%u%s%s%s", options.shard.number, options.shard.count,
@@ -538,7 +554,6 @@ int hf_report(const hf_options *given) {
     } else if (options.dry_run) {
         status = HF_EXIT_DONE;
     } else if (found == HF_OUTPUTS_FINISHED) {
-    const uint64_t until = hf_file_until(options.deadline_ms);
         status = job->record.exit_status;
         job->summary.already = true;
     } else {
