@@ -322,6 +322,19 @@ static void help_has_every_option(void **state) {
     free(help);
 }
 
+static void help_of_merge_tells_of_no_shard_and_no_standard_output(void **state) {
+    char *help = NULL;
+    size_t size = 0;
+    (void)state;
+    FILE *to = open_memstream(&help, &size);
+    hf_help(to, HF_COMMAND_MERGE);
+    fclose(to);
+    assert_non_null(strstr(help, "--output FILE"));
+    assert_null(strstr(help, "{shard}"));
+    assert_null(strstr(help, "standard output"));
+    free(help);
+}
+
 /* Shows rule 51. */
 static void rejects_are_a_number_or_a_share_of_the_lines(void **state) {
     static const struct {
@@ -369,6 +382,7 @@ int main(void) {
         cmocka_unit_test(standard_input_is_not_the_settings_and_the_statement_too),
         cmocka_unit_test(a_file_with_a_dsn_is_its_owners_alone),
         cmocka_unit_test(help_has_every_option),
+        cmocka_unit_test(help_of_merge_tells_of_no_shard_and_no_standard_output),
         cmocka_unit_test(rejects_are_a_number_or_a_share_of_the_lines),
     };
     return cmocka_run_group_tests(tests, make_path, clean_up);

@@ -118,8 +118,9 @@ void hf_help(FILE *to, hf_command command) {
         for (size_t i = 0; i < hf_option_count; i++) {
             const hf_option *option = &hf_option_table[i];
             if (option->commands & (unsigned)command) {
+                const bool other = command == HF_COMMAND_MERGE && option->merge_text;
                 row(to, option->name, option->value ? option->value : "", option->fallback,
-                    option->zero, option->text);
+                    option->zero, other ? option->merge_text : option->text);
             }
         }
     }

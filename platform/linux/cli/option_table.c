@@ -46,7 +46,8 @@ const hf_option hf_option_table[] = {
     { .name = "output", .kind = HF_OPTION_TEXT, .commands = REPORT | MERGE, .offset = AT(output),
       .value = "FILE", .fallback = "required",
       .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun, "
-              "{shard} the number of --shard; - is standard output, when all is done" },
+              "{shard} the number of --shard; - is standard output, when all is done",
+      .merge_text = "the report that is put together; {date} in it is the local date" },
     { .name = "position", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(position),
       .value = "FILE", .text = "with --output -: how far the job is; the report itself stays in FILE.output" },
     { .name = "order-by", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(order_by),

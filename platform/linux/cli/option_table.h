@@ -31,6 +31,7 @@ typedef enum hf_option_kind {
 typedef struct hf_option {
     const char *name; /* without dashes in front */
     const char *value, *fallback, *zero, *text;
+    const char *merge_text;     /* what it is to merge, if that is another thing */
     const char *const *choices; /* NULL at the end */
     hf_option_kind kind;
     unsigned commands;
