@@ -181,5 +181,8 @@ def test_dry_run_finds_what_a_run_would_stumble_over(make_job, cluster):
     job.query.write_text("SELECT nme FROM item WHERE id = $1")
     assert "the query has changed" in job.run(status=3, dry_run=True).stderr
     assert "nme" in job.run(status=1, dry_run=True, restart=True).stderr
+    job.query.write_text("INSERT INTO ledger(line) VALUES ($1::int)")
+    assert "report.sql: this statement writes, and without --write" in job.run(status=1, dry_run=True, restart=True).stderr
+    job.run(status=0, dry_run=True, restart=True, write=True)
     job.query.write_text(sql)
     assert (job.position.read_bytes(), job.part.read_bytes()) == left

@@ -87,6 +87,13 @@ bool hf_statement_counts(const char *sql) {
     return is_one_of(word, counted);
 }
 
+bool hf_statement_writes(const char *sql) {
+    static const char *const writing[] = { "INSERT", "UPDATE", "DELETE", "MERGE", NULL };
+    char word[HF_SQL_WORD_BYTES];
+    first_word(sql, word);
+    return is_one_of(word, writing);
+}
+
 /* ---- literals that name a moment ------------------------------------------------------------------ */
 
 /* The word at hand of a literal's text, as its escapes read. */

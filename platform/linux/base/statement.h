@@ -33,6 +33,8 @@ bool hf_statement_begins(const char *text);
 bool hf_statement_keeps(const char *sql);
 /* Does the server say how many rows it touched? It does of INSERT, UPDATE, DELETE, MERGE and of what gives rows. */
 bool hf_statement_counts(const char *sql);
+/* Does it write, by its first word? There are others that write. */
+bool hf_statement_writes(const char *sql);
 /* The line of the text that character `position` (from 1) lies in, a caret below it:
  *   "LINE 2: SELECT nme FROM item\n               ^"
  * and nothing when there is no such character. */

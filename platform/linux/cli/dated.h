@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define HF_DAYS_BACK 31 /* so long a job that was begun may be gone on with */
+
 bool hf_dated(const char *pattern);
 /* The name on the day `days` before the one that unix_ms lies in, from the heap. */
 char *hf_dated_name(const char *pattern, int64_t unix_ms, int days);

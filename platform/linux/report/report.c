@@ -222,8 +222,6 @@ static int run(hf_job *job, hf_failure *failure) {
 
 /* ---- what earlier runs left ------------------------------------------------------------------------ */
 
-#define DAYS_BACK 31
-
 /* Is the report of that name finished, and this job's? */
 static bool is_finished(const hf_job *job, const char *output) {
     hf_position_record record;
@@ -241,7 +239,8 @@ static bool is_finished(const hf_job *job, const char *output) {
 static void find_begun(hf_job *job, hf_options *options) {
     const char *today = options->output;
     bool later = false;
-    for (int days = 0; days <= DAYS_BACK && options->output_pattern && !options->restart; days++) {
+    for (int days = 0; days <= HF_DAYS_BACK && options->output_pattern && !options->restart;
+         days++) {
         hf_position_record record;
         hf_failure failure;
         char *output = hf_dated_name(options->output_pattern, job->summary.started, days);
@@ -274,32 +273,10 @@ static void find_begun(hf_job *job, hf_options *options) {
     }
 }
 
-/* The output that an earlier run left unfinished, with the input that it had from standard input; NULL: there is none.
- * From the heap. */
-static char *begun_from_standard_input(const hf_job *job, const hf_options *options) {
-    const int days = options->output_pattern ? DAYS_BACK : 0;
-    for (int day = 0; day <= days; day++) {
-        char *output = options->output_pattern
-                           ? hf_dated_name(options->output_pattern, job->summary.started, day)
-                           : hf_must_copy(options->output);
-        char *position = options->position ? hf_must_copy(options->position)
-                                           : hf_path_beside(output, ".position");
-        char *input = hf_path_beside(output, ".input");
-        const bool begun = hf_file_exists(position) && hf_file_exists(input);
-        free(position);
-        free(input);
-        if (begun) {
-            return output;
-        }
-        free(output);
-    }
-    return NULL;
-}
-
 /* Opens the input, a file or what standard input holds. */
 static bool open_input(hf_job *job, hf_options *options, hf_failure *failure) {
     const bool standard = strcmp(options->cost_file, "-") == 0;
-    char *begun = standard ? begun_from_standard_input(job, options) : NULL;
+    char *begun = standard ? hf_spool_begun(options, job->summary.started) : NULL;
     bool good = !standard ||
                 hf_spool_read(&job->spool, options->output, begun, options->deadline_ms, failure);
     free(begun);
@@ -355,6 +332,15 @@ static bool may_be_finished(const hf_job *job, hf_failure *failure) {
 }
 
 /* ---- --dry-run ------------------------------------------------------------------------------------- */
+
+/* A run finds it out by its first line. */
+static bool may_write(hf_job *job, hf_failure *failure) {
+    return job->options->write || !hf_statement_writes(hf_bytes_text(&job->text)) ||
+           hf_fail(failure, HF_EXIT_USAGE,
+                   "%s: this statement writes, and without --write the session is read-only: use "
+                   "--write",
+                   job->options->query);
+}
 
 static void say_dry_run(const hf_job *job, hf_outputs_found found) {
     const hf_first_pass *scan = &job->scan;
@@ -499,7 +485,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
                                 failure) &&
-           (options->dry_run || open_files(job, *found == HF_OUTPUTS_RESUME, failure));
+           (options->dry_run ? may_write(job, failure)
+                             : open_files(job, *found == HF_OUTPUTS_RESUME, failure));
 }
 
 static void free_job(hf_job *job) {

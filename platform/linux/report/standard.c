@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "cli/dated.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,26 @@
 #define CHUNK_BYTES ((size_t)256 * 1024)
 
 /* ---- input ---------------------------------------------------------------------------------------- */
+
+char *hf_spool_begun(const hf_options *options, int64_t started) {
+    const int days = options->output_pattern ? HF_DAYS_BACK : 0;
+    for (int day = 0; day <= days; day++) {
+        char *output = options->output_pattern
+                           ? hf_dated_name(options->output_pattern, started, day)
+                           : hf_must_copy(options->output);
+        char *position = options->position ? hf_must_copy(options->position)
+                                           : hf_path_beside(output, ".position");
+        char *input = hf_path_beside(output, ".input");
+        const bool begun = hf_file_exists(position) && hf_file_exists(input);
+        free(position);
+        free(input);
+        if (begun) {
+            return output;
+        }
+        free(output);
+    }
+    return NULL;
+}
 
 static bool copy_input(int to, const char *path, uint32_t wait_ms, uint64_t *bytes,
                        hf_failure *failure) {

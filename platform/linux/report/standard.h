@@ -8,6 +8,7 @@
 #define HF_STANDARD_H
 
 #include "base/failure.h"
+#include "cli/options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,9 @@ typedef struct hf_spool {
     char *path;  /* what is read as the input; NULL: no standard input is */
 } hf_spool;
 
+/* The output that an earlier run left unfinished, with the input that it had from standard input; NULL: there is none.
+ * From the heap. started: this run, Unix ms, for {date}. */
+char *hf_spool_begun(const hf_options *options, int64_t started);
 /* Reads all of standard input. When there is nothing in it (or it is a terminal) and `begun`, an output that an earlier
  * run left unfinished (NULL: none), has its input beside it, that is the input. wait_ms: as hf_file_read_within(). */
 bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint32_t wait_ms,
