@@ -83,7 +83,7 @@ def test_shard_in_use_is_in_the_first_log_line_and_the_summary(sharded):
     assert re.match(r".* info  shard 3/4 \(SLURM_ARRAY_TASK_ID 3 of 1 to 4\)$", run.log.splitlines()[0])
     assert re.search(r"10 lines of 40 \(lines 22 to 31 of the file\)", run.log)
     assert "shard       3 of 4" in run.stderr and run.summary["shard"] == "3/4"
-    assert run.summary["lines_total"] == 10
+    assert run.summary["lines_total"] == 10 and run.summary["input_bytes"] == 10 * len("21\n")
     assert {row[0] for row in rows_of(job.part(3))[1:]} == {str(i) for i in range(21, 31)}
 
 

@@ -298,6 +298,7 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     hf_sha256_of(query->data, query->used, scan->identity.query);
     identify_settings(options, scan);
     scan->input_lines = scan->lines;
+    scan->bytes = scan->end;
     return true;
 }
 
@@ -318,7 +319,7 @@ bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     const uint64_t lines = scan->input_lines;
     const uint64_t from = by_hash ? 0 : lines * (shard->number - 1) / shard->count;
     const uint64_t to = by_hash ? lines : lines * shard->number / shard->count;
-    uint64_t offset = scan->first_offset, line = scan->first_line, mine = 0;
+    uint64_t offset = scan->first_offset, line = scan->first_line, mine = 0, bytes = 0;
     hf_csv_record record;
     if (!hf_csv_in_seek(in, offset, line, failure)) {
         return false;
@@ -334,6 +335,7 @@ bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
             scan->first_line = mine == 0 ? line : scan->first_line;
             scan->last_line = record.line;
             scan->end = record.end;
+            bytes += record.end - offset;
             mine++;
         }
         offset = record.end;
@@ -344,6 +346,7 @@ bool hf_first_pass_shard(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
         }
     }
     scan->lines = mine;
+    scan->bytes = bytes;
     return true;
 }
 

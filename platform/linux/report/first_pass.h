@@ -22,6 +22,7 @@ typedef struct hf_first_pass {
     uint64_t first_line; /* physical line and byte offset of the first of them */
     uint64_t first_offset;
     uint64_t end;          /* byte offset behind the last of them */
+    uint64_t bytes;        /* of the lines; with the header, but for a shard's */
     uint64_t blank_at_end; /* blank lines that are passed over */
     uint64_t blank_end;    /* byte offset behind these */
     uint64_t blank_inside,

@@ -444,7 +444,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     }
     hf_rejects_read(options->max_rejects, job->scan.lines, &job->rejects_max);
     job->summary.lines_total = job->scan.lines;
-    job->summary.input_bytes = job->scan.end;
+    job->summary.input_bytes = job->scan.bytes;
     job->summary.blank_lines = job->scan.blank_at_end;
     find_begun(job, options);
     *found =
