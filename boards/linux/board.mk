@@ -10,7 +10,7 @@ CROSSES     := aarch64-linux-gnu arm-linux-gnueabihf
 # libraries of its own.
 PACKAGES    := boards/linux/packages.sh
 DEPS         = $(filter-out /%,$(filter %gcc %clang gcc-% clang-%,$(sort $(firstword $(CC)) $(CROSS)gcc))) \
-               $(if $(CROSS),$(if $(sysroot),sysroot),libraries faster) sources $(if $(SANITIZE)$(FUZZ),sanitizers)
+               $(if $(CROSS),$(if $(sysroot),sysroot),libraries $(if $(filter command,$(origin IPSEC_MB)),,faster)) sources $(if $(SANITIZE)$(FUZZ),sanitizers)
 DEPS_test   := test
 DEPS_bench  := test bench
 DEPS_lint   := test bench arm-none-eabi-gcc newlib

@@ -185,8 +185,10 @@ as_root=
 if [ "$(id -u)" != 0 ]; then
     as_root=sudo
     if ! command -v sudo >/dev/null; then
+        [ -z "$optional" ] || echo "note: neither root nor sudo to install$optional: it is built without, and slower"
+        [ -n "$missing" ] || exit 0
         echo "Missing packages, and neither root nor sudo to install them. As root, run:" >&2
-        echo "    apt-get install --no-install-recommends$missing$optional" >&2
+        echo "    apt-get install --no-install-recommends$missing" >&2
         exit 1
     fi
 fi

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from harness.machine import MADE_UP, Machine
 from harness.program import clean_environment
 from harness.waiting import PATIENCE_S
 
@@ -460,49 +461,6 @@ def test_a_release_below_the_pinned_one_is_never_taken_quietly(tree):
 
 # ---- what make asks of a machine -------------------------------------------------------------------------------
 
-# A compiler that finds no <csv.h>, a Debian on which everything else is installed, and an installer that only notes it.
-MADE_UP = {
-    "gcc": """case "$*" in
-*"-x c -") program=$(cat)
-    case $program in *csv.h*) exit 1 ;; esac
-    echo "$program" | exec {gcc} "$@" ;;
-*) exec {gcc} "$@" ;;
-esac""",
-    "dpkg-query": 'shift 3; for package; do [ $package = libcsv-dev ] || printf "$package/installed "; done',
-    "apt-get": 'echo "$*" >>{told}', "sudo": '"$@"',
-}
-# What a build calls besides, where there is nothing of Debian's.
-COMMANDS = "sh make nproc uname mkdir rm mktemp cat sed awk cmp find patch bzip2 xz"
-
-
-class Machine:
-    """A tree of links, so that the repository's own build is left alone, and commands that are found before others."""
-
-    def __init__(self, folder):
-        self.tree, self.commands, self.installed = folder / "tree", folder / "bin", folder / "told"
-        for place in (self.commands, self.tree / "boards"):
-            place.mkdir(parents=True)
-        for name in ("core", "port", "platform", "tests", "Makefile"):
-            (self.tree / name).symlink_to(ROOT / name)
-        for path in (ROOT / "boards").iterdir():
-            (self.tree / "boards" / path.name).symlink_to(path)
-        self.path = f"{self.commands}:{os.environ['PATH']}"
-
-    def put(self, *names):
-        for name in names:
-            self.write(name, MADE_UP[name])
-
-    def write(self, name, script):
-        script = script.format(gcc=shutil.which("gcc"), told=self.installed)
-        (self.commands / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
-        (self.commands / name).chmod(0o755)
-
-    def make(self, *goals, **environment):
-        alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "HF_"))}
-        return subprocess.run(["make", *goals], cwd=self.tree, env={**alone, "PATH": self.path, **environment},
-                              capture_output=True, text=True)
-
-
 @pytest.fixture
 def machine(tmp_path):
     return Machine(tmp_path)
@@ -538,6 +496,23 @@ def test_what_is_only_faster_is_installed_if_it_can_be_had(machine):
     done = machine.make("deps")
     assert done.returncode == 0 and done.stdout.startswith("installing libipsec-mb-dev\nnote: could not install"), done.stderr
     assert " install --no-install-recommends libipsec-mb-dev\n" in machine.installed.read_text(encoding="ascii")
+    machine.installed.unlink()
+    assert machine.make("deps", "IPSEC_MB=").returncode == 0 and not machine.installed.exists(), "who wants none gets none"
+
+
+@shipped
+@amd64
+@pytest.mark.parametrize("missing, code", [("libipsec-mb-dev", 0), ("libipsec-mb-dev|libcsv-dev", 2)])
+def test_who_may_install_nothing_does_without_what_is_only_faster(machine, missing, code):
+    machine.stand_alone("sort", "tr")
+    machine.put("gcc", "apt-get")
+    machine.write("id", "echo 1000")
+    machine.write("dpkg-query", MADE_UP["dpkg-query"].replace("[ $package = libcsv-dev ]",
+                                                              f"case $package in {missing}) ;; *) false ;; esac"))
+    done = machine.make("deps")
+    assert done.returncode == code and not machine.installed.exists(), done.stderr
+    assert "note: neither root nor sudo to install libipsec-mb-dev: it is built without" in done.stdout
+    assert ("apt-get install --no-install-recommends libcsv-dev\n" in done.stderr) == (code != 0)
 
 
 @shipped
@@ -556,10 +531,8 @@ def test_a_build_does_without_the_faster_aes_gcm_and_says_so(machine):
 
 @shipped
 def test_without_debian_make_goes_by_what_it_finds(machine):
-    for name in COMMANDS.split():
-        (machine.commands / name).symlink_to(shutil.which(name))
+    machine.stand_alone()
     machine.put("gcc")
-    machine.path = str(machine.commands)
     refused = machine.make("all")
     assert refused.returncode == 2 and "holdfast needs what was not found here: libcsv (csv.h).\n" in refused.stderr
     assert "HF_SOURCES=" in refused.stderr and not (machine.tree / "build").exists()
