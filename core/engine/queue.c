@@ -109,23 +109,26 @@ void hf_queue_hold(hf_pool *pool) {
     hf_request *request = hf_queue_take(&pool->queue);
     request->flags |= HF_REQUEST_WAITING | HF_REQUEST_HELD;
     request->not_before = held_until(pool);
-    if (request->attempts + request->asks > 0) {
-        hf_queue_push_front(&pool->waiting, request);
-    } else {
-        hf_queue_push(&pool->waiting, request);
-    }
+    hf_queue_push(&pool->waiting, request);
     hf_request_arm(pool, request);
 }
 
-/* Puts the held writes at the queue's head, the last one first, so that their order stays. */
-static void release(hf_pool *pool) {
+/* Puts held writes at the queue's head, the last one first, so that their order stays: those that were sent or asked
+ * about before, or those that never were. */
+static void release_some(hf_pool *pool, bool were_sent) {
     for (hf_request *request = pool->waiting.tail, *before; request; request = before) {
         before = request->prev;
-        if (request->flags & HF_REQUEST_HELD) {
+        if ((request->flags & HF_REQUEST_HELD) &&
+            (request->attempts + request->asks > 0) == were_sent) {
             unlink_queued(pool, request);
             to_head(pool, request);
         }
     }
+}
+
+static void release(hf_pool *pool) {
+    release_some(pool, false);
+    release_some(pool, true);
 }
 
 void hf_commit_known(hf_pool *pool, hf_request *request) {

@@ -42,15 +42,15 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
  * hf_commit_known() is called of all that were left, no write is sent (SEMANTICS 16). */
 void hf_commit_left(hf_pool *pool, hf_request *request);
 /* What became of the request's COMMIT is known, or nobody will know. When no other COMMIT is left, the held writes go
- * to the queue's head, in their order. */
+ * to the queue's head: those that were sent or asked about before, and then the others, both in their order. */
 void hf_commit_known(hf_pool *pool, hf_request *request);
 /* Must the request be held? So must a write while a COMMIT is left; a SAFE request counts as a read. */
 static inline bool hf_request_must_wait(const hf_pool *pool, const hf_request *request) {
     return HF_WITH_RESOLVE && pool->left > 0 && request->replay != HF_REPLAY_SAFE &&
            !request->prepare_only && !hf_asks(request);
 }
-/* Holds the queue's head, which then waits in pool->waiting, where the held writes keep their order: those that were
- * sent before, and then those that never were. All end when they were held for too long. */
+/* Holds the queue's head, which then waits in pool->waiting behind the writes that are held there. All end when they
+ * were held for too long. */
 void hf_queue_hold(hf_pool *pool);
 /* Have writes been held for too long: has max_outage passed since the first question? */
 bool hf_pool_holds_too_long(const hf_pool *pool);

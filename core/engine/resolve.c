@@ -80,21 +80,29 @@ static void in_progress(hf_pool *pool, hf_request *request) {
     }
 }
 
+/* The request goes behind those that were sent before and are held, and with them to the queue's head if its COMMIT was
+ * the last one that was left. */
+static void hold_again(hf_pool *pool, hf_request *request) {
+    hf_request_requeue(pool, request);
+    hf_queue_hold(pool); /* takes the head: this one */
+    hf_commit_known(pool, request);
+}
+
 /* The transaction was not committed: its request runs again, or ends. */
 static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     hf_error error;
     request->stage = HF_STAGE_RUN;
     request->asked_at = HF_NEVER; /* the next COMMIT may be asked about as long */
     request->flags &= (uint16_t)~HF_REQUEST_MAYBE_RAN;
-    hf_commit_known(pool, request);
     if (verdict.action == HF_ACTION_FREE) {
         /* The COMMIT was an earlier run's: this run has sent nothing yet. */
         request->flags |= HF_REQUEST_UNDONE;
-        hf_request_requeue(pool, request);
+        hold_again(pool, request);
     } else if (verdict.action == HF_ACTION_AGAIN) {
         request->retries++;
-        hf_request_requeue(pool, request);
+        hold_again(pool, request);
     } else {
+        hf_commit_known(pool, request);
         hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
                      "the connection was lost at its COMMIT, which was rolled back");
         hf_request_give_up(pool, request, (hf_outcome)verdict.outcome, &error);

@@ -337,7 +337,7 @@ static void r16_a_held_write_that_was_sent_before_goes_first(void **state) {
     assert_int_equal(late->request.attempts, 0);
     world->peer->tx_status[again->request.ticket[0] - '0'] = HF_PEER_ABORTED;
     hf_testbed_finish(world, 2000);
-    assert_string_equal(sent, "3,4,4,3,5,");
+    assert_string_equal(sent, "3,4,3,4,5,");
     hf_testbed_end(world);
 }
 
@@ -447,6 +447,33 @@ static void r16_a_ticket_that_is_asked_about_holds_writes_too(void **state) {
     hf_testbed_end(world);
 }
 
+/* The ticket of an earlier run whose COMMIT was rolled back. */
+static hf_job *submit_ticket(hf_testbed *world, unsigned number, const char *ticket) {
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write %u", number);
+    job->request.on_send = note_send;
+    job->request.resolve_ticket = ticket;
+    world->peer->tx_status[number] = HF_PEER_ABORTED;
+    hf_testbed_resubmit(job);
+    return job;
+}
+
+/* What an application saved before a restart is done again in the order in which it was submitted. */
+static void r16_tickets_that_were_rolled_back_run_again_in_their_order(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_job *jobs[4];
+    sent[0] = 0;
+    jobs[3] = submit_noted(world, HF_REPLAY_UNSENT, 5);
+    jobs[0] = submit_ticket(world, 2, "2 life/0");
+    jobs[1] = submit_ticket(world, 3, "3 life/0");
+    jobs[2] = submit_ticket(world, 4, "4 life/0");
+    hf_testbed_finish(world, 2000);
+    for (unsigned i = 0; i < 4; i++)
+        assert_outcome(jobs[i], HF_OUTCOME_OK);
+    assert_string_equal(sent, "2,3,4,5,");
+    hf_testbed_end(world);
+}
+
 /* A write met 25006, and its server says meanwhile that it takes writes: it is held like any other. */
 static void r16_a_write_that_waited_for_its_role_is_held(void **state) {
     (void)state;
@@ -519,6 +546,7 @@ int main(void) {
         hf_test(r16_a_commit_that_ends_unknown_takes_the_writes_with_it),
         hf_test(r16_a_held_write_lets_the_loop_sleep),
         hf_test(r16_a_ticket_that_is_asked_about_holds_writes_too),
+        hf_test(r16_tickets_that_were_rolled_back_run_again_in_their_order),
         hf_test(r16_a_write_that_waited_for_its_role_is_held),
         hf_test(r16_held_writes_end_with_the_pool),
     };
