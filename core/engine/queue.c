@@ -94,23 +94,38 @@ void hf_commit_left(hf_pool *pool, hf_request *request) {
     }
 }
 
-/* Writes are held until then: max_outage after the first question, or after now as long as none was asked. */
+/* Writes are held until then: max_outage after the first question, which a connection that is up was asked. */
 static hf_ms held_until(const hf_pool *pool) {
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
-    const hf_ms since = hf_is_never(pool->left_since) ? pool->now : pool->left_since;
-    return most == HF_FOREVER ? HF_NEVER : since + most;
+    return hf_is_never(pool->left_since) || most == HF_FOREVER ? HF_NEVER : pool->left_since + most;
 }
 
 bool hf_pool_holds_too_long(const hf_pool *pool) {
     return held_until(pool) <= pool->now;
 }
 
+static void arm_held(hf_pool *pool, hf_request *request) {
+    request->not_before = held_until(pool);
+    hf_request_arm(pool, request);
+}
+
 void hf_queue_hold(hf_pool *pool) {
     hf_request *request = hf_queue_take(&pool->queue);
     request->flags |= HF_REQUEST_WAITING | HF_REQUEST_HELD;
-    request->not_before = held_until(pool);
     hf_queue_push(&pool->waiting, request);
-    hf_request_arm(pool, request);
+    arm_held(pool, request);
+}
+
+void hf_commit_asked(hf_pool *pool) {
+    if (!hf_is_never(pool->left_since)) {
+        return;
+    }
+    pool->left_since = pool->now;
+    for (hf_request *request = pool->waiting.head; request; request = request->next) {
+        if (request->flags & HF_REQUEST_HELD) {
+            arm_held(pool, request);
+        }
+    }
 }
 
 /* Puts held writes at the queue's head, the last one first, so that their order stays: those that were sent or asked
@@ -269,14 +284,11 @@ void hf_request_due(hf_pool *pool, hf_request *request) {
     const bool late = pool->now >= request->deadline;
     hf_error error;
     if (!late && !(request->flags & HF_REQUEST_CANCEL)) { /* the request's own wait is over */
-        if (!HF_WITH_RESOLVE || !(request->flags & HF_REQUEST_HELD)) {
+        if (HF_WITH_RESOLVE && (request->flags & HF_REQUEST_HELD)) {
+            drop_held(pool);
+        } else {
             unlink_queued(pool, request);
             to_head(pool, request);
-        } else if (hf_pool_holds_too_long(pool)) {
-            drop_held(pool);
-        } else { /* the first question came after the request was held */
-            request->not_before = held_until(pool);
-            hf_request_arm(pool, request);
         }
         return;
     }

@@ -41,6 +41,8 @@ void hf_request_wait(hf_pool *pool, hf_request *request, uint32_t delay_ms);
 /* The request's COMMIT was left without an answer, so that it may hang, and the server is asked about it. Until
  * hf_commit_known() is called of all that were left, no write is sent (SEMANTICS 16). */
 void hf_commit_left(hf_pool *pool, hf_request *request);
+/* A question about a COMMIT that was left is in flight. The first one starts the time for which writes are held. */
+void hf_commit_asked(hf_pool *pool);
 /* What became of the request's COMMIT is known, or nobody will know. When no other COMMIT is left, the held writes go
  * to the queue's head: those that were sent or asked about before, and then the others, both in their order. */
 void hf_commit_known(hf_pool *pool, hf_request *request);

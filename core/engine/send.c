@@ -22,8 +22,8 @@ static void asking(hf_pool *pool, hf_request *request) {
     if (hf_is_never(request->asked_at)) {
         request->asked_at = pool->now;
     }
-    if (request->stage == HF_STAGE_ASK && hf_is_never(pool->left_since)) {
-        pool->left_since = pool->now;
+    if (request->stage == HF_STAGE_ASK) {
+        hf_commit_asked(pool);
     }
 }
 

@@ -474,6 +474,26 @@ static void r16_tickets_that_were_rolled_back_run_again_in_their_order(void **st
     hf_testbed_end(world);
 }
 
+/* The first connection is not up yet: so far nothing says how long an outage may last. */
+static void r16_a_write_that_is_held_before_the_first_connection_has_its_time_too(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.request_timeout_ms = 600000;
+    hf_testbed_open(world, 1000);
+    hf_testbed_strike(world, HF_PEER_ASK, HF_PEER_ERROR, "53200")->times = HF_FOREVER;
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 3");
+    hf_job *resumed = submit_ticket(world, 2, "2 life/0");
+    hf_testbed_go(world, 300999);
+    assert_true(resumed->request.asks > 0);
+    assert_int_equal(job->done + resumed->done, 0);
+    hf_testbed_go(world, 301001);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_int_equal(resumed->done, 0);
+    hf_testbed_finish(world, 600000);
+    assert_outcome(resumed, HF_OUTCOME_UNKNOWN);
+    hf_testbed_end(world);
+}
+
 /* A write met 25006, and its server says meanwhile that it takes writes: it is held like any other. */
 static void r16_a_write_that_waited_for_its_role_is_held(void **state) {
     (void)state;
@@ -547,6 +567,7 @@ int main(void) {
         hf_test(r16_a_held_write_lets_the_loop_sleep),
         hf_test(r16_a_ticket_that_is_asked_about_holds_writes_too),
         hf_test(r16_tickets_that_were_rolled_back_run_again_in_their_order),
+        hf_test(r16_a_write_that_is_held_before_the_first_connection_has_its_time_too),
         hf_test(r16_a_write_that_waited_for_its_role_is_held),
         hf_test(r16_held_writes_end_with_the_pool),
     };
