@@ -156,6 +156,20 @@ void hf_commit_known(hf_pool *pool, hf_request *request) {
     }
 }
 
+/* What held writes wait for becomes the error's message. */
+static HF_COLD void say_why_held(const hf_pool *pool, hf_error *error) {
+    const uint32_t n = pool->hanging > 0 ? pool->hanging : pool->left;
+    char words[HF_MESSAGE_BYTES];
+    hf_writer out = hf_writer_on(words, sizeof words);
+    hf_write_text(&out, pool->hanging > 0 ? "" : "what became of ");
+    hf_write_unsigned(&out, n);
+    hf_write_text(&out, n == 1 ? " commit " : " commits ");
+    hf_write_text(&out, pool->hanging == 0   ? "is not known"
+                        : pool->hanging == 1 ? "waits for a synchronous standby"
+                                             : "wait for a synchronous standby");
+    hf_error_message(error, words, strlen(words));
+}
+
 /* Ends the held writes: they were held for too long. */
 static HF_COLD void drop_held(hf_pool *pool) {
     hf_error error;
@@ -163,16 +177,7 @@ static HF_COLD void drop_held(hf_pool *pool) {
                      hf_outage_longest(&pool->outage, pool->config));
     error.code = HF_ERR_OUTAGE;
     if (HF_WITH_MESSAGES) {
-        const uint32_t n = pool->hanging > 0 ? pool->hanging : pool->left;
-        char words[HF_MESSAGE_BYTES];
-        hf_writer out = hf_writer_on(words, sizeof words);
-        hf_write_text(&out, pool->hanging > 0 ? "" : "what became of ");
-        hf_write_unsigned(&out, n);
-        hf_write_text(&out, n == 1 ? " commit " : " commits ");
-        hf_write_text(&out, pool->hanging == 0   ? "is not known"
-                            : pool->hanging == 1 ? "waits for a synchronous standby"
-                                                 : "wait for a synchronous standby");
-        hf_error_message(&error, words, strlen(words));
+        say_why_held(pool, &error);
     }
     for (hf_request *request = pool->waiting.head, *next; request; request = next) {
         next = request->next;
@@ -270,12 +275,14 @@ void hf_pool_drop_all(hf_pool *pool, const hf_error *error) {
 
 /* A request's deadline has passed, or it was cancelled, while it waits for a connection. */
 static HF_COLD void end_queued(hf_pool *pool, hf_request *request, hf_error *error) {
-    /* "Timed out in the queue" tells little: the message says why there is no connection. */
-    if (HF_WITH_MESSAGES && error->code == HF_ERR_TIMEOUT && pool->n_up == 0 &&
-        pool->last_error.code != HF_OK) {
+    /* "Timed out in the queue" tells little: the message says why there is no connection, or what holds the request. */
+    const bool told = HF_WITH_MESSAGES && error->code == HF_ERR_TIMEOUT;
+    if (told && pool->n_up == 0 && pool->last_error.code != HF_OK) {
         char why[HF_MESSAGE_BYTES];
         hf_error_text(&pool->last_error, why, sizeof why);
         hf_error_message(error, why, strlen(why));
+    } else if (HF_WITH_RESOLVE && told && (request->flags & HF_REQUEST_HELD)) {
+        say_why_held(pool, error);
     }
     hf_request_drop(pool, request, error);
 }

@@ -494,6 +494,22 @@ static void r16_a_write_that_is_held_before_the_first_connection_has_its_time_to
     hf_testbed_end(world);
 }
 
+static void r16_a_held_write_that_is_out_of_time_says_what_held_it(void **state) {
+    (void)state;
+    hf_job *left;
+    hf_testbed *world = lost(120000, &left);
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_UNSENT, "write 2");
+    job->request.timeout_ms = 5000;
+    hf_testbed_resubmit(job);
+    hf_testbed_wait(world, 5000);
+    assert_outcome(job, HF_OUTCOME_NOT_SENT);
+    assert_text(&job->request.error,
+                "timed out after 5.0 s in queue (timeout): what became of 1 commit is not known");
+    the_standby_is_back(world);
+    hf_testbed_finish(world, 2000);
+    hf_testbed_end(world);
+}
+
 /* A write met 25006, and its server says meanwhile that it takes writes: it is held like any other. */
 static void r16_a_write_that_waited_for_its_role_is_held(void **state) {
     (void)state;
@@ -568,6 +584,7 @@ int main(void) {
         hf_test(r16_a_ticket_that_is_asked_about_holds_writes_too),
         hf_test(r16_tickets_that_were_rolled_back_run_again_in_their_order),
         hf_test(r16_a_write_that_is_held_before_the_first_connection_has_its_time_too),
+        hf_test(r16_a_held_write_that_is_out_of_time_says_what_held_it),
         hf_test(r16_a_write_that_waited_for_its_role_is_held),
         hf_test(r16_held_writes_end_with_the_pool),
     };
