@@ -67,7 +67,7 @@ WIDE         = $(eval WIDE := $$(shell $$(CROSS)gcc -dM -E -x c /dev/null 2>/dev
 $(BUILD)/port/linux/lookup.o: private WIDE =
 
 # What Linux has and a board may do without (core/include/holdfast/build.h); mbedTLS is built to fit, whatever CFLAGS is given.
-WITH     = -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1 $(if $(IPSEC_MB),-DHF_WITH_IPSEC_MB=1)
+WITH     = -DHF_WITH_SASLPREP=1 -DHF_WITH_CRL=1 -DHF_WITH_CLIENT_CERT=1 -DHF_WITH_P521=1 $(filter -D%,$(IPSEC_MB))
 CFLAGS  ?= -O2 -g
 LDLIBS  += -lcares -lidn
 CSVLIBS := -lcsv -lz

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Says how to link intel-ipsec-mb's archive, if a compiler finds it and it has the functions that port/mbedtls/gcm.c calls:
-# "-l:libIPSec_MB.a", else nothing. The library is for amd64 alone, and releases 1.3 and 2.0 have these functions.
+# Says how to compile for and link intel-ipsec-mb's archive, if a compiler finds it and it has the functions that
+# port/mbedtls/gcm.c calls: "-l:libIPSec_MB.a -DHF_WITH_IPSEC_MB=0x10300", else nothing. The library is for amd64 alone, and
+# releases 1.3 and 2.0 have these functions. The release is in the flag because its structures may differ from another's:
+# changed flags compile anew, and a system header is nothing that make looks at.
 #
 #   boards/linux/ipsec_mb.sh COMPILE…
 set -eu
@@ -24,4 +26,5 @@ int main(void) {
     return used[key.expanded_keys[0] % 4] == 0;
 }
 END
-echo "$library"
+release=$(printf '#include <intel-ipsec-mb.h>\nIMB_VERSION_NUM\n' | "$@" -E -P -x c - | tail -n 1)
+echo "$library -DHF_WITH_IPSEC_MB=${release:-1}"
