@@ -89,8 +89,10 @@ bool hf_pg_sql_mentions(const char *sql, const char *wanted) {
         }
         sql = hf_sql_skip(after);
         if (*sql == '\'' || *sql == '"') { /* what looks like a comment in quotes is none */
+            const bool escapes = word[0] == 'E' && word[1] == 0;
             const char quote = *sql++;
             while (*sql && *sql++ != quote) {
+                sql += escapes && sql[-1] == '\\' && *sql;
             }
         } else if (*sql && word[0] == 0) {
             sql++;

@@ -89,6 +89,9 @@ static void r17_a_lock_is_waited_for_where_that_is_asked_for(void **state) {
                   { "write 1", false, false },
                   { "write 1 FOR UPDATE NOWAIT", true, false },
                   { "write 1 WHERE a = '--' FOR UPDATE NOWAIT", true, false },
+                  { "write 1 WHERE a = E'\\'' FOR UPDATE NOWAIT", true, false },
+                  { "write 1 WHERE a = '\\' FOR UPDATE NOWAIT -- '", true, false },
+                  { "write 1 WHERE a = e'\\'nowait'", true, true },
                   { "write 1 WHERE a = 'nowait'", true, true } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         hf_testbed *world = hf_testbed_one_up(1000);
