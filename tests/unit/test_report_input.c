@@ -110,6 +110,28 @@ static void a_gzip_file_that_is_cut_is_an_error_wherever_it_is(void **state) {
     }
 }
 
+/* zlib may hold much that it has unpacked and that nobody has read. Shows found R2. */
+static void all_that_was_packed_before_the_cut_is_read_first(void **state) {
+    memset(plain, 'a', ROOM);
+    size_t length = pack(plain, ROOM, packed) - 8; /* checksum and length are missing */
+    (void)state;
+    for (size_t piece = 10; piece < ROOM; piece *= 9) {
+        hf_input *input = open_bytes(packed, length);
+        memset(back, 0, ROOM);
+        size_t have = 0;
+        ssize_t got;
+        while ((got = hf_input_read(input, back + have, piece < ROOM - have ? piece : ROOM - have,
+                                    &failure)) > 0) {
+            have += (size_t)got;
+        }
+        assert_int_equal(have, ROOM);
+        assert_memory_equal(back, plain, ROOM);
+        assert_int_equal(hf_input_read(input, back, 1, &failure), -1);
+        assert_non_null(strstr(failure.text, "ends too soon"));
+        hf_input_close(input);
+    }
+}
+
 /* All before it is read first, and then it fails each time. Shows found R2. */
 static void a_damaged_gzip_file_is_an_error_with_its_place(void **state) {
     size_t size = make_plain(), length = pack(plain, size, packed);
@@ -189,6 +211,7 @@ int main(void) {
         cmocka_unit_test(a_gzip_file_is_read_as_what_is_in_it),
         cmocka_unit_test(reading_goes_on_at_any_byte_of_either_kind),
         cmocka_unit_test(a_gzip_file_that_is_cut_is_an_error_wherever_it_is),
+        cmocka_unit_test(all_that_was_packed_before_the_cut_is_read_first),
         cmocka_unit_test(a_damaged_gzip_file_is_an_error_with_its_place),
         cmocka_unit_test(other_formats_are_named_with_the_way_out),
     };

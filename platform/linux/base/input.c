@@ -25,6 +25,7 @@ struct hf_input {
     bool packed, ended;
     bool within;    /* of a member: its trailer is still to come */
     bool damaged;   /* nothing behind this place can be had */
+    bool cut;       /* the file ends within a member, of which zlib may still hold some bytes */
     uint64_t taken; /* bytes of the file that were read into the chunk, all in all */
     z_stream unpack;
     unsigned char *chunk; /* packed bytes */
@@ -138,7 +139,7 @@ static bool start_unpacking(hf_input *input, hf_failure *failure) {
     inflateEnd(&input->unpack);
     input->unpack = (z_stream){ .next_in = Z_NULL };
     input->taken = 0;
-    input->ended = input->within = input->damaged = false;
+    input->ended = input->within = input->damaged = input->cut = false;
     return inflateInit2(&input->unpack, WINDOW_BITS) == Z_OK ||
            hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: no memory to unpack it; %s", input->path,
                    hf_way_out(ENOMEM));
@@ -227,7 +228,7 @@ static bool next_member(hf_input *input, hf_failure *failure) {
     return unpack->avail_in == 0 || inflateReset(unpack) == Z_OK;
 }
 
-/* More packed bytes, when none are left. False: failure; at the end of the file `ended` is set. */
+/* More packed bytes, when none are left. False: failure; at the end of the file `ended` or `cut` is set. */
 static bool refill(hf_input *input, hf_failure *failure) {
     ssize_t got = read_file(input, input->chunk, CHUNK_BYTES, failure);
     if (got < 0) {
@@ -237,7 +238,8 @@ static bool refill(hf_input *input, hf_failure *failure) {
     input->unpack.next_in = input->chunk;
     input->unpack.avail_in = (unsigned)got;
     input->ended = got == 0 && !input->within;
-    return got > 0 || input->ended || broken(input, "ends too soon,", failure);
+    input->cut = got == 0 && input->within;
+    return true;
 }
 
 /* One step of it. False: failure. */
@@ -249,7 +251,7 @@ static bool inflate_some(hf_input *input, hf_failure *failure) {
     if (input->ended || (!input->within && !next_member(input, failure))) {
         return input->ended;
     }
-    if (stream->avail_in == 0 && !input->damaged) {
+    if (stream->avail_in == 0 && !input->damaged && !input->cut) {
         return true;
     }
     input->within = true;
@@ -257,6 +259,9 @@ static bool inflate_some(hf_input *input, hf_failure *failure) {
     if (answer == Z_MEM_ERROR) {
         return hf_fail(failure, HF_EXIT_INCOMPLETE, "%s: no memory to unpack it; %s", input->path,
                        hf_way_out(ENOMEM));
+    }
+    if (input->cut && answer == Z_BUF_ERROR) { /* nothing is left in zlib either */
+        return broken(input, "ends too soon,", failure);
     }
     if (answer != Z_OK && answer != Z_STREAM_END && answer != Z_BUF_ERROR) {
         input->damaged = true;
