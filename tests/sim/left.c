@@ -1,8 +1,9 @@
 #include "check.h"
+#include "engine/internal.h"
 #include "port.h"
 
 /* What a COMMIT without an answer holds up (SEMANTICS 16): no other request is written until it is known what became
- * of it, all keep their order, and no write waits for longer than max_outage. */
+ * of it, reads go on, all keep their order, and no write waits for longer than max_outage. */
 
 /* When the first question was asked since which a COMMIT was always without an answer; HF_NEVER: none is. */
 static hf_ms since;
@@ -88,6 +89,11 @@ void sim_check_left(void) {
     SIM_CHECK(sim.tainted || (status.left <= n && status.hanging <= n_hanging),
               "the status counts COMMITs without an answer", "# of #, # hang", status.left, n,
               status.hanging);
+    for (unsigned i = 0; i < SIM_SLOTS; i++)
+        SIM_CHECK(!sim_slots[i].token || !(sim_slots[i].request.flags & HF_REQUEST_HELD) ||
+                      is_write(&sim_jobs[sim_slots[i].token]),
+                  "a COMMIT without an answer holds up no read", "request #", sim_slots[i].token, 0,
+                  0);
     if (since == HF_NEVER || longest == HF_FOREVER || !sim_pool->free)
         return;
     for (unsigned i = 0; i < SIM_SLOTS; i++)
