@@ -18,12 +18,12 @@ uint64_t hf_order_hash(const hf_value *cells, size_t n_cells, size_t column) {
 }
 
 void hf_order_init(hf_order *order, size_t column, uint32_t size) {
-    uint64_t buckets = BUCKETS_MIN;
+    size_t buckets = BUCKETS_MIN;
     *order = (hf_order){ .column = column, .size = size };
     if (column == HF_NO_COLUMN) {
         return;
     }
-    while (buckets < 4 * (uint64_t)size) {
+    while (buckets / 4 < size) {
         buckets *= 2;
     }
     order->mask = buckets - 1;
