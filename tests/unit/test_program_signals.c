@@ -14,7 +14,8 @@ static int64_t now_ms = 1000;
 
 int clock_gettime(clockid_t clock, struct timespec *at) {
     (void)clock;
-    *at = (struct timespec){ .tv_sec = now_ms / 1000, .tv_nsec = now_ms % 1000 * 1000000 };
+    *at = (struct timespec){ .tv_sec = (time_t)(now_ms / 1000),
+                             .tv_nsec = (long)(now_ms % 1000) * 1000000 };
     return 0;
 }
 
