@@ -31,6 +31,10 @@ void hf_write_seconds(hf_writer *writer, uint64_t ms);
 /* The size in bytes of the character at text, and its code point in *code; 0 if there is none, and *code then means
  * nothing (RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF). bytes > 0. */
 size_t hf_character(const char *text, size_t bytes, uint32_t *code);
+/* Is the character white space, as isspace() of the C locale has it? */
+static inline bool hf_is_blank(char character) {
+    return character == ' ' || (character >= '\t' && character <= '\r');
+}
 /* May this character be shown as it is? Everybody who shows text asks here. Not: control characters (C0, DEL, C1);
  * line and paragraph separators; what turns, joins or hides text (Unicode's Default_Ignorable_Code_Point and
  * format characters, private use beyond the first plane); what is no character (U+FFFE and its like). */

@@ -8,7 +8,8 @@
 static inline bool hf_request_may_retry(const hf_pool *pool, const hf_request *request) {
     return request->retries < pool->config->max_retries; /* HF_FOREVER is never reached */
 }
-/* For how many ms the server may be asked about a COMMIT: request_timeout, or max_outage where that is none. */
+/* The time, in ms, for which the server may be asked about a COMMIT: request_timeout, or max_outage where that is
+ * none. */
 uint32_t hf_asking_time(const hf_pool *pool);
 /* The server was asked about the request's COMMIT for that long: error becomes a time-out, and keeps its message. */
 void hf_asked_enough(const hf_pool *pool, const hf_request *request, hf_error *error);

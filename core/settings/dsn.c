@@ -267,12 +267,8 @@ static bool url(hf_dsn *dsn) {
 
 /* ---- key=value words ------------------------------------------------------------------------------ */
 
-static bool is_blank(char character) {
-    return character == ' ' || (character >= '\t' && character <= '\r');
-}
-
 static void skip_blanks(hf_dsn *dsn) {
-    while (is_blank(*dsn->at)) {
+    while (hf_is_blank(*dsn->at)) {
         dsn->at++;
     }
 }
@@ -284,7 +280,7 @@ static bool word_value(hf_dsn *dsn) {
 
     begin(dsn);
     dsn->at += quoted;
-    while (*dsn->at && (quoted ? *dsn->at != '\'' : !is_blank(*dsn->at))) {
+    while (*dsn->at && (quoted ? *dsn->at != '\'' : !hf_is_blank(*dsn->at))) {
         if (*dsn->at == '\\' && dsn->at[1]) {
             dsn->at++;
         } else if (*dsn->at == '\\' && !quoted) {
@@ -305,7 +301,7 @@ static bool words(hf_dsn *dsn) {
         const char *key = dsn->at, *value;
         bool quoted;
         begin(dsn);
-        while (*dsn->at && *dsn->at != '=' && !is_blank(*dsn->at)) {
+        while (*dsn->at && *dsn->at != '=' && !hf_is_blank(*dsn->at)) {
             add(dsn, *dsn->at++);
         }
         if (!end(dsn, key)) {
@@ -327,7 +323,7 @@ static bool words(hf_dsn *dsn) {
             return false;
         }
         /* A password with a blank and no quotes, or with a quote in it, goes on in what seems a key. */
-        dsn->suspicious = strcmp(dsn->key, "password") == 0 && !(quoted && is_blank(*dsn->at));
+        dsn->suspicious = strcmp(dsn->key, "password") == 0 && !(quoted && hf_is_blank(*dsn->at));
     }
     return true;
 }

@@ -157,19 +157,15 @@ static bool set_addresses(hf_config *config, const char *key, const char *value,
     return true;
 }
 
-static bool blank(char character) {
-    return character == ' ' || (character >= '\t' && character <= '\r');
-}
-
 /* A whole number as libpq reads one: blanks around it are nothing. */
 static bool read_integer(const char *text, size_t bytes, int64_t *number) {
     const char *end = text + bytes;
     bool negative;
 
-    while (text < end && blank(*text)) {
+    while (text < end && hf_is_blank(*text)) {
         text++;
     }
-    while (text < end && blank(end[-1])) {
+    while (text < end && hf_is_blank(end[-1])) {
         end--;
     }
     negative = text < end && *text == '-';

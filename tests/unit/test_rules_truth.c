@@ -19,7 +19,7 @@ static const loss losses[] = {
     { HF_PEER_PARSE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
     { HF_PEER_EXECUTE, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
     { HF_PEER_COMMIT, HF_PEER_ERROR, "40001", HF_OUTCOME_FAILED, HF_OUTCOME_FAILED, 2 },
-    /* It may have been committed, or a pooler said the error: run again only if that is safe. */
+    /* The request may have been committed, or a pooler said the error: it runs again only if that is safe. */
     { HF_PEER_PARSE, HF_PEER_FATAL, "57P01", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_FATAL, "57P01", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_FATAL, "25P03", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },

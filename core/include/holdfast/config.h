@@ -166,8 +166,8 @@ typedef struct hf_config {
     uint8_t ssl_min_version; /* an hf_tls_version; DEFAULT: TLS 1.2 */
     uint8_t ssl_max_version; /* an hf_tls_version; DEFAULT: the newest */
     bool keepalives_off;     /* no TCP keepalives of the client's */
-    /* Of the client's sockets in seconds, and a count, on Linux (lwIP's links have their own). 0: holdfast's default,
-     * HF_UNSET: the system's. */
+    /* Keepalives of the client's sockets, two in seconds and a count, on Linux (lwIP's links have their own). 0:
+     * holdfast's default, HF_UNSET: the system's. */
     uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
     uint32_t tcp_user_timeout_ms; /* of the client's sockets, on Linux; 0: the system's */
     const char *user;

@@ -118,3 +118,17 @@ void *hf_grown(void *items, size_t count, size_t size) {
     free(items);
     return grown;
 }
+
+void hf_little_put(uint8_t *to, uint64_t value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+uint64_t hf_little_get(const uint8_t *from, unsigned bytes) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++) {
+        value |= (uint64_t)from[i] << (8 * i);
+    }
+    return value;
+}

@@ -3,6 +3,7 @@
 #define HF_BYTES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* All zero is empty. `data` may move with every addition. */
 typedef struct hf_bytes {
@@ -25,6 +26,10 @@ void hf_bytes_free(hf_bytes *bytes);
 
 /* Appends text for a terminal or a log, as hf_write_printable() does (SECURITY 3). */
 void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count);
+
+/* A number of a file's, the low byte first, in `bytes` bytes. */
+void hf_little_put(uint8_t *to, uint64_t value, unsigned bytes);
+uint64_t hf_little_get(const uint8_t *from, unsigned bytes);
 
 /* Ends the program as if kill -9 had: status 4, and the reason. */
 _Noreturn void hf_out_of_memory(void);

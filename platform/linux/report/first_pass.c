@@ -82,7 +82,7 @@ static bool no_header(const hf_first_pass *scan, const char *path, hf_failure *f
                     "%s:1: there is no header: the first line must name the columns", path);
 }
 
-/* Of a header that is one column: what its columns may be separated by. */
+/* The character that may separate the columns of a header that is one column as it is read. */
 static char likely_delimiter(const hf_first_pass *scan) {
     static const char candidates[] = ",;\t|";
     char best = '\0';

@@ -11,51 +11,37 @@ uint64_t hf_index_length(uint64_t lines) {
     return HF_INDEX_HEAD + lines * HF_INDEX_ENTRY;
 }
 
-static void put(uint8_t *to, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static uint64_t get(const uint8_t *from, unsigned bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
-}
-
 void hf_index_add_head(hf_bytes *to, const hf_index_head *head) {
     uint8_t raw[HF_INDEX_HEAD] = { 0 }, *at = raw + MAGIC_BYTES;
     memcpy(raw, MAGIC, MAGIC_BYTES);
-    put(at, head->number, 4);
-    put(at + 4, head->count, 4);
-    put(at + 8, head->input_lines, 8);
-    put(at + 16, head->header_bytes, 8);
+    hf_little_put(at, head->number, 4);
+    hf_little_put(at + 4, head->count, 4);
+    hf_little_put(at + 8, head->input_lines, 8);
+    hf_little_put(at + 16, head->header_bytes, 8);
     memcpy(at + 24, head->settings, HF_HASH_BYTES);
-    put(raw + CRC_AT, hf_crc32(0, raw, CRC_AT), 4);
+    hf_little_put(raw + CRC_AT, hf_crc32(0, raw, CRC_AT), 4);
     hf_bytes_add(to, raw, sizeof raw);
 }
 
 bool hf_index_head_read(const uint8_t from[HF_INDEX_HEAD], hf_index_head *head) {
     const uint8_t *at = from + MAGIC_BYTES;
-    head->number = (uint32_t)get(at, 4);
-    head->count = (uint32_t)get(at + 4, 4);
-    head->input_lines = get(at + 8, 8);
-    head->header_bytes = get(at + 16, 8);
+    head->number = (uint32_t)hf_little_get(at, 4);
+    head->count = (uint32_t)hf_little_get(at + 4, 4);
+    head->input_lines = hf_little_get(at + 8, 8);
+    head->header_bytes = hf_little_get(at + 16, 8);
     memcpy(head->settings, at + 24, HF_HASH_BYTES);
     return memcmp(from, MAGIC, MAGIC_BYTES) == 0 &&
-           get(from + CRC_AT, 4) == hf_crc32(0, from, CRC_AT) && head->number >= 1 &&
+           hf_little_get(from + CRC_AT, 4) == hf_crc32(0, from, CRC_AT) && head->number >= 1 &&
            head->number <= head->count && head->count <= HF_SHARDS_MAX;
 }
 
 void hf_index_add(hf_bytes *to, hf_index_entry entry) {
     uint8_t raw[HF_INDEX_ENTRY];
-    put(raw, entry.line, 8);
-    put(raw + 8, entry.bytes, 8);
+    hf_little_put(raw, entry.line, 8);
+    hf_little_put(raw + 8, entry.bytes, 8);
     hf_bytes_add(to, raw, sizeof raw);
 }
 
 hf_index_entry hf_index_entry_read(const uint8_t from[HF_INDEX_ENTRY]) {
-    return (hf_index_entry){ .line = get(from, 8), .bytes = get(from + 8, 8) };
+    return (hf_index_entry){ .line = hf_little_get(from, 8), .bytes = hf_little_get(from + 8, 8) };
 }

@@ -19,32 +19,18 @@ enum { HEAD_BYTES = 4 + 1 + 8 + HF_INTENT_CODE_BYTES, CRC_BYTES = 4 };
 #define COMPACT_BYTES (4u * 1024 * 1024)
 #define PRIVATE       0600 /* file mode */
 
-static void put(uint8_t *to, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static uint64_t get(const uint8_t *from, unsigned bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
-}
-
 size_t hf_intent_decode(const uint8_t *from, size_t bytes, hf_intent *intent) {
     if (bytes < HEAD_BYTES + CRC_BYTES) {
         return 0;
     }
-    uint64_t length = get(from, 4);
+    uint64_t length = hf_little_get(from, 4);
     if (length < HEAD_BYTES + CRC_BYTES || length > bytes ||
-        get(from + length - CRC_BYTES, CRC_BYTES) !=
+        hf_little_get(from + length - CRC_BYTES, CRC_BYTES) !=
             hf_crc32(0, from, (size_t)length - CRC_BYTES) ||
         from[4] < HF_INTENT_SENT || from[4] > HF_INTENT_COMMIT) {
         return 0;
     }
-    *intent = (hf_intent){ .line = get(from + 5, 8),
+    *intent = (hf_intent){ .line = hf_little_get(from + 5, 8),
                            .kind = (hf_intent_kind)from[4],
                            .text = (const char *)from + HEAD_BYTES,
                            .text_bytes = (size_t)length - HEAD_BYTES - CRC_BYTES };
@@ -55,12 +41,12 @@ size_t hf_intent_decode(const uint8_t *from, size_t bytes, hf_intent *intent) {
 void hf_intents_add(hf_intents *intents, const hf_intent *intent) {
     uint8_t head[HEAD_BYTES] = { 0 }, crc[CRC_BYTES];
     size_t length = HEAD_BYTES + intent->text_bytes + CRC_BYTES;
-    put(head, length, 4);
+    hf_little_put(head, length, 4);
     head[4] = (uint8_t)intent->kind;
-    put(head + 5, intent->line, 8);
+    hf_little_put(head + 5, intent->line, 8);
     memcpy(head + 13, intent->code, strnlen(intent->code, HF_INTENT_CODE_BYTES - 1));
     uint32_t sum = hf_crc32(0, head, sizeof head);
-    put(crc, hf_crc32(sum, intent->text, intent->text_bytes), sizeof crc);
+    hf_little_put(crc, hf_crc32(sum, intent->text, intent->text_bytes), sizeof crc);
     hf_bytes_add(&intents->gathered, head, sizeof head);
     hf_bytes_add(&intents->gathered, intent->text, intent->text_bytes);
     hf_bytes_add(&intents->gathered, crc, sizeof crc);

@@ -191,7 +191,7 @@ static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
     }
 }
 
-/* Of a shard: which bytes of the output are the line's. */
+/* A shard's index says which bytes of the output are the line's. */
 static bool add_to_index(hf_job *job, const hf_line *line) {
     hf_outfile *shard = &job->outputs.shard;
     if (!hf_outfile_is_open(shard)) {

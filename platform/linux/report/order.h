@@ -22,7 +22,7 @@ typedef struct hf_order {
 /* Pure. The hash of a cell, the same on each machine; a cell that is not there is as one that is NULL. */
 uint64_t hf_order_hash(const hf_value *cells, size_t n_cells, size_t column);
 
-/* For a window of `size` lines. */
+/* An order for a window of `size` lines. */
 void hf_order_init(hf_order *order, size_t column, uint32_t size);
 void hf_order_free(hf_order *order);
 /* The window's last line was taken on and is READY: must it wait? */

@@ -75,7 +75,7 @@ bool hf_shard_next(hf_shard_part *part, hf_shard_lines *lines, hf_failure *failu
     return true;
 }
 
-/* Of the rejects or unknown lines, which are there when there is one; its header is passed over. */
+/* The file of rejects or of unknown lines is opened if the shard has one; its header is passed over. */
 static bool open_refusals(hf_shard_part *part, hf_shard_lines *lines, const char *ending,
                           uint64_t bytes, hf_failure *failure) {
     if (bytes == 0) {
