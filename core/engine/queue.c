@@ -247,6 +247,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
 uint32_t hf_request_past(const hf_request *request) {
     const bool ran = request->retries > 0 || (request->flags & HF_REQUEST_UNDONE);
     return (hf_request_maybe_ran(request) ? (uint32_t)HF_FACT_MAYBE_RAN : 0) |
+           (HF_WITH_LEDGER && request->work ? (uint32_t)HF_FACT_CALLERS : 0) |
            (ran ? (uint32_t)HF_FACT_RAN_BEFORE : 0);
 }
 

@@ -116,7 +116,12 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
     hf_action action = HF_ACTION_END;
 
     switch (class) {
-    case HF_CLASS_RETRY: action = HF_ACTION_WAIT; break;
+    case HF_CLASS_RETRY:
+        if (facts & HF_FACT_CALLERS) {
+            return end(hf_verdict_unsent(facts));
+        }
+        action = HF_ACTION_WAIT;
+        break;
     case HF_CLASS_SHORTAGE:
         action = facts & HF_FACT_OTHERS_OK ? HF_ACTION_WAIT : HF_ACTION_WAIT_FREE;
         break;
@@ -182,10 +187,11 @@ static hf_verdict verdict_on_key(uint32_t facts) {
 }
 
 /* A ledger request would end, and an attempt before may still come to the server and take effect: its key is used up
- * first. Not where there is no time for it: whoever submits the same key will know. */
+ * first. Not where there is no time for it, or the caller runs it again himself: whoever submits the same key will
+ * know. */
 static hf_verdict seal(hf_verdict verdict, uint32_t facts) {
     if (verdict.action <= HF_ACTION_GIVE_UP && verdict.outcome == HF_OUTCOME_UNKNOWN &&
-        !(facts & HF_FACT_MUST_END)) {
+        !(facts & (HF_FACT_MUST_END | HF_FACT_CALLERS))) {
         verdict.action = HF_ACTION_SEAL;
         verdict.maybe_ran = true;
     }

@@ -52,7 +52,8 @@ enum {
     /* A ledger's. */
     HF_FACT_KEY_AWAITED = 1 << 27, /* our time-out ended the attempt, and its key was not in */
     HF_FACT_KEY_THERE = 1 << 25,   /* the error is the key's: a transaction with it was committed */
-    HF_FACT_UNGUARDED = 1 << 26 /* the key's statement added no row: nothing holds what was sent */
+    HF_FACT_UNGUARDED = 1 << 26, /* the key's statement added no row: nothing holds what was sent */
+    HF_FACT_CALLERS = 1 << 28    /* the caller runs it again himself, under the same key */
 };
 
 /* What is to be done. The order matters: END and GIVE_UP have no bound, AGAIN and WAIT are bounded by max_retries,

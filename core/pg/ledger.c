@@ -25,6 +25,9 @@ const char *hf_pg_ledger_refused(const hf_request *request) {
         request->n_key > HF_LEDGER_KEY_MAX) {
         return HF_MESSAGE("a ledger request without its ledger, or without 1 to 8 key values");
     }
+    if (request->work && strlen(request->work) >= HF_PG_LEDGER_HASH_BYTES) {
+        return HF_MESSAGE("the `work` of a ledger request has at most 64 characters");
+    }
     if (hf_pg_sql_mentions(ledger->insert, "CONFLICT")) {
         return HF_MESSAGE("the ledger's insert says ON CONFLICT: its 23505 is what tells that the "
                           "key is there");
@@ -69,6 +72,11 @@ int hf_pg_ledger_hash(const hf_io *io, const hf_request *request,
                                 .n_params = request->n_params };
     hf_sha256 sum;
     uint8_t out[32];
+
+    if (request->work) {
+        memcpy(text, request->work, strlen(request->work) + 1);
+        return HF_OK;
+    }
     int err = hash ? hash->start(&sum) : HF_ERR_RESOURCES;
 
     for (uint32_t i = 0; !err && i < hf_pg_statements_of(request); i++) {
@@ -90,8 +98,7 @@ int hf_pg_ledger_hash(const hf_io *io, const hf_request *request,
 /* --- found ----------------------------------------------------------------------------------------- */
 
 hf_driver_event hf_pg_ledger_row(hf_io *io, hf_request *request, const hf_pg_message *message) {
-    const uint32_t hash_bytes = HF_PG_LEDGER_HASH_BYTES - 1,
-                   seal_bytes = sizeof HF_PG_LEDGER_SEAL - 1;
+    const uint32_t seal_bytes = sizeof HF_PG_LEDGER_SEAL - 1;
     hf_pg_body body = { .at = message->body, .end = message->body + message->bytes, .good = true };
     const bool two = hf_pg_read16(&body) == 2;
     const uint32_t bytes = hf_pg_read32(&body);
@@ -105,6 +112,7 @@ hf_driver_event hf_pg_ledger_row(hf_io *io, hf_request *request, const hf_pg_mes
     if (hf_pg_ledger_hash(io, request, hash) != HF_OK) {
         return hf_pg_broken(io, HF_PHASE_QUERY, "the port cannot hash", 0, 0);
     }
+    const size_t hash_bytes = strlen(hash);
     const bool ours = bytes == hash_bytes && memcmp(body.at, hash, hash_bytes) == 0;
     const bool sealed = bytes == seal_bytes + hash_bytes &&
                         memcmp(body.at, HF_PG_LEDGER_SEAL, seal_bytes) == 0 &&

@@ -214,6 +214,11 @@ struct hf_request {
     /* LEDGER: this key may have been submitted before, and an attempt of that time may live: after UNKNOWN, or after a
      * restart of the application. Then no submission counts as the first: a refusal uses the key up. */
     bool submitted_before;
+    /* LEDGER: what stands in the ledger in the place of the hash, at most 64 characters; NULL: the hash. Whoever gives
+     * it runs the work again himself, perhaps with other statements: the same key with the same `work` is the same
+     * request, whatever its statements are. So a refusal uses no key up, 40001 and 40P01 are refusals too, and such a
+     * request is UNKNOWN where an attempt before may still take effect: submit the key again to find out. */
+    const char *work;
     hf_value kept; /* LEDGER that keeps: what is to be kept, set in on_commit at the latest */
 
     /* Callbacks, each may be NULL. */
@@ -250,7 +255,9 @@ struct hf_request {
     uint32_t asks;        /* how often the server was asked what became of the request's COMMIT */
     uint32_t duration_ms; /* from hf_submit() to on_done */
     uint64_t n_rows;      /* rows delivered in the last attempt */
-    uint64_t affected;    /* rows that the last command's tag counts; 0 unless OK */
+    /* Rows that the last command's tag counts; 0 unless OK. While on_columns is called of a batch's statement, and in
+     * on_commit, the count of the command before. */
+    uint64_t affected;
     bool unconfirmed;     /* OK, but somebody's cancel ended the wait for the synchronous standby */
     bool already_applied; /* LEDGER, OK: an attempt before did it, and on_kept told what was kept */
     hf_error error;       /* why the request is not OK; all zero when it is, even after retries */
@@ -266,6 +273,16 @@ static inline bool hf_request_refused(const hf_request *request) {
     return request->outcome == HF_OUTCOME_FAILED && error->phase == HF_PHASE_QUERY &&
            error->limit == HF_LIMIT_NONE &&
            (error->code == HF_ERR_SERVER || error->code == HF_ERR_READ_ONLY);
+}
+
+/* After an ErrorResponse, in on_error and in on_done: which statement of the batch was refused, from 0; n_batch: the
+ * COMMIT, or what was kept. */
+static inline unsigned hf_request_refused_at(const hf_request *request) {
+    return request->statement;
+}
+/* LEDGER, as above: was the key in? If not, the ledger's own insert was refused. */
+static inline bool hf_request_keyed(const hf_request *request) {
+    return request->keyed;
 }
 
 /* Is the request on a connection: sent, or being sent, and not answered yet? If not, it waits or is over. */

@@ -32,6 +32,7 @@ typedef struct hf_option {
     const char *name; /* without dashes in front */
     const char *value, *fallback, *zero, *text;
     const char *merge_text;     /* what it is to merge, if that is another thing */
+    const char *bare;           /* the value where none is given; NULL: one must be */
     const char *const *choices; /* NULL at the end */
     hf_option_kind kind;
     unsigned commands;
@@ -62,17 +63,17 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 
 typedef struct hf_options {
     hf_command command;
-    bool help, version, write, restart, affected, dry_run;
+    bool help, version, write, restart, affected, dry_run, new_run, keep_ledger;
     bool to_stdout;  /* --output -: `output` is then beside `position` */
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
-    const char *order_by, *position;
+    const char *order_by, *position, *ledger, *resume_run;
     const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */
     const char *output_pattern;                            /* --output, if it has {date} */
     char *dsn; /* may hold a password: hf_options_wipe() */
     hf_option_list param;
     int format, progress, replay, prepare, out_of_retries, if_finished, log_level, log_format;
-    uint32_t deadline_ms, window, window_bytes, max_row, limit;
+    uint32_t deadline_ms, window, window_bytes, max_row, limit, batch;
     char delimiter;
     hf_shard shard;
     hf_option_list parts; /* of merge: the outputs of the shards */

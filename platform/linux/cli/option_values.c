@@ -170,5 +170,8 @@ hf_replay hf_options_replay(const hf_options *options) {
     if (!options->write || options->replay == HF_REPLAY_CHOICE_SAFE) {
         return HF_REPLAY_SAFE;
     }
+    if (options->ledger) {
+        return HF_REPLAY_LEDGER;
+    }
     return options->replay == HF_REPLAY_CHOICE_UNSENT ? HF_REPLAY_UNSENT : HF_REPLAY_RESOLVE;
 }

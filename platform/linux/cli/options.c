@@ -36,8 +36,9 @@ typedef struct hf_word {
     const hf_setting *setting;
 } hf_word;
 
-static bool read_word(hf_word *word, hf_command command, char **argv, int argc, int *at,
+static bool read_word(hf_options *options, hf_word *word, char **argv, int argc, int *at,
                       hf_failure *failure) {
+    const hf_command command = options->command;
     const char *text = argv[*at] + 2, *equals = strchr(text, '=');
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     snprintf(word->name, sizeof word->name, "%.*s", (int)(length < 63 ? length : 63), text);
@@ -63,6 +64,10 @@ static bool read_word(hf_word *word, hf_command command, char **argv, int argc, 
         return true;
     }
     char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+    if (word->option && word->option->bare && (!next || *next == '-')) {
+        word->value = hf_options_keep(options, word->option->bare);
+        return true;
+    }
     bool an_option = next && strncmp(next, "--", 2) == 0 &&
                      (hf_option_find(next + 2) || hf_setting_named(next + 2));
     if (!next || an_option) {
@@ -110,7 +115,7 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             return hf_fail(failure, HF_EXIT_USAGE, "'%.20s': options have two dashes: --name VALUE",
                            argv[at]);
         }
-        if (!read_word(&word, options->command, argv, argc, &at, failure)) {
+        if (!read_word(options, &word, argv, argc, &at, failure)) {
             return false;
         }
         bool is_config = strcmp(word.name, "config") == 0;
@@ -260,12 +265,46 @@ static bool merge_apart(const hf_options *options, hf_failure *failure) {
                            options->log_file);
 }
 
+/* What is said of a ledger must be said with one, and a ledger with a write that it alone repeats. */
+static bool ledger_fits(const hf_options *options, hf_failure *failure) {
+    const char *lone = options->batch         ? "--batch"
+                       : options->keep_ledger ? "--keep-ledger"
+                       : options->resume_run  ? "--resume-run"
+                       : options->new_run     ? "--new-run"
+                                              : NULL;
+    if (options->command != HF_COMMAND_REPORT) {
+        return true;
+    }
+    if (!options->ledger) {
+        return !lone ||
+               hf_fail(failure, HF_EXIT_USAGE, "%s is about a ledger: it needs --ledger", lone);
+    }
+    if (!options->write) {
+        return hf_fail(failure, HF_EXIT_USAGE, "--ledger is about writes: it needs --write");
+    }
+    if (options->replay != HF_REPLAY_CHOICE_DEFAULT) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--ledger and --replay are two ways to repeat a write: leave --replay out");
+    }
+    if (options->out_of_retries == HF_OUT_OF_RETRIES_REJECT) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--ledger: a chunk that is out of retries may still be applied, so none of its lines is "
+            "rejected for it: leave --out-of-retries out");
+    }
+    if (options->resume_run && (options->new_run || options->restart)) {
+        return hf_fail(failure, HF_EXIT_USAGE, "--resume-run goes on with a run, and %s begins one",
+                       options->new_run ? "--new-run" : "--restart");
+    }
+    return true;
+}
+
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
                        "--replay says how a write is repeated: it needs --write");
     }
-    if (!no_dashes(options, failure)) {
+    if (!ledger_fits(options, failure) || !no_dashes(options, failure)) {
         return false;
     }
     if (options->command == HF_COMMAND_QUERY && !options->sql) {

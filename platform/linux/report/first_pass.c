@@ -46,6 +46,9 @@ static void identify_settings(const hf_options *options, hf_first_pass *scan) {
     if (options->order_by) {
         hf_bytes_format(&text, "order-by=%s\n", options->order_by);
     }
+    if (options->ledger) {
+        hf_bytes_format(&text, "ledger=%s\n", options->ledger);
+    }
     hf_sha256_of(text.data, text.used, scan->whole_settings);
     if (options->shard.count) {
         hf_bytes_format(&text, "shard=%u/%u\n", options->shard.number, options->shard.count);
@@ -389,7 +392,7 @@ const char *hf_identity_difference(const hf_identity *one, const hf_identity *ot
         return "the query";
     }
     return memcmp(one->settings, other->settings, HF_HASH_BYTES) != 0
-               ? "--params, --write, --replay, --affected, --limit, --delimiter, --order-by or --shard"
+               ? "--params, --write, --replay, --affected, --limit, --delimiter, --order-by, --ledger or --shard"
                : NULL;
 }
 

@@ -6,6 +6,8 @@
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "intake.h"
+#include "release.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,58 +16,9 @@
 #define KEEP_EVERY_MS    20 /* at the latest; otherwise before every sleep */
 #define STARVED_AFTER_MS 5000
 #define INTENT_ROOM      (256 * 1024)
-#define REFUSALS_TOLD    100
-#define PASSED_MAX       4096  /* lines of other shards, between two looks at the connections */
 #define ASK_MS_MAX       60000 /* for the last question, where probe_timeout is longer */
 
 /* ---- taking lines on ------------------------------------------------------------------------------ */
-
-static void wrong_width(hf_job *job, hf_line *line) {
-    char text[80];
-    snprintf(text, sizeof text, "%zu field%s instead of %zu", line->n_cells,
-             line->n_cells == 1 ? "" : "s", job->scan.n_header);
-    hf_line_end(line, HF_LINE_REJECTED, hf_err_name(HF_ERR_ARGUMENT), text, strlen(text));
-}
-
-/* Reads the next line into the window. False: the input is at its end, or the window is full. */
-static bool take_line(hf_job *job) {
-    hf_csv_record record;
-    hf_failure failure;
-    if (job->input_ended || hf_window_full(&job->window) ||
-        (!hf_window_empty(&job->window) && job->window.bytes > job->options->window_bytes)) {
-        return false;
-    }
-    unsigned passed = 0;
-    int got;
-    do {
-        got = hf_csv_in_next(job->in, &record, &failure);
-    } while (got > 0 && record.end <= job->scan.end &&
-             !hf_first_pass_mine(&job->scan, job->options, &record) && ++passed < PASSED_MAX);
-    job->passing = passed == PASSED_MAX;
-    if (job->passing) {
-        return false;
-    }
-    if (got < 0) {
-        hf_fail_more(&failure, "; when the job began it was whole");
-        hf_job_stop(job, &failure);
-    }
-    if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end do not count */
-        job->input_ended = true;
-        return false;
-    }
-    hf_line *line = hf_window_add(&job->window, &record);
-    job->taken = record.line;
-    if (line->n_cells != job->scan.n_header) {
-        wrong_width(job, line);
-    } else if (!hf_recovery_take(&job->recovery, line)) {
-        hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
-    }
-    hf_window_count(&job->window, line);
-    if (line->state == HF_LINE_READY) {
-        hf_order_take(&job->order, &job->window);
-    }
-    return true;
-}
 
 static hf_line *next_ready(hf_job *job) {
     hf_line *freed = hf_order_next(&job->order, &job->window);
@@ -81,7 +34,7 @@ static hf_line *next_ready(hf_job *job) {
             }
         }
     }
-    while (take_line(job)) {
+    while (hf_intake_line(job, false)) {
         hf_line *line = hf_window_at(&job->window, job->window.tail - 1);
         if (line->state == HF_LINE_READY && !line->waits) {
             return line;
@@ -146,109 +99,6 @@ static void ask_server_at_end(hf_job *job) {
 
 /* ---- letting lines go ----------------------------------------------------------------------------- */
 
-/* Writes a refused line: line number, the input's cells (as many as the header has), code, message. */
-static bool add_refusal(hf_job *job, hf_outfile *file, const hf_bytes *header,
-                        const hf_line *line) {
-    hf_failure failure;
-    if (!hf_outputs_need(&job->outputs, file, header, &failure)) {
-        hf_job_stop(job, &failure);
-        return false;
-    }
-    hf_bytes *to = hf_outfile_buffer(file);
-    hf_bytes_format(to, "%llu", (unsigned long long)line->line);
-    for (size_t i = 0; i < job->scan.n_header; i++) {
-        hf_bytes_add_byte(to, ',');
-        if (i < line->n_cells) {
-            hf_csv_add_cell(to, line->cells[i], false);
-        }
-    }
-    hf_bytes_add_byte(to, ',');
-    hf_csv_add_cell(to, hf_text(line->code), false);
-    hf_bytes_add_byte(to, ',');
-    hf_csv_add_cell(to,
-                    (hf_value){ .data = line->message.used ? line->message.data : "",
-                                .bytes = line->message.used },
-                    false);
-    hf_bytes_add_byte(to, '\n');
-    if (!hf_outfile_added(file)) {
-        hf_job_output_failed(job, file);
-        return false;
-    }
-    return true;
-}
-
-/* The first refusals are worth a warning each; a million of them are worth a file. */
-static void log_refusal(hf_job *job, const hf_line *line, const char *what) {
-    const hf_log_field fields[] = { { .name = "line", .number = line->line },
-                                    { .name = "code", .text = line->code } };
-    hf_log_fields(job->refusals < REFUSALS_TOLD ? HF_LOG_WARN : HF_LOG_DEBUG, fields, 2,
-                  "line %llu %s: %s %.*s", (unsigned long long)line->line, what, line->code,
-                  (int)(line->message.used < 500 ? line->message.used : 500),
-                  line->message.used ? line->message.data : "");
-    if (++job->refusals == REFUSALS_TOLD) {
-        hf_log(HF_LOG_WARN,
-               "further lines of that kind are told in the files only (and at --log-level debug)");
-    }
-}
-
-/* A shard's index says which bytes of the output are the line's. */
-static bool add_to_index(hf_job *job, const hf_line *line) {
-    hf_outfile *shard = &job->outputs.shard;
-    if (!hf_outfile_is_open(shard)) {
-        return true;
-    }
-    hf_index_add(
-        hf_outfile_buffer(shard),
-        (hf_index_entry){ .line = line->line,
-                          .bytes = hf_outfile_length(&job->outputs.out) - job->head_start });
-    if (!hf_outfile_added(shard)) {
-        hf_job_output_failed(job, shard);
-        return false;
-    }
-    return true;
-}
-
-/* Writes how the head line ended into the files. False: a file failed, and the line stays the head. */
-static bool release(hf_job *job, hf_line *line) {
-    hf_outfile *out = &job->outputs.out;
-    hf_failure failure;
-    if (line->state == HF_LINE_OK) {
-        hf_bytes_add(hf_outfile_buffer(out), line->out.data, line->out.used);
-        if (!hf_outfile_added(out)) {
-            hf_job_output_failed(job, out);
-            return false;
-        }
-        job->record.lines_done++;
-        job->record.lines_idle += strcmp(line->code, HF_LINE_IDLE) == 0;
-    } else if (line->state == HF_LINE_REJECTED) {
-        if (!add_refusal(job, &job->outputs.rejects, &job->rejects_header, line)) {
-            return false;
-        }
-        log_refusal(job, line, "is rejected");
-        job->record.lines_rejected++;
-        if (!hf_job_may_reject(job, &failure)) {
-            hf_job_stop(job, &failure);
-        }
-    } else {
-        if (!add_refusal(job, &job->outputs.unknown, &job->unknown_header, line)) {
-            return false;
-        }
-        log_refusal(job, line, "is unknown");
-        job->record.lines_unknown++;
-    }
-    if (!add_to_index(job, line)) {
-        return false;
-    }
-    job->head_start = hf_outfile_length(out);
-    job->record.output_bytes = job->head_start;
-    job->record.rejects_bytes = hf_outfile_length(&job->outputs.rejects);
-    job->record.unknown_bytes = hf_outfile_length(&job->outputs.unknown);
-    job->record.input_offset = line->end;
-    job->record.next_line = line->next_line;
-    hf_job_gained(job);
-    return true;
-}
-
 /* The line became the head while its statement is under way: its rows stream, and no longer wait for room. */
 static void promote(hf_job *job, hf_line *line) {
     if (!line->streams) {
@@ -267,7 +117,8 @@ static void let_lines_go(hf_job *job) {
             promote(job, line);
             return;
         }
-        if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE || !release(job, line)) {
+        if (line->state == HF_LINE_READY || line->state == HF_LINE_UNDONE ||
+            !hf_release(job, line)) {
             return;
         }
         hf_window_remove(&job->window);

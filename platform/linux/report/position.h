@@ -19,11 +19,12 @@
 #include <stdint.h>
 
 #define HF_POSITION_BLOCK  4096
-#define HF_POSITION_RECORD 512 /* of each block */
+#define HF_POSITION_RECORD 1024 /* of each block */
 #define HF_POSITION_SLOTS  4
 #define HF_POSITION_BYTES  (HF_POSITION_BLOCK * HF_POSITION_SLOTS)
 #define HF_HASH_BYTES      32
 #define HF_BOOT_BYTES      16
+#define HF_RUN_BYTES       16
 
 typedef struct hf_identity { /* SHA-256 of each */
     uint8_t input[HF_HASH_BYTES];
@@ -46,6 +47,18 @@ typedef struct hf_server {
     uint32_t timeline;
 } hf_server;
 
+/* A run that keeps a ledger (SEMANTICS 36). `id` all zero: it keeps none. */
+typedef struct hf_run {
+    uint8_t id[HF_RUN_BYTES];
+    uint64_t chunks; /* those that have been let go: the next one's number is one more */
+    uint64_t
+        seen; /* how many had been let go when most were: more than `chunks` while lost ones run again */
+    uint64_t healed;    /* lines that the server lost, and that were applied again */
+    uint64_t uncounted; /* lines of which it is not known how many rows they touched */
+    uint64_t batch;     /* lines of a chunk, at most … */
+    uint64_t bytes;     /* … and bytes of what is sent for them */
+} hf_run;
+
 typedef struct hf_position_record {
     hf_identity identity;
     uint8_t columns[HF_HASH_BYTES]; /* of the result's columns */
@@ -59,6 +72,7 @@ typedef struct hf_position_record {
     hf_database database;
     hf_server server; /* as it was seen last; zero: it does not tell, or the job only reads */
     uint8_t finished, exit_status;
+    hf_run run;
 } hf_position_record;
 
 typedef struct hf_position {
@@ -97,7 +111,8 @@ bool hf_position_resume(hf_position *position, hf_failure *failure);
 void hf_position_distrust(hf_position *position);
 void hf_position_close(hf_position *position);
 
-/* Pure: a slot's bytes, and back; false when they are no record. */
+/* Pure: a slot's bytes, and back; false when they are no record. A record without a run is one that older programs
+ * read. */
 void hf_position_encode(const hf_position_record *record, uint64_t sequence,
                         const uint8_t boot[HF_BOOT_BYTES], uint8_t out[HF_POSITION_RECORD]);
 bool hf_position_decode(const uint8_t from[HF_POSITION_RECORD], hf_position_record *record,
@@ -106,6 +121,9 @@ bool hf_position_decode(const uint8_t from[HF_POSITION_RECORD], hf_position_reco
  * of each kind that may be overwritten. */
 int hf_position_choose(const uint8_t image[HF_POSITION_BYTES], const uint8_t boot[HF_BOOT_BYTES],
                        uint8_t turn[2]);
+
+/* Does the run keep a ledger? */
+bool hf_run_keeps(const hf_run *run);
 
 /* CRC-32 (ISO 3309), as in zlib. */
 uint32_t hf_crc32(uint32_t crc, const void *from, size_t bytes);

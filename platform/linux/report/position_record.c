@@ -3,9 +3,12 @@
 
 #include <string.h>
 
-#define MAGIC "HOLDFAST position 1\n"
+/* The second has a run behind what the first has, and its CRC behind that. */
+#define MAGIC     "HOLDFAST position 1\n"
+#define MAGIC_RUN "HOLDFAST position 2\n"
 
-enum { MAGIC_BYTES = sizeof MAGIC - 1, CRC_AT = HF_POSITION_RECORD - 4 };
+enum { MAGIC_BYTES = sizeof MAGIC - 1, RUN_AT = 512, CRC_AT = RUN_AT - 4 };
+enum { RUN_CRC_AT = HF_POSITION_RECORD - 4 };
 
 _Static_assert(MAGIC_BYTES + 8 + HF_BOOT_BYTES + 4 * HF_HASH_BYTES + 15 * 8 + 4 + 2 +
                        sizeof(((hf_database *)0)->name) + sizeof(((hf_database *)0)->user) +
@@ -101,32 +104,59 @@ static void fields(hf_cursor *cursor, hf_position_record *record, uint64_t *sequ
     record->server.system = database->system; /* there is no room to say it twice */
 }
 
+static void run_fields(hf_cursor *cursor, hf_run *run) {
+    bytes_field(cursor, run->id, sizeof run->id);
+    uint64_t *const numbers[] = { &run->chunks,    &run->seen,  &run->healed,
+                                  &run->uncounted, &run->batch, &run->bytes };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        number_field(cursor, numbers[i]);
+    }
+}
+
+bool hf_run_keeps(const hf_run *run) {
+    static const uint8_t none[HF_RUN_BYTES];
+    return memcmp(run->id, none, sizeof none) != 0;
+}
+
 void hf_position_encode(const hf_position_record *record, uint64_t sequence,
                         const uint8_t boot[HF_BOOT_BYTES], uint8_t out[HF_POSITION_RECORD]) {
     hf_position_record copy = *record;
     uint8_t boot_copy[HF_BOOT_BYTES];
     memcpy(boot_copy, boot, HF_BOOT_BYTES);
     memset(out, 0, HF_POSITION_RECORD);
-    memcpy(out, MAGIC, MAGIC_BYTES);
+    const bool run = hf_run_keeps(&record->run);
+    const size_t crc_at = run ? RUN_CRC_AT : CRC_AT;
+    memcpy(out, run ? MAGIC_RUN : MAGIC, MAGIC_BYTES);
     hf_cursor cursor = { .to = out + MAGIC_BYTES };
     fields(&cursor, &copy, &sequence, boot_copy);
-    uint32_t crc = hf_crc32(0, out, CRC_AT);
+    if (run) {
+        cursor.to = out + RUN_AT;
+        run_fields(&cursor, &copy.run);
+    }
+    uint32_t crc = hf_crc32(0, out, crc_at);
     for (int i = 0; i < 4; i++) {
-        out[CRC_AT + i] = (uint8_t)(crc >> (8 * i));
+        out[crc_at + (size_t)i] = (uint8_t)(crc >> (8 * i));
     }
 }
 
 bool hf_position_decode(const uint8_t from[HF_POSITION_RECORD], hf_position_record *record,
                         uint64_t *sequence, uint8_t boot[HF_BOOT_BYTES]) {
+    const bool run = memcmp(from, MAGIC_RUN, MAGIC_BYTES) == 0;
+    const size_t crc_at = run ? RUN_CRC_AT : CRC_AT;
     uint32_t crc = 0;
     for (int i = 0; i < 4; i++) {
-        crc |= (uint32_t)from[CRC_AT + i] << (8 * i);
+        crc |= (uint32_t)from[crc_at + (size_t)i] << (8 * i);
     }
-    if (memcmp(from, MAGIC, MAGIC_BYTES) != 0 || crc != hf_crc32(0, from, CRC_AT)) {
+    if ((!run && memcmp(from, MAGIC, MAGIC_BYTES) != 0) || crc != hf_crc32(0, from, crc_at)) {
         return false;
     }
     hf_cursor cursor = { .from = from + MAGIC_BYTES };
     fields(&cursor, record, sequence, boot);
+    record->run = (hf_run){ 0 };
+    if (run) {
+        cursor.from = from + RUN_AT;
+        run_fields(&cursor, &record->run);
+    }
     return true;
 }
 
