@@ -23,11 +23,11 @@ static hf_position_record record_of(uint64_t line) {
     return record;
 }
 
-static void a_record_survives_its_bytes(void **state) {
+/* With a run and without one: the two are of two lengths. */
+static void survives_its_bytes(bool run) {
     uint8_t bytes[HF_POSITION_RECORD], boot[HF_BOOT_BYTES];
     hf_position_record back, record;
     uint64_t sequence;
-    (void)state;
     memset(&record, 0, sizeof record); /* what lies between the fields is compared too */
     memset(&back, 0, sizeof back);
     memset(&record.identity, 7, sizeof record.identity);
@@ -52,17 +52,30 @@ static void a_record_survives_its_bytes(void **state) {
     record.server.timeline = UINT32_MAX;
     record.finished = 1;
     record.exit_status = 5;
+    if (run) {
+        record.run =
+            (hf_run){ .chunks = 15, .seen = 16, .healed = 17, .uncounted = 18, .batch = 19 };
+        memset(record.run.id, 'r', sizeof record.run.id);
+        record.run.bytes = UINT64_MAX;
+    }
+    back.run.chunks = 1; /* it may have been another record's */
     hf_position_encode(&record, 77, boot_a, bytes);
     assert_true(hf_position_decode(bytes, &back, &sequence, boot));
-    /* Every field, up to the last; not the padding behind it. */
-    assert_memory_equal(&back, &record, offsetof(hf_position_record, exit_status) + 1);
+    assert_memory_equal(&back, &record, sizeof back);
     assert_int_equal(sequence, 77);
     assert_memory_equal(boot, boot_a, sizeof boot);
+    assert_int_equal(hf_run_keeps(&back.run), run);
+}
+
+static void a_record_survives_its_bytes(void **state) {
+    (void)state;
+    survives_its_bytes(false);
+    survives_its_bytes(true);
 }
 
 /* As a program wrote it that knew of no later field. */
 static void forget_from(uint8_t bytes[HF_POSITION_RECORD], size_t end) {
-    enum { CRC_AT = HF_POSITION_RECORD - 4 };
+    enum { CRC_AT = 512 - 4 }; /* a record without a run ends there */
     uint64_t sequence;
     uint8_t boot[HF_BOOT_BYTES];
     hf_position_record back;
@@ -162,11 +175,14 @@ static void any_changed_bit_makes_it_no_record(void **state) {
     hf_position_record back, record = record_of(3);
     uint64_t sequence;
     (void)state;
-    hf_position_encode(&record, 1, boot_a, bytes);
-    for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
-        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_false(hf_position_decode(bytes, &back, &sequence, boot));
-        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    for (unsigned run = 0; run < 2; run++) {
+        record.run.id[3] = (uint8_t)run;
+        hf_position_encode(&record, 1, boot_a, bytes);
+        for (size_t bit = 0; bit < (run ? sizeof bytes : 512) * 8; bit++) {
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            assert_false(hf_position_decode(bytes, &back, &sequence, boot));
+            bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
     }
 }
 

@@ -10,6 +10,27 @@
 #include <string.h>
 #include <unistd.h>
 
+void hf_hex(const uint8_t *from, size_t count, char *to) {
+    for (size_t i = 0; i < count; i++) {
+        to[2 * i] = "0123456789abcdef"[from[i] >> 4];
+        to[2 * i + 1] = "0123456789abcdef"[from[i] & 15];
+    }
+    to[2 * count] = '\0';
+}
+
+bool hf_unhex(const char *text, uint8_t *to, size_t count) {
+    size_t i = 0;
+    for (; i < 2 * count; i++) {
+        const char c = text[i];
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) {
+            return false;
+        }
+        to[i / 2] = (uint8_t)(i % 2 ? to[i / 2] | digit : digit << 4);
+    }
+    return text[i] == '\0';
+}
+
 void hf_out_of_memory(void) {
     hf_last_words(HF_EXIT_INCOMPLETE,
                   "out of memory; a report goes on when the same command is run again (a smaller "

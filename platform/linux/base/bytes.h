@@ -2,6 +2,7 @@
 #ifndef HF_BYTES_H
 #define HF_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ void hf_bytes_add_printable(hf_bytes *bytes, const char *text, size_t count);
 /* A number of a file's, the low byte first, in `bytes` bytes. */
 void hf_little_put(uint8_t *to, uint64_t value, unsigned bytes);
 uint64_t hf_little_get(const uint8_t *from, unsigned bytes);
+
+/* Bytes as hexadecimal digits and a NUL; and back, false: the text is not just so many. */
+void hf_hex(const uint8_t *from, size_t count, char *to);
+bool hf_unhex(const char *text, uint8_t *to, size_t count);
 
 /* Ends the program as if kill -9 had: status 4, and the reason. */
 _Noreturn void hf_out_of_memory(void);

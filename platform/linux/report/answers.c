@@ -5,6 +5,7 @@
 #include "base/csv_out.h"
 #include "base/failure.h"
 #include "base/log.h"
+#include "refusal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,38 +20,17 @@ static hf_job *job_of(hf_request *request) {
 }
 
 static void stop(hf_job *job, hf_line *line, int status, const char *why, const char *way_out) {
-    hf_failure failure = { 0 };
-    hf_fail(&failure, status, "line %llu of %s: %s%s", (unsigned long long)line->line,
-            job->options->cost_file, why, way_out);
-    hf_job_stop(job, &failure);
+    hf_refusal_stop(job, line->line, status, why, way_out);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
 
-static bool same_columns(const hf_job *job, hf_columns *columns) {
-    hf_column column;
-    if (columns->n_columns != job->n_columns) {
-        return false;
-    }
-    for (uint16_t i = 0; i < job->n_columns && hf_columns_next(columns, &column); i++) {
-        if (column.name.bytes != job->columns[i].bytes ||
-            (column.name.bytes &&
-             memcmp(column.name.data, job->columns[i].data, column.name.bytes) != 0)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void on_columns(hf_request *request, hf_columns *columns) {
     hf_job *job = job_of(request);
     hf_line *line = line_of(request);
-    if (!same_columns(job, columns)) {
+    if (!hf_job_same_columns(job, columns)) {
         line->void_rows = true;
-        stop(
-            job, line, HF_EXIT_REFUSED,
-            "the query's columns are not those it began with: something in the database was changed",
-            "; change it back, or start over with --restart");
+        stop(job, line, HF_EXIT_REFUSED, HF_COLUMNS_CHANGED, HF_COLUMNS_WAY_OUT);
     }
 }
 
@@ -150,17 +130,8 @@ static void on_restart(hf_request *request) {
 
 static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
     hf_line *line = line_of(request);
-    hf_value value;
     (void)error;
-    hf_bytes_reset(&line->message, 65536);
-    if (hf_fields_get(fields, HF_FIELD_MESSAGE, &value) && value.bytes > 0) {
-        hf_bytes_add_printable(&line->message, value.data, value.bytes < 4000 ? value.bytes : 4000);
-        if (hf_fields_get(fields, HF_FIELD_DETAIL, &value) && value.bytes > 0) {
-            hf_bytes_add_text(&line->message, " DETAIL: ");
-            hf_bytes_add_printable(&line->message, value.data,
-                                   value.bytes < 4000 ? value.bytes : 4000);
-        }
-    }
+    hf_refusal_words(&line->message, fields);
 }
 
 /* ---- intents -------------------------------------------------------------------------------------- */
@@ -249,27 +220,6 @@ static void note_end(hf_job *job, hf_line *line) {
 
 /* ---- the end of a statement ----------------------------------------------------------------------- */
 
-static void refused_line(hf_line *line, const hf_error *error) {
-    char text[HF_MESSAGE_BYTES + 160];
-    if (error->sqlstate[0] && error->code == HF_ERR_SERVER) {
-        hf_bytes message = line->message; /* the whole message, from on_error */
-        line->message = (hf_bytes){ 0 };
-        const char *words = message.used ? message.data : error->message;
-        hf_line_end(line, HF_LINE_REJECTED, error->sqlstate, words,
-                    message.used ? message.used : strlen(words));
-        if (error->limit == HF_LIMIT_MAX_RETRIES) {
-            hf_bytes_add_text(&line->message, " (out of retries: max_retries)");
-        }
-        hf_bytes_free(&message);
-    } else {
-        size_t used = hf_error_text(error, text, sizeof text);
-        if (error->code == HF_ERR_TOO_LARGE) {
-            snprintf(text + used, sizeof text - used, "; --max-row allows more");
-        }
-        hf_line_end(line, HF_LINE_REJECTED, hf_err_name(error->code), text, strlen(text));
-    }
-}
-
 static void unknown_line(hf_line *line, const hf_error *error) {
     char text[HF_MESSAGE_BYTES + 160];
     hf_error_text(error, text, sizeof text);
@@ -278,33 +228,9 @@ static void unknown_line(hf_line *line, const hf_error *error) {
                 strlen(text));
 }
 
-/* The statement was not answered, and the line is not to blame: the job ends here, to be resumed. */
 static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
-    const hf_error *error = &request->error;
-    char text[HF_MESSAGE_BYTES + 160], way_out[200];
-    hf_pool_status status;
     line->state = HF_LINE_UNDONE;
-    if (job->stopping || error->code == HF_ERR_CANCELLED || error->code == HF_ERR_CLOSED) {
-        return;
-    }
-    hf_pool_status_get(job->client.pool, &status);
-    hf_error_text(status.refused ? &status.last_error : error, text, sizeof text);
-    if (status.refused) {
-        stop(job, line, HF_EXIT_REFUSED, text,
-             "; the server refuses for good: put that right, then run the same command again");
-        return;
-    }
-    snprintf(way_out, sizeof way_out, "; run the same command again to go on from there");
-    if (error->limit != HF_LIMIT_NONE) {
-        char option[40];
-        snprintf(way_out, sizeof way_out,
-                 "; run the same command again to go on from there, or raise --%s%s",
-                 hf_dashed(hf_limit_name((hf_limit)error->limit), option, sizeof option),
-                 error->limit == HF_LIMIT_MAX_RETRIES
-                     ? ", or let such lines be rejected (--out-of-retries reject)"
-                     : "");
-    }
-    stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
+    hf_refusal_undone(job, request, line->line);
 }
 
 /* Is the line refused? A write that may have been done is not, even if its row was too large. */
@@ -398,7 +324,7 @@ static void on_done(hf_request *request) {
     } else if (is_refusal(request) ||
                (is_given_up(job, request) &&
                 !(request->outcome == HF_OUTCOME_UNKNOWN && job->options->write))) {
-        refused_line(line, &request->error);
+        hf_refusal_end(line, &request->error);
     } else if (request->outcome == HF_OUTCOME_UNKNOWN &&
                (job->replay != HF_REPLAY_SAFE || is_given_up(job, request)) &&
                !hf_request_may_be_asked(request)) {

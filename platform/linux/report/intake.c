@@ -48,7 +48,7 @@ bool hf_intake_line(hf_job *job, bool anyway) {
         hf_line_prefix(line, job->n_columns == 0 && !job->options->affected);
     }
     hf_window_count(&job->window, line);
-    if (line->state == HF_LINE_READY) {
+    if (line->state == HF_LINE_READY && job->replay != HF_REPLAY_LEDGER) {
         hf_order_take(&job->order, &job->window);
     }
     return true;

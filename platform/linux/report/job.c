@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "intake.h"
+#include "ledger_job.h"
 #include "release.h"
 
 #include <stdio.h>
@@ -45,6 +46,10 @@ static hf_line *next_ready(hf_job *job) {
 
 /* Submits lines until as many statements are under way as may be. */
 static void submit(hf_job *job) {
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_chunks_submit(job);
+        return;
+    }
     const hf_config *config = job->client.config;
     unsigned most =
         config->max_concurrent * (job->replay == HF_REPLAY_SAFE ? config->max_pipelined : 1);
@@ -111,6 +116,10 @@ static void promote(hf_job *job, hf_line *line) {
 }
 
 static void let_lines_go(hf_job *job) {
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_chunks_let_go(job);
+        return;
+    }
     while (!hf_window_empty(&job->window)) {
         hf_line *line = hf_window_head(&job->window);
         if (line->state == HF_LINE_RUNNING) {
@@ -214,7 +223,7 @@ static void compact_intents(hf_job *job) {
 }
 
 static bool uses_intents(const hf_job *job) {
-    return job->replay != HF_REPLAY_SAFE;
+    return hf_job_notes_intents(job);
 }
 
 static void commit(hf_job *job) {
@@ -285,6 +294,17 @@ static hf_ms earliest(hf_ms a, hf_ms b, hf_ms c, hf_ms d) {
     return a < c ? a : c;
 }
 
+/* A job that keeps a ledger is over when its run is closed, and that when all of it is on the disk. */
+static bool close_run(hf_job *job) {
+    if (job->replay != HF_REPLAY_LEDGER) {
+        return true;
+    }
+    if (job->dirty) {
+        commit(job);
+    }
+    return hf_ledger_job_close(job);
+}
+
 /* One round: submit, tick, put in order. False: the job is over, finished or stopped. */
 static bool turn(hf_job *job) {
     if (hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
@@ -294,9 +314,15 @@ static bool turn(hf_job *job) {
     uint64_t statements = job->summary.statements, ended = hf_job_ended(job);
     hf_ms next = hf_client_tick(&job->client), now = hf_client_now(&job->client);
     let_lines_go(job);
-    resume_paused(job, now);
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_ledger_job_turn(job);
+        const hf_ms again = hf_chunks_next(job);
+        next = next < again ? next : again;
+    } else {
+        resume_paused(job, now);
+    }
     look_for_an_end(job, now);
-    if (job->stopping || (job->input_ended && hf_window_empty(&job->window))) {
+    if (job->stopping || (job->input_ended && hf_window_empty(&job->window) && close_run(job))) {
         return false;
     }
     hf_ms redraw = hf_progress_tick(&job->progress, &job->client, hf_job_ended(job), now);
@@ -322,8 +348,10 @@ void hf_job_run(hf_job *job) {
     }
     keep(job, hf_client_now(&job->client)); /* closing the connections may take its time */
     hf_progress_end(&job->progress);
-    ask_server_at_end(job);
-    hf_client_close(&job->client);
+    if (job->replay != HF_REPLAY_LEDGER || job->stopping) {
+        ask_server_at_end(job);
+        hf_client_close(&job->client); /* else it is needed when the report has its name */
+    }
     let_lines_go(job);
     if (hf_outputs_retreat(&job->outputs, &job->record)) {
         commit(job);

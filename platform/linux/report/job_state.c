@@ -2,8 +2,14 @@
 
 #include "base/failure.h"
 
+#include <string.h>
+
 #define COMMIT_EVERY_MS 1000
 #define NOTED_BYTES     (1024 * 1024)
+
+bool hf_job_notes_intents(const hf_job *job) {
+    return job->replay == HF_REPLAY_UNSENT || job->replay == HF_REPLAY_RESOLVE;
+}
 
 uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
@@ -28,6 +34,21 @@ void hf_job_stop(hf_job *job, const hf_failure *failure) {
         job->failure = *failure;
     }
     job->stopping = true;
+}
+
+bool hf_job_same_columns(const hf_job *job, hf_columns *columns) {
+    hf_column column;
+    if (columns->n_columns != job->n_columns) {
+        return false;
+    }
+    for (uint16_t i = 0; i < job->n_columns && hf_columns_next(columns, &column); i++) {
+        if (column.name.bytes != job->columns[i].bytes ||
+            (column.name.bytes &&
+             memcmp(column.name.data, job->columns[i].data, column.name.bytes) != 0)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool hf_job_is_head(const hf_job *job, const hf_line *line) {

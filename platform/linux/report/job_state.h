@@ -2,10 +2,12 @@
 #ifndef HF_JOB_STATE_H
 #define HF_JOB_STATE_H
 
+#include "chunks.h"
 #include "client.h"
 #include "database.h"
 #include "first_pass.h"
 #include "intents.h"
+#include "ledger_run.h"
 #include "outputs.h"
 #include "progress.h"
 #include "recovery.h"
@@ -47,6 +49,15 @@ typedef struct hf_job {
     bool passing;   /* the next of our lines lies far ahead: no sleep before it is found */
     uint64_t taken; /* the last line that was taken on */
 
+    hf_ledger_table ledger;                  /* of a job that keeps one (replay LEDGER) */
+    char ledger_hash[2 * HF_HASH_BYTES + 1]; /* the job's identity, as its rows have it */
+    hf_run run;                              /* that the job begins, or goes on with */
+    hf_ledger_run row;                       /* the run's row */
+    hf_server begun_on;    /* the server on which what is done was compared with the ledger last */
+    uint32_t reconnects;   /* the client's, at that time */
+    uint64_t header_bytes; /* of the output's first line */
+    hf_chunks chunks;
+
     hf_intents intents;   /* the intents of lines that are not safe; fd -1: not needed */
     hf_recovery recovery; /* what an earlier run's intents say */
 
@@ -64,6 +75,9 @@ typedef struct hf_job {
     hf_summary summary;
 } hf_job;
 
+/* Is a line's intent noted before it is sent (SEMANTICS 25)? */
+bool hf_job_notes_intents(const hf_job *job);
+
 /* How many lines have ended, in all runs. */
 uint64_t hf_job_ended(const hf_job *job);
 
@@ -76,6 +90,13 @@ void hf_job_stop(hf_job *job, const hf_failure *failure);
 /* The server is this one now. If it is another than before, and `acknowledged` lines may be lost with the old one, the
  * summary says so. False: that was known. */
 bool hf_job_server(hf_job *job, const hf_server *server, bool acknowledged);
+
+/* Are they the columns that the query was prepared with? */
+bool hf_job_same_columns(const hf_job *job, hf_columns *columns);
+#define HF_COLUMNS_CHANGED                                                            \
+    "the query's columns are not those it began with: something in the database was " \
+    "changed"
+#define HF_COLUMNS_WAY_OUT "; change it back, or start over with --restart"
 
 /* Is the line the window's head, whose rows go straight to the file? */
 bool hf_job_is_head(const hf_job *job, const hf_line *line);

@@ -410,6 +410,24 @@ bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf
     return hf_position_write(&outputs->position, record, true, failure);
 }
 
+bool hf_outputs_restart(hf_outputs *outputs, const hf_position_record *record,
+                        hf_failure *failure) {
+    if (!hf_outputs_commit(outputs, record, failure)) {
+        return false;
+    }
+    hf_outfile_close(&outputs->rejects);
+    hf_outfile_close(&outputs->unknown);
+    if (!hf_outfile_cut(&outputs->out, record->output_bytes)) {
+        return hf_outfile_fail(&outputs->out, failure);
+    }
+    if (hf_outfile_is_open(&outputs->shard) &&
+        !hf_outfile_cut(&outputs->shard, hf_index_length(0))) {
+        return hf_outfile_fail(&outputs->shard, failure);
+    }
+    return remove_file(outputs->rejects_path, failure) &&
+           remove_file(outputs->unknown_path, failure);
+}
+
 static bool give_name(const hf_outputs *outputs, hf_failure *failure) {
     int part = there(outputs->part, failure);
     if (part <= 0) {

@@ -15,6 +15,7 @@
 #include "database.h"
 #include "header.h"
 #include "job.h"
+#include "ledger_job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,15 +148,17 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
                                             .next_line = job->scan.first_line,
                                             .runs = 1,
                                             .database = job->database,
-                                            .server = job->inquiry.server };
+                                            .server = job->inquiry.server,
+                                            .run = job->run };
         memcpy(job->record.columns, columns, sizeof columns);
         good = hf_outputs_claim(&job->outputs, failure) &&
                hf_spool_keep(&job->spool, job->options->output, failure) &&
                hf_outputs_begin(&job->outputs, &header, &job->record, failure);
     }
+    job->header_bytes = header.used;
     hf_bytes_free(&header);
     job->head_start = job->record.output_bytes;
-    if (good && job->replay != HF_REPLAY_SAFE) {
+    if (good && hf_job_notes_intents(job)) {
         good = hf_intents_open(&job->intents, job->outputs.intents_path, job->record.next_line,
                                hf_recovery_add, &job->recovery, failure);
         hf_recovery_sort(&job->recovery);
@@ -163,7 +166,7 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
         good =
             good && hf_outputs_commit(&job->outputs, &job->record, failure); /* the folder, too */
     }
-    return good &&
+    return good && (job->replay != HF_REPLAY_LEDGER || hf_ledger_job_open(job, resume, failure)) &&
            hf_csv_in_seek(job->in, job->record.input_offset, job->record.next_line, failure);
 }
 
@@ -173,7 +176,11 @@ static void start_clocks(hf_job *job, bool resume) {
     hf_ms now = hf_client_now(&job->client);
     job->deadline =
         job->options->deadline_ms ? job->summary.from + job->options->deadline_ms : HF_NEVER;
-    hf_window_init(&job->window, job->options->window);
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_chunks_init(job);
+    } else {
+        hf_window_init(&job->window, job->options->window);
+    }
     hf_order_init(&job->order, job->scan.order_column, job->options->window);
     hf_progress_init(&job->progress, job->options, job->scan.lines, hf_job_ended(job), now);
     job->summary.lines_before = hf_job_ended(job);
@@ -217,6 +224,10 @@ static int run(hf_job *job, hf_failure *failure) {
         return failure->status;
     }
     hf_spool_drop(&job->spool, job->options->output);
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_ledger_job_over(job);
+        hf_client_close(&job->client);
+    }
     return status;
 }
 
@@ -485,6 +496,8 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,
                                 failure) &&
+           (job->replay != HF_REPLAY_LEDGER ||
+            hf_ledger_job_find(job, *found == HF_OUTPUTS_RESUME, failure)) &&
            (options->dry_run ? may_write(job, failure)
                              : open_files(job, *found == HF_OUTPUTS_RESUME, failure));
 }
@@ -498,6 +511,8 @@ static void free_job(hf_job *job) {
     hf_intents_close(&job->intents);
     hf_recovery_free(&job->recovery);
     hf_window_free(&job->window);
+    hf_chunks_free(&job->chunks);
+    hf_ledger_job_free(job);
     hf_order_free(&job->order);
     hf_csv_in_close(job->in);
     hf_spool_free(&job->spool);

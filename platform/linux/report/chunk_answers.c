@@ -1,0 +1,451 @@
+#include "chunk_answers.h"
+
+#include "base/csv_out.h"
+#include "base/failure.h"
+#include "base/log.h"
+#include "job_state.h"
+#include "kept.h"
+#include "refusal.h"
+
+#include "holdfast/backoff.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_BYTES 65536
+#define NO_LINE    UINT64_MAX /* of a statement that is none of the input's */
+
+static hf_chunk *chunk_of(hf_request *request) {
+    return request->user;
+}
+
+static hf_line *line_at(const hf_chunk *chunk, unsigned statement) {
+    return chunk->lines[statement] == NO_LINE
+               ? NULL
+               : hf_window_at(&chunk->job->window, chunk->lines[statement]);
+}
+
+/* Does the output need something that the server alone knows: rows, or counts? */
+static bool keeps_rows(const hf_job *job) {
+    return job->n_columns > 0 || job->options->affected;
+}
+
+static void stop(hf_chunk *chunk, int status, const char *why, const char *way_out) {
+    hf_job *job = chunk->job;
+    hf_failure failure = { 0 };
+    hf_fail(&failure, status, "lines %llu to %llu of %s: %s%s",
+            (unsigned long long)hf_window_at(&job->window, chunk->first)->line,
+            (unsigned long long)hf_window_at(&job->window, chunk->end - 1)->line,
+            job->options->cost_file, why, way_out);
+    hf_job_stop(job, &failure);
+}
+
+/* ---- what is sent --------------------------------------------------------------------------------- */
+
+static void add_statement(hf_chunk *chunk, uint64_t line, hf_statement statement) {
+    if (chunk->n_statements == chunk->size) {
+        chunk->statements =
+            hf_grown(chunk->statements, chunk->n_statements, sizeof *chunk->statements);
+        chunk->lines = hf_grown(chunk->lines, chunk->n_statements, sizeof *chunk->lines);
+        chunk->size = (uint16_t)(chunk->n_statements + 1);
+    }
+    chunk->statements[chunk->n_statements] = statement;
+    chunk->lines[chunk->n_statements++] = line;
+}
+
+/* The statements of the lines that have not been refused. A chunk without any has its row in the ledger all the same:
+ * an attempt of before must find it. */
+static void make_statements(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    chunk->n_statements = 0;
+    if (chunk->immediate) {
+        add_statement(chunk, NO_LINE, (hf_statement){ .sql = "SET CONSTRAINTS ALL IMMEDIATE" });
+    }
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->state == HF_LINE_READY) {
+            add_statement(chunk, i,
+                          (hf_statement){ .sql = job->sql.data,
+                                          .params = line->params,
+                                          .n_params = job->n_params });
+        }
+    }
+    if (chunk->n_statements == 0) {
+        add_statement(chunk, NO_LINE, (hf_statement){ .sql = "SELECT" });
+    }
+}
+
+/* What the ledger keeps of the chunk. False: nothing. */
+static bool make_kept(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    bool any = keeps_rows(job);
+    hf_bytes_reset(&chunk->kept, KEEP_BYTES);
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        const hf_line *line = hf_window_at(&job->window, i);
+        hf_kept entry = { .refused = line->state == HF_LINE_REJECTED };
+        if (line->n_cells != job->scan.n_header) {
+            continue; /* the input says so itself */
+        }
+        const hf_bytes *text = entry.refused ? &line->message : &line->out;
+        entry.text = text->data;
+        entry.bytes = text->used;
+        entry.counted = line->counted;
+        entry.affected = line->affected;
+        memcpy(entry.code, line->code, sizeof entry.code);
+        any = any || entry.refused;
+        hf_kept_add(&chunk->kept, &entry);
+    }
+    return any;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------- */
+
+static void void_rows(hf_chunk *chunk) {
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        hf_line *line = hf_window_at(&chunk->job->window, i);
+        if (line->state == HF_LINE_READY) {
+            hf_bytes_reset(&line->out, KEEP_BYTES);
+            line->rows = line->affected = 0;
+            line->counted = false;
+        }
+    }
+    chunk->failed_at = UINT16_MAX;
+}
+
+/* The statement before this one is complete. */
+static void count(hf_chunk *chunk, unsigned statement) {
+    hf_line *line = statement > 0 ? line_at(chunk, statement - 1) : NULL;
+    if (line) {
+        line->counted = true;
+        line->affected = chunk->request.affected;
+    }
+    if (statement > 0 && chunk->request.error.code != HF_OK && chunk->failed_at == UINT16_MAX) {
+        chunk->failed_at = (uint16_t)(statement - 1);
+    }
+}
+
+static void on_columns(hf_request *request, hf_columns *columns) {
+    hf_chunk *chunk = chunk_of(request);
+    hf_job *job = chunk->job;
+    count(chunk, columns->statement);
+    if (line_at(chunk, columns->statement) && !hf_job_same_columns(job, columns) &&
+        !job->stopping) {
+        stop(chunk, HF_EXIT_REFUSED, HF_COLUMNS_CHANGED, HF_COLUMNS_WAY_OUT);
+        hf_cancel(job->client.pool,
+                  request); /* before its COMMIT, if that is a flight of its own */
+    }
+}
+
+static int on_row(hf_request *request, hf_row *row) {
+    hf_chunk *chunk = chunk_of(request);
+    hf_line *line = line_at(chunk, row->statement);
+    hf_value value;
+    if (!line || chunk->job->stopping) {
+        return HF_CONTINUE;
+    }
+    for (uint16_t i = 0; i < chunk->job->n_columns && hf_row_next(row, &value); i++) {
+        hf_bytes_add_byte(&line->out, ',');
+        hf_csv_add_cell(&line->out, value, false);
+    }
+    hf_bytes_add_byte(&line->out, '\n');
+    line->rows++;
+    hf_window_count(&chunk->job->window, line);
+    return HF_CONTINUE;
+}
+
+static void on_restart(hf_request *request) {
+    void_rows(chunk_of(request));
+}
+
+static void on_commit(hf_request *request) {
+    hf_chunk *chunk = chunk_of(request);
+    count(chunk, chunk->n_statements);
+    if (make_kept(chunk)) {
+        request->kept = (hf_value){ .data = chunk->kept.data, .bytes = chunk->kept.used };
+    }
+}
+
+static void on_kept(hf_request *request, hf_value kept) {
+    hf_chunk *chunk = chunk_of(request);
+    hf_bytes_reset(&chunk->kept, KEEP_BYTES);
+    hf_bytes_add(&chunk->kept, kept.data, kept.bytes);
+    chunk->is_kept = kept.data != NULL;
+}
+
+static void on_error(hf_request *request, const hf_error *error, const hf_fields *fields) {
+    hf_chunk *chunk = chunk_of(request);
+    const unsigned statement = hf_request_refused_at(request);
+    (void)error;
+    if (hf_request_keyed(request) && statement < chunk->n_statements && line_at(chunk, statement)) {
+        hf_refusal_words(&line_at(chunk, statement)->message, fields);
+    }
+}
+
+/* ---- done ----------------------------------------------------------------------------------------- */
+
+/* Puts the input's cells before each of the line's rows, and the count behind. */
+static void make_output(hf_job *job, hf_line *line) {
+    hf_bytes whole = { 0 };
+    char cell[32] = "";
+    const char *from = line->out.data, *end = from + line->out.used;
+    if (job->options->affected) {
+        snprintf(cell, sizeof cell, line->counted && job->counts ? ",%llu" : ",",
+                 (unsigned long long)line->affected);
+    }
+    if (line->out.used == 0) {
+        hf_bytes_add(&whole, line->prefix.data, line->prefix.used);
+        for (uint16_t i = 0; i < job->n_columns; i++) {
+            hf_bytes_add_byte(&whole, ',');
+        }
+        hf_bytes_add_text(&whole, cell);
+        hf_bytes_add_byte(&whole, '\n');
+    }
+    while (from < end) {
+        const char *row = hf_kept_row_end(from, end);
+        row = row ? row : end;
+        hf_bytes_add(&whole, line->prefix.data, line->prefix.used);
+        hf_bytes_add(&whole, from, (size_t)(row - from) - 1);
+        hf_bytes_add_text(&whole, cell);
+        hf_bytes_add_byte(&whole, '\n');
+        from = row;
+    }
+    hf_bytes_free(&line->out);
+    line->out = whole;
+    hf_window_count(&job->window, line);
+}
+
+static void line_done(hf_job *job, hf_line *line) {
+    line->state = HF_LINE_OK;
+    snprintf(line->code, sizeof line->code, "%s",
+             job->summary.counts && line->counted && line->affected == 0 ? HF_LINE_IDLE : "");
+    make_output(job, line);
+}
+
+/* An attempt before was committed: what it kept is what counts. False: it is nothing of ours. */
+static bool take_kept(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    const char *from = chunk->kept.data, *end = from + chunk->kept.used;
+    hf_kept entry;
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->n_cells != job->scan.n_header) {
+            continue;
+        }
+        line->counted = false;
+        line->affected = 0;
+        hf_bytes_reset(&line->out, KEEP_BYTES);
+        if (!chunk->is_kept) {
+            line->state = HF_LINE_READY; /* whatever a try of ours was told: that one was not */
+            continue;
+        }
+        if (!hf_kept_next(&from, end, &entry)) {
+            return false;
+        }
+        line->counted = entry.counted;
+        line->affected = entry.affected;
+        if (entry.refused) {
+            hf_line_end(line, HF_LINE_REJECTED, entry.code, entry.text, entry.bytes);
+        } else {
+            line->state = HF_LINE_READY;
+            hf_bytes_add(&line->out, entry.text, entry.bytes);
+        }
+    }
+    return !chunk->is_kept ? !keeps_rows(job) : from == end;
+}
+
+static uint64_t lines_sent(const hf_chunk *chunk) {
+    uint64_t sent = 0;
+    for (unsigned i = 0; i < chunk->n_statements; i++) {
+        sent += chunk->lines[i] != NO_LINE;
+    }
+    return sent;
+}
+
+static void done(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    hf_request *request = &chunk->request;
+    if (request->already_applied && !take_kept(chunk)) {
+        stop(chunk, HF_EXIT_REFUSED, "the ledger's row of these lines is none that holdfast wrote",
+             "; --restart begins a new run");
+        return;
+    }
+    if (!request->already_applied) {
+        count(chunk, chunk->n_statements);
+        if (chunk->acknowledged) {
+            chunk->healed = lines_sent(chunk);
+        }
+    }
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        hf_line *line = hf_window_at(&job->window, i);
+        if (line->state == HF_LINE_READY) {
+            line_done(job, line);
+        }
+    }
+    if (request->unconfirmed) {
+        job->summary.unconfirmed += lines_sent(chunk);
+    }
+    chunk->state = HF_CHUNK_DONE;
+    chunk->acknowledged = true;
+    job->acknowledged = true;
+}
+
+void hf_chunk_reset(hf_chunk *chunk) {
+    for (uint64_t i = chunk->first; i < chunk->end; i++) {
+        hf_line *line = hf_window_at(&chunk->job->window, i);
+        if (line->n_cells == chunk->job->scan.n_header && line->state == HF_LINE_OK) {
+            line->state = HF_LINE_READY;
+            line->code[0] = '\0';
+        }
+    }
+    void_rows(chunk);
+    chunk->state = HF_CHUNK_READY;
+    chunk->not_before = 0;
+}
+
+/* ---- not done ------------------------------------------------------------------------------------- */
+
+/* The line alone is refused, and the chunk runs again without it. */
+static void refuse(hf_chunk *chunk, hf_line *line) {
+    hf_refusal_end(line, &chunk->request.error);
+    hf_bytes_reset(&line->out, KEEP_BYTES);
+    chunk->state = HF_CHUNK_READY;
+}
+
+/* 40P01, 40001. Twice is a chance among our own chunks; alone it is somebody else's doing, and a retry. */
+static void conflict(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    const hf_config *config = job->client.config;
+    char text[HF_MESSAGE_BYTES + 160];
+    if (chunk->conflicts < HF_CONFLICTS_APART) {
+        chunk->conflicts++;
+    } else if (config->max_retries != HF_FOREVER && chunk->retries >= config->max_retries) {
+        hf_error_text(&chunk->request.error, text, sizeof text);
+        chunk->state = HF_CHUNK_UNDONE;
+        stop(chunk, HF_EXIT_INCOMPLETE, text,
+             "; run the same command again to go on from there, or raise --max-retries");
+        return;
+    } else {
+        const uint32_t wait = hf_backoff(chunk->retries++, config, (uint32_t)rand());
+        chunk->not_before = hf_client_now(&job->client) + wait;
+    }
+    chunk->state = HF_CHUNK_READY;
+}
+
+static bool is_conflict(const hf_error *error) {
+    return strcmp(error->sqlstate, "40P01") == 0 || strcmp(error->sqlstate, "40001") == 0;
+}
+
+/* Did the server, or the size of what it said, refuse it? What may have been committed all the same is found by its
+ * key when the chunk runs again. */
+static bool is_refusal(const hf_error *error) {
+    return error->limit == HF_LIMIT_NONE && error->phase == HF_PHASE_QUERY &&
+           (error->code == HF_ERR_SERVER || error->code == HF_ERR_TOO_LARGE ||
+            error->code == HF_ERR_ARGUMENT || error->code == HF_ERR_OPEN_TRANSACTION);
+}
+
+/* The statement whose fault it is; n_statements: it is not known. */
+static unsigned statement_at_fault(const hf_chunk *chunk) {
+    const hf_error *error = &chunk->request.error;
+    unsigned at = hf_request_refused_at(&chunk->request);
+    if (error->code == HF_ERR_TOO_LARGE || error->code == HF_ERR_ARGUMENT) {
+        at = chunk->failed_at < chunk->n_statements ? chunk->failed_at : chunk->n_statements;
+    }
+    return at == chunk->n_statements && chunk->n_statements == 1 ? 0 : at;
+}
+
+static void refused(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    const hf_error *error = &chunk->request.error;
+    const bool keyed = hf_request_keyed(&chunk->request);
+    const unsigned at = statement_at_fault(chunk);
+    char text[HF_MESSAGE_BYTES + 160];
+    hf_error_text(error, text, sizeof text);
+    if (!keyed && strcmp(error->sqlstate, "23502") == 0) {
+        job->chunks.verify = true; /* another incarnation, or the run is closed */
+        chunk->state = HF_CHUNK_READY;
+    } else if (is_conflict(error)) {
+        conflict(chunk);
+    } else if (keyed && at < chunk->n_statements && line_at(chunk, at)) {
+        refuse(chunk, line_at(chunk, at));
+    } else if (keyed && at == chunk->n_statements && error->code == HF_ERR_SERVER &&
+               !chunk->immediate) {
+        chunk->immediate = true; /* a deferred constraint: which line's? */
+        chunk->state = HF_CHUNK_READY;
+    } else {
+        chunk->state = HF_CHUNK_UNDONE;
+        stop(chunk, HF_EXIT_REFUSED, text,
+             error->code == HF_ERR_TOO_LARGE
+                 ? "; a higher --max-row allows more, or a new run (--restart) with a lower --batch"
+             : keyed ? "; no single line is to blame"
+                     : "; it was the ledger's own statement");
+    }
+}
+
+static void on_done(hf_request *request) {
+    hf_chunk *chunk = chunk_of(request);
+    hf_job *job = chunk->job;
+    const hf_line *first = hf_window_at(&job->window, chunk->first);
+    job->running--;
+    hf_summary_statement(&job->summary, first->line, request->duration_ms, request->attempts);
+    if (request->attempts > 1) {
+        hf_log(HF_LOG_WARN, "lines %llu to %llu were sent %u times: %s after %.3f s",
+               (unsigned long long)first->line,
+               (unsigned long long)hf_window_at(&job->window, chunk->end - 1)->line,
+               request->attempts,
+               request->already_applied ? "ok, an attempt before did it"
+                                        : hf_outcome_name(request->outcome),
+               request->duration_ms / 1000.0);
+    }
+    if (request->outcome == HF_OUTCOME_OK) {
+        done(chunk);
+    } else {
+        if (is_refusal(&request->error)) {
+            refused(chunk);
+        } else {
+            chunk->state = HF_CHUNK_UNDONE;
+            hf_refusal_undone(job, request, first->line);
+        }
+        void_rows(chunk);
+    }
+}
+
+void hf_chunk_send(hf_chunk *chunk) {
+    hf_job *job = chunk->job;
+    const bool keeps = keeps_rows(job);
+    make_statements(chunk);
+    void_rows(chunk);
+    chunk->is_kept = !keeps && make_kept(chunk);
+    chunk->key[HF_LEDGER_RUN] = hf_text(job->chunks.run);
+    chunk->key[HF_LEDGER_CHUNK] = hf_integer((int64_t)chunk->number, chunk->number_text);
+    chunk->key[HF_LEDGER_INCARNATION] =
+        job->ledger.incarnation[0] ? hf_text(job->ledger.incarnation) : (hf_value){ 0 };
+    chunk->key[HF_LEDGER_KEPT] =
+        chunk->is_kept ? (hf_value){ .data = chunk->kept.data, .bytes = chunk->kept.used }
+                       : (hf_value){ 0 };
+    chunk->request = (hf_request){ .batch = chunk->statements,
+                                   .n_batch = chunk->n_statements,
+                                   .replay = HF_REPLAY_LEDGER,
+                                   .prepare = job->prepare,
+                                   .ledger = keeps ? &job->ledger.keeps : &job->ledger.ledger,
+                                   .key = chunk->key,
+                                   .n_key = HF_LEDGER_KEYS,
+                                   .work = job->ledger_hash,
+                                   .on_columns = on_columns,
+                                   .on_row = on_row,
+                                   .on_error = on_error,
+                                   .on_restart = on_restart,
+                                   .on_commit = on_commit,
+                                   .on_kept = on_kept,
+                                   .on_done = on_done,
+                                   .user = chunk };
+    chunk->request.submitted_before = true; /* an earlier run's, an earlier try's, may live */
+    chunk->state = HF_CHUNK_RUNNING;
+    job->running++;
+    int code = hf_submit(job->client.pool, &chunk->request);
+    if (code != 0) {
+        hf_error_set(&chunk->request.error, (hf_err)code, HF_PHASE_NONE, NULL);
+        chunk->request.outcome = HF_OUTCOME_NOT_SENT;
+        on_done(&chunk->request);
+    }
+}

@@ -1,0 +1,336 @@
+#include "ledger_job.h"
+
+#include "base/failure.h"
+#include "base/log.h"
+#include "pg/sql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_DEFAULT 100
+#define COUNTS_MAX    20 /* servers that changed while they were being asked */
+
+static uint32_t time_left(const hf_job *job) {
+    return job->options->deadline_ms;
+}
+
+/* ---- the job and its statement -------------------------------------------------------------------- */
+
+static void name_job(hf_job *job) {
+    const hf_identity *identity = &job->scan.identity;
+    uint8_t whole[3 * HF_HASH_BYTES], hash[HF_HASH_BYTES];
+    memcpy(whole, identity->input, HF_HASH_BYTES);
+    memcpy(whole + HF_HASH_BYTES, identity->query, HF_HASH_BYTES);
+    memcpy(whole + 2 * HF_HASH_BYTES, identity->settings, HF_HASH_BYTES);
+    hf_sha256_of(whole, sizeof whole, hash);
+    hf_hex(hash, HF_HASH_BYTES, job->ledger_hash);
+}
+
+/* Rule 41. */
+static bool statement_fits(const hf_job *job, hf_failure *failure) {
+    const char *sql = job->sql.data, *why = hf_pg_sql_refused_in_batch(sql);
+    if (!why && hf_pg_sql_commits(sql)) {
+        why = "it cannot run in a transaction, or commits by itself";
+    }
+    return !why || hf_fail(failure, HF_EXIT_USAGE,
+                           "%s: %s: with --ledger each statement is part of a transaction",
+                           job->options->query, why);
+}
+
+static bool batch_fits(hf_job *job, hf_failure *failure) {
+    const uint32_t tx_bytes = job->client.config->tx_bytes;
+    const uint64_t most = hf_chunk_lines_max(tx_bytes, job->sql.used, job->n_params);
+    job->run.batch = job->options->batch ? job->options->batch : BATCH_DEFAULT;
+    job->run.bytes = hf_chunk_bytes_max(tx_bytes);
+    return !job->options->batch || job->options->batch <= most ||
+           hf_fail(
+               failure, HF_EXIT_USAGE,
+               "--batch %u: at most %llu lines of this query fit into the transmit buffer (tx-bytes %u): "
+               "lower it, or raise --max-row",
+               job->options->batch, (unsigned long long)most, tx_bytes);
+}
+
+/* ---- which run ------------------------------------------------------------------------------------- */
+
+static bool take_id(hf_job *job, const char *id) {
+    return hf_unhex(id, job->run.id, HF_RUN_BYTES);
+}
+
+/* --resume-run: the run's files are gone, and what it did is in the ledger. */
+static bool resume_run(hf_job *job, hf_failure *failure) {
+    const char *id = job->options->resume_run;
+    hf_ledger_runs runs = { 0 };
+    bool good = hf_ledger_run_read(&job->ledger, &job->client, id, time_left(job), &runs, failure);
+    const hf_ledger_run *run = runs.count ? runs.items : NULL;
+    if (good && !run) {
+        good = hf_fail(failure, HF_EXIT_USAGE,
+                       "--resume-run %s: %s has no such run: 'holdfast ledger list' shows them", id,
+                       job->ledger.name);
+    } else if (good && !run->open) {
+        good = hf_fail(failure, HF_EXIT_USAGE,
+                       "--resume-run %s: that run is closed: a new one needs no option", id);
+    } else if (good && strcmp(run->identity, job->ledger_hash) != 0) {
+        good = hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--resume-run %s: that run is of another job (input %s, query %s): its input, its query "
+            "or its options are not these",
+            id, run->input, run->query);
+    } else if (good) {
+        good = take_id(job, run->id);
+        job->run.batch = run->batch;
+        job->run.bytes = run->batch_bytes;
+    }
+    hf_ledger_runs_free(&runs);
+    return good;
+}
+
+/* A run of this job is open, and its files are not here: another machine's, perhaps, that goes on with it. */
+static bool no_other(hf_job *job, hf_failure *failure) {
+    hf_ledger_runs runs = { 0 };
+    bool good = hf_ledger_run_find(&job->ledger, &job->client, job->ledger_hash, time_left(job),
+                                   &runs, failure);
+    for (size_t i = 0; good && i < runs.count; i++) {
+        const hf_ledger_run *run = &runs.items[i];
+        if (job->options->new_run || job->options->restart) {
+            hf_log(
+                HF_LOG_WARN,
+                "run %s of the same job, begun at %s by %s on %s, stays open in %s: what it did stands",
+                run->id, run->begun, run->who, run->host, job->ledger.name);
+            continue;
+        }
+        good = hf_fail(
+            failure, HF_EXIT_USAGE,
+            "run %s of the same job is open in %s, begun at %s by %s on %s for %s, and it has no position "
+            "here: --resume-run %s goes on with it, --new-run applies all lines once more",
+            run->id, job->ledger.name, run->begun, run->who, run->host, run->output, run->id);
+    }
+    hf_ledger_runs_free(&runs);
+    return good;
+}
+
+static bool describe(hf_job *job, hf_failure *failure) {
+    const hf_options *options = job->options;
+    if (!hf_ledger_run_make(&job->row, &job->client, job->ledger_hash, options->cost_file,
+                            options->query, options->output, failure)) {
+        return false;
+    }
+    if (hf_run_keeps(&job->run)) {
+        hf_hex(job->run.id, HF_RUN_BYTES, job->row.id);
+    } else {
+        take_id(job, job->row.id);
+    }
+    job->row.batch = (uint32_t)job->run.batch;
+    job->row.batch_bytes = job->run.bytes;
+    return true;
+}
+
+/* The run of a position that is forgotten: a late attempt of its chunks finds no run any more. */
+static bool forget_begun(hf_job *job, hf_failure *failure) {
+    char id[HF_LEDGER_ID_BYTES];
+    uint64_t rows;
+    if (!job->options->restart || job->options->dry_run || !hf_run_keeps(&job->record.run)) {
+        return true;
+    }
+    hf_hex(job->record.run.id, HF_RUN_BYTES, id);
+    return hf_ledger_run_forget(&job->ledger, &job->client, id, true, time_left(job), &rows,
+                                failure);
+}
+
+bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure) {
+    const hf_options *options = job->options;
+    name_job(job);
+    if (!statement_fits(job, failure) ||
+        !hf_ledger_table_open(&job->ledger, &job->client, options->ledger, HF_LEDGER_RIGHTS,
+                              time_left(job), failure)) {
+        return false;
+    }
+    if (resume) {
+        job->run = job->record.run;
+        if (options->batch && options->batch != job->run.batch) {
+            hf_log(HF_LOG_INFO, "--batch %u is for a new run: this one's chunks have %llu lines",
+                   options->batch, (unsigned long long)job->run.batch);
+        }
+        return describe(job, failure);
+    }
+    return batch_fits(job, failure) && forget_begun(job, failure) &&
+           (options->resume_run ? resume_run(job, failure) : no_other(job, failure)) &&
+           describe(job, failure);
+}
+
+/* ---- the run's row --------------------------------------------------------------------------------- */
+
+static bool gone(const hf_job *job, const char *what, hf_failure *failure) {
+    return hf_fail(
+        failure, HF_EXIT_REFUSED,
+        "run %s of %s %s in %s: it cannot be gone on with, for nobody knows what of it was done; "
+        "--restart begins a new run",
+        job->row.id, job->outputs.part, what, job->ledger.name);
+}
+
+/* Is the server another one than that which acknowledged the run's chunks? Such a one may have lost the run's row. */
+static bool may_have_lost(const hf_job *job) {
+    char how[HF_SERVER_HOW_BYTES];
+    return !hf_server_known(&job->begun_on) || !hf_server_known(&job->inquiry.server) ||
+           hf_server_changed(&job->begun_on, &job->inquiry.server, how);
+}
+
+/* Finds the run's row open, or makes it where none can have been lost but by the server. */
+static bool row_stands(hf_job *job, hf_failure *failure) {
+    hf_ledger_runs runs = { 0 };
+    bool good =
+        hf_ledger_run_read(&job->ledger, &job->client, job->row.id, time_left(job), &runs, failure);
+    if (good && runs.count == 0) {
+        good =
+            job->record.run.seen == 0 || may_have_lost(job)
+                ? hf_ledger_run_open(&job->ledger, &job->client, &job->row, time_left(job), failure)
+                : gone(job, "is not there any more", failure);
+    } else if (good && !runs.items[0].open && job->record.input_offset != job->scan.end) {
+        good = gone(job, "was closed", failure);
+    }
+    hf_ledger_runs_free(&runs);
+    return good;
+}
+
+bool hf_ledger_job_open(hf_job *job, bool resume, hf_failure *failure) {
+    job->begun_on = job->record.server;
+    job->chunks.verify = resume;
+    return row_stands(job, failure);
+}
+
+/* ---- another incarnation --------------------------------------------------------------------------- */
+
+/* From the first line on: chunks that the server has are found by their keys, the others run. */
+static bool begin_anew(hf_job *job, hf_failure *failure) {
+    hf_position_record *record = &job->record;
+    hf_run *run = &record->run;
+    run->seen = hf_chunks_acknowledged(job);
+    run->chunks = run->uncounted = 0;
+    record->output_bytes = job->header_bytes;
+    record->rejects_bytes = record->unknown_bytes = 0;
+    record->lines_done = record->lines_rejected = record->lines_unknown = record->lines_idle = 0;
+    record->input_offset = job->scan.first_offset;
+    record->next_line = job->scan.first_line;
+    if (!hf_outputs_restart(&job->outputs, record, failure) ||
+        !hf_csv_in_seek(job->in, record->input_offset, record->next_line, failure)) {
+        return false;
+    }
+    job->head_start = record->output_bytes;
+    job->input_ended = false;
+    hf_window_free(&job->window);
+    hf_chunks_free(&job->chunks);
+    hf_chunks_init(job);
+    return true;
+}
+
+/* Counts until two answers one behind the other are of the same server. */
+static bool count(hf_job *job, hf_ledger_count *count, hf_failure *failure) {
+    for (int i = 0; i < COUNTS_MAX; i++) {
+        if (!hf_ledger_table_check(&job->ledger, &job->client, time_left(job), failure) ||
+            !hf_ledger_run_count(&job->ledger, &job->client, job->row.id, job->record.run.chunks,
+                                 time_left(job), count, failure)) {
+            return false;
+        }
+        if (strcmp(count->incarnation, job->ledger.incarnation) == 0) {
+            return true;
+        }
+    }
+    return hf_fail(failure, HF_EXIT_INCOMPLETE,
+                   "%s: the server changed each time that it was asked; run the same command again",
+                   job->ledger.name);
+}
+
+static bool verify(hf_job *job, hf_failure *failure) {
+    const uint64_t done = job->record.run.chunks;
+    hf_ledger_count there = { 0 };
+    hf_server server;
+    if (!count(job, &there, failure)) {
+        return false;
+    }
+    if (hf_server_read(job->ledger.incarnation, &server)) {
+        hf_job_server(job, &server, false);
+        job->inquiry.server = server;
+    }
+    if (!there.open) {
+        if (!row_stands(job, failure) || !count(job, &there, failure)) {
+            return false;
+        }
+        if (!there.open && job->record.input_offset != job->scan.end) {
+            return gone(job, "was closed", failure);
+        }
+    }
+    job->begun_on = job->inquiry.server;
+    job->chunks.verify = false;
+    if (there.open && there.chunks < done) {
+        hf_log(
+            HF_LOG_WARN,
+            "the server has lost %llu of the %llu chunks that it had acknowledged: the report is written anew "
+            "from the ledger, and what is missing is applied again",
+            (unsigned long long)(done - there.chunks), (unsigned long long)done);
+        return begin_anew(job, failure);
+    }
+    hf_log(HF_LOG_INFO, "the ledger has all %llu chunks that were acknowledged",
+           (unsigned long long)done);
+    hf_chunks_again(job);
+    return true;
+}
+
+void hf_ledger_job_turn(hf_job *job) {
+    hf_failure failure;
+    if (!job->ledger.incarnation[0] && job->reconnects != job->client.reconnects) {
+        job->chunks.verify = true; /* nobody can tell what stands behind a new connection */
+    }
+    if (!job->chunks.verify || job->running > 0 || job->stopping) {
+        return;
+    }
+    job->reconnects = job->client.reconnects;
+    if (!verify(job, &failure)) {
+        hf_job_stop(job, &failure);
+    }
+}
+
+/* ---- the end --------------------------------------------------------------------------------------- */
+
+bool hf_ledger_job_close(hf_job *job) {
+    const hf_position_record *record = &job->record;
+    const hf_ledger_end end = { .chunks = record->run.chunks,
+                                .lines = record->lines_done + record->lines_rejected,
+                                .rejected = record->lines_rejected,
+                                .at = (uint64_t)hf_time_now(),
+                                .exit_status =
+                                    record->lines_rejected ? HF_EXIT_REJECTED : HF_EXIT_DONE };
+    hf_failure failure;
+    bool closed = false;
+    if (job->chunks.verify || job->stopping) {
+        return false;
+    }
+    if (!hf_ledger_run_close(&job->ledger, &job->client, &job->row, &end, time_left(job), &closed,
+                             &failure)) {
+        hf_job_stop(job, &failure);
+        return false;
+    }
+    job->chunks.verify = !closed;
+    return closed;
+}
+
+void hf_ledger_job_over(hf_job *job) {
+    hf_failure failure;
+    if (job->options->keep_ledger) {
+        hf_log(HF_LOG_INFO,
+               "run %s stays in %s (--keep-ledger): 'holdfast ledger forget %s' removes it",
+               job->row.id, job->ledger.name, job->row.id);
+        return;
+    }
+    if (!hf_ledger_run_empty(&job->ledger, &job->client, job->row.id, time_left(job), &failure)) {
+        hf_log(
+            HF_LOG_WARN,
+            "the report is finished, but the rows of run %s stay in %s: %s; 'holdfast ledger forget %s' removes "
+            "them",
+            job->row.id, job->ledger.name, failure.text, job->row.id);
+    }
+}
+
+void hf_ledger_job_free(hf_job *job) {
+    hf_ledger_run_free(&job->row);
+    hf_ledger_table_free(&job->ledger);
+}
