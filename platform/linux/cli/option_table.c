@@ -74,8 +74,8 @@ const hf_option hf_option_table[] = {
       .text = "may a write run again after a loss: always; only if it had no effect; as the server says when asked" },
     { .name = "ledger", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(ledger),
       .value = "[TABLE]", .bare = "holdfast_ledger", .fallback = "none",
-      .text = "exactly once, whatever happens: each transaction writes what it does into TABLE of the same database, too "
-              "(holdfast_ledger, made by 'holdfast ledger create')" },
+      .text = "exactly once, whatever happens: each transaction writes what it does into TABLE of the same "
+              "database, too (holdfast_ledger, made by 'holdfast ledger create')" },
     { .name = "batch", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(batch),
       .minimum = 1, .maximum = 10000, .value = "N", .fallback = "100", .zero = "not allowed",
       .text = "with --ledger: lines of one transaction" },

@@ -10,7 +10,6 @@
 #include "holdfast/backoff.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define KEEP_BYTES 65536
@@ -326,7 +325,10 @@ static void conflict(hf_chunk *chunk) {
              "; run the same command again to go on from there, or raise --max-retries");
         return;
     } else {
-        const uint32_t wait = hf_backoff(chunk->retries++, config, (uint32_t)rand());
+        hf_port *port = hf_net_port(job->client.net);
+        uint32_t random = 0; /* without a random word the wait is the longest */
+        port->api->random(port, &random, sizeof random);
+        const uint32_t wait = hf_backoff(chunk->retries++, config, random);
         chunk->not_before = hf_client_now(&job->client) + wait;
     }
     chunk->state = HF_CHUNK_READY;
@@ -441,6 +443,7 @@ void hf_chunk_send(hf_chunk *chunk) {
                                    .user = chunk };
     chunk->request.submitted_before = true; /* an earlier run's, an earlier try's, may live */
     chunk->state = HF_CHUNK_RUNNING;
+    chunk->sent_at = hf_client_now(&job->client);
     job->running++;
     int code = hf_submit(job->client.pool, &chunk->request);
     if (code != 0) {

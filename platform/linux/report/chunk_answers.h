@@ -2,7 +2,7 @@
 #ifndef HF_CHUNK_ANSWERS_H
 #define HF_CHUNK_ANSWERS_H
 
-#include "chunks.h"
+#include "chunk.h"
 
 /* So many conflicts with others, and a chunk runs alone. */
 #define HF_CONFLICTS_APART 2

@@ -1,12 +1,8 @@
 /* How chunks are made, sent and let go; what an answer does to a chunk is chunk_answers.c's. */
 #include "chunks.h"
 
-#include "base/csv_out.h"
-#include "base/failure.h"
 #include "chunk_answers.h"
 #include "intake.h"
-#include "job_state.h"
-#include "kept.h"
 #include "release.h"
 
 #include <stdlib.h>
@@ -31,14 +27,10 @@ uint64_t hf_chunk_lines_max(uint32_t tx_bytes, size_t sql_bytes, uint16_t n_para
     return hf_chunk_bytes_max(tx_bytes) / bytes_of(sql_bytes, n_params);
 }
 
-static hf_chunk *at(const hf_chunks *chunks, uint64_t number) {
-    return &chunks->items[number % chunks->size];
-}
-
 void hf_chunks_init(hf_job *job) {
     hf_chunks *chunks = &job->chunks;
     const hf_run *run = &job->record.run;
-    *chunks = (hf_chunks){ .size = 2 * job->client.config->max_concurrent + 2 };
+    *chunks = (hf_chunks){ .size = 2 * job->concurrent + 2 };
     chunks->items = hf_must_alloc(chunks->size, sizeof *chunks->items);
     chunks->head = chunks->tail = run->chunks + 1;
     hf_hex(run->id, HF_RUN_BYTES, chunks->run);
@@ -66,7 +58,7 @@ void hf_chunks_free(hf_chunks *chunks) {
 
 static void begin(hf_job *job) {
     hf_chunks *chunks = &job->chunks;
-    hf_chunk *chunk = at(chunks, chunks->tail);
+    hf_chunk *chunk = hf_chunks_at(chunks, chunks->tail);
     const hf_chunk used = *chunk;
     const uint64_t first = job->window.tail - chunks->pending;
     *chunk = (hf_chunk){ .job = job,
@@ -150,13 +142,13 @@ static bool fill(hf_job *job, hf_chunk *chunk) {
 /* Forms the next chunk, as far as there are lines. NULL: none is ready. */
 static hf_chunk *form(hf_job *job) {
     hf_chunks *chunks = &job->chunks;
-    hf_chunk *chunk = chunks->tail > chunks->head ? at(chunks, chunks->tail - 1) : NULL;
+    hf_chunk *chunk = chunks->tail > chunks->head ? hf_chunks_at(chunks, chunks->tail - 1) : NULL;
     if (!chunk || chunk->state != HF_CHUNK_FORMING) {
         if ((job->input_ended && !chunks->pending) || chunks->tail - chunks->head == chunks->size) {
             return NULL;
         }
         begin(job);
-        chunk = at(chunks, chunks->tail - 1);
+        chunk = hf_chunks_at(chunks, chunks->tail - 1);
     }
     if (fill(job, chunk)) {
         chunk->state = HF_CHUNK_READY;
@@ -176,7 +168,7 @@ static bool may_run(const hf_chunks *chunks, const hf_chunk *chunk, hf_ms now) {
     }
     for (size_t i = 0; i < chunk->n_before; i++) {
         if (chunk->before[i] >= chunks->head &&
-            at(chunks, chunk->before[i])->state != HF_CHUNK_DONE) {
+            hf_chunks_at(chunks, chunk->before[i])->state != HF_CHUNK_DONE) {
             return false;
         }
     }
@@ -190,7 +182,7 @@ static hf_chunk *next(hf_job *job, bool *alone) {
     hf_chunk *first = NULL;
     *alone = false;
     for (uint64_t i = chunks->head; i < chunks->tail; i++) {
-        hf_chunk *chunk = at(chunks, i);
+        hf_chunk *chunk = hf_chunks_at(chunks, i);
         const bool runs = chunk->state == HF_CHUNK_READY || chunk->state == HF_CHUNK_RUNNING;
         if (runs && chunk->conflicts >= HF_CONFLICTS_APART) {
             *alone = true;
@@ -207,8 +199,7 @@ static hf_chunk *next(hf_job *job, bool *alone) {
 void hf_chunks_submit(hf_job *job) {
     bool alone = false;
     job->passing = false;
-    while (!job->stopping && !job->chunks.verify && !alone &&
-           job->running < job->client.config->max_concurrent) {
+    while (!job->stopping && !job->chunks.verify && !alone && job->running < job->concurrent) {
         hf_chunk *chunk = next(job, &alone);
         if (!chunk) {
             return;
@@ -221,7 +212,7 @@ hf_ms hf_chunks_next(const hf_job *job) {
     const hf_chunks *chunks = &job->chunks;
     hf_ms when = HF_NEVER;
     for (uint64_t i = chunks->head; i < chunks->tail; i++) {
-        const hf_chunk *chunk = at(chunks, i);
+        const hf_chunk *chunk = hf_chunks_at(chunks, i);
         if (chunk->state == HF_CHUNK_READY && chunk->not_before && chunk->not_before < when) {
             when = chunk->not_before;
         }
@@ -257,8 +248,9 @@ static bool let_go(hf_job *job, hf_chunk *chunk) {
 
 void hf_chunks_let_go(hf_job *job) {
     hf_chunks *chunks = &job->chunks;
-    while (chunks->head < chunks->tail && at(chunks, chunks->head)->state == HF_CHUNK_DONE &&
-           let_go(job, at(chunks, chunks->head))) {
+    while (chunks->head < chunks->tail &&
+           hf_chunks_at(chunks, chunks->head)->state == HF_CHUNK_DONE &&
+           let_go(job, hf_chunks_at(chunks, chunks->head))) {
         chunks->head++;
     }
 }
@@ -266,7 +258,8 @@ void hf_chunks_let_go(hf_job *job) {
 uint64_t hf_chunks_acknowledged(const hf_job *job) {
     const hf_chunks *chunks = &job->chunks;
     uint64_t number = job->record.run.seen;
-    for (uint64_t i = chunks->head; i < chunks->tail && at(chunks, i)->acknowledged; i++) {
+    for (uint64_t i = chunks->head; i < chunks->tail && hf_chunks_at(chunks, i)->acknowledged;
+         i++) {
         number = i > number ? i : number;
     }
     return number;
@@ -275,7 +268,7 @@ uint64_t hf_chunks_acknowledged(const hf_job *job) {
 void hf_chunks_again(hf_job *job) {
     hf_chunks *chunks = &job->chunks;
     for (uint64_t i = chunks->head; i < chunks->tail; i++) {
-        hf_chunk *chunk = at(chunks, i);
+        hf_chunk *chunk = hf_chunks_at(chunks, i);
         if (chunk->state == HF_CHUNK_DONE) {
             hf_chunk_reset(chunk);
         }

@@ -6,8 +6,10 @@
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "chunks.h"
 #include "intake.h"
 #include "ledger_job.h"
+#include "ledger_watch.h"
 #include "release.h"
 
 #include <stdio.h>
@@ -72,6 +74,9 @@ static void submit(hf_job *job) {
 
 /* At the start: is this the server that acknowledged the lines of earlier runs? */
 static void meet_server(hf_job *job) {
+    if (job->replay == HF_REPLAY_LEDGER) {
+        return; /* the ledger says more than that */
+    }
     const hf_server *server = &job->inquiry.server;
     job->acknowledged =
         job->options->write && (job->record.lines_done > 0 || hf_recovery_done(&job->recovery));
@@ -307,7 +312,7 @@ static bool close_run(hf_job *job) {
 
 /* One round: submit, tick, put in order. False: the job is over, finished or stopped. */
 static bool turn(hf_job *job) {
-    if (hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
+    if (job->replay != HF_REPLAY_LEDGER && hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
         hf_job_server(job, &job->inquiry.server, job->inquiry.acknowledged);
     }
     submit(job);
@@ -316,8 +321,8 @@ static bool turn(hf_job *job) {
     let_lines_go(job);
     if (job->replay == HF_REPLAY_LEDGER) {
         hf_ledger_job_turn(job);
-        const hf_ms again = hf_chunks_next(job);
-        next = next < again ? next : again;
+        const hf_ms again = hf_chunks_next(job), look = hf_ledger_watch_turn(job);
+        next = earliest(next, again, look, HF_NEVER);
     } else {
         resume_paused(job, now);
     }

@@ -2,7 +2,7 @@
 #ifndef HF_JOB_STATE_H
 #define HF_JOB_STATE_H
 
-#include "chunks.h"
+#include "chunk.h"
 #include "client.h"
 #include "database.h"
 #include "first_pass.h"
@@ -14,6 +14,20 @@
 #include "standard.h"
 #include "summary.h"
 #include "window.h"
+
+#define HF_JOB_NAME_BYTES sizeof "holdfast 0123456789abcdef0123456789abcdef"
+
+/* Looking who holds a key that a chunk waits for (ledger_watch.h). */
+typedef struct hf_ledger_watch {
+    hf_request request;
+    hf_value params[3];
+    char job_name[HF_JOB_NAME_BYTES];
+    bool ours; /* application_name is the job's: nobody set another one */
+    bool under_way;
+    hf_ms at;       /* when it is time to look again */
+    long told;      /* the server process that was told of last */
+    uint64_t chunk; /* that waits */
+} hf_ledger_watch;
 
 typedef struct hf_job {
     const hf_options *options;
@@ -57,6 +71,8 @@ typedef struct hf_job {
     uint32_t reconnects;   /* the client's, at that time */
     uint64_t header_bytes; /* of the output's first line */
     hf_chunks chunks;
+    hf_ledger_watch watch;
+    uint32_t concurrent; /* chunks under way, at most: max_concurrent, as it was given */
 
     hf_intents intents;   /* the intents of lines that are not safe; fd -1: not needed */
     hf_recovery recovery; /* what an earlier run's intents say */

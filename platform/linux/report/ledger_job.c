@@ -2,6 +2,8 @@
 
 #include "base/failure.h"
 #include "base/log.h"
+#include "chunks.h"
+#include "ledger_watch.h"
 #include "pg/sql.h"
 
 #include <stdio.h>
@@ -17,7 +19,7 @@ static uint32_t time_left(const hf_job *job) {
 
 /* ---- the job and its statement -------------------------------------------------------------------- */
 
-static void name_job(hf_job *job) {
+void hf_ledger_job_name(hf_job *job, hf_config *config) {
     const hf_identity *identity = &job->scan.identity;
     uint8_t whole[3 * HF_HASH_BYTES], hash[HF_HASH_BYTES];
     memcpy(whole, identity->input, HF_HASH_BYTES);
@@ -25,6 +27,7 @@ static void name_job(hf_job *job) {
     memcpy(whole + 2 * HF_HASH_BYTES, identity->settings, HF_HASH_BYTES);
     hf_sha256_of(whole, sizeof whole, hash);
     hf_hex(hash, HF_HASH_BYTES, job->ledger_hash);
+    hf_ledger_watch_name(job, config);
 }
 
 /* Rule 41. */
@@ -139,7 +142,6 @@ static bool forget_begun(hf_job *job, hf_failure *failure) {
 
 bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure) {
     const hf_options *options = job->options;
-    name_job(job);
     if (!statement_fits(job, failure) ||
         !hf_ledger_table_open(&job->ledger, &job->client, options->ledger, HF_LEDGER_RIGHTS,
                               time_left(job), failure)) {
@@ -244,10 +246,14 @@ static bool verify(hf_job *job, hf_failure *failure) {
     const uint64_t done = job->record.run.chunks;
     hf_ledger_count there = { 0 };
     hf_server server;
+    char how[HF_SERVER_HOW_BYTES] = "";
+    bool changed = false;
     if (!count(job, &there, failure)) {
         return false;
     }
     if (hf_server_read(job->ledger.incarnation, &server)) {
+        changed = hf_server_known(&job->record.server) &&
+                  hf_server_changed(&job->record.server, &server, how);
         hf_job_server(job, &server, false);
         job->inquiry.server = server;
     }
@@ -269,8 +275,11 @@ static bool verify(hf_job *job, hf_failure *failure) {
             (unsigned long long)(done - there.chunks), (unsigned long long)done);
         return begin_anew(job, failure);
     }
-    hf_log(HF_LOG_INFO, "the ledger has all %llu chunks that were acknowledged",
-           (unsigned long long)done);
+    if (changed) {
+        hf_log(HF_LOG_INFO,
+               "the server changed (%s): it has all %llu chunks that were acknowledged", how,
+               (unsigned long long)done);
+    }
     hf_chunks_again(job);
     return true;
 }
@@ -310,6 +319,10 @@ bool hf_ledger_job_close(hf_job *job) {
         return false;
     }
     job->chunks.verify = !closed;
+    if (closed && record->run.healed) {
+        hf_log(HF_LOG_WARN, "%llu lines were lost by the server and applied again",
+               (unsigned long long)record->run.healed);
+    }
     return closed;
 }
 

@@ -4,6 +4,8 @@
 
 #include "job_state.h"
 
+/* Before the client is opened: what the job's rows and its sessions are called. */
+void hf_ledger_job_name(hf_job *job, hf_config *config);
 /* Before any file is made: the table, and the run that the job begins or goes on with (job->run). Nothing is written,
  * but that --restart removes the run of the position that it forgets. False: why. */
 bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure);

@@ -1,6 +1,6 @@
-/* A table's facts are read in one statement and judged here. A table is refused where a chunk could run twice, or all of
- * them fail: an UNLOGGED table is emptied by a crash; a unique index besides the key's raises the same 23505 by which a
- * key is known to be there; a table with heirs answers with their rows, which no index holds together.
+/* A table's facts are read in one statement and judged here. A table is refused where a chunk could run twice, or all
+ * of them fail: an UNLOGGED table is emptied by a crash; a unique index besides the key's raises the same 23505 by
+ * which a key is known to be there; a table with heirs answers with their rows, which no index holds together.
  */
 #include "ledger_table.h"
 

@@ -63,7 +63,7 @@ bool hf_outputs_need(hf_outputs *outputs, hf_outfile *file, const hf_bytes *head
  * a position that holds for good. */
 bool hf_outputs_note(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
 bool hf_outputs_commit(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
-/* Everything behind the output's first line goes: *record says so already, and holds for good before anything is cut. */
+/* Everything behind the output's first line goes; *record says so already, and is durable before anything is cut. */
 bool hf_outputs_restart(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure);
 /* After a write failed: cuts the files back to what the position says, and *record with them. False: the files cannot
  * be believed; the next run goes on from the last commit. */

@@ -50,13 +50,11 @@ typedef struct hf_server {
 /* A run that keeps a ledger (SEMANTICS 36). `id` all zero: it keeps none. */
 typedef struct hf_run {
     uint8_t id[HF_RUN_BYTES];
-    uint64_t chunks; /* those that have been let go: the next one's number is one more */
-    uint64_t
-        seen; /* how many had been let go when most were: more than `chunks` while lost ones run again */
-    uint64_t healed;    /* lines that the server lost, and that were applied again */
-    uint64_t uncounted; /* lines of which it is not known how many rows they touched */
-    uint64_t batch;     /* lines of a chunk, at most … */
-    uint64_t bytes;     /* … and bytes of what is sent for them */
+    uint64_t chunks;       /* those that were let go: the next one's number is one more */
+    uint64_t seen;         /* the highest that `chunks` ever was: the server may have lost some */
+    uint64_t healed;       /* lines that the server lost, and that were applied again */
+    uint64_t uncounted;    /* lines of which nobody knows how many rows they touched */
+    uint64_t batch, bytes; /* of a chunk at most: lines, and bytes of what is sent for them */
 } hf_run;
 
 typedef struct hf_position_record {

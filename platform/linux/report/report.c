@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/statement.h"
+#include "chunks.h"
 #include "cli/connection.h"
 #include "cli/dated.h"
 #include "cli/report_values.h"
@@ -421,7 +422,7 @@ static bool read_query(hf_job *job, const hf_options *options, hf_failure *failu
     return false;
 }
 
-static void say_begin(const hf_job *job, const hf_config *config) {
+static void say_begin(const hf_job *job) {
     const hf_first_pass *scan = &job->scan;
     char which[100] = "";
     if (job->options->shard.count) {
@@ -430,7 +431,7 @@ static void say_begin(const hf_job *job, const hf_config *config) {
                  (unsigned long long)scan->last_line);
     }
     hf_log(HF_LOG_INFO, "%s: %llu lines%s, at most %u connections to %s", job->options->cost_file,
-           (unsigned long long)scan->lines, scan->lines ? which : "", config->max_concurrent,
+           (unsigned long long)scan->lines, scan->lines ? which : "", job->concurrent,
            job->client.where);
 }
 
@@ -487,11 +488,15 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                                          .count = options->shard.count,
                                          .input_lines = job->scan.input_lines };
     memcpy(job->outputs.head.settings, job->scan.whole_settings, HF_HASH_BYTES);
+    job->concurrent = config->max_concurrent;
+    if (job->replay == HF_REPLAY_LEDGER) {
+        hf_ledger_job_name(job, config);
+    }
     if (!hf_client_open(&job->client, config, failure)) {
         return false;
     }
     job->summary.from = hf_client_now(&job->client);
-    say_begin(job, config);
+    say_begin(job);
     return know_database(job, *found == HF_OUTPUTS_RESUME, failure) && know_server(job, failure) &&
            prepare(job, failure) &&
            hf_first_pass_params(&job->scan, options, &job->names, job->n_params, &job->params,

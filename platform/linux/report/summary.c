@@ -112,6 +112,22 @@ static double rate(const hf_summary *summary) {
     return summary->elapsed_ms ? (double)lines * 1000.0 / (double)summary->elapsed_ms : 0;
 }
 
+static void say_run(hf_bytes *to, const hf_run *run) {
+    char id[2 * HF_RUN_BYTES + 1];
+    hf_hex(run->id, HF_RUN_BYTES, id);
+    hf_bytes_format(to, "  ledger      run %s, %llu chunks\n", id, (unsigned long long)run->chunks);
+    if (run->healed) {
+        hf_bytes_format(to, "              %llu lines were lost by the server and applied again\n",
+                        (unsigned long long)run->healed);
+    }
+    if (run->uncounted) {
+        hf_bytes_format(to,
+                        "              of %llu lines it is not known how many rows they touched "
+                        "(--affected keeps that)\n",
+                        (unsigned long long)run->uncounted);
+    }
+}
+
 static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options *options) {
     const hf_position_record *record = &summary->record;
     if (options->shard.count) {
@@ -146,6 +162,9 @@ static void say_lines(hf_bytes *to, const hf_summary *summary, const hf_options 
                         "  unconfirmed %llu of these: done on the server, but its wait for the "
                         "synchronous standby was ended\n",
                         (unsigned long long)summary->unconfirmed);
+    }
+    if (hf_run_keeps(&record->run)) {
+        say_run(to, &record->run);
     }
     for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
         hf_bytes_add_text(to, "  server      ");
@@ -279,6 +298,14 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
         hf_json_add_null(json, "lines_without_effect");
     }
     hf_json_add_count(json, "lines_unconfirmed", summary->unconfirmed);
+    const hf_run *run = &summary->record.run;
+    char id[2 * HF_RUN_BYTES + 1] = "";
+    if (hf_run_keeps(run)) {
+        hf_hex(run->id, HF_RUN_BYTES, id);
+    }
+    add_noted(json, "ledger_run", id);
+    hf_json_add_count(json, "lines_healed", run->healed);
+    hf_json_add_count(json, "lines_uncounted", run->uncounted);
     hf_json_add_count(json, "server_changes_count", summary->changes);
     hf_json *changes = hf_json_array();
     for (uint32_t i = 0; i < summary->changes && i < HF_CHANGES_KEPT; i++) {
