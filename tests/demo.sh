@@ -2,8 +2,8 @@
 # holdfast's demonstration: a long report, a server that dies in the middle of it, and a file without a scratch.
 #
 # HOLDFAST names the program (make demo does). Everything happens below build/demo and on a loopback port; the
-# server is a private one and is stopped again however this ends. Exit 0 only if the outage fell into the run,
-# the reconnect was seen and the file equals what psql writes.
+# server is a private one and is stopped again however this ends. Exit 0 only if the outages fell into the runs,
+# the reconnects were seen, the file equals what psql writes, and the table has each line that was written once.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -62,7 +62,43 @@ start_server() {
 }
 stop_server() { (cd "$server" && as_server "$bin/pg_ctl" stop -D "$server/data" -m "$1" -w -s); }
 admin() { psql -X -q -v ON_ERROR_STOP=1 -h "$server" -p "$port" -U postgres -d postgres "$@"; }
-written() { if [ -f "$work/report.csv.part" ]; then wc -l <"$work/report.csv.part"; else echo 0; fi; }
+written() { if [ -f "$1.part" ]; then wc -l <"$1.part"; else echo 0; fi; }
+
+# holdfast with these words, as app over TLS, shown here and kept in output.log.
+start_program() {
+    tee "$work/output.log" <"$work/fifo" &
+    tee_pid=$!
+    PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=postgres PGUSER=app PGPASSWORD=$password PGSSLMODE=verify-full \
+    PGSSLROOTCERT=$work/ca.crt "$program" "$@" >"$work/fifo" 2>&1 &
+    run_pid=$!
+}
+
+finish_program() {
+    status=0
+    wait "$run_pid" || status=$?
+    run_pid=''
+    wait "$tee_pid" || true
+    tee_pid=''
+    [ "$status" -eq 0 ] || fail "$1 ended with exit status $status"
+}
+
+# The report to FILE runs; when a third of it is written the server dies without a goodbye, for 5 seconds.
+take_server_away() {
+    tries=0
+    while [ "$(written "$1")" -lt $((lines / 3)) ]; do
+        kill -0 "$run_pid" 2>/dev/null || fail "the report ended before the outage could begin"
+        tries=$((tries + 1))
+        [ "$tries" -lt 6000 ] || fail "a third of the report was not done after 10 minutes"
+        sleep 0.1
+    done
+    stop_server immediate
+    say "   >>> the server is gone, with about $(written "$1") of $lines lines written"
+    sleep 5
+    kill -0 "$run_pid" 2>/dev/null || fail "the report ended during the outage"
+    [ "$(written "$1")" -lt "$lines" ] || fail "the outage did not fall into the run"
+    start_server
+    say "   >>> the server is back after 5 seconds"
+}
 
 say "1. A private PostgreSQL server with TLS, SCRAM and a table of $items items"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])' 2>/dev/null) ||
@@ -111,37 +147,10 @@ note "holdfast report --cost-file cost.csv --query report.sql --params id,quanti
 note "    --max-concurrent 3 --retry-delay 500ms --max-retry-delay 2s"
 printf '\n'
 mkfifo "$work/fifo"
-tee "$work/output.log" <"$work/fifo" &
-tee_pid=$!
-PGHOST=127.0.0.1 PGPORT=$port PGDATABASE=postgres PGUSER=app PGPASSWORD=$password PGSSLMODE=verify-full \
-PGSSLROOTCERT=$work/ca.crt "$program" report --cost-file "$work/cost.csv" --query "$work/report.sql" \
-    --params id,quantity --output "$work/report.csv" --max-concurrent 3 --retry-delay 500ms --max-retry-delay 2s \
-    >"$work/fifo" 2>&1 &
-run_pid=$!
-
-tries=0
-while [ "$(written)" -lt $((lines / 3)) ]; do
-    kill -0 "$run_pid" 2>/dev/null || fail "the report ended before the outage could begin"
-    tries=$((tries + 1))
-    [ "$tries" -lt 6000 ] || fail "a third of the report was not done after 10 minutes"
-    sleep 0.1
-done
-stop_server immediate
-at_stop=$(written)
-say "   >>> the server is gone, with about $at_stop of $lines lines written"
-sleep 5
-kill -0 "$run_pid" 2>/dev/null || fail "the report ended during the outage"
-at_start=$(written)
-[ "$at_start" -lt "$lines" ] || fail "the outage did not fall into the run"
-start_server
-say "   >>> the server is back after 5 seconds"
-
-status=0
-wait "$run_pid" || status=$?
-run_pid=''
-wait "$tee_pid" || true
-tee_pid=''
-[ "$status" -eq 0 ] || fail "the report ended with exit status $status"
+start_program report --cost-file "$work/cost.csv" --query "$work/report.sql" --params id,quantity \
+    --output "$work/report.csv" --max-concurrent 3 --retry-delay 500ms --max-retry-delay 2s
+take_server_away "$work/report.csv"
+finish_program "the report"
 grep -q '✓ Reconnected to database' "$work/output.log" || fail "no reconnect was reported"
 
 say "4. The same question answered by psql, in one join, for comparison"
@@ -156,5 +165,35 @@ if ! cmp "$work/report.csv" "$work/expected.csv"; then
 fi
 rows=$(admin -At -c 'SELECT count(*) FROM cost')
 note "report.csv and psql's file are the same, byte for byte: $rows lines, $(wc -c <"$work/report.csv") bytes."
-say "Done: the server was away for 5 seconds, the report has every line exactly once."
-note "Look at it: $work/report.csv"
+
+say "5. Now the lines are written, exactly once: the same input, an INSERT for each line, and a ledger"
+admin -c "CREATE TABLE booking (label text, quantity int, total numeric(10,2))" \
+    -c "GRANT SELECT, INSERT ON booking TO app" -c "GRANT CREATE ON SCHEMA public TO app"
+cat >"$work/booking.sql" <<'END'
+INSERT INTO booking SELECT :label, :quantity::int, price * :quantity::int
+FROM pg_sleep(0.005), (SELECT (SELECT price FROM item WHERE id = :id::int)) AS found(price)
+RETURNING total
+END
+sed 's/^/   /' "$work/booking.sql"
+note "holdfast ledger create"
+note "holdfast report --cost-file cost.csv --query booking.sql --output booking.csv --write --ledger --batch 20"
+start_program ledger create
+finish_program "holdfast ledger create"
+start_program report --cost-file "$work/cost.csv" --query "$work/booking.sql" --output "$work/booking.csv" --write \
+    --ledger --batch 20 --max-concurrent 3 --retry-delay 500ms --max-retry-delay 2s
+take_server_away "$work/booking.csv"
+finish_program "the report"
+grep -q '✓ Reconnected to database' "$work/output.log" || fail "no reconnect was reported"
+doubled="SELECT count(*) FROM (SELECT FROM booking GROUP BY label HAVING count(*) > 1) AS twice"
+missing="SELECT count(*) FROM cost LEFT JOIN booking USING (label) WHERE booking.label IS NULL"
+note "…and SQL, of the table that has no key of its own:"
+for question in "SELECT count(*) FROM booking" "$doubled" "$missing"; do
+    answer=$(admin -At -c "$question")
+    note "$question: $answer"
+    found="${found:-}$answer "
+done
+[ "$found" = "$lines 0 0 " ] || fail "the table does not have each line once"
+admin -c "\\copy (SELECT cost.id, cost.quantity, label, total FROM cost JOIN booking USING (label) ORDER BY line) TO '$work/booked.csv' WITH (FORMAT csv, HEADER)"
+cmp "$work/booking.csv" "$work/booked.csv" || fail "booking.csv is not what the table has"
+say "Done: the server was away twice for 5 seconds; the report has every line, and the table has each line exactly once."
+note "Look at them: $work/report.csv and $work/booking.csv"

@@ -19,7 +19,7 @@ static const char *refused_statement(const char *sql) {
 
 const char *hf_pg_ledger_refused(const hf_request *request) {
     const hf_ledger *ledger = request->ledger;
-    const char *why = NULL;
+    const char *why = NULL, *before = NULL;
 
     if (!ledger || !ledger->insert || !ledger->find || !request->key || request->n_key == 0 ||
         request->n_key > HF_LEDGER_KEY_MAX) {
@@ -37,7 +37,9 @@ const char *hf_pg_ledger_refused(const hf_request *request) {
                           "standby answers it");
     }
     for (uint32_t i = 0; !why && i < hf_pg_statements_of(request); i++) {
-        why = refused_statement(hf_is_batch(request) ? request->batch[i].sql : request->sql);
+        const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
+        why = sql == before ? NULL : refused_statement(sql);
+        before = sql; /* a batch is often one text over and over */
     }
     return why;
 }

@@ -40,6 +40,7 @@ typedef struct hf_chunk {
     bool is_kept;       /* `kept` is something */
     bool acknowledged;  /* was done once, though the server may have lost it */
     uint64_t healed;    /* lines that were applied again after that */
+    bool refusals;      /* some of its lines were refused */
     bool immediate;     /* its COMMIT was refused: each statement is to show it by itself */
     unsigned conflicts; /* 40P01, 40001 */
     unsigned retries;   /* of these, while it ran alone */

@@ -78,8 +78,10 @@ static void make_statements(hf_chunk *chunk) {
 /* What the ledger keeps of the chunk. False: nothing. */
 static bool make_kept(hf_chunk *chunk) {
     hf_job *job = chunk->job;
-    bool any = keeps_rows(job);
     hf_bytes_reset(&chunk->kept, KEEP_BYTES);
+    if (!keeps_rows(job) && !chunk->refusals) {
+        return false;
+    }
     for (uint64_t i = chunk->first; i < chunk->end; i++) {
         const hf_line *line = hf_window_at(&job->window, i);
         hf_kept entry = { .refused = line->state == HF_LINE_REJECTED };
@@ -92,10 +94,9 @@ static bool make_kept(hf_chunk *chunk) {
         entry.counted = line->counted;
         entry.affected = line->affected;
         memcpy(entry.code, line->code, sizeof entry.code);
-        any = any || entry.refused;
         hf_kept_add(&chunk->kept, &entry);
     }
-    return any;
+    return true;
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
@@ -160,7 +161,7 @@ static void on_restart(hf_request *request) {
 static void on_commit(hf_request *request) {
     hf_chunk *chunk = chunk_of(request);
     count(chunk, chunk->n_statements);
-    if (make_kept(chunk)) {
+    if (make_kept(chunk)) { /* it does: the ledger is one that keeps */
         request->kept = (hf_value){ .data = chunk->kept.data, .bytes = chunk->kept.used };
     }
 }
@@ -216,8 +217,10 @@ static void make_output(hf_job *job, hf_line *line) {
 
 static void line_done(hf_job *job, hf_line *line) {
     line->state = HF_LINE_OK;
-    snprintf(line->code, sizeof line->code, "%s",
-             job->summary.counts && line->counted && line->affected == 0 ? HF_LINE_IDLE : "");
+    line->code[0] = '\0';
+    if (job->summary.counts && line->counted && line->affected == 0) {
+        memcpy(line->code, HF_LINE_IDLE, sizeof HF_LINE_IDLE);
+    }
     make_output(job, line);
 }
 
@@ -245,6 +248,7 @@ static bool take_kept(hf_chunk *chunk) {
         line->affected = entry.affected;
         if (entry.refused) {
             hf_line_end(line, HF_LINE_REJECTED, entry.code, entry.text, entry.bytes);
+            chunk->refusals = true;
         } else {
             line->state = HF_LINE_READY;
             hf_bytes_add(&line->out, entry.text, entry.bytes);
@@ -307,6 +311,7 @@ void hf_chunk_reset(hf_chunk *chunk) {
 /* The line alone is refused, and the chunk runs again without it. */
 static void refuse(hf_chunk *chunk, hf_line *line) {
     hf_refusal_end(line, &chunk->request.error);
+    chunk->refusals = true;
     hf_bytes_reset(&line->out, KEEP_BYTES);
     chunk->state = HF_CHUNK_READY;
 }
