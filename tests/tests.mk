@@ -52,11 +52,16 @@ $(interposer): tests/torture/interpose.c $(BUILD)/.flags
 	mkdir -p $(@D)
 	gcc $(filter-out -ffunction-sections -fdata-sections,$(COMMON)) -O1 -g -shared -fPIC -o $@ $< -ldl
 
-# Clients on one connection, in the hands of test_replay.py and test_ledger.py.
-clients := $(BUILD)/tests/integration/replay $(BUILD)/tests/integration/ledger
+# Clients on one connection, in the hands of test_replay.py, test_ledger.py and test_ledger_table.py. The last one stands
+# on the program's parts.
+of_program := $(BUILD)/tests/integration/ledger_run
+clients := $(BUILD)/tests/integration/replay $(BUILD)/tests/integration/ledger $(of_program)
 
-$(clients): %: %.o $(library)
+$(filter-out $(of_program),$(clients)): %: %.o $(library)
 	$(link) -o $@ $^ $(LDLIBS)
+
+$(of_program): %: %.o $(BUILD)/libplatform.a $(board) $(library)
+	$(link) -o $@ $^ $(CSVLIBS) $(LDLIBS)
 
 $(simulator): $(core) $(sim)
 	$(link) -o $@ $^

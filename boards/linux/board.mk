@@ -33,6 +33,7 @@ use_boards/linux   := $(use_platform/linux)
 use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/script -Itests -I. \
                       $(MBEDTLS_USE) -isystem $(THIRD)/cjson
 use_tests/fuzz     := $(use_platform/linux) -Iport/script
+use_tests/integration := $(use_platform/linux)
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
 use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
 

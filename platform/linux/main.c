@@ -29,6 +29,7 @@ static int run(const hf_options *options) {
     case HF_COMMAND_QUERY: return hf_query(options);
     case HF_COMMAND_WATCH: return hf_watch(options);
     case HF_COMMAND_MERGE: return hf_merge(options);
+    case HF_COMMAND_LEDGER: return hf_ledger_command(options);
     case HF_COMMAND_NONE: break;
     }
     return HF_EXIT_USAGE;

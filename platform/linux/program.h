@@ -9,5 +9,6 @@ int hf_report(const hf_options *options);
 int hf_query(const hf_options *options);
 int hf_watch(const hf_options *options);
 int hf_merge(const hf_options *options);
+int hf_ledger_command(const hf_options *options);
 
 #endif

@@ -105,7 +105,7 @@ static void what_is_unknown_is_named_with_its_nearest(void **state) {
     refused(REPORT "--conect-timeout=1", "did you mean --connect-timeout");
     refused(REPORT "--zzzzzzzzzzzz", "there is no option --zzzzzzzzzzzz; see");
     refused("holdfast reprot", "did you mean 'report'");
-    refused("holdfast", "report, query, watch or merge");
+    refused("holdfast", "report, query, watch, merge or ledger");
     refused("holdfast report --cost_file c", "--cost-file");
     refused("holdfast query --\nSELECT\n1", "a statement that begins with a comment comes last");
     refused("holdfast query --window 3 x", "'query' has no option --window");

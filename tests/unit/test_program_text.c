@@ -3,10 +3,10 @@
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/statement.h"
+#include "base/table.h"
 #include "base/text.h"
 #include "cli/pgpass.h"
 #include "hf_json.h"
-#include "query/table.h"
 #include "report/progress.h"
 #include "report/summary.h"
 

@@ -40,6 +40,14 @@ static void usage(FILE *to, hf_command command) {
             "whole input would have written, rejects and unknown lines too; the shards stay.\n",
             to);
         return;
+    case HF_COMMAND_LEDGER:
+        fputs("holdfast ledger: the table that says which lines of a report's writes are done\n\n"
+              "  holdfast ledger create [--dry-run]    makes the table, and shows the statement\n"
+              "  holdfast ledger list [--format ...]   shows the jobs in it\n"
+              "  holdfast ledger forget RUN [--force]  removes what it holds of a job\n\n"
+              "platform/linux/report/LEDGER.md says what a ledger promises.\n",
+              to);
+        return;
     case HF_COMMAND_NONE: break;
     }
     fputs(
@@ -48,6 +56,7 @@ static void usage(FILE *to, hf_command command) {
         "  holdfast query 'SELECT ...' [--param VALUE]... [--format table|csv|json]\n"
         "  holdfast watch\n"
         "  holdfast merge --output report.csv report-1.csv report-2.csv ...\n"
+        "  holdfast ledger create|list|forget RUN\n"
         "  holdfast --version\n"
         "  holdfast COMMAND --help\n\n"
         "Where the server is: --dsn URL, else the service file, the PG* variables and ~/.pgpass, as\n"
@@ -118,9 +127,10 @@ void hf_help(FILE *to, hf_command command) {
         for (size_t i = 0; i < hf_option_count; i++) {
             const hf_option *option = &hf_option_table[i];
             if (option->commands & (unsigned)command) {
-                const bool other = command == HF_COMMAND_MERGE && option->merge_text;
+                const bool other =
+                    (command & (HF_COMMAND_MERGE | HF_COMMAND_LEDGER)) != 0 && option->other_text;
                 row(to, option->name, option->value ? option->value : "", option->fallback,
-                    option->zero, other ? option->merge_text : option->text);
+                    option->zero, other ? option->other_text : option->text);
             }
         }
     }

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL        (HF_COMMAND_REPORT | HF_COMMAND_QUERY | HF_COMMAND_WATCH)
+#define ALL        (RUNS | HF_COMMAND_WATCH | HF_COMMAND_LEDGER)
 #define REPORT     HF_COMMAND_REPORT
 #define QUERY      HF_COMMAND_QUERY
 #define MERGE      HF_COMMAND_MERGE
+#define LEDGER     HF_COMMAND_LEDGER
 #define TELLS      (ALL | MERGE)
 #define RUNS       (HF_COMMAND_REPORT | HF_COMMAND_QUERY)
 #define AT(member) offsetof(hf_options, member)
@@ -47,7 +48,7 @@ const hf_option hf_option_table[] = {
       .value = "FILE", .fallback = "required",
       .text = "the report: FILE.part until it is complete; {date} in it is the local date on which the job was begun, "
               "{shard} the number of --shard; - is standard output, when all is done",
-      .merge_text = "the report that is put together; {date} in it is the local date" },
+      .other_text = "the report that is put together; {date} in it is the local date" },
     { .name = "position", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(position),
       .value = "FILE", .text = "with --output -: how far the job is; the report itself stays in FILE.output" },
     { .name = "order-by", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(order_by),
@@ -65,17 +66,21 @@ const hf_option hf_option_table[] = {
               "or exit 1" },
     { .name = "param", .kind = HF_OPTION_LIST, .commands = QUERY, .offset = AT(param),
       .value = "VALUE", .fallback = "none", .text = "the value of $1; again for $2 and so on" },
-    { .name = "format", .kind = HF_OPTION_CHOICE, .commands = QUERY, .offset = AT(format), .choices = formats,
-      .value = "table|csv|json", .fallback = "table", .text = "how the result is printed" },
+    { .name = "format", .kind = HF_OPTION_CHOICE, .commands = QUERY | LEDGER, .offset = AT(format), .choices = formats,
+      .value = "table|csv|json", .fallback = "table", .text = "how the result is printed",
+      .other_text = "of list: how the jobs are printed" },
+    { .name = "force", .kind = HF_OPTION_FLAG, .commands = LEDGER, .offset = AT(force),
+      .text = "of forget: a job that is not finished, too" },
     { .name = "write", .kind = HF_OPTION_FLAG, .commands = RUNS, .offset = AT(write),
       .text = "the statement writes; without it the session is read-only" },
     { .name = "replay", .kind = HF_OPTION_CHOICE, .commands = RUNS, .offset = AT(replay), .choices = replays,
       .value = "safe|unsent|resolve", .fallback = "resolve",
       .text = "may a write run again after a loss: always; only if it had no effect; as the server says when asked" },
-    { .name = "ledger", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(ledger),
-      .value = "[TABLE]", .bare = "holdfast_ledger", .fallback = "none",
+    { .name = "ledger", .kind = HF_OPTION_TEXT, .commands = REPORT | LEDGER, .offset = AT(ledger),
+      .value = "[TABLE]", .bare = "holdfast_ledger", .fallback = "none; holdfast_ledger for ledger",
       .text = "exactly once, whatever happens: each transaction writes what it does into TABLE of the same "
-              "database, too (holdfast_ledger, made by 'holdfast ledger create')" },
+              "database, too (holdfast_ledger, made by 'holdfast ledger create')",
+      .other_text = "the table of the ledger: TABLE or SCHEMA.TABLE, as SQL writes them" },
     { .name = "batch", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(batch),
       .minimum = 1, .maximum = 10000, .value = "N", .fallback = "100", .zero = "not allowed",
       .text = "with --ledger: lines of one transaction" },
@@ -92,8 +97,9 @@ const hf_option hf_option_table[] = {
     { .name = "max-rejects", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(max_rejects),
       .value = "N|P%", .fallback = "any number",
       .text = "with more lines rejected than that, or than that share of the input, the job stops: exit 3" },
-    { .name = "dry-run", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(dry_run),
-      .text = "check input, query and columns, run no statement, write no file: exit 0 if the job could begin" },
+    { .name = "dry-run", .kind = HF_OPTION_FLAG, .commands = REPORT | LEDGER, .offset = AT(dry_run),
+      .text = "check input, query and columns, run no statement, write no file: exit 0 if the job could begin",
+      .other_text = "of create: print the statement and connect to nothing" },
     { .name = "affected", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(affected),
       .text = "a last column \"affected\": how many rows the line's statement touched" },
     { .name = "prepare", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(prepare),
@@ -130,7 +136,7 @@ const hf_option hf_option_table[] = {
       .value = "FILE", .fallback = "stderr", .text = "where the log is appended" },
     { .name = "log-level", .kind = HF_OPTION_CHOICE, .commands = TELLS, .offset = AT(log_level),
       .choices = levels,
-      .value = "error|warn|info|debug", .fallback = "info; warn for query", .text = "how much of it" },
+      .value = "error|warn|info|debug", .fallback = "info; warn for query and ledger", .text = "how much of it" },
     { .name = "log-format", .kind = HF_OPTION_CHOICE, .commands = TELLS, .offset = AT(log_format),
       .choices = log_formats,
       .value = "text|json", .fallback = "text", .text = "json: one object a line, on stderr too" },
@@ -143,7 +149,7 @@ const hf_option hf_option_table[] = {
 // clang-format on
 const size_t hf_option_count = sizeof hf_option_table / sizeof hf_option_table[0];
 
-const char *const hf_command_names[] = { "report", "query", "watch", "merge", NULL };
+const char *const hf_command_names[] = { "report", "query", "watch", "merge", "ledger", NULL };
 
 const char *hf_command_name(hf_command command) {
     for (size_t i = 0; hf_command_names[i]; i++) {

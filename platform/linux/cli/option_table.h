@@ -15,7 +15,8 @@ typedef enum hf_command {
     HF_COMMAND_REPORT = 1,
     HF_COMMAND_QUERY = 2,
     HF_COMMAND_WATCH = 4,
-    HF_COMMAND_MERGE = 8
+    HF_COMMAND_MERGE = 8,
+    HF_COMMAND_LEDGER = 16
 } hf_command;
 
 typedef enum hf_option_kind {
@@ -31,7 +32,7 @@ typedef enum hf_option_kind {
 typedef struct hf_option {
     const char *name; /* without dashes in front */
     const char *value, *fallback, *zero, *text;
-    const char *merge_text;     /* what it is to merge, if that is another thing */
+    const char *other_text;     /* what it is to merge or ledger, if that is another thing */
     const char *bare;           /* the value where none is given; NULL: one must be */
     const char *const *choices; /* NULL at the end */
     hf_option_kind kind;
@@ -63,7 +64,7 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 
 typedef struct hf_options {
     hf_command command;
-    bool help, version, write, restart, affected, dry_run, new_run, keep_ledger;
+    bool help, version, write, restart, affected, dry_run, new_run, keep_ledger, force;
     bool to_stdout;  /* --output -: `output` is then beside `position` */
     const char *sql; /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
@@ -76,7 +77,7 @@ typedef struct hf_options {
     uint32_t deadline_ms, window, window_bytes, max_row, limit, batch;
     char delimiter;
     hf_shard shard;
-    hf_option_list parts; /* of merge: the outputs of the shards */
+    hf_option_list words; /* of merge: the outputs of the shards; of ledger: what to do */
     char **kept;          /* every text that a value points to */
     size_t n_kept;
     const char *settings[HF_SETTINGS_COUNT]; /* as text, checked; NULL: not given */

@@ -162,7 +162,7 @@ void hf_options_free(hf_options *options) {
     }
     free(options->kept);
     free(options->param.items);
-    free(options->parts.items);
+    free(options->words.items);
     *options = (hf_options){ 0 };
 }
 

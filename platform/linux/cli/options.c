@@ -91,10 +91,10 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             }
             if (options->command == HF_COMMAND_QUERY && !options->sql) {
                 options->sql = argv[at];
-            } else if (options->command == HF_COMMAND_MERGE) {
-                hf_option_list *parts = &options->parts;
-                parts->items = hf_grown((void *)parts->items, parts->count, sizeof *parts->items);
-                parts->items[parts->count++] = argv[at];
+            } else if (options->command & (HF_COMMAND_MERGE | HF_COMMAND_LEDGER)) {
+                hf_option_list *words = &options->words;
+                words->items = hf_grown((void *)words->items, words->count, sizeof *words->items);
+                words->items[words->count++] = argv[at];
             } else {
                 return hf_fail(failure, HF_EXIT_USAGE, "'%s' is one word too many: %s", argv[at],
                                options->command == HF_COMMAND_QUERY
@@ -249,8 +249,8 @@ static bool apart(const hf_options *options, hf_failure *failure) {
 /* The log is written to, whatever is there, and the merged report's files are made anew. */
 static bool merge_apart(const hf_options *options, hf_failure *failure) {
     bool log = options->log_file && is_of_report(options->log_file, options->output);
-    for (size_t i = 0; i < options->parts.count; i++) {
-        const char *part = options->parts.items[i];
+    for (size_t i = 0; i < options->words.count; i++) {
+        const char *part = options->words.items[i];
         log = log || (options->log_file && is_of_report(options->log_file, part));
         if (is_of_report(part, options->output) || is_of_report(options->output, part)) {
             return hf_fail(
@@ -299,6 +299,33 @@ static bool ledger_fits(const hf_options *options, hf_failure *failure) {
     return true;
 }
 
+/* What `holdfast ledger` is to do, and no option that is another deed's. */
+static bool ledger_deed(const hf_options *options, hf_failure *failure) {
+    const size_t n = options->words.count;
+    const char *deed = n > 0 ? options->words.items[0] : "";
+    const bool create = strcmp(deed, "create") == 0, list = strcmp(deed, "list") == 0;
+    const bool forget = strcmp(deed, "forget") == 0;
+    if ((!create && !list && !forget) || n != (forget ? 2 : 1)) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "ledger needs one of: holdfast ledger create, holdfast ledger list, holdfast "
+            "ledger forget RUN; see 'holdfast ledger --help'");
+    }
+    const struct {
+        bool given;
+        const char *option, *deed;
+    } others[] = { { options->dry_run && !create, "dry-run", "create" },
+                   { options->force && !forget, "force", "forget" },
+                   { options->format != HF_FORMAT_TABLE && !list, "format", "list" } };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (others[i].given) {
+            return hf_fail(failure, HF_EXIT_USAGE, "--%s is for 'holdfast ledger %s' alone",
+                           others[i].option, others[i].deed);
+        }
+    }
+    return true;
+}
+
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
@@ -312,11 +339,14 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
                        "query needs a statement: holdfast query 'SELECT ...' (- reads it from "
                        "standard input)");
     }
-    if (options->command == HF_COMMAND_MERGE && (!options->output || options->parts.count == 0)) {
+    if (options->command == HF_COMMAND_MERGE && (!options->output || options->words.count == 0)) {
         return hf_fail(
             failure, HF_EXIT_USAGE,
             "merge needs %s: holdfast merge --output report.csv report-1.csv report-2.csv ...",
             options->output ? "the outputs of the shards" : "--output FILE");
+    }
+    if (options->command == HF_COMMAND_LEDGER) {
+        return ledger_deed(options, failure);
     }
     if (options->command == HF_COMMAND_REPORT) {
         const char *missing = !options->cost_file ? "--cost-file FILE"
@@ -408,7 +438,8 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
     if (argc < 2) {
         return hf_fail(
             failure, HF_EXIT_USAGE,
-            "what is to be done? holdfast report, query, watch or merge; see 'holdfast --help'");
+            "what is to be done? holdfast report, query, watch, merge or ledger; see 'holdfast "
+            "--help'");
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {
@@ -428,7 +459,7 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
                        "there is no command '%.40s'%s%s%s; see 'holdfast --help'", argv[1],
                        near ? ": did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
-    if (options->command == HF_COMMAND_QUERY) {
+    if (options->command & (HF_COMMAND_QUERY | HF_COMMAND_LEDGER)) {
         options->log_level = HF_LOG_WARN; /* people look at its rows */
     }
     bool read = read_options(options, argc, argv, true, failure) &&

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/statement.h"
+#include "base/table.h"
 #include "cli/connection.h"
 #include "client.h"
 #include "json_out.h"
-#include "table.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -330,7 +330,8 @@ static bool ask_facts(const hf_ledger_table *table, hf_client *client, uint32_t 
 /* An answer of a primary's, of which the incarnation is noted. */
 static bool take_facts(hf_ledger_table *table, const hf_client *client,
                        const hf_ledger_facts *facts, hf_failure *failure) {
-    if (!facts->at[AT_OID]) {
+    table->missing = !facts->at[AT_OID];
+    if (table->missing) {
         return fail_missing(table, client, failure);
     }
     if (writes(table) && strcmp(facts->at[AT_STANDBY], "f") != 0) {

@@ -19,10 +19,11 @@
 enum { HF_LEDGER_RUN, HF_LEDGER_CHUNK, HF_LEDGER_INCARNATION, HF_LEDGER_KEPT, HF_LEDGER_KEYS };
 
 typedef struct hf_ledger_table {
-    char *given;  /* the name as the user gave it */
-    char *name;   /* schema and table, quoted where SQL needs it: for messages */
-    char *quoted; /* schema and table, quoted whatever they are: for texts */
-    uint32_t oid;
+    char *given;        /* the name as the user gave it */
+    char *name;         /* schema and table, quoted where SQL needs it: for messages */
+    char *quoted;       /* schema and table, quoted whatever they are: for texts */
+    uint32_t oid;       /* 0: not known yet */
+    bool missing;       /* the server says that there is no such table */
     const char *rights; /* as hf_ledger_table_open() was told */
     const char *
         incarnation_sql; /* one text, on a primary; NULL: the server does not tell, or nobody wants to know */
@@ -42,7 +43,7 @@ void hf_ledger_table_ddl(const char *name, hf_bytes *to);
 
 /* Resolves the name and checks the table (rule 43). rights: what is needed of HF_LEDGER_RIGHTS, kept; with more than
  * "SELECT" a standby's answer is none, and the incarnation is asked for. False: why; where the table is at fault exit
- * status 1, with the DDL or the GRANT that mends it, and oid 0 if there is none. The table must be freed even so. */
+ * status 1, with the DDL or the GRANT that mends it. The table must be freed even so. */
 bool hf_ledger_table_open(hf_ledger_table *table, hf_client *client, const char *name,
                           const char *rights, uint32_t timeout_ms, hf_failure *failure);
 /* Checks it again, and notes the incarnation anew: for each new one. Another table in its place is exit status 3. */

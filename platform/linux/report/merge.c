@@ -248,7 +248,7 @@ static bool is_stale(const hf_merging *merge, const char *output) {
 static bool run(hf_merging *merge, int *status, hf_failure *failure) {
     const hf_options *options = merge->options;
     if (!hf_folder_usable(options->output, failure) ||
-        !hf_shards_open(&merge->shards, options->parts.items, options->parts.count, failure)) {
+        !hf_shards_open(&merge->shards, options->words.items, options->words.count, failure)) {
         return false;
     }
     merge->whole = merge->shards.parts[0].record.identity;
