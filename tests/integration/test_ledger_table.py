@@ -425,3 +425,24 @@ def test_late_attempt_finds_the_run_closed(opened, table, proxy_to):
     refused = late.finish()
     assert refused.status and "23502" in refused.text
     assert table.value("SELECT count(*) FROM single WHERE line = 4711") == 0
+
+
+@pytest.mark.rule(43, 44)
+def test_job_whose_open_run_was_forgotten_applies_nothing_twice(ledger, server, make_job):
+    """`report --ledger` on a table that `ledger create` made; its run is listed, then removed under it by force."""
+    ledger("create")
+    server.sql("CREATE TABLE work.done (line int); GRANT ALL ON work.done TO app")
+    job = make_job(200, sql="INSERT INTO work.done VALUES (pass($1::int))", gate=100)
+    options = {"write": True, "ledger": NAMED, "batch": 10}
+    run = job.start(**options)
+    eventually(lambda: server.value(f"SELECT count(*) FROM {NAMED}") > 5, "chunks are done")
+    job.held.send(signal.SIGTERM)
+    assert run.finish() == 4
+    row, = json.loads(ledger("list", format="json").stdout)
+    assert (row["state"], row["batch"], row["output"]) == ("open", 10, str(job.output))
+    job.open_up()
+    applied = server.value("SELECT count(*) FROM work.done")
+    ledger("forget", row["run"], force=True)
+    refused = job.start(**options)
+    assert refused.finish() == 3 and "--restart begins a new run" in refused.stderr
+    assert server.value("SELECT count(*) FROM work.done") == applied
