@@ -165,7 +165,7 @@ def test_temporary_table_is_refused(ledger, server):
         schema, = cursor.fetchone()
         other.commit()
         server.sql(f"GRANT USAGE ON SCHEMA {schema} TO app")
-        assert "temporary" in ledger("list", table=f"{schema}.shadow", status=1).stderr
+        assert "is a temporary table" in ledger("list", table=f"{schema}.shadow", status=1).stderr
         server.sql(f"REVOKE USAGE ON SCHEMA {schema} FROM app")
 
 
@@ -395,14 +395,22 @@ def test_role_that_may_not_ask_for_the_incarnation_has_none_compared(opened, own
 
 
 @pytest.mark.rule(42, 43)
-def test_standby_is_listed_and_does_not_count(holdfast, program, opened, primary, standby):
+def test_standby_is_listed_and_neither_checks_nor_counts(holdfast, opened, primary, standby, proxy_to):
     primary.sql(f"CREATE TABLE public.holdfast_ledger {TABLE}; GRANT ALL ON holdfast_ledger TO PUBLIC")
-    client = opened("holdfast_ledger", at=primary)
-    run = a_run(client)
+    proxy = proxy_to(primary)
+    client = opened("holdfast_ledger", dsn=primary.dsn("plain", port=proxy.port))
+    run = a_run(client, chunks=2, close=False)
     standby.await_caught_up()
     assert run in holdfast("ledger", "list", dsn=standby.dsn("plain")).stdout
-    holdfast("ledger", "forget", run, dsn=standby.dsn("plain"), connect_retries=0, max_outage="300ms", status=4)
-    assert client.do("read").text.split()[2] == "closed"
+    refused = opened("holdfast_ledger", dsn=standby.dsn("plain")).opened
+    assert refused.status == 4 and "a standby answered" in refused.text
+    proxy.target_port = standby.port
+    proxy.cut_all()
+    client.start("count", 2)
+    eventually(lambda: "FOR SHARE in a read-only transaction" in standby.log.read_text(), "the standby was asked")
+    standby.promote()
+    counted = client.finish()
+    assert counted.status == 0 and counted.text.startswith("open 2 ") and "same" not in counted.text
 
 
 @pytest.mark.rule(36)
