@@ -2,7 +2,7 @@
 # boards/boards.mk): it works by itself on a fresh Debian machine.
 PYTHON := /usr/bin/python3# Debian's: it has the packages installed for it; another may come first in PATH
 
-.PHONY: images test test-small test-machine check sim sim-digest digest sim-mutants fuzz fuzzers torture demo bench run size
+.PHONY: images test test-small test-machine check soak sim sim-digest digest sim-mutants fuzz fuzzers torture demo bench run size
 
 # ---- what is built for it -----------------------------------------------------------------------
 
@@ -141,6 +141,10 @@ fuzz: deps-test ## fuzz for SECONDS= (60) a target; TARGET= one (wire, pool, csv
 torture: deps-test ## every allocation, socket and file call of a report failing in turn (some of them: make test)
 	$(MAKE) all $(interposer)
 	TORTURE=all tests/run.sh integration $(BUILD)/holdfast -k torture
+
+soak: deps-test ## exactly once under --ledger: 300 kills of the job and 20 of its server, each; SOAK= times as many
+	$(MAKE) all
+	SOAK=$(or $(SOAK),1) tests/run.sh integration $(BUILD)/holdfast -k report_ledger_faults
 
 # The range is fixed, so that what passes here passes everywhere. More: make sim N=100000, or FROM= elsewhere.
 test-sim: deps-test ## the simulator: many seeds, fewer with sanitizers, and the mutants
