@@ -184,3 +184,20 @@ def test_position_that_says_more_than_the_survivor_has_is_corrected_by_the_ledge
     again.check(job.status)
     job.holds(standby)
     is_healed(again)
+
+
+@pytest.mark.rule(36, 42)
+def test_survivor_without_the_run_s_own_row_gets_that_too(make_job, pair):
+    """The standby was left behind before the job began: all that it acknowledged is lost, and the run with it."""
+    primary, standby = pair
+    job = Applied(make_job, primary, "rows", lines=400, gated=True, dsn=both(*pair), gate=60)
+    job.job.gated.append(standby)
+    sender = primary.value("SELECT pid FROM pg_stat_replication")
+    os.kill(sender, signal.SIGSTOP)
+    run = job.start()
+    eventually(lambda: primary.value("SELECT count(*) FROM applied") == 60, "60 lines are applied")
+    run.await_lines(100)
+    lose(*pair, sender)
+    run.check(job.status)
+    job.holds(standby)
+    assert run.summary["lines_healed"] >= 50
