@@ -1,0 +1,505 @@
+"""report --ledger, rule by rule (REPORT.md 36 to 44, 46); whatever is killed under it is test_report_ledger_faults.py's."""
+
+import contextlib
+import os
+import re
+import signal
+
+import pytest
+
+from harness import expect
+from harness.exactly_once import BATCH, OPTIONS, Applied, make_tables
+from harness.program import rows_of
+from harness.proxy import Plan
+from harness.waiting import eventually
+
+
+@pytest.fixture
+def server(own_cluster):
+    return make_tables(own_cluster)
+
+
+@pytest.fixture
+def write(make_job, server):
+    """Make a job of any statement, with --ledger: write('INSERT …', rows=5).run(status=2)."""
+    def make(sql, rows=20, header=("id",), params="id", **given):
+        job = make_job(rows=rows, header=header, sql=sql, params=params, server=server,
+                       **{"dsn": server.dsn("plain"), **given})
+        job.usual = job.start
+        job.start = lambda **options: job.usual(**{**OPTIONS, **options})
+        return job
+    return make
+
+
+def runs(server):
+    """(id, state) of the ledger's runs, the oldest first."""
+    return server.sql("SELECT run, state FROM holdfast_ledger WHERE chunk = 0 ORDER BY written")
+
+
+def chunks(server):
+    return [number for number, in server.sql("SELECT chunk FROM holdfast_ledger WHERE chunk > 0 ORDER BY chunk")]
+
+
+def applied(server):
+    return [line for line, in server.sql("SELECT id FROM applied ORDER BY id")]
+
+
+def rejected(job):
+    """(id, SQLSTATE, message) of each line that was refused."""
+    return [(row[1], *row[-2:]) for row in rows_of(job.rejects)[1:]] if job.rejects.exists() else []
+
+
+def begun(job, server, lines=60):
+    """A run under way, its first chunks acknowledged: 60 lines, of a job with its gate there."""
+    run = job.start()
+    eventually(lambda: chunks(server) == list(range(1, lines // BATCH + 1)), "the lines before the gate are applied")
+    run.await_lines(lines)
+    return run
+
+
+# ---- 36: the run --------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(36)
+def test_run_is_in_position_and_ledger_before_its_first_chunk(make_job, server):
+    job = Applied(make_job, server, lines=100, gated=True, gate=1)
+    job.job.gate = 0
+    run = job.start()
+    server.await_held(3, "plain")
+    (first, state), = runs(server)
+    assert state == "open" and re.fullmatch(r"[0-9a-f]{32}", first) and not chunks(server)
+    assert job.job.position.exists()
+    run.end()
+    job.run()
+    assert runs(server) == [(first, "closed")]
+    job.holds()
+
+
+@pytest.mark.rule(36)
+@pytest.mark.parametrize("way_out", ["resume_run", "new_run", "restart"])
+def test_open_run_without_a_position_is_named_with_the_ways_out(make_job, server, way_out):
+    """The files are gone. --resume-run finds what was done by its keys; the others apply all lines once more."""
+    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    for path in job.job.folder.glob("report.csv*"):
+        path.unlink()
+    (open_run, _), = runs(server)
+    refused = job.start().check(1)
+    assert all(words in refused.stderr for words in (open_run, f"--resume-run {open_run}", "--new-run"))
+    job.job.nothing_written()
+    assert runs(server) == [(open_run, "open")]
+    run = job.start(**{way_out: open_run if way_out == "resume_run" else True}).check(job.status)
+    assert job.job.output.read_bytes() == job.file()
+    assert len(applied(server)) == len(set(applied(server))) + (0 if way_out == "resume_run" else 60)
+    if way_out == "resume_run":
+        job.holds()
+        assert run.summary["lines_healed"] == 0
+    else:
+        assert dict(runs(server))[open_run] == "open" and "what it did stands" in run.log
+
+
+@pytest.mark.rule(36)
+@pytest.mark.parametrize("what, words", [("0" * 32, "has no such run"), ("closed", "is closed"), ("other", "of another job"),
+                                         ("nothing", "--resume-run")])
+def test_run_that_cannot_be_resumed_is_refused(make_job, server, what, words):
+    other = Applied(make_job, server, lines=80, gated=True, gate=60)
+    if what == "closed":
+        other.run()
+    elif what == "other":
+        begun(other, server).end()
+    ids = dict((state, name) for name, state in runs(server))
+    job = Applied(make_job, server, lines=30)
+    run = job.start(resume_run=ids.get({"closed": "closed", "other": "open"}.get(what), what)).check(1)
+    assert words in run.stderr
+    job.job.nothing_written()
+
+
+@pytest.mark.rule(36, 44)
+def test_restart_makes_a_new_run_and_the_old_one_can_do_nothing_any_more(make_job, server):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    (old, _), = runs(server)
+    job.run(restart=True)
+    (new, state), = runs(server)
+    assert new != old and state == "closed"
+    assert len(applied(server)) == 198 + 60
+
+
+@pytest.mark.rule(36)
+@pytest.mark.parametrize("night", ["restart", "date"])
+def test_same_command_on_two_nights_applies_each_line_twice_in_all(make_job, server, night):
+    job = Applied(make_job, server, lines=200)
+    for number in (1, 2):
+        if night == "restart":
+            job.run(if_finished="restart")
+        else:
+            zone = {1: "Etc/GMT+12", 2: "Etc/GMT-14"}[number]       # never the same day there
+            job.start(output=job.job.folder / "night-{date}.csv", env={**os.environ, "TZ": zone}).check(2)
+    outputs = [job.job.output] if night == "restart" else sorted(job.job.folder.glob("night-????-??-??.csv"))
+    assert len(outputs) == (1 if night == "restart" else 2)
+    for output in outputs:
+        job.job.place_output(output)
+        job.holds(times=2)
+    assert [state for _, state in runs(server)] == ["closed", "closed"]
+
+
+# ---- 37: the chunk ------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(37)
+def test_chunks_stay_as_the_run_began_them(make_job, server):
+    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    run = job.run(batch=7, keep_ledger=True)
+    assert "this one's chunks have 10 lines" in run.log
+    assert chunks(server) == list(range(1, 21))
+    assert "ledger forget" in run.log
+
+
+@pytest.mark.rule(37)
+@pytest.mark.parametrize("options, count", [({"batch": 1}, 20), ({"batch": 100}, 1), ({"batch": None}, 1), ({"limit": 15}, 2)])
+def test_chunk_has_so_many_lines(write, server, options, count):
+    job = write("INSERT INTO applied (id) VALUES ($1::int)")
+    job.start(keep_ledger=True, **options).check(0)
+    lines = options.get("limit", 20)
+    assert chunks(server) == list(range(1, count + 1)) and applied(server) == list(range(1, lines + 1))
+
+
+@pytest.mark.rule(37)
+def test_statement_s_own_23505_is_its_line_s(write, server):
+    server.sql("INSERT INTO single VALUES (7, 'was there'), (13, 'was there')")
+    job = write("INSERT INTO single VALUES ($1::int, 'new') RETURNING note")
+    job.run(status=2)
+    assert [row[:2] for row in rejected(job)] == [("7", "23505"), ("13", "23505")]
+    assert server.sql("SELECT line FROM single WHERE note = 'new' ORDER BY 1") == [(i,) for i in range(1, 21) if i not in (7, 13)]
+
+
+@pytest.mark.rule(37, 44)
+def test_backend_that_wakes_up_behind_the_job_s_end_applies_nothing(write, server, proxy_to):
+    """Stopped with a chunk unread in its socket; the job is finished, its rows removed, then the backend goes on."""
+    proxy = proxy_to(server)
+    job = write("INSERT INTO applied (id) SELECT pass($1::int)", rows=100, dsn=server.dsn("plain", port=proxy.port), gate=5)
+    run = job.start(max_concurrent=1)
+    server.await_held(1, "plain")
+    pid = server.value("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    with run.stopped():
+        job.shut(15)                                            # the first chunk ends, its answer waits for the job
+        eventually(lambda: pid in server.sessions("plain", "idle"), "the first chunk is done")
+        os.kill(pid, signal.SIGSTOP)
+        sent = {link: link.up_count for link in proxy.links}
+    try:
+        eventually(lambda: any(link.up_count > sent[link] + 500 for link in proxy.links if link in sent), "the second is sent")
+        run.end()
+        job.open_up()
+        job.run(status=0)
+        assert applied(server) == list(range(1, 101)) and not chunks(server)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    eventually(lambda: not server.sql("SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid), "that backend has ended")
+    assert "null value in column" in server.log.read_text()
+    assert applied(server) == list(range(1, 101))
+
+
+@pytest.mark.rule(37)
+@pytest.mark.parametrize("order", [False, True])
+def test_shards_apply_each_line_once_and_are_merged_to_the_whole(make_job, server, holdfast, order):
+    job = Applied(make_job, server, "rows", lines=200)
+    parts = []
+    for number in (1, 2, 3):
+        parts.append(job.job.folder / f"part-{number}.csv")
+        job.job.place_output(parts[-1])
+        job.start(shard=f"{number}/3", order_by="name" if order else None).finish()
+    merged = job.job.folder / "merged.csv"
+    holdfast("merge", *parts, output=merged, status=job.status)
+    job.job.place_output(merged)
+    job.holds()
+
+
+@pytest.mark.rule(37)
+def test_lines_of_one_value_are_applied_in_input_order(write, server):
+    """Chunks of one line: a chunk comes behind the last one that holds one of its values."""
+    server.sql("ALTER TABLE applied ADD COLUMN place bigserial")
+    server.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO PUBLIC")
+    rows = [(str(i), f"who {i % 3}") for i in range(1, 61)]
+    job = write("INSERT INTO applied (id, name) SELECT $1::int, $2 FROM pg_sleep(($1::int % 4) * 0.002)", rows=rows,
+                header=("id", "who"), params="id,who")
+    job.start(order_by="who", batch=1, max_concurrent=3).check(0)
+    for value in range(3):
+        assert server.value("SELECT array_agg(id ORDER BY place) FROM applied WHERE name = %s", f"who {value}") == \
+            [i for i in range(1, 61) if i % 3 == value]
+
+
+# ---- 38: what is kept ---------------------------------------------------------------------------
+
+
+@pytest.mark.rule(38)
+@pytest.mark.parametrize("rows", [False, True])
+def test_file_and_refusals_are_those_of_the_committed_run(write, server, proxy_to, rows):
+    """Each try draws other rows and other refusals, and the answer to every other COMMIT is lost. Where a try is sent
+    again its refusals are what the ledger says, not what that try met."""
+    proxy = proxy_to(server)
+    seen = {"commits": 0}
+
+    def lose(_, body, __):
+        seen["commits"] += body.startswith(b"COMMIT")
+        return body.startswith(b"COMMIT") and seen["commits"] % 2 == 1
+    proxy.default = Plan(lose=lose, cut="fin")
+    job = write("INSERT INTO applied (id, name) SELECT flaky($1::int, '22012', 0.1), random()::text"
+                + (" RETURNING name" if rows else ""), rows=200, dsn=server.dsn("plain", port=proxy.port))
+    run = job.run(status=2, max_retries="forever", retry_delay="20ms")
+    proxy.default = Plan()
+    done = rows_of(job.output)[1:]
+    there = dict(server.sql("SELECT id::text, name FROM applied"))
+    assert [row[0] for row in done] == sorted(there, key=int)
+    assert not rows or dict(done) == there
+    refused = rejected(job)
+    assert [line for line, _, _ in refused] == [str(i) for i in range(1, 201) if str(i) not in there]
+    assert {code for _, code, _ in refused} == {"22012"} and not job.unknown.exists()
+    assert run.log.count("an attempt before did it") >= 5
+
+
+@pytest.mark.rule(38)
+def test_counts_that_a_lost_answer_took_are_said_to_be_unknown(write, server, proxy_to):
+    """Without --affected nothing is kept of them; with it they are the committed run's."""
+    proxy = proxy_to(server)
+    lost = []
+
+    def lose(_, body, __):
+        if body.startswith(b"COMMIT") and len(lost) < 1:
+            lost.append(body)
+            return True
+        return False
+    proxy.default = Plan(lose=lose, cut="fin")
+    job = write("INSERT INTO applied (id) SELECT $1::int", rows=20, dsn=server.dsn("plain", port=proxy.port))
+    run = job.run()
+    assert "of 10 lines it is not known how many rows they touched" in run.stderr
+    server.sql("TRUNCATE applied")
+    lost.clear()
+    run = job.run(affected=True, restart=True)
+    assert "not known" not in run.stderr
+    assert job.output.read_text() == "id,affected\n" + "".join(f"{i},1\n" for i in range(1, 21))
+    assert lost and applied(server) == list(range(1, 21))
+
+
+# ---- 39: a key that is waited for ---------------------------------------------------------------
+
+
+@pytest.mark.rule(39)
+def test_transaction_of_an_earlier_self_that_holds_the_key_is_ended(make_job, server):
+    """The killed job's backends wait at the gate in the middle of their chunks, and do not notice."""
+    job = Applied(make_job, server, lines=100, gated=True, gate=5)
+    run = job.start()
+    eventually(lambda: server.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") >= 1, "at the gate")
+    held = server.value("SELECT min(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    run.end()
+    again = job.start()
+    again.await_log(r"waits for an earlier run of lines \d+ to \d+, server process \d+, since [\d:]+: it is told to end")
+    eventually(lambda: held not in server.sessions("plain"), "it has ended")
+    again.check(job.status)
+    job.holds()
+    assert again.summary["lines_unknown"] == 0
+
+
+@pytest.mark.rule(39)
+def test_commit_that_waits_for_its_standby_is_not_ended(make_job, synchronous_pair, proxy_to):
+    """Its link is lost, and the chunk sent again waits for its key. Ended, it would be committed without the standby."""
+    primary, standby = synchronous_pair
+    make_tables(primary)
+    proxy = proxy_to(primary)
+    job = Applied(make_job, primary, lines=100, gated=True, gate=30, dsn=primary.dsn("plain", port=proxy.port))
+    run = job.start()
+    eventually(lambda: primary.value("SELECT count(*) FROM applied") == 30, "30 lines")
+    standby.stop("immediate")
+    job.job.shut(50)
+
+    def waits():
+        return {pid for pid, in primary.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")}
+    eventually(lambda: len(waits()) >= 2, "COMMITs wait for the standby")
+    before = waits()
+    proxy.cut_all()
+    run.await_log("its commit waits for a synchronous standby")
+    assert before <= waits()
+    standby.start()
+    run.check(job.status)
+    job.holds(primary)
+
+
+@pytest.mark.rule(39)
+def test_key_that_somebody_else_holds_is_waited_for_and_given_up_at_max_outage(write, server):
+    """Nobody of ours: it is shown and left alone. The wait is no retry; its end is exit 4, and the chunk is undone."""
+    job = write("INSERT INTO applied (id) SELECT pass($1::int)", rows=100, gate=10)
+    run = job.start(max_concurrent=1)
+    eventually(lambda: chunks(server) == [1], "the first chunk")
+    run.end()
+    server.end_sessions()
+    (name, _), = runs(server)
+    with contextlib.closing(server.connect()) as other:
+        other.autocommit = False
+        other.cursor().execute("INSERT INTO holdfast_ledger VALUES (%s, 2, 'x')", (name,))
+        run = job.start(max_concurrent=1, request_timeout="1s", max_outage="5s", max_retries=0)
+        job.open_up()
+        run.await_log("it is not ours to end")
+        run.check(4)
+        other.rollback()
+    assert run.summary["lines_unknown"] == 0 and not job.unknown.exists()
+    job.run(status=0)
+    assert applied(server) == list(range(1, 101))
+
+
+# ---- 40: refused lines --------------------------------------------------------------------------
+
+
+@pytest.mark.rule(40)
+def test_hundred_refused_lines_of_a_chunk_cost_themselves(write, server):
+    job = write("INSERT INTO applied (id) SELECT 4 / ($1::int % 2) * 0 + $1::int", rows=200)
+    job.run(status=2, batch=200)
+    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "22012") for i in range(2, 201, 2)]
+    assert applied(server) == list(range(1, 201, 2))
+    assert job.output.read_text() == "id\n" + "".join(f"{i}\n" for i in range(1, 201, 2))
+
+
+@pytest.mark.rule(40)
+def test_refusal_at_commit_costs_its_line_alone(write, server):
+    """A deferred constraint speaks at the COMMIT, and names no line."""
+    server.sql("ALTER TABLE applied ADD FOREIGN KEY (id) REFERENCES item DEFERRABLE INITIALLY DEFERRED")
+    job = write("INSERT INTO applied (id) SELECT $1::int * 100")          # there are 2000 items
+    job.gate = 0
+    job.rows = [(str(i),) for i in range(15, 26)]
+    job.cost_file.write_bytes(expect.csv_file(["id"], job.rows))
+    job.run(status=2)
+    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "23503") for i in range(21, 26)]
+    assert applied(server) == [i * 100 for i in range(15, 21)]
+
+
+@pytest.mark.rule(40)
+def test_chunks_that_touch_the_same_rows_in_other_orders_all_end(write, server):
+    """Three connections whose every line updates one of five rows: their deadlocks are no retries."""
+    server.sql("INSERT INTO applied (id, name) SELECT i, '0' FROM generate_series(0, 4) i")
+    job = write("UPDATE applied SET name = (name::int + 1)::text WHERE id = ($1::int * 7 + $1::int / 3) % 5", rows=1500)
+    run = job.run(batch=100, max_retries=0)
+    assert server.value("SELECT sum(name::int) FROM applied") == 1500
+    assert run.summary["lines_done"] == 1500 and not job.rejects.exists()
+
+
+# ---- 41: what no transaction holds --------------------------------------------------------------
+
+
+@pytest.mark.rule(41)
+@pytest.mark.parametrize("sql", ["COMMIT", "BEGIN", "ROLLBACK", "SAVEPOINT a", "VACUUM item", "CALL p()", "PREPARE TRANSACTION 'x'",
+                                 "CREATE INDEX CONCURRENTLY ON item (name)", "/* so */ -- and so\n END"])
+def test_statement_that_controls_transactions_is_refused_by_name(write, server, sql):
+    job = write(sql, rows=1, params=None)
+    run = job.run(status=1)
+    assert "report.sql" in run.stderr
+    job.nothing_written()
+    assert not runs(server)
+
+
+# ---- 42, 44: the run, and somebody who changes it ------------------------------------------------
+
+
+@pytest.mark.rule(42)
+@pytest.mark.parametrize("change, words", [
+    ("UPDATE holdfast_ledger SET state = 'closed' WHERE chunk = 0", "was closed"),
+    ("DELETE FROM holdfast_ledger", "is not there any more")], ids=["closed", "removed"])
+def test_run_that_somebody_ended_is_not_gone_on_with(make_job, server, change, words):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    run = begun(job, server)
+    with contextlib.closing(server.connect()) as other:
+        eventually(lambda: server.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == 3, "all wait")
+        with run.stopped():                             # else the chunks at the gate hold the run's row
+            server.end_sessions()
+            other.cursor().execute(change)
+    ended = run.check(3)
+    assert words in ended.stderr and "--restart" in ended.stderr
+    assert sorted(set(applied(server))) == applied(server)
+    assert words in job.start().check(3).stderr
+    job.run(restart=True)
+
+
+@pytest.mark.rule(43)
+def test_right_that_is_lost_in_mid_run_ends_it_and_given_back_it_goes_on(make_job, server):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    run = begun(job, server)
+    server.sql("REVOKE INSERT ON holdfast_ledger FROM PUBLIC")
+    run = run.check(3)
+    assert "permission denied for table holdfast_ledger" in run.stderr and "ledger" in run.stderr
+    refused = job.start().check(1)
+    assert "GRANT INSERT ON" in refused.stderr
+    server.sql("GRANT INSERT ON holdfast_ledger TO PUBLIC")
+    job.run()
+    job.holds()
+
+
+@pytest.mark.rule(44)
+def test_run_s_row_is_written_to_open_and_to_close_it_alone(make_job, server):
+    job = Applied(make_job, server, lines=200, gated=True, gate=150)
+    run = job.start()
+    eventually(lambda: runs(server), "the run is open")
+    opened = server.value("SELECT xmin::text FROM holdfast_ledger WHERE chunk = 0")
+    eventually(lambda: 14 in chunks(server), "chunks are there")
+    assert server.value("SELECT xmin::text FROM holdfast_ledger WHERE chunk = 0") == opened
+    run.check(job.status)
+    job.holds()
+
+
+# ---- 43: the table ------------------------------------------------------------------------------
+
+
+@pytest.mark.rule(43)
+@pytest.mark.parametrize("ruin, words", [
+    ("DROP TABLE holdfast_ledger", "CREATE TABLE holdfast_ledger ("),
+    ("ALTER TABLE holdfast_ledger SET UNLOGGED", "UNLOGGED"),
+    ("ALTER TABLE holdfast_ledger DROP CONSTRAINT holdfast_ledger_pkey", "no unique index"),
+    ("CREATE UNIQUE INDEX ON holdfast_ledger (written)", "another unique index"),
+    ("ALTER TABLE holdfast_ledger DROP COLUMN kept", "is no ledger"),
+    ("CREATE RULE r AS ON INSERT TO holdfast_ledger DO ALSO NOTHING", "has a rule"),
+    ("ALTER TABLE holdfast_ledger ENABLE ROW LEVEL SECURITY", "row security"),
+    ("REVOKE UPDATE ON holdfast_ledger FROM PUBLIC", "GRANT UPDATE ON"),
+    ("CREATE TABLE heir () INHERITS (holdfast_ledger)", "inherit")])
+def test_table_that_is_no_ledger_is_refused_and_nothing_written(write, server, ruin, words):
+    server.sql(ruin)
+    job = write("INSERT INTO applied (id) VALUES ($1::int)")
+    run = job.run(status=1)
+    assert words in run.stderr and "holdfast_ledger" in run.stderr
+    job.nothing_written()
+    assert not applied(server)
+    if ruin.startswith("DROP TABLE"):
+        server.sql(re.search(r"CREATE TABLE holdfast_ledger \(.*?\n\)", run.stderr, re.DOTALL).group())
+        server.sql("GRANT ALL ON holdfast_ledger TO PUBLIC")
+        job.run(status=0)
+
+
+@pytest.mark.rule(43)
+@pytest.mark.parametrize("options, words", [
+    ({"batch": 0}, "batch"), ({"batch": 1000000}, "--batch"), ({"ledger": "no name"}, "no name of a table"),
+    ({"shard": "4/3"}, "shard"), ({"write": None}, "--write"), ({"replay": "safe"}, "--ledger"),
+    ({"resume_run": "x"}, "resume-run"), ({"delimiter": ";"}, "delimiter"), ({"order_by": "nme"}, "--order-by")])
+def test_option_that_does_not_fit_is_refused_and_nothing_written(write, server, options, words):
+    job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2)", rows=[("1", "a")], header=("id", "name"), params="id,name")
+    run = job.run(status=1, **options)
+    assert words in run.stderr, run.stderr
+    job.nothing_written()
+    assert not applied(server) and not runs(server)
+
+
+# ---- 46: an end that is no answer ----------------------------------------------------------------
+
+
+@pytest.mark.rule(46)
+@pytest.mark.parametrize("end", ["max_outage", "deadline", "SIGTERM"])
+def test_job_that_ends_before_its_server_could_be_asked_leaves_chunks_undone_and_none_unknown(make_job, server, end):
+    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+    run = job.start(**{"max_outage": {"max_outage": "2s"}, "deadline": {"deadline": "5s"}}.get(end, {}))
+    eventually(lambda: chunks(server) == [1, 2, 3, 4, 5, 6], "the lines before the gate are applied")
+    server.stop("immediate")
+    if end == "SIGTERM":
+        run.await_log("-> |lost|closed|refused")
+        run.send(signal.SIGTERM)
+    assert run.finish(gate="shut") == 4, run.tail()
+    assert run.summary["lines_unknown"] == 0 and not job.job.unknown.exists()
+    server.start()
+    job.run()
+    job.holds()
