@@ -360,6 +360,20 @@ def test_hundred_refused_lines_of_a_chunk_cost_themselves(write, server):
     assert job.output.read_text() == "id\n" + "".join(f"{i}\n" for i in range(1, 201, 2))
 
 
+@pytest.mark.rule(38, 40)
+def test_line_of_a_wrong_width_is_its_own_refusal_in_each_try(write, server, proxy_to):
+    """The ledger keeps nothing of such a line; the others' rows are found where the answer was lost."""
+    proxy = proxy_to(server)
+    proxy.default = Plan(lose=lambda _, body, link: body.startswith(b"COMMIT") and link.index % 2 == 0, cut="fin")
+    rows = [(str(i), "a") if i % 7 else (str(i),) for i in range(1, 61)]
+    job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2) RETURNING id * 2 AS twice", rows=rows,
+                header=("id", "name"), params="id,name", dsn=server.dsn("plain", port=proxy.port))
+    job.run(status=2, max_retries="forever", retry_delay="20ms")
+    good = [i for i in range(1, 61) if i % 7]
+    assert applied(server) == good and len(rows_of(job.rejects)) == 1 + 60 - len(good)
+    assert job.output.read_text() == "id,name,twice\n" + "".join(f"{i},a,{2 * i}\n" for i in good)
+
+
 @pytest.mark.rule(40)
 def test_refusal_at_commit_costs_its_line_alone(write, server):
     """A deferred constraint speaks at the COMMIT, and names no line."""
