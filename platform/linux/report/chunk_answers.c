@@ -400,8 +400,9 @@ static void on_done(hf_request *request) {
                (unsigned long long)first->line,
                (unsigned long long)hf_window_at(&job->window, chunk->end - 1)->line,
                request->attempts,
-               request->already_applied ? "ok, an attempt before did it"
-                                        : hf_outcome_name(request->outcome),
+               request->already_applied            ? "ok, an attempt before did it"
+               : request->outcome == HF_OUTCOME_OK ? "ok"
+                                                   : "not done yet",
                request->duration_ms / 1000.0);
     }
     if (request->outcome == HF_OUTCOME_OK) {

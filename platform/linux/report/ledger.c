@@ -239,14 +239,21 @@ static bool forget(hf_ledger_job *job, hf_failure *failure) {
     const char *id = job->options.words.items[1];
     hf_ledger_runs runs = { 0 };
     uint64_t rows = 0;
-    const bool good =
-        open_table(job, HF_LEDGER_RIGHTS, failure) &&
-        hf_ledger_run_read(&job->table, &job->client, id, 0, &runs, failure) &&
-        may_go(job, &runs, id, failure) &&
-        hf_ledger_run_forget(&job->table, &job->client, id, job->options.force, 0, &rows, failure);
+    bool open = false;
+    bool good = open_table(job, HF_LEDGER_RIGHTS, failure) &&
+                hf_ledger_run_read(&job->table, &job->client, id, 0, &runs, failure) &&
+                may_go(job, &runs, id, failure);
     if (good) {
-        hf_bytes_format(&job->out, "run %s is forgotten: %" PRIu64 " row%s removed from %s\n", id,
-                        rows, rows == 1 ? "" : "s", job->table.name);
+        open = runs.items[0].open;
+        good = hf_ledger_run_forget(&job->table, &job->client, id, open, 0, &rows, failure);
+    }
+    if (good) {
+        hf_bytes_format(
+            &job->out, "run %s is forgotten: %" PRIu64 " row%s removed from %s%s\n", id, rows,
+            rows == 1 ? "" : "s", job->table.name,
+            open ? "; its own row stays, closed, so that its job cannot go on: forget it "
+                   "again when that is gone"
+                 : "");
     }
     hf_ledger_runs_free(&runs);
     return good;

@@ -128,7 +128,7 @@ static bool describe(hf_job *job, hf_failure *failure) {
     return true;
 }
 
-/* The run of a position that is forgotten: a late attempt of its chunks finds no run any more. */
+/* The run of a position that is forgotten: a late attempt of its chunks finds the run closed. */
 static bool forget_begun(hf_job *job, hf_failure *failure) {
     char id[HF_LEDGER_ID_BYTES];
     uint64_t rows;
@@ -194,9 +194,8 @@ static bool row_stands(hf_job *job, hf_failure *failure) {
     return good;
 }
 
-bool hf_ledger_job_open(hf_job *job, bool resume, hf_failure *failure) {
+bool hf_ledger_job_open(hf_job *job, hf_failure *failure) {
     job->begun_on = job->record.server;
-    job->chunks.verify = resume;
     return row_stands(job, failure);
 }
 

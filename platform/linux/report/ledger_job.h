@@ -7,10 +7,10 @@
 /* Before the client is opened: what the job's rows and its sessions are called. */
 void hf_ledger_job_name(hf_job *job, hf_config *config);
 /* Before any file is made: the table, and the run that the job begins or goes on with (job->run). Nothing is written,
- * but that --restart removes the run of the position that it forgets. False: why. */
+ * but that --restart closes and empties the run of the position that it forgets. False: why. */
 bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure);
 /* Behind the files, with the run durable in the position: its row in the ledger. False: why. */
-bool hf_ledger_job_open(hf_job *job, bool resume, hf_failure *failure);
+bool hf_ledger_job_open(hf_job *job, hf_failure *failure);
 /* Once a round: when the server became another one, and nothing is under way, what is done is held against its ledger,
  * and lost chunks run again. */
 void hf_ledger_job_turn(hf_job *job);

@@ -343,10 +343,11 @@ bool hf_ledger_run_forget(const hf_ledger_table *table, hf_client *client, const
                     "UPDATE %s SET state = 'closed' WHERE run = $1::text AND chunk = 0 AND "
                     "state <> 'closed'",
                     table->quoted);
-    hf_bytes_format(&sql,
-                    "DELETE FROM %s WHERE run = $1::text AND EXISTS (SELECT FROM %s WHERE run = "
-                    "$1::text AND chunk = 0 AND state = 'closed')",
-                    table->quoted, table->quoted);
+    hf_bytes_format(
+        &sql,
+        "DELETE FROM %s WHERE run = $1::text AND chunk >= %d AND EXISTS (SELECT FROM %s "
+        "WHERE run = $1::text AND chunk = 0 AND state = 'closed')",
+        table->quoted, force ? 1 : 0, table->quoted);
     const bool good =
         (!force || write_rows(table, client, &close, &param, 1, timeout_ms, &request, failure)) &&
         write_rows(table, client, &sql, &param, 1, timeout_ms, &request, failure);

@@ -78,7 +78,8 @@ bool hf_ledger_run_close(const hf_ledger_table *table, hf_client *client, const 
 /* Removes the chunks of a closed run, and nothing of an open one. */
 bool hf_ledger_run_empty(const hf_ledger_table *table, hf_client *client, const char *id,
                          uint32_t timeout_ms, hf_failure *failure);
-/* Removes all rows of a closed run; with `force` of an open one, too. *rows: how many there were. */
+/* Removes all rows of a closed run. `force`: the run may be open; it is closed, and its own row stays, so that its job
+ * finds it closed, and not lost by a server that is another one since. *rows: how many were removed. */
 bool hf_ledger_run_forget(const hf_ledger_table *table, hf_client *client, const char *id,
                           bool force, uint32_t timeout_ms, uint64_t *rows, hf_failure *failure);
 

@@ -167,7 +167,7 @@ static bool open_files(hf_job *job, bool resume, hf_failure *failure) {
         good =
             good && hf_outputs_commit(&job->outputs, &job->record, failure); /* the folder, too */
     }
-    return good && (job->replay != HF_REPLAY_LEDGER || hf_ledger_job_open(job, resume, failure)) &&
+    return good && (job->replay != HF_REPLAY_LEDGER || hf_ledger_job_open(job, failure)) &&
            hf_csv_in_seek(job->in, job->record.input_offset, job->record.next_line, failure);
 }
 
@@ -179,6 +179,7 @@ static void start_clocks(hf_job *job, bool resume) {
         job->options->deadline_ms ? job->summary.from + job->options->deadline_ms : HF_NEVER;
     if (job->replay == HF_REPLAY_LEDGER) {
         hf_chunks_init(job);
+        job->chunks.verify = resume; /* the server may be another one than that of the last run */
     } else {
         hf_window_init(&job->window, job->options->window);
     }
