@@ -11,6 +11,9 @@
 
 static const uint8_t boot[HF_BOOT_BYTES] = { 1 };
 
+/* The length of a record without a run, and where it is said whether there is one. */
+enum { WITHOUT_RUN = 512, RUN_SAID_AT = sizeof "HOLDFAST position " - 1 };
+
 /* Whatever the image, what is believed is a whole record, and the next one does not overwrite it. */
 static void choose(const uint8_t *data, size_t size) {
     uint8_t *image = calloc(1, HF_POSITION_BYTES), turn[2] = { 9, 9 }, its_boot[HF_BOOT_BYTES];
@@ -23,9 +26,11 @@ static void choose(const uint8_t *data, size_t size) {
         size_t n = size / (HF_POSITION_SLOTS - slot);
         n = n < HF_POSITION_RECORD - 4 ? n : HF_POSITION_RECORD - 4;
         memcpy(at, data, n);
-        uint32_t crc = hf_crc32(0, at, HF_POSITION_RECORD - 4);
-        for (int i = 0; i < 4; i++)
-            at[HF_POSITION_RECORD - 4 + i] = (uint8_t)(crc >> (8 * i));
+        const size_t crc_at =
+            (n > RUN_SAID_AT && at[RUN_SAID_AT] == '2' ? HF_POSITION_RECORD : WITHOUT_RUN) - 4;
+        uint32_t crc = hf_crc32(0, at, crc_at);
+        for (size_t i = 0; i < 4; i++)
+            at[crc_at + i] = (uint8_t)(crc >> (8 * i));
         data += n;
         size -= n;
     }
@@ -50,13 +55,17 @@ static void position_there_and_back(hf_fuzz *fuzz) {
         *numbers[i] = (uint64_t)hf_fuzz_word(fuzz) << (hf_fuzz_byte(fuzz) % 49);
     record.finished = hf_fuzz_byte(fuzz);
     record.identity.query[31] = hf_fuzz_byte(fuzz);
+    record.run.id[15] = hf_fuzz_byte(fuzz) & 1;
+    record.run.chunks = record.lines_done;
     hf_position_encode(&record, sequence, boot, bytes);
     HF_FUZZ_CHECK(hf_position_decode(bytes, &again, &its, its_boot) && its == sequence);
     HF_FUZZ_CHECK(memcmp(&record.identity, &again.identity, sizeof record.identity) == 0);
     HF_FUZZ_CHECK(record.output_bytes == again.output_bytes && record.next_line == again.next_line);
     HF_FUZZ_CHECK(record.lines_done == again.lines_done && record.elapsed_ms == again.elapsed_ms);
+    HF_FUZZ_CHECK(again.run.chunks == (record.run.id[15] ? record.run.chunks : 0));
+    const size_t length = record.run.id[15] ? HF_POSITION_RECORD : WITHOUT_RUN;
     uint16_t at = hf_fuzz_word(fuzz); /* one bit wrong anywhere is seen */
-    bytes[at / 8 % HF_POSITION_RECORD] ^= (uint8_t)(1 << (at % 8));
+    bytes[at / 8 % length] ^= (uint8_t)(1 << (at % 8));
     HF_FUZZ_CHECK(!hf_position_decode(bytes, &again, &its, its_boot));
 }
 

@@ -122,8 +122,8 @@ def test_restart_makes_a_new_run_and_the_old_one_can_do_nothing_any_more(make_jo
     server.end_sessions()
     (old, _), = runs(server)
     job.run(restart=True)
-    (new, state), = runs(server)
-    assert new != old and state == "closed"
+    (first, before), (new, state) = runs(server)
+    assert (first, before) == (old, "closed") and new != old and state == "closed"
     assert len(applied(server)) == 198 + 60
 
 

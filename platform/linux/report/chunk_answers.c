@@ -162,7 +162,8 @@ static void on_commit(hf_request *request) {
     hf_chunk *chunk = chunk_of(request);
     count(chunk, chunk->n_statements);
     if (make_kept(chunk)) { /* it does: the ledger is one that keeps */
-        request->kept = (hf_value){ .data = chunk->kept.data, .bytes = chunk->kept.used };
+        request->kept =
+            (hf_value){ .data = hf_bytes_text(&chunk->kept), .bytes = chunk->kept.used };
     }
 }
 
@@ -188,7 +189,7 @@ static void on_error(hf_request *request, const hf_error *error, const hf_fields
 static void make_output(hf_job *job, hf_line *line) {
     hf_bytes whole = { 0 };
     char cell[32] = "";
-    const char *from = line->out.data, *end = from + line->out.used;
+    const char *from = hf_bytes_text(&line->out), *end = from + line->out.used;
     if (job->options->affected) {
         snprintf(cell, sizeof cell, line->counted && job->counts ? ",%llu" : ",",
                  (unsigned long long)line->affected);
@@ -227,7 +228,7 @@ static void line_done(hf_job *job, hf_line *line) {
 /* An attempt before was committed: what it kept is what counts. False: it is nothing of ours. */
 static bool take_kept(hf_chunk *chunk) {
     hf_job *job = chunk->job;
-    const char *from = chunk->kept.data, *end = from + chunk->kept.used;
+    const char *from = hf_bytes_text(&chunk->kept), *end = from + chunk->kept.used;
     hf_kept entry;
     for (uint64_t i = chunk->first; i < chunk->end; i++) {
         hf_line *line = hf_window_at(&job->window, i);
