@@ -129,8 +129,7 @@ static void on_columns(hf_request *request, hf_columns *columns) {
     hf_chunk *chunk = chunk_of(request);
     hf_job *job = chunk->job;
     count(chunk, columns->statement);
-    if (line_at(chunk, columns->statement) && !hf_job_same_columns(job, columns) &&
-        !job->stopping) {
+    if (line_at(chunk, columns->statement) && !hf_job_same_columns(job, columns)) {
         stop(chunk, HF_EXIT_REFUSED, HF_COLUMNS_CHANGED, HF_COLUMNS_WAY_OUT);
         hf_cancel(job->client.pool,
                   request); /* before its COMMIT, if that is a flight of its own */
@@ -141,7 +140,7 @@ static int on_row(hf_request *request, hf_row *row) {
     hf_chunk *chunk = chunk_of(request);
     hf_line *line = line_at(chunk, row->statement);
     hf_value value;
-    if (!line || chunk->job->stopping) {
+    if (!line) {
         return HF_CONTINUE;
     }
     for (uint16_t i = 0; i < chunk->job->n_columns && hf_row_next(row, &value); i++) {

@@ -124,7 +124,7 @@ static bool fill(hf_job *job, hf_chunk *chunk) {
     const hf_run *run = &job->record.run;
     while (chunk->end - chunk->first < run->batch) {
         if (!chunks->pending && !hf_intake_line(job, chunk->number == chunks->head)) {
-            return job->input_ended && chunk->end > chunk->first;
+            return job->input_ended && !job->stopping && chunk->end > chunk->first;
         }
         hf_line *line = hf_window_at(&job->window, chunk->end);
         const uint64_t bytes = bytes_of_line(job, line);
@@ -201,7 +201,7 @@ void hf_chunks_submit(hf_job *job) {
     job->passing = false;
     while (!job->stopping && !job->chunks.verify && !alone && job->running < job->concurrent) {
         hf_chunk *chunk = next(job, &alone);
-        if (!chunk) {
+        if (!chunk || job->stopping) {
             return;
         }
         hf_chunk_send(chunk);
