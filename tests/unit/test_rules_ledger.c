@@ -422,77 +422,6 @@ static void r48_without_re_sends_the_key_is_asked_and_used_up(void **state) {
     }
 }
 
-/* `work` is what tells two requests of the same key apart, whatever their statements are. */
-static void r48_the_caller_s_own_mark_stands_in_the_place_of_the_hash(void **state) {
-    static const char *const works[] = { "job 7", "job 7", "job 8", NULL };
-    (void)state;
-    for (unsigned i = 0; i < 4; i++) {
-        hf_testbed *world = world_of(5);
-        hf_job *job = job_of(world, i % 2, "write 1"), *other;
-        job->request.work = works[0];
-        hf_testbed_resubmit(job);
-        hf_testbed_finish(world, 1000);
-        assert_outcome(job, HF_OUTCOME_OK);
-        other = job_of(world, i % 2, "nothing");
-        other->request.work = works[i];
-        hf_testbed_resubmit(other);
-        hf_testbed_finish(world, 1000);
-        assert_outcome(other, i < 2 ? HF_OUTCOME_OK : HF_OUTCOME_FAILED);
-        assert_int_equal(other->request.already_applied, i < 2);
-        hf_testbed_end(world);
-    }
-}
-
-/* Its caller submits it again: a refusal leaves the key free, a conflict is a refusal, and where an attempt before may
- * come late the outcome is UNKNOWN until the key was submitted again. */
-static void r48_a_request_that_its_caller_runs_again_uses_no_key_up(void **state) {
-    static const char *const refusals[] = { "23514", "40P01", "40001" };
-    (void)state;
-    for (unsigned i = 0; i < 6; i++) {
-        hf_testbed *world = world_of(5);
-        const bool lost = i % 2;
-        world->peer->hangs = true;
-        if (lost)
-            hf_testbed_strike(world, HF_PEER_KEY, HF_PEER_HOLD, NULL);
-        hf_job *job = job_of(world, false, "write 1");
-        job->request.work = "job 7";
-        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, refusals[i / 2]);
-        hf_testbed_resubmit(job);
-        hf_testbed_finish(world, 200000);
-        assert_outcome(job, lost ? HF_OUTCOME_UNKNOWN : HF_OUTCOME_FAILED);
-        assert_string_equal(job->request.error.sqlstate, refusals[i / 2]);
-        assert_true(hf_request_keyed(&job->request));
-        assert_int_equal(hf_request_refused_at(&job->request), 0);
-        assert_int_equal(world->peer->seals, 0);
-        hf_peer_release(world->peer);
-        hf_peer_pump(world->peer);
-        hf_testbed_resubmit(job);
-        hf_testbed_finish(world, 1000);
-        assert_outcome(job, HF_OUTCOME_OK);
-        assert_int_equal(job->request.already_applied, lost);
-        assert_int_equal(world->peer->committed[1], 1);
-        hf_testbed_end(world);
-    }
-}
-
-static void r48_a_mark_that_does_not_fit_is_refused(void **state) {
-    static const char sixty_four[] =
-        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    char longer[sizeof sixty_four + 1];
-    (void)state;
-    snprintf(longer, sizeof longer, "%sx", sixty_four);
-    for (unsigned i = 0; i < 2; i++) {
-        hf_testbed *world = world_of(5);
-        hf_job *job = job_of(world, false, "write 1");
-        job->request.work = i ? longer : sixty_four;
-        hf_testbed_resubmit(job);
-        hf_testbed_finish(world, 1000);
-        assert_outcome(job, i ? HF_OUTCOME_NOT_SENT : HF_OUTCOME_OK);
-        assert_int_equal(world->peer->committed[1], !i);
-        hf_testbed_end(world);
-    }
-}
-
 /* The answer to the sealing is lost, or it is refused: it is done again. */
 static void r48_the_using_up_itself_may_be_lost(void **state) {
     static const hf_peer_point points[] = { HF_PEER_KEY, HF_PEER_COMMITS, HF_PEER_COMMIT_DONE };
@@ -626,9 +555,6 @@ int main(void) {
         hf_test(r46_what_keeps_something_can_be_cancelled_before_its_commit),
         hf_test(r48_a_late_attempt_of_a_refused_request_has_no_effect),
         hf_test(r48_without_re_sends_the_key_is_asked_and_used_up),
-        hf_test(r48_the_caller_s_own_mark_stands_in_the_place_of_the_hash),
-        hf_test(r48_a_request_that_its_caller_runs_again_uses_no_key_up),
-        hf_test(r48_a_mark_that_does_not_fit_is_refused),
         hf_test(r48_the_using_up_itself_may_be_lost),
         hf_test(r48_an_insert_that_adds_no_row_ends_the_request),
         hf_test(r48_what_is_too_large_to_be_kept_is_not_committed),
