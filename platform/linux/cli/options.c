@@ -265,7 +265,7 @@ static bool merge_apart(const hf_options *options, hf_failure *failure) {
                            options->log_file);
 }
 
-/* What is said of a ledger must be said with one, and a ledger with a write that it alone repeats. */
+/* An option that is about a ledger needs --ledger, and --ledger needs a write that nothing else repeats. */
 static bool ledger_fits(const hf_options *options, hf_failure *failure) {
     const char *lone = options->batch         ? "--batch"
                        : options->keep_ledger ? "--keep-ledger"

@@ -33,7 +33,8 @@ typedef struct hf_chunk {
     hf_statement *statements;
     uint64_t *lines; /* the line of each statement */
     uint16_t n_statements, size;
-    uint16_t failed_at; /* the statement whose row was too large; n_statements: none was */
+    uint16_t failed_at; /* the statement whose row was too large; UINT16_MAX: none is known */
+    bool complete;      /* all rows came, and the COMMIT of what is kept is next */
     hf_value key[4];
     char number_text[HF_INTEGER_BYTES];
     hf_bytes kept;      /* what is, or is to be, with the key */

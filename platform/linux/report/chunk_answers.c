@@ -111,6 +111,7 @@ static void void_rows(hf_chunk *chunk) {
         }
     }
     chunk->failed_at = UINT16_MAX;
+    chunk->complete = false;
 }
 
 /* The statement before this one is complete. */
@@ -159,6 +160,7 @@ static void on_restart(hf_request *request) {
 
 static void on_commit(hf_request *request) {
     hf_chunk *chunk = chunk_of(request);
+    chunk->complete = true;
     count(chunk, chunk->n_statements);
     if (make_kept(chunk)) { /* it does: the ledger is one that keeps */
         request->kept =
@@ -269,8 +271,9 @@ static void done(hf_chunk *chunk) {
     hf_job *job = chunk->job;
     hf_request *request = &chunk->request;
     if (request->already_applied && !take_kept(chunk)) {
+        chunk->state = HF_CHUNK_UNDONE;
         stop(chunk, HF_EXIT_REFUSED, "the ledger's row of these lines is none that holdfast wrote",
-             "; --restart begins a new run");
+             "; --restart begins a new run, and applies all lines once more");
         return;
     }
     if (!request->already_applied) {
@@ -351,14 +354,33 @@ static bool is_refusal(const hf_error *error) {
             error->code == HF_ERR_ARGUMENT || error->code == HF_ERR_OPEN_TRANSACTION);
 }
 
+/* The first statement with a parameter that can never be sent; n_statements: none has one. */
+static unsigned unsendable(const hf_chunk *chunk) {
+    for (unsigned i = 0; i < chunk->n_statements; i++) {
+        for (uint16_t k = 0; k < chunk->statements[i].n_params; k++) {
+            const hf_value *value = &chunk->statements[i].params[k];
+            if (value->data && memchr(value->data, 0, value->bytes)) {
+                return i;
+            }
+        }
+    }
+    return chunk->n_statements;
+}
+
 /* The statement whose fault it is; n_statements: it is not known. */
 static unsigned statement_at_fault(const hf_chunk *chunk) {
     const hf_error *error = &chunk->request.error;
+    const unsigned n = chunk->n_statements;
     unsigned at = hf_request_refused_at(&chunk->request);
-    if (error->code == HF_ERR_TOO_LARGE || error->code == HF_ERR_ARGUMENT) {
-        at = chunk->failed_at < chunk->n_statements ? chunk->failed_at : chunk->n_statements;
+    if (error->code == HF_ERR_ARGUMENT) {
+        at = unsendable(chunk);
+    } else if (error->code == HF_ERR_TOO_LARGE) {
+        at = chunk->failed_at < n ? chunk->failed_at
+             : hf_request_keyed(&chunk->request) && !chunk->complete
+                 ? n - 1 /* the last one's row */
+                 : n;
     }
-    return at == chunk->n_statements && chunk->n_statements == 1 ? 0 : at;
+    return at == n && n == 1 ? 0 : at;
 }
 
 static void refused(hf_chunk *chunk) {
@@ -373,7 +395,8 @@ static void refused(hf_chunk *chunk) {
         chunk->state = HF_CHUNK_READY;
     } else if (is_conflict(error)) {
         conflict(chunk);
-    } else if (keyed && at < chunk->n_statements && line_at(chunk, at)) {
+    } else if ((keyed || error->code != HF_ERR_SERVER) && at < chunk->n_statements &&
+               line_at(chunk, at)) {
         refuse(chunk, line_at(chunk, at));
     } else if (keyed && at == chunk->n_statements && error->code == HF_ERR_SERVER &&
                !chunk->immediate) {
@@ -382,10 +405,9 @@ static void refused(hf_chunk *chunk) {
     } else {
         chunk->state = HF_CHUNK_UNDONE;
         stop(chunk, HF_EXIT_REFUSED, text,
-             error->code == HF_ERR_TOO_LARGE
-                 ? "; a higher --max-row allows more, or a new run (--restart) with a lower --batch"
-             : keyed ? "; no single line is to blame"
-                     : "; it was the ledger's own statement");
+             error->code == HF_ERR_TOO_LARGE ? "; a higher --max-row allows more"
+             : keyed                         ? "; no single line is to blame"
+                                             : "; it was the ledger's own statement");
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "chunk.h"
 
-/* So many conflicts with others, and a chunk runs alone. */
+/* Conflicts with others after which a chunk runs alone. */
 #define HF_CONFLICTS_APART 2
 
 /* Submits the chunk, which is READY: the lines that were not refused. */

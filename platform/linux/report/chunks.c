@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS         65536
-#define BYTES_MAX       (1024u * 1024) /* of a chunk, however large the transmit buffer is */
-#define BYTES_AROUND    4096u          /* of a flight that are not its lines' */
-#define BYTES_STATEMENT 64u            /* of a statement that are not its text or parameters */
+#define BUCKETS      65536
+#define BYTES_MAX    (1024u * 1024) /* of a chunk, however large the transmit buffer is */
+#define BYTES_AROUND 4096u          /* of a flight that are not its lines' */
+/* Bytes of a statement that are not its text or parameters: never another number, for the chunks of a run that was begun
+ * by an older program must stay what they are. */
+#define BYTES_STATEMENT 64u
 
 uint64_t hf_chunk_bytes_max(uint32_t tx_bytes) {
     const uint32_t room = tx_bytes > 2 * BYTES_AROUND ? tx_bytes - BYTES_AROUND : tx_bytes / 2;
@@ -185,6 +187,11 @@ static hf_chunk *next(hf_job *job, bool *alone) {
         hf_chunk *chunk = hf_chunks_at(chunks, i);
         const bool runs = chunk->state == HF_CHUNK_READY || chunk->state == HF_CHUNK_RUNNING;
         if (runs && chunk->conflicts >= HF_CONFLICTS_APART) {
+            const bool waits = chunk->state == HF_CHUNK_READY && now >= chunk->not_before &&
+                               !may_run(chunks, chunk, now);
+            if (waits && job->running == 0 && first) {
+                return first; /* it waits for one before it, which comes first */
+            }
             *alone = true;
             return job->running == 0 && may_run(chunks, chunk, now) ? chunk : NULL;
         }
@@ -208,12 +215,13 @@ void hf_chunks_submit(hf_job *job) {
     }
 }
 
-hf_ms hf_chunks_next(const hf_job *job) {
+hf_ms hf_chunks_next(hf_job *job) {
     const hf_chunks *chunks = &job->chunks;
+    const hf_ms now = hf_client_now(&job->client);
     hf_ms when = HF_NEVER;
     for (uint64_t i = chunks->head; i < chunks->tail; i++) {
         const hf_chunk *chunk = hf_chunks_at(chunks, i);
-        if (chunk->state == HF_CHUNK_READY && chunk->not_before && chunk->not_before < when) {
+        if (chunk->state == HF_CHUNK_READY && chunk->not_before > now && chunk->not_before < when) {
             when = chunk->not_before;
         }
     }
@@ -229,8 +237,9 @@ static bool let_go(hf_job *job, hf_chunk *chunk) {
     for (uint64_t i = chunk->first; i < chunk->end; i++) {
         const hf_line *line = hf_window_at(&job->window, i);
         if (!hf_release(job, hf_window_at(&job->window, i))) {
-            job->record = before; /* the files are cut back to it */
+            job->record = before; /* what the files have beyond it is cut by the next run */
             job->head_start = head_start;
+            chunk->state = HF_CHUNK_UNDONE; /* else it would be written behind that */
             return false;
         }
         job->record.run.uncounted += line->state == HF_LINE_OK && !line->counted && job->counts;

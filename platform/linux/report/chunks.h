@@ -16,7 +16,7 @@ void hf_chunks_again(hf_job *job);
 /* The number of the last chunk, counted from the run's first, that was acknowledged with all before it. */
 uint64_t hf_chunks_acknowledged(const hf_job *job);
 /* When a chunk may run that waits by itself; HF_NEVER: none does. */
-hf_ms hf_chunks_next(const hf_job *job);
+hf_ms hf_chunks_next(hf_job *job);
 
 /* Pure. How many lines fit into a transmit buffer of tx_bytes at least, if nothing is in their cells. */
 uint64_t hf_chunk_lines_max(uint32_t tx_bytes, size_t sql_bytes, uint16_t n_params);

@@ -26,6 +26,7 @@ bool hf_intake_line(hf_job *job, bool anyway) {
     int got;
     do {
         got = hf_csv_in_next(job->in, &record, &failure);
+        job->read_end = got > 0 ? record.end : job->read_end;
     } while (got > 0 && record.end <= job->scan.end &&
              !hf_first_pass_mine(&job->scan, job->options, &record) && ++passed < PASSED_MAX);
     job->passing = passed == PASSED_MAX;
@@ -34,6 +35,14 @@ bool hf_intake_line(hf_job *job, bool anyway) {
     }
     if (got < 0) {
         hf_fail_more(&failure, "; when the job began it was whole");
+        hf_job_stop(job, &failure);
+    }
+    if (got == 0 && job->read_end < job->scan.end && job->record.input_offset < job->scan.end) {
+        hf_fail(
+            &failure, HF_EXIT_REFUSED,
+            "%s was changed while the report ran: it ends before its last line; bring it back as it was, or "
+            "start over with --restart",
+            job->options->cost_file);
         hf_job_stop(job, &failure);
     }
     if (got <= 0 || record.end > job->scan.end) { /* blank lines at the end do not count */

@@ -60,8 +60,9 @@ typedef struct hf_job {
     unsigned refusals;         /* logged in this run */
     unsigned running, n_again; /* lines RUNNING; lines READY for the second time */
     bool input_ended;
-    bool passing;   /* the next of our lines lies far ahead: no sleep before it is found */
-    uint64_t taken; /* the last line that was taken on */
+    uint64_t read_end; /* byte offset behind the last record that was read */
+    bool passing;      /* the next of our lines lies far ahead: no sleep before it is found */
+    uint64_t taken;    /* the last line that was taken on */
 
     hf_ledger_table ledger;                  /* of a job that keeps one (replay LEDGER) */
     char ledger_hash[2 * HF_HASH_BYTES + 1]; /* the job's identity, as its rows have it */

@@ -66,8 +66,9 @@ static bool create(hf_ledger_job *job, hf_failure *failure) {
     if (!job->table.missing) {
         return false;
     }
+    good = make_table(job, failure); /* the table's name is still wanted for its failure */
     hf_ledger_table_free(&job->table);
-    good = make_table(job, failure) && open_table(job, HF_LEDGER_RIGHTS, failure);
+    good = good && open_table(job, HF_LEDGER_RIGHTS, failure);
     if (good) {
         hf_bytes_format(&job->out, "%s is there\n", job->table.name);
     }

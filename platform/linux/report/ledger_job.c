@@ -11,10 +11,17 @@
 #include <string.h>
 
 #define BATCH_DEFAULT 100
-#define COUNTS_MAX    20 /* servers that changed while they were being asked */
+#define BATCH_MAX     10000 /* as --batch has it */
+#define OVER_MS       60000 /* for what is left to do when the report is finished */
+#define COUNTS_MAX    20    /* servers that changed while they were being asked */
 
-static uint32_t time_left(const hf_job *job) {
-    return job->options->deadline_ms;
+/* What --deadline leaves for a request; 0: there is no limit. */
+static uint32_t time_left(hf_job *job) {
+    const hf_ms now = hf_client_now(&job->client);
+    if (job->options->deadline_ms == 0 || job->deadline == 0) {
+        return job->options->deadline_ms; /* the job has not begun */
+    }
+    return now < job->deadline ? (uint32_t)(job->deadline - now) : 1;
 }
 
 /* ---- the job and its statement -------------------------------------------------------------------- */
@@ -54,6 +61,16 @@ static bool batch_fits(hf_job *job, hf_failure *failure) {
                job->options->batch, (unsigned long long)most, tx_bytes);
 }
 
+/* A run's chunks are what they were when it was begun: does this transmit buffer hold them? */
+static bool chunks_fit(const hf_job *job, hf_failure *failure) {
+    return job->run.bytes <= hf_chunk_bytes_max(job->client.config->tx_bytes) ||
+           hf_fail(
+               failure, HF_EXIT_USAGE,
+               "the run was begun with chunks of up to %llu bytes, and the transmit buffer (tx-bytes) has %u: "
+               "give --max-row what it had then",
+               (unsigned long long)job->run.bytes, job->client.config->tx_bytes);
+}
+
 /* ---- which run ------------------------------------------------------------------------------------- */
 
 static bool take_id(hf_job *job, const char *id) {
@@ -79,10 +96,17 @@ static bool resume_run(hf_job *job, hf_failure *failure) {
             "--resume-run %s: that run is of another job (input %s, query %s): its input, its query "
             "or its options are not these",
             id, run->input, run->query);
+    } else if (good && (run->batch < 1 || run->batch > BATCH_MAX || run->batch_bytes < 1 ||
+                        !take_id(job, run->id))) {
+        good = hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--resume-run %s: its row in %s is none that a report wrote: --new-run begins anew, and "
+            "applies all lines once more",
+            id, job->ledger.name);
     } else if (good) {
-        good = take_id(job, run->id);
         job->run.batch = run->batch;
         job->run.bytes = run->batch_bytes;
+        good = chunks_fit(job, failure);
     }
     hf_ledger_runs_free(&runs);
     return good;
@@ -148,7 +172,19 @@ bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure) {
         return false;
     }
     if (resume) {
+        char id[HF_LEDGER_ID_BYTES];
         job->run = job->record.run;
+        hf_hex(job->run.id, HF_RUN_BYTES, id);
+        if (options->new_run || (options->resume_run && strcmp(options->resume_run, id) != 0)) {
+            return hf_fail(
+                failure, HF_EXIT_USAGE,
+                "%s is there, of run %s: without %s this command goes on with that; --restart begins "
+                "a new run, and applies all lines once more",
+                job->outputs.position_path, id, options->new_run ? "--new-run" : "--resume-run");
+        }
+        if (!chunks_fit(job, failure)) {
+            return false;
+        }
         if (options->batch && options->batch != job->run.batch) {
             hf_log(HF_LOG_INFO, "--batch %u is for a new run: this one's chunks have %llu lines",
                    options->batch, (unsigned long long)job->run.batch);
@@ -178,17 +214,45 @@ static bool may_have_lost(const hf_job *job) {
 }
 
 /* Finds the run's row open, or makes it where none can have been lost but by the server. */
-static bool row_stands(hf_job *job, hf_failure *failure) {
+static bool row_stands(hf_job *job, bool resume, hf_failure *failure) {
+    const bool all_done = job->record.input_offset == job->scan.end;
     hf_ledger_runs runs = { 0 };
     bool good =
         hf_ledger_run_read(&job->ledger, &job->client, job->row.id, time_left(job), &runs, failure);
     if (good && runs.count == 0) {
+        /* A run that is all done may have been closed, and then forgotten, which is no loss. */
         good =
-            job->record.run.seen == 0 || may_have_lost(job)
+            job->record.run.seen == 0 || (may_have_lost(job) && !(resume && all_done))
                 ? hf_ledger_run_open(&job->ledger, &job->client, &job->row, time_left(job), failure)
                 : gone(job, "is not there any more", failure);
-    } else if (good && !runs.items[0].open && job->record.input_offset != job->scan.end) {
+    } else if (good && !runs.items[0].open && (!all_done || runs.items[0].end.at == 0)) {
         good = gone(job, "was closed", failure);
+    }
+    hf_ledger_runs_free(&runs);
+    return good;
+}
+
+/* Two machines that begin the same job at once each find no run, and then see each other's: neither goes on. */
+static bool alone(hf_job *job, hf_failure *failure) {
+    const hf_options *options = job->options;
+    hf_ledger_runs runs = { 0 };
+    uint64_t rows;
+    if (job->record.runs > 1 || options->new_run || options->restart || options->resume_run) {
+        return true;
+    }
+    bool good = hf_ledger_run_find(&job->ledger, &job->client, job->ledger_hash, time_left(job),
+                                   &runs, failure);
+    for (size_t i = 0; good && i < runs.count; i++) {
+        if (strcmp(runs.items[i].id, job->row.id) != 0) {
+            good =
+                hf_ledger_run_forget(&job->ledger, &job->client, job->row.id, true, time_left(job),
+                                     &rows, failure) &&
+                hf_fail(
+                    failure, HF_EXIT_USAGE,
+                    "%s@%s began the same job at the same time (run %s in %s): run one of the two again",
+                    runs.items[i].who, runs.items[i].host, runs.items[i].id, job->ledger.name);
+            hf_outputs_discard(&job->outputs);
+        }
     }
     hf_ledger_runs_free(&runs);
     return good;
@@ -196,7 +260,7 @@ static bool row_stands(hf_job *job, hf_failure *failure) {
 
 bool hf_ledger_job_open(hf_job *job, hf_failure *failure) {
     job->begun_on = job->record.server;
-    return row_stands(job, failure);
+    return row_stands(job, job->record.runs > 1, failure) && alone(job, failure);
 }
 
 /* ---- another incarnation --------------------------------------------------------------------------- */
@@ -217,6 +281,7 @@ static bool begin_anew(hf_job *job, hf_failure *failure) {
         return false;
     }
     job->head_start = record->output_bytes;
+    job->summary.lines_before = job->read_end = 0;
     job->input_ended = false;
     hf_window_free(&job->window);
     hf_chunks_free(&job->chunks);
@@ -272,7 +337,7 @@ static bool verify(hf_job *job, hf_failure *failure) {
         job->inquiry.server = server;
     }
     if (!there.open) {
-        if (!row_stands(job, failure) || !count(job, &there, failure)) {
+        if (!row_stands(job, false, failure) || !count(job, &there, failure)) {
             return false;
         }
         if (!there.open && job->record.input_offset != job->scan.end) {
@@ -348,12 +413,22 @@ void hf_ledger_job_over(hf_job *job) {
                job->row.id, job->ledger.name, job->row.id);
         return;
     }
-    if (!hf_ledger_run_empty(&job->ledger, &job->client, job->row.id, time_left(job), &failure)) {
+    if (!hf_ledger_run_empty(&job->ledger, &job->client, job->row.id, OVER_MS, &failure)) {
         hf_log(
             HF_LOG_WARN,
             "the report is finished, but the rows of run %s stay in %s: %s; 'holdfast ledger forget %s' removes "
             "them",
             job->row.id, job->ledger.name, failure.text, job->row.id);
+    }
+}
+
+void hf_ledger_job_left(const hf_job *job) {
+    char id[HF_LEDGER_ID_BYTES];
+    if (hf_run_keeps(&job->record.run)) {
+        hf_hex(job->record.run.id, HF_RUN_BYTES, id);
+        hf_log(HF_LOG_WARN,
+               "the rows of run %s may still be in %s: 'holdfast ledger forget %s' removes them",
+               id, job->options->ledger, id);
     }
 }
 

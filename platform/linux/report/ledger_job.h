@@ -18,6 +18,8 @@ void hf_ledger_job_turn(hf_job *job);
 bool hf_ledger_job_close(hf_job *job);
 /* The report has its name: the chunks' rows go, unless they are to stay. */
 void hf_ledger_job_over(hf_job *job);
+/* The finish was cut short, and is carried out without a connection: says whose rows stay. */
+void hf_ledger_job_left(const hf_job *job);
 void hf_ledger_job_free(hf_job *job);
 
 #endif

@@ -304,11 +304,12 @@ bool hf_ledger_run_close(const hf_ledger_table *table, hf_client *client, const 
     snprintf(number, sizeof number, "%" PRIu64, end->chunks);
     const hf_value params[] = { hf_text(run->id), hf_text(number), hf_text(run->identity),
                                 hf_text(hf_bytes_text(&kept)) };
-    hf_bytes_format(&sql,
-                    "UPDATE %s SET state = 'closed', kept = $4::text WHERE run = $1::text AND "
-                    "chunk = 0 AND hash = $3::text AND (state = 'closed' OR (SELECT count(*) FROM "
-                    "%s WHERE run = $1::text AND chunk BETWEEN 1 AND $2::bigint) = $2::bigint)",
-                    table->quoted, table->quoted);
+    hf_bytes_format(
+        &sql,
+        "UPDATE %s SET state = 'closed', kept = $4::text WHERE run = $1::text AND "
+        "chunk = 0 AND hash = $3::text AND (kept LIKE '%%\"ended\":%%' OR (SELECT count(*) FROM "
+        "%s WHERE run = $1::text AND chunk BETWEEN 1 AND $2::bigint) = $2::bigint)",
+        table->quoted, table->quoted);
     const bool good = write_rows(table, client, &sql, params, 4, timeout_ms, &request, failure);
     hf_bytes_free(&kept);
     *closed = good && request.affected == 1;

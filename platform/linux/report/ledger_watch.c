@@ -13,7 +13,7 @@
  * COMMIT waits for a synchronous standby is left alone: ended, it would be committed without the standby. */
 static const char look[] =
     "SELECT b.pid, coalesce(to_char(b.xact_start, 'HH24:MI:SS'), '?'), coalesce(b.wait_event, ''), "
-    "CASE WHEN $3::boolean AND b.application_name = $1 AND b.wait_event IS DISTINCT FROM 'SyncRep' "
+    "CASE WHEN $3::boolean AND b.application_name = $1 AND b.usename = current_user AND b.wait_event IS DISTINCT FROM 'SyncRep' "
     "THEN pg_catalog.pg_terminate_backend(b.pid) END "
     "FROM pg_catalog.pg_stat_activity w "
     "CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(w.pid)) AS holder(pid) "
@@ -30,7 +30,11 @@ void hf_ledger_watch_name(hf_job *job, hf_config *config) {
         config->application_name = watch->job_name;
     }
     job->concurrent = config->max_concurrent;
-    config->max_concurrent += config->max_concurrent < HF_CONNS_MAX;
+    if (config->max_concurrent < HF_CONNS_MAX) {
+        config->max_concurrent++;
+    } else {
+        job->concurrent--;
+    }
 }
 
 static int on_row(hf_request *request, hf_row *row) {

@@ -68,7 +68,7 @@ void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t line) {
         snprintf(way_out, sizeof way_out,
                  "; run the same command again to go on from there, or raise --%s%s",
                  hf_dashed(hf_limit_name((hf_limit)error->limit), option, sizeof option),
-                 error->limit == HF_LIMIT_MAX_RETRIES
+                 error->limit == HF_LIMIT_MAX_RETRIES && job->replay != HF_REPLAY_LEDGER
                      ? ", or let such lines be rejected (--out-of-retries reject)"
                      : "");
     }

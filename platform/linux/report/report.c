@@ -482,6 +482,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
     if (*found == HF_OUTPUTS_FINISHED && !options->dry_run) {
         if (job->outputs.cut_short) {
             hf_spool_drop(&job->spool, job->options->output);
+            hf_ledger_job_left(job);
         }
         return true;
     }
