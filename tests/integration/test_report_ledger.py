@@ -375,6 +375,42 @@ def test_line_of_a_wrong_width_is_its_own_refusal_in_each_try(write, server, pro
 
 
 @pytest.mark.rule(40)
+@pytest.mark.parametrize("last", [False, True])
+def test_row_that_is_too_large_costs_its_line_alone(write, server, last):
+    """Within a chunk, and as its last statement, behind which nothing is told any more but the end."""
+    job = write(f"""INSERT INTO applied (id) VALUES ($1::int)
+        RETURNING repeat('x', CASE WHEN id % 10 = {0 if last else 5} THEN 200000 ELSE 3 END) AS long""")
+    job.gate = 0
+    job.rows = [(str(i),) for i in range(1, 31)]
+    job.cost_file.write_bytes(expect.csv_file(["id"], job.rows))
+    job.run(status=2, max_row="64KiB", batch=10)
+    large = [10, 20, 30] if last else [5, 15, 25]
+    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "HF_ERR_TOO_LARGE") for i in large]
+    assert applied(server) == [i for i in range(1, 31) if i not in large]
+
+
+@pytest.mark.rule(27, 40)
+def test_cell_that_no_server_takes_costs_its_line_alone(write, server):
+    rows = [(str(i), "a\0b" if i in (3, 17, 20) else "a") for i in range(1, 21)]
+    job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2)", rows=rows, header=("id", "name"), params="id,name")
+    job.run(status=2, batch=10)
+    assert applied(server) == [i for i in range(1, 21) if i not in (3, 17, 20)]
+    assert [row[3] for row in rows_of(job.rejects)[1:]] == ["HF_ERR_ARGUMENT"] * 3
+
+
+@pytest.mark.rule(36)
+@pytest.mark.parametrize("option", [{"new_run": True}, {"resume_run": "0" * 32}])
+def test_run_that_is_asked_for_beside_another_one_s_position_is_refused(make_job, server, option):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    before = runs(server), applied(server)
+    refused = job.start(**option).check(1)
+    assert "--restart begins a new run" in refused.stderr and ".position is there" in refused.stderr
+    assert (runs(server), applied(server)) == before
+
+
+@pytest.mark.rule(40)
 def test_refusal_at_commit_costs_its_line_alone(write, server):
     """A deferred constraint speaks at the COMMIT, and names no line."""
     server.sql("ALTER TABLE applied ADD FOREIGN KEY (id) REFERENCES item DEFERRABLE INITIALLY DEFERRED")
