@@ -15,6 +15,12 @@ uint64_t hf_job_ended(const hf_job *job) {
     return job->record.lines_done + job->record.lines_rejected + job->record.lines_unknown;
 }
 
+int hf_job_status(const hf_job *job) {
+    return job->record.lines_unknown    ? HF_EXIT_UNKNOWN
+           : job->record.lines_rejected ? HF_EXIT_REJECTED
+                                        : HF_EXIT_DONE;
+}
+
 bool hf_job_may_reject(const hf_job *job, hf_failure *failure) {
     const uint64_t rejected = job->record.lines_rejected;
     return rejected <= job->rejects_max ||

@@ -98,6 +98,9 @@ bool hf_job_notes_intents(const hf_job *job);
 /* How many lines have ended, in all runs. */
 uint64_t hf_job_ended(const hf_job *job);
 
+/* The exit status that the job ends with when all lines have ended as they have by now. */
+int hf_job_status(const hf_job *job);
+
 /* Are no more lines rejected than --max-rejects allows? False: exit status 3 and the way out. */
 bool hf_job_may_reject(const hf_job *job, hf_failure *failure);
 

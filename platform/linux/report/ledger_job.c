@@ -385,8 +385,7 @@ bool hf_ledger_job_close(hf_job *job) {
                                 .lines = record->lines_done + record->lines_rejected,
                                 .rejected = record->lines_rejected,
                                 .at = (uint64_t)hf_time_now(),
-                                .exit_status =
-                                    record->lines_rejected ? HF_EXIT_REJECTED : HF_EXIT_DONE };
+                                .exit_status = hf_job_status(job) };
     hf_failure failure;
     bool closed = false;
     if (job->chunks.verify || job->stopping) {

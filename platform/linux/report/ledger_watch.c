@@ -13,7 +13,8 @@
  * COMMIT waits for a synchronous standby is left alone: ended, it would be committed without the standby. */
 static const char look[] =
     "SELECT b.pid, coalesce(to_char(b.xact_start, 'HH24:MI:SS'), '?'), coalesce(b.wait_event, ''), "
-    "CASE WHEN $3::boolean AND b.application_name = $1 AND b.usename = current_user AND b.wait_event IS DISTINCT FROM 'SyncRep' "
+    "CASE WHEN $3::boolean AND b.application_name = $1 AND b.usename = current_user "
+    "AND b.wait_event IS DISTINCT FROM 'SyncRep' "
     "THEN pg_catalog.pg_terminate_backend(b.pid) END "
     "FROM pg_catalog.pg_stat_activity w "
     "CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(w.pid)) AS holder(pid) "

@@ -194,12 +194,6 @@ static void start_clocks(hf_job *job, bool resume) {
     }
 }
 
-static int status_of(const hf_position_record *record) {
-    return record->lines_unknown    ? HF_EXIT_UNKNOWN
-           : record->lines_rejected ? HF_EXIT_REJECTED
-                                    : HF_EXIT_DONE;
-}
-
 static void take_time(hf_job *job) {
     job->summary.elapsed_ms =
         job->summary.from ? hf_client_now(&job->client) - job->summary.from : 0;
@@ -220,7 +214,7 @@ static int run(hf_job *job, hf_failure *failure) {
         }
         return failure->status;
     }
-    int status = status_of(&job->record);
+    int status = hf_job_status(job);
     job->record.finished_at = (uint64_t)hf_time_now();
     if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
         return failure->status;
