@@ -28,9 +28,9 @@ typedef struct hf_ledger_table {
     const char *
         incarnation_sql; /* one text, on a primary; NULL: the server does not tell, or nobody wants to know */
     char incarnation[HF_TICKET_BYTES]; /* as of the last check; "": the server does not tell */
-    /* The texts that hf_request.ledger takes. A run that is not open, or whose chunks were counted on another incarnation, makes the
-     * insert fail with 23502 (not_null_violation): no key, no effect. Both are of the same texts, and live as long as
-     * the table does. */
+    /* The texts that hf_request.ledger takes. A run that is not open, or whose chunks were counted on another
+     * incarnation, makes the insert fail with 23502 (not_null_violation): no key, no effect. Both are of the same
+     * texts, and live as long as the table does. */
     hf_ledger ledger; /* what a chunk keeps, if anything, is $4 of its insert: one flight */
     hf_ledger keeps;  /* hf_request.kept is kept with the key, before the COMMIT */
     char *insert, *find, *keep; /* of those two */
