@@ -69,9 +69,9 @@ typedef struct hf_ledger_count {
 bool hf_ledger_run_count(const hf_ledger_table *table, hf_client *client, const char *id,
                          uint64_t last, uint32_t timeout_ms, hf_ledger_count *count,
                          hf_failure *failure);
-/* Closes the run if its chunks 1 to end->chunks are all there, or if it was closed so already. *closed false: they are not,
- * or the run has no row: nothing was written, hf_ledger_run_count() says more. A closing that a synchronous standby did
- * not confirm is exit status 4. */
+/* Closes the run if its chunks 1 to end->chunks are all there, or if it was closed so already. *closed false: they
+ * are not, or the run has no row: nothing was written, hf_ledger_run_count() says more. A closing that a synchronous
+ * standby did not confirm is exit status 4. */
 bool hf_ledger_run_close(const hf_ledger_table *table, hf_client *client, const hf_ledger_run *run,
                          const hf_ledger_end *end, uint32_t timeout_ms, bool *closed,
                          hf_failure *failure);
