@@ -11,8 +11,8 @@
 #define BUCKETS      65536
 #define BYTES_MAX    (1024u * 1024) /* of a chunk, however large the transmit buffer is */
 #define BYTES_AROUND 4096u          /* of a flight that are not its lines' */
-/* Bytes of a statement that are not its text or parameters: never another number, for the chunks of a run that was begun
- * by an older program must stay what they are. */
+/* Bytes of a statement that are not its text or parameters: never another number, for the chunks of a run that an older
+ * program began must stay what they are. */
 #define BYTES_STATEMENT 64u
 
 uint64_t hf_chunk_bytes_max(uint32_t tx_bytes) {
