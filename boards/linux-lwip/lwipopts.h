@@ -1,4 +1,4 @@
-/* lwIP's sizes for the program on Linux: HF_CONNS_MAX (64) connections fit. */
+/* lwIP's sizes for the program on Linux: HF_CONNS_MAX (64: board.mk) connections fit. */
 #ifndef LWIPOPTS_H
 #define LWIPOPTS_H
 

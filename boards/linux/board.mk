@@ -35,7 +35,7 @@ use_tests/unit     := $(use_platform/linux) -Iplatform/logger -Iport -Iport/scri
 use_tests/fuzz     := $(use_platform/linux) -Iport/script
 use_tests/integration := $(use_platform/linux)
 use_tests/sim      := -D_GNU_SOURCE -Itests/sim
-use_tests/bench    := $(use_platform/linux) -isystem /usr/include/postgresql
+use_tests/bench    := $(use_platform/linux) -Iport -Itests/unit -isystem /usr/include/postgresql
 
 # What encrypts a record gets -O3; the rest gains nothing from it and grows.
 MBEDTLS_FAST   = gcm aes aesni block_cipher

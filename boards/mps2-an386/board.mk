@@ -1,5 +1,6 @@
 # Arm MPS2 with a Cortex-M4 (AN386), as QEMU has it. Another board is a copy of this folder.
-CPU ?= cortex-m4
+CPU   ?= cortex-m4
+CONNS ?= 64
 
 ifndef BOARD_FROM
 BOARD_FROM := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))# this folder, also where another board includes it
@@ -23,7 +24,7 @@ MBEDTLS_CONFIG := board_config.h
 
 # One connection, one host, messages that fit a line, and no ledger: the logger's readings have keys of their own.
 CFLAGS := $(THIRD_CFLAGS) -DHF_MESSAGE_BYTES=128 -DHF_HOSTS_MAX=1 -DHF_ADDRESSES_MAX=2 -DHF_WITH_LEDGER=0 \
-          -DHF_JOURNAL_ENTRIES=8 -DHF_DSN_BYTES=64 -DHF_STATEMENT_BYTES=1024 -DHF_MBEDTLS_AHEAD_BYTES=1024
+          -DHF_CONNS_MAX=$(CONNS) -DHF_JOURNAL_ENTRIES=8 -DHF_DSN_BYTES=64 -DHF_STATEMENT_BYTES=1024 -DHF_MBEDTLS_AHEAD_BYTES=1024
 
 LWIP_USE            := -isystem $(THIRD)/lwip/src/include -I$(LWIPOPTS_FROM) -Iport/lwip
 use_port/lwip        = $(LWIP_USE) -Iport -Iport/mbedtls

@@ -38,8 +38,8 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
     if (conn->dial.phase == HF_PHASE_RESOLVE) {
         port->api->resolve_cancel(port, conn->index);
     }
-    if (HF_MANY_CONNS && conn->dial.phase == HF_PHASE_LOGIN) {
-        hf_pool_logged_in(conn->pool);
+    if (HF_MANY_CONNS) {
+        hf_pool_log_in_over(conn);
     }
     conn->dial = (hf_dial){ 0 };
     conn->tcp_deadline = conn->stable_at = conn->paused_at = HF_NEVER;
@@ -100,8 +100,8 @@ unsigned hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
     }
     pool->n_up = (uint16_t)(pool->n_up + hf_conn_up(conn) - was_up);
     pool->n_idle = (uint16_t)(pool->n_idle + (to == HF_IDLE) - (from == HF_IDLE));
-    if (HF_MANY_CONNS && to == HF_IDLE) {
-        hf_outage_leave(&pool->outage, conn->index);
+    if (HF_MANY_CONNS) {
+        hf_pool_moved(conn, from, to);
     }
     if (actions & (HF_DO_DROP | HF_DO_CLOSE)) {
         end_link(conn, closing_time(pool->config, from, error));
@@ -113,7 +113,11 @@ unsigned hf_conn_step(hf_conn *conn, hf_event event, const hf_error *error) {
 void hf_conn_wipe(hf_conn *conn) {
     hf_wipe(&conn->session, sizeof conn->session);
     hf_wipe(conn->io.store, HF_STATEMENT_BYTES);
-    hf_wipe(conn->io.tx.data, conn->io.tx.size);
+    /* What was never written on is not touched: of a thousand large buffers most of the memory is not there. */
+    const hf_buffer *tx = &conn->io.tx;
+    hf_wipe(tx->data, !HF_MANY_CONNS            ? tx->size
+                      : tx->end > conn->tx_used ? tx->end
+                                                : conn->tx_used);
 }
 
 int hf_conn_write(hf_conn *conn) {
@@ -128,7 +132,7 @@ int hf_conn_write(hf_conn *conn) {
         tx->start += (uint32_t)n;
         conn->tx_sent += (uint64_t)n;
     }
-    tx->start = tx->end = 0;
+    hf_conn_tx_empty(conn);
     return HF_OK;
 }
 
@@ -217,20 +221,30 @@ static inline bool has_no_other_deadline(const hf_conn *conn) {
             conn->tcp_deadline) == HF_NEVER;
 }
 
-/* The connection's timer is set to `at`. New work is for a connection that takes work and whose link takes bytes. */
+/* Among whom is the connection, if it takes work and its link takes bytes? */
+static inline hf_set *place_for(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const bool more = conn->n_flight <= pool->config->max_pipelined / 2;
+    return conn->n_flight == 0                                   ? &pool->free
+           : more && conn->flight.tail->replay == HF_REPLAY_SAFE ? &pool->room
+                                                                 : NULL;
+}
+
+/* The connection's timer is set to `at`. */
 static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_pool *pool = conn->pool;
-    const hf_set bit = (hf_set)1 << (HF_MANY_CONNS ? conn->index : 0);
+    hf_set *to = takes_work && !conn->tx_blocked ? place_for(conn) : NULL;
 
-    pool->free &= ~bit;
-    pool->room &= ~bit;
-    if (takes_work && !conn->tx_blocked) {
-        if (conn->n_flight == 0) {
-            pool->free |= bit;
-        } else if (conn->n_flight <= pool->config->max_pipelined / 2 &&
-                   conn->flight.tail->replay == HF_REPLAY_SAFE) {
-            pool->room |= bit;
+    if (!HF_MANY_CONNS || conn->offered != to) {
+        if (!HF_MANY_CONNS) {
+            pool->free = pool->room = (hf_set){ 0 };
+        } else if (conn->offered) {
+            hf_set_remove(conn->offered, conn->index);
         }
+        if (to) {
+            hf_set_add(to, conn->index);
+        }
+        conn->offered = to;
     }
     hf_heap_set(&pool->heap, &conn->timer, at);
 }

@@ -37,6 +37,9 @@ static hf_connect open_address(hf_conn *conn) {
 
 hf_connect hf_connect_next(hf_conn *conn) {
     hf_link_drop(&conn->dial);
+    if (HF_MANY_CONNS) {
+        hf_pool_log_in_over(conn);
+    }
     conn->address++;
     return open_address(conn);
 }
@@ -96,7 +99,8 @@ static hf_connect login(hf_conn *conn) {
     io->degraded = endpoint->degraded;
     io->ticketless = endpoint->ticketless;
     io->encrypted = hf_link_wants_tls(conn);
-    io->rx.start = io->rx.end = io->tx.start = io->tx.end = 0;
+    io->rx.start = io->rx.end = 0;
+    hf_conn_tx_empty(conn);
     io->tx_total = conn->tx_sent = 0;
     io->backend = 0;
     io->error.code = HF_OK;
@@ -122,7 +126,7 @@ hf_connect hf_connect_advance(hf_conn *conn) {
         if (r == 0) {
             return HF_CONNECT_IN_PROGRESS;
         }
-        if (HF_MANY_CONNS && r > 0 && !hf_pool_may_log_in(conn->pool, conn)) {
+        if (HF_MANY_CONNS && r > 0 && !hf_pool_may_log_in(conn)) {
             /* The address works: waiting for the turn to log in does not count against it. */
             conn->tcp_deadline = HF_NEVER;
             return HF_CONNECT_IN_PROGRESS;
@@ -146,7 +150,7 @@ hf_connect hf_connect_again(hf_conn *conn) {
     pool->endpoints.list[hf_conn_endpoint(conn)].degraded = conn->io.degraded;
     hf_link_drop(&conn->dial);
     if (HF_MANY_CONNS) {
-        hf_pool_logged_in(pool);
+        hf_pool_log_in_over(conn);
     }
     int err = hf_link_open(conn, &conn->dial);
     if (err != HF_OK) {

@@ -7,13 +7,8 @@
 #include "send.h"
 #include "supervise.h"
 
-static hf_conn *lowest(hf_pool *pool, hf_set set) {
-    unsigned index = 0;
-    while (HF_MANY_CONNS && !(set & 1)) {
-        set >>= 1;
-        index++;
-    }
-    return &pool->conns[index];
+static hf_conn *lowest(hf_pool *pool, const hf_set *set) {
+    return &pool->conns[hf_set_lowest(set)];
 }
 
 /* May the request be sent behind others? A batch may not: if one of those leaves a transaction open, the batch's
@@ -49,7 +44,8 @@ static bool wanted(const hf_pool *pool) {
     }
     unsigned awake = pool->n_conns - (unsigned)pool->n_idle;
     unsigned dialling = awake - pool->n_up;
-    if (awake >= pool->keep_open && (!pool->queue.head || pool->n_queued <= dialling)) {
+    if (dialling >= HF_DIALS_AT_ONCE ||
+        (awake >= pool->keep_open && (!pool->queue.head || pool->n_queued <= dialling))) {
         return false;
     }
     return hf_pool_in_outage(pool) ? awake == 0
@@ -60,16 +56,17 @@ static bool wanted(const hf_pool *pool) {
 /* Wakes idle connections while more are wanted. True: some were woken. */
 static HF_COLD bool wake(hf_pool *pool) {
     bool woken = false;
-    for (unsigned i = 0; i < hf_pool_size(pool) && wanted(pool); i++) {
-        hf_conn *conn = &pool->conns[i];
-        if (conn->fsm.state == HF_IDLE && hf_pool_may_dial(conn)) {
-            if (HF_MANY_CONNS) {
-                pool->extra_at = pool->now + hf_pool_spread(pool) / pool->n_conns;
-            }
-            hf_conn_want(conn);
-            hf_conn_settle(conn);
-            woken = true;
+    for (unsigned i = 0; i < hf_pool_size(pool) && pool->n_idle > 0 && wanted(pool); i++) {
+        hf_conn *conn = HF_MANY_CONNS ? lowest(pool, &pool->idle) : pool->conns;
+        if (!hf_pool_may_dial(conn)) {
+            break;
         }
+        if (HF_MANY_CONNS) {
+            pool->extra_at = pool->now + hf_pool_spread(pool) / pool->n_conns;
+        }
+        hf_conn_want(conn);
+        hf_conn_settle(conn);
+        woken = true;
     }
     return woken;
 }
@@ -81,10 +78,10 @@ static void hand_out(hf_pool *pool) {
          turns--) {
         if (hf_request_must_wait(pool, pool->queue.head)) {
             hf_queue_hold(pool);
-        } else if (pool->free) {
-            fill(pool, lowest(pool, pool->free));
-        } else if (pool->room && may_follow(pool->queue.head)) {
-            fill(pool, lowest(pool, pool->room));
+        } else if (hf_set_any(&pool->free)) {
+            fill(pool, lowest(pool, &pool->free));
+        } else if (hf_set_any(&pool->room) && may_follow(pool->queue.head)) {
+            fill(pool, lowest(pool, &pool->room));
         } else {
             break;
         }

@@ -15,6 +15,7 @@
 enum {
     HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
+    HF_DIALS_AT_ONCE = 16,  /* connections that dial beside each other (SEMANTICS 6) */
     HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
     HF_ASK_MS_MIN = 10,     /* wait between two questions about a COMMIT: it doubles within these */
     HF_ASK_MS_MAX = 1000
@@ -52,6 +53,68 @@ typedef enum hf_turn {
     HF_TURN_REDIAL  /* start-up parameters were refused: dial the server again with fewer */
 } hf_turn;
 
+/* ---- sets of connections --------------------------------------------------------------------------
+ * In a build for one connection its bit is a constant, and the compiler drops the rest. */
+
+#if HF_CONNS_MAX > 64
+_Static_assert(HF_SET_WORDS <= 32,
+               "hf_set.any holds one bit per word: HF_CONNS_MAX is at most 1024");
+
+static inline void hf_set_add(hf_set *set, unsigned conn) {
+    set->words[conn / 32] |= (uint32_t)1 << conn % 32;
+    set->any |= (uint32_t)1 << conn / 32;
+}
+static inline void hf_set_remove(hf_set *set, unsigned conn) {
+    set->words[conn / 32] &= ~((uint32_t)1 << conn % 32);
+    if (set->words[conn / 32] == 0) {
+        set->any &= ~((uint32_t)1 << conn / 32);
+    }
+}
+static inline bool hf_set_any(const hf_set *set) {
+    return set->any != 0;
+}
+static inline unsigned hf_lowest_bit(uint32_t bits) {
+#ifdef __GNUC__
+    return (unsigned)__builtin_ctz(bits);
+#else
+    unsigned index = 0;
+    for (unsigned half = 16; half > 0; half /= 2) {
+        if (!(bits & (((uint32_t)1 << half) - 1))) {
+            bits >>= half;
+            index += half;
+        }
+    }
+    return index;
+#endif
+}
+/* The lowest member of a set that has any. */
+static inline unsigned hf_set_lowest(const hf_set *set) {
+    const unsigned word = hf_lowest_bit(set->any);
+    return 32 * word + hf_lowest_bit(set->words[word]);
+}
+#else
+static inline hf_set hf_set_bit(unsigned conn) {
+    return (hf_set)1 << (HF_MANY_CONNS ? conn : 0);
+}
+static inline void hf_set_add(hf_set *set, unsigned conn) {
+    *set |= hf_set_bit(conn);
+}
+static inline void hf_set_remove(hf_set *set, unsigned conn) {
+    *set &= ~hf_set_bit(conn);
+}
+static inline bool hf_set_any(const hf_set *set) {
+    return *set != 0;
+}
+/* The lowest member of a set that has any. */
+static inline unsigned hf_set_lowest(const hf_set *set) {
+    unsigned index = 0;
+    for (hf_set left = *set; HF_MANY_CONNS && !(left & 1); left >>= 1) {
+        index++;
+    }
+    return index;
+}
+#endif
+
 /* The connection's endpoint: always 0 in a build for one, so that the compiler drops the rest. */
 static inline unsigned hf_conn_endpoint(const hf_conn *conn) {
     return HF_MANY_HOSTS ? conn->endpoint : 0;
@@ -85,6 +148,15 @@ static inline bool hf_request_key_overdue(const hf_pool *pool, const hf_request 
     }
     const uint32_t most = hf_outage_longest(&pool->outage, pool->config);
     return most != HF_FOREVER && pool->now - request->commit_at >= most;
+}
+
+/* tx is empty again, or what is in it is dropped: so many of its bytes were used. */
+static inline void hf_conn_tx_empty(hf_conn *conn) {
+    hf_buffer *tx = &conn->io.tx;
+    if (HF_MANY_CONNS && tx->end > conn->tx_used) {
+        conn->tx_used = tx->end;
+    }
+    tx->start = tx->end = 0;
 }
 
 /* Puts the connection on the list of those to be served: in this tick or, called while they are being served, in the

@@ -17,8 +17,6 @@
 #include "resolve.h"
 #include "supervise.h"
 
-_Static_assert(HF_CONNS_MAX <= 64, "pool->free and ->room hold one bit per connection: widen them");
-
 #define HF_OF(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* needed: of memory, 0 where there is none, or no port. */
@@ -59,6 +57,10 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
     pool->close_deadline = HF_NEVER;
     pool->promised = pool->left_since = HF_NEVER;
     pool->timer.kind = HF_TIMER_POOL;
+    if (HF_MANY_CONNS) {
+        pool->states[HF_IDLE] = pool->n_conns;
+        pool->logging_in = HF_NOBODY;
+    }
     pool->policy.connect_timeout_ms = config->connect_timeout_ms;
     pool->policy.reconnect_timeout_ms = config->reconnect_timeout_ms;
     pool->policy.probe_reconnect_timeout_ms = config->probe_reconnect_timeout_ms;
@@ -73,6 +75,9 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
         HF_ROUND(config->rx_bytes) + HF_ROUND(config->tx_bytes) + HF_ROUND(HF_STATEMENT_BYTES);
     for (uint16_t i = 0; i < hf_pool_size(pool); i++, at += each) {
         hf_conn_init(&pool->conns[i], pool, i, at);
+        if (HF_MANY_CONNS) {
+            hf_set_add(&pool->idle, i);
+        }
     }
     return pool;
 }
@@ -247,7 +252,8 @@ static HF_COLD void begin_close(hf_pool *pool) {
 
 /* The pool closes: what runs is cancelled, the oldest on each connection first; connections without work are closed. */
 static void close_free(hf_pool *pool) {
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
+    const bool all_idle = HF_MANY_CONNS && pool->n_idle == pool->n_conns;
+    for (unsigned i = 0; i < hf_pool_size(pool) && !all_idle; i++) {
         hf_conn *conn = &pool->conns[i];
         if (conn->n_flight > 0) {
             hf_conn_cancel(conn);
@@ -281,8 +287,9 @@ static void arm(hf_pool *pool) {
 
 static inline hf_ms next_tick(const hf_pool *pool) {
     /* Work may be left by a tick's limits, or have been brought by a callback, or asked for since the tick. */
-    const bool left = pool->active || pool->close_begins ||
-                      (pool->queue.head && (pool->fresh || pool->free || pool->refused));
+    const bool left =
+        pool->active || pool->close_begins ||
+        (pool->queue.head && (pool->fresh || hf_set_any(&pool->free) || pool->refused));
     return left ? pool->now : hf_heap_next(&pool->heap);
 }
 
@@ -334,7 +341,8 @@ void hf_pool_close(hf_pool *pool, hf_ms deadline) {
 }
 
 bool hf_pool_closed(const hf_pool *pool) {
-    if (!pool->closing || pool->close_begins || pool->n_queued > 0 || pool->n_in_flight > 0) {
+    if (!pool->closing || pool->close_begins || pool->n_queued > 0 || pool->n_in_flight > 0 ||
+        (HF_MANY_CONNS && pool->n_idle < pool->n_conns)) {
         return false;
     }
     for (unsigned i = 0; i < hf_pool_size(pool); i++) {
@@ -369,8 +377,10 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
     status->refused = pool->refused;
     status->last_error = pool->last_error;
     memcpy(status->done, pool->done, sizeof status->done);
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        status->conns[pool->conns[i].fsm.state]++;
+    if (HF_MANY_CONNS) {
+        memcpy(status->conns, pool->states, sizeof status->conns);
+    } else {
+        status->conns[pool->conns[0].fsm.state]++;
     }
 }
 

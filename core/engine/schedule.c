@@ -46,42 +46,84 @@ bool hf_pool_passwords_used_up(const hf_pool *pool) {
     return !pool->password_good && pool->passwords > pool->config->connect_retries;
 }
 
+/* Do as many connections dial as may at once? */
+static bool all_places_taken(const hf_pool *pool) {
+    return pool->states[HF_CONNECTING] + pool->states[HF_RECONNECTING] >= HF_DIALS_AT_ONCE;
+}
+
+void hf_pool_wait_to_dial(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    if (!hf_pool_in_outage(pool) && all_places_taken(pool)) {
+        hf_set_add(&pool->to_dial, conn->index);
+    }
+}
+
+hf_conn *hf_pool_next_to_dial(hf_pool *pool) {
+    if (!hf_set_any(&pool->to_dial) || all_places_taken(pool)) {
+        return NULL;
+    }
+    const unsigned next = hf_set_lowest(&pool->to_dial);
+    hf_set_remove(&pool->to_dial, next);
+    return &pool->conns[next];
+}
+
+void hf_pool_moved(hf_conn *conn, hf_state from, hf_state to) {
+    hf_pool *pool = conn->pool;
+    pool->states[from]--;
+    pool->states[to]++;
+    if (from == HF_BACKOFF) {
+        hf_set_remove(&pool->to_dial, conn->index);
+    }
+    if (from == HF_IDLE) {
+        hf_set_remove(&pool->idle, conn->index);
+    }
+    if (to == HF_IDLE) {
+        hf_set_add(&pool->idle, conn->index);
+        hf_outage_leave(&pool->outage, conn->index);
+    }
+}
+
 bool hf_pool_may_dial(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     if (pool->refused || pool->closing) {
         return false;
     }
     if (HF_MANY_CONNS && !hf_pool_in_outage(pool)) {
-        return !pool->extra_refused && !hf_pool_passwords_used_up(pool);
+        return !pool->extra_refused && !hf_pool_passwords_used_up(pool) && !all_places_taken(pool);
     }
     hf_outage_begin(&pool->outage, pool->now);
     return !HF_MANY_CONNS || hf_outage_may_dial(&pool->outage, conn->index);
 }
 
-bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn) {
-    if (hf_pool_passwords_used_up(pool)) {
+bool hf_pool_may_log_in(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const bool mine = pool->logging_in == HF_NOBODY || pool->logging_in == conn->index;
+    if (!mine || hf_pool_passwords_used_up(pool)) {
+        hf_set_add(&pool->to_log_in, conn->index);
         return false;
     }
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        if (&pool->conns[i] != conn && pool->conns[i].dial.phase == HF_PHASE_LOGIN) {
-            return false;
-        }
-    }
+    hf_set_remove(&pool->to_log_in, conn->index);
+    pool->logging_in = conn->index;
     return true;
 }
 
-void hf_pool_logged_in(hf_pool *pool) {
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        if (pool->conns[i].dial.phase == HF_PHASE_TCP ||
-            pool->conns[i].dial.phase == HF_PHASE_TLS) {
-            hf_conn_activate(&pool->conns[i]);
-        }
+void hf_pool_log_in_over(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    hf_set_remove(&pool->to_log_in, conn->index);
+    if (pool->logging_in != conn->index) {
+        return;
+    }
+    pool->logging_in = HF_NOBODY;
+    if (hf_set_any(&pool->to_log_in)) {
+        const unsigned next = hf_set_lowest(&pool->to_log_in);
+        pool->logging_in = (uint16_t)next; /* nobody comes between */
+        hf_conn_activate(&pool->conns[next]);
     }
 }
 
 hf_ms hf_pool_retry_at(const hf_pool *pool) {
     hf_ms at = pool->now + pool->config->max_retry_delay_ms;
-    if (HF_MANY_CONNS && pool->outage.canary != HF_NOBODY) {
+    if (HF_MANY_CONNS && hf_pool_in_outage(pool) && pool->outage.canary != HF_NOBODY) {
         hf_ms canary = pool->conns[pool->outage.canary].fsm.deadline;
         if (!hf_is_never(canary) && canary >= pool->now) {
             at = canary;

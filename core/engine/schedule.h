@@ -15,10 +15,17 @@ uint32_t hf_pool_lost(hf_conn *conn);
 bool hf_pool_may_dial(hf_conn *conn);
 /* When a connection that may not dial yet is to ask again. */
 hf_ms hf_pool_retry_at(const hf_pool *pool);
-/* May the connection log in now? One does at a time, so that credentials refused to one are not tried by another. */
-bool hf_pool_may_log_in(const hf_pool *pool, const hf_conn *conn);
-/* A login is over: connections that wait for their turn to log in are served. */
-void hf_pool_logged_in(hf_pool *pool);
+/* The connection's backoff is over, but as many dial as may at once: the connection dials when one of those is done. */
+void hf_pool_wait_to_dial(hf_conn *conn);
+/* A connection whose turn to dial has come, or NULL. */
+hf_conn *hf_pool_next_to_dial(hf_pool *pool);
+/* The connection went from one state to another: the pool's account of states. */
+void hf_pool_moved(hf_conn *conn, hf_state from, hf_state to);
+/* May the connection log in now? One does at a time, so that credentials refused to one are not tried by another. If
+ * not, the connection is served when its turn has come. */
+bool hf_pool_may_log_in(hf_conn *conn);
+/* The connection does not log in any more, or will not: if it had the turn, another one has it now, and is served. */
+void hf_pool_log_in_over(hf_conn *conn);
 /* Has a password been sent as often as connect_retries allows, and no server said that it is right? A server that
  * refuses without a reason then locks no account. */
 bool hf_pool_passwords_used_up(const hf_pool *pool);

@@ -103,8 +103,20 @@ static void connected(hf_conn *conn, hf_connect come) {
     }
 }
 
+/* A connection that dialled is done with it: one that waited for that has its backoff over, and dials. */
+static void next_dials(hf_pool *pool) {
+    hf_conn *next = hf_pool_next_to_dial(pool);
+    if (next) {
+        hf_fsm_defer(&next->fsm, pool->now);
+        hf_conn_settle(next);
+    }
+}
+
 static void step(hf_conn *conn, hf_event event, const hf_error *error) {
     const unsigned actions = hf_conn_step(conn, event, error);
+    if (HF_MANY_CONNS) {
+        next_dials(conn->pool);
+    }
     if (actions & HF_DO_DIAL) {
         connected(conn, hf_connect_start(conn));
     }
@@ -126,12 +138,26 @@ static void probe_if_idle(hf_conn *conn) {
 }
 
 void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
-    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
-        if (&pool->conns[i] != except) {
-            probe_if_idle(&pool->conns[i]);
-            hf_conn_settle(&pool->conns[i]);
+    if (!HF_MANY_CONNS) {
+        probe_if_idle(pool->conns);
+        hf_conn_settle(pool->conns);
+        return;
+    }
+    if (pool->probing) {
+        return;
+    }
+    /* A probe may find its connection lost, and that loss asks for this again: once is enough, and no deeper. */
+    hf_set left = pool->free;
+    pool->probing = true;
+    while (hf_set_any(&left)) {
+        hf_conn *conn = &pool->conns[hf_set_lowest(&left)];
+        hf_set_remove(&left, conn->index);
+        if (conn != except) {
+            probe_if_idle(conn);
+            hf_conn_settle(conn);
         }
     }
+    pool->probing = false;
 }
 
 /* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline has passed. Order: the backoff
@@ -227,7 +253,7 @@ static void up(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     conn->dial.phase = HF_PHASE_QUERY;
     if (HF_MANY_CONNS) {
-        hf_pool_logged_in(pool);
+        hf_pool_log_in_over(conn);
     }
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
@@ -357,6 +383,9 @@ static void state_due(hf_conn *conn) {
         if (hf_pool_may_dial(conn)) {
             step(conn, HF_EV_DUE, NULL);
         } else {
+            if (HF_MANY_CONNS) {
+                hf_pool_wait_to_dial(conn);
+            }
             hf_fsm_defer(&conn->fsm, hf_pool_retry_at(pool));
         }
         return;

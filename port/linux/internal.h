@@ -56,12 +56,13 @@ struct hf_linux_state {
     hf_mbedtls_link *tls_links;
     unsigned n_links;
     hf_linux_lookup *lookups;
-    unsigned n_lookups, n_looking; /* … and how many of them are at work */
-    const char *resolv_conf;       /* for tests: in place of /etc/resolv.conf */
-    uint16_t dns_port;             /* for tests: in place of 53 */
-    hf_linux_tls *tls;             /* the newest; NULL: no host wants TLS */
-    hf_linux_share share;          /* processor time since hf_linux_wait() returned */
-    char why[192];                 /* what why() answers */
+    unsigned n_lookups;
+    hf_linux_lookup *busy;   /* those of them that are at work: few, as core dials */
+    const char *resolv_conf; /* for tests: in place of /etc/resolv.conf */
+    uint16_t dns_port;       /* for tests: in place of 53 */
+    hf_linux_tls *tls;       /* the newest; NULL: no host wants TLS */
+    hf_linux_share share;    /* processor time since hf_linux_wait() returned */
+    char why[192];           /* what why() answers */
 };
 
 /* The hf_linux around an hf_port, which is what the port's api table hands over. */

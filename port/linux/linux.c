@@ -11,12 +11,18 @@
 #include <string.h>
 
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Links that a connection may hold at a time (session, cancel, closing), and some to spare. */
 #define HF_LINKS_PER_CONNECTION 3
 #define HF_LINKS_SPARE          2
+
+/* Descriptors beside those of links: the port's own and standard input, output and error at the least; look-ups and
+ * the application's files, as far as the hard limit goes. */
+#define HF_DESCRIPTORS_LEAST 8
+#define HF_DESCRIPTORS_SPARE 64
 
 static int port_random(hf_port *port, void *out, size_t bytes) {
     (void)port;
@@ -81,6 +87,28 @@ static int open_resume(void) {
     return fd;
 }
 
+/* Each connection is to have its link, and those of its cancel and of an old session, though few have these at a time.
+ * A soft limit that is lower than that is raised as far as the hard limit goes (getrlimit(2)). */
+static int raise_limit(unsigned n, hf_error *error) {
+    const rlim_t wanted = (rlim_t)n * HF_LINKS_PER_CONNECTION + HF_DESCRIPTORS_SPARE;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= wanted) {
+        return 0;
+    }
+    files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur >= n + HF_DESCRIPTORS_LEAST) {
+        return 0;
+    }
+    char text[HF_MESSAGE_BYTES];
+    (void)snprintf(text, sizeof text,
+                   "max_concurrent is %u, but the hard limit of open files is %llu; lower "
+                   "max_concurrent or raise the limit (ulimit -Hn)",
+                   n, (unsigned long long)files.rlim_max);
+    hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, text);
+    return HF_ERR_CONFIG;
+}
+
 static int open_descriptors(hf_linux_state *state, hf_error *error) {
     state->epoll = epoll_create1(EPOLL_CLOEXEC);
     state->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -105,7 +133,10 @@ static int open_descriptors(hf_linux_state *state, hf_error *error) {
 
 static int open_all(hf_linux_state *state, hf_error *error) {
     unsigned n = state->config->max_concurrent;
-    int err = open_descriptors(state, error);
+    int err = raise_limit(n, error);
+    if (err == 0) {
+        err = open_descriptors(state, error);
+    }
     if (err == 0 &&
         (hf_linux_links_init(state, n * HF_LINKS_PER_CONNECTION + HF_LINKS_SPARE) != 0 ||
          hf_linux_lookups_init(state, n) != 0)) {

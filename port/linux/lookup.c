@@ -32,6 +32,7 @@ enum { HF_LOOKUP_IDLE, HF_LOOKUP_BUSY, HF_LOOKUP_DONE };
 struct hf_linux_lookup {
     hf_note note;
     hf_linux_state *state;
+    hf_linux_lookup *next_busy;
     ares_channel channel; /* NULL: none */
     int step;
     int failed; /* an hf_err; 0: found */
@@ -90,10 +91,19 @@ static void add(hf_linux_lookup *lookup, const hf_address *address) {
     }
 }
 
+/* A look-up that was BUSY goes on to another step. */
+static void leave_busy(hf_linux_lookup *lookup, int step) {
+    hf_linux_lookup **at = &lookup->state->busy;
+    while (*at != lookup) {
+        at = &(*at)->next_busy;
+    }
+    *at = lookup->next_busy;
+    lookup->step = step;
+}
+
 static void done(hf_linux_lookup *lookup, int failed) {
-    lookup->step = HF_LOOKUP_DONE;
+    leave_busy(lookup, HF_LOOKUP_DONE);
     lookup->failed = failed;
-    lookup->state->n_looking--;
     hf_linux_note(lookup->state, &lookup->note);
 }
 
@@ -123,10 +133,9 @@ static void on_answer(void *at, int status, int timeouts, struct ares_addrinfo *
 static void arm(hf_linux_state *state) {
     struct timeval soonest = { 0, 0 };
     bool any = false;
-    for (unsigned i = 0; i < state->n_lookups && state->n_looking > 0; i++) {
+    for (const hf_linux_lookup *lookup = state->busy; lookup != NULL; lookup = lookup->next_busy) {
         struct timeval one;
-        if (state->lookups[i].step == HF_LOOKUP_BUSY &&
-            ares_timeout(state->lookups[i].channel, NULL, &one) != NULL &&
+        if (ares_timeout(lookup->channel, NULL, &one) != NULL &&
             (!any || timercmp(&one, &soonest, <))) {
             soonest = one;
             any = true;
@@ -151,10 +160,9 @@ void hf_linux_lookup_event(hf_linux_state *state, uint32_t index, int fd, uint32
 }
 
 void hf_linux_lookup_timer(hf_linux_state *state) {
-    for (unsigned i = 0; i < state->n_lookups; i++) {
-        if (state->lookups[i].step == HF_LOOKUP_BUSY) {
-            ares_process_fd(state->lookups[i].channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-        }
+    for (hf_linux_lookup *lookup = state->busy, *next; lookup != NULL; lookup = next) {
+        next = lookup->next_busy; /* this one may be done now, and no other */
+        ares_process_fd(lookup->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     }
     arm(state);
 }
@@ -163,7 +171,9 @@ void hf_linux_lookup_timer(hf_linux_state *state) {
 
 static void end(hf_linux_lookup *lookup) {
     hf_notes_remove(&lookup->note);
-    lookup->state->n_looking -= lookup->step == HF_LOOKUP_BUSY;
+    if (lookup->step == HF_LOOKUP_BUSY) {
+        leave_busy(lookup, HF_LOOKUP_IDLE);
+    }
     lookup->step = HF_LOOKUP_IDLE;
     if (lookup->channel != NULL) {
         ares_destroy(lookup->channel);
@@ -235,7 +245,8 @@ int hf_linux_resolve(hf_port *port, unsigned slot, const char *host, uint16_t po
     lookup->step = HF_LOOKUP_BUSY;
     lookup->port = port_number;
     lookup->n_found = 0;
-    state->n_looking++;
+    lookup->next_busy = state->busy;
+    state->busy = lookup;
     if (numeric(&lookup->found[0], host)) {
         lookup->found[0].port = port_number;
         lookup->n_found = 1;

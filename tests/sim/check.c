@@ -14,10 +14,10 @@ static hf_ms healed_at;
 static unsigned spins;
 static uint64_t moves_before;
 static hf_ms tick_before;
-static uint32_t probes_before[HF_CONNS_MAX];
-static hf_ms promised;                           /* by the last tick */
-static const hf_request *unblamed[HF_CONNS_MAX]; /* the oldest, when the clock had jumped */
-static hf_ms suspect[HF_CONNS_MAX]; /* idle then, and to be probed before use; HF_NEVER: no */
+static uint32_t probes_before[SIM_CONNS];
+static hf_ms promised;                        /* by the last tick */
+static const hf_request *unblamed[SIM_CONNS]; /* the oldest, when the clock had jumped */
+static hf_ms suspect[SIM_CONNS]; /* idle then, and to be probed before use; HF_NEVER: no */
 
 void sim_check_reset_ticks(void) {
     back_by = healed_at = HF_NEVER;
@@ -27,7 +27,7 @@ void sim_check_reset_ticks(void) {
     tick_before = HF_NEVER;
     memset(probes_before, 0, sizeof probes_before);
     promised = HF_NEVER;
-    for (unsigned i = 0; i < HF_CONNS_MAX; i++)
+    for (unsigned i = 0; i < SIM_CONNS; i++)
         suspect[i] = HF_NEVER;
     memset(unblamed, 0, sizeof unblamed);
 }
@@ -100,7 +100,8 @@ static void check_link_events(const hf_conn *conn) {
               conn->index, link->number, 0);
     bool other = false;
     for (unsigned i = 0; i < sim_pool->n_conns; i++)
-        other = other || sim_pool->conns[i].dial.phase == HF_PHASE_LOGIN;
+        other = other || sim_pool->conns[i].dial.phase == HF_PHASE_LOGIN ||
+                (sim_pool->logging_in == i && sim_pool->conns[i].active); /* it is given the turn */
     const bool spent = !sim_pool->password_good && sim_pool->passwords > sim_config.connect_retries;
     SIM_CHECK(!open || other || spent, "who may log in does", "connection #, link #", conn->index,
               link->number, 0);

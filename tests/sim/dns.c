@@ -19,7 +19,7 @@ typedef struct lookup {
     hf_address addresses[4];
 } lookup;
 
-static lookup lookups[HF_CONNS_MAX];
+static lookup lookups[SIM_CONNS];
 static uint8_t last_answer;
 
 void sim_dns_reset(void) {
@@ -126,7 +126,7 @@ void sim_resolve_cancel(hf_port *port, unsigned slot) {
 }
 
 int sim_resolve_event(void) {
-    for (int slot = 0; slot < HF_CONNS_MAX; slot++)
+    for (int slot = 0; slot < SIM_CONNS; slot++)
         if (lookups[slot].noted) {
             lookups[slot].noted = false;
             return slot;
@@ -135,14 +135,14 @@ int sim_resolve_event(void) {
 }
 
 bool sim_resolve_has_event(void) {
-    for (int slot = 0; slot < HF_CONNS_MAX; slot++)
+    for (int slot = 0; slot < SIM_CONNS; slot++)
         if (lookups[slot].noted)
             return true;
     return false;
 }
 
 void sim_dns_heal(void) {
-    for (int slot = 0; slot < HF_CONNS_MAX; slot++)
+    for (int slot = 0; slot < SIM_CONNS; slot++)
         if (lookups[slot].busy && lookups[slot].answer == 0)
             answered(&lookups[slot], lookups[slot].life);
 }

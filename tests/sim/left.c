@@ -94,11 +94,12 @@ void sim_check_left(void) {
                       is_write(&sim_jobs[sim_slots[i].token]),
                   "a COMMIT without an answer holds up no read", "request #", sim_slots[i].token, 0,
                   0);
-    if (since == HF_NEVER || longest == HF_FOREVER || !sim_pool->free)
+    if (since == HF_NEVER || longest == HF_FOREVER || !hf_set_any(&sim_pool->free))
         return;
     for (unsigned i = 0; i < SIM_SLOTS; i++)
         SIM_CHECK(!is_new(&sim_slots[i]) || !is_write(&sim_jobs[sim_slots[i].token]) ||
                       sim.now == sim_jobs[sim_slots[i].token].submitted ||
+                      sim_slots[i].request.timer.at <= sim.now || /* held just now: ends at once */
                       sim.now <= since + 2 * longest,
                   "no write is held for longer than max_outage", "request #, since #",
                   sim_slots[i].token, since, 0);

@@ -96,8 +96,8 @@ static void choose_settings(void) {
     config->database = "app";
     config->max_concurrent =
         sim_chance(&sim.rng, 50) ? sim_between(&sim.rng, 1, 64) : sizes[sim_below(&sim.rng, 8)];
-    if (config->max_concurrent > HF_CONNS_MAX)
-        config->max_concurrent = HF_CONNS_MAX;
+    if (config->max_concurrent > SIM_CONNS)
+        config->max_concurrent = SIM_CONNS;
     config->max_pipelined = sim_chance(&sim.rng, 500) ? 1 : sim_between(&sim.rng, 2, 16);
     config->max_retries = sim_chance(&sim.rng, 100) ? 0 : sim_between(&sim.rng, 1, 8);
     config->connect_retries = sim_chance(&sim.rng, 200) ? HF_FOREVER : sim_between(&sim.rng, 0, 5);

@@ -11,15 +11,15 @@
  * usable each goes by a schedule of its own, and counts its own losses. */
 
 static uint32_t least, most;
-static hf_ms earliest[HF_CONNS_MAX]; /* it may dial again by itself */
-static hf_ms up_since[HF_CONNS_MAX];
-static uint32_t own_least[HF_CONNS_MAX], own_most[HF_CONNS_MAX];
-static uint32_t own_before[HF_CONNS_MAX];
-static hf_ms own_earliest[HF_CONNS_MAX];
+static hf_ms earliest[SIM_CONNS]; /* it may dial again by itself */
+static hf_ms up_since[SIM_CONNS];
+static uint32_t own_least[SIM_CONNS], own_most[SIM_CONNS];
+static uint32_t own_before[SIM_CONNS];
+static hf_ms own_earliest[SIM_CONNS];
 static hf_transition told[HF_JOURNAL_ENTRIES]; /* the last ones, in a ring */
 static uint32_t n_told;
-static uint8_t states[HF_CONNS_MAX];
-static bool alone[HF_CONNS_MAX]; /* dials, and began to while nothing was usable */
+static uint8_t states[SIM_CONNS];
+static bool alone[SIM_CONNS]; /* dials, and began to while nothing was usable */
 static bool refused, told_refused;
 static bool proven; /* the password is right, as far as the client knows */
 static uint32_t n_proofs;
@@ -33,11 +33,11 @@ static bool ever_up;
 static int failed_endpoint; /* the endpoint that was last dialled in vain; -1: none */
 static hf_ms back_at;       /* when an outage ended in this tick; HF_NEVER */
 static bool gave_up;
-static bool was_ever_up[HF_CONNS_MAX];
-static hf_ms dialled_at[HF_CONNS_MAX];
-static unsigned dials_at_once[HF_CONNS_MAX];
+static bool was_ever_up[SIM_CONNS];
+static hf_ms dialled_at[SIM_CONNS];
+static unsigned dials_at_once[SIM_CONNS];
 uint32_t sim_n_dials, sim_n_ups, sim_n_losses;
-bool sim_left_unread[HF_CONNS_MAX], sim_left_paused[HF_CONNS_MAX];
+bool sim_left_unread[SIM_CONNS], sim_left_paused[SIM_CONNS];
 
 void sim_check_reset(void) {
     least = most = 0;
@@ -50,7 +50,7 @@ void sim_check_reset(void) {
     gave_up_from = HF_NEVER;
     gave_up_tries = 0;
     tries = sim_n_dials = sim_n_ups = sim_n_losses = 0;
-    for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
+    for (unsigned i = 0; i < SIM_CONNS; i++) {
         up_since[i] = dialled_at[i] = HF_NEVER;
         sim_left_unread[i] = was_ever_up[i] = false;
         alone[i] = false;
@@ -140,9 +140,22 @@ uint32_t sim_longest_outage(void) {
     return ever_up ? 300000 : HF_FOREVER;
 }
 
-/* Once a connection is up again, those that waited for it dial soon. */
+static bool dials(unsigned state) {
+    return state == HF_CONNECTING || state == HF_RECONNECTING;
+}
+
+static unsigned n_dialling(void) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < sim_pool->n_conns; i++)
+        n += dials(sim_pool->conns[i].fsm.state);
+    return n;
+}
+
+/* Once a connection is up again, those that waited for it dial soon, unless as many dial as may. */
 static void check_followers(void) {
     const hf_ms by = back_at + sim_config.retry_delay_ms;
+    if (n_dialling() >= HF_DIALS_AT_ONCE)
+        back_at = HF_NEVER;
     for (unsigned i = 0; back_at != HF_NEVER && sim_pool->n_up > 0 && i < sim_pool->n_conns; i++) {
         const hf_fsm *fsm = &sim_pool->conns[i].fsm;
         SIM_CHECK(fsm->state != HF_BACKOFF || fsm->since >= back_at || fsm->deadline <= by,
@@ -215,10 +228,6 @@ static uint32_t shortest_delay(uint32_t from, uint32_t to) {
     return (uint32_t)((uint64_t)shortest * (100 - sim_config.jitter_percent) / 100);
 }
 
-static bool dials(unsigned state) {
-    return state == HF_CONNECTING || state == HF_RECONNECTING;
-}
-
 /* From IDLE: is it wanted? Then so many are awake, this one among them. */
 static void check_wanted(unsigned conn) {
     const unsigned awake = (unsigned)(sim_pool->n_conns - sim_pool->n_idle);
@@ -247,8 +256,11 @@ static void dial_begins(const hf_transition *transition) {
     SIM_CHECK(!refused, "a permanent refusal is tried once", "connection # dials again", conn, 0,
               0);
     alone[conn] = sim_pool->n_up == 0;
-    if (!alone[conn])
+    if (!alone[conn]) {
+        SIM_CHECK(n_dialling() <= HF_DIALS_AT_ONCE, "few dial at once", "connection # is one of #",
+                  conn, n_dialling(), 0);
         return;
+    }
     for (unsigned i = 0; i < sim_pool->n_conns; i++)
         SIM_CHECK(i == conn || !alone[i], "one connection dials in an outage",
                   "connection # dials beside connection #", conn, i, 0);
@@ -380,7 +392,7 @@ void sim_check_transition(const hf_transition *transition) {
             ever_up = was_ever_up[conn] = true;
             sim_n_ups++;
         }
-        for (unsigned i = 0; i < HF_CONNS_MAX; i++) {
+        for (unsigned i = 0; i < SIM_CONNS; i++) {
             alone[i] = false;
             earliest[i] = 0; /* they follow */
             own_earliest[i] = sim_pool->n_up == 1 ? 0 : own_earliest[i];

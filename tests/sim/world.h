@@ -9,6 +9,9 @@
 
 #include <setjmp.h>
 
+/* Connections that a pool here has at most: what is kept of each is looked through in every step. */
+#define SIM_CONNS (HF_CONNS_MAX < 64 ? HF_CONNS_MAX : 64)
+
 /* --- chance: splitmix64 (Steele, Lea, Flood 2014) --- */
 typedef struct sim_rng {
     uint64_t state;

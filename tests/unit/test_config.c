@@ -113,7 +113,7 @@ static void messages_name_the_setting_its_value_and_the_way_out(void **state) {
         const char *message;
     } rows[] = {
         { FIELD(max_concurrent), 0, "max_concurrent is 0: at least 1" },
-        { FIELD(max_concurrent), 65, "max_concurrent is 65: at most 64" },
+        { FIELD(max_concurrent), 1001, "max_concurrent is 1001: at most 1000" },
         { FIELD(jitter_percent), 101, "jitter is 101 %: at most 100 %" },
         { FIELD(rx_bytes), 1023, "rx_bytes is 1023 bytes: at least 1024 bytes" },
         { FIELD(connect_timeout_ms), 0, "connect_timeout is 0.0 s: at least 0.001 s" },
@@ -313,7 +313,7 @@ static void each_unit_is_set_from_text(void **state) {
         { "max_retries", "", "max_retries: not a count: 3, or forever" },
         { "max_retries", "4294967296", "max_retries: not a count: 3, or forever" },
         { "max_concurrent", "0", "max_concurrent is 0: at least 1" },
-        { "max_concurrent", "forever", "max_concurrent is forever: at most 64" },
+        { "max_concurrent", "forever", "max_concurrent is forever: at most 1000" },
         { "jitter", "101", "jitter is 101 %: at most 100 %" },
         { "jitter", "5%%", "jitter: not a percentage: 0 to 100" },
         { "rx_bytes", "1KB", "rx_bytes: not a size: 16384, 16KiB or 4MiB" },

@@ -287,7 +287,7 @@ static void bad_input_is_refused_with_its_place(void **state) {
                                   "has; in a URL, write @ : / ? of a user or password as %40 %3A "
                                   "%2F %3F" },
         { "retry_delay=1x", NULL },
-        { "max_concurrent=65", "DSN, at character 16: max_concurrent is 65: at most 64" },
+        { "max_concurrent=1001", "DSN, at character 16: max_concurrent is 1001: at most 1000" },
         { "connect_timeout=-", NULL },
         { "channel_binding=yes", NULL },
         { "sslnegotiation=tls", NULL },

@@ -14,9 +14,11 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -426,6 +428,44 @@ static void every_call_may_fail_once(void **state) {
     }
 }
 
+/* In a process of its own, since a hard limit that was lowered stays so: a port for so many connections, where the
+ * limits of open files are these. 0: it is made, and the soft limit suffices; 1: it is, and does not; 2: it is refused
+ * by name. */
+static int port_within(unsigned conns, rlim_t soft, rlim_t hard) {
+    const pid_t child = fork();
+    if (child == 0) {
+        struct rlimit files = { soft, hard };
+        hf_config config = HF_CONFIG_DEFAULT;
+        hf_linux made;
+        hf_error error;
+        config.max_concurrent = conns;
+        config.sslmode = HF_SSL_DISABLE;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0) {
+            _exit(9);
+        }
+        if (!hf_linux_init(&made, &config, &error)) {
+            _exit(error.code == HF_ERR_CONFIG && strstr(error.message, "max_concurrent is") &&
+                          strstr(error.message, "ulimit -Hn")
+                      ? 2
+                      : 8);
+        }
+        _exit(getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur >= conns + 8 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Shows fault 49. */
+static void a_limit_of_descriptors_too_low_is_raised_or_refused_by_name(void **state) {
+    (void)state;
+    assert_int_equal(port_within(64, 64, 512), 0);
+    assert_int_equal(port_within(64, 32, 80), 0); /* not all it might use, but all it must have */
+    assert_int_equal(port_within(64, 64, 64), 2);
+    assert_int_equal(port_within(3, 32, 32), 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -440,6 +480,7 @@ int main(void) {
         TEST(the_processor_share_is_counted_from_the_first_question),
         TEST(random_bytes_are_there_or_an_error),
         TEST(every_call_may_fail_once),
+        TEST(a_limit_of_descriptors_too_low_is_raised_or_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

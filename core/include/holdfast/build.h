@@ -78,7 +78,7 @@
 #if HF_SMALL
 #define HF_CONNS_MAX 1
 #else
-#define HF_CONNS_MAX 64
+#define HF_CONNS_MAX 1000
 #endif
 #endif
 

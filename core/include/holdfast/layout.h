@@ -48,7 +48,7 @@ typedef struct hf_fields {
     size_t bytes;
 } hf_fields;
 
-/* ---- deadlines and queues ------------------------------------------------------------------------ */
+/* ---- deadlines, queues, sets ------------------------------------------------------------------------ */
 
 /* A deadline in the pool's heap, embedded in whatever has one. All zero: not in the heap. */
 typedef struct hf_timer {
@@ -61,6 +61,20 @@ typedef struct hf_timer {
 typedef struct hf_heap {
     hf_timer *root; /* the earliest; NULL when empty */
 } hf_heap;
+
+/* A set of connections: bit i is connection i. One of more than 64 has its bits in words, and knows which words are not
+ * empty, so that whatever its size a member is found in a few steps. */
+#if HF_CONNS_MAX > 64
+#define HF_SET_WORDS ((HF_CONNS_MAX + 31) / 32)
+typedef struct hf_set {
+    uint32_t any; /* bit i: words[i] is not 0 */
+    uint32_t words[HF_SET_WORDS];
+} hf_set;
+#elif HF_CONNS_MAX > 32
+typedef uint64_t hf_set;
+#else
+typedef uint32_t hf_set;
+#endif
 
 /* Requests in order. */
 typedef struct hf_queue {
@@ -202,6 +216,9 @@ struct hf_conn {
     uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
     hf_session session;
+    /* Where there can be several connections: */
+    hf_set *offered;  /* pool->free or ->room, of which it is a member; NULL: of neither */
+    uint32_t tx_used; /* so many bytes of tx were ever written on */
 };
 
 /* ---- the pool ------------------------------------------------------------------------------------ */
@@ -227,13 +244,6 @@ typedef struct hf_outage {
     uint16_t canary;  /* who dials; HF_NOBODY */
     bool up;          /* a connection came up at least once: dials are no longer counted */
 } hf_outage;
-
-/* A set of connections: bit i is connection i. */
-#if HF_CONNS_MAX > 32
-typedef uint64_t hf_set;
-#else
-typedef uint32_t hf_set;
-#endif
 
 /* How many hf_outcomes there are. */
 #define HF_OUTCOME_COUNT 5
@@ -275,6 +285,13 @@ struct hf_pool {
     hf_error last_error;
     hf_endpoints endpoints;
     hf_journal journal;
+    /* Where there can be several connections: */
+    uint16_t states[HF_STATE_COUNT]; /* connections in each hf_state */
+    uint16_t logging_in;             /* who has the turn to log in; HF_NOBODY */
+    bool probing;     /* idle connections are being probed: a loss meanwhile probes no others */
+    hf_set idle;      /* connections that are IDLE */
+    hf_set to_dial;   /* … whose backoff is over while as many dial as may at once */
+    hf_set to_log_in; /* … whose link is up, and that wait for their turn to log in */
 };
 
 #ifdef __cplusplus

@@ -38,8 +38,9 @@ hf_outcome hf_linux_run(const hf_config *config, hf_request *request);
 #define hf_linux_init HF_BUILT(hf_linux_init)
 
 /* Makes a port: opens epoll and the resolver, and reads the files that the config names for TLS (again before a
- * connect, if they changed). config must outlive the port. False: *error (may be NULL) names the file that cannot be
- * read, or what the system has no more of. */
+ * connect, if they changed). config must outlive the port. A soft limit of open files (RLIMIT_NOFILE) that is too low
+ * for the config's max_concurrent is raised. False: *error (may be NULL) names the file that cannot be read, what the
+ * system has no more of, or that the hard limit of open files is lower than max_concurrent. */
 bool hf_linux_init(hf_linux *port, const hf_config *config, hf_error *error);
 /* The port as hf_pool_init() wants it; the same memory. */
 hf_port *hf_linux_port(hf_linux *port);
