@@ -5,6 +5,7 @@
 #include "holdfast/linux.h"
 
 enum { RX_BYTES = 16384, TX_BYTES = 16384, LARGE_RX_BYTES = 131072, CONNS_MAX = 1 + BENCH_IDLE };
+enum { MANY = 1000 };
 
 /* A port and a pool; the pool's memory is the caller's, so none of it is heap. */
 typedef struct client {
@@ -13,7 +14,9 @@ typedef struct client {
     hf_pool *pool;
 } client;
 
-_Alignas(16) static unsigned char memory[HF_POOL_BYTES(CONNS_MAX, LARGE_RX_BYTES, TX_BYTES)];
+_Alignas(16) static unsigned char memory[HF_POOL_BYTES(MANY, RX_BYTES, TX_BYTES)];
+_Static_assert(HF_POOL_BYTES(CONNS_MAX, LARGE_RX_BYTES, TX_BYTES) <= sizeof memory,
+               "MANY are more");
 
 /* Some requests that are submitted again and again until `left` statements are done. */
 typedef struct job {
@@ -123,7 +126,7 @@ static void run(client *c, bench *b, const char *sql) {
     work_off(c, &j.left);
 }
 
-/* --- w1, w1u, w2e, w3: the statement, prepared or not, in as many lanes as there are in flight ----- */
+/* --- w1, w1u, w2e, w3, m10 …: the statement, prepared or not, in as many lanes as there are in flight ----- */
 
 static int item_row(hf_request *request, hf_row *row) {
     lane *at = request->user;
@@ -176,7 +179,7 @@ static void lanes(client *c, bench *b, lane *all, unsigned n, unsigned count, bo
 
 static void statements(bench *b, unsigned conns, unsigned in_flight, bool prepare) {
     static client c;
-    static lane all[BENCH_WINDOW];
+    static lane all[MANY];
     configure(&c, b, conns);
     c.config.max_pipelined = in_flight / conns;
     c.config.tx_bytes = in_flight > conns ? TX_BYTES : c.config.tx_bytes;
@@ -203,6 +206,19 @@ static void w2e(bench *b) {
 
 static void w3(bench *b) {
     statements(b, BENCH_LANES, BENCH_LANES, true);
+}
+
+/* Not prepared, since an older pgbouncer knows no prepared statements. */
+static void m10(bench *b) {
+    statements(b, 10, 10, false);
+}
+
+static void m100(bench *b) {
+    statements(b, 100, 100, false);
+}
+
+static void m1000(bench *b) {
+    statements(b, MANY, MANY, false);
 }
 
 /* --- w2b: batches, a transaction each ------------------------------------------------------------- */
@@ -383,9 +399,10 @@ static void w6(bench *b) {
 
 int main(int argc, char **argv) {
     static const bench_work works[] = {
-        { "w1", w1 }, { "w1u", w1u }, { "w2b", w2b },         { "w2e", w2e },
-        { "w3", w3 }, { "w4", w4 },   { "w5first", w5first }, { "w5again", w5again },
-        { "w6", w6 }, { NULL, NULL },
+        { "w1", w1 },   { "w1u", w1u }, { "w2b", w2b },         { "w2e", w2e },
+        { "w3", w3 },   { "w4", w4 },   { "w5first", w5first }, { "w5again", w5again },
+        { "w6", w6 },   { "m10", m10 }, { "m100", m100 },       { "m1000", m1000 },
+        { NULL, NULL },
     };
     return bench_main(argc, argv, works);
 }

@@ -20,8 +20,10 @@ import sys
 import time
 
 import flat
+import many
 import profile_work
 import server
+import speed
 from measure import Bench, Broken
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -58,6 +60,7 @@ ROWS = (
     Row("W6 heap KB per idle connection", "heap", "w6", "w6", (8, 48), True),
     Row("W6 … after one 100 KB field", "heap_after", "w6", "w6", (8, 48), True),
 )
+WORKS = (*speed.WORKS, "many")      # of the tables below
 SCALE = {"us": 1e3, "ms": 1e6, "KB": 1024}
 
 
@@ -180,6 +183,8 @@ def parse():
     parser = argparse.ArgumentParser(description="holdfast and libpq side by side")
     parser.add_argument("--only", default="", help="works by name, as W1,W4")
     parser.add_argument("--rounds", type=int, default=8, help="interleaved rounds for CPU time")
+    parser.add_argument("--speed-rounds", type=int, default=3, help="… for lines a second")
+    parser.add_argument("--speed-seconds", type=int, default=2, help="how long one of those takes")
     parser.add_argument("--no-flat", action="store_true", help="without the report over 10 million lines")
     parser.add_argument("--profile", metavar="WORK", help="where holdfast's instructions of one work go")
     parser.add_argument("--libpq", action="store_true", help="… or libpq's")
@@ -188,11 +193,14 @@ def parse():
 
 
 def chosen(only):
+    """The rows of the table, and the works of speed.py."""
     names = [name.strip().lower() for name in only.split(",") if name.strip()]
-    rows = [row for row in ROWS if not names or row.title.split()[0].lower() in names]
-    if not rows:
-        raise SystemExit(f"--only {only}: no such work; there are {', '.join(sorted({r.title.split()[0] for r in ROWS}))}")
-    return rows
+    known = {row.title.split()[0].lower(): row.title.split()[0] for row in ROWS} | {work: work for work in WORKS}
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"--only {only}: there is no {name}; there are {', '.join(known.values())}")
+    return ([row for row in ROWS if not names or row.title.split()[0].lower() in names],
+            [work for work in WORKS if not names or work in names])
 
 
 def measure(bench, rows, rounds):
@@ -208,20 +216,27 @@ def measure(bench, rows, rounds):
 
 def main():
     options = parse()
-    rows = chosen(options.only)
-    flat_memory = True
+    rows, works = chosen(options.only)
+    flat_memory, slow = True, {}
     with server.workplace(WORK), server.running(WORK) as at:
         bench = Bench(at, WORK)
         if options.profile:
             work = options.profile.lower()
             profile_work.show(bench, "libpq" if options.libpq else "holdfast", work, options.tls, size(work).counted)
             return 0
-        measure(bench, rows, options.rounds)
+        if rows:
+            measure(bench, rows, options.rounds)
+        if set(works) & set(speed.WORKS):
+            slow = speed.show(bench, WORK, works, options.speed_rounds, options.speed_seconds)
+        if "many" in works:
+            slow |= many.show(bench, WORK, options.speed_rounds)
         if not options.no_flat and not options.only:
             flat_memory = flat.show(at, WORK, bench.programs)
     for (side, work, tls), why in bench.broken.items():
         print(f"failed: bench_{side} {work}{' with TLS' if tls else ''}: {why}", file=sys.stderr)
-    return 1 if bench.broken or not flat_memory else 0
+    for (who, name, away), why in slow.items():
+        print(f"failed: {who}, {name}{' far away' if away else ''}: {why}", file=sys.stderr)
+    return 1 if bench.broken or slow or not flat_memory else 0
 
 
 if __name__ == "__main__":

@@ -46,6 +46,10 @@ CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL, price numeric(10,2) N
 INSERT INTO item SELECT i, 'item ' || i, i * 0.25, i % 1000, repeat('note ', 10)
 FROM generate_series(1, {items}) i;
 GRANT SELECT ON item TO app;
+CREATE TABLE entry (id bigserial PRIMARY KEY, item int NOT NULL, quantity int NOT NULL, label text NOT NULL);
+GRANT SELECT, INSERT ON entry TO app;
+GRANT USAGE ON SEQUENCE entry_id_seq TO app;
+GRANT CREATE ON SCHEMA public TO app;
 VACUUM (ANALYZE, FREEZE) item;
 """
 
@@ -65,7 +69,7 @@ subjectAltName = IP:127.0.0.1
 """
 
 
-def _program(name):
+def program(name):
     """Debian keeps the servers' programs off the PATH."""
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) or [shutil.which(name)]
     if not found[-1]:
@@ -83,7 +87,7 @@ def _run(*command, folder=None, as_server=False, text=None):
     return done.stdout
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -114,28 +118,32 @@ class Server:
     """A started server; `dsn` for clients, `pin` for its backends to come."""
 
     def __init__(self, work):
-        self.work, self.port = work, _free_port()
+        self.work, self.port = work, free_port()
         self.password = secrets.token_hex(8)
         self.folder = _folder(work)
         self.data = self.folder / "data"
 
     def start(self):
-        _run(_program("initdb"), "-N", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+        _run(program("initdb"), "-N", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale=C.UTF-8", folder=self.folder, as_server=True)
         self._certificates()
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as config:
             config.write(CONFIG)
         (self.data / "pg_hba.conf").write_text(HBA)
-        _run(_program("pg_ctl"), "start", "-w", "-s", "-t", "60", "-D", self.data, "-l", self.folder / "log",
+        _run(program("pg_ctl"), "start", "-w", "-s", "-t", "60", "-D", self.data, "-l", self.folder / "log",
              "-o", f"-p {self.port} -k {self.folder}", folder=self.folder, as_server=True)
-        _run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", self.port, "-U", "postgres",
-             "-d", "postgres", text=SCHEMA.format(password=self.password, items=ITEMS))
+        self.sql(SCHEMA.format(password=self.password, items=ITEMS))
 
     def stop(self):
         if (self.data / "postmaster.pid").exists():
-            _run(_program("pg_ctl"), "stop", "-w", "-s", "-D", self.data, "-m", "immediate", folder=self.folder,
+            _run(program("pg_ctl"), "stop", "-w", "-s", "-D", self.data, "-m", "immediate", folder=self.folder,
                  as_server=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sql(self, text):
+        """Run as the superuser."""
+        _run("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-p", self.port, "-U", "postgres",
+             "-d", "postgres", text=text)
 
     def dsn(self, tls):
         way = f"verify-full&sslrootcert={self.work / 'ca.crt'}" if tls else "disable"
