@@ -61,6 +61,17 @@ static inline bool hf_asks(const hf_request *request) {
     return HF_WITH_RESOLVE && request->stage >= HF_STAGE_ASK;
 }
 
+/* With whom a request in flight has its Sync: bits of request->share, which submit() finds 0. (SEMANTICS 45) */
+enum {
+    HF_SHARE_MAY = 1, /* its flight is one that may share a Sync */
+    HF_SHARE_NEXT = 2 /* it has no Sync of its own, but that of the next one in flight */
+};
+
+/* Does the request have its ReadyForQuery together with the next one in flight? */
+static inline bool hf_shares_next(const hf_request *request) {
+    return HF_WITH_GROUPS && (request->share & HF_SHARE_NEXT);
+}
+
 /* What the server answered to the question ASK or ROLE (PostgreSQL: pg_xact_status(), pg_is_in_recovery()). The driver
  * sets request->tx_status before READY. */
 typedef enum hf_tx_status {
@@ -91,7 +102,9 @@ enum {
     HF_ROLE_STANDBY = 1,            /* the server is a standby */
     HF_ROLE_READ_ONLY = 2,          /* transactions are read-only unless they say otherwise */
     HF_ROLE_READ_ONLY_AT_LOGIN = 4, /* … and were so when the session began */
-    HF_ROLE_CHANGED = 8             /* the session has changed settings of its own */
+    HF_ROLE_CHANGED = 8,            /* the session has changed settings of its own */
+    /* What a transaction has read stands even if that is undone: it is not serializable. */
+    HF_ROLE_READS_STAND = 16
 };
 
 /* How far a login has proved that the client knows the password. */
@@ -104,7 +117,7 @@ typedef enum hf_proof {
 
 /* What feed() found in rx, one event at a time. The connection acts on it and calls feed() again, until MORE, or until
  * rx is empty and the login is over. Only then may the connection move or overwrite the bytes in rx: until then
- * rx.start may have passed bytes that an event is about. "The request" is the oldest in flight. */
+ * rx.start may have passed bytes that an event is about. "The request" is the oldest in flight that is not complete. */
 typedef enum hf_driver_event {
     HF_DRIVER_MORE,    /* nothing whole is left in rx: read more bytes, if any */
     HF_DRIVER_SLICE,   /* a slice of hashing was done, more is left: call again, bytes or not */
@@ -117,14 +130,16 @@ typedef enum hf_driver_event {
     HF_DRIVER_KEYED,   /* the request's key is in: from here on its own statements run */
     HF_DRIVER_KEPT,    /* the request's key was found: io->row is on what was kept with it */
     HF_DRIVER_BEFORE_COMMIT, /* the request is done but for its COMMIT: request->ticket */
-    /* The request is over, and all of its answer was read. io->error is HF_ERR_OPEN_TRANSACTION if the request had to
-     * be rolled back, else it is not touched. */
+    /* The request is over, and all of its answer was read, and so are those whose Sync was the same: before it COMPLETE
+     * came for them, or, behind a request with an ERROR, the server passed over them. io->error is
+     * HF_ERR_OPEN_TRANSACTION if the request had to be rolled back, else it is not touched. */
     HF_DRIVER_READY,
     HF_DRIVER_PROBED, /* the probe was answered */
     HF_DRIVER_NOTICE, /* the server's NOTICE or WARNING: io->error */
     HF_DRIVER_NOTIFY, /* the server's NOTIFY: io->channel, io->payload */
     HF_DRIVER_FATAL,  /* the server ends the session and says why: io->error */
-    HF_DRIVER_BROKEN  /* the bytes make no sense: io->error; the link must be dropped */
+    HF_DRIVER_BROKEN, /* the bytes make no sense: io->error; the link must be dropped */
+    HF_DRIVER_COMPLETE /* the request's own answers are over: READY comes for it and others at once */
 } hf_driver_event;
 
 struct hf_driver {
@@ -141,13 +156,19 @@ struct hf_driver {
 
     /* Starts the login on a wiped session: its first bytes go to io->tx. 0, or an hf_err. */
     int (*start)(hf_session *session, hf_io *io);
-    /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. */
+    /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. Those behind
+     * it are linked by next. */
     hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
     /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE or LEDGER
      * request. 1: done. 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow
      * BEFORE_COMMIT at once). < 0: the request can never be sent, HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error
      * says why; of a COMMIT, what is to be kept with its key cannot. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
+#if HF_WITH_GROUPS
+    /* submit() has appended so many bytes for the request. If the flight may share a Sync, and so may that of `before`,
+     * which was submitted last, is not sent to its end, and may be NULL: both have one Sync. */
+    bool (*join)(hf_io *io, hf_request *before, hf_request *request, uint32_t bytes);
+#endif
     /* Forgets what was prepared for the request, so that the next submit() prepares it under a new name. */
     void (*forget)(hf_session *session, hf_io *io, hf_request *request);
     /* Can the request have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY)? Then even after

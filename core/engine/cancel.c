@@ -5,6 +5,13 @@
 
 enum { HF_CANCEL_SENT = 1 };
 
+/* The oldest in flight, or one that is answered with that, may be to end: its turn has come. */
+static void arm_oldest(hf_conn *conn) {
+    for (hf_request *at = conn->flight.head; at; at = hf_shares_next(at) ? at->next : NULL) {
+        hf_request_arm(conn->pool, at);
+    }
+}
+
 void hf_cancel_stop(hf_conn *conn) {
     bool was = hf_cancel_pending(conn);
     hf_link_drop(&conn->cancel);
@@ -18,9 +25,7 @@ void hf_cancel_stop(hf_conn *conn) {
         conn->n_cancel_may_hit = conn->n_flight;
     }
     conn->cancel_out = false;
-    if (conn->flight.head) { /* the oldest may have been cancelled meanwhile */
-        hf_request_arm(conn->pool, conn->flight.head);
-    }
+    arm_oldest(conn); /* it may have been cancelled meanwhile */
 }
 
 void hf_cancel_leave(hf_conn *conn) {
@@ -67,9 +72,7 @@ static hf_turn link_over(hf_conn *conn) {
 void hf_cancel_answered(hf_conn *conn) {
     conn->cancelled = NULL;
     if (conn->cancel_left) {
-        if (conn->flight.head) {
-            hf_request_arm(conn->pool, conn->flight.head);
-        }
+        arm_oldest(conn);
     } else if (!conn->cancel.link || !conn->cancel_out) {
         hf_cancel_stop(conn);
     }
@@ -125,9 +128,8 @@ static hf_turn leave_commit(hf_conn *conn, hf_request *request, hf_limit limit) 
     return HF_TURN_LOST;
 }
 
-hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
+static inline hf_turn begin(hf_conn *conn, hf_request *request, hf_limit limit) {
     hf_pool *pool = conn->pool;
-    hf_request *request = conn->flight.head;
     const bool pending = hf_cancel_pending(conn);
     if (!request || (pending && (conn->cancelled != request || limit == HF_LIMIT_REQUEST))) {
         return HF_TURN_FED;
@@ -147,7 +149,7 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (!hf_is_never(conn->paused_at)) { /* the answer is read to its end, without on_row */
         conn->paused_at = HF_NEVER;
-        request->flags |= HF_REQUEST_ROWS_LOST;
+        hf_conn_awaited(conn)->flags |= HF_REQUEST_ROWS_LOST;
         hf_conn_activate(conn);
     }
     if (commits(request)) {
@@ -155,6 +157,16 @@ hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
     }
     return open_link(conn);
 }
+
+hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit) {
+    return begin(conn, conn->flight.head, limit);
+}
+
+#if HF_WITH_GROUPS /* else nobody calls it, and begin() has one caller */
+hf_turn hf_cancel_one(hf_conn *conn, hf_request *request, hf_limit limit) {
+    return begin(conn, request, limit);
+}
+#endif
 
 HF_COLD hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
@@ -184,9 +196,7 @@ void hf_cancel_next(hf_conn *conn) {
     for (; request; request = request->next) {
         conn->cancel_next = conn->cancel_next || (request->flags & HF_REQUEST_GRACE);
     }
-    if (conn->flight.head) {
-        hf_request_arm(conn->pool, conn->flight.head);
-    }
+    arm_oldest(conn);
 }
 
 hf_turn hf_cancel_advance(hf_conn *conn) {

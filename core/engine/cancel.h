@@ -25,11 +25,19 @@ static inline bool hf_conn_serving(const hf_conn *conn) {
 static inline bool hf_cancel_may_hit(const hf_conn *conn) {
     return conn->cancel_out || conn->n_cancel_may_hit > 0;
 }
+/* One of those in flight is over: such a CancelRequest may not hit it any more. */
+static inline void hf_cancel_passed(hf_conn *conn) {
+    if (conn->n_cancel_may_hit > 0) {
+        conn->n_cancel_may_hit--;
+    }
+}
 /* A function that returns an hf_turn says FED, or LOST: the connection is to be given up because of conn->io.error. */
 
 /* Cancels the oldest request in flight, because of limit or, with HF_LIMIT_NONE, because somebody asked. If its
  * attempt is being cancelled already, the whole request ends from then on, not that attempt alone. */
 hf_turn hf_cancel_begin(hf_conn *conn, hf_limit limit);
+/* The same of one that is answered with the oldest (hf_conn_leads()): the cancel may hit each of those. */
+hf_turn hf_cancel_one(hf_conn *conn, hf_request *request, hf_limit limit);
 /* A request in flight behind another one is to end. A CancelRequest names a backend, not a statement, so the request's
  * turn is waited for. LOST, without a reason in io.error: its turn did not come, and only the link's end ends it. */
 hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request);

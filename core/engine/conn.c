@@ -224,7 +224,7 @@ static inline bool has_no_other_deadline(const hf_conn *conn) {
 /* Among whom is the connection, if it takes work and its link takes bytes? */
 static inline hf_set *place_for(hf_conn *conn) {
     hf_pool *pool = conn->pool;
-    const bool more = conn->n_flight <= pool->config->max_pipelined / 2;
+    const bool more = conn->n_flight <= hf_conn_depth(conn) / 2;
     return conn->n_flight == 0                                   ? &pool->free
            : more && conn->flight.tail->replay == HF_REPLAY_SAFE ? &pool->room
                                                                  : NULL;

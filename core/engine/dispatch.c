@@ -20,10 +20,17 @@ static bool may_follow(const hf_request *request) {
 /* Sends this connection the requests at the queue's head: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
     const hf_request *request = pool->queue.head;
+    unsigned most = HF_WITH_GROUPS ? hf_conn_depth(conn) : 0;
+    if (HF_WITH_GROUPS && pool->config->max_pipelined == 0) {
+        /* The others, be they still dialling, are to have their part of the queue. */
+        const unsigned part = pool->n_queued / hf_pool_size(pool);
+        most = most < part ? most : part;
+    }
     while (request && hf_conn_serving(conn)) {
         bool safe = request->replay == HF_REPLAY_SAFE;
         if (conn->n_flight > 0 &&
-            (conn->n_flight >= pool->config->max_pipelined || !may_follow(request))) {
+            (conn->n_flight >= (HF_WITH_GROUPS ? most : pool->config->max_pipelined) ||
+             !may_follow(request))) {
             break;
         }
         if (hf_flight_send(conn) <= 0 || !safe) {
@@ -71,6 +78,19 @@ static HF_COLD bool wake(hf_pool *pool) {
     return woken;
 }
 
+/* Sends the queue's head and others behind what connections have in flight that were quick so far: to each of them its
+ * part, once. */
+static void hand_to_quick(hf_pool *pool) {
+    hf_set room = pool->room;
+    while (hf_set_any(&room) && pool->queue.head && may_follow(pool->queue.head)) {
+        hf_conn *conn = lowest(pool, &room);
+        hf_set_remove(&room, conn->index);
+        if (!hf_flight_lags(conn)) {
+            fill(pool, conn);
+        }
+    }
+}
+
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once, and its on_done may bring the next one: bounded, so that a tick
      * ends. */
@@ -80,6 +100,9 @@ static void hand_out(hf_pool *pool) {
             hf_queue_hold(pool);
         } else if (hf_set_any(&pool->free)) {
             fill(pool, lowest(pool, &pool->free));
+        } else if (HF_WITH_GROUPS && pool->config->max_pipelined == 0) {
+            hand_to_quick(pool);
+            break;
         } else if (hf_set_any(&pool->room) && may_follow(pool->queue.head)) {
             fill(pool, lowest(pool, &pool->room));
         } else {

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cancel.h"
 #include "ending.h"
+#include "group.h"
 #include "holdfast/backoff.h"
 #include "ledger.h"
 #include "machine/endpoint.h"
@@ -305,9 +306,7 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
     } else {
         give_up = refused(conn, request, ours);
     }
-    if (conn->n_cancel_may_hit > 0) {
-        conn->n_cancel_may_hit--;
-    }
+    hf_cancel_passed(conn);
     if (ours) {
         hf_cancel_answered(conn);
     }
@@ -330,8 +329,42 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
     return HF_TURN_FED;
 }
 
+/* ReadyForQuery of reads that share it (group.h). */
+static hf_turn ready_group(hf_conn *conn) {
+    hf_queue done = { 0 };
+    bool ours = false, hit = false;
+    hf_turn turn = HF_TURN_FED;
+    hf_request *refused = hf_group_take(conn, &done, &hit, &ours);
+
+    while (done.head) {
+        hf_request *request = hf_queue_take(&done);
+        if (request->error.code != HF_OK || (request->flags & HF_REQUEST_ROWS_LOST)) {
+            ready_slow(conn, request, false);
+        } else {
+            hf_cancel_passed(conn);
+            hf_request_end(conn->pool, request, HF_OUTCOME_OK, NULL);
+        }
+    }
+    if (refused) {
+        turn = ready_slow(conn, refused, ours);
+    } else if (!hf_is_never(conn->stable_at)) {
+        hf_conn_on_stable(conn);
+    }
+    if (hit && conn->cancelled) {
+        hf_cancel_answered(conn);
+    }
+    hf_cancel_next(conn);
+    return turn;
+}
+
 /* ReadyForQuery: the answer to the oldest request is whole. */
 static inline hf_turn ready(hf_conn *conn) {
+    if (HF_WITH_GROUPS) {
+        if (conn->awaited != conn->flight.head || hf_shares_next(conn->awaited)) {
+            return ready_group(conn);
+        }
+        conn->awaited = conn->awaited->next;
+    }
     const hf_request *cancelled = conn->cancelled;
     hf_request *request = hf_flight_take(conn);
     /* Nearly every answer is plain, and this is the short way. ready_slow() would do the same with it. */
@@ -357,7 +390,7 @@ static inline hf_turn row(hf_conn *conn, hf_request *request) {
     if (!request->on_row || request->on_row(request, &conn->io.row) != HF_PAUSE) {
         return HF_TURN_FED;
     }
-    if (request == conn->cancelled) { /* a cancel is pending: no pause any more */
+    if (conn->cancelled) { /* a cancel is pending: no pause any more */
         request->flags |= HF_REQUEST_ROWS_LOST;
         return HF_TURN_FED;
     }
@@ -416,7 +449,7 @@ static HF_COLD void kept(hf_request *request, hf_row *row) {
 static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
     const hf_config *config = conn->pool->config;
     hf_io *io = &conn->io;
-    hf_request *request = conn->flight.head;
+    hf_request *request = hf_conn_awaited(conn);
     if (!request && event >= HF_DRIVER_COLUMNS && event <= HF_DRIVER_READY) {
         hf_error_set(&io->error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
                      HF_MESSAGE("an answer that nobody asked for"));
@@ -462,15 +495,22 @@ static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
     case HF_DRIVER_SLICE: return hf_conn_over_budget(conn) ? HF_TURN_STOP : HF_TURN_FED;
     case HF_DRIVER_ROW: /* taken by hf_flight_feed() */
     case HF_DRIVER_READY:
+    case HF_DRIVER_COMPLETE:
     case HF_DRIVER_MORE: break;
     }
+    return HF_TURN_FED;
+}
+
+/* The request in hand is complete, and has its ReadyForQuery together with the next one. */
+static inline hf_turn complete(hf_conn *conn) {
+    conn->awaited = conn->awaited->next;
     return HF_TURN_FED;
 }
 
 hf_turn hf_flight_feed(hf_conn *conn) {
     const hf_driver *driver = conn->pool->config->driver;
     do {
-        hf_request *request = conn->flight.head;
+        hf_request *request = hf_conn_awaited(conn);
         hf_driver_event event = driver->feed(&conn->session, &conn->io, request);
         if (event == HF_DRIVER_MORE) {
             return HF_TURN_FED;
@@ -478,7 +518,9 @@ hf_turn hf_flight_feed(hf_conn *conn) {
         const hf_turn turn = !request                   ? other_event(conn, event)
                              : event == HF_DRIVER_ROW   ? row(conn, request)
                              : event == HF_DRIVER_READY ? ready(conn)
-                                                        : other_event(conn, event);
+                             : HF_WITH_GROUPS && event == HF_DRIVER_COMPLETE
+                                 ? complete(conn)
+                                 : other_event(conn, event);
         if (turn != HF_TURN_FED) {
             return turn;
         }
@@ -514,9 +556,22 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
 
 void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
-    hf_queue again = { 0 };
+    hf_queue again = { 0 }, first = { 0 };
+    /* The oldest group's clock has ended, and its time-out is nobody's yet. */
+    bool clock = conn->n_flight > 0 && hf_shares_next(conn->flight.head) &&
+                 error->code == HF_ERR_TIMEOUT && error->limit == HF_LIMIT_REQUEST;
+    if (HF_WITH_GROUPS) {
+        conn->awaited = conn->timed = NULL;
+        conn->more = 0;
+    }
     while (conn->n_flight > 0) {
         hf_request *request = hf_flight_take(conn);
+        if (clock) {
+            clock = hf_shares_next(request);
+            request->flags |= HF_REQUEST_UNDONE; /* it may have run */
+            hf_queue_push(&first, request);
+            continue;
+        }
         /* What the server said of its role held for the lost connection. */
         request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN;
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
@@ -530,5 +585,8 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
         hf_request *request = again.tail;
         hf_queue_remove(&again, request);
         hf_request_requeue(pool, request);
+    }
+    if (HF_WITH_GROUPS) {
+        hf_group_apart(conn, &first);
     }
 }

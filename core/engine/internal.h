@@ -13,6 +13,8 @@
 
 /* Limits of one tick's work, whatever a server sends, and two fixed times. */
 enum {
+    HF_QUICK_MS = 25,       /* so much longer than a round trip an answer may take, and is quick */
+    HF_SLOW_MS_MAX = 5000,  /* of what slow answers took is remembered */
     HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
     HF_DIALS_AT_ONCE = 16,  /* connections that dial beside each other (SEMANTICS 6) */
@@ -40,7 +42,8 @@ enum {
     HF_REQUEST_LEFT = 2048,          /* COMMIT without an answer, asked about: pool->left */
     HF_REQUEST_SHORT = 4096,         /* has met a shortage: denied_ok counts from then */
     HF_REQUEST_HELD = 8192,          /* WAITING, because a COMMIT is LEFT */
-    HF_REQUEST_KEY_WAIT = 16384      /* waits for its key, since commit_at */
+    HF_REQUEST_KEY_WAIT = 16384,     /* waits for its key, since commit_at */
+    HF_REQUEST_ALONE = 32768         /* has a Sync of its own from now on */
 };
 
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */
@@ -157,6 +160,24 @@ static inline void hf_conn_tx_empty(hf_conn *conn) {
         conn->tx_used = tx->end;
     }
     tx->start = tx->end = 0;
+}
+
+/* The request in flight whose answers come next; NULL: none is in flight. */
+static inline hf_request *hf_conn_awaited(const hf_conn *conn) {
+    return HF_WITH_GROUPS ? conn->awaited : conn->flight.head;
+}
+/* Is the request the oldest in flight, or one that has its ReadyForQuery together with that? */
+static inline bool hf_conn_leads(const hf_conn *conn, const hf_request *request) {
+    const hf_request *at = conn->flight.head;
+    while (at && at != request && hf_shares_next(at)) {
+        at = at->next;
+    }
+    return at == request;
+}
+/* How many requests may be in flight on the connection. */
+static inline unsigned hf_conn_depth(const hf_conn *conn) {
+    const unsigned most = conn->pool->config->max_pipelined;
+    return HF_WITH_GROUPS && most == 0 ? 1u + conn->more : most;
 }
 
 /* Puts the connection on the list of those to be served: in this tick or, called while they are being served, in the

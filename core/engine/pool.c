@@ -161,7 +161,7 @@ void hf_cancel(hf_pool *pool, hf_request *request) {
 
 void hf_resume(hf_pool *pool, hf_request *request) {
     hf_conn *conn = request->conn;
-    if (!conn || conn->flight.head != request || hf_is_never(conn->paused_at)) {
+    if (!conn || hf_conn_awaited(conn) != request || hf_is_never(conn->paused_at)) {
         return;
     }
     (void)pool;           /* a parameter like that of every pool call */

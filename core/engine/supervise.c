@@ -322,6 +322,10 @@ static void resume(hf_conn *conn) {
         conn->attempt_deadline += conn->pool->now - conn->paused_at;
     }
     conn->paused_at = HF_NEVER;
+    if (HF_WITH_GROUPS) { /* the server was not slow */
+        conn->timed = NULL;
+        conn->oldest_at = conn->pool->now;
+    }
 }
 
 static void serve_links(hf_conn *conn) {
@@ -425,8 +429,10 @@ void hf_flight_due(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
     const bool late = pool->now >= request->deadline;
     hf_heap_remove(&pool->heap, &request->timer);
-    if (conn->flight.head == request) {
-        apply(conn, hf_cancel_begin(conn, late ? HF_LIMIT_TIMEOUT : HF_LIMIT_NONE));
+    if (hf_conn_leads(conn, request)) {
+        const hf_limit limit = late ? HF_LIMIT_TIMEOUT : HF_LIMIT_NONE;
+        apply(conn,
+              HF_WITH_GROUPS ? hf_cancel_one(conn, request, limit) : hf_cancel_begin(conn, limit));
         hf_conn_settle(conn);
     } else if (hf_cancel_behind(conn, request) == HF_TURN_LOST) {
         hf_error error;

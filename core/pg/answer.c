@@ -220,6 +220,9 @@ static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *reque
     }
     if (due == HF_PG_ROWS) {
         hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes));
+        if (HF_WITH_GROUPS && session->answers_due == 0) {
+            return hf_pg_part_over(session, request);
+        }
     } else if (due == HF_PG_COMMIT_DONE && commits(request) &&
                (bytes != strlen("COMMIT") || memcmp(tag, "COMMIT", bytes) != 0)) {
         return own_error(session, io, "25P02",
@@ -403,6 +406,15 @@ static void read_ledger_error(hf_pg_session *session, const hf_io *io, hf_reques
     session->answered_with |= HF_PG_HAD_ERROR;
 }
 
+/* The server passes over the requests whose Sync is that of the refused one. They are parsed already. */
+static void pass_over(hf_pg_session *session, const hf_request *request) {
+    for (; hf_shares_next(request); request = request->next) {
+        session->answered++;
+        session->in_flight--;
+        session->before_rollback -= session->rolling_back;
+    }
+}
+
 /* ErrorResponse. */
 static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *request,
                              const hf_pg_message *message, hf_phase phase) {
@@ -439,6 +451,9 @@ static hf_driver_event error(hf_pg_session *session, hf_io *io, hf_request *requ
     session->answers_due = HF_PG_SYNC;
     if (session->answered_with & HF_PG_HAD_ERROR) {
         return HF_DRIVER_MORE; /* the first one is the reason */
+    }
+    if (HF_WITH_GROUPS) {
+        pass_over(session, request);
     }
     if (session->rolling_back && strcmp(io->error.sqlstate, "25P02") == 0) {
         return undone(session, io); /* an earlier request's transaction has failed */

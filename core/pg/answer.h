@@ -45,6 +45,15 @@ static inline void hf_pg_over(hf_pg_session *session, const hf_request *request)
     session->in_flight--;
 }
 
+/* COMPLETE: the request's answers are over, but for the ReadyForQuery that it shares with the next one. */
+static inline hf_driver_event hf_pg_part_over(hf_pg_session *session, const hf_request *request) {
+    hf_pg_over(session, request);
+    if (session->rolling_back && session->before_rollback > 0) {
+        session->before_rollback--;
+    }
+    return HF_DRIVER_COMPLETE;
+}
+
 /* The answers that are due to the next statement of a batch. */
 static inline uint32_t hf_pg_next(const hf_request *request) {
     return (hf_pg_keeps(request) ? HF_PG_NEXT_KEPT : HF_PG_NEXT) |

@@ -17,8 +17,8 @@ static hf_driver_event feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
 
-    if (HF_WITH_FAST_PATHS && session->answers_due == (HF_PG_ROWS | HF_PG_SYNC) &&
-        !session->unusual && oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
+    if (HF_WITH_FAST_PATHS && hf_pg_awaits_rows(session->answers_due) && !session->unusual &&
+        oldest && there >= HF_PG_HEADER_BYTES && *at == 'D') {
         const uint32_t length = hf_pg_get32(at + 1);
         if (length < there && hf_pg_row_is_good(session, at + HF_PG_HEADER_BYTES, length)) {
             io->rx.start += 1 + length;
@@ -122,6 +122,31 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
     return hf_pg_submit_any(session, io, request);
 }
 
+#if HF_WITH_GROUPS
+/* A flight that may share a Sync begins with the Bind of a statement that is kept: no transaction is put around it, it
+ * is none that changes a setting (hf_pg_effect_of()), and closes none. */
+static bool join(hf_io *io, hf_request *before, hf_request *request, uint32_t bytes) {
+    hf_buffer *tx = &io->tx;
+    uint8_t *start = tx->data + tx->end - bytes;
+
+    if (*start != 'B') {
+        return false;
+    }
+    request->share = HF_SHARE_MAY;
+    if (!before || !(before->share & HF_SHARE_MAY) || tx->end - bytes - tx->start < SYNC_BYTES ||
+        before->sent_at + SYNC_BYTES + bytes != io->tx_total) {
+        return false;
+    }
+    memmove(start - SYNC_BYTES, start, bytes);
+    tx->end -= SYNC_BYTES;
+    io->tx_total -= SYNC_BYTES;
+    request->sent_at -= SYNC_BYTES;
+    before->share |= HF_SHARE_NEXT;
+    hf_pg_plan_share(before);
+    return true;
+}
+#endif
+
 /* --- the rest of the table ------------------------------------------------------------------------- */
 
 static size_t tls_request(uint8_t *out) {
@@ -182,6 +207,9 @@ const hf_driver hf_driver_pg = {
     .start = hf_pg_start,
     .feed = feed,
     .submit = submit,
+#if HF_WITH_GROUPS
+    .join = join,
+#endif
     .forget = hf_pg_forget,
     .self_commits = hf_pg_self_commits,
     .waits_not = hf_pg_waits_not,

@@ -201,6 +201,9 @@ static uint8_t keep(encoder *out, const hf_request *request, const char *sql, si
 
     if (effect == HF_PG_CHANGES && !request->prepare_only) {
         hf_pg_cache_empty(session);
+        session->isolated =
+            false; /* it may change that too: what is not known is taken for the worst */
+        out->io->role &= (uint8_t)~HF_ROLE_READS_STAND;
         out->sql = NULL;
         out->changes = true;
     }
@@ -292,12 +295,15 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
     const bool around = batch || deferred || ledger || (wrap && !request->prepare_only);
     const bool ends = around && !(ledger && deferred);
     uint32_t answers_due = 0;
+    const bool isolation = hf_pg_asks_isolation(out->session, out->io, request);
 
     for (uint8_t i = 0; i < closes; i++) {
         put_named(out, "C\0\0\0\0S", out->session->closing[i]);
     }
     if (around) {
         put_own(out, wrap ? "BEGIN READ ONLY" : "BEGIN", NULL, 0);
+    } else if (isolation) {
+        put_own(out, HF_PG_SQL_ISOLATION, NULL, 0);
     }
     if (ledger) {
         int err = put_head(out, request);
@@ -332,7 +338,8 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
         out->executed = executed;
     }
     out->answers_due = (batch ? 0 : answers_due) | (closes > 0 ? HF_PG_CLOSE : 0) |
-                       (around ? HF_PG_BEGIN : 0) | (ends ? HF_PG_COMMIT : 0) | HF_PG_SYNC;
+                       (around || isolation ? HF_PG_BEGIN : 0) | (ends ? HF_PG_COMMIT : 0) |
+                       HF_PG_SYNC;
     return HF_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef HF_PG_ENCODE_H
 #define HF_PG_ENCODE_H
 
+#include "cache.h"
 #include "frame.h"
 
 /* Leaves for the answers what the flight asks for. answers_due: HF_PG_*; n_columns: or HF_PG_COLUMNS_UNKNOWN. */
@@ -16,11 +17,29 @@ static inline void hf_pg_plan_put(hf_request *request, uint16_t answers_due, uin
     memcpy(request->driver_state + HF_PG_PLAN_COLUMNS, &n_columns, sizeof n_columns);
 }
 
+/* The request shares the Sync of the next one: its own answers have no ReadyForQuery. */
+static inline void hf_pg_plan_share(hf_request *request) {
+    uint16_t answers_due;
+
+    memcpy(&answers_due, request->driver_state + HF_PG_PLAN_ANSWERS, sizeof answers_due);
+    answers_due &= (uint16_t)~HF_PG_SYNC;
+    memcpy(request->driver_state + HF_PG_PLAN_ANSWERS, &answers_due, sizeof answers_due);
+}
+
 /* Has a request BEGIN READ ONLY and COMMIT around it? Every request of a pool with read_only has, unless the server
  * said that the session is read-only, as its start-up message asked (SEMANTICS 21). */
 static inline bool hf_pg_wraps(const hf_io *io) {
     return io->config->read_only &&
            (!(io->role & HF_ROLE_READ_ONLY) || io->degraded >= HF_PG_DEGRADED_POOLER);
+}
+
+/* Does a read's flight begin with the question at which isolation the session runs? It does until that is known, where
+ * reads may share a Sync (SEMANTICS 45). */
+static inline bool hf_pg_asks_isolation(const hf_pg_session *session, const hf_io *io,
+                                        const hf_request *request) {
+    return HF_WITH_GROUPS && io->config->read_only && io->config->max_pipelined != 1 &&
+           !session->isolated && hf_pg_keeps(request) && !request->prepare_only &&
+           !hf_is_batch(request) && !hf_pg_wraps(io) && request->replay == HF_REPLAY_SAFE;
 }
 
 /* Writes the name of a prepared statement, with its NUL, HF_PG_NAME_BYTES_MAX at most. Returns where it ends. */

@@ -34,11 +34,33 @@ static bool awaits_own(const hf_request *request) {
                : hf_asks(request) && hf_tx_status_of(request) == HF_TX_NONE;
 }
 
+/* Is the row the answer to the question at which isolation the session runs? */
+static bool awaits_isolation(const hf_pg_session *session, const hf_io *io,
+                             const hf_request *request) {
+    return HF_WITH_GROUPS && request && hf_pg_is_due(session, HF_PG_BEGIN_DONE) &&
+           io->config->read_only && request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
+}
+
+/* That answer. What a transaction has read before an error counts only where none is serializable; a session that says
+ * nothing of it may be. */
+static hf_driver_event isolation(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+    static const char none[] = "\0\1\0\0\0\x0cserializable";
+    const bool serializable =
+        message->bytes == sizeof none - 1 && memcmp(message->body, none, sizeof none - 1) == 0;
+
+    session->isolated = true;
+    io->role |= serializable || message->bytes < 7 ? 0 : HF_ROLE_READS_STAND;
+    return HF_DRIVER_MORE;
+}
+
 static hf_driver_event any_row(hf_pg_session *session, hf_io *io, hf_request *request,
                                const hf_pg_message *message) {
     hf_pg_skip_maybe(session);
     if (request && hf_is_ledger(request) && hf_pg_is_due(session, HF_PG_BEGIN_DONE)) {
         return HF_DRIVER_MORE; /* the head's statements give rows that nobody needs */
+    }
+    if (awaits_isolation(session, io, request)) {
+        return isolation(session, io, message);
     }
     if (request && hf_pg_is_due(session, HF_PG_COMMIT_DONE) && awaits_own(request)) {
         return hf_pg_driver_row(io, request, message);
@@ -124,6 +146,11 @@ static inline hf_driver_event passed(hf_buffer *rx, const uint8_t *at, hf_driver
     return event;
 }
 
+/* Are the answers to a statement that was prepared before due, and then at most ReadyForQuery? */
+static inline bool is_run(uint32_t answers_due) {
+    return (HF_WITH_GROUPS ? answers_due | HF_PG_SYNC : answers_due) == (HF_PG_RUN | HF_PG_SYNC);
+}
+
 /* Recognises the usual answers one behind the other, those to statements that were prepared before or are parsed
  * afresh. From the first message on that is not usual, not whole or not right, feed_all() judges. */
 static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request *oldest) {
@@ -149,17 +176,17 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
             hf_pg_over(session, oldest);
             return passed(rx, at + sizeof idle, HF_DRIVER_READY);
         }
-        if (answers_due == HF_PG_NEXT_KEPT ||
-            (answers_due == (HF_PG_RUN | HF_PG_SYNC) && !oldest->on_columns &&
-             session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
+        if (answers_due == HF_PG_NEXT_KEPT || (is_run(answers_due) && !oldest->on_columns &&
+                                               session->n_columns != HF_PG_COLUMNS_UNKNOWN)) {
             if (memcmp(at, bound, sizeof bound) != 0) {
                 break;
             }
-            session->answers_due = answers_due = HF_PG_ROWS | HF_PG_SYNC;
+            session->answers_due = answers_due =
+                answers_due == HF_PG_RUN ? HF_PG_ROWS : HF_PG_ROWS | HF_PG_SYNC;
             at += sizeof bound;
             continue;
         }
-        if (answers_due != (HF_PG_ROWS | HF_PG_SYNC)) {
+        if (!hf_pg_awaits_rows(answers_due)) {
             if (answers_due != HF_PG_NEXT || there < sizeof parsed_bound ||
                 memcmp(at, parsed_bound, sizeof parsed_bound) != 0) {
                 break;
@@ -185,6 +212,9 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
         hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));
         answers_due = session->answers_due;
         at += 1 + length;
+        if (HF_WITH_GROUPS && answers_due == 0) {
+            return passed(rx, at, hf_pg_part_over(session, oldest));
+        }
     }
     passed(rx, at, HF_DRIVER_MORE);
     return feed_all(session, io, oldest);

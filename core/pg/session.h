@@ -17,6 +17,12 @@
  *
  *     Close*  BEGIN  ( … )…  ticket  Sync        COMMIT  Sync        what became of the transaction  Sync
  *
+ * Reads may share a Sync (SEMANTICS 45); of all but the last the answers end with CommandComplete:
+ *
+ *     Bind  Execute  Bind  Execute …  Sync
+ *
+ * The first read that is to be kept prepared has the question before it at which isolation it runs, in place of BEGIN.
+ *
  * A LEDGER request (HF_REPLAY_LEDGER) has a head behind its BEGIN (ledger.h), whose statements are answered as BEGIN
  * is; what is kept with its key is one more, before COMMIT, in a second flight:
  *
@@ -138,6 +144,7 @@ typedef struct hf_pg_session {
     bool has_key; /* BackendKeyData came: statements can be cancelled */
     bool holds_ready;              /* READY waits for the answer to ROLLBACK */
     bool rolling_back;             /* the driver's own ROLLBACK is unanswered … */
+    bool isolated;                 /* the server has said at which isolation the session runs */
     uint8_t n_closing;             /* statements in closing */
     uint8_t head;                  /* HF_PG_HEAD_*: of a ledger request */
     uint16_t before_rollback;      /* … and comes behind so many requests in flight */
@@ -174,6 +181,12 @@ static inline uint32_t hf_pg_due(const hf_pg_session *session, uint32_t bits) {
 /* Is the answer `bit` due next? */
 static inline bool hf_pg_is_due(const hf_pg_session *session, uint32_t bit) {
     return (session->answers_due & (2 * bit - 1)) == bit;
+}
+
+/* Are rows of the statement in hand due, or its CommandComplete, and then at most ReadyForQuery? Without that the Sync
+ * is another request's. */
+static inline bool hf_pg_awaits_rows(uint32_t answers_due) {
+    return (HF_WITH_GROUPS ? answers_due | HF_PG_SYNC : answers_due) == (HF_PG_ROWS | HF_PG_SYNC);
 }
 
 /* How many sequence numbers a request takes: one for each statement. */

@@ -77,6 +77,9 @@ bool hf_pg_waits_not(const hf_request *request);
     "SELECT set_config('lock_timeout',current_setting('holdfast.lock_timeout'),true)," \
     "set_config('statement_timeout',current_setting('holdfast.statement_timeout'),true)"
 
+/* The question at which isolation this session's transactions run: one text. */
+#define HF_PG_SQL_ISOLATION "SHOW transaction_isolation"
+
 /* The question whether this server takes writes, whatever the session itself has set: one text. */
 #define HF_PG_SQL_ROLE                                                                       \
     "SELECT CASE WHEN pg_is_in_recovery() OR (SELECT setting='on' AND source<>'session' "    \

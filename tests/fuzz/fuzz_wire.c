@@ -132,6 +132,7 @@ static bool act(hf_driver_event event) {
     case HF_DRIVER_SKIPPED:
         HF_FUZZ_CHECK(the.n_flight > 0 && the.io.error.code == HF_ERR_TOO_LARGE);
         return true;
+    case HF_DRIVER_COMPLETE: HF_FUZZ_CHECK(false); return false; /* nothing shares a Sync here */
     case HF_DRIVER_READY:
         HF_FUZZ_CHECK(the.n_flight > 0);
         for (unsigned i = 1; i < the.n_flight; i++)

@@ -42,7 +42,7 @@ ARROWS = {
 # Files of one folder that stand in an order: each may include only those before it.
 ORDER = {
     "core/settings": ["table", "config", "key", "check", "dsn"],
-    "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "ledger", "flight",
+    "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "ledger", "group", "flight",
                     "conn", "supervise", "dispatch", "pool"],
     "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "ledger", "encode", "login", "answer", "feed",
                 "driver"],

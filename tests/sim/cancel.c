@@ -61,7 +61,8 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
             SIM_CHECK(!(flight->is & SIM_CANCELLED), "a cancel is sent once",
                       "connection # cancels request # again", i, flight->token, 0);
             flight->is |= SIM_CANCELLED;
-            break;
+            if (!flight->shares) /* else it may hit each of those that share its Sync */
+                break;
         }
         return;
     }

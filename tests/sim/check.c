@@ -269,7 +269,7 @@ static void check_conn(hf_conn *conn) {
 static void check_requests(void) {
     static hf_ms before, due;
     const uint64_t most =
-        (uint64_t)sim_config.close_timeout_ms * (sim_config.max_pipelined > 1 ? 3 : 1);
+        (uint64_t)sim_config.close_timeout_ms * (sim_config.max_pipelined != 1 ? 3 : 1);
     const hf_ms wake = due > before ? due : before;
     const hf_ms asleep = before <= sim.now && wake < sim.now ? sim.now - wake : 0;
     for (unsigned i = 0; i < SIM_SLOTS; i++) {

@@ -82,6 +82,29 @@ static void move(sim_backend *backend) {
     sim_hit(SIM_PG_MOVED);
 }
 
+/* The ReadyForQuery is that of several reads: those before the one in hand were complete, those behind it were passed
+ * over. What a serializable transaction has read before an error is void. */
+static void end_group(sim_backend *backend, unsigned told) {
+    sim_link *link = backend->link;
+    sim_tap *tap = &link->tap;
+    const uint64_t at = link->pipe[SIM_WAY_DOWN].n_written + backend->out.n;
+    size_t first = tap->n_answered, n;
+    while (first > 0 && sim_flights[tap->flights[first - 1]].shares)
+        first--;
+    for (n = first; n < tap->n_flights; n++) {
+        sim_flight *flight = &sim_flights[tap->flights[n]];
+        flight->skipped = n > tap->n_answered;
+        flight->voided = n < tap->n_answered && backend->skipping && sim_serializable();
+        if (flight->voided)
+            sim_hit(SIM_PG_GROUP_VOID);
+        sim_link_mark(link, at, tap->flights[n], n == tap->n_answered ? told : SIM_TOLD_READY);
+        if (!flight->shares)
+            break;
+    }
+    sim_hit(backend->skipping ? SIM_PG_GROUP_FAILS : SIM_PG_GROUP);
+    tap->n_answered = n;
+}
+
 void sim_statement_ready(sim_backend *backend) {
     sim_tap *tap = &backend->link->tap;
     sim_say_async(backend);
@@ -90,10 +113,14 @@ void sim_statement_ready(sim_backend *backend) {
     sim_out_begin(&backend->out, 'Z');
     sim_out8(&backend->out, (unsigned char)backend->status);
     sim_out_end(&backend->out);
-    sim_tell(backend,
-             backend->told | (backend->status == 'I'                        ? SIM_TOLD_READY
-                              : backend->status == 'T' && backend->ticketed ? SIM_TOLD_DEFERRED
-                                                                            : SIM_TOLD_OPEN));
+    const unsigned told =
+        backend->told | (backend->status == 'I'                        ? SIM_TOLD_READY
+                         : backend->status == 'T' && backend->ticketed ? SIM_TOLD_DEFERRED
+                                                                       : SIM_TOLD_OPEN);
+    if (tap->n_answered < tap->n_flights && sim_flight_in_group(&sim_flights[sim_tap_oldest(tap)]))
+        end_group(backend, told);
+    else
+        sim_tell(backend, told);
     backend->told = 0;
     tap->n_answered++;
     backend->only_reads = backend->only_reads && backend->status != 'I';

@@ -109,6 +109,9 @@
     X(PG_CANCELLED, "57014 by our cancel")                                               \
     X(PG_CANCEL_LATE, "a cancel that finds nothing to do")                               \
     X(PG_CANCEL_OTHER, "a cancel that hits another statement")                           \
+    X(PG_GROUP, "reads with one Sync, all complete")                                     \
+    X(PG_GROUP_FAILS, "reads with one Sync, one refused")                                \
+    X(PG_GROUP_VOID, "reads that are void, by a serializable error behind them")         \
     X(PG_TOO_LARGE, "a row larger than the receive buffer")                              \
     X(PG_OPEN_TRANSACTION, "a statement leaves a transaction open")                      \
     X(PG_PROBE_OPEN, "a probe is answered within a transaction")                         \

@@ -157,7 +157,7 @@ void sim_check_why(const sim_job *job, const hf_request *request) {
     const sim_flight *last = &sim_flights[job->last];
     uint32_t handed = 0;
     for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
-        if (sim_flights[flight].is & SIM_RUNS)
+        if ((sim_flights[flight].is & SIM_RUNS) && !sim_flights[flight].skipped)
             handed = flight;
     check_error(job, request, token);
     check_rolled_back(job, request, token);

@@ -25,6 +25,10 @@ enum { SIM_LEDGER_SEEDS = 1000001 };
 static inline bool sim_has_ledger(void) {
     return HF_WITH_LEDGER && sim.seed >= SIM_LEDGER_SEEDS;
 }
+/* Is this a run of reads, which share a Sync? */
+static inline bool sim_has_groups(void) {
+    return HF_WITH_GROUPS && !sim_has_ledger() && sim.seed % 5 == 2;
+}
 static inline bool sim_is_ledger(const sim_job *job) {
     return job->replay == HF_REPLAY_LEDGER;
 }

@@ -99,6 +99,8 @@ static void choose_settings(void) {
     if (config->max_concurrent > SIM_CONNS)
         config->max_concurrent = SIM_CONNS;
     config->max_pipelined = sim_chance(&sim.rng, 500) ? 1 : sim_between(&sim.rng, 2, 16);
+    if (HF_WITH_GROUPS && config->max_pipelined > 1 && config->max_pipelined < 5)
+        config->max_pipelined = 0; /* as the answers allow */
     config->max_retries = sim_chance(&sim.rng, 100) ? 0 : sim_between(&sim.rng, 1, 8);
     config->connect_retries = sim_chance(&sim.rng, 200) ? HF_FOREVER : sim_between(&sim.rng, 0, 5);
     config->rx_bytes = some(1024, 16384);
@@ -130,6 +132,13 @@ static void choose_settings(void) {
         config->n_hosts = (uint8_t)(n < HF_HOSTS_MAX ? n : HF_HOSTS_MAX);
         for (unsigned i = 0; i < config->n_hosts && i < 3; i++)
             config->hosts[i].name = names[i];
+    }
+    if (sim_has_groups()) { /* without what keeps reads apart: fewer texts, a server that tells its role */
+        config->read_only = true;
+        config->max_pipelined = config->max_pipelined == 1 ? 8 : config->max_pipelined;
+        config->max_concurrent = 1 + config->max_concurrent % 3;
+        sim_access_now.pooler = sim_access_now.old = false;
+        sim_access_now.tells_role = true;
     }
     config->on_transition = on_transition;
     config->on_notice = on_notice;

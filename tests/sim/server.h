@@ -48,6 +48,11 @@ typedef struct sim_access {
 
 extern sim_access sim_access_now;
 
+/* Do sessions run at isolation serializable? */
+static inline bool sim_serializable(void) {
+    return sim.seed % 3 == 0;
+}
+
 void sim_server_reset(void);
 /* The node that DNS thinks is the primary. */
 uint8_t sim_known_primary(void);

@@ -408,6 +408,11 @@ static void parse(sim_backend *backend, sim_body *body) {
 }
 
 static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
+    sim_tap *tap = &backend->link->tap;
+    if (backend->n_done > 0 && sim_flights[sim_tap_oldest(tap)].shares) { /* the next of a group */
+        tap->n_answered++;
+        backend->n_done = 0;
+    }
     const sim_bind bind = sim_read_bind(at, n);
     const char *sql = sim_names_get(&backend->names, bind.statement);
     sim_portal *portal = &backend->portal;

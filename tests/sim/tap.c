@@ -151,6 +151,32 @@ static sim_flight *flight_of(sim_link *link) {
     return &sim_flights[tap->flight];
 }
 
+/* Has the client read that one of the job's attempts was passed over, or is void? */
+static bool was_passed_over(const sim_job *job) {
+    for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
+        if (sim_flight_free(&sim_flights[flight]) && !sim_links[sim_flights[flight].link].paused)
+            return true;
+    return false;
+}
+
+/* Another request's statement before the Sync: the flight before it ends here, and shares that Sync. */
+static void split(sim_link *link, uint32_t token) {
+    sim_tap *tap = &link->tap;
+    sim_flight *before = &sim_flights[tap->flight];
+    const sim_job *one = &sim_jobs[before->token], *other = &sim_jobs[token];
+    SIM_CHECK(sim_config.read_only && sim_config.max_pipelined != 1 && !tap->began &&
+                  one->replay == HF_REPLAY_SAFE && other->replay == HF_REPLAY_SAFE && !one->batch &&
+                  !other->batch && !one->prepares && !other->prepares,
+              "only reads share a Sync", "link # mixes requests # and #", link->number,
+              before->token, token);
+    SIM_CHECK(sim.tainted || (!was_passed_over(one) && !was_passed_over(other)),
+              "what was passed over has a Sync of its own", "link # mixes requests # and #",
+              link->number, before->token, token);
+    before->shares = true;
+    tap->flight = 0;
+    flight_of(link)->shared = true;
+}
+
 static void bound(sim_link *link) {
     sim_tap *tap = &link->tap;
     sim_bind bind = sim_read_bind(tap->body, tap->n_body);
@@ -177,9 +203,14 @@ static void bound(sim_link *link) {
     tap->executable = !tap->commits && !tap->undoes && !begins && !kind && !ledger;
     if (tap->executable || keyed) {
         sim_flight *flight = flight_of(link);
+        const uint32_t token = sim_token_of(sql, &bind);
+        if (!keyed && flight->token != SIM_NO_TOKEN && flight->token != token && token > 0 &&
+            token <= sim_n_jobs) {
+            split(link, token);
+            flight = flight_of(link);
+        }
         flight->is |= keyed ? SIM_FINDS : 0u; /* until a statement of the request's own follows */
         flight->is &= tap->executable ? ~(unsigned)SIM_FINDS : ~0u;
-        uint32_t token = sim_token_of(sql, &bind);
         if (flight->token == SIM_NO_TOKEN) {
             sim_job_flight(token, tap->flight);
             if (tap->ended)

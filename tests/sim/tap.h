@@ -1,6 +1,7 @@
 /* The tap of a link: what the client puts on the wire, read at the moment when the link takes the bytes. That is what
  * SEMANTICS 10 means by "sent", found out without asking holdfast. A flight is what ends with one Sync: one attempt of
- * one request, a probe, or a ROLLBACK.
+ * one request, a probe, or a ROLLBACK. Where reads share a Sync (SEMANTICS 45) each has a flight of its own, and all of
+ * them end with that Sync.
  */
 #ifndef SIM_TAP_H
 #define SIM_TAP_H
@@ -49,6 +50,10 @@ typedef struct sim_flight {
     uint32_t about;  /* SIM_COMMITS, SIM_ASKS: the flight of the transaction */
     uint32_t commit; /* a transaction's: the flight of its COMMIT; 0: none was sent */
     uint32_t is;     /* SIM_HANDED … */
+    bool shares;     /* its Sync is the next flight's */
+    bool shared;     /* it ends with the Sync of the flight before it too */
+    bool skipped;    /* the server passed over it, behind an error of one that has the same Sync */
+    bool voided;     /* complete, but the server has undone its transaction, a serializable one */
     uint16_t link;
     uint32_t link_life;
     uint32_t affected;  /* rows, by the last CommandComplete */
@@ -104,6 +109,14 @@ void sim_tap_told(struct sim_link *link, uint32_t flight, unsigned told);
 void sim_flight_applied(uint32_t flight, const struct sim_link *link);
 /* Is the flight the session's own, a probe or a ROLLBACK? */
 bool sim_flight_own(const sim_flight *flight);
+/* Has the client read that the flight was passed over, or is void? Then it spends no re-send. */
+static inline bool sim_flight_free(const sim_flight *flight) {
+    return (flight->skipped || flight->voided) && (flight->is & SIM_TOLD_READY);
+}
+/* Has the flight its Sync together with others? */
+static inline bool sim_flight_in_group(const sim_flight *flight) {
+    return flight->shares || flight->shared;
+}
 /* May this flight have had an effect, as far as the client can know? */
 bool sim_flight_open(const sim_flight *flight);
 

@@ -128,6 +128,8 @@ const char *sim_role_answer(sim_backend *backend, const char **text) {
         backend->told |= refuses ? SIM_TOLD_STANDBY : SIM_TOLD_NO_STANDBY;
     if (asks_again(backend))
         *text = refuses ? "standby" : "writable";
+    else if (strcmp(sql, "SHOW transaction_isolation") == 0)
+        *text = sim_serializable() ? "serializable" : "read committed";
     else if (strncmp(sql, "SHOW ", 5) != 0)
         *text = standby ? "t" : "f";
     else if (strstr(sql, "in_hot_standby"))

@@ -101,8 +101,9 @@ void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
                   "only replay-safe statements are pipelined", "request # behind request #", token,
                   other->token, 0);
     }
-    SIM_CHECK(n_others < sim_config.max_pipelined, "no more in flight than max_pipelined",
-              "request # behind # others", token, n_others, 0);
+    const unsigned most = sim_config.max_pipelined ? sim_config.max_pipelined : HF_PIPELINED_MOST;
+    SIM_CHECK(n_others < most, "no more in flight than max_pipelined", "request # behind # others",
+              token, n_others, 0);
     SIM_CHECK(!link->in_transaction, "a transaction that nobody began is nobody's",
               "request # in flight # on link #", token, number, link->number);
     sim_check_store(link);
@@ -261,6 +262,8 @@ static void check_ok(const sim_job *job, const hf_request *request, uint32_t tok
     const unsigned refused =
         last->is & SIM_TOLD_COMMITTED ? SIM_TOLD_ERROR : SIM_TOLD_ERROR | SIM_TOLD_AMBIGUOUS;
     SIM_CHECK(!((last->is | end->is) & refused), "what failed is not OK", "request #", token, 0, 0);
+    SIM_CHECK(!last->skipped && !last->voided, "what was passed over, or is void, is not OK",
+              "request # in flight #", token, job->last, 0);
     SIM_CHECK(!job->writes || last->commit || !(last->is & SIM_CANCELLED),
               "an OK behind our cancel is not believed of a write", "request # in flight #", token,
               job->last, 0);
@@ -286,6 +289,22 @@ bool sim_job_maybe_alone(const sim_job *job) {
            (is & (SIM_TOLD_READY | SIM_TOLD_ERROR)) == SIM_TOLD_READY;
 }
 
+/* Who shares a Sync spends no re-send when the server passes over it, and its time-out is the group's. */
+static void check_group(const sim_job *job, const hf_request *request, uint32_t token) {
+    const sim_flight *last = &sim_flights[job->last];
+    uint32_t sent = 0;
+    if (sim_job_tainted(job) || !job->last || paused(job))
+        return;
+    for (uint32_t flight = job->first; flight; flight = sim_flights[flight].next)
+        sent += !sim_flight_free(&sim_flights[flight]);
+    SIM_CHECK(request->retries < sent || !sim_config.read_only || request->outcome != HF_OUTCOME_OK,
+              "what was passed over spends no re-send", "request # has # of #", token,
+              request->retries, sent);
+    SIM_CHECK(!sim_flight_in_group(last) || !(last->is & SIM_TOLD_ERROR) ||
+                  request->error.limit != HF_LIMIT_REQUEST,
+              "a group's time-out is nobody's", "request # in flight #", token, job->last, 0);
+}
+
 void sim_check_done(sim_job *job, const hf_request *request) {
     const uint32_t token = (uint32_t)(job - sim_jobs);
     const hf_outcome outcome = request->outcome;
@@ -296,6 +315,7 @@ void sim_check_done(sim_job *job, const hf_request *request) {
         sim_ledger_check_done(job, request);
     SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",
               "request # was sent again # times", token, request->retries, 0);
+    check_group(job, request, token);
     SIM_CHECK(outcome == HF_OUTCOME_OK || request->affected == 0,
               "what was not OK affected nothing", "request # was told # (outcome #)", token,
               request->affected, outcome);

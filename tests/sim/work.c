@@ -515,9 +515,15 @@ static void submit_one(void) {
     unsigned share = sim_below(&sim.rng, 1000), what = 0;
     while (share >= shares[what])
         share -= shares[what++];
+    if (sim_has_groups() && what >= INSERT && what <= BATCH)
+        what = what == CALL ? ERROR : ROWS;
     sim_slot *slot = new_job((kind)what);
     if (!slot)
         return;
+    if (sim_has_groups() && (what == ROWS || what == SLOW || what == ERROR)) {
+        slot->request.replay = HF_REPLAY_SAFE;
+        sim_jobs[slot->token].replay = HF_REPLAY_SAFE;
+    }
     if (what == PREPARE) {
         slot->request.prepare_only = true;
         sim_jobs[slot->token].prepares = true;
@@ -541,7 +547,8 @@ static void next(void *who, uint32_t what) {
     if (stopped || sim.now >= until || asleep(next, who, what))
         return;
     /* In bursts, so that connections are both busy and idle. */
-    for (unsigned n = sim_chance(&sim.rng, 300) ? sim_between(&sim.rng, 2, 12) : 1; n > 0; n--)
+    unsigned n = sim_chance(&sim.rng, 300) ? sim_between(&sim.rng, 2, 12) : 1;
+    for (n += sim_has_groups() ? 8 : 0; n > 0; n--)
         submit_one();
     if (sim_strikes(SIM_TIME_JUMP)) { /* with all this under way */
         const uint32_t ms = sim_scaled(&sim.rng, 1000, 100000);

@@ -208,10 +208,10 @@ static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
 
 /* A ticket or a question: one row of one text. */
 static int own(hf_peer *peer, hf_peer_link *self) {
-    const bool ask = self->asked[0] != 0, role = hf_peer_is_role(self->sql);
+    const bool ask = self->asked[0] != 0;
     const char *sqlstate = "XX000";
     message out = { .size = 0 };
-    if (pass(peer, self, role ? HF_PEER_ROLE : ask ? HF_PEER_ASK : HF_PEER_TICKET) == WAITS)
+    if (pass(peer, self, hf_peer_own_point(self)) == WAITS)
         return WAITS;
     if (self->failed)
         return GONE_ON;
@@ -221,8 +221,7 @@ static int own(hf_peer *peer, hf_peer_link *self) {
         hf_peer_roll_back(self);
         return GONE_ON;
     }
-    put_number(&out, 1, 2);
-    put_number(&out, (uint32_t)strlen(text), 4);
+    put_number(&out, 1, 2), put_number(&out, (uint32_t)strlen(text), 4);
     put(&out, text, strlen(text));
     if (!ask || !peer->mute)
         send(peer, self, 'D', &out);
@@ -349,6 +348,7 @@ static int sync(hf_peer *peer, hf_peer_link *self) {
             return WAITS;
     }
     self->acted = false;
+    peer->syncs += !self->alone;
     send_ready(peer, self);
     if (!self->in_transaction)
         self->failed = false;

@@ -46,6 +46,7 @@ typedef enum hf_peer_point {
     HF_PEER_PROBE,          /* a lone Sync came */
     HF_PEER_CANCEL,         /* CancelRequest came, and nothing was cancelled yet */
     HF_PEER_ROLE,           /* the peer is asked whether it takes writes */
+    HF_PEER_ISOLATION,      /* the peer is asked at which isolation it runs */
     HF_PEER_KEY,            /* the ledger's insert: its Execute came, and nothing was done yet */
     HF_PEER_KEYED,          /* its CommandComplete was sent */
     HF_PEER_FIND            /* the ledger's find: its Execute came */
@@ -136,10 +137,12 @@ typedef struct hf_peer {
     unsigned role_asks;
     bool wants_password; /* in clear text; any will do */
     unsigned passwords;
-    bool mute;      /* a question is answered without a row */
-    bool forgetful; /* no transaction is remembered any more */
-    bool future;    /* 22023: the transaction's number was never given out */
-    bool unkeyed;   /* the ledger's insert adds no row */
+    bool mute;         /* a question is answered without a row */
+    bool forgetful;    /* no transaction is remembered any more */
+    bool future;       /* 22023: the transaction's number was never given out */
+    bool unkeyed;      /* the ledger's insert adds no row */
+    bool serializable; /* asked at which isolation it runs, a session says so */
+    unsigned syncs;    /* those that end a flight */
     unsigned finds, seals;
     hf_peer_key keys[HF_PEER_KEYS];
     unsigned committed[HF_PEER_WRITES];

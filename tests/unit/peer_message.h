@@ -94,7 +94,7 @@ void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const
 
 /* Is it one of the driver's own statements, a ticket or a question? */
 bool hf_peer_is_own(const char *sql);
-bool hf_peer_is_role(const char *sql);
+hf_peer_point hf_peer_own_point(const hf_peer_link *self);
 /* Notes what a question asks by: the values of a Bind. */
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body);
 /* The one value it is answered with; NULL: it is refused, with *sqlstate. */

@@ -6,15 +6,27 @@
 
 static const char ticket[] = "SELECT pg_current_xact_id()",
                   question[] = "SELECT CASE WHEN pg_is_in_recovery() THEN",
-                  role[] = "SELECT CASE WHEN pg_is_in_recovery() OR";
+                  role[] = "SELECT CASE WHEN pg_is_in_recovery() OR",
+                  isolation[] = "SHOW transaction_isolation";
+
+static bool is_role(const char *sql) {
+    return strncmp(sql, role, sizeof role - 1) == 0;
+}
+
+static bool is_isolation(const char *sql) {
+    return strcmp(sql, isolation) == 0;
+}
 
 bool hf_peer_is_own(const char *sql) {
     return strncmp(sql, ticket, sizeof ticket - 1) == 0 ||
-           strncmp(sql, question, sizeof question - 1) == 0 || hf_peer_is_role(sql);
+           strncmp(sql, question, sizeof question - 1) == 0 || is_role(sql) || is_isolation(sql);
 }
 
-bool hf_peer_is_role(const char *sql) {
-    return strncmp(sql, role, sizeof role - 1) == 0;
+hf_peer_point hf_peer_own_point(const hf_peer_link *self) {
+    return is_role(self->sql)        ? HF_PEER_ROLE
+           : is_isolation(self->sql) ? HF_PEER_ISOLATION
+           : self->asked[0]          ? HF_PEER_ASK
+                                     : HF_PEER_TICKET;
 }
 
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body) {
@@ -54,11 +66,13 @@ const char *hf_peer_own_answer(hf_peer *peer, hf_peer_link *self, const char **s
     static const char *const words[] = { [HF_PEER_RUNNING] = "in progress",
                                          [HF_PEER_COMMITTED] = "committed",
                                          [HF_PEER_ABORTED] = "aborted" };
-    if (hf_peer_is_role(self->sql)) {
+    if (is_role(self->sql)) {
         peer->role_asks++;
         const hf_script_link *link = link_of(peer, self);
         return link->address.port == peer->standby_port ? "standby" : "writable";
     }
+    if (is_isolation(self->sql))
+        return peer->serializable ? "serializable" : "read committed";
     if (!self->asked[0])
         return give(peer, self, sqlstate);
     peer->asks++;

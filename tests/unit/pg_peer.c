@@ -127,13 +127,15 @@ static bool act(pg_peer *peer, hf_driver_event event, hf_request *oldest) {
     case HF_DRIVER_KEYED: note(peer, "KEYED\n"); break;
     case HF_DRIVER_KEPT: note_values(peer); break;
     case HF_DRIVER_BEFORE_COMMIT: note(peer, "BEFORE_COMMIT %s\n", oldest->ticket); break;
+    case HF_DRIVER_COMPLETE:
     case HF_DRIVER_READY:
         assert_true(peer->n_flight > 0);
         peer->n_flight--;
         for (unsigned i = 0; i < peer->n_flight; i++)
             peer->flight[i] = peer->flight[i + 1];
-        note(peer,
-             io->error.code == HF_ERR_OPEN_TRANSACTION ? "READY open transaction\n" : "READY\n");
+        note(peer, event == HF_DRIVER_COMPLETE                 ? "COMPLETE\n"
+                   : io->error.code == HF_ERR_OPEN_TRANSACTION ? "READY open transaction\n"
+                                                               : "READY\n");
         break;
     case HF_DRIVER_PROBED: note(peer, "PROBED\n"); break;
     case HF_DRIVER_NOTICE: note_error(peer, "NOTICE"); break;

@@ -113,6 +113,15 @@
 #endif
 #define HF_WITH_PREPARED (HF_STATEMENTS > 0) /* follows from that alone, and is not to be set */
 
+/* 1: reads that share a Sync, and pipelines as deep as the answers allow (SEMANTICS 12, 45). They take statements that
+ * are kept prepared. */
+#ifndef HF_WITH_GROUPS
+#define HF_WITH_GROUPS (HF_WITH_PREPARED && !HF_SMALL)
+#endif
+#if HF_WITH_GROUPS && !HF_WITH_PREPARED
+#error "HF_WITH_GROUPS takes HF_STATEMENTS"
+#endif
+
 /* Bytes of a connection's scratch memory: for secrets during the login, then for the texts and columns of its prepared
  * statements. */
 #ifndef HF_STATEMENT_BYTES

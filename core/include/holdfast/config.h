@@ -57,7 +57,7 @@ extern "C" {
       "healthy for so long, a connection has proved itself")                                        \
     X(max_outage, "max-outage", 0, MS, (0, HF_FOREVER),                                             \
       "connect-retries before it was ever up, 300 s after", "longest outage before giving up")      \
-    X(max_pipelined, "max-pipelined", 1, COUNT, (1, 1000), "not allowed",                           \
+    X(max_pipelined, "max-pipelined", HF_PIPELINED_USUAL, COUNT, (0, 1000), "as the answers allow", \
       "replay-safe statements in flight per connection")                                            \
     X(scram_iterations_max, "scram-iterations-max", 1000000, COUNT, (4096, INT32_MAX),              \
       "not allowed", "SCRAM rounds a server may ask for")                                           \
@@ -69,6 +69,14 @@ extern "C" {
 
 /* The default of max_concurrent. */
 #define HF_CONNS_USUAL (HF_CONNS_MAX < 3 ? HF_CONNS_MAX : 3)
+
+/* The default of max_pipelined. 0: as many as the answers allow. A connection has one statement in flight at first, and
+ * twice as many with each that is answered within 25 ms more than its shortest round trip; at most
+ * HF_PIPELINED_MOST, no more than its part of what is queued, and one again when an answer takes longer (SEMANTICS
+ * 12). 1: no read shares its transaction, and so its now(), with another (SEMANTICS 45). A build without
+ * HF_WITH_GROUPS takes 0 for 1. */
+#define HF_PIPELINED_USUAL (HF_WITH_GROUPS ? 0 : 1)
+#define HF_PIPELINED_MOST  64
 
 /* One of a setting's bounds: HF_LEAST (1, 64) is 1. */
 #define HF_LEAST(minimum, maximum) (minimum)

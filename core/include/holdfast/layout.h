@@ -93,7 +93,8 @@ typedef struct hf_queue {
     bool complete;  /* the driver's: its last command is complete, its commit not yet known */ \
     bool bound;     /* the driver's: its error came behind its BindComplete */ \
     bool keyed;     /* the driver's, of a ledger request: the key's own statement is complete */ \
-    uint8_t driver_state[6]; /* the driver's own, per attempt */ \
+    uint8_t driver_state[5]; /* the driver's own, per attempt */ \
+    uint8_t share;           /* HF_SHARE_*, driver.h: with whom it has its Sync, in this attempt */ \
     uint16_t statement;      /* the batch's statement whose answer is awaited */ \
     hf_request *next, *prev; /* in the queue, waiting, or in flight on its connection */ \
     hf_conn *conn;           /* on which it is in flight; NULL: queued or not ours */
@@ -219,6 +220,15 @@ struct hf_conn {
     /* Where there can be several connections: */
     hf_set *offered;  /* pool->free or ->room, of which it is a member; NULL: of neither */
     uint32_t tx_used; /* so many bytes of tx were ever written on */
+    /* With HF_WITH_GROUPS alone. */
+    hf_request *awaited; /* in flight: its answers come next; those before it end with it */
+    hf_request *timed;   /* in flight: how long its answer takes is measured; NULL: none is */
+    hf_ms timed_at;      /* it was sent then */
+    hf_ms oldest_at;     /* the oldest in flight became that */
+    uint32_t trip_ms;    /* the shortest round trip of late */
+    uint16_t more;       /* so many may be in flight behind one, if max_pipelined is 0 */
+    uint16_t n_group;    /* how many share the Sync that was sent last */
+    bool timed_alone;    /* the timed one was sent when nothing was in flight */
 };
 
 /* ---- the pool ------------------------------------------------------------------------------------ */
@@ -292,6 +302,7 @@ struct hf_pool {
     hf_set idle;      /* connections that are IDLE */
     hf_set to_dial;   /* … whose backoff is over while as many dial as may at once */
     hf_set to_log_in; /* … whose link is up, and that wait for their turn to log in */
+    uint32_t slow_ms; /* with HF_WITH_GROUPS: what slow answers took, less what quick ones saved */
 };
 
 #ifdef __cplusplus

@@ -118,7 +118,7 @@ const hf_option hf_option_table[] = {
       .text = "the whole job: then it stops, to be resumed" },
     { .name = "window", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(window),
       .minimum = 1, .maximum = 65536,
-      .value = "N", .fallback = "64", .zero = "not allowed",
+      .value = "N", .fallback = "1000", .zero = "not allowed",
       .text = "lines that may be under way or wait for their turn" },
     { .name = "window-bytes", .kind = HF_OPTION_BYTES, .commands = REPORT, .offset = AT(window_bytes),
       .minimum = 1024, .maximum = 1u << 31,

@@ -24,7 +24,7 @@ void hf_options_init(hf_options *options) {
         .progress = HF_PROGRESS_AUTO,
         .replay = HF_REPLAY_CHOICE_DEFAULT,
         .log_level = HF_LOG_INFO,
-        .window = 64,
+        .window = 1000,
         .window_bytes = WINDOW_BYTES_DEFAULT,
         .max_row = MAX_ROW_DEFAULT,
         .delimiter = ',',

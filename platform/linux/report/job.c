@@ -53,8 +53,8 @@ static void submit(hf_job *job) {
         return;
     }
     const hf_config *config = job->client.config;
-    unsigned most =
-        config->max_concurrent * (job->replay == HF_REPLAY_SAFE ? config->max_pipelined : 1);
+    const unsigned deep = config->max_pipelined ? config->max_pipelined : 2 * HF_PIPELINED_MOST;
+    unsigned most = config->max_concurrent * (job->replay == HF_REPLAY_SAFE ? deep : 1);
     if (job->replay != HF_REPLAY_SAFE && !hf_intents_reserve(&job->intents, INTENT_ROOM)) {
         hf_failure failure;
         hf_intents_fail(&job->intents, &failure);

@@ -280,10 +280,12 @@ class Job:
 
     def start(self, env=None, stdin=subprocess.DEVNULL, stdout=None, **options):
         """Start the program on this job; options override the settings, None leaves one out."""
+        gated = "pass($1" in self.sql    # a line that waits at the gate would keep back those it has its Sync with
         given = {"dsn": self.dsn, "cost_file": self.cost_file, "query": self.query, "params": self.params,
-                 "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS, **options}
+                 "output": self.output, "log_file": self.log, "summary": self.summary, **SETTINGS,
+                 **({"max_pipelined": 1} if gated else {}), **options}
         self.log.unlink(missing_ok=True)
-        holds = "pass($1" in self.sql and not (self.held and self.held.running)
+        holds = gated and not (self.held and self.held.running)
         if holds:
             self.shut()
         run = ReportRun(self, self.program, ["report", *arguments(given)], f"run{len(self.runs) + 1}", env, given,
