@@ -24,6 +24,7 @@ from measure import Broken
 CONNECTIONS, PIPELINE = 3, 16
 AWAY_MS = 10                    # a round trip to the server that is far away
 LINES = 400_000                 # of input: more than are done within a round
+MIX_LINES, SLOW_EVERY = 3_000, 100      # of a mix, and which of them the server takes 500 ms for
 CPU_LINES = (2_000, 22_000)     # CPU of a line: what the longer input costs more
 STOPPED = (0, 4)                # exit statuses of a report that its deadline may end
 DELAY = pathlib.Path(__file__).with_name("delay.py")
@@ -37,10 +38,13 @@ PGBENCH = {     # script, and how many lines of ours one run of it is
     "single inserts": (f"\\set id random(1, {server.ITEMS})\n" + WRITE.format(":id", "1", "'an order'") + ";\n", 1),
 }
 READS, WRITES = (READ.format("$1::int"), "id"), (WRITE.format("$1::int", "$2::int", "$3"), "id,quantity,label")
+MIX = (f"SELECT name, pg_sleep(CASE WHEN $1::int % {SLOW_EVERY} = 0 THEN 0.5 ELSE 0 END) FROM item WHERE id = $1::int", "id")
 RETURNS = (WRITES[0] + " RETURNING id, item", WRITES[1])
 REPORT = {      # query and parameters, and options
     "reads": (READS, ()),
     "reads, one at a time": (READS, ("--max-pipelined", "1")),
+    "mix": (MIX, ("--limit", MIX_LINES)),
+    "mix, one at a time": (MIX, ("--limit", MIX_LINES, "--max-pipelined", "1")),
     "safe": (WRITES, ("--write", "--replay", "safe")),
     "unsent": (WRITES, ("--write", "--replay", "unsent")),
     "resolve": (WRITES, ("--write", "--replay", "resolve")),
@@ -53,6 +57,8 @@ Row = collections.namedtuple("Row", "work title ours theirs reach away", default
 ROWS = (
     Row("reads", "reads / pgbench's single ones", "reads", "single reads", None),
     Row("reads", "reads / pgbench's, 16 in a pipeline", "reads", "reads, 16 in a pipeline", 0.8),
+    Row("mix", "1 read in 100 takes 500 ms / one at a time", "mix", "mix, one at a time", 0.98),
+    Row("mix", "… and all are 10 ms away", "mix", "mix, one at a time", 0.98, True),
     Row("writes", "safe writes / pgbench's inserts", "safe", "single inserts", None),
     Row("writes", "unsent writes / pgbench's inserts", "unsent", "single inserts", None),
     Row("writes", "resolve writes / pgbench's inserts", "resolve", "single inserts", None),
@@ -142,7 +148,8 @@ class Speed:
         if who == "pgbench":
             return self.pgbench(name, port)
         self.at.sql(f"TRUNCATE {', '.join(self.tables)}")      # a run that is open there would be gone on with
-        told = self.report(name, port, "--deadline", f"{self.seconds}s")
+        until = () if REPORT[name][0] is MIX else ("--deadline", f"{self.seconds}s")
+        told = self.report(name, port, *until)
         return told["lines_this_run"] * 1000 / max(told["elapsed_ms"], 1)
 
     def cpu_of_a_line(self):

@@ -99,7 +99,7 @@ def test_restart_in_the_middle_is_told_once(job, server, replay):
 @pytest.mark.parametrize("replay", REPLAYS)
 def test_each_restart_is_a_change_of_its_own(job, server, replay):
     server.sql("INSERT INTO gate VALUES (%s)", LATER)
-    run = begin(job, replay)
+    run = begin(job, replay, max_pipelined=1)     # else the question waits behind the line LATER
     server.restart()
     open_up(server)
     run.await_lines(LATER - 5)

@@ -1,10 +1,12 @@
 """Reads that share a Sync: each has its own outcome."""
 
 import contextlib
+import re
 
 import pytest
 
 from harness.program import rows_of
+from harness.waiting import eventually
 
 LINES = 400
 
@@ -58,3 +60,21 @@ def test_time_out_of_a_group_is_nobodys(make_job, cluster):
     assert run.summary["retries"] == 0
     job.run(status=0, max_concurrent=1)
     assert sorted(outcomes(job)) == list(range(1, 101))
+
+
+@pytest.mark.rule(16, 45)
+def test_group_that_somebody_else_cancels_once_costs_no_line(make_job, cluster):
+    """A group waits for a lock that the test holds; an administrator cancels it, and only then the lock is let go."""
+    job = reads(make_job, cluster, "CASE WHEN $1::int = 50 THEN pg_advisory_xact_lock_shared(46)::text END", lines=100)
+    with contextlib.closing(cluster.connect()) as holder:
+        holder.cursor().execute("SELECT pg_advisory_lock(46)")
+        run = job.start(max_concurrent=1, max_pipelined=64, retry_delay="50ms")
+        (pid,), = eventually(lambda: cluster.sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 46 "
+                                                 "AND NOT granted"), "a group waits")
+        cancelled = re.compile(rf"\[{pid}\] .*ERROR:  canceling statement due to user request")
+        assert cluster.value("SELECT pg_cancel_backend(%s)", pid)
+        eventually(lambda: cancelled.search(cluster.log.read_text()), "it is cancelled")
+    run.check(0)
+    assert sorted(outcomes(job)) == list(range(1, 101))
+    assert not job.rejects.exists()
+    assert run.summary["retries"] == 1

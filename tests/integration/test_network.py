@@ -144,7 +144,7 @@ def test_fault_28_cancel_over_a_dead_cable_is_abandoned_and_the_server_drops_the
     job = make_job(rows=5, server=far_cluster, sql="""SELECT $1::int AS n, pg_sleep(
         CASE WHEN $1::int = 3 AND NOT EXISTS (SELECT FROM single) THEN 300 ELSE 0 END)::text AS s""")
     run = job.start(request_timeout="1500ms", reconnect_timeout="1s", close_timeout="700ms", max_concurrent=1,
-                    max_retries="forever")
+                    max_retries="forever", max_pipelined=1)
     run.await_lines(3)
     with run.logs_again(r"timed out after 1\.5\d* s in query \(request_timeout\)"), run.logs_again("-> RECONNECTING"):
         run.stop_under_way(far_cluster)

@@ -255,7 +255,7 @@ def test_read_that_somebody_else_cancelled_runs_again_once(make_job, own_cluster
     job = make_job(rows=30, server=own_cluster, dsn=own_cluster.dsn("trusted", password=None),
                    sql="SELECT $1::int * 2 AS n, CASE WHEN $1::int IN (5, 6, 7) THEN pg_advisory_lock_shared(7)::text "
                        "END AS l")
-    run = job.start()
+    run = job.start(max_pipelined=1)
     waiting = eventually(lambda: (lambda found: len(found) == 3 and found)(own_cluster.sql(
         "SELECT pid FROM pg_stat_activity WHERE usename = 'trusted' AND wait_event = 'advisory'")), "three lines wait")
     for (pid,) in waiting:

@@ -288,8 +288,8 @@ static void on_done(hf_request *request) {
     job->running--;
     line->paused = false;
     hf_summary_statement(&job->summary, line->line, request->duration_ms, request->attempts);
-    if (request->attempts >
-        1) { /* without a re-send: another read's error, or time-out, cut it off */
+    if (request->attempts > 1) {
+        /* Without a re-send another read's error, or time-out, cut it off. */
         const bool cut_off = request->retries == 0 && !job->options->write;
         hf_log(cut_off ? HF_LOG_DEBUG : HF_LOG_WARN, "line %llu was sent %u times: %s after %.3f s",
                (unsigned long long)line->line, request->attempts, hf_outcome_name(request->outcome),

@@ -90,6 +90,13 @@ static void meet_server(hf_job *job) {
     hf_job_server(job, server, job->acknowledged);
 }
 
+/* What the server has answered meanwhile to the question which incarnation it is. */
+static void hear_server(hf_job *job) {
+    if (hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
+        hf_job_server(job, &job->inquiry.server, job->inquiry.acknowledged);
+    }
+}
+
 /* At the end, when all lines are done, the server is asked once more, for as long as a health check may take. An
  * outage is then no failure of the job. */
 static void ask_server_at_end(hf_job *job) {
@@ -100,6 +107,10 @@ static void ask_server_at_end(hf_job *job) {
         return;
     }
     until = until < job->deadline ? until : job->deadline;
+    if (job->inquiry.under_way) { /* it may be about the time before the first acknowledged line */
+        hf_client_run_until(&job->client, &job->inquiry.request, until);
+        hear_server(job);
+    }
     if (hf_inquiry_end(&job->inquiry, until, why, sizeof why)) {
         hf_job_server(job, &job->inquiry.server, true);
     } else {
@@ -312,8 +323,8 @@ static bool close_run(hf_job *job) {
 
 /* One round: submit, tick, put in order. False: the job is over, finished or stopped. */
 static bool turn(hf_job *job) {
-    if (job->replay != HF_REPLAY_LEDGER && hf_inquiry_turn(&job->inquiry, job->acknowledged)) {
-        hf_job_server(job, &job->inquiry.server, job->inquiry.acknowledged);
+    if (job->replay != HF_REPLAY_LEDGER) {
+        hear_server(job);
     }
     submit(job);
     uint64_t statements = job->summary.statements, ended = hf_job_ended(job);
