@@ -145,6 +145,10 @@ static inline hf_turn begin(hf_conn *conn, hf_request *request, hf_limit limit) 
     if (pending) {
         return HF_TURN_FED;
     }
+    if (HF_WITH_GROUPS && conn->cancel_last) { /* one has waited for its turn as long as it may */
+        hf_cancel_error(conn, request, &conn->io.error);
+        return HF_TURN_LOST;
+    }
     conn->cancel_out = false;
     conn->cancel_deadline = pool->now + pool->config->close_timeout_ms;
     if (!hf_is_never(conn->paused_at)) { /* the answer is read to its end, without on_row */
@@ -179,6 +183,9 @@ HF_COLD hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
     }
     if (hf_cancel_pending(conn) && conn->cancel_deadline > pool->now) {
         /* Another request's cancel is pending, and keeps the link until it is over. */
+        if (HF_WITH_GROUPS) {
+            conn->cancel_last = true;
+        }
         hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
         return HF_TURN_FED;
     }
@@ -195,6 +202,9 @@ void hf_cancel_next(hf_conn *conn) {
     conn->cancel_next = false;
     for (; request; request = request->next) {
         conn->cancel_next = conn->cancel_next || (request->flags & HF_REQUEST_GRACE);
+    }
+    if (HF_WITH_GROUPS) {
+        conn->cancel_last = conn->cancel_last && conn->cancel_next;
     }
     arm_oldest(conn);
 }

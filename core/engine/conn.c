@@ -42,6 +42,9 @@ static void end_link(hf_conn *conn, uint32_t timeout_ms) {
         hf_pool_log_in_over(conn);
     }
     conn->dial = (hf_dial){ 0 };
+    if (HF_WITH_GROUPS) {
+        conn->cancel_last = false;
+    }
     conn->tcp_deadline = conn->stable_at = conn->paused_at = HF_NEVER;
     if (link) {
         hf_link_close(conn, link, timeout_ms);
