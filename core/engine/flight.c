@@ -575,7 +575,12 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
         /* What the server said of its role held for the lost connection. */
         request->flags &= (uint16_t)~HF_REQUEST_ROLE_SEEN;
         /* An ErrorResponse without its ReadyForQuery proves nothing, but says more than the end of the stream. */
-        const bool told = request->error.severity == 'E';
+        bool told = request->error.severity == 'E';
+        if (HF_WITH_GROUPS && !told && (request->flags & HF_REQUEST_CANCEL) &&
+            (error->code == HF_ERR_CANCELLED || error->code == HF_ERR_TIMEOUT)) {
+            hf_cancel_error(conn, request, &request->error); /* its own, and not another one's */
+            told = true;
+        }
         if (runs_again(conn, request, told ? &request->error : error)) {
             hf_queue_push(&again, request);
         }

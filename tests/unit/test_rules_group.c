@@ -422,6 +422,39 @@ static void r12_two_that_are_queued_go_to_two_connections(void **state) {
     hf_testbed_end(world);
 }
 
+/* The first of four is cancelled, and answered; then the second; the last one's time was over before. */
+static void r16_cancels_one_after_another_put_off_nobodys_end(void **state) {
+    (void)state;
+    hf_testbed *world = reading(2 * READS);
+    hf_job *jobs = &world->jobs[world->n_jobs];
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
+    for (unsigned i = 0; i < 4; i++) { /* not kept: each has its own Sync */
+        hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows %u", i + 1);
+        job->request.timeout_ms = i == 3 ? 2000 : 0;
+        hf_testbed_resubmit(job);
+    }
+    hf_testbed_settle(world);
+    assert_int_equal(hf_testbed_status(world).in_flight, 4);
+    world->peer->deaf_to_cancels = true;
+    for (unsigned i = 0; i < 2; i++) {
+        hf_testbed_go(world, 4000 + 3000 * i); /* close_timeout is 5 s */
+        hf_cancel(world->pool, &jobs[i].request);
+        hf_testbed_settle(world);
+        hf_testbed_go(world, 7000 + 3000 * i);
+        world->peer->links[0].held = false;
+        hf_testbed_settle(world);
+        assert_outcome(&jobs[i], HF_OUTCOME_OK);
+    }
+    assert_int_equal(jobs[3].done, 0); /* at 8000 the second's cancel was pending, and keeps the link */
+    hf_cancel(world->pool, &jobs[2].request);
+    hf_testbed_settle(world);
+    assert_at(jobs[2].ended_at, 10000);
+    assert_at(jobs[3].ended_at, 10000);
+    assert_int_equal(jobs[3].request.error.code, HF_ERR_TIMEOUT);
+    hf_peer_heal(world->peer);
+    hf_testbed_end(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r45_reads_share_a_sync),
@@ -439,6 +472,7 @@ int main(void) {
         hf_test(r45_a_lost_link_counts_as_ever),
         hf_test(r45_rows_may_pause_within_a_group),
         hf_test(r45_a_cancel_that_meets_anothers_pause_voids_those_rows),
+        hf_test(r16_cancels_one_after_another_put_off_nobodys_end),
         hf_test(r12_a_pause_is_nobodys_slowness),
         hf_test(r12_the_depth_doubles_while_answers_are_quick),
         hf_test(r12_behind_a_slow_one_nothing_is_sent_and_the_depth_is_1_again),
