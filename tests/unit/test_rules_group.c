@@ -445,7 +445,7 @@ static void r16_cancels_one_after_another_put_off_nobodys_end(void **state) {
         hf_testbed_settle(world);
         assert_outcome(&jobs[i], HF_OUTCOME_OK);
     }
-    assert_int_equal(jobs[3].done, 0); /* at 8000 the second's cancel was pending, and keeps the link */
+    assert_int_equal(jobs[3].done, 0); /* at 8000 a cancel was pending, and keeps the link */
     hf_cancel(world->pool, &jobs[2].request);
     hf_testbed_settle(world);
     assert_at(jobs[2].ended_at, 10000);

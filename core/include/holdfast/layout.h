@@ -193,7 +193,7 @@ struct hf_conn {
     bool tx_blocked;        /* the link took less than was offered: wait for an event */
     bool cancel_out;        /* bytes of the pending CancelRequest were handed to its link */
     bool cancel_next;       /* one in flight behind the oldest is to be cancelled */
-    bool cancel_last;       /* … whose turn has not come in time: no other cancel begins (HF_WITH_GROUPS) */
+    bool cancel_last;       /* … and its turn has not come in time: no other cancel begins */
     bool cancel_left;       /* the cancel's session is gone: only its link is waited for */
     uint8_t cancel_limit;   /* the hf_limit that fired; HF_LIMIT_NONE: it was asked for */
     hf_fsm fsm;
