@@ -224,10 +224,13 @@ static inline bool has_no_other_deadline(const hf_conn *conn) {
             conn->tcp_deadline) == HF_NEVER;
 }
 
-/* Among whom is the connection, if it takes work and its link takes bytes? */
+/* Among whom is the connection, if it takes work, or would if its link took bytes? */
 static inline hf_set *place_for(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const bool more = conn->n_flight <= hf_conn_depth(conn) / 2;
+    if (conn->tx_blocked) {
+        return HF_MANY_CONNS && conn->n_flight == 0 ? &pool->stuck : NULL;
+    }
     return conn->n_flight == 0                                   ? &pool->free
            : more && conn->flight.tail->replay == HF_REPLAY_SAFE ? &pool->room
                                                                  : NULL;
@@ -236,7 +239,7 @@ static inline hf_set *place_for(hf_conn *conn) {
 /* The connection's timer is set to `at`. */
 static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     hf_pool *pool = conn->pool;
-    hf_set *to = takes_work && !conn->tx_blocked ? place_for(conn) : NULL;
+    hf_set *to = takes_work ? place_for(conn) : NULL;
 
     if (!HF_MANY_CONNS || conn->offered != to) {
         if (!HF_MANY_CONNS) {

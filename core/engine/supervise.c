@@ -137,6 +137,18 @@ static void probe_if_idle(hf_conn *conn) {
     }
 }
 
+/* Probes those of this set that are idle. */
+static void probe_all(hf_pool *pool, hf_set left, const hf_conn *except) {
+    while (hf_set_any(&left)) {
+        hf_conn *conn = &pool->conns[hf_set_lowest(&left)];
+        hf_set_remove(&left, conn->index);
+        if (conn != except) {
+            probe_if_idle(conn);
+            hf_conn_settle(conn);
+        }
+    }
+}
+
 void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
     if (!HF_MANY_CONNS) {
         probe_if_idle(pool->conns);
@@ -147,16 +159,9 @@ void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
         return;
     }
     /* A probe may find its connection lost, and that loss asks for this again: once is enough, and no deeper. */
-    hf_set left = pool->free;
     pool->probing = true;
-    while (hf_set_any(&left)) {
-        hf_conn *conn = &pool->conns[hf_set_lowest(&left)];
-        hf_set_remove(&left, conn->index);
-        if (conn != except) {
-            probe_if_idle(conn);
-            hf_conn_settle(conn);
-        }
-    }
+    probe_all(pool, pool->free, except);
+    probe_all(pool, pool->stuck, except);
     pool->probing = false;
 }
 

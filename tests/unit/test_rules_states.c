@@ -276,6 +276,39 @@ static void r18_idle_connections_are_probed_before_use_after_a_loss(void **state
     hf_testbed_end(world);
 }
 
+/* Idle is also who has nothing in flight but a ROLLBACK that the network does not take yet. */
+static void r18_an_idle_connection_whose_link_takes_nothing_is_probed_too(void **state) {
+    (void)state;
+    if (!HF_MANY_CONNS) {
+        skip();
+    }
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 2;
+    world->config.max_pipelined = 2;
+    hf_testbed_open(world, 0);
+    hf_testbed_up(world, 2);
+    hf_conn *conn = &world->pool->conns[0];
+    hf_script_link *link = (hf_script_link *)(void *)conn->dial.link,
+                   *other = (hf_script_link *)(void *)world->pool->conns[1].dial.link;
+    hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_ERROR, "22012");
+    hf_testbed_submit(world, HF_REPLAY_SAFE, "BEGIN");
+    hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
+    hf_tick(world->pool, world->now);
+    hf_script_link_room(link, 0);
+    hf_testbed_settle(world);
+    assert_int_equal(conn->n_flight, 0);
+    assert_true(conn->tx_blocked);
+    assert_state(world, 0, HF_HEALTHY);
+    hf_script_link_eof(other);
+    hf_testbed_settle(world);
+    assert_state(world, 1, HF_BACKOFF);
+    assert_state(world, 0, HF_PROBING);
+    hf_script_link_room(link, UINT32_MAX);
+    hf_testbed_settle(world);
+    assert_state(world, 0, HF_HEALTHY);
+    hf_testbed_end(world);
+}
+
 static void r4_stable_after_runs_out_in_healthy_only(void **state) {
     (void)state;
     hf_testbed *world = hf_testbed_new();
@@ -498,6 +531,7 @@ int main(void) {
         hf_test(r18_f27_a_fatal_while_idle_is_acted_on_in_that_tick),
         hf_test(r18_a_lost_probe_ends_in_backoff),
         hf_test(r18_idle_connections_are_probed_before_use_after_a_loss),
+        hf_test(r18_an_idle_connection_whose_link_takes_nothing_is_probed_too),
         hf_test(r4_stable_after_runs_out_in_healthy_only),
         hf_test(r20_links_never_exceed_max_concurrent),
         hf_test(r20_r21_what_a_login_asks_of_the_server),

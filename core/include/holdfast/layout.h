@@ -219,7 +219,7 @@ struct hf_conn {
     hf_address addresses[HF_ADDRESSES_MAX];
     hf_session session;
     /* Where there can be several connections: */
-    hf_set *offered;  /* pool->free or ->room, of which it is a member; NULL: of neither */
+    hf_set *offered;  /* pool->free, ->stuck or ->room, of which it is a member; NULL: of none */
     uint32_t tx_used; /* so many bytes of tx were ever written on */
     /* With HF_WITH_GROUPS alone. */
     hf_request *awaited; /* in flight: its answers come next; those before it end with it */
@@ -300,6 +300,7 @@ struct hf_pool {
     uint16_t states[HF_STATE_COUNT]; /* connections in each hf_state */
     uint16_t logging_in;             /* who has the turn to log in; HF_NOBODY */
     bool probing;     /* idle connections are being probed: a loss meanwhile probes no others */
+    hf_set stuck;     /* like those in free, but their link takes no bytes for now */
     hf_set idle;      /* connections that are IDLE */
     hf_set to_dial;   /* … whose backoff is over while as many dial as may at once */
     hf_set to_log_in; /* … whose link is up, and that wait for their turn to log in */
