@@ -228,12 +228,12 @@ static inline bool has_no_other_deadline(const hf_conn *conn) {
 static inline hf_set *place_for(hf_conn *conn) {
     hf_pool *pool = conn->pool;
     const bool more = conn->n_flight <= hf_conn_depth(conn) / 2;
-    if (conn->tx_blocked) {
-        return HF_MANY_CONNS && conn->n_flight == 0 ? &pool->stuck : NULL;
+    if (conn->n_flight == 0) {
+        return !conn->tx_blocked ? &pool->free : HF_MANY_CONNS ? &pool->stuck : NULL;
     }
-    return conn->n_flight == 0                                   ? &pool->free
-           : more && conn->flight.tail->replay == HF_REPLAY_SAFE ? &pool->room
-                                                                 : NULL;
+    return conn->tx_blocked || !more || conn->flight.tail->replay != HF_REPLAY_SAFE ? NULL
+           : conn->n_flight < HF_ROOMS ? &pool->room[conn->n_flight - 1]
+                                       : &pool->room[HF_ROOMS - 1];
 }
 
 /* The connection's timer is set to `at`. */
@@ -243,7 +243,7 @@ static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
 
     if (!HF_MANY_CONNS || conn->offered != to) {
         if (!HF_MANY_CONNS) {
-            pool->free = pool->room = (hf_set){ 0 };
+            pool->free = pool->room[0] = (hf_set){ 0 };
         } else if (conn->offered) {
             hf_set_remove(conn->offered, conn->index);
         }

@@ -17,13 +17,17 @@ static bool may_follow(const hf_request *request) {
     return request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
 }
 
+/* One connection's part of what is queued: the others, be they still dialling, are to have theirs. */
+static unsigned part_of(const hf_pool *pool) {
+    return pool->n_queued / hf_pool_size(pool);
+}
+
 /* Sends this connection the requests at the queue's head: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
     const hf_request *request = pool->queue.head;
     unsigned most = HF_WITH_GROUPS ? hf_conn_depth(conn) : 0;
     if (HF_WITH_GROUPS && pool->config->max_pipelined == 0) {
-        /* The others, be they still dialling, are to have their part of the queue. */
-        const unsigned part = pool->n_queued / hf_pool_size(pool);
+        const unsigned part = part_of(pool);
         most = most < part ? most : part;
     }
     while (request && hf_conn_serving(conn)) {
@@ -78,17 +82,26 @@ static HF_COLD bool wake(hf_pool *pool) {
     return woken;
 }
 
-/* Sends the queue's head and others behind what connections have in flight that were quick so far: to each of them its
- * part, once. */
-static void hand_to_quick(hf_pool *pool) {
-    hf_set room = pool->room;
-    while (hf_set_any(&room) && pool->queue.head && may_follow(pool->queue.head)) {
-        hf_conn *conn = lowest(pool, &room);
-        hf_set_remove(&room, conn->index);
-        if (!hf_flight_lags(conn)) {
-            fill(pool, conn);
+/* Who takes the queue's head behind what it has in flight: of those with the least the first. NULL: nobody. */
+static hf_conn *with_room(hf_pool *pool) {
+    for (unsigned i = 0; i < HF_ROOMS; i++) {
+        while (hf_set_any(&pool->room[i])) {
+            hf_conn *conn = lowest(pool, &pool->room[i]);
+            if (!HF_WITH_GROUPS || pool->config->max_pipelined > 0) {
+                return conn;
+            }
+            if (conn->n_flight >= part_of(pool)) { /* and so have all others */
+                return NULL;
+            }
+            if (!hf_flight_lags(conn)) {
+                return conn;
+            }
+            /* Nothing but an answer ends that, and with the answer the connection is settled anew. */
+            hf_set_remove(&pool->room[i], conn->index);
+            conn->offered = NULL;
         }
     }
+    return NULL;
 }
 
 static void hand_out(hf_pool *pool) {
@@ -98,16 +111,15 @@ static void hand_out(hf_pool *pool) {
          turns--) {
         if (hf_request_must_wait(pool, pool->queue.head)) {
             hf_queue_hold(pool);
-        } else if (hf_set_any(&pool->free)) {
-            fill(pool, lowest(pool, &pool->free));
-        } else if (HF_WITH_GROUPS && pool->config->max_pipelined == 0) {
-            hand_to_quick(pool);
-            break;
-        } else if (hf_set_any(&pool->room) && may_follow(pool->queue.head)) {
-            fill(pool, lowest(pool, &pool->room));
-        } else {
+            continue;
+        }
+        hf_conn *conn = hf_set_any(&pool->free)        ? lowest(pool, &pool->free)
+                        : may_follow(pool->queue.head) ? with_room(pool)
+                                                       : NULL;
+        if (!conn) {
             break;
         }
+        fill(pool, conn);
     }
 }
 

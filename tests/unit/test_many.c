@@ -22,7 +22,8 @@ typedef struct world {
     size_t bytes;
     hf_pool *pool;
     hf_ms now;
-    unsigned left; /* statements that are not done */
+    unsigned left;    /* statements that are not done … */
+    unsigned at_work; /* … of which so many are under way at a time */
 } world;
 
 static world *new_world(unsigned conns) {
@@ -88,7 +89,7 @@ static void end_world(world *w) {
 static void again(hf_request *request) {
     world *w = request->user;
     assert_int_equal(request->outcome, HF_OUTCOME_OK);
-    if (--w->left >= AT_WORK) {
+    if (--w->left >= w->at_work) {
         assert_int_equal(hf_submit(w->pool, request), HF_OK);
     }
 }
@@ -108,6 +109,47 @@ static void r6_a_login_costs_the_same_among_ten_and_among_a_thousand(void **stat
     assert_in_range(each[1], 1, each[0] + 2);
 }
 
+/* The memory of the connections from this one on, and of their buffers, is not there; or is again. */
+static void take_away(const world *w, unsigned from, bool away) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const struct {
+        uintptr_t begin, end;
+    } parts[2] = { { (uintptr_t)&w->pool->conns[from], (uintptr_t)&w->pool->conns[MOST] },
+                   { (uintptr_t)w->pool->conns[from].io.rx.data,
+                     (uintptr_t)w->memory + w->bytes } };
+    for (int i = 0; i < 2; i++) {
+        const uintptr_t begin = (parts[i].begin + page - 1) & ~(page - 1);
+        const uintptr_t end = parts[i].end & ~(page - 1);
+        assert_true(end > begin);
+        assert_int_equal(
+            mprotect((void *)begin, end - begin, away ? PROT_NONE : PROT_READ | PROT_WRITE), 0);
+    }
+}
+
+/* So many statements more are under way at a time, until none of `left` is left. */
+static void begin_work(world *w, hf_request *requests, unsigned at_work, unsigned left) {
+    w->at_work += at_work;
+    w->left = left;
+    for (unsigned i = 0; i < at_work; i++) {
+        requests[i] = (hf_request){ .sql = "SELECT 1",
+                                    .replay = HF_REPLAY_SAFE,
+                                    .prepare = HF_WITH_PREPARED,
+                                    .on_done = again,
+                                    .user = w };
+        assert_int_equal(hf_submit(w->pool, &requests[i]), HF_OK);
+    }
+}
+
+/* One answer a tick, until so many statements are left. */
+static void work_down_to(world *w, unsigned left) {
+    for (unsigned turns = 0; w->left > left; turns++) {
+        assert_true(turns < 100000);
+        w->net.events = 1;
+        tick(w);
+    }
+    w->net.events = UINT_MAX;
+}
+
 /* What is idle costs a tick nothing: its memory is not even there. */
 static void a_tick_touches_nothing_of_an_idle_connection(void **state) {
     (void)state;
@@ -116,35 +158,50 @@ static void a_tick_touches_nothing_of_an_idle_connection(void **state) {
     }
     world *w = new_world(MOST);
     come_up(w);
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    struct {
-        uintptr_t from, to;
-    } idle[2] = { { (uintptr_t)&w->pool->conns[LOW], (uintptr_t)&w->pool->conns[MOST] },
-                  { (uintptr_t)w->pool->conns[LOW].io.rx.data, (uintptr_t)w->memory + w->bytes } };
-    for (int i = 0; i < 2; i++) {
-        idle[i].from = (idle[i].from + page - 1) & ~(page - 1);
-        idle[i].to &= ~(page - 1);
-        assert_true(idle[i].to > idle[i].from);
-        assert_int_equal(mprotect((void *)idle[i].from, idle[i].to - idle[i].from, PROT_NONE), 0);
-    }
+    take_away(w, LOW, true);
     hf_request requests[AT_WORK];
-    for (int i = 0; i < AT_WORK; i++) {
-        requests[i] = (hf_request){ .sql = "SELECT 1",
-                                    .replay = HF_REPLAY_SAFE,
-                                    .prepare = HF_WITH_PREPARED,
-                                    .on_done = again,
-                                    .user = w };
-        assert_int_equal(hf_submit(w->pool, &requests[i]), HF_OK);
+    begin_work(w, requests, AT_WORK, 1000);
+    work_down_to(w, 0);
+    take_away(w, LOW, false);
+    end_world(w);
+}
+
+/* Nor does one cost anything that is at work and has no news, while statements are queued: be it that it has its part
+ * of them, or that its answer is late. */
+static void r12_who_takes_the_next_statement_is_found_without_asking_all(void **state) {
+    (void)state;
+    if (MOST <= 2 * LOW) {
+        skip();
     }
-    w->left = 1000;
-    for (unsigned turns = 0; w->left > 0; turns++) {
-        assert_true(turns < 10000);
+    enum { HALF = MOST / 2, QUEUED = 4 * MOST, PHASE = 10 * MOST };
+    world *w = new_world(MOST);
+    w->config.request_timeout_ms = 0; /* their timers lie in one heap, which is not to be touched */
+    hf_request *requests = calloc(2 * (size_t)QUEUED, sizeof *requests);
+    assert_non_null(requests);
+    come_up(w);
+    begin_work(w, requests, QUEUED, 2 * PHASE);
+    work_down_to(w, PHASE);
+    for (unsigned i = HALF; i < MOST; i++) { /* they are silent from now on */
+        hf_notes_remove(&((many_link *)(void *)w->pool->conns[i].dial.link)->note);
+        assert_true(w->pool->conns[i].n_flight > 0);
+    }
+    for (int late = 0; late < 2; late++) {
+        if (late) {
+            w->now += 1000;
+            begin_work(w, requests + QUEUED, QUEUED, 2 * PHASE);
+        }
+        w->net.events = 0;
         tick(w);
+        take_away(w, HALF, true);
+        work_down_to(w, PHASE / 2);
+        assert_true(w->pool->n_queued > MOST);
+        take_away(w, HALF, false);
     }
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(
-            mprotect((void *)idle[i].from, idle[i].to - idle[i].from, PROT_READ | PROT_WRITE), 0);
+    for (unsigned i = HALF; i < MOST; i++) {
+        hf_notes_add(&w->net.notes, &((many_link *)(void *)w->pool->conns[i].dial.link)->note);
     }
+    work_down_to(w, 0);
+    free(requests);
     end_world(w);
 }
 
@@ -177,6 +234,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(r6_a_login_costs_the_same_among_ten_and_among_a_thousand),
         cmocka_unit_test(a_tick_touches_nothing_of_an_idle_connection),
+        cmocka_unit_test(r12_who_takes_the_next_statement_is_found_without_asking_all),
         cmocka_unit_test(r6_a_thousand_that_are_lost_come_back_for_the_price_of_ten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

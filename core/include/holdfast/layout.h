@@ -76,6 +76,9 @@ typedef uint64_t hf_set;
 typedef uint32_t hf_set;
 #endif
 
+/* Connections that take more behind what they have in flight stand apart by how much that is. */
+#define HF_ROOMS (HF_WITH_GROUPS && HF_MANY_CONNS ? HF_PIPELINED_MOST / 2 : 1)
+
 /* Requests in order. */
 typedef struct hf_queue {
     hf_request *head, *tail;
@@ -219,7 +222,7 @@ struct hf_conn {
     hf_address addresses[HF_ADDRESSES_MAX];
     hf_session session;
     /* Where there can be several connections: */
-    hf_set *offered;  /* pool->free, ->stuck or ->room, of which it is a member; NULL: of none */
+    hf_set *offered;  /* pool->free, ->stuck or of ->room, of which it is a member; NULL: of none */
     uint32_t tx_used; /* so many bytes of tx were ever written on */
     /* With HF_WITH_GROUPS alone. */
     hf_request *awaited; /* in flight: its answers come next; those before it end with it */
@@ -285,8 +288,9 @@ struct hf_pool {
     uint64_t unconfirmed;
     uint32_t passwords; /* sent in logins that failed, while nobody has said that it is right */
     uint32_t dials, ups, losses, retries;
-    hf_set free;          /* connections that are HEALTHY and have nothing in flight */
-    hf_set room;          /* … that have replay-safe requests in flight and take more */
+    hf_set free; /* connections that are HEALTHY and have nothing in flight */
+    /* … that take more behind their i + 1 replay-safe requests in flight; the last: behind more */
+    hf_set room[HF_ROOMS];
     hf_ms close_deadline; /* HF_NEVER: not closing */
     hf_ms extra_at;       /* no further connection is dialled before then: they follow one by one */
     hf_timer timer;       /* the outage's end, or the next extra dial */
