@@ -73,8 +73,8 @@ void sim_check_cancel(const sim_link *link, uint32_t pid) {
 static bool is_under_way(const sim_link *link) {
     const bool over = sim.now >= link->opened_at + sim_config.close_timeout_ms ||
                       (sim_pool->closing && sim.now >= sim_pool->close_deadline);
-    return link->used && link->cancels && link->tap.cancels && !link->client_gone &&
-           !link->closing && !sim_link_ending(link) && !over;
+    return link->used && link->cancels && !link->cancels_late && link->tap.cancels &&
+           !link->client_gone && !link->closing && !sim_link_ending(link) && !over;
 }
 
 /* A pooler that hears of an end while it passes a cancel on may come to grief. */

@@ -139,7 +139,7 @@ static void hole(unsigned node, uint32_t ms) {
 }
 
 void sim_chaos_reset_pool(void) {
-    if (!sim_pool->refused && !sim_pool->extra_refused)
+    if (!sim_pool->refused && !sim_pool->extra_refused && !sim_passwords_used_up())
         return;
     sim_note("the application resets the pool", 0, 0, 0);
     sim_hit(SIM_APP_RESET);

@@ -102,9 +102,8 @@ static void check_link_events(const hf_conn *conn) {
     for (unsigned i = 0; i < sim_pool->n_conns; i++)
         other = other || sim_pool->conns[i].dial.phase == HF_PHASE_LOGIN ||
                 (sim_pool->logging_in == i && sim_pool->conns[i].active); /* it is given the turn */
-    const bool spent = !sim_pool->password_good && sim_pool->passwords > sim_config.connect_retries;
-    SIM_CHECK(!open || other || spent, "who may log in does", "connection #, link #", conn->index,
-              link->number, 0);
+    SIM_CHECK(!open || other || sim_passwords_used_up(), "who may log in does",
+              "connection #, link #", conn->index, link->number, 0);
 }
 
 /* Each of several addresses has an equal share of what is left of the attempt's time. */

@@ -11,6 +11,11 @@
 extern hf_pool *sim_pool;
 extern hf_config sim_config;
 
+/* Does the pool try no more passwords, until it is reset or loses what it has? */
+static inline bool sim_passwords_used_up(void) {
+    return !sim_pool->password_good && sim_pool->passwords > sim_config.connect_retries;
+}
+
 extern uint32_t sim_n_dials, sim_n_ups, sim_n_losses; /* counted from the transitions */
 
 void sim_check_reset(void);

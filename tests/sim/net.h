@@ -51,7 +51,8 @@ typedef struct sim_link {
     hf_link link;
     uint32_t life; /* changes when the place is used again */
     uint32_t number;
-    uint32_t cancels; /* the number of the link whose statement this link cancels; 0: of none */
+    uint32_t cancels;  /* the number of the link whose statement this link cancels; 0: of none */
+    bool cancels_late; /* an earlier session's cancel has had a part of its close_timeout */
     bool used, connected, client_gone, server_gone, closing;
     bool noted;
     bool vanished;       /* the server's machine is gone: nobody answers */

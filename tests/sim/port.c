@@ -12,6 +12,7 @@
 
 static sim_link *first_noted, *last_noted;
 static uint32_t n_links;
+static hf_ms cancel_over[SIM_CONNS]; /* a cancel link of this connection was let go then */
 
 void sim_port_note(sim_link *link) {
     if (link->noted || link->client_gone)
@@ -43,6 +44,8 @@ static void unnote(sim_link *gone) {
 void sim_port_reset(void) {
     first_noted = last_noted = NULL;
     n_links = 0;
+    for (unsigned i = 0; i < SIM_CONNS; i++)
+        cancel_over[i] = HF_NEVER;
 }
 
 bool sim_port_has_event(void) {
@@ -204,6 +207,8 @@ static void note_unread(const sim_link *self) {
 static void release(sim_link *self) {
     sim_note("link # is let go", self->number, 0, 0);
     unnote(self);
+    if (self->cancels)
+        cancel_over[self->link.tag] = sim.now;
     self->client_gone = true;
     sim.moves++;
     sim_link_over(self);
@@ -309,6 +314,7 @@ static hf_link *port_open(hf_port *port, const hf_address *address, const char *
     link->link = (hf_link){ .api = &link_api, .tag = tag };
     link->number = ++n_links;
     link->cancels = cancels;
+    link->cancels_late = cancels && cancel_over[tag] == sim.now;
     link->node = (uint8_t)(node < 0 ? 0 : node);
     link->latency = (uint16_t)sim_server_latency();
     link->window = sim.healed                  ? 65536

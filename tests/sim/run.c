@@ -267,7 +267,7 @@ static void converge(void) {
                   sim_work_pending(), sim.now, sim_work_unproved());
         SIM_CHECK(sim.now < limit, "after healing every connection comes back",
                   "# of # are HEALTHY at #", sim_pool->n_up, sim_pool->keep_open, sim.now);
-        if ((sim_pool->refused || sim_pool->extra_refused) &&
+        if ((sim_pool->refused || sim_pool->extra_refused || sim_passwords_used_up()) &&
             ++refused <= 3) /* one that was still on its way */
             sim_chaos_reset_pool();
         SIM_CHECK(refused <= 3, "after healing nothing is refused", "# times", refused, 0, 0);
