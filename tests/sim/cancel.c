@@ -29,8 +29,8 @@ void sim_check_cancelled_by_other(const sim_job *job, uint32_t before) {
     const sim_link *link = &sim_links[last->link];
     /* Or its ROLLBACK was lost with the link. */
     const bool whole = (last->is & SIM_TOLD_READY) || !(link->client_gone || link->closing);
-    const bool sure =
-        whole && link->life == last->link_life && !link->was_blocked && !link->tainted;
+    const bool sure = whole && link->life == last->link_life && !link->was_blocked &&
+                      !link->tainted && !link->paused;
     SIM_CHECK(!sure || !(last->is & SIM_TOLD_57014) || (last->is & SIM_EXPOSED) || job->prepares ||
                   job->waits_passing,
               "somebody else's cancel is not taken for ours", "request # in flight # on link #",
