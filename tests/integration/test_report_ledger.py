@@ -526,7 +526,7 @@ def test_table_that_is_no_ledger_is_refused_and_nothing_written(write, server, r
 @pytest.mark.parametrize("options, words", [
     ({"batch": 0}, "batch"), ({"batch": 1000000}, "--batch"), ({"ledger": "no name"}, "no name of a table"),
     ({"shard": "4/3"}, "shard"), ({"write": None}, "--write"), ({"replay": "safe"}, "--ledger"),
-    ({"resume_run": "x"}, "resume-run"), ({"delimiter": ";"}, "delimiter"), ({"order_by": "nme"}, "--order-by")])
+    ({"resume_run": "x"}, "resume-run"), ({"window": 64}, "--window: with --ledger"), ({"delimiter": ";"}, "delimiter"), ({"order_by": "nme"}, "--order-by")])
 def test_option_that_does_not_fit_is_refused_and_nothing_written(write, server, options, words):
     job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2)", rows=[("1", "a")], header=("id", "name"), params="id,name")
     run = job.run(status=1, **options)

@@ -108,6 +108,8 @@ static void what_is_unknown_is_named_with_its_nearest(void **state) {
     refused("holdfast", "report, query, watch, merge or ledger");
     refused("holdfast report --cost_file c", "--cost-file");
     refused("holdfast query --\nSELECT\n1", "a statement that begins with a comment comes last");
+    refused(REPORT "--write --ledger --window 64", "--window: with --ledger");
+    assert_true(parse(REPORT "--write --ledger"));
     refused("holdfast query --window 3 x", "'query' has no option --window");
     refused(REPORT "--log-level loud", "not one of error|warn|info|debug");
     refused(REPORT "extra", "one word too many");

@@ -83,7 +83,7 @@ const hf_option hf_option_table[] = {
       .other_text = "the table of the ledger: TABLE or SCHEMA.TABLE, as SQL writes them" },
     { .name = "batch", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(batch),
       .minimum = 1, .maximum = 10000, .value = "N", .fallback = "100", .zero = "not allowed",
-      .text = "with --ledger: lines of one transaction" },
+      .text = "with --ledger: lines of one transaction; 2 x max-concurrent + 2 of these chunks are in memory at most" },
     { .name = "keep-ledger", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(keep_ledger),
       .text = "the ledger's rows stay when the report is finished" },
     { .name = "resume-run", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(resume_run),
@@ -119,7 +119,8 @@ const hf_option hf_option_table[] = {
     { .name = "window", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(window),
       .minimum = 1, .maximum = 65536,
       .value = "N", .fallback = "1000", .zero = "not allowed",
-      .text = "lines that may be under way or wait for their turn" },
+      .text = "lines that may be under way or wait for their turn (with --ledger: the lines of 2 x max-concurrent + 2 "
+              "chunks of --batch)" },
     { .name = "window-bytes", .kind = HF_OPTION_BYTES, .commands = REPORT, .offset = AT(window_bytes),
       .minimum = 1024, .maximum = 1u << 31,
       .value = "SIZE", .fallback = "64MiB", .zero = "not allowed",

@@ -65,8 +65,9 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 typedef struct hf_options {
     hf_command command;
     bool help, version, write, restart, affected, dry_run, new_run, keep_ledger, force;
-    bool to_stdout;  /* --output -: `output` is then beside `position` */
-    const char *sql; /* of query */
+    bool window_given; /* --window is not the default */
+    bool to_stdout;    /* --output -: `output` is then beside `position` */
+    const char *sql;   /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
     const char *order_by, *position, *ledger, *resume_run;
     const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */

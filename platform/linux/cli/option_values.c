@@ -130,7 +130,9 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
     case HF_OPTION_CHOICE: return set_choice(option, to, value, place, failure);
     case HF_OPTION_MS:
     case HF_OPTION_COUNT:
-    case HF_OPTION_BYTES: return set_number(option, value, place, to, failure);
+    case HF_OPTION_BYTES:
+        options->window_given = options->window_given || to == &options->window;
+        return set_number(option, value, place, to, failure);
     }
     return false;
 }

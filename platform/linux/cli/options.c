@@ -292,6 +292,12 @@ static bool ledger_fits(const hf_options *options, hf_failure *failure) {
             "--ledger: a chunk that is out of retries may still be applied, so none of its lines is "
             "rejected for it: leave --out-of-retries out");
     }
+    if (options->window_given) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--window: with --ledger what is in memory is at most 2 x max-concurrent + 2 chunks: leave it "
+            "out; a lower --batch or --window-bytes makes that less");
+    }
     if (options->resume_run && (options->new_run || options->restart)) {
         return hf_fail(failure, HF_EXIT_USAGE, "--resume-run goes on with a run, and %s begins one",
                        options->new_run ? "--new-run" : "--restart");
