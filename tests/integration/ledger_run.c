@@ -112,7 +112,7 @@ static bool act(void) {
     if (is("make")) {
         hf_ledger_run_free(&run);
         const bool made = hf_ledger_run_make(&run, &client, words[1], "in \"put\" ž😀.csv",
-                                             "q\\.sql", "o\xfft.csv", &failure);
+                                             "q\\.sql", "o\xfft.csv", "id,twice", &failure);
         run.batch = 100;
         run.batch_bytes = 5000000000;
         snprintf(said, sizeof said, "%s", run.id);

@@ -115,6 +115,29 @@ def test_run_that_cannot_be_resumed_is_refused(make_job, server, what, words):
     job.job.nothing_written()
 
 
+@pytest.mark.rule(28, 36)
+def test_run_is_not_resumed_with_other_columns_than_its_rows_have(make_job, server):
+    """The files are gone, and with them the columns of the output; the run's own row has them."""
+    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+    job.job.query.write_text(job.job.query.read_text().rpartition("RETURNING")[0] + "RETURNING *")
+    begun(job, server).end()
+    server.end_sessions()
+    for path in job.job.folder.glob("report.csv*"):
+        path.unlink()
+    (run, _), = runs(server)
+    server.sql("ALTER TABLE applied ADD COLUMN \"more, and\" text")
+    before = applied(server)
+    refused = job.start(resume_run=run).check(1)
+    assert """the query's columns are (id,name,"more, and"), and that run was begun with (id,name)""" in refused.stderr
+    assert "--new-run begins anew, and applies all lines once more" in refused.stderr
+    job.job.nothing_written()
+    assert runs(server) == [(run, "open")] and applied(server) == before
+    server.sql("ALTER TABLE applied DROP COLUMN \"more, and\"")
+    job.start(resume_run=run).check(2)
+    assert applied(server) == [i for i in range(1, 201) if i not in (95, 195)]
+    assert len(rows_of(job.job.output)) == 1 + 198
+
+
 @pytest.mark.rule(36, 44)
 def test_restart_makes_a_new_run_and_the_old_one_can_do_nothing_any_more(make_job, server):
     job = Applied(make_job, server, lines=200, gated=True, gate=60)

@@ -1,5 +1,6 @@
 #include "ledger_job.h"
 
+#include "base/csv_out.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "chunks.h"
@@ -77,6 +78,30 @@ static bool take_id(hf_job *job, const char *id) {
     return hf_unhex(id, job->run.id, HF_RUN_BYTES);
 }
 
+/* The result's columns, in printable CSV. */
+static hf_bytes columns_of(const hf_job *job) {
+    hf_bytes names = { 0 }, shown = { 0 };
+    hf_csv_add_cells(&names, job->columns, job->n_columns);
+    hf_bytes_add_printable(&shown, hf_bytes_text(&names), names.used);
+    hf_bytes_free(&names);
+    return shown;
+}
+
+/* Has the result, and so the rows that the ledger holds of the run, the columns that it had then? */
+static bool columns_same(const hf_job *job, const hf_ledger_run *run, hf_failure *failure) {
+    hf_bytes now = columns_of(job);
+    const bool same =
+        strcmp(run->columns, hf_bytes_text(&now)) == 0 ||
+        hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--resume-run %s: the query's columns are (%.200s), and that run was begun with (%.200s): "
+            "something in the database was changed; change it back, or --new-run begins anew, and applies "
+            "all lines once more",
+            run->id, hf_bytes_text(&now), run->columns);
+    hf_bytes_free(&now);
+    return same;
+}
+
 /* --resume-run: the run's files are gone, and what it did is in the ledger. */
 static bool resume_run(hf_job *job, hf_failure *failure) {
     const char *id = job->options->resume_run;
@@ -106,7 +131,7 @@ static bool resume_run(hf_job *job, hf_failure *failure) {
     } else if (good) {
         job->run.batch = run->batch;
         job->run.bytes = run->batch_bytes;
-        good = chunks_fit(job, failure);
+        good = columns_same(job, run, failure) && chunks_fit(job, failure);
     }
     hf_ledger_runs_free(&runs);
     return good;
@@ -138,8 +163,12 @@ static bool no_other(hf_job *job, hf_failure *failure) {
 
 static bool describe(hf_job *job, hf_failure *failure) {
     const hf_options *options = job->options;
-    if (!hf_ledger_run_make(&job->row, &job->client, job->ledger_hash, options->cost_file,
-                            options->query, options->output, failure)) {
+    hf_bytes columns = columns_of(job);
+    const bool made =
+        hf_ledger_run_make(&job->row, &job->client, job->ledger_hash, options->cost_file,
+                           options->query, options->output, hf_bytes_text(&columns), failure);
+    hf_bytes_free(&columns);
+    if (!made) {
         return false;
     }
     if (hf_run_keeps(&job->run)) {

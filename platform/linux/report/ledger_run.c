@@ -44,6 +44,7 @@ static hf_bytes particulars(const hf_ledger_run *run, const hf_ledger_end *end) 
     hf_json_add_text(json, "input", run->input);
     hf_json_add_text(json, "query", run->query);
     hf_json_add_text(json, "output", run->output);
+    hf_json_add_text(json, "columns", run->columns);
     if (end) {
         hf_json_add_count(json, "chunks", end->chunks);
         hf_json_add_count(json, "lines", end->lines);
@@ -81,6 +82,7 @@ static void take_particulars(hf_ledger_run *run, hf_value kept) {
     run->input = words_of(json, "input");
     run->query = words_of(json, "query");
     run->output = words_of(json, "output");
+    run->columns = words_of(json, "columns");
     run->end = (hf_ledger_end){ .chunks = count_of(json, "chunks"),
                                 .lines = count_of(json, "lines"),
                                 .rejected = count_of(json, "rejected"),
@@ -104,7 +106,7 @@ static char *printable(const char *text) {
 
 bool hf_ledger_run_make(hf_ledger_run *run, hf_client *client, const char *identity,
                         const char *input, const char *query, const char *output,
-                        hf_failure *failure) {
+                        const char *columns, hf_failure *failure) {
     uint8_t random[16];
     char host[256] = "";
     hf_port *port = hf_net_port(client->net);
@@ -120,7 +122,8 @@ bool hf_ledger_run_make(hf_ledger_run *run, hf_client *client, const char *ident
                             .host = printable(host),
                             .input = printable(input),
                             .query = printable(query),
-                            .output = printable(output) };
+                            .output = printable(output),
+                            .columns = hf_must_copy(columns) };
     for (size_t i = 0; i < sizeof random; i++) {
         run->id[2 * i] = "0123456789abcdef"[random[i] >> 4];
         run->id[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
@@ -135,6 +138,7 @@ void hf_ledger_run_free(hf_ledger_run *run) {
     free(run->input);
     free(run->query);
     free(run->output);
+    free(run->columns);
     *run = (hf_ledger_run){ 0 };
 }
 

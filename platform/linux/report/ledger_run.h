@@ -30,6 +30,7 @@ typedef struct hf_ledger_run {
     char begun[HF_TIME_BYTES];    /* by the server's clock, UTC */
     char *who, *host;             /* of the program that began it */
     char *input, *query, *output; /* as they were named; never NULL */
+    char *columns;                /* of the result, in printable CSV; never NULL */
     hf_ledger_end end;            /* of a closed one */
 } hf_ledger_run;
 
@@ -39,11 +40,11 @@ typedef struct hf_ledger_runs {
     size_t count;
 } hf_ledger_runs;
 
-/* A run of a random id, begun by this user on this machine; no row of it is written yet. What is named is copied.
- * False: the system has no random bytes. */
+/* A run of a random id, begun by this user on this machine; no row of it is written yet. What is named is copied;
+ * columns: as hf_ledger_run has them. False: the system has no random bytes. */
 bool hf_ledger_run_make(hf_ledger_run *run, hf_client *client, const char *identity,
                         const char *input, const char *query, const char *output,
-                        hf_failure *failure);
+                        const char *columns, hf_failure *failure);
 void hf_ledger_run_free(hf_ledger_run *run);
 void hf_ledger_runs_free(hf_ledger_runs *runs);
 
