@@ -176,7 +176,7 @@ def test_finished_job_says_when_and_against_what_and_how_to_run_anew(make_job, c
 def test_finished_write_says_that_running_anew_writes_again(make_job, cluster):
     job = make_job(rows=2, sql="INSERT INTO ledger(line) VALUES ($1::int)", dsn=cluster.dsn("plain"))
     job.run(status=0, write=True)
-    assert "all its writes again" in job.run(status=0, write=True).stderr
+    assert "applies all lines once more" in job.run(status=0, write=True).stderr
 
 
 @pytest.mark.found("R10")

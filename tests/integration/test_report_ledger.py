@@ -168,6 +168,28 @@ def test_same_command_on_two_nights_applies_each_line_twice_in_all(make_job, ser
     assert [state for _, state in runs(server)] == ["closed", "closed"]
 
 
+@pytest.mark.rule(27, 36)
+@pytest.mark.parametrize("options", [{"write": None, "ledger": None, "batch": None}, {"ledger": None, "batch": None}, {}],
+                         ids=["read", "write", "ledger"])
+@pytest.mark.parametrize("when", ["finished", "unfinished"])
+def test_message_that_points_to_restart_says_that_writes_are_applied_once_more(write, server, options, when):
+    """And of a read it does not say so."""
+    reads = "write" in options
+    job = write("SELECT pass($1::int) AS n" if reads else "INSERT INTO applied (id) SELECT pass($1::int)", rows=200, gate=60)
+    run = job.start(**options)
+    if when == "finished":
+        run.check(0)
+    else:
+        run.await_lines(10)
+        run.end()
+        job.open_up()
+        server.end_sessions()
+    job.cost_file.write_bytes(expect.csv_file(["id"], [("4711",)]))
+    refused = job.start(**options).check(3)
+    for said in (refused.stderr, refused.summary["reason"]):
+        assert "--restart" in said and ("applies all lines once more" not in said) == reads
+
+
 # ---- 37: the chunk ------------------------------------------------------------------------------
 
 

@@ -59,7 +59,7 @@ const hf_option hf_option_table[] = {
       .text = "part K of N of the lines, with an output of its own (merge puts them together); auto: as Slurm's array "
               "variables say, auto/N: or Kubernetes' JOB_COMPLETION_INDEX" },
     { .name = "restart", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(restart),
-      .text = "forget what an earlier run did and start over" },
+      .text = "forget what an earlier run did and start over; a job that writes applies all lines once more" },
     { .name = "if-finished", .kind = HF_OPTION_CHOICE, .commands = REPORT, .offset = AT(if_finished),
       .choices = if_finished, .value = "skip|restart|fail", .fallback = "skip",
       .text = "a finished report is left alone, with its exit status; made anew (an unfinished one is gone on with); "

@@ -231,7 +231,7 @@ static bool gone(const hf_job *job, const char *what, hf_failure *failure) {
     return hf_fail(
         failure, HF_EXIT_REFUSED,
         "run %s of %s %s in %s: it cannot be gone on with, for nobody knows what of it was done; "
-        "--restart begins a new run",
+        "--restart begins a new run, and applies all lines once more",
         job->row.id, job->outputs.part, what, job->ledger.name);
 }
 

@@ -97,7 +97,7 @@ static hf_outputs_found find_finished(hf_outputs *outputs, const hf_position_rec
         if (wish->writes && !anew) {
             return FAILED(
                 HF_EXIT_USAGE,
-                "%s is gone, but %s says that its writes are done: --restart runs them all again",
+                "%s is gone, but %s says that its writes are done: --restart applies all lines once more",
                 outputs->output, outputs->done);
         }
         return HF_OUTPUTS_FRESH;

@@ -14,6 +14,7 @@
 #include "cli/dated.h"
 #include "cli/report_values.h"
 #include "database.h"
+#include "dry_run.h"
 #include "header.h"
 #include "job.h"
 #include "ledger_job.h"
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 
 #define QUERY_BYTES_MAX (16 * 1024 * 1024)
+#define ONCE_MORE       "applies all lines once more"
 
 /* ---- the query ------------------------------------------------------------------------------------ */
 
@@ -323,7 +325,7 @@ static void say_finished(const hf_job *job, hf_bytes *to) {
                                                          : "nothing to do",
         job->replay == HF_REPLAY_SAFE && !job->options->write
             ? "to run it anew, add --restart"
-            : "--restart runs it anew, and all its writes again");
+            : "--restart runs it anew, and " ONCE_MORE);
 }
 
 /* One whose finish was only cut short is this run's own: it went on where that one was. */
@@ -338,54 +340,7 @@ static bool may_be_finished(const hf_job *job, hf_failure *failure) {
     return false;
 }
 
-/* ---- --dry-run ------------------------------------------------------------------------------------- */
-
-/* A run finds it out by its first line. */
-static bool may_write(hf_job *job, hf_failure *failure) {
-    return job->options->write || !hf_statement_writes(hf_bytes_text(&job->text)) ||
-           hf_fail(failure, HF_EXIT_USAGE,
-                   "%s: this statement writes, and without --write the session is read-only: use "
-                   "--write",
-                   job->options->query);
-}
-
-static void say_dry_run(const hf_job *job, hf_outputs_found found) {
-    const hf_first_pass *scan = &job->scan;
-    hf_bytes text = { 0 };
-    hf_bytes_format(&text, "%s: a dry run: no statement was run and nothing was written\n",
-                    job->options->output);
-    hf_bytes_format(&text, "  input       %s: %llu lines\n", job->options->cost_file,
-                    (unsigned long long)scan->lines);
-    for (uint16_t i = 0; i < job->n_params; i++) {
-        const hf_value name = scan->header[job->params[i]];
-        hf_bytes_format(&text, "%s$%u = ", i ? ", " : "  parameters  ", i + 1u);
-        hf_bytes_add_printable(&text, name.data, name.bytes);
-    }
-    hf_bytes_add_text(&text, job->n_params ? "\n  columns     " : "  columns     ");
-    hf_bytes header = { 0 };
-    hf_header_output(&header, scan->header, scan->n_header, job->columns, job->n_columns,
-                     job->options->affected);
-    hf_bytes_add_printable(&text, header.data, header.used - 1);
-    hf_bytes_free(&header);
-    if (found == HF_OUTPUTS_RESUME) {
-        hf_bytes_format(&text, "\n  a run would go on at line %llu: %llu lines are done\n",
-                        (unsigned long long)job->record.next_line,
-                        (unsigned long long)hf_job_ended(job));
-    } else {
-        hf_bytes_add_text(&text, found == HF_OUTPUTS_FINISHED
-                                     ? "\n  a run would do nothing: the report is finished\n"
-                                     : "\n  a run would begin with the first line\n");
-    }
-    if (hf_log_is_json()) {
-        hf_json *json = hf_log_object(hf_bytes_text(&text));
-        hf_json_add_text(json, "kind", "dry-run");
-        hf_json_add_count(json, "lines_total", scan->lines);
-        hf_say_json(json);
-    } else {
-        hf_say(hf_bytes_text(&text));
-    }
-    hf_bytes_free(&text);
-}
+/* ---- the whole ------------------------------------------------------------------------------------- */
 
 static const char *reason_of(int status) {
     return status == HF_EXIT_UNKNOWN    ? "done, but the outcome of some writes is unknown"
@@ -499,7 +454,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                                 failure) &&
            (job->replay != HF_REPLAY_LEDGER ||
             hf_ledger_job_find(job, *found == HF_OUTPUTS_RESUME, failure)) &&
-           (options->dry_run ? may_write(job, failure)
+           (options->dry_run ? hf_dry_run_may_write(job, failure)
                              : open_files(job, *found == HF_OUTPUTS_RESUME, failure));
 }
 
@@ -527,6 +482,13 @@ static void free_job(hf_job *job) {
     hf_bytes_free(&job->rejects_header);
     hf_bytes_free(&job->unknown_header);
     free(job);
+}
+
+/* Of a job that writes, a message that points to --restart says what that does, whoever made the message. */
+static void warn_of_restart(hf_failure *failure, const hf_options *options) {
+    if (options->write && strstr(failure->text, "--restart") && !strstr(failure->text, ONCE_MORE)) {
+        hf_fail_more(failure, " (--restart " ONCE_MORE ")");
+    }
 }
 
 int hf_report(const hf_options *given) {
@@ -567,6 +529,7 @@ int hf_report(const hf_options *given) {
         !hf_standard_output(options.output, until, &failure)) {
         status = failure.status;
     }
+    warn_of_restart(&failure, &options);
     job->summary.record = job->record;
     hf_bytes finished = { 0 };
     if (job->summary.already) {
@@ -580,7 +543,7 @@ int hf_report(const hf_options *given) {
         hf_log_failure(&failure);
     }
     if (ready && options.dry_run) {
-        say_dry_run(job, found);
+        hf_dry_run_say(job, found);
     } else if (ready) {
         hf_summary_say(&job->summary, client, &options, status,
                        failure.status && !hf_log_is_json() ? "see above" : reason);

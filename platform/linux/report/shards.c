@@ -34,7 +34,7 @@ static bool open_part_file(const hf_shard_part *part, const char *path, uint64_t
            hf_fail(
                failure, HF_EXIT_USAGE,
                "%s is not the file that the finished shard left (%s.done says how long it was): bring "
-               "it back, or run that shard again with --restart",
+               "it back, or run that shard again with --restart (writes are applied once more)",
                path, part->output);
 }
 
@@ -177,7 +177,7 @@ static bool same_job(const hf_shard_part *one, const hf_shard_part *other, hf_fa
            hf_fail(
                failure, HF_EXIT_USAGE,
                "%s and %s are not of one report: %s is another; run the one that is wrong again with "
-               "--restart",
+               "--restart (writes are applied once more)",
                one->output, other->output, differs);
 }
 
