@@ -1,4 +1,4 @@
-"""SEMANTICS.md 35: a server that is not the one that acknowledged the lines before is named, for each --replay."""
+"""REPORT.md 35: a server that is not the one that acknowledged the lines before is named, for each --replay."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""SEMANTICS.md 27: which database a job belongs to, and what a finished one says when it is run again."""
+"""REPORT.md 27: which database a job belongs to, and what a finished one says when it is run again."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""FAULTS.md 48 and SEMANTICS.md 27: what people's CSV files look like, and what must come out of them unshifted."""
+"""FAULTS.md 48 and REPORT.md 27: what people's CSV files look like, and what must come out of them unshifted."""
 
 import bz2
 import gzip

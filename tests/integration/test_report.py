@@ -105,7 +105,7 @@ def test_connection_is_no_part_of_the_job(make_job, cluster):
 @pytest.mark.rule(28)
 @pytest.mark.both_servers
 def test_column_set_that_changes_in_mid_run_is_exit_3(make_job, cluster):
-    """SEMANTICS.md 28: in the run and in each that would go on with it, until the columns are as they were."""
+    """REPORT.md 28: in the run and in each that would go on with it, until the columns are as they were."""
     cluster.sql("CREATE TABLE changing AS SELECT i AS id, 'x' || i AS name FROM generate_series(1, 200) i;"
                 "GRANT SELECT ON changing TO PUBLIC")
     job = make_job(rows=200, sql="SELECT changing.* FROM pass($1::int) AS line, changing WHERE id = line", gate=40)

@@ -1,5 +1,5 @@
 """--replay resolve, the default of a write: when the answer to a COMMIT is lost, the server is asked what became of it,
-and believed only if it is the same server in the same life (SEMANTICS.md 15, 25)."""
+and believed only if it is the same server in the same life (SEMANTICS.md 15, REPORT.md 25)."""
 
 import contextlib
 import os

@@ -182,7 +182,7 @@ def test_fault_23_passing_conflict_is_run_again_on_the_same_connection(make_job,
 def test_fault_23_conflict_that_does_not_pass_ends_after_max_retries(make_job, proxy, dsn):
     job = make_job(rows=3, dsn=dsn, sql="SELECT flaky($1::int, '40001', CASE $1::int WHEN 2 THEN 1.0 ELSE 0 END) AS n")
     run = job.start(max_concurrent=1, max_retries=3, retry_delay="10ms", max_retry_delay="20ms")
-    # 40001 is certainly no effect, so the line may be a reject; undone and exit 4 is SEMANTICS.md 29's word.
+    # 40001 is certainly no effect, so the line may be a reject; undone and exit 4 is REPORT.md 29's word.
     assert run.finish() in (2, 4)
     assert "40001" in run.log + run.stderr
     assert proxy.count == 1

@@ -205,7 +205,7 @@ def test_server_crash_under_writes_never_doubles_a_line(make_job, own_cluster):
 
 @pytest.mark.rule(29)
 def test_exits_5_before_2(make_job, ledger, proxy, cluster):
-    """A run with both kinds of trouble says the graver one (SEMANTICS.md 29)."""
+    """A run with both kinds of trouble says the graver one (REPORT.md 29)."""
     job = make_job(rows=30, sql=INSERT.replace("$1::int", "refuse($1::int, 20, '22012')"),
                    dsn=cluster.dsn("plain", port=proxy.port))
     cut = hold_answer_of(cluster, proxy, line=12)

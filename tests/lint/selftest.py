@@ -120,6 +120,7 @@ TRACED = {
                                          ["rule 1 stands in core/SEMANTICS.md already"]),
     "a rule that is not there": (TEST, {"core/a.c": "/* As\n * SEMANTICS 1,\n * 4 has it. */\n"},
                                  ["core/a.c:2: cites rule 4"]),
+    "a rule of a report that is not there": (TEST, {"platform/a.h": "/* As REPORT.md 1, 5 has it. */\n"}, ["a.h:1: cites rule 5"]),
     "a range that goes too far": (TEST, {"Makefile": "# (SEMANTICS 2-4)\n"}, ["Makefile:1: cites rule 4"]),
     "a fault that is not there": (TEST, {"tests/a.py": '"""FAULTS.md 1 and 7: what goes wrong."""\n'}, ["cites fault 7"]),
     "an attack that is not there": (TEST, {"port/a.c": "int a; // SECURITY 9, 10\n"}, ["port/a.c:1: cites security 10"]),

@@ -22,7 +22,7 @@ OWN = ("traceability.py", "selftest.py")  # they speak of marks and numbers that
 # Where what is claimed stands, by the document's name wherever in the tree it is: the rules are headings
 # `### 17. What holds`, the others rows `| 18 | what happens | what is right |` below a head `| fault | …`.
 DOCUMENTS = {"SEMANTICS.md": "rule", "REPORT.md": "rule", "FAULTS.md": "fault", "SECURITY.md": "security"}
-CITED = {"SEMANTICS": "rule", "FAULTS": "fault", "SECURITY": "security"}
+CITED = {"SEMANTICS": "rule", "REPORT": "rule", "FAULTS": "fault", "SECURITY": "security"}
 NOT_BUILT = "(not built yet)"  # at a claim's end: there can be no test so far
 LIMIT = "(a limit)"            # at a rule's end: there is nothing to show
 

@@ -37,7 +37,7 @@ bool hf_fail_file(hf_failure *failure, int status, const char *path, const char 
  * then; NULL when it is no such errno. */
 const char *hf_way_out(int number);
 
-/* Which of two statuses a run ends with: 1, 3, 4, 5, 2, 0 in that order (SEMANTICS 29). */
+/* Which of two statuses a run ends with: 1, 3, 4, 5, 2, 0 in that order (REPORT.md 29). */
 int hf_exit_stronger(int one, int other);
 
 /* Why the program ends at once, said where no memory is to be had, or from a signal's handler: `text` is the

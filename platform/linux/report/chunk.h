@@ -1,4 +1,4 @@
-/* Chunks of a job that keeps a ledger: pieces of the input that are one transaction each (SEMANTICS 37 to 40).
+/* Chunks of a job that keeps a ledger: pieces of the input that are one transaction each (REPORT.md 37 to 40).
  *
  *     FORMING -> READY -> RUNNING -> DONE -> let go, in order
  *                  ^---------|         |

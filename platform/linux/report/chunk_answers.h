@@ -1,4 +1,4 @@
-/* What the answer to a chunk's transaction does to its lines (SEMANTICS 38 to 40, 46). */
+/* What the answer to a chunk's transaction does to its lines (REPORT.md 38 to 40, 46). */
 #ifndef HF_CHUNK_ANSWERS_H
 #define HF_CHUNK_ANSWERS_H
 

@@ -1,4 +1,4 @@
-/* Chunks on their way: formed, sent, let go (SEMANTICS 37, 40). */
+/* Chunks on their way: formed, sent, let go (REPORT.md 37, 40). */
 #ifndef HF_CHUNKS_H
 #define HF_CHUNKS_H
 

@@ -1,5 +1,5 @@
-/* Which database a job runs against: asked of the server once, at its start (SEMANTICS 27). And, for a job that
- * writes, which incarnation of the server: asked again and again (SEMANTICS 35).
+/* Which database a job runs against: asked of the server once, at its start (REPORT.md 27). And, for a job that
+ * writes, which incarnation of the server: asked again and again (REPORT.md 35).
  *
  * The database's identity is the system identifier that initdb gave the server (PostgreSQL docs 9.27, "Control Data
  * Functions": a standby has its primary's) and the database's name. Host and user are told beside it: a job

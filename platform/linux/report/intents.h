@@ -1,4 +1,4 @@
-/* Which lines that are not safe may have run, and what became of them (SEMANTICS 25).
+/* Which lines that are not safe may have run, and what became of them (REPORT.md 25).
  *
  * An append-only file beside the position. SENT: the line is about to be sent; COMMIT: all of the line was done but
  * its COMMIT. Either record is durable before the server can see what it speaks of. The other kinds say how a line

@@ -92,7 +92,7 @@ typedef struct hf_job {
     hf_summary summary;
 } hf_job;
 
-/* Is a line's intent noted before it is sent (SEMANTICS 25)? */
+/* Is a line's intent noted before it is sent (REPORT.md 25)? */
 bool hf_job_notes_intents(const hf_job *job);
 
 /* How many lines have ended, in all runs. */

@@ -1,4 +1,4 @@
-/* What a chunk's row in the ledger keeps of its lines: one entry for each that was sent, in input order (SEMANTICS 38).
+/* What a chunk's row in the ledger keeps of its lines: one entry for each that was sent, in input order (REPORT.md 38).
  *
  *     o AFFECTED : BYTES : its rows, CSV without the input's cells      done; AFFECTED is - where it is not known
  *     x CODE : BYTES : the message                                     refused

@@ -1,4 +1,4 @@
-/* The ledger of a job: its run's row, and holding what is done against what the server has (SEMANTICS 36, 41 to 44). */
+/* The ledger of a job: its run's row, and holding what is done against what the server has (REPORT.md 36, 41 to 44). */
 #ifndef HF_LEDGER_JOB_H
 #define HF_LEDGER_JOB_H
 

@@ -1,4 +1,4 @@
-/* Chunks that wait for their key, which an earlier attempt holds (SEMANTICS 39): shown, and that attempt ended where it
+/* Chunks that wait for their key, which an earlier attempt holds (REPORT.md 39): shown, and that attempt ended where it
  * can do no harm.
  *
  * Only an attempt of the same chunk can hold the key that another one waits for. Ours are known by application_name,

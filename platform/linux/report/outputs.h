@@ -5,7 +5,7 @@
  *     OUTPUT.rejects.csv, OUTPUT.unknown.csv, OUTPUT.intents     made when there is something to put in
  *     OUTPUT.shard                      of a shard: index.h
  *
- * Order (SEMANTICS 24): the lines' files are synced before the position that speaks of them.
+ * Order (REPORT.md 24): the lines' files are synced before the position that speaks of them.
  */
 #ifndef HF_OUTPUTS_H
 #define HF_OUTPUTS_H

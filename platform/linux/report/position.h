@@ -47,7 +47,7 @@ typedef struct hf_server {
     uint32_t timeline;
 } hf_server;
 
-/* A run that keeps a ledger (SEMANTICS 36). `id` all zero: it keeps none. */
+/* A run that keeps a ledger (REPORT.md 36). `id` all zero: it keeps none. */
 typedef struct hf_run {
     uint8_t id[HF_RUN_BYTES];
     uint64_t chunks;       /* those that were let go: the next one's number is one more */

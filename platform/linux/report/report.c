@@ -57,7 +57,7 @@ static void on_prepared(hf_request *request, hf_columns *columns) {
     job->n_params = columns->n_params;
 }
 
-/* The server's opinion of the query before anything is written (SEMANTICS 28). */
+/* The server's opinion of the query before anything is written (REPORT.md 28). */
 static bool prepare(hf_job *job, hf_failure *failure) {
     hf_request request = { .sql = job->sql.data,
                            .prepare_only = true,

@@ -16,7 +16,7 @@ typedef struct hf_slow {
     uint32_t ms;
 } hf_slow;
 
-/* The server is not the one that acknowledged lines before (SEMANTICS 35). */
+/* The server is not the one that acknowledged lines before (REPORT.md 35). */
 typedef struct hf_server_change {
     int64_t at;      /* seen then; wall clock, Unix ms */
     int64_t started; /* of one that was started anew: when, by its own clock; else 0 */
