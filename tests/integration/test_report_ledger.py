@@ -1,4 +1,5 @@
-"""report --ledger, rule by rule (REPORT.md 36 to 44, 46); whatever is killed under it is test_report_ledger_faults.py's."""
+"""report --ledger, rule by rule (REPORT.md 36, 39, 41 to 44, 46); what is done with chunks is
+test_report_ledger_chunks.py's, whatever is killed under it test_report_ledger_faults.py's."""
 
 import contextlib
 import os
@@ -8,9 +9,8 @@ import signal
 import pytest
 
 from harness import expect
-from harness.exactly_once import BATCH, OPTIONS, Applied, make_tables
+from harness.exactly_once import Applied, applied, begun, chunks, make_tables, runs, writer
 from harness.program import rows_of
-from harness.proxy import Plan
 from harness.waiting import eventually
 
 
@@ -21,40 +21,7 @@ def server(own_cluster):
 
 @pytest.fixture
 def write(make_job, server):
-    """Make a job of any statement, with --ledger: write('INSERT …', rows=5).run(status=2)."""
-    def make(sql, rows=20, header=("id",), params="id", **given):
-        job = make_job(rows=rows, header=header, sql=sql, params=params, server=server,
-                       **{"dsn": server.dsn("plain"), **given})
-        job.usual = job.start
-        job.start = lambda **options: job.usual(**{**OPTIONS, **options})
-        return job
-    return make
-
-
-def runs(server):
-    """(id, state) of the ledger's runs, the oldest first."""
-    return server.sql("SELECT run, state FROM holdfast_ledger WHERE chunk = 0 ORDER BY written")
-
-
-def chunks(server):
-    return [number for number, in server.sql("SELECT chunk FROM holdfast_ledger WHERE chunk > 0 ORDER BY chunk")]
-
-
-def applied(server):
-    return [line for line, in server.sql("SELECT id FROM applied ORDER BY id")]
-
-
-def rejected(job):
-    """(id, SQLSTATE, message) of each line that was refused."""
-    return [(row[1], *row[-2:]) for row in rows_of(job.rejects)[1:]] if job.rejects.exists() else []
-
-
-def begun(job, server, lines=60):
-    """A run under way, its first chunks acknowledged: 60 lines, of a job with its gate there."""
-    run = job.start()
-    eventually(lambda: chunks(server) == list(range(1, lines // BATCH + 1)), "the lines before the gate are applied")
-    run.await_lines(lines)
-    return run
+    return writer(make_job, server)
 
 
 # ---- 36: the run --------------------------------------------------------------------------------
@@ -190,142 +157,16 @@ def test_message_that_points_to_restart_says_that_writes_are_applied_once_more(w
         assert "--restart" in said and ("applies all lines once more" not in said) == reads
 
 
-# ---- 37: the chunk ------------------------------------------------------------------------------
-
-
-@pytest.mark.rule(37)
-def test_chunks_stay_as_the_run_began_them(make_job, server):
-    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+@pytest.mark.rule(36)
+@pytest.mark.parametrize("option", [{"new_run": True}, {"resume_run": "0" * 32}])
+def test_run_that_is_asked_for_beside_another_one_s_position_is_refused(make_job, server, option):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
     begun(job, server).end()
-    run = job.run(batch=7, keep_ledger=True)
-    assert "this one's chunks have 10 lines" in run.log
-    assert chunks(server) == list(range(1, 21))
-    assert "ledger forget" in run.log
-
-
-@pytest.mark.rule(37)
-@pytest.mark.parametrize("options, count", [({"batch": 1}, 20), ({"batch": 100}, 1), ({"batch": None}, 1), ({"limit": 15}, 2)])
-def test_chunk_has_so_many_lines(write, server, options, count):
-    job = write("INSERT INTO applied (id) VALUES ($1::int)")
-    job.start(keep_ledger=True, **options).check(0)
-    lines = options.get("limit", 20)
-    assert chunks(server) == list(range(1, count + 1)) and applied(server) == list(range(1, lines + 1))
-
-
-@pytest.mark.rule(37)
-def test_statement_s_own_23505_is_its_line_s(write, server):
-    server.sql("INSERT INTO single VALUES (7, 'was there'), (13, 'was there')")
-    job = write("INSERT INTO single VALUES ($1::int, 'new') RETURNING note")
-    job.run(status=2)
-    assert [row[:2] for row in rejected(job)] == [("7", "23505"), ("13", "23505")]
-    assert server.sql("SELECT line FROM single WHERE note = 'new' ORDER BY 1") == [(i,) for i in range(1, 21) if i not in (7, 13)]
-
-
-@pytest.mark.rule(37, 44)
-def test_backend_that_wakes_up_behind_the_job_s_end_applies_nothing(write, server, proxy_to):
-    """Stopped with a chunk unread in its socket; the job is finished, its rows removed, then the backend goes on."""
-    proxy = proxy_to(server)
-    job = write("INSERT INTO applied (id) SELECT pass($1::int)", rows=100, dsn=server.dsn("plain", port=proxy.port), gate=5)
-    run = job.start(max_concurrent=1)
-    server.await_held(1, "plain")
-    pid = server.value("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-    with run.stopped():
-        job.shut(15)                                            # the first chunk ends, its answer waits for the job
-        eventually(lambda: pid in server.sessions("plain", "idle"), "the first chunk is done")
-        os.kill(pid, signal.SIGSTOP)
-        sent = {link: link.up_count for link in proxy.links}
-    try:
-        eventually(lambda: any(link.up_count > sent[link] + 500 for link in proxy.links if link in sent), "the second is sent")
-        run.end()
-        job.open_up()
-        job.run(status=0)
-        assert applied(server) == list(range(1, 101)) and not chunks(server)
-    finally:
-        os.kill(pid, signal.SIGCONT)
-    eventually(lambda: not server.sql("SELECT 1 FROM pg_stat_activity WHERE pid = %s", pid), "that backend has ended")
-    assert "null value in column" in server.log.read_text()
-    assert applied(server) == list(range(1, 101))
-
-
-@pytest.mark.rule(37)
-@pytest.mark.parametrize("order", [False, True])
-def test_shards_apply_each_line_once_and_are_merged_to_the_whole(make_job, server, holdfast, order):
-    job = Applied(make_job, server, "rows", lines=200)
-    parts = []
-    for number in (1, 2, 3):
-        parts.append(job.job.folder / f"part-{number}.csv")
-        job.job.place_output(parts[-1])
-        job.start(shard=f"{number}/3", order_by="name" if order else None).finish()
-    merged = job.job.folder / "merged.csv"
-    holdfast("merge", *parts, output=merged, status=job.status)
-    job.job.place_output(merged)
-    job.holds()
-
-
-@pytest.mark.rule(37)
-def test_lines_of_one_value_are_applied_in_input_order(write, server):
-    """Chunks of one line: a chunk comes behind the last one that holds one of its values."""
-    server.sql("ALTER TABLE applied ADD COLUMN place bigserial")
-    server.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO PUBLIC")
-    rows = [(str(i), f"who {i % 3}") for i in range(1, 61)]
-    job = write("INSERT INTO applied (id, name) SELECT $1::int, $2 FROM pg_sleep(($1::int % 4) * 0.002)", rows=rows,
-                header=("id", "who"), params="id,who")
-    job.start(order_by="who", batch=1, max_concurrent=3).check(0)
-    for value in range(3):
-        assert server.value("SELECT array_agg(id ORDER BY place) FROM applied WHERE name = %s", f"who {value}") == \
-            [i for i in range(1, 61) if i % 3 == value]
-
-
-# ---- 38: what is kept ---------------------------------------------------------------------------
-
-
-@pytest.mark.rule(38)
-@pytest.mark.parametrize("rows", [False, True])
-def test_file_and_refusals_are_those_of_the_committed_run(write, server, proxy_to, rows):
-    """Each try draws other rows and other refusals, and the answer to every other COMMIT is lost. Where a try is sent
-    again its refusals are what the ledger says, not what that try met."""
-    proxy = proxy_to(server)
-    seen = {"commits": 0}
-
-    def lose(_, body, __):
-        seen["commits"] += body.startswith(b"COMMIT")
-        return body.startswith(b"COMMIT") and seen["commits"] % 2 == 1
-    proxy.default = Plan(lose=lose, cut="fin")
-    job = write("INSERT INTO applied (id, name) SELECT flaky($1::int, '22012', 0.1), random()::text"
-                + (" RETURNING name" if rows else ""), rows=200, dsn=server.dsn("plain", port=proxy.port))
-    run = job.run(status=2, max_retries="forever", retry_delay="20ms")
-    proxy.default = Plan()
-    done = rows_of(job.output)[1:]
-    there = dict(server.sql("SELECT id::text, name FROM applied"))
-    assert [row[0] for row in done] == sorted(there, key=int)
-    assert not rows or dict(done) == there
-    refused = rejected(job)
-    assert [line for line, _, _ in refused] == [str(i) for i in range(1, 201) if str(i) not in there]
-    assert {code for _, code, _ in refused} == {"22012"} and not job.unknown.exists()
-    assert run.log.count("an attempt before did it") >= 5
-
-
-@pytest.mark.rule(38)
-def test_counts_that_a_lost_answer_took_are_said_to_be_unknown(write, server, proxy_to):
-    """Without --affected nothing is kept of them; with it they are the committed run's."""
-    proxy = proxy_to(server)
-    lost = []
-
-    def lose(_, body, __):
-        if body.startswith(b"COMMIT") and len(lost) < 1:
-            lost.append(body)
-            return True
-        return False
-    proxy.default = Plan(lose=lose, cut="fin")
-    job = write("INSERT INTO applied (id) SELECT $1::int", rows=20, dsn=server.dsn("plain", port=proxy.port))
-    run = job.run()
-    assert "of 10 lines it is not known how many rows they touched" in run.stderr
-    server.sql("TRUNCATE applied")
-    lost.clear()
-    run = job.run(affected=True, restart=True)
-    assert "not known" not in run.stderr
-    assert job.output.read_text() == "id,affected\n" + "".join(f"{i},1\n" for i in range(1, 21))
-    assert lost and applied(server) == list(range(1, 21))
+    server.end_sessions()
+    before = runs(server), applied(server)
+    refused = job.start(**option).check(1)
+    assert "--restart begins a new run" in refused.stderr and ".position is there" in refused.stderr
+    assert (runs(server), applied(server)) == before
 
 
 # ---- 39: a key that is waited for ---------------------------------------------------------------
@@ -391,91 +232,6 @@ def test_key_that_somebody_else_holds_is_waited_for_and_given_up_at_max_outage(w
     assert run.summary["lines_unknown"] == 0 and not job.unknown.exists()
     job.run(status=0)
     assert applied(server) == list(range(1, 101))
-
-
-# ---- 40: refused lines --------------------------------------------------------------------------
-
-
-@pytest.mark.rule(40)
-def test_hundred_refused_lines_of_a_chunk_cost_themselves(write, server):
-    job = write("INSERT INTO applied (id) SELECT 4 / ($1::int % 2) * 0 + $1::int", rows=200)
-    job.run(status=2, batch=200)
-    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "22012") for i in range(2, 201, 2)]
-    assert applied(server) == list(range(1, 201, 2))
-    assert job.output.read_text() == "id\n" + "".join(f"{i}\n" for i in range(1, 201, 2))
-
-
-@pytest.mark.rule(38, 40)
-def test_line_of_a_wrong_width_is_its_own_refusal_in_each_try(write, server, proxy_to):
-    """The ledger keeps nothing of such a line; the others' rows are found where the answer was lost."""
-    proxy = proxy_to(server)
-    proxy.default = Plan(lose=lambda _, body, link: body.startswith(b"COMMIT") and link.index % 2 == 0, cut="fin")
-    rows = [(str(i), "a") if i % 7 else (str(i),) for i in range(1, 61)]
-    job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2) RETURNING id * 2 AS twice", rows=rows,
-                header=("id", "name"), params="id,name", dsn=server.dsn("plain", port=proxy.port))
-    job.run(status=2, max_retries="forever", retry_delay="20ms")
-    good = [i for i in range(1, 61) if i % 7]
-    assert applied(server) == good and len(rows_of(job.rejects)) == 1 + 60 - len(good)
-    assert job.output.read_text() == "id,name,twice\n" + "".join(f"{i},a,{2 * i}\n" for i in good)
-
-
-@pytest.mark.rule(40)
-@pytest.mark.parametrize("last", [False, True])
-def test_row_that_is_too_large_costs_its_line_alone(write, server, last):
-    """Within a chunk, and as its last statement, behind which nothing is told any more but the end."""
-    job = write(f"""INSERT INTO applied (id) VALUES ($1::int)
-        RETURNING repeat('x', CASE WHEN id % 10 = {0 if last else 5} THEN 200000 ELSE 3 END) AS long""")
-    job.gate = 0
-    job.rows = [(str(i),) for i in range(1, 31)]
-    job.cost_file.write_bytes(expect.csv_file(["id"], job.rows))
-    job.run(status=2, max_row="64KiB", batch=10)
-    large = [10, 20, 30] if last else [5, 15, 25]
-    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "HF_ERR_TOO_LARGE") for i in large]
-    assert applied(server) == [i for i in range(1, 31) if i not in large]
-
-
-@pytest.mark.rule(27, 40)
-def test_cell_that_no_server_takes_costs_its_line_alone(write, server):
-    rows = [(str(i), "a\0b" if i in (3, 17, 20) else "a") for i in range(1, 21)]
-    job = write("INSERT INTO applied (id, name) VALUES ($1::int, $2)", rows=rows, header=("id", "name"), params="id,name")
-    job.run(status=2, batch=10)
-    assert applied(server) == [i for i in range(1, 21) if i not in (3, 17, 20)]
-    assert [row[3] for row in rows_of(job.rejects)[1:]] == ["HF_ERR_ARGUMENT"] * 3
-
-
-@pytest.mark.rule(36)
-@pytest.mark.parametrize("option", [{"new_run": True}, {"resume_run": "0" * 32}])
-def test_run_that_is_asked_for_beside_another_one_s_position_is_refused(make_job, server, option):
-    job = Applied(make_job, server, lines=200, gated=True, gate=60)
-    begun(job, server).end()
-    server.end_sessions()
-    before = runs(server), applied(server)
-    refused = job.start(**option).check(1)
-    assert "--restart begins a new run" in refused.stderr and ".position is there" in refused.stderr
-    assert (runs(server), applied(server)) == before
-
-
-@pytest.mark.rule(40)
-def test_refusal_at_commit_costs_its_line_alone(write, server):
-    """A deferred constraint speaks at the COMMIT, and names no line."""
-    server.sql("ALTER TABLE applied ADD FOREIGN KEY (id) REFERENCES item DEFERRABLE INITIALLY DEFERRED")
-    job = write("INSERT INTO applied (id) SELECT $1::int * 100")          # there are 2000 items
-    job.gate = 0
-    job.rows = [(str(i),) for i in range(15, 26)]
-    job.cost_file.write_bytes(expect.csv_file(["id"], job.rows))
-    job.run(status=2)
-    assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "23503") for i in range(21, 26)]
-    assert applied(server) == [i * 100 for i in range(15, 21)]
-
-
-@pytest.mark.rule(40)
-def test_chunks_that_touch_the_same_rows_in_other_orders_all_end(write, server):
-    """Three connections whose every line updates one of five rows: their deadlocks are no retries."""
-    server.sql("INSERT INTO applied (id, name) SELECT i, '0' FROM generate_series(0, 4) i")
-    job = write("UPDATE applied SET name = (name::int + 1)::text WHERE id = ($1::int * 7 + $1::int / 3) % 5", rows=1500)
-    run = job.run(batch=100, max_retries=0)
-    assert server.value("SELECT sum(name::int) FROM applied") == 1500
-    assert run.summary["lines_done"] == 1500 and not job.rejects.exists()
 
 
 # ---- 41: what no transaction holds --------------------------------------------------------------
@@ -578,6 +334,28 @@ def test_option_that_does_not_fit_is_refused_and_nothing_written(write, server, 
     assert words in run.stderr, run.stderr
     job.nothing_written()
     assert not applied(server) and not runs(server)
+
+
+@pytest.mark.rule(43)
+@pytest.mark.parametrize("rows", ["none", "all"])
+def test_another_table_under_the_ledger_s_name_is_known_by_its_oid(make_job, server, rows):
+    """In mid-run. Without the run's row no chunk can be inserted; with all rows it is seen on the server's next life."""
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    run = begun(job, server)
+    with run.stopped():
+        server.end_sessions()
+        before = applied(server)
+        server.sql("ALTER TABLE holdfast_ledger RENAME TO first; CREATE TABLE holdfast_ledger (LIKE first INCLUDING ALL)")
+        server.sql("GRANT ALL ON holdfast_ledger TO PUBLIC")
+        if rows == "all":
+            server.sql("INSERT INTO holdfast_ledger SELECT * FROM first")
+            server.restart()
+    ended = run.check(3)
+    assert "holdfast_ledger is another table now" in ended.stderr and "give that one its name back" in ended.stderr
+    assert applied(server) == before
+    server.sql("DROP TABLE holdfast_ledger; ALTER TABLE first RENAME TO holdfast_ledger")
+    job.run()
+    job.holds()
 
 
 # ---- 46: an end that is no answer ----------------------------------------------------------------

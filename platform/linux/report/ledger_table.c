@@ -344,7 +344,7 @@ static bool take_facts(hf_ledger_table *table, const hf_client *client,
     if (table->oid && table->oid != oid) {
         return hf_fail(failure, HF_EXIT_REFUSED,
                        "the ledger %s is another table now (OID %lu, was %lu): what is done cannot "
-                       "be told any more",
+                       "be told by it; give that one its name back, or start over with --restart",
                        table->name, (unsigned long)oid, (unsigned long)table->oid);
     }
     if (!table->oid) {

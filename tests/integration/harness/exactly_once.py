@@ -3,6 +3,7 @@ UNKNOWN, and the file is byte for byte that of an undisturbed run."""
 
 from . import expect
 from .program import rows_of
+from .waiting import eventually
 
 BATCH = 10                          # lines of a chunk
 LEDGER = """CREATE TABLE holdfast_ledger (run text NOT NULL, chunk bigint NOT NULL, hash text NOT NULL, state text,
@@ -67,3 +68,40 @@ class Applied:
         assert rejects == [[*row, "22012"] for row in self.refused]
         assert not server.sql("SELECT 1 FROM holdfast_ledger WHERE chunk = 0 AND state <> 'closed'"), "a run is open"
         assert not emptied or not server.sql("SELECT 1 FROM holdfast_ledger WHERE chunk > 0"), "rows of chunks are left"
+
+
+def writer(make_job, server):
+    """A function that makes a job of any statement, with --ledger: write('INSERT …', rows=5).run(status=2)."""
+    def make(sql, rows=20, header=("id",), params="id", **given):
+        job = make_job(rows=rows, header=header, sql=sql, params=params, server=server,
+                       **{"dsn": server.dsn("plain"), **given})
+        job.usual = job.start
+        job.start = lambda **options: job.usual(**{**OPTIONS, **options})
+        return job
+    return make
+
+
+def runs(server):
+    """(id, state) of the ledger's runs, the oldest first."""
+    return server.sql("SELECT run, state FROM holdfast_ledger WHERE chunk = 0 ORDER BY written")
+
+
+def chunks(server):
+    return [number for number, in server.sql("SELECT chunk FROM holdfast_ledger WHERE chunk > 0 ORDER BY chunk")]
+
+
+def applied(server):
+    return [line for line, in server.sql("SELECT id FROM applied ORDER BY id")]
+
+
+def rejected(job):
+    """(id, SQLSTATE, message) of each line that was refused."""
+    return [(row[1], *row[-2:]) for row in rows_of(job.rejects)[1:]] if job.rejects.exists() else []
+
+
+def begun(job, server, lines=60):
+    """A run under way, its first chunks acknowledged: 60 lines, of a job with its gate there."""
+    run = job.start()
+    eventually(lambda: chunks(server) == list(range(1, lines // BATCH + 1)), "the lines before the gate are applied")
+    run.await_lines(lines)
+    return run
