@@ -268,7 +268,7 @@ def test_list_shows_jobs_and_how_they_stand(ledger, opened, table):
     rows = json.loads(ledger("list", format="json").stdout)
     assert [row["run"] for row in rows] == [closed, still]
     assert [row["state"] for row in rows] == ["closed", "open"]
-    assert [row["chunks"] for row in rows] == [3, 2]
+    assert [row["chunks"] for row in rows] == [row["rows"] for row in rows] == [3, 2]
     assert [row["lines"] for row in rows] == [100, None]
     assert [row["ended"] for row in rows] == ["2023-11-14T22:13:20.123Z", None]
     assert [row["exit_status"] for row in rows] == [2, None]

@@ -2,6 +2,7 @@
 test_report_ledger_chunks.py's, whatever is killed under it test_report_ledger_faults.py's."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -294,6 +295,30 @@ def test_run_s_row_is_written_to_open_and_to_close_it_alone(make_job, server):
     assert server.value("SELECT xmin::text FROM holdfast_ledger WHERE chunk = 0") == opened
     run.check(job.status)
     job.holds()
+
+
+@pytest.mark.rule(44)
+def test_rows_that_a_job_left_at_its_very_end_are_named_by_the_next_and_removed_by_forget(make_job, server, holdfast):
+    """Somebody holds a chunk's row, so that they cannot be removed when the report has its name; then the job is killed."""
+    job = Applied(make_job, server, lines=100, gated=True, gate=50)
+    run = begun(job, server, 50)
+    with contextlib.closing(server.connect()) as other:
+        other.autocommit = False
+        other.cursor().execute("SELECT 1 FROM holdfast_ledger WHERE chunk = 1 FOR UPDATE")
+        job.job.open_up()
+        eventually(lambda: job.job.output.exists() and server.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), "it waits at its end")
+        run.end()
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
+        eventually(lambda: not server.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), "nobody waits")
+    (name, state), = runs(server)
+    assert state == "closed" and chunks(server) == list(range(1, 11))
+    again = job.start().check(job.status)
+    assert f"'holdfast ledger forget {name}' removes them" in again.log
+    job.holds(emptied=False)
+    listed, = json.loads(holdfast("ledger", "list", format="json", dsn=server.dsn("plain")).stdout)
+    assert (listed["chunks"], listed["rows"]) == (10, 10)
+    holdfast("ledger", "forget", name, dsn=server.dsn("plain"))
+    assert not server.sql("SELECT 1 FROM holdfast_ledger")
 
 
 # ---- 43: the table ------------------------------------------------------------------------------

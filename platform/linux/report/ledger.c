@@ -81,6 +81,7 @@ enum {
     RUN,
     STATE,
     CHUNKS,
+    ROWS,
     LINES,
     BEGUN,
     ENDED,
@@ -101,21 +102,14 @@ static const struct {
     const char *name;
     bool number;
 } columns[COLUMNS] = {
-    [RUN] = { "run", false },
-    [STATE] = { "state", false },
-    [CHUNKS] = { "chunks", true },
-    [LINES] = { "lines", true },
-    [BEGUN] = { "begun", false },
-    [ENDED] = { "ended", false },
-    [WHO] = { "who", false },
-    [INPUT] = { "input", false },
-    [OUTPUT] = { "output", false },
-    [QUERY] = { "query", false },
-    [HOST] = { "host", false },
-    [BATCH] = { "batch", true },
-    [BATCH_BYTES] = { "batch_bytes", true },
-    [REJECTED] = { "rejected", true },
-    [EXIT_STATUS] = { "exit_status", true },
+    [RUN] = { "run", false },          [STATE] = { "state", false },
+    [CHUNKS] = { "chunks", true },     [ROWS] = { "rows", true },
+    [LINES] = { "lines", true },       [BEGUN] = { "begun", false },
+    [ENDED] = { "ended", false },      [WHO] = { "who", false },
+    [INPUT] = { "input", false },      [OUTPUT] = { "output", false },
+    [QUERY] = { "query", false },      [HOST] = { "host", false },
+    [BATCH] = { "batch", true },       [BATCH_BYTES] = { "batch_bytes", true },
+    [REJECTED] = { "rejected", true }, [EXIT_STATUS] = { "exit_status", true },
 };
 
 typedef struct hf_ledger_cells {
@@ -142,6 +136,7 @@ static void fill(hf_ledger_cells *cells, const hf_ledger_run *run) {
     cells->at[QUERY] = hf_text(run->query);
     cells->at[OUTPUT] = hf_text(run->output);
     set_number(cells, CHUNKS, ended ? end->chunks : run->chunks);
+    set_number(cells, ROWS, run->chunks);
     set_number(cells, BATCH, run->batch);
     set_number(cells, BATCH_BYTES, run->batch_bytes);
     if (ended) {

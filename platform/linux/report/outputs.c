@@ -456,17 +456,20 @@ static bool give_name(const hf_outputs *outputs, hf_failure *failure) {
            hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "rename the report to");
 }
 
-bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
-                       hf_failure *failure) {
+bool hf_outputs_name(hf_outputs *outputs, hf_position_record *record, int status,
+                     hf_failure *failure) {
     record->finished = 1;
     record->exit_status = (uint8_t)status;
     if (!hf_outputs_commit(outputs, record, failure) || !give_name(outputs, failure)) {
         return false;
     }
-    if (!hf_folder_sync(outputs->output)) {
-        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "sync the folder of");
-    }
-    if (!remove_intents(outputs, failure)) {
+    return hf_folder_sync(outputs->output) ||
+           hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "sync the folder of");
+}
+
+bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
+                       hf_failure *failure) {
+    if (!hf_outputs_name(outputs, record, status, failure) || !remove_intents(outputs, failure)) {
         return false;
     }
     if (rename(outputs->position_path, outputs->done) != 0 || !hf_folder_sync(outputs->output)) {

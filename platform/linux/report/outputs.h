@@ -68,7 +68,10 @@ bool hf_outputs_restart(hf_outputs *outputs, const hf_position_record *record, h
 /* After a write failed: cuts the files back to what the position says, and *record with them. False: the files cannot
  * be believed; the next run goes on from the last commit. */
 bool hf_outputs_retreat(hf_outputs *outputs, hf_position_record *record);
-/* The report is complete: gives it the name OUTPUT. */
+/* The report is complete: gives it the name OUTPUT. A run that ends then goes on with hf_outputs_finish(). */
+bool hf_outputs_name(hf_outputs *outputs, hf_position_record *record, int status,
+                     hf_failure *failure);
+/* The same, if that was not done yet, and nothing is left to do. */
 bool hf_outputs_finish(hf_outputs *outputs, hf_position_record *record, int status,
                        hf_failure *failure);
 /* No line was done: removes what hf_outputs_begin() made. */

@@ -218,14 +218,17 @@ static int run(hf_job *job, hf_failure *failure) {
     }
     int status = hf_job_status(job);
     job->record.finished_at = (uint64_t)hf_time_now();
+    if (job->replay == HF_REPLAY_LEDGER) {
+        if (!hf_outputs_name(&job->outputs, &job->record, status, failure)) {
+            return failure->status;
+        }
+        hf_ledger_job_over(job); /* a run that ends here leaves rows, and the next one says whose */
+        hf_client_close(&job->client);
+    }
     if (!hf_outputs_finish(&job->outputs, &job->record, status, failure)) {
         return failure->status;
     }
     hf_spool_drop(&job->spool, job->options->output);
-    if (job->replay == HF_REPLAY_LEDGER) {
-        hf_ledger_job_over(job);
-        hf_client_close(&job->client);
-    }
     return status;
 }
 
