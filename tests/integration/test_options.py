@@ -54,6 +54,10 @@ def test_place_of_an_error_is_that_of_the_query_as_it_was_written(make_job):
     job = make_job(rows=3, sql="SELECT :id::int, nme FROM item", params=None)
     said = job.run(status=1).stderr
     assert "LINE 1: SELECT :id::int, nme FROM item\n" + " " * 25 + "^" in said
+    job.cost_file.write_text("a,b,c,d,e,f,g,h,i,j\n1,2,3,4,5,6,7,8,9,10\n")
+    job.query.write_text("SELECT $9, :j, :j, nme FROM item")
+    said = job.run(status=1).stderr
+    assert "LINE 1: SELECT $9, :j, :j, nme FROM item\n" + " " * 27 + "^" in said
 
 
 # ---- the input ------------------------------------------------------------------------------------------

@@ -154,12 +154,48 @@ static void names_know_their_places_and_quoted_ones_are_refused(void **state) {
     hf_bytes_free(&to);
 }
 
+/* The number of a character, from 1, as the server counts. */
+static uint32_t character(const char *text, const char *at) {
+    uint32_t number = 1;
+    for (; text < at; text++) {
+        number += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return number;
+}
+
+/* Shows rule 51. $10 is longer than :a, and LIMIT:n becomes LIMIT $1; what stands behind them is found all the same. */
+static void places_that_the_server_tells_are_places_of_the_text(void **state) {
+    static const char *const texts[] = {
+        "SELECT $9, :a, :a, :a || '\xc3\xa9', nme",
+        "SELECT $9, :ab, :longer, nme",
+        "SELECT 1 LIMIT:n + nme",
+        "SELECT 1 LIMIT:longer + nme",
+        "SELECT :\xc3\xa9, $99 + :a, nme",
+        "SELECT nme, $12345, :a",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        hf_failure failure;
+        hf_statement_names names;
+        hf_bytes to = { 0 };
+        assert_true(hf_statement_name(texts[i], "q", &to, &names, &failure));
+        const char *sent = hf_bytes_text(&to);
+        assert_int_equal(hf_statement_place(&names, sent, character(sent, strstr(sent, "nme"))),
+                         character(texts[i], strstr(texts[i], "nme")));
+        assert_int_equal(hf_statement_place(&names, sent, character(sent, strrchr(sent, '$'))),
+                         character(texts[i], strrchr(texts[i], ':')));
+        hf_bytes_free(&to);
+        hf_statement_names_free(&names);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_literal_that_names_the_moment_is_not_kept_prepared),
         cmocka_unit_test(rows_are_counted_of_what_the_server_counts),
         cmocka_unit_test(names_become_numbers_but_not_in_literals_names_comments_and_casts),
         cmocka_unit_test(names_know_their_places_and_quoted_ones_are_refused),
+        cmocka_unit_test(places_that_the_server_tells_are_places_of_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

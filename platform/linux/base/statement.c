@@ -290,13 +290,24 @@ static bool is_quoted_name(const char *colon) {
     return end > colon + 2 && *end == colon[1];
 }
 
+static void shift(hf_statement_names *names, const hf_bytes *to, int more) {
+    if (more != 0) {
+        names->shifts = hf_grown(names->shifts, names->n_shifts, sizeof *names->shifts);
+        names->shifts[names->n_shifts++] = (hf_statement_shift){ .at = to->used, .more = more };
+    }
+}
+
 /* As many characters as the name had, if they are enough, so that a place that the server tells stays one of the text.
  * What stands before it, as in LIMIT:n, is not to become one word with it. */
-static void put_number(hf_bytes *to, unsigned number, const char *name, const char *end) {
+static void put_number(hf_statement_names *names, hf_bytes *to, unsigned number, const char *name,
+                       const char *end) {
     size_t characters = 1, before = to->used;
+    int blank = 0;
     if (before > 0 && (is_name(to->data[before - 1]) || to->data[before - 1] == '$')) {
         hf_bytes_add_byte(to, ' ');
+        blank = 1;
     }
+    shift(names, to, blank);
     for (; name < end; name++) {
         characters += ((unsigned char)*name & 0xc0) != 0x80;
     }
@@ -304,6 +315,7 @@ static void put_number(hf_bytes *to, unsigned number, const char *name, const ch
     while (to->used - before < characters) {
         hf_bytes_add_byte(to, ' ');
     }
+    shift(names, to, (int)(to->used - before) - (int)characters - blank);
 }
 
 bool hf_statement_name(const char *sql, const char *place, hf_bytes *to, hf_statement_names *names,
@@ -323,7 +335,7 @@ bool hf_statement_name(const char *sql, const char *place, hf_bytes *to, hf_stat
             behind = behind_name(at + 1);
             const unsigned number =
                 number_of(names, at + 1, (size_t)(behind - at - 1), line_at(sql, at));
-            put_number(to, number, at + 1, behind);
+            put_number(names, to, number, at + 1, behind);
             continue;
         }
         if (behind == at) {
@@ -334,20 +346,35 @@ bool hf_statement_name(const char *sql, const char *place, hf_bytes *to, hf_stat
     return true;
 }
 
+static bool continues(const char *at) {
+    return ((unsigned char)*at & 0xc0) == 0x80;
+}
+
+uint32_t hf_statement_place(const hf_statement_names *names, const char *to, uint32_t position) {
+    const char *at = to;
+    uint32_t place = position;
+    for (uint32_t character = 1; *at && character < position; character++) {
+        do {
+            at++;
+        } while (continues(at));
+    }
+    for (size_t i = 0; i < names->n_shifts && names->shifts[i].at <= (size_t)(at - to); i++) {
+        place = (uint32_t)((int64_t)place - names->shifts[i].more);
+    }
+    return place;
+}
+
 void hf_statement_names_free(hf_statement_names *names) {
     for (size_t i = 0; i < names->count; i++) {
         free(names->items[i]);
     }
     free(names->items);
     free(names->lines);
+    free(names->shifts);
     *names = (hf_statement_names){ 0 };
 }
 
 /* ---- a place in it -------------------------------------------------------------------------------- */
-
-static bool continues(const char *at) {
-    return ((unsigned char)*at & 0xc0) == 0x80;
-}
 
 void hf_statement_point(hf_bytes *to, const char *sql, uint32_t position) {
     const char *line = sql, *at = sql;

@@ -11,20 +11,31 @@
  * and no transaction control, which a connection that may be replaced at any time cannot have. False: exit
  * status 1 and why, naming `place`. */
 bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure);
+/* From byte `at` of a text with numbers on, it has `more` characters than the text with names has up to there. */
+typedef struct hf_statement_shift {
+    size_t at;
+    int more;
+} hf_statement_shift;
+
 /* The parameters of a statement that have names. `first`: the number of the first, behind all that stand as $n. */
 typedef struct hf_statement_names {
     char **items;
     unsigned *lines; /* in the text, from 1: where each is said first */
     size_t count;
     unsigned first;
+    hf_statement_shift *shifts; /* each adds to those before it */
+    size_t n_shifts;
 } hf_statement_names;
 
 /* Puts $n for each :name of the text, the same one wherever a name comes again. As in psql (docs, psql, "SQL
  * Interpolation") a name is letters, digits and underscores, not within literals, quoted names and comments, and `::`
  * and `:=` are what they are; what begins with a digit is a slice's bound. What :name leaves over is blank, so that
- * places in `to` are places in the text. False: exit status 1, and a place at `place`. */
+ * places in `to` are places in the text, but behind a $n that is longer. False: exit status 1, and a place at
+ * `place`. */
 bool hf_statement_name(const char *sql, const char *place, hf_bytes *to, hf_statement_names *names,
                        hf_failure *failure);
+/* Which character of the text (from 1) is that of `to` which a server's position names? */
+uint32_t hf_statement_place(const hf_statement_names *names, const char *to, uint32_t position);
 void hf_statement_names_free(hf_statement_names *names);
 /* Does the text read like a statement that a report runs? */
 bool hf_statement_begins(const char *text);

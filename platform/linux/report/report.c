@@ -82,7 +82,8 @@ static bool prepare(hf_job *job, hf_failure *failure) {
     if (failure->status == HF_EXIT_USAGE && request.error.position > 0) {
         hf_bytes place = { 0 };
         hf_bytes_add_byte(&place, '\n');
-        hf_statement_point(&place, job->text.data, request.error.position);
+        hf_statement_point(&place, job->text.data,
+                           hf_statement_place(&job->names, job->sql.data, request.error.position));
         hf_fail_more(failure, hf_bytes_text(&place));
         hf_bytes_free(&place);
     }
