@@ -1,5 +1,6 @@
 """Options of a report: named parameters, a delimiter, a limit, how many rejects, unique names, a dry run."""
 
+import json
 import re
 
 import pytest
@@ -167,6 +168,11 @@ def test_dry_run_says_what_a_run_would_do_runs_nothing_and_writes_nothing(make_j
     assert cluster.value("SELECT count(*) FROM ledger") == 0
     for said in ("nothing was written", "cost.csv: 2 lines", "$1 = id", "id,name,id", "begin with the first line"):
         assert said in run.stderr
+    said = json.loads(job.run(status=0, write=True, dry_run=True, log_format="json", shard="1/2").stderr.splitlines()[-1])
+    assert {name: said[name] for name in ("kind", "exit_status", "query", "columns", "shard", "ledger", "ledger_run")} == \
+        {"kind": "dry-run", "exit_status": 0, "query": str(job.query), "columns": "id,name,id", "shard": "1/2", "ledger": None,
+         "ledger_run": None}
+    assert (said["lines_total"], said["lines_done"], said["database"]) == (1, 0, "db")
     job.run(status=0, write=True)
     assert "the report is finished" in job.run(status=0, write=True, dry_run=True).stderr
     assert cluster.value("SELECT count(*) FROM ledger") == 2

@@ -226,9 +226,19 @@ static void one_file_serves_every_command(void **state) {
     }
 }
 
-/* Shows rule 52, rule 54. */
+/* Shows rule 50, rule 52, rule 54. */
 static void names_of_outputs_are_read_whole(void **state) {
     (void)state;
+    assert_true(parse(REPORT "--shard 2/3 --summary s-{shard}.json --log-file l-{shard}.log"));
+    assert_string_equal(options.summary, "s-2.json");
+    assert_string_equal(options.log_file, "l-2.log");
+    assert_true(parse(REPORT "--summary s-{date}.json --log-file {date}{date}"));
+    assert_int_equal(strlen(options.summary), strlen("s-2026-01-31.json"));
+    assert_int_equal(strlen(options.log_file), 2 * strlen("2026-01-31"));
+    assert_true(parse("holdfast query x --log-file q-{date}.log"));
+    assert_int_equal(strlen(options.log_file), strlen("q-2026-01-31.log"));
+    refused(REPORT "--summary s-{shard}.json", "--summary s-{shard}.json: {shard} is the number");
+    refused("holdfast watch --log-file {shard}", "--log-file {shard}: {shard} is the number");
     assert_true(
         parse("holdfast report --cost-file c --query q --shard 2/3 --output {shard}/{shard}.csv"));
     assert_string_equal(options.output, "2/2.csv");

@@ -400,31 +400,40 @@ static bool to_standard_output(hf_options *options, hf_failure *failure) {
     return true;
 }
 
-/* {shard} and {date} in --output. */
-static bool name_output(hf_options *options, hf_failure *failure) {
+/* {shard} and {date} in a file's name; *pattern (may be NULL): the name, if it has {date}. */
+static bool name_file(hf_options *options, const char *option, const char **name,
+                      const char **pattern, hf_failure *failure) {
     const char *mark;
-    if (!options->output || !(options->command & (HF_COMMAND_REPORT | HF_COMMAND_MERGE))) {
-        return true;
-    }
-    while ((mark = strstr(options->output, "{shard}"))) {
-        hf_bytes name = { 0 };
+    while (*name && (mark = strstr(*name, "{shard}"))) {
+        hf_bytes named = { 0 };
         if (options->shard.count == 0) {
             return hf_fail(failure, HF_EXIT_USAGE,
-                           "--output %s: {shard} is the number of --shard K/N, and there is none",
-                           options->output);
+                           "--%s %s: {shard} is the number of --shard K/N, and there is none",
+                           option, *name);
         }
-        hf_bytes_add(&name, options->output, (size_t)(mark - options->output));
-        hf_bytes_format(&name, "%u%s", options->shard.number, mark + strlen("{shard}"));
-        options->output = hf_options_keep(options, hf_bytes_text(&name));
-        hf_bytes_free(&name);
+        hf_bytes_add(&named, *name, (size_t)(mark - *name));
+        hf_bytes_format(&named, "%u%s", options->shard.number, mark + strlen("{shard}"));
+        *name = hf_options_keep(options, hf_bytes_text(&named));
+        hf_bytes_free(&named);
     }
-    if (hf_dated(options->output)) {
-        char *today = hf_dated_name(options->output, hf_time_now(), 0);
-        options->output_pattern = options->output;
-        options->output = hf_options_keep(options, today);
+    if (*name && hf_dated(*name)) {
+        char *today = hf_dated_name(*name, hf_time_now(), 0);
+        if (pattern) {
+            *pattern = *name;
+        }
+        *name = hf_options_keep(options, today);
         free(today);
     }
     return true;
+}
+
+/* In --output {date} is the day on which the job was begun; a run has its own log and summary of its own day. */
+static bool name_files(hf_options *options, hf_failure *failure) {
+    const bool output = options->command & (HF_COMMAND_REPORT | HF_COMMAND_MERGE);
+    return (!output ||
+            (name_file(options, "output", &options->output, &options->output_pattern, failure) &&
+             name_file(options, "summary", &options->summary, NULL, failure))) &&
+           name_file(options, "log-file", &options->log_file, NULL, failure);
 }
 
 /* Will the one who reads stderr read JSON? Known before anything can be wrong, so that they can read that too. */
@@ -474,5 +483,5 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
     wipe_dsns(argc, argv);
     return read && (options->help || options->version ||
                     (hf_report_values(options, failure) && to_standard_output(options, failure) &&
-                     name_output(options, failure) && consistent(options, failure)));
+                     name_files(options, failure) && consistent(options, failure)));
 }
