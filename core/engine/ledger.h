@@ -1,4 +1,4 @@
-/* A ledger request's key (SEMANTICS 37, 39, 46): what is done where it is there already, and where it is waited for.
+/* A ledger request's key (SEMANTICS 48): what is done where it is there already, and where it is waited for.
  *
  *     RUN --lost--> RUN --the key is there--> FIND --ours--> OK, already applied
  *                    |                         |---another request's, sealed--> FAILED

@@ -389,7 +389,7 @@ static void name_changed_plan(hf_io *io) {
     }
 }
 
-/* An error that tells something of a ledger request: its key is there already (by its place, SEMANTICS 37), or the
+/* An error that tells something of a ledger request: its key is there already (by its place, SEMANTICS 48), or the
  * server that was asked about it takes no writes, and so cannot say. */
 static void read_ledger_error(hf_pg_session *session, const hf_io *io, hf_request *request) {
     const char *sqlstate = io->error.sqlstate;

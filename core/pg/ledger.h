@@ -1,5 +1,5 @@
 /* A ledger request's head: what its transaction does before the request's own statements, and what its key stands for
- * (SEMANTICS 37, 39, 46). hf_request has its ledger and its key.
+ * (SEMANTICS 48). hf_request has its ledger and its key.
  *
  * The head is four statements of the driver's own, BEGIN among them, in the flight of the request's. Which of them
  * failed is known by session->head alone, so an error of the key's is never taken for one of the request's, nor the

@@ -63,7 +63,7 @@ bool hf_pg_waits_not(const hf_request *request);
     "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' WHEN " HF_PG_INCARNATION "<>$2 " \
     "THEN 'other' ELSE pg_xact_status($1::text::xid8) END FROM pg_stat_bgwriter"
 
-/* A ledger's head, before and behind the key's INSERT (SEMANTICS 39): the wait for the key has no time-out of the
+/* A ledger's head, before and behind the key's INSERT (SEMANTICS 48): the wait for the key has no time-out of the
  * session's, and a client that has vanished holds the key for $1 ms at most, NULL: as long as the session has it. What
  * the two time-outs were is kept in settings of the transaction's own: no statement can hand it to a later one of the
  * same flight. */

@@ -1,5 +1,5 @@
 /* The ledger's table (HF_REPLAY_LEDGER): a unique key for each request, held by the transaction that inserts it until
- * that ends; and what a request that goes by it may be told (SEMANTICS 46, 48).
+ * that ends; and what a request that goes by it may be told (SEMANTICS 48, REPORT.md 46).
  *
  * A key is a write as every other is: what a crash forgets and what a promotion loses of those, it loses of keys. So a
  * write stands in the survivor's table exactly if its key does.

@@ -331,7 +331,7 @@ static void r48_the_clock_of_an_attempt_starts_at_its_key(void **state) {
     }
 }
 
-/* SEMANTICS 46. However it must end after its COMMIT was handed over: UNKNOWN, and the way out; submitted again, it is
+/* REPORT.md 46. However it must end after its COMMIT was handed over: UNKNOWN, and the way out; submitted again, it is
  * known. */
 static void r46_what_must_end_is_unknown_and_the_same_key_tells(void **state) {
     (void)state;

@@ -336,7 +336,7 @@ static void no_combination_of_facts_leaves_a_ledger_in_doubt(void **state) {
     }
 }
 
-/* SEMANTICS 46, 48: what stands at a key, and whether it could be used up. */
+/* SEMANTICS 48, REPORT.md 46: what stands at a key, and whether it could be used up. */
 static void what_a_question_about_a_key_leads_to(void **state) {
     static const struct {
         hf_stage stage;
