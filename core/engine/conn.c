@@ -231,7 +231,9 @@ static inline hf_set *place_for(hf_conn *conn) {
     if (conn->n_flight == 0) {
         return !conn->tx_blocked ? &pool->free : HF_MANY_CONNS ? &pool->stuck : NULL;
     }
-    return conn->tx_blocked || !more || conn->flight.tail->replay != HF_REPLAY_SAFE ? NULL
+    const hf_request *tail = conn->flight.tail;
+    return conn->tx_blocked || !more || tail->replay != HF_REPLAY_SAFE || hf_request_is_apart(tail)
+               ? NULL
            : conn->n_flight < HF_ROOMS ? &pool->room[conn->n_flight - 1]
                                        : &pool->room[HF_ROOMS - 1];
 }

@@ -14,7 +14,8 @@ static hf_conn *lowest(hf_pool *pool, const hf_set *set) {
 /* May the request be sent behind others? A batch may not: if one of those leaves a transaction open, the batch's
  * COMMIT would commit what is taken for undone. */
 static bool may_follow(const hf_request *request) {
-    return request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
+    return request->replay == HF_REPLAY_SAFE && !hf_is_batch(request) &&
+           !hf_request_is_apart(request);
 }
 
 /* One connection's part of what is queued: the others, be they still dialling, are to have theirs. */
@@ -31,13 +32,13 @@ static void fill(hf_pool *pool, hf_conn *conn) {
         most = most < part ? most : part;
     }
     while (request && hf_conn_serving(conn)) {
-        bool safe = request->replay == HF_REPLAY_SAFE;
+        const bool last = request->replay != HF_REPLAY_SAFE || hf_request_is_apart(request);
         if (conn->n_flight > 0 &&
             (conn->n_flight >= (HF_WITH_GROUPS ? most : pool->config->max_pipelined) ||
              !may_follow(request))) {
             break;
         }
-        if (hf_flight_send(conn) <= 0 || !safe) {
+        if (hf_flight_send(conn) <= 0 || last) {
             break;
         }
         request = pool->queue.head;

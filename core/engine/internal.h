@@ -138,6 +138,12 @@ static inline bool hf_request_must_end(const hf_pool *pool, const hf_request *re
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
 }
 
+/* Has the request its connection to itself? So it has once it was re-sent: were it what ends sessions, those that
+ * are in flight with it would be lost with it again and again. */
+static inline bool hf_request_is_apart(const hf_request *request) {
+    return HF_WITH_GROUPS && request->retries > 0;
+}
+
 /* May an attempt before this one have had an effect, or have one yet? */
 static inline bool hf_request_maybe_ran(const hf_request *request) {
     return (request->flags & HF_REQUEST_MAYBE_RAN) ||

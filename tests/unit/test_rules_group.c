@@ -284,6 +284,24 @@ static void r45_a_lost_link_counts_as_ever(void **state) {
     hf_testbed_end(world);
 }
 
+/* The fourth ends its session twice. What was behind it is lost with it once. */
+static void r12_one_that_ends_its_sessions_costs_the_others_one_resend(void **state) {
+    (void)state;
+    hf_testbed *world = reading(2 * READS);
+    const hf_job *jobs = submit_reads(world, READS);
+    for (unsigned i = 0; i < 2; i++) {
+        strike_nth(world, 3, HF_PEER_EOF, NULL);
+        hf_testbed_settle(world);
+    }
+    hf_testbed_finish(world, 20000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].request.retries, i == 3 ? 2 : 1);
+        assert_ptr_equal(world->ended[1 + i], &jobs[i]);
+    }
+    hf_testbed_end(world);
+}
+
 static void r45_rows_may_pause_within_a_group(void **state) {
     (void)state;
     hf_testbed *world = reading(2 * READS);
@@ -470,6 +488,7 @@ int main(void) {
         hf_test(r45_a_cancel_without_an_answer_makes_them_run_again),
         hf_test(r45_one_that_is_cancelled_ends_alone),
         hf_test(r45_a_lost_link_counts_as_ever),
+        hf_test(r12_one_that_ends_its_sessions_costs_the_others_one_resend),
         hf_test(r45_rows_may_pause_within_a_group),
         hf_test(r45_a_cancel_that_meets_anothers_pause_voids_those_rows),
         hf_test(r16_cancels_one_after_another_put_off_nobodys_end),
