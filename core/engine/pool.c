@@ -102,7 +102,7 @@ int hf_submit(hf_pool *pool, hf_request *request) {
         return HF_ERR_ARGUMENT;
     }
     if ((!HF_WITH_RESOLVE && request->replay == HF_REPLAY_RESOLVE) ||
-        (!HF_WITH_LEDGER && request->replay == HF_REPLAY_LEDGER)) {
+        (request->replay == HF_REPLAY_LEDGER && (!HF_WITH_LEDGER || pool->config->read_only))) {
         return HF_ERR_ARGUMENT;
     }
     if (!batch && request->n_params > 0 && !request->params) {

@@ -367,7 +367,7 @@ static hf_statement statement(sim_slot *slot, unsigned i, const char *sql, uint3
 
 /* How a write that must not run twice asks for that. */
 static uint8_t careful(void) {
-    if (sim_has_ledger() && sim_chance(&sim.rng, 600))
+    if (sim_has_ledger() && !sim_config.read_only && sim_chance(&sim.rng, 600))
         return HF_REPLAY_LEDGER;
     return HF_WITH_RESOLVE && sim_chance(&sim.rng, 500) ? HF_REPLAY_RESOLVE : HF_REPLAY_UNSENT;
 }

@@ -15,6 +15,10 @@ static void r31_submit_refuses_what_is_not_a_request(void **state) {
     assert_int_equal(hf_submit(world->pool, &params), HF_ERR_ARGUMENT);
     hf_request batch = { .n_batch = 2 };
     assert_int_equal(hf_submit(world->pool, &batch), HF_ERR_ARGUMENT);
+    world->config.read_only = true;
+    hf_request keyed = { .sql = "write 1", .replay = HF_REPLAY_LEDGER };
+    assert_int_equal(hf_submit(world->pool, &keyed), HF_ERR_ARGUMENT);
+    world->config.read_only = false;
     hf_job *job = hf_testbed_submit(world, HF_REPLAY_SAFE, "rows 1");
     assert_int_equal(hf_submit(world->pool, &job->request), HF_ERR_STATE);
     hf_testbed_settle(world);

@@ -70,8 +70,8 @@ hf_pool *hf_pool_init(void *memory, size_t size, const hf_config *config, hf_por
 void hf_pool_open(hf_pool *pool, unsigned n);
 
 /* Queues a request. 0: it was taken, and will end by on_done, exactly once, in some hf_tick(). Else the request is
- * untouched: HF_ERR_ARGUMENT (what it says makes no sense, or was left out of this build), HF_ERR_STATE (it was
- * submitted already, and is not over), HF_ERR_CLOSED (the pool is closing). */
+ * untouched: HF_ERR_ARGUMENT (what it says makes no sense, was left out of this build, or is not for a pool that is
+ * read_only), HF_ERR_STATE (it was submitted already, and is not over), HF_ERR_CLOSED (the pool is closing). */
 int hf_submit(hf_pool *pool, hf_request *request);
 /* Asks for the request's end: one that runs is cancelled on the server (SEMANTICS 16). on_done still says what became
  * of the request. A request that is over stays as it is. */

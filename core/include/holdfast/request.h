@@ -43,7 +43,8 @@ typedef enum hf_replay {
     HF_REPLAY_RESOLVE,
     /* A write in a transaction that first inserts the request's key into a table of the same database (hf_ledger):
      * after any loss, for a second try waits for the key of the first, and then fails on it (SEMANTICS 48). Nothing
-     * that commits by itself, and no statement that controls transactions, is taken. */
+     * that commits by itself, and no statement that controls transactions, is taken; nothing at all by a pool that is
+     * read_only. */
     HF_REPLAY_LEDGER
 } hf_replay;
 
