@@ -315,6 +315,10 @@ bool hf_client_run_until(hf_client *client, hf_request *request, hf_ms until) {
         request->outcome = HF_OUTCOME_NOT_SENT;
         return true;
     }
+    return hf_client_await(client, request, until);
+}
+
+bool hf_client_await(hf_client *client, const hf_request *request, hf_ms until) {
     while (request->outcome == HF_OUTCOME_PENDING && !hf_signals_caught() &&
            hf_client_now(client) < until) {
         const hf_ms next = hf_client_tick(client);

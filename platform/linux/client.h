@@ -56,6 +56,8 @@ void hf_client_wait(hf_client *client, hf_ms until);
 bool hf_client_run(hf_client *client, hf_request *request);
 /* Likewise, but waits until `until` at the latest. */
 bool hf_client_run_until(hf_client *client, hf_request *request, hf_ms until);
+/* The same of a request that was submitted before. */
+bool hf_client_await(hf_client *client, const hf_request *request, hf_ms until);
 /* Cancels what runs, says goodbye, ends within HF_LEAVE_MS. Callbacks still happen. */
 void hf_client_close(hf_client *client);
 void hf_client_free(hf_client *client);

@@ -108,7 +108,7 @@ static void ask_server_at_end(hf_job *job) {
     }
     until = until < job->deadline ? until : job->deadline;
     if (job->inquiry.under_way) { /* it may be about the time before the first acknowledged line */
-        hf_client_run_until(&job->client, &job->inquiry.request, until);
+        hf_client_await(&job->client, &job->inquiry.request, until);
         hear_server(job);
     }
     if (hf_inquiry_end(&job->inquiry, until, why, sizeof why)) {
