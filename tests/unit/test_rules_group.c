@@ -193,6 +193,68 @@ static void r45_a_serializable_error_voids_the_group(void **state) {
     hf_testbed_end(world);
 }
 
+/* A session whose transactions are serializable: the last answer of the group is there, and its commit is refused. */
+static void r45_a_serializable_error_at_the_groups_commit_voids_it(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 1;
+    world->config.max_pipelined = 2 * READS;
+    world->config.read_only = true;
+    world->peer->serializable = true;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 1);
+    hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
+    hf_testbed_settle(world);
+    hf_testbed_strike(world, HF_PEER_COMMIT, HF_PEER_ERROR, "40001");
+    const hf_job *jobs = submit_reads(world, READS);
+    hf_testbed_finish(world, 10000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].restarts, 1);
+        assert_int_equal(jobs[i].request.attempts, 2);
+    }
+    hf_testbed_end(world);
+}
+
+/* The group runs inside a transaction that is rolled back, because a request before it left that open. */
+static void r45_a_transaction_that_was_left_open_voids_the_groups_in_it(void **state) {
+    (void)state;
+    hf_testbed *world = reading(4 * READS);
+    hf_peer_tell(world->peer, "TimeZone", "UTC"); /* nothing is kept any more */
+    hf_testbed_settle(world);
+    hf_testbed_submit(world, HF_REPLAY_SAFE, "BEGIN");
+    hf_job *jobs = submit_reads(world, READS);
+    for (unsigned i = 0; i < READS; i++)
+        jobs[i].request.on_error = NULL; /* the driver's own error has no fields */
+    hf_testbed_finish(world, 10000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].request.attempts, 2);
+    }
+    hf_testbed_end(world);
+}
+
+/* Nothing is kept any more, because a setting has changed, when a statement that is not kept changes the isolation. */
+static void r45_the_isolation_is_asked_anew_when_it_may_have_changed(void **state) {
+    (void)state;
+    hf_testbed *world = reading(2 * READS);
+    hf_peer_tell(world->peer, "TimeZone", "UTC");
+    hf_testbed_settle(world);
+    hf_testbed_submit(world, HF_REPLAY_SAFE, "SELECT 1, set_config('a', 'b', false)");
+    hf_testbed_settle(world);
+    world->peer->serializable = true; /* as it would be now */
+    submit_reads(world, 1);
+    hf_testbed_settle(world);
+    strike_nth(world, 3, HF_PEER_ERROR, "22012");
+    const hf_job *jobs = submit_reads(world, READS);
+    hf_testbed_finish(world, 1000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], i == 3 ? HF_OUTCOME_FAILED : HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].request.attempts, i == 3 ? 1 : 2);
+    }
+    hf_testbed_end(world);
+}
+
 static void r45_a_group_has_one_clock_and_its_time_out_is_nobodys(void **state) {
     (void)state;
     hf_testbed *world = reading(2 * READS);
@@ -483,6 +545,9 @@ int main(void) {
         hf_test(r45_an_error_is_one_statements_and_the_skipped_run_again),
         hf_test(r45_one_that_is_to_run_again_keeps_its_place),
         hf_test(r45_a_serializable_error_voids_the_group),
+        hf_test(r45_a_serializable_error_at_the_groups_commit_voids_it),
+        hf_test(r45_a_transaction_that_was_left_open_voids_the_groups_in_it),
+        hf_test(r45_the_isolation_is_asked_anew_when_it_may_have_changed),
         hf_test(r45_a_group_has_one_clock_and_its_time_out_is_nobodys),
         hf_test(r45_only_behind_that_a_time_out_is_a_statements_own),
         hf_test(r45_a_cancel_without_an_answer_makes_them_run_again),
