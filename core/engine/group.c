@@ -27,7 +27,8 @@ static bool stands(const hf_conn *conn, const hf_request *request) {
     return !(request->flags & HF_REQUEST_ROWS_LOST) || hf_request_must_end(conn->pool, request);
 }
 
-/* Does what was read before an error stand? Not if that error has undone a serializable transaction. */
+/* Does what was read before an error stand? Not if that error has undone a serializable transaction, which it may do at
+ * the commit, too, behind the last answer. */
 static bool reads_stand(const hf_conn *conn) {
     return (conn->io.role & (HF_ROLE_READS_STAND | HF_ROLE_CHANGED)) == HF_ROLE_READS_STAND;
 }
@@ -35,7 +36,8 @@ static bool reads_stand(const hf_conn *conn) {
 hf_request *hf_group_take(hf_conn *conn, hf_queue *done, bool *hit, bool *ours) {
     hf_pool *pool = conn->pool;
     hf_request *last = conn->awaited, *refused = last->complete ? NULL : last;
-    const bool stand = !refused || reads_stand(conn);
+    const bool error = refused || last->error.code != HF_OK || conn->io.error.code != HF_OK;
+    const bool stand = !error || reads_stand(conn);
     hf_queue again = { 0 };
     bool more = true;
 

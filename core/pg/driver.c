@@ -82,15 +82,15 @@ static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *re
     return append_usual(session, io, request, at, HF_PG_RUN | HF_PG_SYNC, entry->n_columns);
 }
 
-/* Submits a statement that is parsed afresh, while nothing is kept prepared that it could make stale. False: it may be
- * COPY, to judge by its first letter, or there is no room. */
+/* Submits a statement that is parsed afresh, while nothing is kept, or known of the isolation, that it could make stale.
+ * False: it may be COPY, to judge by its first letter, or there is no room. */
 static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *request) {
     const hf_buffer *tx = &io->tx;
     const size_t sql_bytes = strlen(request->sql) + 1, room = tx->size - tx->end,
                  least = PARSE_BYTES + USUAL_BYTES_MAX;
     const char letter = (char)(request->sql[0] | 0x20);
 
-    if (session->stored > 0 || request->on_columns || letter < 'd' || letter > 'z' ||
+    if (session->stored > 0 || session->isolated || request->on_columns || letter < 'd' || letter > 'z' ||
         room < least || room - least < sql_bytes) {
         return false;
     }
