@@ -106,6 +106,20 @@ def test_run_is_not_resumed_with_other_columns_than_its_rows_have(make_job, serv
     assert len(rows_of(job.job.output)) == 1 + 198
 
 
+@pytest.mark.rule(36)
+def test_run_whose_row_says_nothing_of_columns_is_resumed(make_job, server):
+    """A program before the columns were in the run's row has begun it."""
+    job = Applied(make_job, server, "rows", lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    for path in job.job.folder.glob("report.csv*"):
+        path.unlink()
+    (run, _), = runs(server)
+    server.sql("UPDATE holdfast_ledger SET kept = (kept::jsonb - 'columns')::text WHERE chunk = 0")
+    job.start(resume_run=run).check(2)
+    job.holds()
+
+
 @pytest.mark.rule(36, 44)
 def test_restart_makes_a_new_run_and_the_old_one_can_do_nothing_any_more(make_job, server):
     job = Applied(make_job, server, lines=200, gated=True, gate=60)
