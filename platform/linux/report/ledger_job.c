@@ -87,11 +87,12 @@ static hf_bytes columns_of(const hf_job *job) {
     return shown;
 }
 
-/* Has the result, and so the rows that the ledger holds of the run, the columns that it had then? */
+/* Has the result, and so the rows that the ledger holds of the run, the columns that it had then? A run that an older
+ * program began does not say. */
 static bool columns_same(const hf_job *job, const hf_ledger_run *run, hf_failure *failure) {
     hf_bytes now = columns_of(job);
     const bool same =
-        strcmp(run->columns, hf_bytes_text(&now)) == 0 ||
+        !run->columns || strcmp(run->columns, hf_bytes_text(&now)) == 0 ||
         hf_fail(
             failure, HF_EXIT_USAGE,
             "--resume-run %s: the query's columns are (%.200s), and that run was begun with (%.200s): "

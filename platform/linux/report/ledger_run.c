@@ -44,7 +44,9 @@ static hf_bytes particulars(const hf_ledger_run *run, const hf_ledger_end *end) 
     hf_json_add_text(json, "input", run->input);
     hf_json_add_text(json, "query", run->query);
     hf_json_add_text(json, "output", run->output);
-    hf_json_add_text(json, "columns", run->columns);
+    if (run->columns) {
+        hf_json_add_text(json, "columns", run->columns);
+    }
     if (end) {
         hf_json_add_count(json, "chunks", end->chunks);
         hf_json_add_count(json, "lines", end->lines);
@@ -82,7 +84,7 @@ static void take_particulars(hf_ledger_run *run, hf_value kept) {
     run->input = words_of(json, "input");
     run->query = words_of(json, "query");
     run->output = words_of(json, "output");
-    run->columns = words_of(json, "columns");
+    run->columns = hf_json_member(json, "columns") ? words_of(json, "columns") : NULL;
     run->end = (hf_ledger_end){ .chunks = count_of(json, "chunks"),
                                 .lines = count_of(json, "lines"),
                                 .rejected = count_of(json, "rejected"),

@@ -30,7 +30,7 @@ typedef struct hf_ledger_run {
     char begun[HF_TIME_BYTES];    /* by the server's clock, UTC */
     char *who, *host;             /* of the program that began it */
     char *input, *query, *output; /* as they were named; never NULL */
-    char *columns;                /* of the result, in printable CSV; never NULL */
+    char *columns;                /* of the result, in printable CSV; NULL: the row does not say */
     hf_ledger_end end;            /* of a closed one */
 } hf_ledger_run;
 
