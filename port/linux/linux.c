@@ -102,9 +102,9 @@ static int raise_limit(unsigned n, hf_error *error) {
     }
     char text[HF_MESSAGE_BYTES];
     (void)snprintf(text, sizeof text,
-                   "max_concurrent is %u, but the hard limit of open files is %llu; lower "
+                   "max_concurrent %u takes %u open files, but their hard limit is %llu; lower "
                    "max_concurrent or raise the limit (ulimit -Hn)",
-                   n, (unsigned long long)files.rlim_max);
+                   n, n + HF_DESCRIPTORS_LEAST, (unsigned long long)files.rlim_max);
     hf_error_set(error, HF_ERR_CONFIG, HF_PHASE_NONE, text);
     return HF_ERR_CONFIG;
 }

@@ -444,7 +444,8 @@ static int port_within(unsigned conns, rlim_t soft, rlim_t hard) {
             _exit(9);
         }
         if (!hf_linux_init(&made, &config, &error)) {
-            _exit(error.code == HF_ERR_CONFIG && strstr(error.message, "max_concurrent is") &&
+            _exit(error.code == HF_ERR_CONFIG &&
+                          strstr(error.message, "max_concurrent 64 takes 72 open files") &&
                           strstr(error.message, "ulimit -Hn")
                       ? 2
                       : 8);
