@@ -255,6 +255,34 @@ static void r45_the_isolation_is_asked_anew_when_it_may_have_changed(void **stat
     hf_testbed_end(world);
 }
 
+/* A statement that was prepared by itself (prepare_only) is no read: the isolation is asked with the first that is. */
+static void r45_the_isolation_is_asked_though_the_statement_was_prepared_before(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 1;
+    world->config.max_pipelined = 2 * READS;
+    world->config.read_only = true;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 1);
+    hf_job *prepare = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 0");
+    strcpy(prepare->kept, "SELECT rows 2");
+    prepare->request.sql = prepare->kept;
+    prepare->request.prepare = prepare->request.prepare_only = true;
+    hf_testbed_resubmit(prepare);
+    hf_testbed_settle(world);
+    assert_outcome(prepare, HF_OUTCOME_OK);
+    submit_reads(world, 1);
+    hf_testbed_settle(world);
+    strike_nth(world, 3, HF_PEER_ERROR, "22012");
+    const hf_job *jobs = submit_reads(world, READS);
+    hf_testbed_finish(world, 1000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], i == 3 ? HF_OUTCOME_FAILED : HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].request.attempts, i > 3 ? 2 : 1);
+    }
+    hf_testbed_end(world);
+}
+
 static void r45_a_group_has_one_clock_and_its_time_out_is_nobodys(void **state) {
     (void)state;
     hf_testbed *world = reading(2 * READS);
@@ -548,6 +576,7 @@ int main(void) {
         hf_test(r45_a_serializable_error_at_the_groups_commit_voids_it),
         hf_test(r45_a_transaction_that_was_left_open_voids_the_groups_in_it),
         hf_test(r45_the_isolation_is_asked_anew_when_it_may_have_changed),
+        hf_test(r45_the_isolation_is_asked_though_the_statement_was_prepared_before),
         hf_test(r45_a_group_has_one_clock_and_its_time_out_is_nobodys),
         hf_test(r45_only_behind_that_a_time_out_is_a_statements_own),
         hf_test(r45_a_cancel_without_an_answer_makes_them_run_again),
