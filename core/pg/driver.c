@@ -90,8 +90,8 @@ static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *
                  least = PARSE_BYTES + USUAL_BYTES_MAX;
     const char letter = (char)(request->sql[0] | 0x20);
 
-    if (session->stored > 0 || session->isolated || request->on_columns || letter < 'd' || letter > 'z' ||
-        room < least || room - least < sql_bytes) {
+    if (session->stored > 0 || session->isolated || request->on_columns || letter < 'd' ||
+        letter > 'z' || room < least || room - least < sql_bytes) {
         return false;
     }
     uint8_t *at = tx->data + tx->end;
@@ -115,6 +115,7 @@ static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
         tx->start = tx->end = 0;
     }
     if (HF_WITH_FAST_PATHS && is_usual(session, io, request) &&
+        !hf_pg_asks_isolation(session, io, request) &&
         (hf_pg_keeps(request) ? submit_kept(session, io, request)
                               : submit_afresh(session, io, request))) {
         return 1;
