@@ -82,8 +82,8 @@ static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *re
     return append_usual(session, io, request, at, HF_PG_RUN | HF_PG_SYNC, entry->n_columns);
 }
 
-/* Submits a statement that is parsed afresh, while nothing is kept, or known of the isolation, that it could make stale.
- * False: it may be COPY, to judge by its first letter, or there is no room. */
+/* Submits a statement that is parsed afresh, while nothing is kept prepared, or known of the isolation, that it could
+ * make stale. False: it may be COPY, to judge by its first letter, or there is no room. */
 static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *request) {
     const hf_buffer *tx = &io->tx;
     const size_t sql_bytes = strlen(request->sql) + 1, room = tx->size - tx->end,

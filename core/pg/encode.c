@@ -196,9 +196,8 @@ static uint8_t keep(encoder *out, const hf_request *request, const char *sql, si
                     uint32_t sequence) {
     hf_pg_session *session = out->session;
     const bool wanted = hf_pg_keeps(request);
-    const hf_pg_effect effect = wanted || session->stored > 0 || session->isolated
-                                    ? hf_pg_effect_of(sql)
-                                    : HF_PG_NEUTRAL;
+    const hf_pg_effect effect =
+        wanted || session->stored > 0 || session->isolated ? hf_pg_effect_of(sql) : HF_PG_NEUTRAL;
 
     if (effect == HF_PG_CHANGES && !request->prepare_only) {
         hf_pg_cache_empty(session);
