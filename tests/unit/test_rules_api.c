@@ -387,6 +387,27 @@ static void r31_a_closed_pool_keeps_no_secret(void **state) {
         assert_memory_not_equal(world->memory + i, secret, sizeof secret - 1);
 }
 
+/* It was begun in the transmit buffer, and never became part of what is sent. */
+static void r31_a_closed_pool_keeps_nothing_of_what_was_too_large(void **state) {
+    static const char secret[] = "secret-parameter";
+    static char large[65536];
+    (void)state;
+    hf_testbed *world = hf_testbed_one_up(0);
+    memset(large, 'x', sizeof large - 1);
+    const hf_value params[] = { { large, world->config.tx_bytes / 2 },
+                                hf_text(secret),
+                                hf_text(large) };
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_SAFE, "rows 1");
+    job->request.params = params;
+    job->request.n_params = 3;
+    hf_testbed_resubmit(job);
+    hf_testbed_settle(world);
+    assert_int_equal(job->request.error.code, HF_ERR_TOO_LARGE);
+    hf_testbed_end(world);
+    for (size_t i = 0; i + sizeof secret <= world->size; i++)
+        assert_memory_not_equal(world->memory + i, secret, sizeof secret - 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r31_submit_refuses_what_is_not_a_request),
@@ -406,6 +427,7 @@ int main(void) {
         hf_test(r31_a_failed_goodbye_does_not_delay_the_end),
         hf_test(r31_close_in_every_state),
         hf_test(r31_a_closed_pool_keeps_no_secret),
+        hf_test(r31_a_closed_pool_keeps_nothing_of_what_was_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
