@@ -168,6 +168,13 @@ static inline void hf_conn_tx_empty(hf_conn *conn) {
     tx->start = tx->end = 0;
 }
 
+/* What could not be appended whole may have been begun, behind the end of tx. */
+static inline void hf_conn_tx_begun(hf_conn *conn) {
+    if (HF_MANY_CONNS) {
+        conn->tx_used = conn->io.tx.size;
+    }
+}
+
 /* The request in flight whose answers come next; NULL: none is in flight. */
 static inline hf_request *hf_conn_awaited(const hf_conn *conn) {
     return HF_WITH_GROUPS ? conn->awaited : conn->flight.head;

@@ -239,6 +239,7 @@ void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
     }
     int r = pool->config->driver->submit(&conn->session, &conn->io, request);
     if (HF_WITH_LEDGER && r < 0 && fine) { /* what is to be kept with the key can never be sent */
+        hf_conn_tx_begun(conn);
         request->error = conn->io.error;
         conn->io.error.code = HF_OK;
         request->stage = HF_STAGE_ROLLBACK;

@@ -92,6 +92,9 @@ int hf_flight_send(hf_conn *conn) {
         request->share = 0;
     }
     int r = driver->submit(&conn->session, &conn->io, request);
+    if (r <= 0) {
+        hf_conn_tx_begun(conn);
+    }
     if (r == 0) {
         return 0;
     }
