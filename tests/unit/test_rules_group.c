@@ -359,6 +359,23 @@ static void r45_one_that_is_cancelled_ends_alone(void **state) {
     }
 }
 
+static void r45_a_cancel_of_one_that_costs_the_link_costs_the_others_no_retry(void **state) {
+    (void)state;
+    hf_testbed *world = reading(2 * READS);
+    world->config.max_retries = 0;
+    world->peer->deaf_to_cancels = true;
+    strike_nth(world, 3, HF_PEER_HOLD, NULL);
+    hf_job *jobs = submit_reads(world, READS);
+    hf_testbed_settle(world);
+    hf_cancel(world->pool, &jobs[5].request);
+    hf_testbed_finish(world, 200000);
+    for (unsigned i = 0; i < READS; i++) {
+        assert_outcome(&jobs[i], i == 5 ? HF_OUTCOME_FAILED : HF_OUTCOME_OK);
+        assert_int_equal(jobs[i].request.retries, 0);
+    }
+    hf_testbed_end(world);
+}
+
 static void r45_a_lost_link_counts_as_ever(void **state) {
     (void)state;
     hf_testbed *world = reading(2 * READS);
@@ -581,6 +598,7 @@ int main(void) {
         hf_test(r45_only_behind_that_a_time_out_is_a_statements_own),
         hf_test(r45_a_cancel_without_an_answer_makes_them_run_again),
         hf_test(r45_one_that_is_cancelled_ends_alone),
+        hf_test(r45_a_cancel_of_one_that_costs_the_link_costs_the_others_no_retry),
         hf_test(r45_a_lost_link_counts_as_ever),
         hf_test(r12_one_that_ends_its_sessions_costs_the_others_one_resend),
         hf_test(r45_rows_may_pause_within_a_group),
