@@ -557,9 +557,11 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
 void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_queue again = { 0 }, first = { 0 };
-    /* The oldest group's clock has ended, and its time-out is nobody's yet. */
+    /* The oldest group's clock has ended, and its time-out is nobody's yet; or one's cancel has cost all the link. */
     bool clock = conn->n_flight > 0 && hf_shares_next(conn->flight.head) &&
-                 error->code == HF_ERR_TIMEOUT && error->limit == HF_LIMIT_REQUEST;
+                 (error->code == HF_ERR_CANCELLED ||
+                  (error->code == HF_ERR_TIMEOUT &&
+                   (error->limit == HF_LIMIT_REQUEST || error->limit == HF_LIMIT_TIMEOUT)));
     if (HF_WITH_GROUPS) {
         conn->awaited = conn->timed = NULL;
         conn->more = 0;
