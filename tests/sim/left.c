@@ -1,5 +1,6 @@
 #include "check.h"
 #include "engine/internal.h"
+#include "ledger.h"
 #include "port.h"
 
 /* What a COMMIT without an answer holds up (SEMANTICS 16): no other request is written until it is known what became
@@ -61,7 +62,8 @@ unsigned sim_left_look(void) {
     unsigned n = 0;
     for (unsigned i = 0; i < SIM_SLOTS; i++) {
         const sim_slot *slot = &sim_slots[i];
-        if (!slot->token || sim_jobs[slot->token].outcome != HF_OUTCOME_PENDING)
+        if (!slot->token || sim_jobs[slot->token].outcome != HF_OUTCOME_PENDING ||
+            sim_is_ledger(&sim_jobs[slot->token])) /* a question about a key holds nobody up */
             continue;
         n += slot->request.asked_at != HF_NEVER || is_left(&sim_jobs[slot->token]);
         if (slot->request.asked_at < asked_at)
