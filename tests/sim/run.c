@@ -106,6 +106,8 @@ static void choose_settings(void) {
     config->rx_bytes = some(1024, 16384);
     config->tx_bytes = some(1024, 8192) + (sim_has_ledger() ? 2048 : 0); /* room for its head */
     choose_times(config);
+    if (config->retry_delay_ms == 0 && config->max_concurrent > 8)
+        config->max_concurrent = 8; /* many that try without a pause: the seed would take minutes */
     sim_access_now.scram = sim_chance(&sim.rng, 400);
     config->password = sim_access_now.scram ? "secret" : NULL;
     sim_access_now.pooler = sim_chance(&sim.rng, 80);
