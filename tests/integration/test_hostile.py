@@ -234,8 +234,9 @@ def test_security_08_statement_over_the_limit_fails_its_line_and_no_other(make_j
 @pytest.mark.security(11)
 def test_security_11_values_never_become_statements(make_job, proxy, dsn):
     """Nothing but the extended protocol goes out, and the text of a Parse is the query's file, whatever the cells, or the
-    question which database this is."""
+    question which database this is, or at which isolation it reads."""
     identity = b"SELECT system_identifier, current_database(), session_user FROM pg_catalog.pg_control_system()"
+    asked = {b"SELECT $1::text AS echo", identity, b"SHOW transaction_isolation"}
     cells = ["'; DROP TABLE item; --", "$1", "\\'; SELECT 1", "$$", "/*", '"', "\u00bf\\", "a\tb", "%s", "-1", "--"]
     job = make_job(rows=[(cell,) for cell in cells], header=("v",), params="v", dsn=dsn, sql="SELECT $1::text AS echo")
     job.run(status=0)
@@ -244,7 +245,7 @@ def test_security_11_values_never_become_statements(make_job, proxy, dsn):
         startup = struct.unpack_from("!I", link.up)[0]
         sent = list(wire.Messages().feed(bytes(link.up[startup:])))
         assert {kind for kind, _ in sent} <= set(map(bytes, zip(b"pPDBESCX"))), "no simple Query, no function call"
-        assert {body.split(b"\0")[1] for kind, body in sent if kind == b"P"} <= {b"SELECT $1::text AS echo", identity}
+        assert {body.split(b"\0")[1] for kind, body in sent if kind == b"P"} <= asked
         assert b"client_encoding\0UTF8\0" in bytes(link.up[:startup])
 
 
