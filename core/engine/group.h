@@ -17,7 +17,7 @@
  * Returns the one that was refused, whose verdict is the caller's; NULL: there is none. *hit: a cancel of ours was for
  * one of the group; *ours: for the refused one. */
 hf_request *hf_group_take(hf_conn *conn, hf_queue *done, bool *hit, bool *ours);
-/* These run again, in this order, before all that is queued; or end, if they must. */
+/* The requests in *again run again, in this order, before all that is queued; or end, if they must. */
 void hf_group_apart(hf_conn *conn, hf_queue *again);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "queue.h"
 
-/* For so long an answer may be awaited on this connection, and is quick: its wait is a round trip, and hardly more. */
+/* An answer is quick if it is awaited for so long at most: that is a round trip on this connection, and hardly more. */
 static inline hf_ms hf_flight_quick(const hf_conn *conn) {
     return (hf_ms)conn->trip_ms + HF_QUICK_MS;
 }

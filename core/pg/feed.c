@@ -41,8 +41,8 @@ static bool awaits_isolation(const hf_pg_session *session, const hf_io *io,
            io->config->read_only && request->replay == HF_REPLAY_SAFE && !hf_is_batch(request);
 }
 
-/* That answer. What a transaction has read before an error counts only where none is serializable; a session that says
- * nothing of it may be. */
+/* The answer to that question. What a transaction has read before an error counts only where none is serializable; a
+ * session that says nothing of it may be. */
 static hf_driver_event isolation(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
     static const char none[] = "\0\1\0\0\0\x0cserializable";
     const bool serializable =

@@ -81,7 +81,7 @@ class Pooled:
 
 
 def instructions(bench, work, conns):
-    """Of hf_tick(), for each login or statement."""
+    """Instructions of hf_tick(), for each login or statement."""
     out = bench.scratch / "callgrind.many"
     done = subprocess.run(["valgrind", "-q", "--tool=callgrind", "--toggle-collect=hf_tick", f"--callgrind-out-file={out}",
                            bench.programs / "bench_many", work, str(conns)], capture_output=True, text=True, timeout=180)

@@ -387,7 +387,7 @@ static void r31_a_closed_pool_keeps_no_secret(void **state) {
         assert_memory_not_equal(world->memory + i, secret, sizeof secret - 1);
 }
 
-/* It was begun in the transmit buffer, and never became part of what is sent. */
+/* A request was begun in the transmit buffer, and never became part of what is sent. */
 static void r31_a_closed_pool_keeps_nothing_of_what_was_too_large(void **state) {
     static const char secret[] = "secret-parameter";
     static char large[65536];

@@ -488,7 +488,7 @@ static void free_job(hf_job *job) {
     free(job);
 }
 
-/* Of a job that writes, a message that points to --restart says what that does, whoever made the message. */
+/* A message that points to --restart says what that does to a job that writes, whoever made the message. */
 static void warn_of_restart(hf_failure *failure, const hf_options *options) {
     if (options->write && strstr(failure->text, "--restart") && !strstr(failure->text, ONCE_MORE)) {
         hf_fail_more(failure, " (--restart " ONCE_MORE ")");
