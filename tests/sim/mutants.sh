@@ -14,7 +14,7 @@ done
 [ $# -eq 0 ] || shift
 chosen=("$@")
 [ ${#chosen[@]} -gt 0 ] || mapfile -t chosen < <(basename -s .patch -a tests/sim/mutants/*.patch)
-seeds=20000 # as many as "make sim" runs; most are found in the first few
+seeds=20000 # as many as "make sim-digest" runs; most are found in the first few
 
 # Prints one line about a mutant.
 try() {
