@@ -126,7 +126,7 @@ static void take_away(const world *w, unsigned from, bool away) {
     }
 }
 
-/* So many statements more are under way at a time, until none of `left` is left. */
+/* More statements are under way at a time, so many of them, until none of `left` is left. */
 static void begin_work(world *w, hf_request *requests, unsigned at_work, unsigned left) {
     w->at_work += at_work;
     w->left = left;

@@ -6,21 +6,21 @@
 
 enum { READS = 8 };
 
-/* One connection to a session that is read-only, up at 1000. */
-static hf_testbed *up(uint32_t pipelined, bool serializable) {
+/* Opens `conns` connections to sessions that are read-only, up at 1000. */
+static hf_testbed *up(uint32_t conns, uint32_t pipelined, bool serializable) {
     hf_testbed *world = hf_testbed_new();
-    world->config.max_concurrent = 1;
+    world->config.max_concurrent = conns;
     world->config.max_pipelined = pipelined;
     world->config.read_only = true;
     world->peer->serializable = serializable;
     hf_testbed_open(world, 1000);
-    hf_testbed_up(world, 1);
+    hf_testbed_up(world, conns);
     return world;
 }
 
-/* The same, and "SELECT rows 2" is prepared there. */
+/* Opens one connection, on which "SELECT rows 2" is prepared. */
 static hf_testbed *reading(uint32_t pipelined) {
-    hf_testbed *world = up(pipelined, false);
+    hf_testbed *world = up(1, pipelined, false);
     hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_testbed_settle(world);
     world->peer->syncs = 0;
@@ -179,7 +179,7 @@ static void r45_one_that_is_to_run_again_keeps_its_place(void **state) {
 
 static void r45_a_serializable_error_voids_the_group(void **state) {
     (void)state;
-    hf_testbed *world = up(2 * READS, true);
+    hf_testbed *world = up(1, 2 * READS, true);
     hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_testbed_settle(world);
     strike_nth(world, 3, HF_PEER_ERROR, "22012");
@@ -197,7 +197,7 @@ static void r45_a_serializable_error_voids_the_group(void **state) {
 /* A session whose transactions are serializable: the last answer of the group is there, and its commit is refused. */
 static void r45_a_serializable_error_at_the_groups_commit_voids_it(void **state) {
     (void)state;
-    hf_testbed *world = up(2 * READS, true);
+    hf_testbed *world = up(1, 2 * READS, true);
     hf_testbed_submit_kept(world, HF_REPLAY_SAFE, "rows 2");
     hf_testbed_settle(world);
     hf_testbed_strike(world, HF_PEER_COMMIT, HF_PEER_ERROR, "40001");
@@ -251,7 +251,7 @@ static void r45_the_isolation_is_asked_anew_when_it_may_have_changed(void **stat
 /* A statement that was prepared by itself (prepare_only) is no read: the isolation is asked with the first that is. */
 static void r45_the_isolation_is_asked_though_the_statement_was_prepared_before(void **state) {
     (void)state;
-    hf_testbed *world = up(2 * READS, false);
+    hf_testbed *world = up(1, 2 * READS, false);
     hf_request only = { .sql = "SELECT rows 2", .prepare = true, .prepare_only = true };
     assert_int_equal(hf_submit(world->pool, &only), HF_OK);
     hf_testbed_settle(world);
@@ -486,11 +486,7 @@ static void r12_behind_a_slow_one_nothing_is_sent_and_the_depth_is_1_again(void 
 
 static void r12_what_is_not_sent_goes_to_another_connection(void **state) {
     (void)state;
-    hf_testbed *world = hf_testbed_new();
-    world->config.max_concurrent = 2;
-    world->config.read_only = true;
-    hf_testbed_open(world, 1000);
-    hf_testbed_up(world, 2);
+    hf_testbed *world = up(2, 0, false);
     for (unsigned i = 0; i < 6; i++) {
         submit_reads(world, 2);
         hf_testbed_settle(world);
@@ -513,11 +509,7 @@ static void r12_what_is_not_sent_goes_to_another_connection(void **state) {
 
 static void r12_two_that_are_queued_go_to_two_connections(void **state) {
     (void)state;
-    hf_testbed *world = hf_testbed_new();
-    world->config.max_concurrent = 2;
-    world->config.read_only = true;
-    hf_testbed_open(world, 1000);
-    hf_testbed_up(world, 2);
+    hf_testbed *world = up(2, 0, false);
     for (unsigned i = 0; i < 4; i++) {
         submit_reads(world, 8);
         hf_testbed_settle(world);
