@@ -161,8 +161,8 @@ struct hf_driver {
     hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
     /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE or LEDGER
      * request. 1: done. 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow
-     * BEFORE_COMMIT at once). < 0: the request can never be sent, HF_ERR_TOO_LARGE or HF_ERR_ARGUMENT, and io->error
-     * says why; of a COMMIT, what is to be kept with its key cannot. */
+     * BEFORE_COMMIT in the same tick, when tx is empty). < 0: the request can never be sent, HF_ERR_TOO_LARGE or
+     * HF_ERR_ARGUMENT, and io->error says why; of a COMMIT, what is to be kept with its key cannot. */
     int (*submit)(hf_session *session, hf_io *io, hf_request *request);
 #if HF_WITH_GROUPS
     /* submit() has appended so many bytes for the request. If the flight may share a Sync, and so may that of `before`,

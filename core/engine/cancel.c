@@ -189,7 +189,8 @@ HF_COLD hf_turn hf_cancel_behind(hf_conn *conn, hf_request *request) {
         hf_heap_set(&pool->heap, &request->timer, conn->cancel_deadline);
         return HF_TURN_FED;
     }
-    /* The request's turn did not come. All requests around it are replay-safe: the link goes, and they run again. */
+    /* The request's turn did not come, and the link goes. The requests around it are replay-safe and run again, or one
+     * is a COMMIT, and is asked about. */
     request->flags |= HF_REQUEST_CANCEL;
     return HF_TURN_LOST;
 }

@@ -231,7 +231,11 @@ static inline hf_set *place_for(hf_conn *conn) {
     if (conn->n_flight == 0) {
         return !conn->tx_blocked ? &pool->free : HF_MANY_CONNS ? &pool->stuck : NULL;
     }
-    const hf_request *tail = conn->flight.tail;
+    const hf_request *oldest = conn->flight.head, *tail = conn->flight.tail;
+    if (HF_WITH_RESOLVE && conn->n_flight == 1 && !conn->tx_blocked && hf_resolves(oldest) &&
+        hf_stage_of(oldest) == HF_STAGE_COMMIT) {
+        return &pool->behind;
+    }
     return conn->tx_blocked || !more || tail->replay != HF_REPLAY_SAFE || hf_request_is_apart(tail)
                ? NULL
            : conn->n_flight < HF_ROOMS ? &pool->room[conn->n_flight - 1]
@@ -246,6 +250,9 @@ static inline void settle(hf_conn *conn, hf_ms at, bool takes_work) {
     if (!HF_MANY_CONNS || conn->offered != to) {
         if (!HF_MANY_CONNS) {
             pool->free = pool->room[0] = (hf_set){ 0 };
+            if (HF_WITH_RESOLVE) {
+                pool->behind = (hf_set){ 0 };
+            }
         } else if (conn->offered) {
             hf_set_remove(conn->offered, conn->index);
         }

@@ -3,6 +3,7 @@
 #include "cancel.h"
 #include "conn.h"
 #include "queue.h"
+#include "resolve.h"
 #include "schedule.h"
 #include "send.h"
 #include "supervise.h"
@@ -18,6 +19,21 @@ static bool may_follow(const hf_request *request) {
            !hf_request_is_apart(request);
 }
 
+/* May the request be sent behind another one's COMMIT? A transaction may whose own COMMIT waits until it is the oldest:
+ * where the link is lost, or the COMMIT before leaves doubt, it has had no effect. */
+static bool may_follow_commit(const hf_conn *conn, const hf_request *request) {
+    return hf_resolves(request) && hf_stage_of(request) == HF_STAGE_RUN && !request->prepare_only &&
+           !conn->io.ticketless && !conn->pool->config->driver->self_commits(request);
+}
+
+/* Is there no room for the request behind what is in flight on the connection? most: how many may be pipelined. */
+static bool is_full(const hf_conn *conn, const hf_request *request, unsigned most) {
+    if (hf_stage_of(conn->flight.head) == HF_STAGE_COMMIT) {
+        return conn->n_flight > 1 || !may_follow_commit(conn, request);
+    }
+    return conn->n_flight >= most || !may_follow(request);
+}
+
 /* One connection's part of what is queued: the others, be they still dialling, are to have theirs. */
 static unsigned part_of(const hf_pool *pool) {
     return pool->n_queued / hf_pool_size(pool);
@@ -26,16 +42,14 @@ static unsigned part_of(const hf_pool *pool) {
 /* Sends this connection the requests at the queue's head: one, or as many as may be pipelined. */
 static void fill(hf_pool *pool, hf_conn *conn) {
     const hf_request *request = pool->queue.head;
-    unsigned most = HF_WITH_GROUPS ? hf_conn_depth(conn) : 0;
+    unsigned most = hf_conn_depth(conn);
     if (HF_WITH_GROUPS && pool->config->max_pipelined == 0) {
         const unsigned part = part_of(pool);
         most = most < part ? most : part;
     }
     while (request && hf_conn_serving(conn)) {
         const bool last = request->replay != HF_REPLAY_SAFE || hf_request_is_apart(request);
-        if (conn->n_flight > 0 &&
-            (conn->n_flight >= (HF_WITH_GROUPS ? most : pool->config->max_pipelined) ||
-             !may_follow(request))) {
+        if (conn->n_flight > 0 && is_full(conn, request, most)) {
             break;
         }
         if (hf_flight_send(conn) <= 0 || last) {
@@ -105,6 +119,15 @@ static hf_conn *with_room(hf_pool *pool) {
     return NULL;
 }
 
+/* Who takes the queue's head behind its COMMIT; NULL: nobody. */
+static hf_conn *behind_commit(hf_pool *pool) {
+    if (!HF_WITH_RESOLVE || !hf_set_any(&pool->behind)) {
+        return NULL;
+    }
+    hf_conn *conn = lowest(pool, &pool->behind);
+    return may_follow_commit(conn, pool->queue.head) ? conn : NULL;
+}
+
 static void hand_out(hf_pool *pool) {
     /* A request that can never be sent ends at once, and its on_done may bring the next one: bounded, so that a tick
      * ends. */
@@ -116,11 +139,30 @@ static void hand_out(hf_pool *pool) {
         }
         hf_conn *conn = hf_set_any(&pool->free)        ? lowest(pool, &pool->free)
                         : may_follow(pool->queue.head) ? with_room(pool)
-                                                       : NULL;
+                                                       : behind_commit(pool);
         if (!conn) {
             break;
         }
         fill(pool, conn);
+    }
+}
+
+void hf_pool_commit(hf_pool *pool) {
+    hf_resolve_commits(pool);
+    for (hf_conn *conn = pool->commits; conn; conn = conn->next_commit) {
+        hf_conn_settle(conn);
+    }
+}
+
+void hf_pool_write_commits(hf_pool *pool) {
+    while (HF_WITH_RESOLVE && pool->commits) {
+        hf_conn *conn = pool->commits;
+        pool->commits = conn->next_commit;
+        conn->has_commit = false;
+        if (conn->io.tx.start < conn->io.tx.end && !conn->tx_blocked && hf_conn_up(conn)) {
+            hf_conn_flush(conn);
+        }
+        hf_conn_settle(conn);
     }
 }
 

@@ -69,17 +69,6 @@ static uint32_t facts_of_denial(hf_pool *pool, hf_request *request, hf_class cla
     return (others ? (uint32_t)HF_FACT_OTHERS_OK : 0) | (over ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
 
-/* Did our own time-out end the attempt while the ledger request waited for its key, and how often may it yet? */
-static uint32_t facts_of_key(const hf_pool *pool, const hf_request *request,
-                             const hf_error *error) {
-    const bool ours = error->limit == HF_LIMIT_REQUEST || error->limit == HF_LIMIT_MAX_OUTAGE;
-    if (!HF_WITH_LEDGER || !(request->flags & HF_REQUEST_KEY_WAIT) || !ours) {
-        return 0;
-    }
-    return HF_FACT_KEY_AWAITED |
-           (hf_request_key_overdue(pool, request) ? (uint32_t)HF_FACT_GIVEN_UP : 0);
-}
-
 /* The server is to be asked what became of the request's COMMIT or of its key, or that key is to be used up. */
 static void ask(hf_pool *pool, hf_request *request, hf_action action, const hf_error *error) {
     if (HF_WITH_RESOLVE && action == HF_ACTION_ASK) {
@@ -149,7 +138,7 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
         own_cancel(conn, request);
         facts |= HF_FACT_CANCELLED;
     }
-    facts |= facts_of_key(pool, request, error);
+    facts |= HF_WITH_LEDGER ? hf_ledger_facts(pool, request, error) : 0u;
     if (request->wait_passing && !config->driver->waits_not(request)) {
         facts |= HF_FACT_PATIENT;
     }
@@ -172,6 +161,11 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     if (class == HF_CLASS_CANCELLED && verdict.action == HF_ACTION_AGAIN && !ours) {
         request->flags |= HF_REQUEST_CANCELLED_ONCE;
     }
+    if (HF_WITH_RESOLVE && verdict.action == HF_ACTION_ASK && conn->n_flight > 0) {
+        /* What was sent behind a COMMIT in doubt is not to commit before that is known: it goes with the link. */
+        hf_resolve_in_doubt(conn, request);
+        return true;
+    }
     if (!carry_out(conn, request, verdict, error)) {
         return false;
     }
@@ -181,7 +175,8 @@ static bool refused(hf_conn *conn, hf_request *request, bool ours) {
     hf_request_requeue(pool, request);
     if (verdict.action == HF_ACTION_ROLE) {
         hf_resolve_role(request);
-        if (HF_WITH_RESOLVE && hf_conn_serving(conn)) {
+        const hf_request *next = conn->flight.head; /* sent behind the COMMIT, its own is next */
+        if (HF_WITH_RESOLVE && hf_conn_serving(conn) && !(next && hf_commit_is_deferred(next))) {
             hf_flight_send(conn); /* this very server is asked */
         }
     }
@@ -194,22 +189,13 @@ static hf_verdict verdict_of_ok(const hf_conn *conn, const hf_request *request, 
                          facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | more);
 }
 
-/* This very server is asked what stands at the ledger request's key. */
-static HF_COLD void find(hf_conn *conn, hf_request *request) {
-    hf_ledger_begin(request);
-    hf_request_requeue(conn->pool, request);
-    if (hf_conn_serving(conn)) {
-        hf_flight_send(conn);
-    }
-}
-
 /* A ledger request's key is there already. */
 static HF_COLD void key_there(hf_conn *conn, hf_request *request) {
     const hf_verdict verdict =
         hf_verdict_of(HF_ENDING_ERROR, HF_CLASS_NONE, request->replay, hf_stage_of(request),
                       facts_of(conn, request) | HF_FACT_SENT | HF_FACT_RAN | HF_FACT_KEY_THERE);
     if (verdict.action == HF_ACTION_FIND) {
-        find(conn, request);
+        hf_ledger_find(conn, request);
         return;
     }
     hf_cancel_error(conn, request, &request->error);
@@ -222,7 +208,7 @@ static HF_COLD void ok_despite_cancel(hf_conn *conn, hf_request *request, bool o
     static const char why[] = "committed here, perhaps not on the standby";
     const hf_verdict verdict = verdict_of_ok(conn, request, 0);
     if (HF_WITH_LEDGER && verdict.action == HF_ACTION_FIND) { /* its end waits for the standby */
-        find(conn, request);
+        hf_ledger_find(conn, request);
         return;
     }
     if (verdict.outcome == HF_OUTCOME_UNKNOWN) {
@@ -305,6 +291,9 @@ static HF_COLD hf_turn ready_slow(hf_conn *conn, hf_request *request, bool ours)
         ok_despite_cancel(conn, request, ours);
     } else {
         give_up = refused(conn, request, ours);
+        if (conn->flight.head == request && hf_stage_of(request) == HF_STAGE_COMMIT) {
+            return HF_TURN_LOST; /* put back: a COMMIT in doubt */
+        }
     }
     hf_cancel_passed(conn);
     if (ours) {
@@ -528,9 +517,9 @@ hf_turn hf_flight_feed(hf_conn *conn) {
     return HF_TURN_FED;
 }
 
-/* The connection was lost with this request in flight. True: the request runs again, or the server is asked; false: it
- * ended. */
-static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error) {
+/* The connection was lost with this request in flight. behind: another one was the oldest. True: the request runs
+ * again, or the server is asked; false: it ended. */
+static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error, bool behind) {
     hf_pool *pool = conn->pool;
     if (hf_asks(request)) {
         return hf_resolve_lost(conn, request, error);
@@ -544,10 +533,16 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
          ((hf_is_batch(request) || hf_is_ledger(request)) && request->runs_at <= conn->tx_sent))) {
         request->flags |= HF_REQUEST_UNDONE; /* part of a batch ran, but its COMMIT was not sent */
     }
+    /* Behind a COMMIT it was not its turn, and it has had no effect: that is no re-send that counts. */
+    const bool early = behind && hf_commit_is_deferred(request);
+    if (early) {
+        request->flags |= whole ? HF_REQUEST_UNDONE : 0;
+        request->commit_at = HF_NEVER;
+    }
     const hf_verdict verdict = hf_verdict_of(
         HF_ENDING_LOST, HF_CLASS_NONE, request->replay, hf_stage_of(request),
-        facts_of(conn, request) | (whole ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0) |
-            facts_of_key(pool, request, error) |
+        facts_of(conn, request) | (whole && !early ? (uint32_t)(HF_FACT_SENT | HF_FACT_RAN) : 0) |
+            (HF_WITH_LEDGER ? hf_ledger_facts(pool, request, error) : 0u) |
             (HF_WITH_LEDGER && hf_tx_status_of(request) == HF_TX_NO_KEY
                  ? (uint32_t)HF_FACT_UNGUARDED
                  : 0));
@@ -557,6 +552,7 @@ static bool runs_again(hf_conn *conn, hf_request *request, const hf_error *error
 void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     hf_queue again = { 0 }, first = { 0 };
+    const uint16_t n_flight = conn->n_flight;
     /* The oldest group's clock has ended, and its time-out is nobody's yet; or one's cancel has cost all the link. */
     bool clock = conn->n_flight > 0 && hf_shares_next(conn->flight.head) &&
                  (error->code == HF_ERR_CANCELLED ||
@@ -565,6 +561,9 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
     if (HF_WITH_GROUPS) {
         conn->awaited = conn->timed = NULL;
         conn->more = 0;
+    }
+    if (HF_WITH_RESOLVE) {
+        conn->commits = NULL;
     }
     while (conn->n_flight > 0) {
         hf_request *request = hf_flight_take(conn);
@@ -583,7 +582,8 @@ void hf_flight_lost(hf_conn *conn, const hf_error *error) {
             hf_cancel_error(conn, request, &request->error); /* its own, and not another one's */
             told = true;
         }
-        if (runs_again(conn, request, told ? &request->error : error)) {
+        const bool behind = conn->n_flight + 1u < n_flight;
+        if (runs_again(conn, request, told ? &request->error : error, behind)) {
             hf_queue_push(&again, request);
         }
     }

@@ -9,12 +9,30 @@
 #include "machine/verdict.h"
 #include "queue.h"
 #include "resolve.h"
+#include "send.h"
 
 static const char takes_no_writes[] = "a standby cannot say what was committed";
 
 void hf_ledger_begin(hf_request *request) {
     request->stage = HF_STAGE_FIND;
     request->flags |= HF_REQUEST_MAYBE_RAN;
+}
+
+void hf_ledger_find(hf_conn *conn, hf_request *request) {
+    hf_ledger_begin(request);
+    hf_request_requeue(conn->pool, request);
+    if (hf_conn_serving(conn)) {
+        hf_flight_send(conn);
+    }
+}
+
+uint32_t hf_ledger_facts(const hf_pool *pool, const hf_request *request, const hf_error *error) {
+    const bool ours = error->limit == HF_LIMIT_REQUEST || error->limit == HF_LIMIT_MAX_OUTAGE;
+    if (!(request->flags & HF_REQUEST_KEY_WAIT) || !ours) {
+        return 0;
+    }
+    return HF_FACT_KEY_AWAITED |
+           (hf_request_key_overdue(pool, request) ? (uint32_t)HF_FACT_GIVEN_UP : 0);
 }
 
 void hf_ledger_seal(const hf_pool *pool, hf_request *request, const hf_error *error) {

@@ -22,6 +22,11 @@
 
 /* From now on the server is asked what stands at the request's key. */
 void hf_ledger_begin(hf_request *request);
+/* … this very one, on the connection, at which the request is not in flight any more. */
+void hf_ledger_find(hf_conn *conn, hf_request *request);
+/* Facts (machine/verdict.h): did our own time-out end the attempt while the request waited for its key, and may it wait
+ * for longer? */
+uint32_t hf_ledger_facts(const hf_pool *pool, const hf_request *request, const hf_error *error);
 /* From now on the request's key is to be used up; then the request ends FAILED because of error. */
 void hf_ledger_seal(const hf_pool *pool, hf_request *request, const hf_error *error);
 /* FIND, or SEAL, was answered, or refused (*why). True: the server takes no writes and cannot say, so the connection

@@ -131,6 +131,9 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     request->deferred_commit = request->complete = request->bound = request->keyed = false;
     request->unconfirmed = request->already_applied = false;
     request->asked_at = request->denied_at = HF_NEVER;
+    if (HF_WITH_RESOLVE) {
+        request->commit_at = 0;
+    }
     request->timer.kind = HF_TIMER_REQUEST;
     request->deadline = HF_NEVER;
     request->flags = HF_REQUEST_IN;
@@ -309,14 +312,23 @@ hf_ms hf_tick(hf_pool *pool, hf_ms now) {
         begin_close(pool);
     }
     serve_news(pool);
+    if (HF_WITH_RESOLVE) {
+        hf_pool_commit(pool);
+    }
     if (pool->now > pool->promised && pool->now - pool->promised >= HF_JUMP_MS) {
         jumped(pool, pool->now - pool->promised);
     }
     serve_deadlines(pool);
+    if (HF_WITH_RESOLVE) { /* of what came in while deadlines were judged */
+        hf_pool_commit(pool);
+    }
     if (pool->closing) {
         close_free(pool);
     } else {
         hf_pool_dispatch(pool);
+    }
+    if (HF_WITH_RESOLVE) {
+        hf_pool_write_commits(pool);
     }
     arm(pool);
     pool->in_tick = false;

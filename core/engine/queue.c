@@ -128,13 +128,18 @@ void hf_commit_asked(hf_pool *pool) {
     }
 }
 
-/* Puts held writes at the queue's head, the last one first, so that their order stays: those that were sent or asked
- * about before, or those that never were. */
-static void release_some(hf_pool *pool, bool were_sent) {
+/* Held writes go out in this order: what was sent or asked about before; what was lost behind the COMMIT of one of
+ * those; what was never sent. */
+static unsigned rank_of(const hf_request *request) {
+    const bool early = hf_resolves(request) && hf_is_never(request->commit_at);
+    return request->attempts + request->asks == 0 ? 2 : early ? 1 : 0;
+}
+
+/* Puts the held writes of this rank at the queue's head, the last one first, so that their order stays. */
+static void release_some(hf_pool *pool, unsigned rank) {
     for (hf_request *request = pool->waiting.tail, *before; request; request = before) {
         before = request->prev;
-        if ((request->flags & HF_REQUEST_HELD) &&
-            (request->attempts + request->asks > 0) == were_sent) {
+        if ((request->flags & HF_REQUEST_HELD) && rank_of(request) == rank) {
             unlink_queued(pool, request);
             to_head(pool, request);
         }
@@ -142,8 +147,9 @@ static void release_some(hf_pool *pool, bool were_sent) {
 }
 
 static void release(hf_pool *pool) {
-    release_some(pool, false);
-    release_some(pool, true);
+    release_some(pool, 2);
+    release_some(pool, 1);
+    release_some(pool, 0);
 }
 
 void hf_commit_known(hf_pool *pool, hf_request *request) {

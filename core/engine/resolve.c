@@ -225,27 +225,70 @@ bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) 
 
 void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
+    conn->commits = request;
+    if (!conn->has_commit) {
+        conn->has_commit = true;
+        conn->next_commit = pool->commits;
+        pool->commits = conn;
+    }
+}
+
+/* Decides between COMMIT and ROLLBACK. True: on_commit was told of the COMMIT. */
+static bool choose(hf_conn *conn, hf_request *request) {
+    hf_pool *pool = conn->pool;
     /* A CancelRequest that is out might hit the COMMIT, and end its wait for a synchronous standby. */
     const bool fine = request->error.code == HF_OK && !(request->flags & HF_REQUEST_ROWS_LOST) &&
                       !hf_request_must_end(pool, request) && !hf_cancel_pending(conn) &&
                       conn->n_cancel_may_hit == 0;
     request->stage = fine ? HF_STAGE_COMMIT : HF_STAGE_ROLLBACK;
     request->commit_at = pool->now;
-    if (fine && request->on_commit) {
-        request->on_commit(request);
-    }
     if (!fine && request->error.code == HF_OK) {
         hf_cancel_error(conn, request, &request->error);
     }
-    int r = pool->config->driver->submit(&conn->session, &conn->io, request);
-    if (HF_WITH_LEDGER && r < 0 && fine) { /* what is to be kept with the key can never be sent */
-        hf_conn_tx_begun(conn);
+    if (!fine || !request->on_commit) {
+        return false;
+    }
+    request->on_commit(request);
+    return true;
+}
+
+static void put_commit(hf_conn *conn, hf_request *request) {
+    const hf_driver *driver = conn->pool->config->driver;
+    conn->commits = NULL;
+    int r = driver->submit(&conn->session, &conn->io, request);
+    if (HF_WITH_LEDGER && r < 0 && request->stage == HF_STAGE_COMMIT) {
+        hf_conn_tx_begun(conn); /* what is to be kept with the key can never be sent */
         request->error = conn->io.error;
         conn->io.error.code = HF_OK;
         request->stage = HF_STAGE_ROLLBACK;
-        r = pool->config->driver->submit(&conn->session, &conn->io, request);
+        r = driver->submit(&conn->session, &conn->io, request);
     }
     HF_ASSERT(r == 1); /* the request is alone in flight, and tx is empty */
+}
+
+void hf_resolve_commits(hf_pool *pool) {
+    bool told = false;
+    for (hf_conn *conn = pool->commits; conn; conn = conn->next_commit) {
+        told = (conn->commits && choose(conn, conn->commits)) || told;
+    }
+    if (told && pool->config->on_commits) {
+        pool->config->on_commits(pool->config->callback_user);
+    }
+    for (hf_conn *conn = pool->commits; conn; conn = conn->next_commit) {
+        if (conn->commits) { /* else it was lost since, or is in tx */
+            put_commit(conn, conn->commits);
+        }
+    }
+}
+
+void hf_resolve_in_doubt(hf_conn *conn, hf_request *request) {
+    hf_queue_push_front(&conn->flight, request);
+    conn->n_flight++;
+    conn->pool->n_in_flight++;
+    if (!hf_is_never(
+            conn->stable_at)) { /* an answer all the same: the connection had proved itself */
+        hf_conn_on_stable(conn);
+    }
 }
 
 /* The verdict on a request whose ROLLBACK was answered or lost. One that a time-out or a cancel cut short may have

@@ -7,6 +7,9 @@
  *                                              |---in progress--> ASK again; then it hangs, for max_outage
  *                                              `---another incarnation, forgotten, refused--> UNKNOWN
  *
+ * A COMMIT waits until all connections that have news were read: then those that are next are announced together
+ * (hf_config.on_commits) and put into tx, and the next request's statement travels right behind the COMMIT.
+ *
  * The rows that were delivered count if the transaction was committed, so asking does not void them. A question spends
  * no re-send of the statement. A COMMIT that hangs waits for a synchronous standby, as every other would; and one of
  * which nothing is known may hang. So from the loss on until the answer no other write is sent (queue.h holds them).
@@ -19,8 +22,14 @@
 
 #include "internal.h"
 
-/* The RESOLVE request has run, and its transaction is open: sends the COMMIT, or a ROLLBACK if it must not commit. */
+/* The request has run, and its transaction is open: its COMMIT is next. */
 void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
+/* Puts the COMMITs that are next into tx, or a ROLLBACK for a request that must not commit. The connections stay in
+ * pool->commits until the caller has written their tx. */
+void hf_resolve_commits(hf_pool *pool);
+/* The COMMIT was answered, and what became of it is in doubt, while another request is in flight behind it. It is in
+ * flight again, as if it had no answer: the caller gives the connection up. */
+void hf_resolve_in_doubt(hf_conn *conn, hf_request *request);
 /* The ROLLBACK in place of the COMMIT was answered, or lost with its connection: the request ends, or has another try.
  * roll_back_lost: true, the request is to go to the queue's head. */
 void hf_resolve_rolled_back(hf_pool *pool, hf_request *request);

@@ -2,6 +2,7 @@
 
 #include "frame.h"
 #include "ledger.h"
+#include "sql.h"
 
 #include "base/text.h"
 
@@ -10,6 +11,23 @@
 
 static hf_driver_event out_of_place(hf_io *io, uint8_t type) {
     return hf_pg_broken(io, HF_PHASE_QUERY, "a message of type %c out of place", type, 0);
+}
+
+/* Is the request's ticket, which comes before its COMMIT, asked for by a statement that is kept prepared? */
+static bool keeps_ticket(const hf_request *request) {
+    return hf_pg_keeps(request) && hf_resolves(request) && hf_commit_is_deferred(request) &&
+           hf_stage_of(request) == HF_STAGE_RUN;
+}
+
+/* ParseComplete of that statement, which has the number of the request's last one. */
+static void ticket_parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    const uint32_t last = hf_pg_statements_of(request) - 1;
+    const uint8_t slot =
+        hf_pg_cache_find_sent(session, io->store, HF_PG_SQL_TICKET, session->answered + last);
+
+    if (hf_pg_is_slot(slot)) {
+        session->entries[slot].flags |= HF_PG_PARSED;
+    }
 }
 
 /* The slot of the statement in hand in the cache, or HF_PG_NO_SLOT. */
@@ -328,6 +346,8 @@ static hf_driver_event before_commit(hf_pg_session *session, hf_io *io, hf_reque
         request->deferred_commit = status != 'I';
         return hf_pg_broken(io, HF_PHASE_QUERY, "a transaction that ended before its COMMIT", 0, 0);
     }
+    memset(request->driver_state, 0,
+           sizeof request->driver_state); /* no answer is due until the COMMIT is sent */
     return HF_DRIVER_BEFORE_COMMIT;
 }
 
@@ -369,9 +389,11 @@ hf_driver_event hf_pg_answer_ready(hf_pg_session *session, hf_io *io, hf_request
 /* --- errors ---------------------------------------------------------------------------------------- */
 
 /* Does the error say that this server gives no tickets? A function of the ticket's is not there or not allowed:
- * CockroachDB, a server before PostgreSQL 13, a role without the right. */
+ * CockroachDB, a server before PostgreSQL 13, a role without the right. 42P05 only says that the name of the ticket's
+ * statement is another one's. */
 static bool gives_no_tickets(const hf_error *error) {
-    return memcmp(error->sqlstate, "42", 2) == 0 || memcmp(error->sqlstate, "0A", 2) == 0;
+    return (memcmp(error->sqlstate, "42", 2) == 0 && strcmp(error->sqlstate, "42P05") != 0) ||
+           memcmp(error->sqlstate, "0A", 2) == 0;
 }
 
 /* Puts the error "cached plan must not change result type" into English, in which hf_classify() knows it: the server
@@ -505,6 +527,9 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
     }
     if (type == '2') {
         hf_pg_skip_prepare(session);
+        if (request && hf_pg_is_due(session, HF_PG_COMMIT_PARSE) && keeps_ticket(request)) {
+            session->answers_due &= ~(uint32_t)HF_PG_COMMIT_PARSE; /* parsed in an earlier flight */
+        }
     } else if (type == 'C' || type == 'I') {
         hf_pg_skip_maybe(session);
     }
@@ -520,6 +545,11 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
     case HF_PG_DESCRIBE:
     case HF_PG_PORTAL: return described(session, io, request, message);
     case HF_PG_BIND: return bound(session, io, request);
+    case HF_PG_COMMIT_PARSE:
+        if (keeps_ticket(request)) {
+            ticket_parsed(session, io, request);
+        }
+        return HF_DRIVER_MORE;
     case HF_PG_BEGIN_DONE:
     case HF_PG_ROWS:
     case HF_PG_COMMIT_DONE: return done(session, io, request, message, due);

@@ -236,6 +236,30 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
     return HF_OK;
 }
 
+/* The ticket's statement, kept prepared like those of its request: parsed afresh it costs the server more than a small
+ * write does. `sequence` is the number of the request's last statement. */
+static void put_ticket(encoder *out, const hf_request *request, uint32_t sequence) {
+    static const char sql[] = HF_PG_SQL_TICKET;
+    hf_pg_session *session = out->session;
+    uint8_t slot =
+        hf_pg_keeps(request) ? hf_pg_cache_find(session, out->io->store, sql) : HF_PG_NO_SLOT;
+    const bool known = hf_pg_is_slot(slot);
+    uint32_t number = 0;
+
+    if (!known && hf_pg_keeps(request) && caching(session) && fits(out, sizeof sql)) {
+        slot = hf_pg_cache_add(session, out->io->store, sql, sizeof sql, sequence);
+    }
+    if (hf_pg_is_slot(slot)) {
+        session->entries[slot].used_by = sequence;
+        number = session->entries[slot].number;
+    }
+    if (!known) {
+        put_parse(out, number, sql, sizeof sql);
+    }
+    put_bind(out, number, NULL, 0);
+    put_execute(out);
+}
+
 /* One statement, whose answers are added to *answers_due. sequence: its number. 0 or an hf_err. */
 static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
                          uint32_t sequence, uint32_t *answers_due) {
@@ -327,8 +351,10 @@ static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
         hf_pg_cache_empty(out->session); /* the end of the transaction may undo the change */
     }
     const uint32_t executed = out->executed;
-    if (ends) {
-        put_own(out, deferred ? HF_PG_SQL_TICKET : "COMMIT", NULL, 0);
+    if (ends && deferred) {
+        put_ticket(out, request, out->session->sent + count - 1);
+    } else if (ends) {
+        put_own(out, "COMMIT", NULL, 0);
     }
     put(out, sync, sizeof sync - 1);
     /* A batch, or a ledger request, takes effect by its COMMIT's Execute: its statements are undone if that does not
@@ -458,10 +484,13 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
 
 void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
+    const uint32_t count = hf_pg_statements_of(request);
     bool known = false;
 
-    for (uint32_t i = 0; hf_pg_keeps(request) && i < hf_pg_statements_of(request); i++) {
-        const char *sql = hf_is_batch(request) ? request->batch[i].sql : request->sql;
+    for (uint32_t i = 0; hf_pg_keeps(request) && i < count + hf_resolves(request); i++) {
+        const char *sql = i == count             ? HF_PG_SQL_TICKET
+                          : hf_is_batch(request) ? request->batch[i].sql
+                                                 : request->sql;
         uint8_t slot = hf_pg_cache_find(session, io->store, sql);
         /* An entry that is being prepared anew already is not the one that was gone. */
         if (hf_pg_is_slot(slot) && (session->entries[slot].flags & HF_PG_PARSED)) {

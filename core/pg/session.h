@@ -17,6 +17,8 @@
  *
  *     Close*  BEGIN  ( … )…  ticket  Sync        COMMIT  Sync        what became of the transaction  Sync
  *
+ * The ticket's statement is kept prepared where the request's own are, in the same cache.
+ *
  * Reads may share a Sync (SEMANTICS 45); of all but the last the answers end with CommandComplete:
  *
  *     Bind  Execute  Bind  Execute …  Sync

@@ -222,6 +222,13 @@ static void on_notice(void *user, unsigned conn, const hf_error *notice) {
     }
 }
 
+static void on_commits(void *user) {
+    const hf_client *client = user;
+    if (client->on_commits) {
+        client->on_commits(client->user);
+    }
+}
+
 /* ---- life ----------------------------------------------------------------------------------------- */
 
 bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
@@ -235,6 +242,7 @@ bool hf_client_open(hf_client *client, hf_config *config, hf_failure *failure) {
     config->callback_user = client;
     config->on_transition = on_transition;
     config->on_notice = on_notice;
+    config->on_commits = on_commits;
     client->where = hf_connection_text(config);
     client->net = hf_net_open(config, &error);
     if (client->net == NULL) {

@@ -42,7 +42,8 @@ typedef struct hf_client {
     uint32_t notices[HF_LOG_DEBUG + 1]; /* the server's, by level */
     char reason[HF_MESSAGE_BYTES]; /* why the last loss; or the first try, before it was ever up */
     hf_transition_fn *on_transition; /* besides the log; NULL none */
-    void *user;
+    hf_commits_fn *on_commits;       /* the pool's; NULL none */
+    void *user;                      /* what these two are given */
 } hf_client;
 
 /* Makes the pool; touches no network. False: exit status 1 and why. */

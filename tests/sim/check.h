@@ -30,6 +30,8 @@ void sim_check_ask(uint32_t flight, const sim_link *link);
 /* on_commit was called. on_restart was called. */
 void sim_check_on_commit(sim_job *job, const hf_request *request);
 void sim_check_restart(const sim_job *job);
+/* on_commits was called. */
+void sim_check_on_commits(void);
 /* A request's flight begins on this link; before: the request's flight before; 0: there was none. */
 void sim_check_flight(uint32_t flight, uint32_t before, const sim_link *link);
 /* The connection begins to cancel the oldest request in flight. */
@@ -87,6 +89,8 @@ void sim_check_read(const sim_link *link);
 extern bool sim_left_unread[];
 /* When the client let a session's link go, a request on it was paused. */
 extern bool sim_left_paused[];
+/* When the client let a session's link go, an answer on it had left a COMMIT in doubt, and something was behind. */
+extern bool sim_left_doubt[];
 /* hf_pool_reset() was called. */
 void sim_check_forgive(void);
 /* A tick is about to run. */

@@ -195,10 +195,11 @@ static void note_unread(const sim_link *self) {
     const hf_conn *conn = &sim_pool->conns[self->link.tag];
     const bool unread =
         down->there > down->start && !self->cut_read && !self->paused && !conn->active;
-    if (self->tap.started)
+    if (self->tap.started) {
         sim_left_paused[self->link.tag] = self->paused;
-    if (self->tap.started)
         sim_left_unread[self->link.tag] = unread;
+        sim_left_doubt[self->link.tag] = sim_tap_in_doubt(&self->tap);
+    }
     SIM_CHECK(!self->write_failed || !self->tap.started || !unread || self->tainted ||
                   down->broken_at != UINT64_MAX,
               "whoever cannot write reads what the server said last", "link #", self->number, 0, 0);

@@ -57,6 +57,11 @@ static void on_notify(void *user, unsigned conn, const char *channel, const char
     sim_digest_bytes(payload, strlen(payload));
 }
 
+static void on_commits(void *user) {
+    (void)user;
+    sim_check_on_commits();
+}
+
 static uint32_t some(uint32_t low, uint32_t high) {
     return sim_scaled(&sim.rng, low, high);
 }
@@ -144,6 +149,7 @@ static void choose_settings(void) {
     }
     config->on_transition = on_transition;
     config->on_notice = on_notice;
+    config->on_commits = on_commits;
     config->on_notify = on_notify;
 }
 

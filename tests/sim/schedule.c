@@ -37,7 +37,7 @@ static bool was_ever_up[SIM_CONNS];
 static hf_ms dialled_at[SIM_CONNS];
 static unsigned dials_at_once[SIM_CONNS];
 uint32_t sim_n_dials, sim_n_ups, sim_n_losses;
-bool sim_left_unread[SIM_CONNS], sim_left_paused[SIM_CONNS];
+bool sim_left_unread[SIM_CONNS], sim_left_paused[SIM_CONNS], sim_left_doubt[SIM_CONNS];
 
 void sim_check_reset(void) {
     least = most = 0;
@@ -56,7 +56,7 @@ void sim_check_reset(void) {
         alone[i] = false;
         earliest[i] = own_earliest[i] = 0;
         own_least[i] = own_most[i] = own_before[i] = 0;
-        sim_left_paused[i] = false;
+        sim_left_paused[i] = sim_left_doubt[i] = false;
     }
     n_told = 0;
     memset(told, 0, sizeof told);
@@ -277,6 +277,7 @@ static void check_reason(const hf_transition *transition, const hf_conn *conn, b
     SIM_CHECK(error, "who is lost is told why", "connection #", conn->index, 0, 0);
     SIM_CHECK(!was_up || sim.tainted || error->code != HF_ERR_SERVER || error->severity != 'E' ||
                   strcmp(error->sqlstate, "25006") == 0 || memcmp(error->sqlstate, "57P", 3) == 0 ||
+                  sim_left_doubt[conn->index] ||
                   (sim_has_ledger() && memcmp(error->sqlstate, "08", 2) == 0), /* of a question */
               "an ERROR costs no connection", "connection #", conn->index, 0, 0);
     const bool unreachable = !was_up && transition->event == HF_EV_LOST &&

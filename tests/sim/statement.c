@@ -425,7 +425,7 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
         sim_statement_fail(backend, "26000");
         return;
     }
-    if (bind.statement[0] && sim_strikes(SIM_PG_PLAN)) {
+    if (bind.statement[0] && !sim_ticket_kind(sql) && sim_strikes(SIM_PG_PLAN)) {
         sim_statement_fail(backend, "0A000");
         return;
     }
@@ -436,8 +436,8 @@ static void bind(sim_backend *backend, const uint8_t *at, size_t n) {
     portal->number = bind.second;
     portal->bound = true;
     portal->kind = 0;
-    if (!bind.statement[0] && sim_ticket_kind(backend->names.unnamed))
-        sim_ticket_bind(portal, backend->names.unnamed, &bind);
+    if (sim_ticket_kind(sql))
+        sim_ticket_bind(portal, sql, &bind);
     if (!bind.statement[0] && sim_ledger_kind(backend->names.unnamed)) {
         portal->kind = (uint8_t)sim_ledger_kind(backend->names.unnamed);
         snprintf(portal->text, sizeof portal->text, "%.*s", (int)bind.text_bytes,

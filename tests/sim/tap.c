@@ -40,6 +40,15 @@ uint32_t sim_tap_oldest(const sim_tap *tap) {
     return tap->n_answered < tap->n_flights ? tap->flights[tap->n_answered] : 0;
 }
 
+bool sim_tap_in_doubt(const sim_tap *tap) {
+    const unsigned doubt = SIM_COMMITS | SIM_TOLD_AMBIGUOUS;
+    /* The answer to what is behind may have been read with it. */
+    for (size_t i = tap->n_told; i > 0 && i + 2 > tap->n_told; i--)
+        if ((sim_flights[tap->flights[i - 1]].is & doubt) == doubt && tap->n_flights > i)
+            return true;
+    return false;
+}
+
 /* A ReadyForQuery within a transaction says that nothing is committed, and holdfast goes by that. */
 static void check_undone(uint32_t flight, const sim_link *link) {
     const unsigned is = sim_flights[flight].is;
@@ -119,6 +128,11 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
         tap->oldest_at = sim.now;
 }
 
+bool sim_flight_early(const sim_flight *flight) {
+    const unsigned is = sim_flights[flight->behind].is;
+    return flight->behind && (is & (SIM_TOLD_READY | SIM_TOLD_AMBIGUOUS)) != SIM_TOLD_READY;
+}
+
 bool sim_flight_open(const sim_flight *flight) {
     const unsigned is = flight->commit ? sim_flights[flight->commit].is | SIM_HANDED : flight->is;
     if (flight->is & (SIM_TOLD_ABORTED | SIM_TOLD_COMMITTED)) /* it was asked about */
@@ -186,7 +200,9 @@ static void bound(sim_link *link) {
     SIM_CHECK(bind.statement[0] || tap->parsed || link->tainted,
               "an unnamed statement is parsed and bound before one Sync", "link #", link->number, 0,
               0);
-    const unsigned kind = bind.statement[0] ? 0 : sim_ticket_kind(tap->names.unnamed);
+    const unsigned kind = sim_ticket_kind(sql);
+    SIM_CHECK(!bind.statement[0] || kind != SIM_TICKET_ASKS, "a question is not kept prepared",
+              "link #", link->number, 0, 0);
     tap->commits = strcmp(sql, "COMMIT") == 0;
     tap->tickets = kind == SIM_TICKET_GIVES;
     tap->asks = 0;

@@ -49,6 +49,7 @@ typedef struct sim_flight {
     uint32_t next;   /* the request's next flight; 0: none */
     uint32_t about;  /* SIM_COMMITS, SIM_ASKS: the flight of the transaction */
     uint32_t commit; /* a transaction's: the flight of its COMMIT; 0: none was sent */
+    uint32_t behind; /* the COMMIT that was without an answer when the flight began; 0: none */
     uint32_t is;     /* SIM_HANDED … */
     bool shares;     /* its Sync is the next flight's */
     bool shared;     /* it ends with the Sync of the flight before it too */
@@ -103,6 +104,8 @@ void sim_tap_reset(sim_tap *tap);
 void sim_tap_heard(struct sim_link *link, const uint8_t *bytes, size_t n);
 /* The oldest flight that the server has not ended by a ReadyForQuery; 0: there is none. */
 uint32_t sim_tap_oldest(const sim_tap *tap);
+/* Did the answer that was read last, or the one before, leave a COMMIT in doubt, with another flight behind it? */
+bool sim_tap_in_doubt(const sim_tap *tap);
 /* The client has read `told`, SIM_TOLD_*, about a flight; a FATAL is about the client's oldest. */
 void sim_tap_told(struct sim_link *link, uint32_t flight, unsigned told);
 /* The server commits what this flight wrote. */
@@ -117,6 +120,9 @@ static inline bool sim_flight_free(const sim_flight *flight) {
 static inline bool sim_flight_in_group(const sim_flight *flight) {
     return flight->shares || flight->shared;
 }
+/* Did the flight never have its turn, because the COMMIT that it travelled behind has no answer, or one that leaves
+ * doubt? */
+bool sim_flight_early(const sim_flight *flight);
 /* May this flight have had an effect, as far as the client can know? */
 bool sim_flight_open(const sim_flight *flight);
 

@@ -84,11 +84,26 @@ static void check_order(uint32_t token, uint32_t before) {
     }
 }
 
+/* The COMMIT in a flight of its own that the client has no answer to yet when the link's flight `number` begins; 0:
+ * there is none. */
+static uint32_t commit_in_front(const sim_tap *tap, uint32_t number) {
+    for (size_t i = tap->n_told; i < tap->n_flights && tap->flights[i] != number; i++)
+        if (sim_flights[tap->flights[i]].is & SIM_COMMITS)
+            return tap->flights[i];
+    return 0;
+}
+
 void sim_check_flight(uint32_t number, uint32_t before, const sim_link *link) {
     const uint32_t token = sim_flights[number].token;
     const sim_tap *tap = &link->tap;
     if (link->tainted || sim_job_tainted(&sim_jobs[token]))
         return;
+    const uint32_t commit = commit_in_front(tap, number);
+    SIM_CHECK(!commit || (sim_jobs[token].replay == HF_REPLAY_RESOLVE &&
+                          !sim_jobs[token].self_commits && !sim_jobs[token].prepares),
+              "behind a COMMIT comes what takes effect by its own", "request # behind flight #",
+              token, commit, 0);
+    sim_flights[number].behind = commit;
     SIM_CHECK(!tap->deferred, "nothing comes between a transaction and its COMMIT",
               "request # behind request #", token, sim_flights[tap->deferred].token, 0);
     unsigned n_others = 0;
@@ -140,6 +155,7 @@ void sim_check_on_commit(sim_job *job, const hf_request *request) {
     const char *given = sim_ticket_of(job->last);
     const bool again = job->committing == job->last;
     job->committing = job->last;
+    job->announced = false;
     if (sim_job_tainted(job))
         return;
     SIM_CHECK(job->last && (last->is & SIM_TOLD_DEFERRED) && !last->commit,
@@ -154,10 +170,31 @@ void sim_check_on_commit(sim_job *job, const hf_request *request) {
               job->last, 0);
 }
 
+void sim_check_on_commits(void) {
+    for (unsigned i = 0; i < SIM_SLOTS; i++)
+        if (sim_slots[i].token && sim_jobs[sim_slots[i].token].committing)
+            sim_jobs[sim_slots[i].token].announced = true;
+}
+
+/* A COMMIT goes out on this link: is that before it the only one whose answer is missing, or which left doubt? */
+static void check_alone(uint32_t flight, const sim_link *link) {
+    const uint32_t before = sim_flights[flight].behind;
+    const uint32_t of = sim_flights[sim_flights[before].about].token; /* the COMMIT's request */
+    const bool told =
+        before && (sim_jobs[of].outcome != HF_OUTCOME_PENDING || sim_jobs[of].unresolved);
+    SIM_CHECK(!sim_flight_early(&sim_flights[flight]) ||
+                  told, /* UNKNOWN, say: nobody asks any more */
+              "one COMMIT at a time is without an answer", "flight # behind flight # on link #",
+              flight, before, link->number);
+}
+
 void sim_check_commit(uint32_t flight, const sim_link *link) {
     const sim_job *job = &sim_jobs[sim_flights[flight].token];
     if (link->tainted)
         return;
+    check_alone(flight, link);
+    SIM_CHECK(job->announced, "no COMMIT before on_commits", "request # in flight #",
+              sim_flights[flight].token, flight, 0);
     SIM_CHECK(job->committing == flight, "no COMMIT before on_commit", "request # in flight #",
               sim_flights[flight].token, flight, 0);
     SIM_CHECK(job->outcome == HF_OUTCOME_PENDING, "what is over is not committed",
@@ -289,6 +326,14 @@ bool sim_job_maybe_alone(const sim_job *job) {
            (is & (SIM_TOLD_READY | SIM_TOLD_ERROR)) == SIM_TOLD_READY;
 }
 
+/* In how many of its flights was it the request's turn? */
+static uint32_t n_turns(const sim_job *job) {
+    uint32_t n = 0;
+    for (uint32_t i = job->first; i; i = sim_flights[i].next)
+        n += !sim_flight_early(&sim_flights[i]);
+    return n;
+}
+
 /* Who shares a Sync spends no re-send when the server passes over it, and its time-out is the group's. */
 static void check_group(const sim_job *job, const hf_request *request, uint32_t token) {
     const sim_flight *last = &sim_flights[job->last];
@@ -319,6 +364,9 @@ void sim_check_done(sim_job *job, const hf_request *request) {
     SIM_CHECK(job->outcome == HF_OUTCOME_PENDING && outcome != HF_OUTCOME_PENDING,
               "every request ends once", "request # ends again, as #", token, outcome, 0);
     job->outcome = (uint8_t)outcome;
+    SIM_CHECK(sim_job_tainted(job) || request->retries <= n_turns(job),
+              "what waited behind a COMMIT spends no re-send",
+              "request # was sent again # times, of #", token, request->retries, n_turns(job));
     if (sim_is_ledger(job) && !job->prepares && !sim_job_garbled(job))
         sim_ledger_check_done(job, request);
     SIM_CHECK(request->retries <= sim_config.max_retries, "no more re-sends than max_retries",

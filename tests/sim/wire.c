@@ -15,12 +15,19 @@ static int find(const sim_names *names, const char *name) {
 
 const char *sim_names_get(const sim_names *names, const char *name) {
     int place = find(names, name);
-    return place < 0 ? NULL : names->list[place].sql;
+    if (place < 0)
+        return NULL;
+    const char *sql = names->list[place].sql;
+    const bool cut =
+        strlen(sql) == SIM_SQL_BYTES - 1 && strncmp(sql, names->longest, SIM_SQL_BYTES - 1) == 0;
+    return !name[0] ? names->unnamed : cut ? names->longest : sql;
 }
 
 unsigned sim_names_put(sim_names *names, const char *name, const char *sql) {
     if (!name[0])
         snprintf(names->unnamed, sizeof names->unnamed, "%s", sql);
+    else if (strlen(sql) >= SIM_SQL_BYTES)
+        snprintf(names->longest, sizeof names->longest, "%s", sql);
     int place = find(names, name);
     for (int i = 0; place < 0 && i < SIM_NAMES; i++)
         if (!names->list[i].used)
@@ -42,7 +49,7 @@ void sim_names_drop(sim_names *names, const char *name) {
 void sim_names_clear(sim_names *names) {
     for (int i = 0; i < SIM_NAMES; i++)
         names->list[i].used = false;
-    names->unnamed[0] = 0;
+    names->unnamed[0] = names->longest[0] = 0;
 }
 
 unsigned sim_names_count(const sim_names *names) {

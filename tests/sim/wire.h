@@ -22,6 +22,7 @@ typedef struct sim_names {
         bool used;
     } list[SIM_NAMES];
     char unnamed[SIM_UNNAMED_BYTES]; /* the unnamed one, whole */
+    char longest[SIM_UNNAMED_BYTES]; /* the last named one that is cut in the list, whole */
 } sim_names;
 
 /* NULL: there is none of this name. */

@@ -29,6 +29,7 @@ typedef struct sim_job {
     uint32_t first, last; /* flights; 0: none */
     uint32_t described;   /* the flight that on_columns was last called for */
     uint32_t committing;  /* the flight that on_commit was called for; 0: none */
+    bool announced;       /* and on_commits behind it */
     uint32_t unresolved;  /* the flight whose ticket the request was submitted with; 0: none */
     uint32_t n_rows;
     uint32_t forgotten; /* how often the server did not know the prepared statement */

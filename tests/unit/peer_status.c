@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char ticket[] = "SELECT pg_current_xact_id()",
                   question[] = "SELECT CASE WHEN pg_is_in_recovery() THEN",
@@ -31,7 +32,7 @@ hf_peer_point hf_peer_own_point(const hf_peer_link *self) {
 
 void hf_peer_own_bind(hf_peer_link *self, const uint8_t *body) {
     self->asked[0] = 0;
-    body += 1 + 1 + 2; /* the unnamed portal, the unnamed statement, all text */
+    body += 1 + strlen((const char *)body + 1) + 1 + 2; /* unnamed portal, statement, all text */
     if (body[1] == 0)
         return;
     body += 2;

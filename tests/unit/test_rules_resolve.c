@@ -427,6 +427,70 @@ static void r12_resolved_ones_run_alone(void **state) {
     hf_testbed_end(world);
 }
 
+/* The ticket's statement on the server, under the name that it was kept by; NULL: none. *n: how many there are. */
+static hf_peer_statement *kept_ticket(hf_testbed *world, unsigned *n) {
+    hf_peer_link *link = &world->peer->links[0];
+    hf_peer_statement *found = NULL;
+    *n = 0;
+    for (unsigned i = 0; i < link->n_statements; i++) {
+        hf_peer_statement *statement = &link->statements[i];
+        if (statement->name[0] && strstr(statement->sql, "pg_current_xact_id()")) {
+            found = statement;
+            (*n)++;
+        }
+    }
+    return found;
+}
+
+static void r17_the_ticket_is_kept_prepared_as_its_statement_is(void **state) {
+    (void)state;
+    unsigned n;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_testbed_settle(world);
+    assert_null(kept_ticket(world, &n));
+    hf_testbed_submit_kept(world, HF_REPLAY_RESOLVE, "write 2");
+    hf_testbed_settle(world);
+    hf_testbed_submit_kept(world, HF_REPLAY_RESOLVE, "write 3");
+    hf_testbed_settle(world);
+    assert_int_equal(world->peer->n_tickets, 3);
+    hf_peer_statement *statement = kept_ticket(world, &n);
+    assert_int_equal(n, 1);
+    /* A pooler has another server for the next transaction, without the ticket's statement. */
+    statement->name[0] = '?';
+    hf_job *job = hf_testbed_submit_kept(world, HF_REPLAY_RESOLVE, "write 4");
+    hf_testbed_settle(world);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    assert_true(job->request.ticket[0] != 0);
+    assert_int_equal(hf_testbed_status(world).retries, 0);
+    hf_testbed_submit_kept(world, HF_REPLAY_RESOLVE, "write 5");
+    hf_testbed_settle(world);
+    kept_ticket(world, &n);
+    assert_int_equal(n, 2); /* the one that is lost, and the new one */
+    hf_testbed_end(world);
+}
+
+/* A batch's statement is complete when the ticket's turn comes, and an error then leaves the ticket unprepared. */
+static void r17_a_batch_prepares_its_ticket_anew_behind_an_error(void **state) {
+    (void)state;
+    static const hf_statement statement = { .sql = "SELECT write 1" };
+    unsigned n;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_testbed_strike(world, HF_PEER_COMPLETE, HF_PEER_ERROR, "40001");
+    hf_job *job = hf_testbed_job(world, HF_REPLAY_RESOLVE, "write 1");
+    job->request.batch = &statement;
+    job->request.n_batch = 1;
+    job->request.prepare = true;
+    hf_testbed_resubmit(job);
+    hf_testbed_finish(world, 60000);
+    assert_outcome(job, HF_OUTCOME_OK);
+    assert_int_equal(job->request.attempts, 2);
+    kept_ticket(world, &n);
+    assert_int_equal(n, 1);
+    hf_testbed_end(world);
+}
+
 static void a_resolved_write(void) {
     hf_testbed *world = hf_testbed_new();
     world->config.max_concurrent = 1;
@@ -463,6 +527,8 @@ int main(void) {
         hf_test(r15_a_ticket_needs_room_and_its_replay),
         hf_test(r25_on_commit_comes_before_each_commit),
         hf_test(r12_resolved_ones_run_alone),
+        hf_test(r17_the_ticket_is_kept_prepared_as_its_statement_is),
+        hf_test(r17_a_batch_prepares_its_ticket_anew_behind_an_error),
         hf_test(r15_holds_whichever_call_of_the_port_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,9 @@ typedef struct hf_pool hf_pool;
 typedef void hf_notice_fn(void *user, unsigned conn, const hf_error *notice);
 /* A NOTIFY (PostgreSQL docs, NOTIFY): the server's raw bytes, NUL-terminated, valid during the call. */
 typedef void hf_notify_fn(void *user, unsigned conn, const char *channel, const char *payload);
+/* The COMMITs that are next, each announced by its request's on_commit, are about to be put into the transmit buffers:
+ * the place to make durable at once what the on_commits have noted. It must not call hf_submit() or hf_cancel(). */
+typedef void hf_commits_fn(void *user);
 /* A step of a connection's machine, as the journal keeps it, told in the tick that made the step. */
 typedef void hf_transition_fn(void *user, const hf_transition *transition);
 
@@ -198,6 +201,7 @@ typedef struct hf_config {
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
     hf_transition_fn *on_transition;
+    hf_commits_fn *on_commits;
     /* From here on holdfast's own: what hf_config_set() was given, and its text. */
     uint8_t n_ports;              /* of a list of ports; 0, 1: for all hosts */
     uint8_t n_names, n_addresses; /* of lists of hosts and addresses */

@@ -108,7 +108,7 @@ typedef struct hf_queue {
     hf_ms not_before;   /* waits by itself until then, if it does */ \
     hf_ms deadline;     /* submitted_at + timeout_ms, or HF_NEVER */ \
     hf_ms asked_at;     /* the server was first asked then */ \
-    hf_ms commit_at;    /* its COMMIT was handed over then */ \
+    hf_ms commit_at;    /* its COMMIT was handed over then; HF_NEVER: it was lost behind another one's */ \
     hf_ms denied_at;    /* it has met a shortage, or the wrong role, since then; HF_NEVER: no */ \
     uint32_t denied_ok; /* how many requests of the pool were OK when it met that last */ \
     uint64_t sent_at;   /* place in the connection's stream where the last Execute ends */ \
@@ -222,7 +222,8 @@ struct hf_conn {
     hf_address addresses[HF_ADDRESSES_MAX];
     hf_session session;
     /* Where there can be several connections: */
-    hf_set *offered;  /* pool->free, ->stuck or of ->room, of which it is a member; NULL: of none */
+    /* pool->free, ->stuck, ->behind or of ->room, of which it is a member; NULL: of none */
+    hf_set *offered;
     uint32_t tx_used; /* so many bytes of tx were ever written on */
     /* With HF_WITH_GROUPS alone. */
     hf_request *awaited; /* in flight: its answers come next; those before it end with it */
@@ -233,6 +234,10 @@ struct hf_conn {
     uint16_t more;       /* so many may be in flight behind one, if max_pipelined is 0 */
     uint16_t n_group;    /* how many share the Sync that was sent last */
     bool timed_alone;    /* the timed one was sent when nothing was in flight */
+    /* With HF_WITH_RESOLVE alone. */
+    bool has_commit;      /* on the pool's list of connections whose COMMIT is next, or in tx */
+    hf_conn *next_commit; /* on that list */
+    hf_request *commits;  /* in flight, done but for its COMMIT, which is next; NULL: none is */
 };
 
 /* ---- the pool ------------------------------------------------------------------------------------ */
@@ -309,6 +314,9 @@ struct hf_pool {
     hf_set to_dial;   /* … whose backoff is over while as many dial as may at once */
     hf_set to_log_in; /* … whose link is up, and that wait for their turn to log in */
     uint32_t slow_ms; /* with HF_WITH_GROUPS: what slow answers took, less what quick ones saved */
+    /* With HF_WITH_RESOLVE alone. */
+    hf_set behind; /* connections that have a COMMIT in flight, and nothing else: one may follow */
+    hf_conn *commits; /* within a tick: connections whose COMMIT is next, or is in tx */
 };
 
 #ifdef __cplusplus

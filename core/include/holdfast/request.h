@@ -242,7 +242,8 @@ struct hf_request {
     void (*on_send)(hf_request *request);
     /* RESOLVE, and LEDGER that keeps: every row was delivered, and the COMMIT is about to be put into the transmit
      * buffer: the place to make durable what must be so before the server can commit (the ticket), and to set `kept`.
-     * Not called for RESOLVE when there is no ticket. It must not call hf_submit() or hf_cancel(). */
+     * Where making durable is dear, it is noted here, and done once for several in hf_config.on_commits. Not called for
+     * RESOLVE when there is no ticket. It must not call hf_submit() or hf_cancel(). */
     void (*on_commit)(hf_request *request);
     /* The request is over: outcome, error and counts are final. */
     void (*on_done)(hf_request *request);

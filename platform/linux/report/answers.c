@@ -187,7 +187,8 @@ void hf_answers_note_commit(hf_job *job, const hf_line *line) {
     hf_bytes_free(&text);
 }
 
-/* The line's rows are complete and its COMMIT is next: notes what to ask by if the answer to that is lost. */
+/* The line's rows are complete and its COMMIT is next: notes what to ask by if the answer to that is lost. The notes
+ * of all lines whose COMMITs are next are made durable by one sync, in hf_answers_on_commits(). */
 static void on_commit(hf_request *request) {
     hf_job *job = job_of(request);
     hf_line *line = line_of(request);
@@ -195,6 +196,9 @@ static void on_commit(hf_request *request) {
     line->intended = true;
     count_affected(job, line);
     hf_answers_note_commit(job, line);
+}
+
+void hf_answers_on_commits(void *job) {
     make_durable(job);
 }
 

@@ -8,6 +8,8 @@
 void hf_answers_submit(hf_job *job, hf_line *line);
 /* Gathers the COMMIT intent of a line: its ticket, its output lines. */
 void hf_answers_note_commit(hf_job *job, const hf_line *line);
+/* The pool's on_commits: makes what was gathered durable. */
+void hf_answers_on_commits(void *job);
 /* A write was acknowledged. Its ticket ("": none) names the server that did it, before the inquiry has asked which
  * server this is. */
 void hf_answers_acknowledged(hf_job *job, const char *ticket);

@@ -53,8 +53,12 @@ static void submit(hf_job *job) {
         return;
     }
     const hf_config *config = job->client.config;
+    /* Under resolve the next line's statement travels behind a COMMIT, and one more is at hand for the next COMMIT. */
     const unsigned deep = config->max_pipelined ? config->max_pipelined : 2 * HF_PIPELINED_MOST;
-    unsigned most = config->max_concurrent * (job->replay == HF_REPLAY_SAFE ? deep : 1);
+    const unsigned each = job->replay == HF_REPLAY_SAFE      ? deep
+                          : job->replay == HF_REPLAY_RESOLVE ? 3
+                                                             : 1;
+    unsigned most = config->max_concurrent * each;
     if (job->replay != HF_REPLAY_SAFE && !hf_intents_reserve(&job->intents, INTENT_ROOM)) {
         hf_failure failure;
         hf_intents_fail(&job->intents, &failure);
@@ -359,6 +363,8 @@ static bool turn(hf_job *job) {
 void hf_job_run(hf_job *job) {
     job->starved = job->commit_at = HF_NEVER;
     job->noted = true;
+    job->client.on_commits = job->replay == HF_REPLAY_RESOLVE ? hf_answers_on_commits : NULL;
+    job->client.user = job;
     meet_server(job);
     while (turn(job)) {
     }
