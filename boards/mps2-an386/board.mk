@@ -1,6 +1,6 @@
 # Arm MPS2 with a Cortex-M4 (AN386), as QEMU has it. Another board is a copy of this folder.
 CPU   ?= cortex-m4
-CONNS ?= 64
+CONNS ?= 32
 
 ifndef BOARD_FROM
 BOARD_FROM := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))# this folder, also where another board includes it

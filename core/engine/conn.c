@@ -231,6 +231,9 @@ static inline hf_set *place_for(hf_conn *conn) {
     if (conn->n_flight == 0) {
         return !conn->tx_blocked ? &pool->free : HF_MANY_CONNS ? &pool->stuck : NULL;
     }
+    if (hf_conn_runs_dry(conn)) {
+        return NULL;
+    }
     const hf_request *oldest = conn->flight.head, *tail = conn->flight.tail;
     if (HF_WITH_RESOLVE && conn->n_flight == 1 && !conn->tx_blocked && hf_resolves(oldest) &&
         hf_stage_of(oldest) == HF_STAGE_COMMIT) {

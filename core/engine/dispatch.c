@@ -28,6 +28,9 @@ static bool may_follow_commit(const hf_conn *conn, const hf_request *request) {
 
 /* Is there no room for the request behind what is in flight on the connection? most: how many may be pipelined. */
 static bool is_full(const hf_conn *conn, const hf_request *request, unsigned most) {
+    if (hf_conn_runs_dry(conn)) {
+        return true;
+    }
     if (hf_stage_of(conn->flight.head) == HF_STAGE_COMMIT) {
         return conn->n_flight > 1 || !may_follow_commit(conn, request);
     }

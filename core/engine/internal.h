@@ -15,6 +15,8 @@
 enum {
     HF_QUICK_MS = 25,       /* so much longer than a round trip an answer may take, and is quick */
     HF_SLOW_MS_MAX = 5000,  /* of what slow answers took is remembered */
+    HF_STREAK_MAX = 1024,   /* requests sent behind others: then the connection runs dry once … */
+    HF_STREAK_COMMIT = 64,  /* … and one behind a COMMIT counts as so many */
     HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
     HF_DIALS_AT_ONCE = 16,  /* connections that dial beside each other (SEMANTICS 6) */
@@ -186,6 +188,12 @@ static inline bool hf_conn_leads(const hf_conn *conn, const hf_request *request)
         at = at->next;
     }
     return at == request;
+}
+/* Is the connection to run dry, before more is sent behind what is in flight? A pooler in transaction mode gives a
+ * server's session to whoever waits for one only when nothing more was sent on it: without that some of the pool's own
+ * connections, and everybody else behind that pooler, might wait for as long as the work lasts. */
+static inline bool hf_conn_runs_dry(const hf_conn *conn) {
+    return HF_WITH_GROUPS && conn->streak >= HF_STREAK_MAX;
 }
 /* How many requests may be in flight on the connection. */
 static inline unsigned hf_conn_depth(const hf_conn *conn) {

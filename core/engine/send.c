@@ -119,6 +119,12 @@ int hf_flight_send(hf_conn *conn) {
     if (HF_WITH_GROUPS) {
         share(conn, request, (uint32_t)(conn->io.tx_total - before));
     }
+    if (HF_WITH_GROUPS) {
+        conn->streak =
+            conn->n_flight == 0
+                ? 0
+                : (uint16_t)(conn->streak + (hf_resolves(request) ? HF_STREAK_COMMIT : 1));
+    }
     hf_queue_push(&conn->flight, request);
     pool->n_in_flight++;
     if (++conn->n_flight == 1) {
