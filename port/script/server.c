@@ -312,8 +312,23 @@ static const char *statement_waiting(hf_script_link *link) {
     return NULL;
 }
 
+/* Does the flight only ask what a statement is (hf_request.prepare_only)? */
+static bool only_prepares(const hf_script_link *link) {
+    const uint32_t end = flight_end(link);
+    for (uint32_t at = link->from_start; at < end; at += message_bytes(link, at)) {
+        if (link->from_client[at] == 'E') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void answer_flight(hf_script_link *link, const result *gives) {
     const char *sql = "";
+    if (gives->sqlstate && only_prepares(link)) { /* at its Parse */
+        say_error(link, "ERROR", gives->sqlstate);
+        link->server.failed = true;
+    }
     for (bool more = true; more;) {
         const uint32_t bytes = message_bytes(link, link->from_start);
         more = answer(link, link->from_client + link->from_start, gives, &sql);

@@ -45,7 +45,14 @@ static bool logged_in;
 static const char *refusals[3]; /* SQLSTATEs that the first questions are answered with */
 static const char *facts[FACTS];
 static char first_question[16384], last_question[16384];
-static unsigned questions;
+static unsigned questions; /* whole ones: the check */
+
+/* What a server does not know: whatever mentions the word is refused. */
+typedef struct unknown_word {
+    const char *word, *sqlstate;
+} unknown_word;
+static const unknown_word *unknown; /* up to one without a word; NULL: the server knows all */
+static unsigned tried; /* texts of the key that were parsed, and time-outs that were set */
 
 hf_net *hf_net_open(const hf_config *from, hf_error *error) {
     (void)from, (void)error;
@@ -73,12 +80,20 @@ int hf_net_wait(hf_net *self, hf_ms until) {
         hf_script_login(&self->script);
         return 0;
     }
-    snprintf(last_question, sizeof last_question, "%s", hf_script_sql(&self->script));
-    if (questions == 0) {
-        snprintf(first_question, sizeof first_question, "%s", last_question);
+    const char *sql = hf_script_sql(&self->script), *refusal = NULL;
+    for (size_t i = 0; unknown && unknown[i].word && !refusal; i++) {
+        refusal = strstr(sql, unknown[i].word) ? unknown[i].sqlstate : NULL;
     }
-    const char *refusal = questions < COUNT(refusals) ? refusals[questions] : NULL;
-    questions++;
+    tried += strstr(sql, "set_config(") || strstr(sql, "INSERT INTO ");
+    if (strstr(sql, "pg_inherits")) {
+        snprintf(last_question, sizeof last_question, "%s", sql);
+        if (questions == 0) {
+            snprintf(first_question, sizeof first_question, "%s", last_question);
+        }
+        refusal =
+            questions < COUNT(refusals) && refusals[questions] ? refusals[questions] : refusal;
+        questions++;
+    }
     if (refusal) {
         hf_script_error(&self->script, refusal);
     } else {
@@ -112,13 +127,14 @@ static void a_ledger(void) {
                                              [LAST] = INCARNATION };
     memcpy(facts, good, sizeof facts);
     memset(refusals, 0, sizeof refusals);
+    unknown = NULL;
 }
 
 static void begin(void) {
     hf_config *config = hf_connection_config();
     config->max_concurrent = 1;
     logged_in = false;
-    questions = 0;
+    questions = tried = 0;
     failure = (hf_failure){ 0 };
     assert_true(hf_config_dsn(config, "postgres://me@/shop?host=/tmp", NULL));
     assert_true(hf_client_open(&client, config, &failure));
@@ -151,6 +167,7 @@ static void a_ledger_is_taken_and_its_incarnation_noted(void **state) {
     assert_string_equal(table.name, facts[NAME]);
     assert_string_equal(table.incarnation, INCARNATION);
     assert_int_equal(questions, 1);
+    assert_int_equal(tried, 2);
     assert_non_null(strstr(table.insert, "INSERT INTO \"public\".\"holdfast_ledger\" "));
     assert_non_null(strstr(table.insert, "OR $3::text = (SELECT "));
     end();
@@ -195,6 +212,7 @@ static void a_standby_s_answer_is_none_but_to_who_only_reads(void **state) {
     facts[LAST] = NULL;
     refused(HF_EXIT_INCOMPLETE, "a standby answered");
     assert_true(opened("SELECT"));
+    assert_int_equal(tried, 0);
     assert_null(strstr(first_question, "pg_postmaster_start_time"));
     end();
 }
@@ -219,6 +237,89 @@ static void what_the_server_does_not_tell_is_not_asked_for_again(void **state) {
     end();
     refusals[2] = "42501";
     refused(HF_EXIT_USAGE, "GRANT USAGE ON SCHEMA");
+}
+
+/* ---- servers that are not PostgreSQL -------------------------------------------------------------------
+ * None of these was run. What each knows is from its sources; the scripted server refuses the rest by the SQLSTATE that
+ * is said there: 42883 for a function and 42703 for a column that is not known, 42P01 for a table, 0A000 for what is
+ * not implemented, 42704 for a setting (CockroachDB: pkg/sql/pgwire/pgcode/codes.go; YugabyteDB: PostgreSQL's own). */
+
+/* CockroachDB 22.2 to 25.1: pkg/sql/sem/builtins/pg_builtins.go has pg_is_in_recovery(), current_setting() and
+ * set_config(), and none of these; pg_class.relrowsecurity is false there. */
+static const unknown_word cockroach[] = { { "row_security_active(", "42883" },
+                                          { "pg_control_system(", "42883" },
+                                          { "pg_walfile_name(", "42883" },
+                                          { "(SELECT FROM ", "42601" }, /* before 24.1 */
+                                          { NULL, NULL } };
+/* One that has no column for it either. */
+static const unknown_word without_column[] = { { "row_security_active(", "42883" },
+                                               { "relrowsecurity", "42703" },
+                                               { "pg_stat_bgwriter", "42P01" },
+                                               { NULL, NULL } };
+/* YugabyteDB 2.x and 2024.x: PostgreSQL 11.2 (src/postgres/src/include/catalog/pg_attribute.h of those). */
+static const unknown_word yugabyte[] = { { "attgenerated", "42703" }, { NULL, NULL } };
+
+/* Shows rule 43. */
+static void a_server_without_a_part_is_asked_what_it_knows(void **state) {
+    static const struct {
+        const unknown_word *unknown;
+        const char *asked, *also;
+        bool tells; /* its incarnation */
+        bool hides; /* it has a word for row security */
+    } servers[] = {
+        { cockroach, " c.relrowsecurity,", "a.attgenerated <> '' OR a.attidentity", false, true },
+        { without_column, " false, NULL", "a.attgenerated <> '' OR a.attidentity", false, false },
+        { yugabyte, " row_security_active(c.oid),", "WHEN false OR a.attidentity", true, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(servers); i++) {
+        a_ledger();
+        unknown = servers[i].unknown;
+        facts[LAST] = servers[i].tells ? INCARNATION : NULL;
+        assert_true(opened(HF_LEDGER_RIGHTS));
+        assert_non_null(strstr(last_question, servers[i].asked));
+        assert_non_null(strstr(last_question, servers[i].also));
+        assert_string_equal(table.incarnation, servers[i].tells ? INCARNATION : "");
+        assert_int_equal(strstr(table.insert, " OR $3::text = (") != NULL, servers[i].tells);
+        assert_int_equal(tried, 2);
+        assert_int_equal(failure.status, 0);
+        const unsigned before = questions;
+        assert_true(hf_ledger_table_check(&table, &client, 0, &failure)); /* what was learned */
+        assert_int_equal(questions, before + 1);
+        end();
+        facts[HIDES] = "t";
+        if (servers[i].hides) {
+            refused(HF_EXIT_USAGE, "has row security");
+        }
+    }
+}
+
+/* Shows rule 43. With the place and the way out, and before anything was written. */
+static void a_server_that_cannot_do_it_is_refused_by_name(void **state) {
+    static const struct {
+        unknown_word unknown;
+        const char *words;
+    } servers[] = {
+        { { "FOR SHARE", "0A000" }, "cannot do what a ledger's key takes" },
+        { { "FOR SHARE", "42601" }, "cannot do what a ledger's key takes" },
+        { { "set_config(", "42883" }, "cannot do what a ledger's key takes" },
+        /* CockroachDB before 22.2 has no settings of the user's own */
+        { { "holdfast.lock_timeout", "42704" }, "cannot do what a ledger's key takes" },
+        { { "has_table_privilege(", "42883" }, "cannot answer what a ledger's table is asked" },
+        { { "pg_inherits", "42P01" }, "cannot answer what a ledger's table is asked" },
+        { { "pg_is_in_recovery(", "42883" }, "cannot answer what a ledger's table is asked" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(servers); i++) {
+        const unknown_word words[] = { servers[i].unknown, { NULL, NULL } };
+        a_ledger();
+        unknown = words;
+        refused(HF_EXIT_USAGE, servers[i].words);
+        assert_non_null(strstr(failure.text, servers[i].unknown.sqlstate));
+        assert_non_null(strstr(failure.text, "the server at "));
+        assert_non_null(strstr(failure.text, "nothing was written: a report without --ledger"));
+    }
+    unknown = NULL;
 }
 
 /* Shows rule 43. */
@@ -256,6 +357,8 @@ int main(void) {
         cmocka_unit_test(each_fact_that_is_another_is_told_with_what_mends_it),
         cmocka_unit_test(a_standby_s_answer_is_none_but_to_who_only_reads),
         cmocka_unit_test(what_the_server_does_not_tell_is_not_asked_for_again),
+        cmocka_unit_test(a_server_without_a_part_is_asked_what_it_knows),
+        cmocka_unit_test(a_server_that_cannot_do_it_is_refused_by_name),
         cmocka_unit_test(another_table_in_its_place_is_known_by_its_oid),
         cmocka_unit_test(a_name_is_one_or_two_identifiers),
     };

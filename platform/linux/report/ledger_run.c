@@ -333,10 +333,11 @@ bool hf_ledger_run_empty(const hf_ledger_table *table, hf_client *client, const 
     const hf_value param = hf_text(id);
     hf_request request;
     hf_bytes sql = { 0 };
-    hf_bytes_format(&sql,
-                    "DELETE FROM %s WHERE run = $1::text AND chunk > 0 AND EXISTS (SELECT FROM %s "
-                    "WHERE run = $1::text AND chunk = 0 AND state = 'closed')",
-                    table->quoted, table->quoted);
+    hf_bytes_format(
+        &sql,
+        "DELETE FROM %s WHERE run = $1::text AND chunk > 0 AND EXISTS (SELECT 1 FROM %s "
+        "WHERE run = $1::text AND chunk = 0 AND state = 'closed')",
+        table->quoted, table->quoted);
     return write_rows(table, client, &sql, &param, 1, timeout_ms, &request, failure);
 }
 
@@ -352,7 +353,7 @@ bool hf_ledger_run_forget(const hf_ledger_table *table, hf_client *client, const
                     table->quoted);
     hf_bytes_format(
         &sql,
-        "DELETE FROM %s WHERE run = $1::text AND chunk >= %d AND EXISTS (SELECT FROM %s "
+        "DELETE FROM %s WHERE run = $1::text AND chunk >= %d AND EXISTS (SELECT 1 FROM %s "
         "WHERE run = $1::text AND chunk = 0 AND state = 'closed')",
         table->quoted, force ? 1 : 0, table->quoted);
     const bool good =

@@ -1,6 +1,9 @@
 /* A table's facts are read in one statement and judged here. A table is refused where a chunk could run twice, or all
  * of them fail: an UNLOGGED table is emptied by a crash; a unique index besides the key's raises the same 23505 by
  * which a key is known to be there; a table with heirs answers with their rows, which no index holds together.
+ *
+ * A server that speaks PostgreSQL's protocol need not know all that PostgreSQL does. What it is able to do is asked of
+ * it, part by part, and its version never: `variants` says what stands in for a part that it refuses.
  */
 #include "ledger_table.h"
 
@@ -160,7 +163,21 @@ enum {
     "BY a.attname) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum IN "    \
     "(i.indkey[0], i.indkey[1])) = '{chunk,run}'::text[])"
 
-/* $1 the name, $2 the rights that are needed; behind it the incarnation. No row: there is no such table. */
+/* Parts of the check that some servers do not know, and what is asked in their place; the last is known to all.
+ *  - Row security. CockroachDB has row_security_active() not at all or later than the column (its
+ *    pkg/sql/sem/builtins/pg_builtins.go of 22.1 has none, ALTER TABLE ... ENABLE ROW LEVEL SECURITY came with 25.2):
+ *    there a table with row security is refused for every role. A server with neither has none that could hide a row.
+ *  - Generated columns. pg_attribute.attgenerated is PostgreSQL 12's; YugabyteDB before 2025.1 is PostgreSQL 11.2, and
+ *    has no generated columns, but those that attidentity tells.
+ * (EXISTS (SELECT 1 ...) and not EXISTS (SELECT ...): CockroachDB before 24.1 takes no empty list, its issue 83255.) */
+enum { BY_HIDES, BY_GENERATED, BY_ALL, VARIANTS = 3 };
+static const char *const variants[BY_ALL][VARIANTS] = {
+    [BY_HIDES] = { "row_security_active(c.oid)", "c.relrowsecurity", "false" },
+    [BY_GENERATED] = { "a.attgenerated <> ''", "false" },
+};
+
+/* $1 the name, $2 the rights that are needed; BY_GENERATED and BY_HIDES in between, behind it the incarnation. No row:
+ * there is no such table. */
 static const char check_sql[] =
     "SELECT c.oid, format('%I.%I', n.nspname, c.relname), "
     "concat('\"', replace(n.nspname, '\"', '\"\"'), '\".\"', "
@@ -168,13 +185,14 @@ static const char check_sql[] =
     "(SELECT string_agg(p, ', ') FROM unnest(string_to_array($2::text, ', ')) p "
     "WHERE NOT has_table_privilege(c.oid, p)), "
     "c.relkind, c.relpersistence = 't', c.relpersistence = 'u', "
-    "EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)), "
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)), "
     "(SELECT string_agg(concat(a.attname, ' ', format_type(a.atttypid, a.atttypmod), "
-    "CASE WHEN a.attnotnull THEN ' not null' END, CASE WHEN a.attgenerated <> '' OR "
-    "a.attidentity <> '' THEN ' generated' WHEN a.atthasdef THEN ' default' END), ', ' "
+    "CASE WHEN a.attnotnull THEN ' not null' END, CASE WHEN ";
+static const char check_middle[] =
+    " OR a.attidentity <> '' THEN ' generated' WHEN a.atthasdef THEN ' default' END), ', ' "
     "ORDER BY a.attname) FROM pg_catalog.pg_attribute a "
     "WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), "
-    "EXISTS (SELECT FROM pg_catalog.pg_index i "
+    "EXISTS (SELECT 1 FROM pg_catalog.pg_index i "
     "WHERE i.indrelid = c.oid AND i.indisunique AND " IS_KEY "), "
     "(SELECT string_agg(x.relname, ', ' ORDER BY x.relname) FROM pg_catalog.pg_index i "
     "JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid "
@@ -184,8 +202,7 @@ static const char check_sql[] =
     "(SELECT string_agg(t.tgname, ', ' ORDER BY t.tgname) FROM pg_catalog.pg_trigger t "
     "WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), "
     "(SELECT string_agg(f.conname, ', ' ORDER BY f.conname) FROM pg_catalog.pg_constraint f "
-    "WHERE f.conrelid = c.oid AND f.contype = 'f'), "
-    "row_security_active(c.oid), ";
+    "WHERE f.conrelid = c.oid AND f.contype = 'f'), ";
 static const char check_from[] = " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
                                  "ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1::text)";
 
@@ -296,18 +313,28 @@ static bool writes(const hf_ledger_table *table) {
     return strcmp(table->rights, "SELECT") != 0;
 }
 
-/* False: why; *untold: it may be that the server does not tell its incarnation. */
+/* Did the server say that it does not know what it was asked, or that the role may not know? */
+static bool unknown(const hf_request *request) {
+    const char *code = request->error.sqlstate;
+    return request->outcome != HF_OUTCOME_OK &&
+           (strncmp(code, "42", 2) == 0 || strncmp(code, "0A", 2) == 0);
+}
+
+/* False: why; *untold: the server refused some part of the question. */
 static bool ask_facts(const hf_ledger_table *table, hf_client *client, uint32_t timeout_ms,
                       hf_ledger_facts *facts, bool *untold, hf_failure *failure) {
     const hf_value params[] = { hf_text(table->quoted ? table->quoted : table->given),
                                 hf_text(table->rights) };
     hf_bytes sql = { 0 };
     hf_bytes_add_text(&sql, check_sql);
+    hf_bytes_add_text(&sql, variants[BY_GENERATED][table->variant[BY_GENERATED]]);
+    hf_bytes_add_text(&sql, check_middle);
+    hf_bytes_add_text(&sql, variants[BY_HIDES][table->variant[BY_HIDES]]);
     if (table->incarnation_sql) {
-        hf_bytes_format(&sql, "CASE WHEN NOT pg_is_in_recovery() THEN (%s) END",
+        hf_bytes_format(&sql, ", CASE WHEN NOT pg_is_in_recovery() THEN (%s) END",
                         table->incarnation_sql);
     } else {
-        hf_bytes_add_text(&sql, "NULL");
+        hf_bytes_add_text(&sql, ", NULL");
     }
     hf_bytes_add_text(&sql, check_from);
     hf_request request = { .sql = hf_bytes_text(&sql),
@@ -317,14 +344,85 @@ static bool ask_facts(const hf_ledger_table *table, hf_client *client, uint32_t 
                            .on_restart = on_restart,
                            .user = facts };
     const bool asked = hf_ledger_ask(table, client, &request, timeout_ms, failure);
-    const char *code = request.error.sqlstate;
     hf_bytes_free(&sql);
-    *untold = !asked && table->incarnation_sql &&
-              (strncmp(code, "42", 2) == 0 || strncmp(code, "0A", 2) == 0);
-    if (!asked && strcmp(code, "42501") == 0) {
+    const bool right = strcmp(request.error.sqlstate, "42501") == 0;
+    *untold = !asked && unknown(&request) && !(right && !table->incarnation_sql);
+    if (!asked && right) {
         hf_fail_more(failure, "; GRANT USAGE ON SCHEMA lets a role see what is in it");
     }
     return asked;
+}
+
+/* The check, with as much of the incarnation as the server tells. */
+static bool ask_all(hf_ledger_table *table, hf_client *client, uint32_t timeout_ms,
+                    hf_ledger_facts *facts, bool *untold, hf_failure *failure) {
+#define OF_SERVER(system) "SELECT " HF_PG_INCARNATION_OF(system) " FROM pg_catalog.pg_stat_bgwriter"
+    static const char *const incarnations[] = { OF_SERVER(HF_PG_SYSTEM), OF_SERVER("''"), NULL };
+    bool asked = false;
+    *untold = true;
+    for (size_t i = writes(table) ? 0 : 2; !asked && *untold && i < 3; i++) {
+        table->incarnation_sql = incarnations[i];
+        asked = ask_facts(table, client, timeout_ms, facts, untold, failure);
+    }
+    return asked;
+}
+
+/* Asks for each part of the check alone, and leaves in table->variant which is known. False: the server knows all that
+ * it was asked, or (*untold: false) did not say, and why. */
+static bool ask_less(hf_ledger_table *table, hf_client *client, uint32_t timeout_ms, bool *untold,
+                     hf_failure *failure) {
+    const hf_value name = hf_text(table->given);
+    bool less = false;
+    for (size_t part = 0; part < BY_ALL; part++) {
+        bool asked = false;
+        for (size_t i = 0; !asked && strcmp(variants[part][i], "false") != 0; i++) {
+            hf_failure why;
+            hf_bytes sql = { 0 };
+            hf_bytes_format(&sql,
+                            "SELECT count(*) FROM pg_catalog.pg_class c JOIN "
+                            "pg_catalog.pg_attribute a ON a.attrelid = c.oid "
+                            "WHERE c.oid = to_regclass($1::text) AND (%s)",
+                            variants[part][i]);
+            hf_request request = { .sql = hf_bytes_text(&sql), .params = &name, .n_params = 1 };
+            asked = hf_ledger_ask(table, client, &request, timeout_ms, &why);
+            hf_bytes_free(&sql);
+            if (!asked && !unknown(&request)) {
+                *failure = why;
+                return *untold = false;
+            }
+            table->variant[part] = (uint8_t)(i + !asked);
+            less = less || !asked;
+        }
+    }
+    return less;
+}
+
+/* What the server was asked for cannot be had there. */
+static bool fail_unable(const hf_client *client, const char *what, hf_failure *failure) {
+    hf_bytes text = { 0 };
+    hf_bytes_format(&text,
+                    "; the server at %s cannot %s (LEDGER.md, Servers), and nothing was written: a "
+                    "report without --ledger does not ask that of it",
+                    client->where, what);
+    hf_fail_more(failure, hf_bytes_text(&text));
+    hf_bytes_free(&text);
+    return false;
+}
+
+/* Tries what each chunk's flight begins with, so that a server which cannot do it is refused before anything is
+ * written: the time-outs of the transaction's own, which end with this statement, and the key's text, which is parsed
+ * and not run (FOR SHARE in a subquery of VALUES). */
+static bool try_key(const hf_ledger_table *table, hf_client *client, uint32_t timeout_ms,
+                    hf_failure *failure) {
+    static const hf_value null = { NULL, 0 };
+    hf_request quiet = { .sql = HF_PG_SQL_QUIET, .params = &null, .n_params = 1 };
+    hf_request key = { .sql = table->insert, .prepare_only = true };
+    if (hf_ledger_ask(table, client, &quiet, timeout_ms, failure) &&
+        hf_ledger_ask(table, client, &key, timeout_ms, failure)) {
+        return true;
+    }
+    return (unknown(&quiet) || unknown(&key)) &&
+           fail_unable(client, "do what a ledger's key takes", failure);
 }
 
 /* An answer of a primary's, of which the incarnation is noted. */
@@ -370,22 +468,24 @@ bool hf_ledger_table_check(hf_ledger_table *table, hf_client *client, uint32_t t
 
 bool hf_ledger_table_open(hf_ledger_table *table, hf_client *client, const char *name,
                           const char *rights, uint32_t timeout_ms, hf_failure *failure) {
-#define OF_SERVER(system) "SELECT " HF_PG_INCARNATION_OF(system) " FROM pg_catalog.pg_stat_bgwriter"
-    static const char *const incarnations[] = { OF_SERVER(HF_PG_SYSTEM), OF_SERVER("''"), NULL };
     hf_ledger_facts facts = { 0 };
-    bool asked = false, untold = true;
+    bool untold;
     *table = (hf_ledger_table){ .given = hf_must_copy(name), .rights = rights };
     if (!hf_ledger_table_named(name, failure)) {
         return false;
     }
-    for (size_t i = writes(table) ? 0 : 2; !asked && untold; i++) {
-        table->incarnation_sql = incarnations[i];
-        asked = ask_facts(table, client, timeout_ms, &facts, &untold, failure);
+    bool asked = ask_all(table, client, timeout_ms, &facts, &untold, failure);
+    if (!asked && untold && ask_less(table, client, timeout_ms, &untold, failure)) {
+        asked = ask_all(table, client, timeout_ms, &facts, &untold, failure);
+    }
+    if (!asked && untold) {
+        fail_unable(client, "answer what a ledger's table is asked", failure);
     }
     if (asked) {
         *failure = (hf_failure){ 0 }; /* of what the server does not tell */
     }
-    const bool good = asked && take_facts(table, client, &facts, failure);
+    const bool good = asked && take_facts(table, client, &facts, failure) &&
+                      (!writes(table) || try_key(table, client, timeout_ms, failure));
     forget(&facts);
     return good;
 }

@@ -27,6 +27,7 @@ typedef struct hf_ledger_table {
     const char *rights; /* as hf_ledger_table_open() was told */
     const char *
         incarnation_sql; /* one text, on a primary; NULL: the server does not tell, or nobody wants to know */
+    uint8_t variant[2]; /* which of what stands for a part of the check the server knows */
     char incarnation[HF_TICKET_BYTES]; /* as of the last check; "": the server does not tell */
     /* The texts that hf_request.ledger takes. A run that is not open, or whose chunks were counted on another
      * incarnation, makes the insert fail with 23502 (not_null_violation): no key, no effect. Both are of the same
@@ -42,8 +43,9 @@ bool hf_ledger_table_named(const char *name, hf_failure *failure);
 void hf_ledger_table_ddl(const char *name, hf_bytes *to);
 
 /* Resolves the name and checks the table (rule 43). rights: what is needed of HF_LEDGER_RIGHTS, kept; with more than
- * "SELECT" a standby's answer is none, and the incarnation is asked for. False: why; where the table is at fault exit
- * status 1, with the DDL or the GRANT that mends it. The table must be freed even so. */
+ * "SELECT" a standby's answer is none, the incarnation is asked for, and what a key takes is tried, without writing.
+ * False: why; where the table is at fault exit status 1, with the DDL or the GRANT that mends it; so it is where the
+ * server cannot do what a ledger takes. The table must be freed even so. */
 bool hf_ledger_table_open(hf_ledger_table *table, hf_client *client, const char *name,
                           const char *rights, uint32_t timeout_ms, hf_failure *failure);
 /* Checks it again, and notes the incarnation anew: for each new one. Another table in its place is exit status 3. */
