@@ -57,6 +57,7 @@ static const hf_rule hf_rules[] = {
     { "40P01", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
     { "40003", 0,   HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
     { "XXA00", 0,   HF_AT_STATEMENT, HF_CLASS_COMMITTED },
+    { "XX",    0,   HF_AT_STATEMENT, HF_CLASS_INTERNAL },
     /* a shortage that passes */
     { "53000", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
     { "53100", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
@@ -246,6 +247,7 @@ const char *hf_class_name(hf_class of) {
     case HF_CLASS_AMBIGUOUS: return "ambiguous";
     case HF_CLASS_COMMITTED: return "committed";
     case HF_CLASS_CONNECTION: return "connection";
+    case HF_CLASS_INTERNAL: return "internal";
     case HF_CLASS_SHORTAGE: return "shortage";
     case HF_CLASS_BUSY: return "busy";
     case HF_CLASS_REPREPARE: return "re-prepare";

@@ -175,7 +175,7 @@ static bool wanted(const hf_io *io, const hf_value *message) {
 /* Did the endpoint refuse the login because of a start-up parameter that the login can do without? Then io->degraded
  * rises, and the next attempt sends fewer. */
 static bool degrade(hf_io *io) {
-    static const char codes[] = "42704 22023 0A000 08P01";
+    static const char codes[] = "42704 22023 55P02 0A000 08P01";
     const char *sqlstate = io->error.sqlstate;
     hf_value message;
     bool ours = false;

@@ -49,8 +49,9 @@ static bool commits_itself(const sim_backend *backend) {
 /* The pooler says an error and keeps the session, with another server for what comes next. */
 static void stays(sim_backend *backend, const char *sqlstate, bool committing) {
     say(backend, 'E', sqlstate);
-    const bool unsure = strcmp(sqlstate, "40003") == 0 || commits_itself(backend) ||
-                        (committing && memcmp(sqlstate, "08", 2) == 0);
+    const bool unsure =
+        strcmp(sqlstate, "40003") == 0 || commits_itself(backend) ||
+        (committing && (memcmp(sqlstate, "08", 2) == 0 || memcmp(sqlstate, "XX", 2) == 0));
     if (sim_has_ledger() && strcmp(sqlstate, "23505") == 0)
         sim_ledger_made_up(backend->portal.token);
     sim_tell(backend, unsure ? SIM_TOLD_AMBIGUOUS : SIM_TOLD_ERROR);
@@ -109,7 +110,11 @@ bool sim_between_committed(sim_backend *backend) {
         return true;
     }
     const bool by_portal = backend->commit_portal;
-    stays(backend, sim_chance(&sim.rng, 500) ? "08006" : "08P01", true);
+    stays(backend,
+          sim_chance(&sim.rng, 500)   ? "08006"
+          : sim_chance(&sim.rng, 500) ? "08P01"
+                                      : "XX000",
+          true);
     if (!by_portal)
         sim_statement_ready(backend);
     return true;

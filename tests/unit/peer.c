@@ -197,6 +197,8 @@ static int control(hf_peer *peer, hf_peer_link *self, const char *sql) {
         if (pass(peer, self, HF_PEER_COMMIT_DONE) == WAITS)
             return WAITS;
         self->committing = false;
+        if (self->failed) /* committed, and an error is all that is said of it */
+            return GONE_ON;
     } else {
         peer->rollbacks++;
         hf_peer_roll_back(self);
@@ -367,24 +369,11 @@ static void query(hf_peer *peer, hf_peer_link *self, const char *sql) {
 
 /* --- the beginning -------------------------------------------------------------------------------- */
 
-static bool asks_read_only(const hf_peer *peer) {
-    static const char wanted[] = "default_transaction_read_only\0on";
-    for (uint32_t i = 0; i + sizeof wanted <= peer->startup_bytes; i++)
-        if (memcmp(peer->startup + i, wanted, sizeof wanted) == 0)
-            return true;
-    return false;
-}
-
 static void welcome(hf_peer *peer, hf_peer_link *self) {
     message out = { .size = 0 };
     put_number(&out, 0, 4);
     send(peer, self, 'R', &out);
-    hf_peer_tell_one(peer, self, "server_version", "15.4");
-    if (!peer->silent) {
-        hf_peer_tell_one(peer, self, "in_hot_standby", peer->hot ? "on" : "off");
-        hf_peer_tell_one(peer, self, "default_transaction_read_only",
-                         peer->read_only || asks_read_only(peer) ? "on" : "off");
-    }
+    hf_peer_tell_all(peer, self);
     out.size = 0;
     put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
     send(peer, self, 'K', &out);

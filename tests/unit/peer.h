@@ -118,8 +118,12 @@ typedef struct hf_peer_link {
     uint32_t n_in;
 } hf_peer_link;
 
+/* Which server the peer speaks as: what it tells of itself at login, and which fields its errors have. */
+typedef enum hf_peer_kind { HF_PEER_POSTGRES, HF_PEER_COCKROACH, HF_PEER_YUGABYTE } hf_peer_kind;
+
 typedef struct hf_peer {
     hf_script *script;
+    hf_peer_kind kind;
     hf_pool *pool; /* to tell a cancel's link from a session's */
     hf_peer_fault faults[HF_PEER_FAULTS];
     unsigned n_faults;

@@ -72,7 +72,9 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
                        const char *sqlstate, const char *text) {
     message out = { .size = 0 };
     put(&out, "S", 1), put_text(&out, severity);
-    put(&out, "V", 1), put_text(&out, severity);
+    if (peer->kind !=
+        HF_PEER_COCKROACH) /* writeErrFields() of its pkg/sql/pgwire/conn.go has no V */
+        put(&out, "V", 1), put_text(&out, severity);
     put(&out, "C", 1), put_text(&out, sqlstate ? sqlstate : "XX000");
     put(&out, "M", 1), put_text(&out, text ? text : "as the test says");
     if (strcmp(severity, "WARNING") == 0 && sqlstate && strcmp(sqlstate, "01000") == 0)
@@ -87,6 +89,8 @@ static inline void say(hf_peer *peer, hf_peer_link *self, char type, const char 
 void hf_peer_end(hf_peer *peer, hf_peer_link *self);
 /* So does the transaction, without effect. */
 void hf_peer_roll_back(hf_peer_link *self);
+/* What a session is told at its login: a ParameterStatus for each. */
+void hf_peer_tell_all(hf_peer *peer, hf_peer_link *self);
 /* ParameterStatus, of one session. */
 void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const char *value);
 

@@ -23,6 +23,44 @@ void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const
     send(peer, self, 'S', &out);
 }
 
+static bool asks_read_only(const hf_peer *peer) {
+    static const char wanted[] = "default_transaction_read_only\0on";
+    for (uint32_t i = 0; i + sizeof wanted <= peer->startup_bytes; i++)
+        if (memcmp(peer->startup + i, wanted, sizeof wanted) == 0)
+            return true;
+    return false;
+}
+
+/* What CockroachDB tells is statusReportParams of its pkg/sql/pgwire/conn.go: nothing of its role. YugabyteDB to 2024.2
+ * is PostgreSQL 11, which tells nothing of its role either. The versions are made up: nothing may depend on them. */
+void hf_peer_tell_all(hf_peer *peer, hf_peer_link *self) {
+    static const char *const of_cockroach[][2] = {
+        { "server_version", "13.0.0" },
+        { "server_encoding", "UTF8" },
+        { "client_encoding", "UTF8" },
+        { "application_name", "holdfast" },
+        { "DateStyle", "ISO, MDY" },
+        { "IntervalStyle", "postgres" },
+        { "is_superuser", "off" },
+        { "TimeZone", "UTC" },
+        { "integer_datetimes", "on" },
+        { "standard_conforming_strings", "on" },
+        { "crdb_version", "CockroachDB CCL v24.1.0 (x86_64-pc-linux-gnu)" },
+    };
+    const size_t n = sizeof of_cockroach / sizeof of_cockroach[0];
+    for (size_t i = 0; i < n && peer->kind == HF_PEER_COCKROACH; i++)
+        hf_peer_tell_one(peer, self, of_cockroach[i][0], of_cockroach[i][1]);
+    if (peer->kind == HF_PEER_COCKROACH)
+        return;
+    hf_peer_tell_one(peer, self, "server_version",
+                     peer->kind == HF_PEER_YUGABYTE ? "11.2-YB-2024.2.0.0-b0" : "15.4");
+    if (!peer->silent && peer->kind == HF_PEER_POSTGRES) {
+        hf_peer_tell_one(peer, self, "in_hot_standby", peer->hot ? "on" : "off");
+        hf_peer_tell_one(peer, self, "default_transaction_read_only",
+                         peer->read_only || asks_read_only(peer) ? "on" : "off");
+    }
+}
+
 void hf_peer_tell(hf_peer *peer, const char *name, const char *value) {
     for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++)
         if (peer->links[i].started && hears(peer, &peer->links[i]))

@@ -377,6 +377,7 @@ static void which_step_is_taken_depends_on_the_parameter_that_was_refused(void *
     } cases[] = {
         { "42704", "unrecognized configuration parameter \"client_connection_check_interval\"", 0,
           1 },
+        { "55P02", "parameter \"client_connection_check_interval\" cannot be changed", 0, 1 },
         { "22023", "client_connection_check_interval must be set to 0 on this platform", 0, 1 },
         { "42704", "unrecognized configuration parameter \"tcp_keepalives_idle\"", 0, 2 },
         { "42704", "unrecognized configuration parameter \"tcp_keepalives_idle\"", 1, 2 },

@@ -244,19 +244,20 @@ static void what_the_server_does_not_tell_is_not_asked_for_again(void **state) {
  * is said there: 42883 for a function and 42703 for a column that is not known, 42P01 for a table, 0A000 for what is
  * not implemented, 42704 for a setting (CockroachDB: pkg/sql/pgwire/pgcode/codes.go; YugabyteDB: PostgreSQL's own). */
 
-/* CockroachDB 22.2 to 25.1: pkg/sql/sem/builtins/pg_builtins.go has pg_is_in_recovery(), current_setting() and
- * set_config(), and none of these; pg_class.relrowsecurity is false there. */
+/* CockroachDB: pkg/sql/sem/builtins/pg_builtins.go of 22.1 has pg_is_in_recovery(), current_setting() and set_config(),
+ * and is taken to have none of these; SELECT FROM is taken since pull request 116835 (24.1). */
 static const unknown_word cockroach[] = { { "row_security_active(", "42883" },
                                           { "pg_control_system(", "42883" },
                                           { "pg_walfile_name(", "42883" },
-                                          { "(SELECT FROM ", "42601" }, /* before 24.1 */
+                                          { "(SELECT FROM ", "42601" },
                                           { NULL, NULL } };
 /* One that has no column for it either. */
 static const unknown_word without_column[] = { { "row_security_active(", "42883" },
                                                { "relrowsecurity", "42703" },
                                                { "pg_stat_bgwriter", "42P01" },
                                                { NULL, NULL } };
-/* YugabyteDB 2.x and 2024.x: PostgreSQL 11.2 (src/postgres/src/include/catalog/pg_attribute.h of those). */
+/* YugabyteDB up to 2024.2: PostgreSQL 11, whose pg_attribute has no such column; 2.25 and 2025.1 are PostgreSQL 15
+ * (release 2.25.0.0-b88). */
 static const unknown_word yugabyte[] = { { "attgenerated", "42703" }, { NULL, NULL } };
 
 /* Shows rule 43. */
@@ -303,7 +304,7 @@ static void a_server_that_cannot_do_it_is_refused_by_name(void **state) {
         { { "FOR SHARE", "0A000" }, "cannot do what a ledger's key takes" },
         { { "FOR SHARE", "42601" }, "cannot do what a ledger's key takes" },
         { { "set_config(", "42883" }, "cannot do what a ledger's key takes" },
-        /* CockroachDB before 22.2 has no settings of the user's own */
+        /* CockroachDB before it had settings of the user's own (sql.IsCustomOptionSessionVariable) */
         { { "holdfast.lock_timeout", "42704" }, "cannot do what a ledger's key takes" },
         { { "has_table_privilege(", "42883" }, "cannot answer what a ledger's table is asked" },
         { { "pg_inherits", "42P01" }, "cannot answer what a ledger's table is asked" },
