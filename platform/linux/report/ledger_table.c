@@ -165,8 +165,8 @@ enum {
 
 /* Parts of the check that some servers do not know, and what is asked in their place; the last is known to all.
  *  - Row security. CockroachDB has had ALTER TABLE ... ENABLE ROW LEVEL SECURITY since 25.2 (its docs), so that not to
- *    know row_security_active() does not mean to have none: by the column alone, a table that has row security is refused
- *    for every role. A server with neither has no row security that could hide a row.
+ *    know row_security_active() does not mean to have none: by the column alone, a table that has row security is
+ *    refused for every role. A server with neither has no row security that could hide a row.
  *  - Generated columns. pg_attribute.attgenerated is PostgreSQL 12's; YugabyteDB up to 2024.2 is PostgreSQL 11, and has
  *    no generated columns but those that attidentity tells.
  * (EXISTS (SELECT 1 ...) and not EXISTS (SELECT ...): CockroachDB before 24.1 takes no empty list, its issue 83255.) */
