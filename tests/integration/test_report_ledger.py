@@ -362,6 +362,42 @@ def test_table_that_is_no_ledger_is_refused_and_nothing_written(write, server, r
         job.run(status=0)
 
 
+def without(server, *functions):
+    """The server knows them no more (42883), for they have other names."""
+    for of in functions:
+        server.sql(f"ALTER FUNCTION pg_catalog.{of} RENAME TO nobody_s_{of.split('(')[0]}")
+
+
+NOT_OF_COCKROACHDB = ("row_security_active(oid)", "row_security_active(text)", "pg_control_system()",
+                      "pg_walfile_name(pg_lsn)", "pg_current_xact_id()", "pg_xact_status(xid8)", "pg_blocking_pids(int)")
+
+
+@pytest.mark.rule(42, 43)
+@pytest.mark.parametrize("kind", ["bare", "rows"])
+def test_server_without_functions_of_postgresql_s_own_keeps_a_ledger_all_the_same(make_job, server, kind):
+    """As CockroachDB is taken to lack them. Its incarnation is not known, so the chunks are counted after its restart."""
+    without(server, *NOT_OF_COCKROACHDB)
+    job = Applied(make_job, server, kind, lines=200, gated=True, gate=60)
+    run = begun(job, server)
+    server.restart("immediate")
+    job.job.open_up()
+    run.check(job.status)
+    job.holds()
+
+
+@pytest.mark.rule(43)
+@pytest.mark.parametrize("function, words", [
+    ("has_table_privilege(oid, text)", "cannot answer what a ledger's table is asked"),
+    ("set_config(text, text, boolean)", "cannot do what a ledger's key takes")])
+def test_server_that_cannot_do_it_is_refused_by_name_and_nothing_written(write, server, function, words):
+    without(server, function)
+    job = write("INSERT INTO applied (id) VALUES ($1::int)")
+    run = job.run(status=1)
+    assert words in run.stderr and "42883" in run.stderr and "without --ledger" in run.stderr
+    job.nothing_written()
+    assert not applied(server) and not runs(server)
+
+
 @pytest.mark.rule(43)
 @pytest.mark.parametrize("options, words", [
     ({"batch": 0}, "batch"), ({"batch": 1000000}, "--batch"), ({"ledger": "no name"}, "no name of a table"),
