@@ -1,6 +1,6 @@
 #include "check.h"
-#include "ledger.h"
 #include "engine/internal.h"
+#include "ledger.h"
 #include "port.h"
 
 /* What a COMMIT without an answer holds up (SEMANTICS 16): no other request is written until it is known what became
