@@ -104,7 +104,7 @@ static void aborted(hf_pool *pool, hf_request *request, hf_verdict verdict) {
     } else {
         hf_commit_known(pool, request);
         hf_error_set(&error, HF_ERR_NET, HF_PHASE_QUERY,
-                     "the connection was lost at its COMMIT, which was rolled back");
+                     "its COMMIT's answer was lost or left doubt, and it was rolled back");
         hf_request_give_up(pool, request, (hf_outcome)verdict.outcome, &error);
     }
 }

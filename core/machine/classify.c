@@ -27,7 +27,6 @@ enum {
 
 typedef struct hf_rule {
     char sqlstate[6]; /* a code, or the first two characters of a class */
-    char severity;    /* 'F': only FATAL and PANIC; 0: any */
     uint8_t at;
     uint8_t class;
 } hf_rule;
@@ -36,52 +35,51 @@ typedef struct hf_rule {
 // clang-format off
 static const hf_rule hf_rules[] = {
     /* connection exceptions */
-    { "08007", 0,   HF_AT_ANY,       HF_CLASS_AMBIGUOUS },
-    { "08P01", 0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
-    { "08004", 0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
-    { "08",    0,   HF_AT_STATEMENT, HF_CLASS_CONNECTION },
-    { "08",    0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
+    { "08007", HF_AT_ANY,       HF_CLASS_AMBIGUOUS },
+    { "08P01", HF_AT_LOGIN,     HF_CLASS_NOT_READY },
+    { "08004", HF_AT_LOGIN,     HF_CLASS_NOT_READY },
+    { "08",    HF_AT_STATEMENT, HF_CLASS_CONNECTION },
+    { "08",    HF_AT_ANY,       HF_CLASS_RECONNECT },
     /* the server shuts down, or is not ready yet */
-    { "57P03", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
-    { "53300", 0,   HF_AT_ANY,       HF_CLASS_NOT_READY },
-    { "53",    0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
-    { "55",    0,   HF_AT_LOGIN,     HF_CLASS_NOT_READY },
+    { "57P03", HF_AT_ANY,       HF_CLASS_NOT_READY },
+    { "53300", HF_AT_ANY,       HF_CLASS_NOT_READY },
+    { "53",    HF_AT_LOGIN,     HF_CLASS_NOT_READY },
+    { "55",    HF_AT_LOGIN,     HF_CLASS_NOT_READY },
     /* refused for good */
-    { "28",    0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
-    { "3D000", 0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
-    { "42",    0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
-    { "22",    0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
-    { "0A000", 0,   HF_AT_LOGIN,     HF_CLASS_PERMANENT },
+    { "28",    HF_AT_LOGIN,     HF_CLASS_PERMANENT },
+    { "3D000", HF_AT_LOGIN,     HF_CLASS_PERMANENT },
+    { "42",    HF_AT_LOGIN,     HF_CLASS_PERMANENT },
+    { "22",    HF_AT_LOGIN,     HF_CLASS_PERMANENT },
+    { "0A000", HF_AT_LOGIN,     HF_CLASS_PERMANENT },
     /* the transaction may succeed when run again */
-    { "40001", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
-    { "40P01", 0,   HF_AT_STATEMENT, HF_CLASS_RETRY },
-    { "40003", 0,   HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
-    { "XXA00", 0,   HF_AT_STATEMENT, HF_CLASS_COMMITTED },
-    { "XX",    0,   HF_AT_STATEMENT, HF_CLASS_INTERNAL },
+    { "40001", HF_AT_STATEMENT, HF_CLASS_RETRY },
+    { "40P01", HF_AT_STATEMENT, HF_CLASS_RETRY },
+    { "40003", HF_AT_STATEMENT, HF_CLASS_AMBIGUOUS },
+    { "XXA00", HF_AT_STATEMENT, HF_CLASS_COMMITTED },
+    { "XX",    HF_AT_STATEMENT, HF_CLASS_CONNECTION },
     /* a shortage that passes */
-    { "53000", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
-    { "53100", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
-    { "53200", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
-    { "58030", 0,   HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
-    { "55P03", 0,   HF_AT_STATEMENT, HF_CLASS_BUSY },
+    { "53000", HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "53100", HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "53200", HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "58030", HF_AT_STATEMENT, HF_CLASS_SHORTAGE },
+    { "55P03", HF_AT_STATEMENT, HF_CLASS_BUSY },
     /* the statement has to be prepared again */
-    { "26000", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
-    { "42P05", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE },
+    { "26000", HF_AT_STATEMENT, HF_CLASS_REPREPARE },
+    { "42P05", HF_AT_STATEMENT, HF_CLASS_REPREPARE },
 #if HF_WITH_PREPARED
-    { "42804", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* a column has another type by now … */
-    { "42883", 0,   HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* … than its parameter was prepared with */
+    { "42804", HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* a column has another type by now … */
+    { "42883", HF_AT_STATEMENT, HF_CLASS_REPREPARE }, /* … than its parameter was prepared with */
 #endif
-    { "57014", 0,   HF_AT_STATEMENT, HF_CLASS_CANCELLED },
+    { "57014", HF_AT_STATEMENT, HF_CLASS_CANCELLED },
     /* all other SQLSTATEs */
-    { "",      0,   HF_AT_STATEMENT, HF_CLASS_STATEMENT },
-    { "",      0,   HF_AT_ANY,       HF_CLASS_RECONNECT },
+    { "",      HF_AT_STATEMENT, HF_CLASS_STATEMENT },
+    { "",      HF_AT_ANY,       HF_CLASS_RECONNECT },
 };
 // clang-format on
 
 static const char hf_plan_changed[] = "cached plan must not change result type";
 
 static bool fits(const hf_rule *rule, const hf_error *error, unsigned at) {
-    bool fatal = error->severity == 'F' || error->severity == 'P';
     const char *is = error->sqlstate;
 
     for (const char *want = rule->sqlstate; *want; want++, is++) {
@@ -89,7 +87,7 @@ static bool fits(const hf_rule *rule, const hf_error *error, unsigned at) {
             return false;
         }
     }
-    return (rule->at & at) != 0 && (rule->severity == 0 || fatal);
+    return (rule->at & at) != 0;
 }
 
 static hf_class classify_server(const hf_error *error, bool read_only) {
@@ -224,9 +222,7 @@ hf_class hf_classify_question(const hf_error *error) {
     if (is_code(error, "42") || is_code(error, "0A") || is_code(error, "22")) {
         return HF_CLASS_PERMANENT;
     }
-    return is_code(error, "57P") || hf_classify(error, false) == HF_CLASS_CONNECTION
-               ? HF_CLASS_CONNECTION
-               : HF_CLASS_NONE;
+    return is_code(error, "57P") || is_code(error, "08") ? HF_CLASS_CONNECTION : HF_CLASS_NONE;
 }
 
 bool hf_is_read_only_refusal(const hf_error *error) {
@@ -247,7 +243,6 @@ const char *hf_class_name(hf_class of) {
     case HF_CLASS_AMBIGUOUS: return "ambiguous";
     case HF_CLASS_COMMITTED: return "committed";
     case HF_CLASS_CONNECTION: return "connection";
-    case HF_CLASS_INTERNAL: return "internal";
     case HF_CLASS_SHORTAGE: return "shortage";
     case HF_CLASS_BUSY: return "busy";
     case HF_CLASS_REPREPARE: return "re-prepare";

@@ -13,9 +13,9 @@ typedef enum hf_class {
     HF_CLASS_AMBIGUOUS, /* it may have been done: 08007, 40003 */
     HF_CLASS_COMMITTED, /* it was done, and something went wrong behind its commit: XXA00 */
     HF_CLASS_CONNECTION, /* 08xxx: a connection of the statement's own (postgres_fdw, dblink); behind its
-                            CommandComplete the word of something in between that lost the server */
-    HF_CLASS_INTERNAL, /* XXxxx: as STATEMENT; behind its CommandComplete a server of several processes may have
-                          lost sight of a COMMIT that was done (YugabyteDB: an UpdateTransaction RPC timed out) */
+                            CommandComplete the word of something in between that lost the server. XXxxx too: behind
+                            CommandComplete a server of several processes may have lost sight of a COMMIT that was
+                            done (YugabyteDB: an UpdateTransaction RPC timed out) */
     HF_CLASS_SHORTAGE, /* the server lacks what it will have again: disk, memory. 53000, 53100, 53200, 58030 */
     HF_CLASS_BUSY, /* somebody holds the lock: 55P03 */
     HF_CLASS_REPREPARE, /* the server forgot or changed a prepared statement: once more, under a new name */

@@ -21,7 +21,6 @@ static hf_effect effect_of(hf_ending ending, hf_class class, hf_stage stage, uin
     }
     if (class == HF_CLASS_COMMITTED || class == HF_CLASS_AMBIGUOUS ||
         (class == HF_CLASS_CONNECTION && (facts & HF_FACT_COMPLETE)) ||
-        (class == HF_CLASS_INTERNAL && (facts & HF_FACT_COMPLETE)) ||
         ((facts & HF_FACT_SELF_COMMITS) && (facts & HF_FACT_BOUND))) {
         return HF_EFFECT_OPEN;
     }
@@ -59,7 +58,6 @@ static hf_verdict try_again(hf_action action, uint32_t facts) {
  * have had its effect. */
 static bool is_refusal(hf_class class, uint32_t facts) {
     switch (class) {
-    case HF_CLASS_INTERNAL: return !(facts & HF_FACT_COMPLETE);
     case HF_CLASS_CANCELLED: return !(facts & (HF_FACT_CANCEL_OUT | HF_FACT_CANCELLED));
     case HF_CLASS_STATEMENT:
     case HF_CLASS_PERMANENT:
@@ -159,7 +157,6 @@ static hf_verdict refused(hf_class class, hf_replay replay, uint32_t facts) {
     case HF_CLASS_NONE:
     case HF_CLASS_NOT_READY:
     case HF_CLASS_COMMITTED:
-    case HF_CLASS_INTERNAL:
     case HF_CLASS_STATEMENT:
     case HF_CLASS_PERMANENT: return end(hf_verdict_unsent(facts));
     }

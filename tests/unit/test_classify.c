@@ -45,13 +45,13 @@ static void a_statements_error_decides_as_the_table_says(void **state) {
         { "3D000", 'E', HF_CLASS_STATEMENT },  { "42P01", 'E', HF_CLASS_STATEMENT },
         { "42501", 'E', HF_CLASS_STATEMENT },  { "22012", 'E', HF_CLASS_STATEMENT },
         { "23505", 'E', HF_CLASS_STATEMENT },  { "0A000", 'E', HF_CLASS_STATEMENT },
-        { "XX000", 'E', HF_CLASS_INTERNAL },   { "53000", 'E', HF_CLASS_SHORTAGE },
+        { "XX000", 'E', HF_CLASS_CONNECTION }, { "53000", 'E', HF_CLASS_SHORTAGE },
         { "53100", 'E', HF_CLASS_SHORTAGE },   { "53200", 'E', HF_CLASS_SHORTAGE },
         { "58030", 'E', HF_CLASS_SHORTAGE },   { "55P03", 'E', HF_CLASS_BUSY },
         { "53400", 'E', HF_CLASS_STATEMENT },  { "54000", 'E', HF_CLASS_STATEMENT },
         { "P0001", 'E', HF_CLASS_STATEMENT },  { "25P02", 'E', HF_CLASS_STATEMENT },
         { "40002", 'E', HF_CLASS_STATEMENT },  { "", 'E', HF_CLASS_STATEMENT },
-        { "XXUUU", 'E', HF_CLASS_INTERNAL },   { "XX001", 'E', HF_CLASS_INTERNAL },
+        { "XXUUU", 'E', HF_CLASS_CONNECTION }, { "XX001", 'E', HF_CLASS_CONNECTION },
         { "ZZZZZ", 'E', HF_CLASS_STATEMENT },  { "\033\033\033\033\033", 'F', HF_CLASS_STATEMENT },
     };
     (void)state;

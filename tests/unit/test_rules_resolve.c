@@ -41,6 +41,13 @@ static const struct {
     { "ambiguous 40003", HF_PEER_COMMITS, ERROR, "40003", USUAL, { 0 }, "ok, sent 2, asked 1" },
     { "ambiguous 08007", HF_PEER_COMMITS, ERROR, "08007", USUAL, { 0 }, "ok, sent 2, asked 1" },
     { "ambiguous 08006", HF_PEER_COMMITS, ERROR, "08006", USUAL, { 0 }, "ok, sent 2, asked 1" },
+    { "ambiguous XX000", HF_PEER_COMMITS, ERROR, "XX000", USUAL, { 0 }, "ok, sent 2, asked 1" },
+    { "ambiguous 08006, done", HF_PEER_COMMIT_DONE, ERROR, "08006", USUAL, { 0 }, "ok, sent 1, asked 1" },
+    { "ambiguous XX000, done", HF_PEER_COMMIT_DONE, ERROR, "XX000", USUAL, { 0 }, "ok, sent 1, asked 1" },
+    { "XX000 before the COMMIT", HF_PEER_EXECUTE, ERROR, "XX000", USUAL, { 0 },
+      "failed, sent 1, asked 0, HF_ERR_SERVER XX000" },
+    { "XX000 for ever", HF_PEER_COMMITS, ERROR, "XX000", NO_RETRIES, { 0 },
+      "failed, sent 1, asked 1, HF_ERR_NET max_retries" },
     /* A question that is lost is asked again, which is no re-send (SEMANTICS 3). */
     { "question lost", HF_PEER_COMMIT_DONE, RST, NULL, NO_RETRIES,
       { .point = HF_PEER_ASK, .deed = HF_PEER_EOF, .times = 3 }, "ok, sent 1, asked 4" },

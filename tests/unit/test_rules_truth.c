@@ -31,6 +31,8 @@ static const loss losses[] = {
     { HF_PEER_COMMIT, HF_PEER_LAST, "08006", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_READY, HF_PEER_LAST, "XX000", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_READY, HF_PEER_ERROR, "08006", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
+    { HF_PEER_COMMIT, HF_PEER_ERROR, "XX000", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
+    { HF_PEER_READY, HF_PEER_ERROR, "XX000", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_ERROR, "40003", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_ERROR, "08007", HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
     { HF_PEER_EXECUTE, HF_PEER_EOF, NULL, HF_OUTCOME_UNKNOWN, HF_OUTCOME_UNKNOWN, 1 },
@@ -95,16 +97,25 @@ static void r10_ok_only_at_ready_for_query(void **state) {
     hf_testbed_end(world);
 }
 
+/* A deferred constraint, or what its trigger raises; a cancel. */
 static void r10_an_error_at_sync_is_failed(void **state) {
+    static const char *const codes[] = { "23503", "23505", "P0001", "54000", "57014",
+                                         "58000", "58P01", "55P03", "22012", "ABCDE" };
     (void)state;
-    hf_testbed *world = hf_testbed_one_up(1000);
-    hf_testbed_strike(world, HF_PEER_COMMIT, HF_PEER_ERROR, "23503");
-    hf_job *job = hf_testbed_submit(world, HF_REPLAY_UNSENT, "write 1");
-    hf_testbed_settle(world);
-    assert_outcome(job, HF_OUTCOME_FAILED); /* a deferred constraint */
-    assert_string_equal(job->request.error.sqlstate, "23503");
-    assert_state(world, 0, HF_HEALTHY);
-    hf_testbed_end(world);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        for (unsigned safe = 0; safe < 2; safe++) {
+            hf_testbed *world = hf_testbed_one_up(1000);
+            hf_testbed_strike(world, HF_PEER_COMMIT, HF_PEER_ERROR, codes[i]);
+            hf_job *job =
+                hf_testbed_submit(world, safe ? HF_REPLAY_SAFE : HF_REPLAY_UNSENT, "write 1");
+            hf_testbed_settle(world);
+            assert_outcome(job, HF_OUTCOME_FAILED);
+            assert_int_equal(job->request.attempts, 1);
+            assert_string_equal(job->request.error.sqlstate, codes[i]);
+            assert_state(world, 0, HF_HEALTHY);
+            hf_testbed_end(world);
+        }
+    }
 }
 
 static void r10_an_error_without_its_ready_proves_nothing(void **state) {
