@@ -19,7 +19,7 @@ enum {
     HF_STREAK_COMMIT = 64,  /* … and one behind a COMMIT counts as so many */
     HF_READS_PER_TICK = 16, /* of one connection's link */
     HF_READ_BYTES = 65536,  /* asked of the link at a time, unless one message needs more */
-    HF_DIALS_AT_ONCE = 16,  /* connections that dial beside each other (SEMANTICS 6) */
+    HF_DIALS_AT_ONCE = 16,  /* connections that dial while one is up (SEMANTICS 6) */
     HF_JUMP_MS = 1000,      /* a tick later than promised by this much: the clock has jumped */
     HF_ASK_MS_MIN = 10,     /* wait between two questions about a COMMIT: it doubles within these */
     HF_ASK_MS_MAX = 1000
