@@ -1,5 +1,8 @@
 /* SEMANTICS 12, 16, 25: what travels behind a COMMIT, what becomes of it when that COMMIT is lost or left in doubt, and
  * how COMMITs are announced together. hf_testbed_end() holds each outcome against what the server committed. */
+#include <string.h>
+
+#include "engine/internal.h"
 #include "testbed.h"
 #include "unit.h"
 
@@ -196,6 +199,59 @@ static void r16_one_behind_a_commit_is_cancelled_in_its_turn(void **state) {
     hf_testbed_end(world);
 }
 
+/* What was sent on the one connection: how often with nothing in flight, and how many in a row with something. */
+static struct { unsigned to_send, dry, row, longest; } sent;
+
+static void count_sent(hf_request *request) {
+    const hf_job *job = request->user;
+    const bool dry = hf_testbed_status(job->world).in_flight == 0;
+    sent.dry += dry;
+    sent.row = dry ? 0 : sent.row + 1;
+    sent.longest = sent.row > sent.longest ? sent.row : sent.longest;
+}
+
+static void send_next(hf_job *job) {
+    if (sent.to_send > 0) {
+        sent.to_send--;
+        hf_testbed_resubmit(job);
+    }
+}
+
+/* One connection, and so many to send altogether, 32 of them at a time. Its answers are read in small parts, so that
+ * there is always one that is not answered yet. */
+static void send_many(hf_replay replay, const char *sql, unsigned n) {
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = 1;
+    world->config.max_pipelined = 8;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 1);
+    world->script->read_limit = 16;
+    memset(&sent, 0, sizeof sent);
+    sent.to_send = n - 32;
+    for (unsigned i = 0; i < 32; i++) {
+        hf_job *job = hf_testbed_job(world, replay, "%s", sql);
+        job->request.on_send = count_sent;
+        job->then = send_next;
+        hf_testbed_resubmit(job);
+    }
+    hf_testbed_finish(world, 1000);
+    assert_int_equal(sent.to_send, 0);
+    for (unsigned i = 0; i < 32; i++)
+        assert_outcome(&world->jobs[i], HF_OUTCOME_OK);
+    hf_testbed_end(world);
+}
+
+/* However much there is to send: a pooler in transaction mode gives the session back only then. */
+static void r12_a_connection_runs_dry_now_and_then(void **state) {
+    (void)state;
+    send_many(HF_REPLAY_SAFE, "rows 0", 3 * HF_STREAK_MAX);
+    assert_int_equal(sent.longest, HF_STREAK_MAX);
+    assert_int_equal(sent.dry, 3);
+    send_many(HF_REPLAY_RESOLVE, "rows 0", 3 * HF_STREAK_MAX / HF_STREAK_COMMIT);
+    assert_int_equal(sent.longest, HF_STREAK_MAX / HF_STREAK_COMMIT);
+    assert_int_equal(sent.dry, 3);
+}
+
 static unsigned n_commit, n_commits;
 
 static void on_commit(hf_request *request) {
@@ -264,6 +320,7 @@ int main(void) {
         hf_test(r16_what_was_behind_a_lost_commit_is_held),
         hf_test(r16_one_behind_a_commit_is_cancelled_within_close_timeout),
         hf_test(r16_one_behind_a_commit_is_cancelled_in_its_turn),
+        hf_test(r12_a_connection_runs_dry_now_and_then),
         hf_test(r25_the_commits_of_a_tick_are_announced_together),
         hf_test(r15_words_of_the_servers_before_a_commit),
     };
