@@ -8,7 +8,7 @@
 
 /* A pooler or a proxy that loses its server (SEMANTICS 10). It makes up an error of its own, which no database stands
  * for: FATAL with any SQLSTATE, with a ReadyForQuery or without, or ERROR with any SQLSTATE without one. An ERROR with
- * a ReadyForQuery comes only where the server has not committed, or, with class 08, behind the statement's
+ * a ReadyForQuery comes only where the server has not committed, or, with class 08 or XX, behind the statement's
  * CommandComplete (SEMANTICS 47 has the limit of what is promised). The server may go on by itself, and commit. */
 
 static const char *any_code(void) {
