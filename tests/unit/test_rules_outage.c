@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/internal.h"
+
 /* Shows security 17. */
 static void r6_one_dials_alone_the_others_follow(void **state) {
     (void)state;
@@ -22,6 +24,25 @@ static void r6_one_dials_alone_the_others_follow(void **state) {
     hf_testbed_go(world, 5000);
     for (unsigned i = 0; i < 3; i++)
         assert_state(world, i, HF_HEALTHY);
+    hf_testbed_end(world);
+}
+
+/* 16 dial beside the one that is up, and none of them gets on; when that one is lost it dials beside them. */
+static void r6_who_dials_alone_waits_for_no_other_dial(void **state) {
+    (void)state;
+    hf_testbed *world = hf_testbed_new();
+    world->config.max_concurrent = HF_DIALS_AT_ONCE + 4;
+    world->config.rx_bytes = 4096;
+    hf_testbed_open(world, 1000);
+    hf_testbed_up(world, 1);
+    hf_testbed_strike(world, HF_PEER_STARTUP, HF_PEER_HOLD, NULL)->times = HF_FOREVER;
+    hf_pool_open(world->pool, HF_DIALS_AT_ONCE + 4);
+    hf_testbed_wait(world, 3000);
+    assert_int_equal(hf_testbed_status(world).conns[HF_CONNECTING], HF_DIALS_AT_ONCE);
+    hf_script_link_fail(hf_script_link_at(world->script, 0), HF_ERR_RESET);
+    hf_testbed_wait(world, world->config.retry_delay_ms);
+    assert_state(world, 0, HF_RECONNECTING);
+    assert_int_equal(hf_testbed_status(world).conns[HF_CONNECTING], HF_DIALS_AT_ONCE);
     hf_testbed_end(world);
 }
 
@@ -354,6 +375,7 @@ static void r8_a_lost_idle_connection_comes_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r6_one_dials_alone_the_others_follow),
+        hf_test(r6_who_dials_alone_waits_for_no_other_dial),
         hf_test(r6_followers_are_spread_by_jitter),
         hf_test(r6_followers_of_an_outage_are_spread_by_jitter),
         hf_test(r6_after_an_outage_one_dials_alone_again),
