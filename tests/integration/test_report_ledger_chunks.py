@@ -269,7 +269,19 @@ def test_row_that_is_too_large_costs_its_line_alone(write, server, last):
     job.run(status=2, max_row="64KiB", batch=10)
     large = [10, 20, 30] if last else [5, 15, 25]
     assert [(line, code) for line, code, _ in rejected(job)] == [(str(i), "HF_ERR_TOO_LARGE") for i in large]
+    assert "the same key" not in job.rejects.read_text()      # the words of a caller that has one
     assert applied(server) == [i for i in range(1, 31) if i not in large]
+
+
+@pytest.mark.rule(29, 40)
+@pytest.mark.parametrize("state", ["40003", "40001", "57P01"])
+def test_chunk_that_is_out_of_retries_is_named_with_all_its_lines(write, server, state):
+    """Whose fault it is, is not known: nobody is sent to its first line."""
+    died = "pg_terminate_backend(pg_backend_pid())" if state == "57P01" else f"flaky($1::int, '{state}', 1)"
+    job = write(f"INSERT INTO applied (id) SELECT $1::int FROM (SELECT {died}) AS died WHERE $1::int = 15", rows=20)
+    run = job.run(status=4, batch=10, max_retries=1, max_concurrent=1)
+    assert "holdfast: lines 12 to 21 of " in run.stderr and state in run.stderr
+    assert "the same key" not in run.stderr
 
 
 @pytest.mark.rule(27, 40)

@@ -20,7 +20,7 @@ static hf_job *job_of(hf_request *request) {
 }
 
 static void stop(hf_job *job, hf_line *line, int status, const char *why, const char *way_out) {
-    hf_refusal_stop(job, line->line, status, why, way_out);
+    hf_refusal_stop(job, line->line, line->line, status, why, way_out);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------- */
@@ -234,7 +234,7 @@ static void unknown_line(hf_line *line, const hf_error *error) {
 
 static void undone_line(hf_job *job, hf_line *line, const hf_request *request) {
     line->state = HF_LINE_UNDONE;
-    hf_refusal_undone(job, request, line->line);
+    hf_refusal_undone(job, request, line->line, line->line);
 }
 
 /* Is the line refused? A write that may have been done is not, even if its row was too large. */

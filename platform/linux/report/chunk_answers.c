@@ -30,14 +30,15 @@ static bool keeps_rows(const hf_job *job) {
     return job->n_columns > 0 || job->options->affected;
 }
 
+/* The number of its last line. */
+static uint64_t last_line(const hf_chunk *chunk) {
+    return hf_window_at(&chunk->job->window, chunk->end - 1)->line;
+}
+
 static void stop(hf_chunk *chunk, int status, const char *why, const char *way_out) {
     hf_job *job = chunk->job;
-    hf_failure failure = { 0 };
-    hf_fail(&failure, status, "lines %llu to %llu of %s: %s%s",
-            (unsigned long long)hf_window_at(&job->window, chunk->first)->line,
-            (unsigned long long)hf_window_at(&job->window, chunk->end - 1)->line,
-            job->options->cost_file, why, way_out);
-    hf_job_stop(job, &failure);
+    hf_refusal_stop(job, hf_window_at(&job->window, chunk->first)->line, last_line(chunk), status,
+                    why, way_out);
 }
 
 /* ---- what is sent --------------------------------------------------------------------------------- */
@@ -411,16 +412,27 @@ static void refused(hf_chunk *chunk) {
     }
 }
 
+/* What SEMANTICS 46 says before the server's words is for a caller who has the key in hand; a report has a way out of
+ * its own, behind them. */
+static void without_way_out(hf_error *error) {
+    static const char way_out[] = "submit the same key to find out";
+    const char *words = error->message + sizeof way_out - 1;
+    if (strncmp(error->message, way_out, sizeof way_out - 1) == 0) {
+        words += strncmp(words, "; ", 2) == 0 ? 2 : 0;
+        memmove(error->message, words, strlen(words) + 1);
+    }
+}
+
 static void on_done(hf_request *request) {
     hf_chunk *chunk = chunk_of(request);
     hf_job *job = chunk->job;
     const hf_line *first = hf_window_at(&job->window, chunk->first);
     job->running--;
+    without_way_out(&request->error);
     hf_summary_statement(&job->summary, first->line, request->duration_ms, request->attempts);
     if (request->attempts > 1) {
         hf_log(HF_LOG_WARN, "lines %llu to %llu were sent %u times: %s after %.3f s",
-               (unsigned long long)first->line,
-               (unsigned long long)hf_window_at(&job->window, chunk->end - 1)->line,
+               (unsigned long long)first->line, (unsigned long long)last_line(chunk),
                request->attempts,
                request->already_applied            ? "ok, an attempt before did it"
                : request->outcome == HF_OUTCOME_OK ? "ok"
@@ -434,7 +446,7 @@ static void on_done(hf_request *request) {
             refused(chunk);
         } else {
             chunk->state = HF_CHUNK_UNDONE;
-            hf_refusal_undone(job, request, first->line);
+            hf_refusal_undone(job, request, first->line, last_line(chunk));
         }
         void_rows(chunk);
     }

@@ -7,10 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-void hf_refusal_stop(hf_job *job, uint64_t line, int status, const char *why, const char *way_out) {
+void hf_refusal_stop(hf_job *job, uint64_t first, uint64_t last, int status, const char *why,
+                     const char *way_out) {
     hf_failure failure = { 0 };
-    hf_fail(&failure, status, "line %llu of %s: %s%s", (unsigned long long)line,
-            job->options->cost_file, why, way_out);
+    char lines[64];
+    if (first == last) {
+        snprintf(lines, sizeof lines, "line %llu", (unsigned long long)first);
+    } else {
+        snprintf(lines, sizeof lines, "lines %llu to %llu", (unsigned long long)first,
+                 (unsigned long long)last);
+    }
+    hf_fail(&failure, status, "%s of %s: %s%s", lines, job->options->cost_file, why, way_out);
     hf_job_stop(job, &failure);
 }
 
@@ -47,7 +54,7 @@ void hf_refusal_end(hf_line *line, const hf_error *error) {
     }
 }
 
-void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t line) {
+void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t first, uint64_t last) {
     const hf_error *error = &request->error;
     char text[HF_MESSAGE_BYTES + 160], way_out[200];
     hf_pool_status status;
@@ -58,7 +65,7 @@ void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t line) {
     hf_error_text(status.refused ? &status.last_error : error, text, sizeof text);
     if (status.refused) {
         hf_refusal_stop(
-            job, line, HF_EXIT_REFUSED, text,
+            job, first, last, HF_EXIT_REFUSED, text,
             "; the server refuses for good: put that right, then run the same command again");
         return;
     }
@@ -72,5 +79,5 @@ void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t line) {
                      ? ", or let such lines be rejected (--out-of-retries reject)"
                      : "");
     }
-    hf_refusal_stop(job, line, HF_EXIT_INCOMPLETE, text, way_out);
+    hf_refusal_stop(job, first, last, HF_EXIT_INCOMPLETE, text, way_out);
 }
