@@ -68,19 +68,39 @@ def test_open_run_without_a_position_is_named_with_the_ways_out(make_job, server
 
 
 @pytest.mark.rule(36)
-@pytest.mark.parametrize("what, words", [("0" * 32, "has no such run"), ("closed", "is closed"), ("other", "of another job"),
-                                         ("nothing", "--resume-run")])
+@pytest.mark.parametrize("what, words", [("0" * 32, "has no such run"), ("closed", "was finished at 20"), ("other", "of another job"),
+                                         ("forgotten", "was closed unfinished"), ("nothing", "--resume-run")])
 def test_run_that_cannot_be_resumed_is_refused(make_job, server, what, words):
     other = Applied(make_job, server, lines=80, gated=True, gate=60)
     if what == "closed":
         other.run()
-    elif what == "other":
+    elif what in ("other", "forgotten"):
         begun(other, server).end()
     ids = dict((state, name) for name, state in runs(server))
+    if what == "forgotten":
+        ids["closed"], = ids.values()
+        server.sql("UPDATE holdfast_ledger SET state = 'closed' WHERE chunk = 0")
     job = Applied(make_job, server, lines=30)
-    run = job.start(resume_run=ids.get({"closed": "closed", "other": "open"}.get(what), what)).check(1)
+    run = job.start(resume_run=ids.get({"closed": "closed", "forgotten": "closed", "other": "open"}.get(what), what)).check(1)
     assert words in run.stderr
     job.job.nothing_written()
+
+
+@pytest.mark.rule(36, 37)
+def test_run_that_another_command_has_finished_is_told_as_such(make_job, server):
+    """Two commands have the same run: who comes second is not told to apply all lines once more to be safe."""
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    (run, _), = runs(server)
+    first = job.job.output
+    job.job.output = first.with_name("second.csv")
+    assert "this one's chunks have 10 lines" in job.start(resume_run=run, batch=7).check(2).log
+    before = applied(server)
+    job.job.output = first
+    said = job.start().check(3).stderr
+    assert f"run {run} of {first}.part was finished at " in said and "none of its 200 lines is left to apply" in said
+    assert "nobody knows" not in said and applied(server) == before
 
 
 @pytest.mark.rule(28, 36)

@@ -103,6 +103,30 @@ static bool columns_same(const hf_job *job, const hf_ledger_run *run, hf_failure
     return same;
 }
 
+/* --resume-run names a run that is closed: without the option all of its lines would be applied again. */
+static bool is_closed(const hf_ledger_run *run, hf_failure *failure) {
+    char at[HF_TIME_BYTES];
+    return run->end.at
+               ? hf_fail(
+                     failure, HF_EXIT_USAGE,
+                     "--resume-run %s: that run was finished at %s, and none of its lines is left to apply; "
+                     "without --resume-run a new one is begun, and applies all lines once more",
+                     run->id, hf_time_text((int64_t)run->end.at, at))
+               : hf_fail(
+                     failure, HF_EXIT_USAGE,
+                     "--resume-run %s: that run was closed unfinished, and nobody can tell which of its lines "
+                     "are applied; without --resume-run a new one is begun, and applies all lines once more",
+                     run->id);
+}
+
+/* A run's chunks are what they were when it was begun, whatever --batch says. */
+static void say_batch(const hf_job *job) {
+    if (job->options->batch && job->options->batch != job->run.batch) {
+        hf_log(HF_LOG_INFO, "--batch %u is for a new run: this one's chunks have %llu lines",
+               job->options->batch, (unsigned long long)job->run.batch);
+    }
+}
+
 /* --resume-run: the run's files are gone, and what it did is in the ledger. */
 static bool resume_run(hf_job *job, hf_failure *failure) {
     const char *id = job->options->resume_run;
@@ -114,8 +138,7 @@ static bool resume_run(hf_job *job, hf_failure *failure) {
                        "--resume-run %s: %s has no such run: 'holdfast ledger list' shows them", id,
                        job->ledger.name);
     } else if (good && !run->open) {
-        good = hf_fail(failure, HF_EXIT_USAGE,
-                       "--resume-run %s: that run is closed: a new one needs no option", id);
+        good = is_closed(run, failure);
     } else if (good && strcmp(run->identity, job->ledger_hash) != 0) {
         good = hf_fail(
             failure, HF_EXIT_USAGE,
@@ -133,6 +156,7 @@ static bool resume_run(hf_job *job, hf_failure *failure) {
         job->run.batch = run->batch;
         job->run.bytes = run->batch_bytes;
         good = columns_same(job, run, failure) && chunks_fit(job, failure);
+        say_batch(job);
     }
     hf_ledger_runs_free(&runs);
     return good;
@@ -215,10 +239,7 @@ bool hf_ledger_job_find(hf_job *job, bool resume, hf_failure *failure) {
         if (!chunks_fit(job, failure)) {
             return false;
         }
-        if (options->batch && options->batch != job->run.batch) {
-            hf_log(HF_LOG_INFO, "--batch %u is for a new run: this one's chunks have %llu lines",
-                   options->batch, (unsigned long long)job->run.batch);
-        }
+        say_batch(job);
         return describe(job, failure);
     }
     return batch_fits(job, failure) && forget_begun(job, failure) &&
@@ -234,6 +255,18 @@ static bool gone(const hf_job *job, const char *what, hf_failure *failure) {
         "run %s of %s %s in %s: it cannot be gone on with, for nobody knows what of it was done; "
         "--restart begins a new run, and applies all lines once more",
         job->row.id, job->outputs.part, what, job->ledger.name);
+}
+
+/* Another machine has gone on with the run, and was done first: nothing is lost but this report. */
+static bool finished(const hf_job *job, const hf_ledger_run *run, hf_failure *failure) {
+    char at[HF_TIME_BYTES];
+    return hf_fail(
+        failure, HF_EXIT_REFUSED,
+        "run %s of %s was finished at %s by another command that went on with it (%s@%s began it for %s): "
+        "none of its %llu lines is left to apply, and what they returned is in that command's report; --restart "
+        "begins a new run, and applies all lines once more",
+        run->id, job->outputs.part, hf_time_text((int64_t)run->end.at, at), run->who, run->host,
+        run->output, (unsigned long long)run->end.lines);
 }
 
 /* Is the server another one than that which acknowledged the run's chunks? Such a one may have lost the run's row. */
@@ -256,7 +289,8 @@ static bool row_stands(hf_job *job, bool resume, hf_failure *failure) {
                 ? hf_ledger_run_open(&job->ledger, &job->client, &job->row, time_left(job), failure)
                 : gone(job, "is not there any more", failure);
     } else if (good && !runs.items[0].open && (!all_done || runs.items[0].end.at == 0)) {
-        good = gone(job, "was closed", failure);
+        good = runs.items[0].end.at ? finished(job, &runs.items[0], failure)
+                                    : gone(job, "was closed", failure);
     }
     hf_ledger_runs_free(&runs);
     return good;
