@@ -11,6 +11,7 @@ import pytest
 
 from harness import expect
 from harness.exactly_once import Applied, applied, begun, chunks, make_tables, runs, writer
+from harness.killing import crash
 from harness.program import rows_of
 from harness.waiting import eventually
 
@@ -303,6 +304,20 @@ def test_run_that_somebody_ended_is_not_gone_on_with(make_job, server, change, w
     assert sorted(set(applied(server))) == applied(server)
     assert words in job.start().check(3).stderr
     job.run(restart=True)
+
+
+@pytest.mark.rule(35, 42)
+def test_server_that_changed_is_in_the_summary_with_what_the_comparison_said(make_job, server):
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    run = begun(job, server)
+    crash(server)
+    run.check(job.status)
+    job.holds()
+    change, = run.summary["server_changes"]
+    assert change["how"] == "it was started anew" and run.summary["server_changes_count"] == 1
+    assert "(it was started anew): what was acknowledged before was compared with the ledger" in run.stderr
+    assert "may be missing" not in run.stderr + run.log
+    assert run.logged(r"info  the server changed \(it was started anew\): it has all \d+ chunks that were acknowledged") == 1
 
 
 @pytest.mark.rule(43)

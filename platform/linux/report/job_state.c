@@ -124,7 +124,8 @@ bool hf_job_server(hf_job *job, const hf_server *server, bool acknowledged) {
     if (changed && acknowledged) {
         const bool anew = known->system == server->system && known->timeline == server->timeline &&
                           known->started != server->started;
-        hf_summary_server(&job->summary, how, anew ? (int64_t)(server->started / 1000) : 0);
+        hf_summary_server(&job->summary, how, anew ? (int64_t)(server->started / 1000) : 0,
+                          job->replay == HF_REPLAY_LEDGER);
     }
     *known = *server;
     hf_job_gained(job);

@@ -397,7 +397,7 @@ static bool verify(hf_job *job, hf_failure *failure) {
     if (hf_server_read(job->ledger.incarnation, &server)) {
         changed = hf_server_known(&job->record.server) &&
                   hf_server_changed(&job->record.server, &server, how);
-        hf_job_server(job, &server, false);
+        hf_job_server(job, &server, done > 0);
         job->inquiry.server = server;
     }
     if (!there.open) {

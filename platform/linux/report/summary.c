@@ -63,21 +63,25 @@ void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint3
 /* "changed at 2024-… (timeline 4 -> 5): …". */
 static void add_change(hf_bytes *to, const hf_server_change *change) {
     char time[HF_TIME_BYTES];
-    hf_bytes_format(to, "changed at %s (%s): lines acknowledged shortly before may be missing",
-                    hf_time_text(change->at, time), change->how);
+    hf_bytes_format(to, "changed at %s (%s): %s", hf_time_text(change->at, time), change->how,
+                    change->compared ? "what was acknowledged before was compared with the ledger"
+                                     : "lines acknowledged shortly before may be missing");
     if (change->started) {
         hf_bytes_format(to, "; it runs since %s by its own clock",
                         hf_time_text(change->started, time));
     }
 }
 
-void hf_summary_server(hf_summary *summary, const char *how, int64_t started) {
-    hf_server_change change = { .at = hf_time_now(), .started = started };
+void hf_summary_server(hf_summary *summary, const char *how, int64_t started, bool compared) {
+    hf_server_change change = { .at = hf_time_now(), .started = started, .compared = compared };
     snprintf(change.how, sizeof change.how, "%s", how);
     if (summary->changes < HF_CHANGES_KEPT) {
         summary->changed[summary->changes] = change;
     }
     summary->changes++;
+    if (compared) {
+        return; /* who compared says what came of it */
+    }
     hf_bytes text = { 0 };
     add_change(&text, &change);
     const hf_log_field fields[] = { { .name = "how", .text = change.how } };

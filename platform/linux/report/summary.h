@@ -20,6 +20,7 @@ typedef struct hf_slow {
 typedef struct hf_server_change {
     int64_t at;      /* seen then; wall clock, Unix ms */
     int64_t started; /* of one that was started anew: when, by its own clock; else 0 */
+    bool compared;   /* with a ledger: what was lost is known, and applied again */
     char how[64];
 } hf_server_change;
 
@@ -48,8 +49,8 @@ typedef struct hf_summary {
 void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
 /* How long the fastest `percent` of the statements took at most, in ms, at most a 32nd too much; -1: there was none. */
 int64_t hf_summary_percentile(const hf_summary *summary, unsigned percent);
-/* The server changed under acknowledged writes: logs it, and keeps it. */
-void hf_summary_server(hf_summary *summary, const char *how, int64_t started);
+/* The server changed under acknowledged writes: keeps it, and logs it unless it is `compared`. */
+void hf_summary_server(hf_summary *summary, const char *how, int64_t started, bool compared);
 /* The server could not be asked at the end whether it had changed. */
 void hf_summary_unasked(hf_summary *summary, const char *why);
 /* The text for stderr. client may be NULL: the server was never asked. */
