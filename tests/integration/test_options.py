@@ -81,6 +81,7 @@ def test_delimiter_that_the_header_does_not_have_is_refused_with_the_one_it_has(
             delimiter=";")
     for wrong in ("", ";;", '"', "é"):
         refused(job, "--delimiter", delimiter=wrong)
+    refused(job, "--delimiter: 'é': one character of ASCII", delimiter="é")
 
 
 @pytest.mark.rule(51)

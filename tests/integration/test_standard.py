@@ -174,7 +174,8 @@ def test_report_is_printed_when_it_is_complete_and_again_by_the_same_command(pri
     for _ in range(2):
         run = job.run(status=0, **options)
         assert run.stdout.encode() == job.expected()
-    assert "nothing to do" in run.stderr
+    assert "it is printed again; " in run.stderr and "or choose another --position" in run.stderr
+    assert "{date}" not in run.stderr               # which no --position may have
     job.complete()
     assert job.run(status=1, if_finished="fail", **options).stdout == ""
 

@@ -63,8 +63,10 @@ bool hf_report_values(hf_options *options, hf_failure *failure) {
     }
     if (options->delimiter_text &&
         !hf_delimiter_read(options->delimiter_text, &options->delimiter)) {
-        return bad(failure, "delimiter", options->delimiter_text,
-                   "one character stands between two columns: --delimiter ';', say, or tab");
+        return bad(
+            failure, "delimiter", options->delimiter_text,
+            "one character of ASCII, and no quote, stands between two columns: --delimiter ';', "
+            "say, or tab");
     }
     if (options->shard_text && !hf_shard_read(options->shard_text, &options->shard, failure)) {
         return false;

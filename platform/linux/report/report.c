@@ -322,14 +322,14 @@ static void say_finished(const hf_job *job, hf_bytes *to) {
     hf_bytes_add_text(to, record->database.name[0] ? ", against " : "");
     hf_database_text(&record->database, to);
     hf_bytes_format(
-        to,
-        ": %s; %s (each time: --if-finished restart), or choose another --output ({date} in it: "
-        "one for each day)",
+        to, ": %s; %s (each time: --if-finished restart), or choose another %s",
         job->options->if_finished == HF_IF_FINISHED_FAIL ? "that is a failure by --if-finished fail"
+        : job->options->to_stdout                        ? "it is printed again"
                                                          : "nothing to do",
         job->replay == HF_REPLAY_SAFE && !job->options->write
             ? "to run it anew, add --restart"
-            : "--restart runs it anew, and " ONCE_MORE);
+            : "--restart runs it anew, and " ONCE_MORE,
+        job->options->to_stdout ? "--position" : "--output ({date} in it: one for each day)");
 }
 
 /* One whose finish was only cut short is this run's own: it went on where that one was. */
