@@ -45,6 +45,17 @@ def test_run_is_in_position_and_ledger_before_its_first_chunk(make_job, server):
 
 
 @pytest.mark.rule(36)
+@pytest.mark.parametrize("said, runs_there", [(True, 1), ("holdfast_ledger", 1), (False, 0)])
+def test_config_file_says_ledger_as_the_command_line_does(write, server, said, runs_there):
+    """true: the table of the usual name, as --ledger alone; false: none."""
+    job = write("INSERT INTO applied (id) VALUES ($1::int)")
+    config = job.folder / "nightly.json"
+    config.write_text(json.dumps({"ledger": said}))
+    job.run(ledger=None, batch=None, config=config)
+    assert len(runs(server)) == runs_there and applied(server) == list(range(1, 21))
+
+
+@pytest.mark.rule(36)
 @pytest.mark.parametrize("way_out", ["resume_run", "new_run", "restart"])
 def test_open_run_without_a_position_is_named_with_the_ways_out(make_job, server, way_out):
     """The files are gone. --resume-run finds what was done by its keys; the others apply all lines once more."""

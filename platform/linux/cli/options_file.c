@@ -74,6 +74,9 @@ static bool set_member(hf_options *options, const hf_json *member, const char *p
         }
         return true;
     }
+    if (option && option->bare && hf_json_kind_of(member) == HF_JSON_BOOL) {
+        return !hf_json_true(member) || hf_options_set(options, name, option->bare, place, failure);
+    }
     return set_value(options, name, option && option->kind == HF_OPTION_FLAG, member, place,
                      failure);
 }
