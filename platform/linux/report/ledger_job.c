@@ -41,12 +41,22 @@ void hf_ledger_job_name(hf_job *job, hf_config *config) {
 /* Rule 41. */
 static bool statement_fits(const hf_job *job, hf_failure *failure) {
     const char *sql = job->sql.data, *why = hf_pg_sql_refused_in_batch(sql);
-    if (!why && hf_pg_sql_commits(sql)) {
-        why = "it cannot run in a transaction, or commits by itself";
+    char word[HF_SQL_WORD_BYTES];
+    if (why) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "%s: %s: with --ledger each statement is part of a transaction",
+                       job->options->query, why);
     }
-    return !why || hf_fail(failure, HF_EXIT_USAGE,
-                           "%s: %s: with --ledger each statement is part of a transaction",
-                           job->options->query, why);
+    if (!hf_pg_sql_commits(sql)) {
+        return true;
+    }
+    hf_sql_word(sql, word);
+    return hf_fail(
+        failure, HF_EXIT_USAGE,
+        "%s: %s…: such a statement cannot run in a transaction, or may commit by itself: with --ledger each "
+        "statement is part of a transaction%s",
+        job->options->query, word,
+        strcmp(word, "CALL") == 0 || strcmp(word, "DO") == 0 ? "; SELECT of a function can" : "");
 }
 
 static bool batch_fits(hf_job *job, hf_failure *failure) {
