@@ -1,5 +1,6 @@
 """report --ledger, what becomes of a chunk and of its lines (REPORT.md 37, 38, 40)."""
 
+import contextlib
 import os
 import re
 import signal
@@ -282,6 +283,21 @@ def test_chunk_that_is_out_of_retries_is_named_with_all_its_lines(write, server,
     run = job.run(status=4, batch=10, max_retries=1, max_concurrent=1)
     assert "holdfast: lines 12 to 21 of " in run.stderr and state in run.stderr
     assert "the same key" not in run.stderr
+
+
+@pytest.mark.rule(17, 40)
+def test_lock_that_is_not_to_be_had_is_waited_for_with_a_ledger_too(write, server):
+    """Somebody else has inserted line 5's key and has not committed: lock_timeout refuses the line, not for good."""
+    server.sql("ALTER ROLE plain SET lock_timeout = '50ms'")
+    job = write("INSERT INTO single SELECT counted($1::int)")
+    with contextlib.closing(server.connect()) as other:
+        other.cursor().execute("BEGIN; INSERT INTO single VALUES (5)")
+        run = job.start(max_retries="forever", retry_delay="10ms", max_retry_delay="50ms")
+        eventually(lambda: server.value("SELECT last_value FROM tries") > 15, "the chunk is tried again")
+        other.cursor().execute("ROLLBACK")
+        run.check(0)
+    assert not job.rejects.exists()
+    assert server.sql("SELECT line FROM single ORDER BY 1") == [(i,) for i in range(1, 21)]
 
 
 @pytest.mark.rule(27, 40)

@@ -469,6 +469,7 @@ void hf_chunk_send(hf_chunk *chunk) {
                                    .n_batch = chunk->n_statements,
                                    .replay = HF_REPLAY_LEDGER,
                                    .prepare = job->prepare,
+                                   .wait_passing = true,
                                    .ledger = keeps ? &job->ledger.keeps : &job->ledger.ledger,
                                    .key = chunk->key,
                                    .n_key = HF_LEDGER_KEYS,
