@@ -411,6 +411,8 @@ void hf_client_failure(hf_client *client, const hf_request *request, const char 
         hf_fail(failure, HF_EXIT_REFUSED, "%s: %s refuses the connection for good: %s%s%s%s", what,
                 client->where, why, way_out(client, &status.last_error),
                 file ? "; the password is from " : "", file ? file : "");
+    } else if (error->code == HF_ERR_TOO_LARGE) {
+        hf_fail(failure, HF_EXIT_USAGE, "%s: %s; a higher --max-row allows more", what, text);
     } else if (request->outcome == HF_OUTCOME_NOT_SENT || request->outcome == HF_OUTCOME_UNKNOWN ||
                error->code == HF_ERR_TIMEOUT || error->code == HF_ERR_OUTAGE ||
                error->limit == HF_LIMIT_MAX_RETRIES) {

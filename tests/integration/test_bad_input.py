@@ -51,6 +51,12 @@ def test_query_that_is_no_text_is_told_with_the_way_out(job, encode, says):
     refused(job, r"report\.sql", says)
 
 
+def test_query_that_does_not_fit_the_transmit_buffer_is_told_with_the_way_out(job):
+    """It never will: exit 1, not the 4 that a night's timer tries again after."""
+    job.query.write_text("SELECT $1::int AS n /* " + "x" * 9000 + " */")
+    refused(job, r"report\.sql: .*the transmit buffer \(tx_bytes\) has 4096; a higher --max-row allows more", max_row="4KiB")
+
+
 def test_params_of_a_query_without_parameters_are_told(job):
     job.query.write_text("SELECT 1 AS one")
     refused(job, "no parameter", r"write \$1", "--params")
