@@ -115,6 +115,22 @@ def test_run_that_another_command_has_finished_is_told_as_such(make_job, server)
     assert "nobody knows" not in said and applied(server) == before
 
 
+@pytest.mark.rule(24, 36)
+def test_position_that_cannot_be_believed_points_to_the_run_that_the_ledger_has(make_job, server):
+    """A disk's fault. What --restart would apply once more, --resume-run finds."""
+    job = Applied(make_job, server, lines=200, gated=True, gate=60)
+    begun(job, server).end()
+    server.end_sessions()
+    (run, _), = runs(server)
+    job.job.position.write_text("no position")
+    said = job.start().check(3).stderr
+    assert "move away what this report has written, and --resume-run goes on with its run" in said
+    for path in job.job.folder.glob("report.csv*"):
+        path.unlink()
+    job.start(resume_run=run).check(job.status)
+    job.holds()
+
+
 @pytest.mark.rule(28, 36)
 def test_run_is_not_resumed_with_other_columns_than_its_rows_have(make_job, server):
     """The files are gone, and with them the columns of the output; the run's own row has them."""

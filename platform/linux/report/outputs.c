@@ -258,9 +258,12 @@ hf_outputs_found hf_outputs_find(hf_outputs *outputs, const hf_outputs_wish *wis
         if (!wish->restart) {
             return FAILED(
                 HF_EXIT_REFUSED,
-                "%s holds no position that can be believed, so %s cannot be continued: --restart "
+                "%s holds no position that can be believed, so %s cannot be continued: %s--restart "
                 "starts over",
-                outputs->position_path, outputs->part);
+                outputs->position_path, outputs->part,
+                wish->ledger ? "move away what this report has written, and --resume-run goes on "
+                               "with its run ('holdfast ledger list' shows it); "
+                             : "");
         }
         return HF_OUTPUTS_FRESH;
     case HF_POSITION_VALID: return find_position(outputs, wish, record, failure);

@@ -39,6 +39,7 @@ typedef struct hf_outputs_wish {
     const char *position; /* NULL: beside the output */
     const hf_identity *identity;
     bool writes;  /* a repetition may have an effect */
+    bool ledger;  /* which knows of each line what became of it */
     bool restart; /* whatever an earlier run left: start over */
     bool renew;   /* start over if the job is finished; one that is not is gone on with */
     bool look;    /* --dry-run: a finish that was cut short stays so */

@@ -419,6 +419,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                                             .position = options->position,
                                             .identity = &job->scan.identity,
                                             .writes = job->replay != HF_REPLAY_SAFE,
+                                            .ledger = options->ledger != NULL,
                                             .restart = options->restart,
                                             .renew = options->if_finished == HF_IF_FINISHED_RESTART,
                                             .look = options->dry_run },
