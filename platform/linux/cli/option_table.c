@@ -83,7 +83,8 @@ const hf_option hf_option_table[] = {
       .other_text = "the table of the ledger: TABLE or SCHEMA.TABLE, as SQL writes them" },
     { .name = "batch", .kind = HF_OPTION_COUNT, .commands = REPORT, .offset = AT(batch),
       .minimum = 1, .maximum = 10000, .value = "N", .fallback = "100", .zero = "not allowed",
-      .text = "with --ledger: lines of one transaction; 2 x max-concurrent + 2 of these chunks are in memory at most" },
+      .text = "with --ledger: lines of one transaction, which --request-timeout is for, and whose result rows fit into "
+              "--max-row together; 2 x max-concurrent + 2 of these chunks are in memory at most" },
     { .name = "keep-ledger", .kind = HF_OPTION_FLAG, .commands = REPORT, .offset = AT(keep_ledger),
       .text = "the ledger's rows stay when the report is finished" },
     { .name = "resume-run", .kind = HF_OPTION_TEXT, .commands = REPORT, .offset = AT(resume_run),
