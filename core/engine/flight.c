@@ -43,7 +43,7 @@ static uint32_t facts_of(const hf_conn *conn, const hf_request *request) {
         !request->prepare || (request->flags & HF_REQUEST_REPREPARED) ? HF_FACT_REPREPARED : 0u;
     facts |= request->flags & HF_REQUEST_ROLE_SEEN ? HF_FACT_ROLE_SEEN : 0u;
     facts |= request->flags & HF_REQUEST_CANCELLED_ONCE ? HF_FACT_CANCELLED_ONCE : 0u;
-    facts |= pool->config->read_only ? HF_FACT_READ_ONLY : 0u;
+    facts |= hf_request_writes_nothing(pool, request) ? HF_FACT_READ_ONLY : 0u;
     facts |= hf_cancel_may_hit(conn) ? HF_FACT_CANCEL_OUT : 0u;
     facts |= (role & HF_ROLE_STANDBY) || since_login ? HF_FACT_WRONG_ROLE : 0u;
     facts |= (role & own) && !since_login ? HF_FACT_OWN_SETTING : 0u;

@@ -140,6 +140,12 @@ static inline bool hf_request_must_end(const hf_pool *pool, const hf_request *re
     return (request->flags & HF_REQUEST_CANCEL) || pool->closing;
 }
 
+/* Can the request have no effect, whatever becomes of it: does the database keep the session read-only, or is the
+ * statement only prepared? (A build without ledgers takes the latter for one that runs: UNKNOWN too often.) */
+static inline bool hf_request_writes_nothing(const hf_pool *pool, const hf_request *request) {
+    return pool->config->read_only || (HF_WITH_LEDGER && request->prepare_only);
+}
+
 /* Has the request its connection to itself? So it has once it was re-sent: were it what ends sessions, those that
  * are in flight with it would be lost with it again and again. */
 static inline bool hf_request_is_apart(const hf_request *request) {

@@ -35,14 +35,14 @@ enum {
         1 << 10, /* wait_passing: waits for locks, outlives one cancel of somebody else's */
     HF_FACT_REPREPARED = 1 << 11, /* was prepared anew once */
     /* The session and the server. */
-    HF_FACT_READ_ONLY = 1 << 12,  /* the database keeps our session read-only: writes are refused */
-    HF_FACT_CANCEL_OUT = 1 << 13, /* a CancelRequest of ours went out and may have hit */
-    HF_FACT_CANCELLED = 1 << 14,  /* … and was meant for this request */
-    HF_FACT_OTHERS_OK = 1 << 15,  /* another request got OK since this one last met the shortage */
-    HF_FACT_GIVEN_UP = 1 << 16,   /* shortage or wrong role for longer than max_outage */
-    HF_FACT_WRONG_ROLE = 1 << 17, /* a standby, or read-only since login, by server or role */
-    HF_FACT_OWN_SETTING = 1 << 18,    /* the session may have made itself read-only */
-    HF_FACT_ROLE_SEEN = 1 << 19,      /* ran again after the server said that it takes writes */
+    HF_FACT_READ_ONLY = 1 << 12,   /* the session is kept read-only, or nothing is run */
+    HF_FACT_CANCEL_OUT = 1 << 13,  /* a CancelRequest of ours went out and may have hit */
+    HF_FACT_CANCELLED = 1 << 14,   /* … and was meant for this request */
+    HF_FACT_OTHERS_OK = 1 << 15,   /* another request got OK since this one last met the shortage */
+    HF_FACT_GIVEN_UP = 1 << 16,    /* shortage or wrong role for longer than max_outage */
+    HF_FACT_WRONG_ROLE = 1 << 17,  /* a standby, or read-only since login, by server or role */
+    HF_FACT_OWN_SETTING = 1 << 18, /* the session may have made itself read-only */
+    HF_FACT_ROLE_SEEN = 1 << 19,   /* ran again after the server said that it takes writes */
     HF_FACT_CANCELLED_ONCE = 1 << 20, /* ran again after somebody else's cancel */
     /* Answers without an error, and questions. */
     HF_FACT_ROWS_LOST = 1 << 21, /* rows could not be taken: too large, or cancelled while paused */

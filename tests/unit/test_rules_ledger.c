@@ -535,6 +535,27 @@ static void r48_whatever_call_fails_nothing_untrue_is_said(void **state) {
     hf_testbed_sweep(applied_and_found);
 }
 
+/* What is only prepared has no key, and no effect that a cancel could leave in doubt: nobody asks for it. */
+static void r48_what_is_only_prepared_asks_for_no_key(void **state) {
+    (void)state;
+    for (unsigned replay = HF_REPLAY_SAFE; replay <= HF_REPLAY_LEDGER; replay++) {
+        hf_testbed *world = world_of(0);
+        world->peer->deaf_to_cancels = true;
+        hf_testbed_strike(world, HF_PEER_PARSE, HF_PEER_HOLD, NULL);
+        hf_job *job = job_of(world, false, "nothing");
+        job->request.replay = (hf_replay)replay;
+        job->request.prepare_only = true;
+        hf_testbed_resubmit(job);
+        hf_testbed_settle(world);
+        hf_testbed_wait(world, world->config.request_timeout_ms + 1);
+        hf_peer_release(world->peer);
+        hf_testbed_finish(world, 1000);
+        hf_testbed_expect(job, "prepared", "ok, sent 1, asked 0");
+        assert_int_equal(world->peer->finds + world->peer->seals, 0);
+        hf_testbed_end(world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r48_submitted_again_it_is_already_applied),
@@ -559,6 +580,7 @@ int main(void) {
         hf_test(r48_an_insert_that_adds_no_row_ends_the_request),
         hf_test(r48_what_is_too_large_to_be_kept_is_not_committed),
         hf_test(r48_what_cannot_be_is_refused_by_name),
+        hf_test(r48_what_is_only_prepared_asks_for_no_key),
         hf_test(r48_whatever_call_fails_nothing_untrue_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
