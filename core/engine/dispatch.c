@@ -122,13 +122,23 @@ static hf_conn *with_room(hf_pool *pool) {
     return NULL;
 }
 
+/* Is the answer to the connection's COMMIT late? Whoever were sent behind it would wait as long. */
+static bool commit_lags(const hf_conn *conn) {
+    return conn->pool->now - conn->flight.head->commit_at > hf_flight_quick(conn);
+}
+
 /* Who takes the queue's head behind its COMMIT; NULL: nobody. */
 static hf_conn *behind_commit(hf_pool *pool) {
-    if (!HF_WITH_RESOLVE || !hf_set_any(&pool->behind)) {
-        return NULL;
+    while (HF_WITH_RESOLVE && hf_set_any(&pool->behind)) {
+        hf_conn *conn = lowest(pool, &pool->behind);
+        if (!commit_lags(conn)) {
+            return may_follow_commit(conn, pool->queue.head) ? conn : NULL;
+        }
+        /* As above: nothing but its answer makes the connection take more. */
+        hf_set_remove(&pool->behind, conn->index);
+        conn->offered = NULL;
     }
-    hf_conn *conn = lowest(pool, &pool->behind);
-    return may_follow_commit(conn, pool->queue.head) ? conn : NULL;
+    return NULL;
 }
 
 static void hand_out(hf_pool *pool) {

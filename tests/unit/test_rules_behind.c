@@ -310,10 +310,35 @@ static void r15_words_of_the_servers_before_a_commit(void **state) {
     }
 }
 
+/* A COMMIT that is late is no place to wait: what is submitted then goes to whichever connection is free first. */
+static void r12_nothing_is_sent_behind_a_late_commit(void **state) {
+    (void)state;
+    for (hf_ms late = 0; late < 2; late++) {
+        hf_testbed *world = hf_testbed_new();
+        world->config.max_concurrent = 2;
+        hf_testbed_open(world, 1000);
+        hf_testbed_up(world, 2);
+        hf_testbed_strike(world, HF_PEER_COMMITS, HF_PEER_HOLD, NULL);
+        hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+        hf_testbed_settle(world);
+        hf_testbed_strike(world, HF_PEER_EXECUTE, HF_PEER_HOLD, NULL);
+        hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 2");
+        hf_testbed_settle(world);
+        hf_testbed_wait(world, 25 + late);
+        hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 3");
+        hf_testbed_settle(world);
+        assert_int_equal(job->request.attempts, 1 - late);
+        hf_peer_release(world->peer);
+        hf_testbed_finish(world, 1000);
+        hf_testbed_end(world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         hf_test(r12_one_resolved_statement_travels_behind_a_commit),
         hf_test(r12_nothing_else_travels_behind_a_commit),
+        hf_test(r12_nothing_is_sent_behind_a_late_commit),
         hf_test(r3_r15_what_was_behind_a_lost_commit_simply_runs_again),
         hf_test(r12_a_refused_commit_is_no_matter_to_the_next),
         hf_test(r16_a_commit_in_doubt_takes_what_is_behind_it_along),
