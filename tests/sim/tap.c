@@ -130,7 +130,9 @@ void sim_tap_told(sim_link *link, uint32_t flight, unsigned told) {
 
 bool sim_flight_early(const sim_flight *flight) {
     const unsigned is = sim_flights[flight->behind].is;
-    return flight->behind && (is & (SIM_TOLD_READY | SIM_TOLD_AMBIGUOUS)) != SIM_TOLD_READY;
+    const bool doubt =
+        (is & SIM_TOLD_AMBIGUOUS) && !sim_config.read_only; /* of what nothing could write: none */
+    return flight->behind && (!(is & SIM_TOLD_READY) || doubt);
 }
 
 bool sim_flight_open(const sim_flight *flight) {
