@@ -199,7 +199,7 @@ static inline bool hf_conn_leads(const hf_conn *conn, const hf_request *request)
  * server's session to whoever waits for one only when nothing more was sent on it: without that some of the pool's own
  * connections, and everybody else behind that pooler, might wait for as long as the work lasts. */
 static inline bool hf_conn_runs_dry(const hf_conn *conn) {
-    return HF_WITH_GROUPS && conn->streak >= HF_STREAK_MAX;
+    return (HF_WITH_GROUPS || HF_WITH_RESOLVE) && conn->streak >= HF_STREAK_MAX;
 }
 /* How many requests may be in flight on the connection. */
 static inline unsigned hf_conn_depth(const hf_conn *conn) {

@@ -119,7 +119,7 @@ int hf_flight_send(hf_conn *conn) {
     if (HF_WITH_GROUPS) {
         share(conn, request, (uint32_t)(conn->io.tx_total - before));
     }
-    if (HF_WITH_GROUPS) {
+    if (HF_WITH_GROUPS || HF_WITH_RESOLVE) {
         conn->streak =
             conn->n_flight == 0
                 ? 0

@@ -233,8 +233,9 @@ struct hf_conn {
     uint32_t trip_ms;    /* the shortest round trip of late */
     uint16_t more;       /* so many may be in flight behind one, if max_pipelined is 0 */
     uint16_t n_group;    /* how many share the Sync that was sent last */
-    uint16_t streak;     /* what was sent behind others since nothing was in flight last */
     bool timed_alone;    /* the timed one was sent when nothing was in flight */
+    /* With HF_WITH_GROUPS or HF_WITH_RESOLVE. */
+    uint16_t streak; /* what was sent behind others since nothing was in flight last */
     /* With HF_WITH_RESOLVE alone. */
     bool has_commit;      /* on the pool's list of connections whose COMMIT is next, or in tx */
     hf_conn *next_commit; /* on that list */
