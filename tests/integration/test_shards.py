@@ -156,6 +156,51 @@ def test_merge_refuses_what_is_missing_doubled_unfinished_or_of_another_input(sh
 
 
 @pytest.mark.rule(52)
+@pytest.mark.parametrize("ending,old,new", [("", b"\n29,", b"\n28,"), (".rejects.csv", b"P0001", b"P0002"),
+                                            (".shard", (29).to_bytes(8, "little"), (28).to_bytes(8, "little"))])
+def test_merge_refuses_a_file_of_a_shard_that_was_edited_at_its_length(sharded, ending, old, new):
+    job = sharded(30)
+    job.run([1, 2], 2)
+    path = beside(job.part(2), ending)
+    left = path.read_bytes()
+    assert old in left
+    path.write_bytes(left.replace(old, new, 1))
+    assert f"{path} is not the file that the finished shard left" in job.merge([1, 2], status=1).stderr
+    assert not list(job.job.folder.glob("merged*"))
+    path.write_bytes(left)
+    job.merge([1, 2])
+
+
+@pytest.mark.rule(52)
+def test_shard_that_an_older_program_finished_has_no_seal_and_is_merged(sharded):
+    job = sharded(30)
+    job.run([1, 2], 2)
+    index = beside(job.part(1), ".shard")
+    index.write_bytes(index.read_bytes()[:-128])
+    job.merge([1, 2])
+
+
+@pytest.mark.rule(27, 52)
+def test_input_that_was_edited_at_its_length_and_time_is_another(sharded):
+    """Of the whole input there is a hash: every shard has read all of it."""
+    job = sharded(30, sql=ROWS.replace("pg_sleep(0)", "pass($1)"), gate=20)
+    job.run([1], 2)
+    second = job.start(2, 2)
+    second.await_lines(2)
+    second.end()
+    cost = job.job.cost_file
+    before, data = cost.stat(), cost.read_bytes()
+    cost.write_bytes(data.replace(b"\n30\n", b"\n31\n"))
+    os.utime(cost, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cost.stat().st_size == before.st_size and cost.read_bytes() != data
+    second = job.start(2, 2)
+    second.check(3)
+    assert "the input has changed since the run that left" in second.stderr
+    job.run([2], 2, restart=True)
+    assert "are not of one report: the input is another" in job.merge([1, 2], status=1).stderr
+
+
+@pytest.mark.rule(52)
 def test_merge_run_again_changes_nothing_and_is_made_anew_after_a_shard_was(sharded):
     job = sharded(30)
     job.run_whole()

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/failure.h"
+#include "base/files.h"
 #include "base/input.h"
 #include "base/log.h"
 #include "base/signals.h"
@@ -10,9 +11,12 @@
 
 #include "hf_mbedtls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SIGNALS_EVERY 65536 /* lines */
 #define READ_BYTES    ((size_t)256 * 1024)
@@ -26,6 +30,30 @@ void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]) {
     hf_mbedtls_hash.start(&hash);
     hf_mbedtls_hash.update(&hash, from, bytes);
     hf_mbedtls_hash.finish(&hash, out);
+}
+
+bool hf_sha256_of_file(const char *path, uint64_t bytes, uint8_t out[HF_HASH_BYTES]) {
+    hf_sha256 hash;
+    int fd = hf_file_reopen(path, O_RDONLY);
+    if (fd < 0) {
+        return false;
+    }
+    char *chunk = hf_must_alloc(READ_BYTES, 1);
+    ssize_t got = 1;
+    hf_mbedtls_hash.start(&hash);
+    while (bytes > 0 && (got > 0 || (got < 0 && errno == EINTR))) {
+        got = read(fd, chunk, bytes < READ_BYTES ? (size_t)bytes : READ_BYTES);
+        if (got > 0) {
+            hf_mbedtls_hash.update(&hash, chunk, (size_t)got);
+            bytes -= (uint64_t)got;
+        }
+    }
+    const int error = got < 0 ? errno : 0;
+    hf_mbedtls_hash.finish(&hash, out);
+    free(chunk);
+    close(fd);
+    errno = error;
+    return bytes == 0;
 }
 
 static void identify_settings(const hf_options *options, hf_first_pass *scan) {

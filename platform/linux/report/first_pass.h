@@ -66,5 +66,7 @@ void hf_first_pass_free(hf_first_pass *scan);
 
 /* SHA-256 of bytes. */
 void hf_sha256_of(const void *from, size_t bytes, uint8_t out[HF_HASH_BYTES]);
+/* SHA-256 of a file's first `bytes`. False: errno; 0 where it is shorter. */
+bool hf_sha256_of_file(const char *path, uint64_t bytes, uint8_t out[HF_HASH_BYTES]);
 
 #endif

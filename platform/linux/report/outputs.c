@@ -459,11 +459,40 @@ static bool give_name(const hf_outputs *outputs, hf_failure *failure) {
            hf_fail_file(failure, HF_EXIT_INCOMPLETE, outputs->output, "rename the report to");
 }
 
+/* A finished shard's files are sealed, so that `holdfast merge` takes them as they were left. */
+static bool seal(hf_outputs *outputs, const hf_position_record *record, hf_failure *failure) {
+    const uint64_t index_bytes = shard_bytes(record);
+    uint8_t hashes[HF_SEAL_FILES][HF_HASH_BYTES] = { { 0 } };
+    const struct {
+        const char *path;
+        uint64_t bytes;
+    } files[HF_SEAL_FILES] = { [HF_SEAL_INDEX] = { outputs->shard_path, index_bytes },
+                               [HF_SEAL_OUTPUT] = { outputs->part, record->output_bytes },
+                               [HF_SEAL_REJECTS] = { outputs->rejects_path, record->rejects_bytes },
+                               [HF_SEAL_UNKNOWN] = { outputs->unknown_path,
+                                                     record->unknown_bytes } };
+    if (!hf_outfile_is_open(&outputs->shard) ||
+        hf_outfile_length(&outputs->shard) != index_bytes) { /* no shard, or sealed already */
+        return true;
+    }
+    if (!each(outputs, hf_outfile_flush, failure)) {
+        return false;
+    }
+    for (size_t i = 0; i < HF_SEAL_FILES; i++) {
+        if (files[i].bytes > 0 && !hf_sha256_of_file(files[i].path, files[i].bytes, hashes[i])) {
+            return hf_fail_file(failure, HF_EXIT_INCOMPLETE, files[i].path, "read");
+        }
+    }
+    hf_bytes_add(hf_outfile_buffer(&outputs->shard), hashes, sizeof hashes);
+    return true; /* the commit writes it */
+}
+
 bool hf_outputs_name(hf_outputs *outputs, hf_position_record *record, int status,
                      hf_failure *failure) {
     record->finished = 1;
     record->exit_status = (uint8_t)status;
-    if (!hf_outputs_commit(outputs, record, failure) || !give_name(outputs, failure)) {
+    if (!seal(outputs, record, failure) || !hf_outputs_commit(outputs, record, failure) ||
+        !give_name(outputs, failure)) {
         return false;
     }
     return hf_folder_sync(outputs->output) ||

@@ -22,20 +22,38 @@ static FILE *open_file(const char *path, hf_failure *failure) {
     return file;
 }
 
-/* A file of a part that must be as long as the part's position says. */
-static bool open_part_file(const hf_shard_part *part, const char *path, uint64_t bytes, FILE **file,
-                           hf_failure *failure) {
+static uint64_t size_of(FILE *file) {
     struct stat stat;
-    *file = open_file(path, failure);
-    if (!*file) {
-        return false;
+    return fstat(fileno(file), &stat) == 0 ? (uint64_t)stat.st_size : UINT64_MAX;
+}
+
+static bool fail_changed(const hf_shard_part *part, const char *path, hf_failure *failure) {
+    return hf_fail(failure, HF_EXIT_USAGE,
+                   "%s is not the file that the finished shard left (%s.done and %s.shard say what "
+                   "it was): bring it back, or run that shard again with --restart (writes are "
+                   "applied once more)",
+                   path, part->output, part->output);
+}
+
+/* Is the file what the seal says? Without a seal it is. */
+static bool is_sealed(const hf_shard_part *part, const char *path, uint64_t bytes,
+                      enum hf_index_sealed which, hf_failure *failure) {
+    uint8_t hash[HF_HASH_BYTES];
+    if (!part->sealed) {
+        return true;
     }
-    return (fstat(fileno(*file), &stat) == 0 && (uint64_t)stat.st_size == bytes) ||
-           hf_fail(
-               failure, HF_EXIT_USAGE,
-               "%s is not the file that the finished shard left (%s.done says how long it was): bring "
-               "it back, or run that shard again with --restart (writes are applied once more)",
-               path, part->output);
+    if (!hf_sha256_of_file(path, bytes, hash)) {
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "read");
+    }
+    return memcmp(hash, part->seal[which], sizeof hash) == 0 || fail_changed(part, path, failure);
+}
+
+/* A file of a part, which must be as long as the part's position says, and what the seal says. */
+static bool open_part_file(const hf_shard_part *part, const char *path, uint64_t bytes,
+                           enum hf_index_sealed which, FILE **file, hf_failure *failure) {
+    *file = open_file(path, failure);
+    return *file && (size_of(*file) == bytes || fail_changed(part, path, failure)) &&
+           is_sealed(part, path, bytes, which, failure);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------- */
@@ -77,12 +95,12 @@ bool hf_shard_next(hf_shard_part *part, hf_shard_lines *lines, hf_failure *failu
 
 /* The file of rejects or of unknown lines is opened if the shard has one; its header is passed over. */
 static bool open_refusals(hf_shard_part *part, hf_shard_lines *lines, const char *ending,
-                          uint64_t bytes, hf_failure *failure) {
+                          uint64_t bytes, enum hf_index_sealed which, hf_failure *failure) {
     if (bytes == 0) {
         return true;
     }
     lines->path = hf_path_beside(part->output, ending);
-    if (!open_part_file(part, lines->path, bytes, &lines->file, failure)) {
+    if (!open_part_file(part, lines->path, bytes, which, &lines->file, failure)) {
         return false;
     }
     lines->records = hf_csv_in_open(lines->path, failure);
@@ -125,6 +143,21 @@ static bool read_record(hf_shard_part *part, hf_failure *failure) {
     return good;
 }
 
+/* The index is as long as the position says; behind that stands its seal, or (of an older program's shard) nothing. */
+static bool read_seal(hf_shard_part *part, const char *path, hf_failure *failure) {
+    const uint64_t bytes = hf_index_length(part->entries), size = size_of(part->index);
+    part->sealed = size == bytes + HF_INDEX_SEAL;
+    if (!part->sealed) {
+        return size == bytes || fail_changed(part, path, failure);
+    }
+    if (fseeko(part->index, (off_t)bytes, SEEK_SET) != 0 ||
+        fread(part->seal, sizeof part->seal, 1, part->index) != 1) {
+        return hf_fail_file(failure, HF_EXIT_INCOMPLETE, path, "read");
+    }
+    rewind(part->index);
+    return is_sealed(part, path, bytes, HF_SEAL_INDEX, failure);
+}
+
 static bool read_head(hf_shard_part *part, hf_failure *failure) {
     uint8_t raw[HF_INDEX_HEAD];
     const hf_position_record *record = &part->record;
@@ -134,8 +167,8 @@ static bool read_head(hf_shard_part *part, hf_failure *failure) {
         hf_file_exists(path) ||
         hf_fail(failure, HF_EXIT_USAGE,
                 "%s is the report of a whole input, no shard (there is no %s)", part->output, path);
-    good = good &&
-           open_part_file(part, path, hf_index_length(part->entries), &part->index, failure) &&
+    part->index = good ? open_file(path, failure) : NULL;
+    good = part->index && read_seal(part, path, failure) &&
            ((fread(raw, sizeof raw, 1, part->index) == 1 && hf_index_head_read(raw, &part->head)) ||
             hf_fail(failure, HF_EXIT_USAGE, "%s is not this program's", path));
     free(path);
@@ -145,12 +178,15 @@ static bool read_head(hf_shard_part *part, hf_failure *failure) {
 static bool open_part(hf_shard_part *part, hf_failure *failure) {
     const hf_position_record *record = &part->record;
     if (!read_record(part, failure) || !read_head(part, failure) ||
-        !open_part_file(part, part->output, record->output_bytes, &part->lines.file, failure)) {
+        !open_part_file(part, part->output, record->output_bytes, HF_SEAL_OUTPUT, &part->lines.file,
+                        failure)) {
         return false;
     }
     part->lines.bytes = part->head.header_bytes; /* the line before the first */
-    return open_refusals(part, &part->rejects, ".rejects.csv", record->rejects_bytes, failure) &&
-           open_refusals(part, &part->unknown, ".unknown.csv", record->unknown_bytes, failure);
+    return open_refusals(part, &part->rejects, ".rejects.csv", record->rejects_bytes,
+                         HF_SEAL_REJECTS, failure) &&
+           open_refusals(part, &part->unknown, ".unknown.csv", record->unknown_bytes,
+                         HF_SEAL_UNKNOWN, failure);
 }
 
 /* ---- one job -------------------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@ typedef struct hf_shard_part {
     hf_index_head head;
     FILE *index;
     uint64_t entries; /* that are left in the index */
+    bool sealed;      /* what an older program finished is not */
+    uint8_t seal[HF_SEAL_FILES][HF_HASH_BYTES];
     hf_shard_lines lines, rejects, unknown;
 } hf_shard_part;
 
