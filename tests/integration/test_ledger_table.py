@@ -115,6 +115,12 @@ UNFIT = {
     "foreign key": (altered("CREATE TABLE work.jobs (run text PRIMARY KEY)",
                             "ALTER TABLE {} ADD CONSTRAINT job FOREIGN KEY (run) REFERENCES work.jobs ON DELETE CASCADE"),
                     "drop it: job"),
+    "referred to": (altered("CREATE TABLE work.notes (run text, chunk bigint, CONSTRAINT note FOREIGN KEY (run, chunk) REFERENCES {})"),
+                    "drop it: note"),
+    "check": (altered("ALTER TABLE {} ADD CONSTRAINT none CHECK (chunk < 1)"), "drop it: none"),
+    "check of a column": (of_columns("kept text", "kept text CHECK (length(kept) < 9)"), "drop it: holdfast_ledger_kept_check"),
+    "check of old rows": (altered("ALTER TABLE {} ADD CONSTRAINT none CHECK (chunk < 1) NOT VALID"), "drop it: none"),
+    "exclusion": (altered("ALTER TABLE {} ADD CONSTRAINT alone EXCLUDE (hash WITH =)"), "drop it: alone"),
     "row security": (altered("ALTER TABLE {} ENABLE ROW LEVEL SECURITY"), "row security"),
 }
 
@@ -211,6 +217,29 @@ def test_name_is_as_sql_has_it(ledger, opened, server, name):
     client.do("make", IDENTITY)
     assert client.do("open").status == 0
     assert client.do("chunk", 1, "now", "-", "SELECT 'done'") == (0, "done")
+
+
+@pytest.mark.rule(43)
+@pytest.mark.both_servers
+def test_name_that_is_a_reserved_word_is_quoted_in_what_makes_the_table(ledger, server):
+    words = [word for word, in server.sql("SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')")]
+    assert "select" in words and "verbose" in words
+    for i, name in enumerate([*words, "SELECT", "select.x", "UseR.select", "word", "selected", '"Select"', "überall"]):
+        first, _, rest = name.partition(".")
+        reserved = first.lower() in words
+        ddl = ledger("create", table=name, dry_run=True).stdout
+        shown = f'"{first.lower()}"{"." + rest if rest else ""}' if reserved else name
+        assert ddl.startswith(f"CREATE TABLE {shown} (\n"), ddl
+        server.sql(f'CREATE SCHEMA IF NOT EXISTS "{first.lower()}"' if rest else "SELECT")
+        server.sql(f'SET search_path = work; {ddl} DROP TABLE {shown}; RESET search_path')
+    server.sql('DROP SCHEMA "select"; DROP SCHEMA "user"; ALTER ROLE app SET search_path = work')
+    try:
+        missing = ledger("list", table="select", status=1).stderr
+        assert ddl_in(missing).startswith('CREATE TABLE "select" (')
+        ledger("create", table="select")
+        assert ledger("list", table="select", format="json").stdout == "[]\n"
+    finally:
+        server.sql("ALTER ROLE app RESET search_path")
 
 
 # ---- create -----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define FACTS       18
+#define FACTS       19
 #define INCARNATION "7/00000001/100.5/50"
 
 /* As ledger_table.c asks for them. */
@@ -28,6 +28,7 @@ enum {
     RULES,
     TRIGGERS,
     REFERENCES,
+    CONSTRAINTS,
     HIDES,
     LAST
 };
@@ -70,7 +71,7 @@ hf_ms hf_net_now(hf_net *self) {
 
 /* The server's turn. */
 int hf_net_wait(hf_net *self, hf_ms until) {
-    static const char *const names[FACTS] = { "oid", "", "", "", "", "", "", "", "",
+    static const char *const names[FACTS] = { "oid", "", "", "", "", "", "", "", "", "",
                                               "",    "", "", "", "", "", "", "", "" };
     if (until <= self->now) {
         return 0;
@@ -193,7 +194,8 @@ static void each_fact_that_is_another_is_told_with_what_mends_it(void **state) {
         { RULES, "r", "has a rule, and what that makes of an INSERT is not known; drop it: r" },
         { TRIGGERS, "watch",
           "has a trigger, and what that makes of a row is not known; drop it: watch" },
-        { REFERENCES, "job", "has a foreign key: a row could go with the one that it refers to" },
+        { REFERENCES, "job", "has a foreign key, or is what one refers to" },
+        { CONSTRAINTS, "few", "has a CHECK or EXCLUDE constraint" },
         { HIDES, "t", "has row security" },
     };
     (void)state;

@@ -53,20 +53,49 @@ bool hf_ledger_table_named(const char *name, hf_failure *failure) {
     return false;
 }
 
+/* Keywords of PostgreSQL 15 to 18 that are no table's name without quotes (its docs, appendix C: reserved ones, those
+ * that may be a function's or type's name included), each between blanks. */
+static const char reserved[] =
+    " all analyse analyze and any array as asc asymmetric authorization binary both case cast"
+    " check collate collation column concurrently constraint create cross current_catalog"
+    " current_date current_role current_schema current_time current_timestamp current_user"
+    " default deferrable desc distinct do else end except false fetch for foreign freeze from"
+    " full grant group having ilike in initially inner intersect into is isnull join lateral"
+    " leading left like limit localtime localtimestamp natural not notnull null offset on only"
+    " or order outer overlaps placing primary references returning right select session_user"
+    " similar some symmetric system_user table tablesample then to trailing true union unique"
+    " user using variadic verbose when where window with ";
+
+/* The name for DDL. As a table's name alone SQL takes a reserved word nowhere; behind a dot it may stand. */
+static void add_name(hf_bytes *to, const char *name) {
+    const char *end = behind_identifier(name);
+    const size_t bytes = end ? (size_t)(end - name) : 0;
+    char word[32] = " ";
+    for (size_t i = 0; i < bytes && bytes < sizeof word - 2; i++) {
+        word[i + 1] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + 'a' - 'A') : name[i];
+        word[i + 2] = ' ';
+    }
+    if (word[1] && strstr(reserved, word)) {
+        hf_bytes_format(to, "\"%.*s\"%s", (int)bytes, word + 1, end);
+    } else {
+        hf_bytes_add_text(to, name);
+    }
+}
+
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
 void hf_ledger_table_ddl(const char *name, hf_bytes *to) {
-    hf_bytes_format(to,
-                    "CREATE TABLE %s (\n"
-                    "    run     text        NOT NULL,\n"
-                    "    chunk   bigint      NOT NULL,\n"
-                    "    hash    text        NOT NULL,\n"
-                    "    state   text,\n"
-                    "    kept    text,\n"
-                    "    written timestamptz NOT NULL DEFAULT now(),\n"
-                    "    PRIMARY KEY (run, chunk)\n"
-                    ")",
-                    name);
+    hf_bytes_add_text(to, "CREATE TABLE ");
+    add_name(to, name);
+    hf_bytes_add_text(to, " (\n"
+                          "    run     text        NOT NULL,\n"
+                          "    chunk   bigint      NOT NULL,\n"
+                          "    hash    text        NOT NULL,\n"
+                          "    state   text,\n"
+                          "    kept    text,\n"
+                          "    written timestamptz NOT NULL DEFAULT now(),\n"
+                          "    PRIMARY KEY (run, chunk)\n"
+                          ")");
 }
 
 /* The DDL's columns as check_sql has them, by name. */
@@ -151,6 +180,7 @@ enum {
     AT_RULES,
     AT_TRIGGERS,
     AT_REFERENCES,
+    AT_CONSTRAINTS,
     AT_HIDES,
     AT_INCARNATION,
     AT_ALL
@@ -202,7 +232,9 @@ static const char check_middle[] =
     "(SELECT string_agg(t.tgname, ', ' ORDER BY t.tgname) FROM pg_catalog.pg_trigger t "
     "WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), "
     "(SELECT string_agg(f.conname, ', ' ORDER BY f.conname) FROM pg_catalog.pg_constraint f "
-    "WHERE f.conrelid = c.oid AND f.contype = 'f'), ";
+    "WHERE c.oid IN (f.conrelid, f.confrelid) AND f.contype = 'f'), "
+    "(SELECT string_agg(f.conname, ', ' ORDER BY f.conname) FROM pg_catalog.pg_constraint f "
+    "WHERE f.conrelid = c.oid AND f.contype IN ('c', 'x')), ";
 static const char check_from[] = " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
                                  "ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1::text)";
 
@@ -231,7 +263,10 @@ static const struct {
     { AT_RULES, NULL, "has a rule, and what that makes of an INSERT is not known; drop it: %s" },
     { AT_TRIGGERS, NULL, "has a trigger, and what that makes of a row is not known; drop it: %s" },
     { AT_REFERENCES, NULL,
-      "has a foreign key: a row could go with the one that it refers to; drop it: %s" },
+      "has a foreign key, or is what one refers to: a row could go with another, or not go at all; "
+      "drop it: %s" },
+    { AT_CONSTRAINTS, NULL,
+      "has a CHECK or EXCLUDE constraint, which may refuse a row that a run needs; drop it: %s" },
     { AT_HIDES, "f",
       "has row security, and a key that it hides would not be found; ALTER TABLE ... DISABLE ROW "
       "LEVEL SECURITY, or a role with BYPASSRLS, mends that" },
