@@ -91,6 +91,36 @@ def test_input_is_another_name_of_cost_file(make_job):
     job.complete()
 
 
+def test_both_names_of_the_input_are_refused_as_in_the_file(make_job, holdfast, tmp_path):
+    """One option given twice under one name is another matter: the last one counts, as with psql and curl."""
+    job = make_job(rows=3, sql=TWICE)
+    other = tmp_path / "other.csv"
+    other.write_bytes(b"id\n1\n")
+    assert "--cost-file and --input are one option: give one of them" in job.run(status=1, input=other).stderr
+    for words in (["--input", other, "--cost-file", job.cost_file], [f"--input={other}", f"--cost-file={job.cost_file}"]):
+        said = holdfast("report", *words, status=1, query=job.query, output=job.output, dsn=job.dsn).stderr
+        assert "--input and --cost-file are one option: give one of them" in said
+    job.nothing_written()
+    said = holdfast("report", "--input", other, "--input", job.cost_file, query=job.query, output=job.output, dsn=job.dsn).stderr
+    assert "3 lines" in said
+
+
+@pytest.mark.parametrize("option", ["limit", "batch", "window", "max-pipelined", "max-concurrent", "deadline", "max-retries"])
+def test_forever_is_named_as_a_way_out_only_where_it_is_one(make_job, option):
+    may = option == "max-retries"
+    job = make_job(1)
+    assert ("forever" in job.run(status=1, **{option: "x"}).stderr) == may
+    assert re.search("x': not a (count: 3|duration: 500ms)", job.run(status=1, **{option: "x"}).stderr)
+    if not may:
+        job.run(status=1, **{option: "forever"})
+
+
+def test_params_beside_names_alone_say_that_names_need_none(make_job):
+    job = make_job(1, sql="SELECT :id::int AS id", params="id")
+    said = job.run(status=1).stderr
+    assert "--params id is given, but the parameters of the query are names alone (:id)" in said and "leave --params out" in said
+
+
 @pytest.mark.rule(51)
 def test_limit_takes_the_first_lines_alone_and_another_one_is_another_job(make_job, cluster):
     job = make_job(rows=200, sql=SLOW, dsn=cluster.dsn("plain"), gate=100)

@@ -57,6 +57,13 @@ static bool bad(hf_failure *failure, const char *place, const char *name, const 
     return false;
 }
 
+static void leave_out(char *text, const char *words) {
+    char *at = strstr(text, words);
+    if (at) {
+        memmove(at, at + strlen(words), strlen(at + strlen(words)) + 1);
+    }
+}
+
 /* A value of any unit, read as the library reads its settings'. */
 static bool measure(const hf_setting *row, const char *option, const char *value, const char *place,
                     uint32_t *to, hf_failure *failure) {
@@ -64,9 +71,14 @@ static bool measure(const hf_setting *row, const char *option, const char *value
     if (hf_setting_parse(row, value, to, &error)) {
         return true;
     }
-    /* The library names the setting; the option is what was typed. */
-    const char *why = strstr(error.message, ": ");
-    return bad(failure, place, option, value, why ? why + 2 : error.message);
+    /* The library names the setting; the option is what was typed. Its examples are those of any of the unit. */
+    char *why = strstr(error.message, ": ");
+    why = why ? why + 2 : error.message;
+    if (row->maximum < HF_FOREVER) {
+        leave_out(why, ", or forever");
+        leave_out(why, " or forever");
+    }
+    return bad(failure, place, option, value, why);
 }
 
 static bool set_number(const hf_option *option, const char *value, const char *place, uint32_t *to,

@@ -79,6 +79,23 @@ static bool read_word(hf_options *options, hf_word *word, char **argv, int argc,
     return true;
 }
 
+/* Another name of the option, by which a word before argv[at] has given it; NULL: none. An option that is given twice
+ * under one name has the last value, as with psql and curl; who gives both names means two things. */
+static const char *other_name_given(char **argv, int at, const hf_option *option) {
+    for (int i = 2; option && i < at; i++) {
+        char name[64];
+        if (strncmp(argv[i], "--", 2) != 0) {
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
+        const hf_option *before = hf_option_find(name);
+        if (before && before != option && before->offset == option->offset) {
+            return before->name;
+        }
+    }
+    return NULL;
+}
+
 /* Two passes: what the first finds (--config) is needed before the second may override it. */
 static bool read_options(hf_options *options, int argc, char **argv, bool config_only,
                          hf_failure *failure) {
@@ -115,8 +132,14 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             return hf_fail(failure, HF_EXIT_USAGE, "'%.20s': options have two dashes: --name VALUE",
                            argv[at]);
         }
+        const int from = at;
         if (!read_word(options, &word, argv, argc, &at, failure)) {
             return false;
+        }
+        const char *other = other_name_given(argv, from, word.option);
+        if (other) {
+            return hf_fail(failure, HF_EXIT_USAGE, "--%s and --%s are one option: give one of them",
+                           other, word.name);
         }
         bool is_config = strcmp(word.name, "config") == 0;
         if (config_only != is_config) {

@@ -536,8 +536,9 @@ static bool first_columns(const hf_first_pass *scan, const char *path, unsigned 
 }
 
 /* The columns of --params, for as many parameters as stand as $n. */
-static bool columns_said(const hf_first_pass *scan, const hf_options *options, unsigned n_wanted,
-                         size_t *columns, hf_failure *failure) {
+static bool columns_said(const hf_first_pass *scan, const hf_options *options,
+                         const hf_statement_names *names, unsigned n_wanted, size_t *columns,
+                         hf_failure *failure) {
     unsigned count = 0;
     for (const char *at = options->params; at;) {
         size_t bytes = strcspn(at, ","), column = 0;
@@ -549,6 +550,14 @@ static bool columns_said(const hf_first_pass *scan, const hf_options *options, u
         }
         count++;
         at = at[bytes] ? at + bytes + 1 : NULL;
+    }
+    if (n_wanted == 0 && names->count) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "--params %s is given, but the parameters of the query are names alone (:%s), and each "
+            "is the column of its name: leave --params out, or write $1 where the value of the "
+            "first of these columns goes",
+            options->params, names->items[0]);
     }
     if (n_wanted == 0) {
         return hf_fail(
@@ -572,7 +581,7 @@ bool hf_first_pass_params(const hf_first_pass *scan, const hf_options *options,
         names->count && names->first <= n_wanted ? names->first - 1 : n_wanted;
     *columns = hf_must_alloc(n_wanted, sizeof **columns);
     bool good = options->params
-                    ? columns_said(scan, options, numbered, *columns, failure)
+                    ? columns_said(scan, options, names, numbered, *columns, failure)
                     : first_columns(scan, options->cost_file, numbered, *columns, failure);
     for (unsigned i = numbered; good && i < n_wanted && i - numbered < names->count; i++) {
         good = find_named(scan, options, names, i - numbered, &(*columns)[i], failure);
