@@ -331,6 +331,20 @@ def test_forget_removes_a_closed_run_and_an_open_one_by_force(ledger, opened, ta
 
 
 @pytest.mark.rule(44)
+@pytest.mark.parametrize("state,shown", [("'paused'", "paused"), ("NULL", None), ("'open '", "open "), ("'CLOSED'", "CLOSED")])
+def test_run_whose_state_somebody_else_wrote_is_forgotten_by_force_alone(ledger, opened, table, state, shown):
+    run = a_run(opened(), chunks=2, close=False)
+    table.sql(f"UPDATE {NAMED} SET state = {state} WHERE chunk = 0")
+    assert json.loads(ledger("list", format="json").stdout)[0]["state"] == shown
+    said = ledger("forget", run, status=1).stderr
+    assert f"run {run} is neither open nor closed: its row in {NAMED} says '{shown or 'NULL'}'" in said and "--force" in said
+    assert table.value(f"SELECT count(*) FROM {NAMED}") == 3
+    forced = ledger("forget", run, force=True).stdout
+    assert "2 rows removed" in forced and "its own row stays" in forced
+    assert "1 row removed" in ledger("forget", run).stdout and not table.value(f"SELECT count(*) FROM {NAMED}")
+
+
+@pytest.mark.rule(44)
 def test_forced_forgetting_waits_for_the_chunk_in_flight(ledger, opened, table):
     client = opened()
     run = a_run(client, chunks=1, close=False)

@@ -128,7 +128,7 @@ static void fill(hf_ledger_cells *cells, const hf_ledger_run *run) {
     const bool ended = end->at != 0; /* a run that was closed by force has no end */
     *cells = (hf_ledger_cells){ 0 };
     cells->at[RUN] = hf_text(run->id);
-    cells->at[STATE] = hf_text(run->open ? "open" : "closed");
+    cells->at[STATE] = run->state[0] ? hf_text(run->state) : (hf_value){ 0 };
     cells->at[BEGUN] = hf_text(run->begun);
     cells->at[WHO] = hf_text(run->who);
     cells->at[HOST] = hf_text(run->host);
@@ -223,7 +223,14 @@ static bool may_go(const hf_ledger_job *job, const hf_ledger_runs *runs, const c
                        job->table.name);
     }
     const hf_ledger_run *run = &runs->items[0];
-    return !run->open || job->options.force ||
+    if (!run->open && !run->closed && !job->options.force) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "run %s is neither open nor closed: its row in %s says '%s', which holdfast "
+                       "never writes. With --force its rows go all the same, and then nobody can "
+                       "tell which of its lines are applied: to run them again applies those twice",
+                       id, job->table.name, run->state[0] ? run->state : "NULL");
+    }
+    return run->closed || job->options.force ||
            hf_fail(failure, HF_EXIT_USAGE,
                    "run %s is not finished: %s@%s began %s at %s. Run its command again to finish "
                    "it; with --force its rows go all the same, and then nobody can tell which of "
@@ -235,21 +242,21 @@ static bool forget(hf_ledger_job *job, hf_failure *failure) {
     const char *id = job->options.words.items[1];
     hf_ledger_runs runs = { 0 };
     uint64_t rows = 0;
-    bool open = false;
+    bool forced = false;
     bool good = open_table(job, HF_LEDGER_RIGHTS, failure) &&
                 hf_ledger_run_read(&job->table, &job->client, id, 0, &runs, failure) &&
                 may_go(job, &runs, id, failure);
     if (good) {
-        open = runs.items[0].open;
-        good = hf_ledger_run_forget(&job->table, &job->client, id, open, 0, &rows, failure);
+        forced = !runs.items[0].closed;
+        good = hf_ledger_run_forget(&job->table, &job->client, id, forced, 0, &rows, failure);
     }
     if (good) {
         hf_bytes_format(
             &job->out, "run %s is forgotten: %" PRIu64 " row%s removed from %s%s\n", id, rows,
             rows == 1 ? "" : "s", job->table.name,
-            open ? "; its own row stays, closed, so that its job cannot go on: forget it "
-                   "again when that is gone"
-                 : "");
+            forced ? "; its own row stays, closed, so that its job cannot go on: forget it "
+                     "again when that is gone"
+                   : "");
     }
     hf_ledger_runs_free(&runs);
     return good;

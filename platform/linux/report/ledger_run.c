@@ -167,7 +167,12 @@ static int on_run(hf_request *request, hf_row *row) {
     take(run->id, sizeof run->id, hf_row_get(row, 0));
     take(run->identity, sizeof run->identity, hf_row_get(row, 1));
     const hf_value state = hf_row_get(row, 2);
-    run->open = state.bytes == strlen("open") && memcmp(state.data, "open", state.bytes) == 0;
+    hf_bytes shown = { 0 };
+    hf_bytes_add_printable(&shown, state.data, state.bytes < 12 ? state.bytes : 12);
+    snprintf(run->state, sizeof run->state, "%s", hf_bytes_text(&shown));
+    hf_bytes_free(&shown);
+    run->open = strcmp(run->state, "open") == 0;
+    run->closed = strcmp(run->state, "closed") == 0;
     take(run->begun, sizeof run->begun, hf_row_get(row, 3));
     take(chunks, sizeof chunks, hf_row_get(row, 4));
     run->chunks = strtoull(chunks, NULL, 10);
@@ -349,7 +354,7 @@ bool hf_ledger_run_forget(const hf_ledger_table *table, hf_client *client, const
     hf_bytes close = { 0 }, sql = { 0 };
     hf_bytes_format(&close,
                     "UPDATE %s SET state = 'closed' WHERE run = $1::text AND chunk = 0 AND "
-                    "state <> 'closed'",
+                    "state IS DISTINCT FROM 'closed'",
                     table->quoted);
     hf_bytes_format(
         &sql,

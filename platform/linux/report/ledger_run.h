@@ -23,7 +23,8 @@ typedef struct hf_ledger_end {
 typedef struct hf_ledger_run {
     char id[HF_LEDGER_ID_BYTES];
     char identity[HF_LEDGER_IDENTITY_BYTES]; /* of the job */
-    bool open;
+    bool open, closed;                       /* neither: somebody else wrote the row */
+    char state[24];               /* as the row has it, in printable text, cut; "": NULL */
     uint32_t batch;               /* lines of a chunk, at most */
     uint64_t batch_bytes;         /* bytes of a chunk, at most */
     uint64_t chunks;              /* that have a row just now */
@@ -79,8 +80,8 @@ bool hf_ledger_run_close(const hf_ledger_table *table, hf_client *client, const 
 /* Removes the chunks of a closed run, and nothing of an open one. */
 bool hf_ledger_run_empty(const hf_ledger_table *table, hf_client *client, const char *id,
                          uint32_t timeout_ms, hf_failure *failure);
-/* Removes all rows of a closed run. `force`: the run may be open; it is closed, and its own row stays, so that its job
- * finds it closed, and not lost by a server that is another one since. *rows: how many were removed. */
+/* Removes all rows of a closed run. `force`: the run may be in any state; it is closed, and its own row stays, so that
+ * its job finds it closed, and not lost by a server that is another one since. *rows: how many were removed. */
 bool hf_ledger_run_forget(const hf_ledger_table *table, hf_client *client, const char *id,
                           bool force, uint32_t timeout_ms, uint64_t *rows, hf_failure *failure);
 
