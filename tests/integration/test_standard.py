@@ -48,6 +48,34 @@ def test_input_from_standard_input_makes_the_same_report_and_leaves_nothing(make
 
 
 @pytest.mark.rule(54)
+def test_finished_report_needs_nothing_in_standard_input(make_job, from_pipe):
+    """What was kept of it is gone by then."""
+    job = make_job(rows=[("1",), ("x",), ("3",)], sql=FAST)
+    given = job.cost_file.read_bytes()
+    from_pipe(job, given).check(2)
+    left = job.output.read_bytes()
+    run = from_pipe(job).check(2)
+    assert "nothing to do" in run.stderr and "there is nothing in standard input" in run.log
+    assert run.summary["lines_total"] == 3 and run.summary["lines_rejected"] == 1
+    assert "is a failure by --if-finished fail" in from_pipe(job, if_finished="fail").check(1).stderr
+    assert "--limit" in from_pipe(job, limit=1).check(3).stderr
+    for options in ({"restart": True}, {"if_finished": "restart"}, {"dry_run": True}):
+        assert "there is nothing in standard input, and no unfinished job" in from_pipe(job, **options).check(1).stderr
+    job.query.write_text(FAST + " -- another")
+    assert "the query has changed since" in from_pipe(job).check(3).stderr
+    assert job.output.read_bytes() == left and not list(job.folder.glob("report.csv.input*"))
+
+
+@pytest.mark.rule(54)
+def test_finished_report_is_printed_again_with_nothing_in_standard_input(make_job, from_pipe):
+    job = make_job(rows=5, sql=FAST)
+    options = {"output": "-", "position": job.folder / "p"}
+    first = from_pipe(job, job.cost_file.read_bytes(), **options).check(0)
+    assert first.stdout.count("\n") == 6
+    assert from_pipe(job, **options).check(0).stdout == first.stdout
+
+
+@pytest.mark.rule(54)
 @pytest.mark.parametrize("again", [True, False], ids=["given-again", "not-given-again"])
 def test_killed_job_goes_on_with_what_was_kept_of_standard_input(make_job, from_pipe, cluster, again):
     job = make_job(rows=150, sql=SLOW, dsn=cluster.dsn("plain"))

@@ -333,6 +333,15 @@ bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *o
     return true;
 }
 
+void hf_first_pass_finished(hf_first_pass *scan, const hf_options *options, const hf_bytes *query,
+                            const hf_position_record *finished) {
+    *scan = (hf_first_pass){ .identity = finished->identity,
+                             .lines = finished->lines_done + finished->lines_rejected +
+                                      finished->lines_unknown };
+    hf_sha256_of(query->data, query->used, scan->identity.query);
+    identify_settings(options, scan);
+}
+
 bool hf_first_pass_mine(const hf_first_pass *scan, const hf_options *options,
                         const hf_csv_record *record) {
     const hf_shard *shard = &options->shard;

@@ -41,6 +41,9 @@ typedef struct hf_first_pass {
 /* Reads all of `in`. False: exit status 1 and why, or 4 when a signal came. */
 bool hf_first_pass_input(hf_first_pass *scan, hf_csv_in *in, const hf_options *options,
                          const hf_bytes *query, hf_failure *failure);
+/* The input of a finished job is not at hand: its identity is that of the record, and so is the count of lines. */
+void hf_first_pass_finished(hf_first_pass *scan, const hf_options *options, const hf_bytes *query,
+                            const hf_position_record *finished);
 /* Which column is --order-by's? False: exit status 1 and why. */
 bool hf_first_pass_order(hf_first_pass *scan, const hf_options *options, hf_failure *failure);
 /* Narrows it all down to the lines of --shard: another pass, to the end of the last of them. False: as above. */

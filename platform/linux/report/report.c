@@ -286,13 +286,31 @@ static void find_begun(hf_job *job, hf_options *options) {
     }
 }
 
-/* Opens the input, a file or what standard input holds. */
-static bool open_input(hf_job *job, hf_options *options, hf_failure *failure) {
+/* Is there a finished report, which this run is to leave as it is? */
+static bool stays_finished(const hf_options *options, hf_position_record *record) {
+    hf_failure failure;
+    char *done = hf_path_beside(options->output, ".done");
+    const bool stays = !options->restart && !options->dry_run &&
+                       options->if_finished != HF_IF_FINISHED_RESTART &&
+                       hf_position_read(done, record, &failure) == HF_POSITION_VALID;
+    free(done);
+    return stays;
+}
+
+/* Opens the input, a file or what standard input holds. With nothing in that, and the report finished, job->in stays
+ * NULL, and *finished is the report's record. */
+static bool open_input(hf_job *job, hf_options *options, hf_position_record *finished,
+                       hf_failure *failure) {
     const bool standard = strcmp(options->cost_file, "-") == 0;
     char *begun = standard ? hf_spool_begun(options, job->summary.started) : NULL;
-    bool good = !standard ||
-                hf_spool_read(&job->spool, options->output, begun, options->deadline_ms, failure);
+    const bool good = !standard || hf_spool_read(&job->spool, options->output, begun,
+                                                 !begun && stays_finished(options, finished),
+                                                 options->deadline_ms, failure);
     free(begun);
+    if (good && standard && !job->spool.path) {
+        options->cost_file = "standard input";
+        return true;
+    }
     job->in =
         good ? hf_csv_in_open(standard ? job->spool.path : options->cost_file, failure) : NULL;
     if (!job->in) {
@@ -304,6 +322,24 @@ static bool open_input(hf_job *job, hf_options *options, hf_failure *failure) {
     }
     hf_csv_in_delimiter(job->in, options->delimiter);
     return true;
+}
+
+/* Reads the input once, or knows it from the finished report. */
+static bool know_input(hf_job *job, hf_options *options, hf_failure *failure) {
+    hf_position_record finished;
+    if (!open_input(job, options, &finished, failure)) {
+        return false;
+    }
+    if (!job->in) {
+        hf_log(HF_LOG_INFO, "there is nothing in standard input, and %s is finished",
+               options->output);
+        hf_first_pass_finished(&job->scan, options, &job->text, &finished);
+        return true;
+    }
+    return hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) &&
+           hf_first_pass_names(&job->scan, options, &job->names, failure) &&
+           hf_first_pass_order(&job->scan, options, failure) &&
+           (!options->shard.count || hf_first_pass_shard(&job->scan, job->in, options, failure));
 }
 
 /* Of a job that an earlier run finished: when, against what, and how to have it made anew. */
@@ -401,11 +437,7 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
         options->prepare == HF_PREPARE_AUTO && hf_statement_keeps(hf_bytes_text(&job->sql));
     job->counts = hf_statement_counts(hf_bytes_text(&job->sql));
     job->summary.counts = options->write && job->counts;
-    if (!open_input(job, options, failure) ||
-        !hf_first_pass_input(&job->scan, job->in, options, &job->text, failure) ||
-        !hf_first_pass_names(&job->scan, options, &job->names, failure) ||
-        !hf_first_pass_order(&job->scan, options, failure) ||
-        (options->shard.count && !hf_first_pass_shard(&job->scan, job->in, options, failure))) {
+    if (!know_input(job, options, failure)) {
         return false;
     }
     hf_rejects_read(options->max_rejects, job->scan.lines, &job->rejects_max);
@@ -424,6 +456,9 @@ static bool get_ready(hf_job *job, hf_config *config, hf_options *options, hf_ou
                                             .renew = options->if_finished == HF_IF_FINISHED_RESTART,
                                             .look = options->dry_run },
                         &job->record, failure);
+    if (!job->in && *found != HF_OUTPUTS_FINISHED) { /* a position is in the way, and no input */
+        return *found != HF_OUTPUTS_FAILED && hf_spool_nothing(&job->spool, failure);
+    }
     /* An empty position: a begin was cut short. A finished report: its end was, behind the last rename. */
     const bool known = job->outputs.position.fd >= 0 || job->outputs.replaces;
     if (*found == HF_OUTPUTS_FAILED ||

@@ -95,26 +95,21 @@ static bool make_fresh(hf_spool *spool, hf_failure *failure) {
     }
 }
 
-bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint32_t wait_ms,
-                   hf_failure *failure) {
+bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, bool finished,
+                   uint32_t wait_ms, hf_failure *failure) {
     uint64_t bytes = 0;
     char *before = begun ? hf_path_beside(begun, ".input") : NULL;
     bool good = true;
     spool->fd = -1;
     spool->kept = hf_path_beside(output, ".input");
-    if (!before || !isatty(STDIN_FILENO)) {
+    if ((!before && !finished) || !isatty(STDIN_FILENO)) {
         spool->fresh = hf_path_beside(spool->kept, ".new");
         good = make_fresh(spool, failure) &&
                copy_input(spool->fd, spool->fresh, wait_ms, &bytes, failure);
     }
     if (good && bytes == 0 && !before) {
-        good = hf_fail(
-            failure, HF_EXIT_USAGE,
-            "--cost-file -: there is nothing in standard input, and no unfinished job that has "
-            "kept its input (%s)",
-            spool->kept);
-    }
-    if (good && bytes > 0) {
+        good = finished || hf_spool_nothing(spool, failure);
+    } else if (good && bytes > 0) {
         spool->path = hf_must_copy(spool->fresh);
         hf_log(HF_LOG_INFO, "standard input: %llu bytes, kept in %s until the report is finished",
                (unsigned long long)bytes, spool->kept);
@@ -125,6 +120,14 @@ bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint3
     }
     free(before);
     return good;
+}
+
+bool hf_spool_nothing(const hf_spool *spool, hf_failure *failure) {
+    return hf_fail(
+        failure, HF_EXIT_USAGE,
+        "--cost-file -: there is nothing in standard input, and no unfinished job that has "
+        "kept its input (%s)",
+        spool->kept);
 }
 
 /* This run read its input from standard input, and not what an earlier one kept. */

@@ -24,9 +24,12 @@ typedef struct hf_spool {
  * From the heap. started: this run, Unix ms, for {date}. */
 char *hf_spool_begun(const hf_options *options, int64_t started);
 /* Reads all of standard input. When there is nothing in it (or it is a terminal) and `begun`, an output that an earlier
- * run left unfinished (NULL: none), has its input beside it, that is the input. wait_ms: as hf_file_read_within(). */
-bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, uint32_t wait_ms,
-                   hf_failure *failure);
+ * run left unfinished (NULL: none), has its input beside it, that is the input; without one, and the report `finished`,
+ * there is no input: spool->path is NULL. wait_ms: as hf_file_read_within(). */
+bool hf_spool_read(hf_spool *spool, const char *output, const char *begun, bool finished,
+                   uint32_t wait_ms, hf_failure *failure);
+/* Fills *failure: there is no input, neither given nor kept. */
+bool hf_spool_nothing(const hf_spool *spool, hf_failure *failure);
 /* A job begins of which nothing is there: is there an OUTPUT.input all the same? Then false: it is not replaced. */
 bool hf_spool_free_place(const hf_spool *spool, hf_failure *failure);
 /* The job goes on, or is about to begin and its position's name is taken: the input stays for the next run, durably. It
