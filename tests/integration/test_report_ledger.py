@@ -315,6 +315,20 @@ def test_statement_that_controls_transactions_is_refused_by_name(write, server, 
     assert not runs(server)
 
 
+@pytest.mark.rule(41)
+@pytest.mark.parametrize("sql", ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET TRANSACTION READ ONLY",
+                                 "set local work_mem = '1MB'", "SET ROLE plain", "SET CONSTRAINTS ALL DEFERRED", "RESET ALL",
+                                 "DISCARD PLANS", "LOAD 'plpgsql'", "/* so */ ; SET a.b = 'c'"])
+def test_statement_about_the_session_is_refused_by_name(write, server, sql):
+    """The first one ended the job with exit 1, when its lines were applied."""
+    job = write(sql, rows=1, params=None)
+    run = job.run(status=1)
+    name = re.sub(r"/\*.*\*/ ; ", "", sql).split()[0].upper()
+    assert f"report.sql: {name}…: such a statement is about the session" in run.stderr and "ALTER ROLE" in run.stderr
+    job.nothing_written()
+    assert not runs(server)
+
+
 # ---- 42, 44: the run, and somebody who changes it ------------------------------------------------
 
 

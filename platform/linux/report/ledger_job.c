@@ -3,6 +3,7 @@
 #include "base/csv_out.h"
 #include "base/failure.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "chunks.h"
 #include "ledger_watch.h"
 #include "pg/sql.h"
@@ -47,10 +48,18 @@ static bool statement_fits(const hf_job *job, hf_failure *failure) {
                        "%s: %s: with --ledger each statement is part of a transaction",
                        job->options->query, why);
     }
+    hf_sql_word(sql, word);
+    if (hf_word_among("SET RESET DISCARD LOAD", word, strlen(word))) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "%s: %s…: such a statement is about the session or the transaction, which the "
+            "lines of a chunk share with its key: with --ledger leave it out; ALTER ROLE … "
+            "SET, or SET in a function's definition, sets what lines need",
+            job->options->query, word);
+    }
     if (!hf_pg_sql_commits(sql)) {
         return true;
     }
-    hf_sql_word(sql, word);
     return hf_fail(
         failure, HF_EXIT_USAGE,
         "%s: %s…: such a statement cannot run in a transaction, or may commit by itself: with --ledger each "
