@@ -274,6 +274,15 @@ def test_row_that_is_too_large_costs_its_line_alone(write, server, last):
     assert applied(server) == [i for i in range(1, 31) if i not in large]
 
 
+@pytest.mark.rule(40)
+def test_slowest_chunk_is_named_with_its_lines_and_once_though_it_ran_twice(write, server):
+    job = write("INSERT INTO applied (id) SELECT refuse($1::int, $1::int / 10 * 10 + 5, '22012') FROM pg_sleep(0.002)")
+    run = job.run(status=2, batch=10, max_concurrent=1)
+    slowest = run.summary["slowest"]
+    assert sorted((slow["line"], slow["last_line"]) for slow in slowest) == [(2, 11), (12, 21)]
+    assert re.search(r"slowest +lines (2 to 11|12 to 21): [\d.]+ s, lines (2 to 11|12 to 21): [\d.]+ s\n", run.stderr)
+
+
 @pytest.mark.rule(29, 40)
 @pytest.mark.parametrize("state", ["40003", "40001", "57P01"])
 def test_chunk_that_is_out_of_retries_is_named_with_all_its_lines(write, server, state):

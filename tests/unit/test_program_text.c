@@ -178,7 +178,7 @@ static void the_slowest_are_kept_in_order(void **state) {
     hf_summary summary = { 0 };
     (void)state;
     for (uint64_t i = 0; i < COUNT(times); i++) {
-        hf_summary_statement(&summary, i + 2, times[i], 2);
+        hf_summary_statement(&summary, i + 2, i + 2, times[i], 2);
     }
     assert_int_equal(summary.statements, 2 * COUNT(times));
     static const uint32_t ms[] = { 100, 90, 70, 70, 60 };
@@ -186,6 +186,26 @@ static void the_slowest_are_kept_in_order(void **state) {
     for (size_t i = 0; i < HF_SLOWEST; i++) {
         assert_int_equal(summary.slowest[i].ms, ms[i]);
         assert_int_equal(summary.slowest[i].line, lines[i]);
+    }
+}
+
+/* Chunks, of which some are tried again: each is there once, with its longest try and all its lines. */
+static void the_slowest_name_what_runs_again_once(void **state) {
+    static const struct {
+        uint64_t line;
+        uint32_t ms;
+    } tries[] = { { 2, 50 }, { 12, 40 }, { 2, 60 }, { 22, 70 }, { 12, 10 },
+                  { 32, 5 }, { 42, 6 },  { 52, 4 }, { 32, 80 }, { 52, 90 } },
+      wanted[] = { { 52, 90 }, { 32, 80 }, { 22, 70 }, { 2, 60 }, { 12, 40 } };
+    hf_summary summary = { 0 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        hf_summary_statement(&summary, tries[i].line, tries[i].line + 9, tries[i].ms, 1);
+    }
+    for (size_t i = 0; i < HF_SLOWEST; i++) {
+        assert_int_equal(summary.slowest[i].ms, wanted[i].ms);
+        assert_int_equal(summary.slowest[i].line, wanted[i].line);
+        assert_int_equal(summary.slowest[i].last, wanted[i].line + 9);
     }
 }
 
@@ -416,14 +436,14 @@ static void percentiles_are_of_all_the_statements(void **state) {
     (void)state;
     assert_true(hf_summary_percentile(&summary, 50) == -1);
     for (uint32_t i = 0; i < 50; i++) {
-        hf_summary_statement(&summary, i, i + 1, 1);
+        hf_summary_statement(&summary, i, i, i + 1, 1);
     }
     assert_true(hf_summary_percentile(&summary, 50) == 25);
     assert_true(hf_summary_percentile(&summary, 95) == 48);
     assert_true(hf_summary_percentile(&summary, 99) == 50);
     for (size_t i = 0; i < COUNT(extreme); i++) {
         one = (hf_summary){ 0 };
-        hf_summary_statement(&one, 1, extreme[i], 1);
+        hf_summary_statement(&one, 1, 1, extreme[i], 1);
         const int64_t said = hf_summary_percentile(&one, 1);
         assert_true(said >= extreme[i] && said - extreme[i] <= extreme[i] / 32);
     }
@@ -440,6 +460,7 @@ int main(void) {
         cmocka_unit_test(a_cell_spells_what_may_not_be_shown_and_stays_in_its_column),
         cmocka_unit_test(progress_fits_the_width_and_tells_the_outage),
         cmocka_unit_test(the_slowest_are_kept_in_order),
+        cmocka_unit_test(the_slowest_name_what_runs_again_once),
         cmocka_unit_test(of_two_exits_the_stronger_counts),
         cmocka_unit_test(a_line_of_pgpass_matches_as_in_libpq),
         cmocka_unit_test(the_first_match_counts_and_an_open_file_is_ignored),

@@ -291,7 +291,8 @@ static void on_done(hf_request *request) {
     hf_line *line = line_of(request);
     job->running--;
     line->paused = false;
-    hf_summary_statement(&job->summary, line->line, request->duration_ms, request->attempts);
+    hf_summary_statement(&job->summary, line->line, line->line, request->duration_ms,
+                         request->attempts);
     if (request->attempts > 1) {
         /* Without a re-send another read's error, or time-out, cut it off. */
         const bool cut_off = request->retries == 0 && !job->options->write;

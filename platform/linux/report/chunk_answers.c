@@ -429,7 +429,8 @@ static void on_done(hf_request *request) {
     const hf_line *first = hf_window_at(&job->window, chunk->first);
     job->running--;
     without_way_out(&request->error);
-    hf_summary_statement(&job->summary, first->line, request->duration_ms, request->attempts);
+    hf_summary_statement(&job->summary, first->line, last_line(chunk), request->duration_ms,
+                         request->attempts);
     if (request->attempts > 1) {
         hf_log(HF_LOG_WARN, "lines %llu to %llu were sent %u times: %s after %.3f s",
                (unsigned long long)first->line, (unsigned long long)last_line(chunk),

@@ -46,17 +46,28 @@ int64_t hf_summary_percentile(const hf_summary *summary, unsigned percent) {
     return -1;
 }
 
-void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts) {
+void hf_summary_statement(hf_summary *summary, uint64_t line, uint64_t last, uint32_t ms,
+                          uint32_t attempts) {
     summary->statements += attempts;
     summary->durations[length_of(ms)]++;
-    int at = HF_SLOWEST;
+    int from =
+        HF_SLOWEST - 1; /* the place that is given up: that of the same lines, or the last one */
+    for (int i = 0; i < HF_SLOWEST; i++) {
+        if (summary->slowest[i].ms && summary->slowest[i].line == line) {
+            from = i;
+            if (ms <= summary->slowest[i].ms) {
+                return;
+            }
+        }
+    }
+    int at = from + 1;
     while (at > 0 && ms > summary->slowest[at - 1].ms) {
         at--;
     }
-    if (at < HF_SLOWEST) {
+    if (at <= from) {
         memmove(&summary->slowest[at + 1], &summary->slowest[at],
-                (size_t)(HF_SLOWEST - 1 - at) * sizeof summary->slowest[0]);
-        summary->slowest[at] = (hf_slow){ .line = line, .ms = ms };
+                (size_t)(from - at) * sizeof summary->slowest[0]);
+        summary->slowest[at] = (hf_slow){ .line = line, .last = last, .ms = ms };
     }
 }
 
@@ -201,9 +212,13 @@ static void say_connections(hf_bytes *to, const hf_summary *summary, const hf_cl
                         hf_elapsed_text(client->seen[i].ms, text), client->seen[i].reason);
     }
     for (int i = 0; i < HF_SLOWEST && summary->slowest[i].ms; i++) {
-        hf_bytes_format(to, "%s line %llu: %.3f s", i ? "," : "  slowest    ",
-                        (unsigned long long)summary->slowest[i].line,
-                        summary->slowest[i].ms / 1000.0);
+        const hf_slow *slow = &summary->slowest[i];
+        hf_bytes_format(to, "%s line%s %llu", i ? "," : "  slowest    ",
+                        slow->last > slow->line ? "s" : "", (unsigned long long)slow->line);
+        if (slow->last > slow->line) {
+            hf_bytes_format(to, " to %llu", (unsigned long long)slow->last);
+        }
+        hf_bytes_format(to, ": %.3f s", slow->ms / 1000.0);
     }
     hf_bytes_add_text(to, summary->slowest[0].ms ? "\n" : "");
     if (hf_summary_percentile(summary, 50) >= 0) {
@@ -340,6 +355,7 @@ static void add_summary(hf_json *json, const hf_summary *summary, const hf_clien
     for (int i = 0; i < HF_SLOWEST && summary->slowest[i].ms; i++) {
         hf_json *one = hf_json_object();
         hf_json_add_count(one, "line", summary->slowest[i].line);
+        hf_json_add_count(one, "last_line", summary->slowest[i].last);
         hf_json_add_count(one, "ms", summary->slowest[i].ms);
         hf_json_add(slowest, NULL, one);
     }

@@ -12,7 +12,7 @@
 #define HF_DURATIONS (32 + 27 * 32)
 
 typedef struct hf_slow {
-    uint64_t line;
+    uint64_t line, last; /* the same but for a chunk, whose lines are one statement here */
     uint32_t ms;
 } hf_slow;
 
@@ -45,8 +45,9 @@ typedef struct hf_summary {
     bool counts;                    /* lines that touched no row are counted: it is a write */
 } hf_summary;
 
-/* A statement of `line` was answered after ms. */
-void hf_summary_statement(hf_summary *summary, uint64_t line, uint32_t ms, uint32_t attempts);
+/* A statement of `line` was answered after ms; of a chunk all its lines, up to `last`. */
+void hf_summary_statement(hf_summary *summary, uint64_t line, uint64_t last, uint32_t ms,
+                          uint32_t attempts);
 /* How long the fastest `percent` of the statements took at most, in ms, at most a 32nd too much; -1: there was none. */
 int64_t hf_summary_percentile(const hf_summary *summary, unsigned percent);
 /* The server changed under acknowledged writes: keeps it, and logs it unless it is `compared`. */
