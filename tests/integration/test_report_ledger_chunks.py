@@ -294,6 +294,43 @@ def test_chunk_that_is_out_of_retries_is_named_with_all_its_lines(write, server,
     assert "the same key" not in run.stderr
 
 
+@pytest.mark.rule(29, 37)
+def test_chunk_that_is_too_slow_names_the_ways_out(write, server):
+    job = write("INSERT INTO applied (id) SELECT pass($1::int)", rows=20)
+    job.gate = 5
+    said = job.start(batch=10, request_timeout="500ms", max_retries=0, max_concurrent=1).check(4, gate="shut").stderr
+    assert re.search(r"lines 2 to 11 of .*: timed out after 0\.5 s .*a higher --request-timeout, which is for all lines of a chunk", said)
+    assert "; a lower --batch is for a new run (--restart, which applies all lines once more)\n" in said
+    job.open_up()
+    job.run(batch=None, request_timeout="1m")
+    assert applied(server) == list(range(1, 21))
+
+
+@pytest.mark.rule(37)
+def test_chunk_whose_rows_are_too_large_together_names_the_ways_out(write, server):
+    job = write("INSERT INTO applied (id) SELECT $1::int RETURNING repeat('x', 20000) AS long", rows=20)
+    said = job.run(status=3, batch=10, max_row="64KiB").stderr
+    assert "a higher --max-row allows more; a lower --batch is for a new run (--restart, which applies all lines once more)\n" in said
+    assert not applied(server)
+    job.run(batch=None, max_row="1MiB")
+    assert applied(server) == list(range(1, 21))
+
+
+@pytest.mark.rule(29, 40)
+@pytest.mark.parametrize("state", ["40001", "40P01", "53100"])
+def test_line_that_always_says_what_passes_stops_the_job_and_another_sqlstate_rejects_it(write, server, state):
+    """LEDGER.md says so: whose the conflict is cannot be told."""
+    job = write(f"INSERT INTO applied (id) SELECT raised($1::int, '{state}')", rows=20)
+    server.sql("""CREATE FUNCTION raised(line int, state text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF line = 15 THEN RAISE EXCEPTION 'always' USING ERRCODE = state; END IF; RETURN line; END $$""")
+    said = job.run(status=4, batch=10, max_retries=1, max_concurrent=1, retry_delay="10ms").stderr
+    assert f"lines 12 to 21 of " in said and state in said
+    server.sql(f"""CREATE OR REPLACE FUNCTION raised(line int, state text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+        IF line = 15 THEN RAISE EXCEPTION 'always' USING ERRCODE = 'P0001'; END IF; RETURN line; END $$""")
+    job.run(status=2, batch=None)
+    assert [code for _, code, _ in rejected(job)] == ["P0001"] and len(applied(server)) == 19
+
+
 @pytest.mark.rule(17, 40)
 def test_lock_that_is_not_to_be_had_is_waited_for_with_a_ledger_too(write, server):
     """Somebody else has inserted line 5's key and has not committed: lock_timeout refuses the line, not for good."""

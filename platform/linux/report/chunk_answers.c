@@ -406,7 +406,7 @@ static void refused(hf_chunk *chunk) {
     } else {
         chunk->state = HF_CHUNK_UNDONE;
         stop(chunk, HF_EXIT_REFUSED, text,
-             error->code == HF_ERR_TOO_LARGE ? "; a higher --max-row allows more"
+             error->code == HF_ERR_TOO_LARGE ? "; a higher --max-row allows more; " HF_LOWER_BATCH
              : keyed                         ? "; no single line is to blame"
                                              : "; it was the ledger's own statement");
     }

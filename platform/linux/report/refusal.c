@@ -70,7 +70,11 @@ void hf_refusal_undone(hf_job *job, const hf_request *request, uint64_t first, u
         return;
     }
     snprintf(way_out, sizeof way_out, "; run the same command again to go on from there");
-    if (error->limit != HF_LIMIT_NONE) {
+    if (error->limit == HF_LIMIT_REQUEST && job->replay == HF_REPLAY_LEDGER) {
+        snprintf(way_out, sizeof way_out,
+                 "; run the same command again with a higher --request-timeout, which is for all "
+                 "lines of a chunk together; " HF_LOWER_BATCH);
+    } else if (error->limit != HF_LIMIT_NONE) {
         char option[40];
         snprintf(way_out, sizeof way_out,
                  "; run the same command again to go on from there, or raise --%s%s",

@@ -4,6 +4,10 @@
 
 #include "job_state.h"
 
+/* Of a chunk: the other way out. */
+#define HF_LOWER_BATCH \
+    "a lower --batch is for a new run (--restart, which applies all lines once more)"
+
 /* Stops the job at these lines, by their numbers in the input; of a statement that is one line's, last is first. */
 void hf_refusal_stop(hf_job *job, uint64_t first, uint64_t last, int status, const char *why,
                      const char *way_out);
