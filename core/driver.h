@@ -155,34 +155,34 @@ struct hf_driver {
     int (*tls_answer)(uint8_t byte);
 
     /* Starts the login on a wiped session: its first bytes go to io->tx. 0, or an hf_err. */
-    int (*start)(hf_session *session, hf_io *io);
+    int (*start)(hf_driver_session *session, hf_io *io);
     /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. Those behind
      * it are linked by next. */
-    hf_driver_event (*feed)(hf_session *session, hf_io *io, hf_request *oldest);
+    hf_driver_event (*feed)(hf_driver_session *session, hf_io *io, hf_request *oldest);
     /* Encodes what request->stage asks for, and its flush; sets request->deferred_commit of a RESOLVE or LEDGER
      * request. 1: done. 0: tx has no room now, and is untouched (never so for COMMIT and ROLLBACK, which follow
      * BEFORE_COMMIT in the same tick, when tx is empty). < 0: the request can never be sent, HF_ERR_TOO_LARGE or
      * HF_ERR_ARGUMENT, and io->error says why; of a COMMIT, what is to be kept with its key cannot. */
-    int (*submit)(hf_session *session, hf_io *io, hf_request *request);
+    int (*submit)(hf_driver_session *session, hf_io *io, hf_request *request);
 #if HF_WITH_GROUPS
     /* submit() has appended so many bytes for the request. If the flight may share a Sync, and so may that of `before`,
      * which was submitted last, is not sent to its end, and may be NULL: both have one Sync. */
     bool (*join)(hf_io *io, hf_request *before, hf_request *request, uint32_t bytes);
 #endif
     /* Forgets what was prepared for the request, so that the next submit() prepares it under a new name. */
-    void (*forget)(hf_session *session, hf_io *io, hf_request *request);
+    void (*forget)(hf_driver_session *session, hf_io *io, hf_request *request);
     /* Can the request have an effect before its transaction commits (CALL, DO, VACUUM, … CONCURRENTLY)? Then even after
      * a FATAL in mid-statement it is not known whether it had one. */
     bool (*self_commits)(const hf_request *request);
     /* Does the request say that it will not wait for a lock (NOWAIT, SKIP LOCKED)? */
     bool (*waits_not)(const hf_request *request);
     /* Encodes a question that costs the server nothing, and is answered by PROBED. 1: done. 0: tx has no room. */
-    int (*probe)(hf_session *session, hf_io *io);
+    int (*probe)(hf_driver_session *session, hf_io *io);
     /* Writes the bytes that cancel what runs when they are sent alone on a second link, at most 64, and returns how
      * many. 0: the session cannot be cancelled. */
-    size_t (*cancel)(const hf_session *session, uint8_t *out);
+    size_t (*cancel)(const hf_driver_session *session, uint8_t *out);
     /* Encodes the polite last message, if the protocol has one and tx has room. */
-    void (*bye)(hf_session *session, hf_io *io);
+    void (*bye)(hf_driver_session *session, hf_io *io);
 
     /* What hf_columns_next() and hf_fields_get() answer (request.h). */
     bool (*columns_next)(hf_columns *columns, hf_column *column);

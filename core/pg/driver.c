@@ -12,7 +12,7 @@
 /* --- feed ------------------------------------------------------------------------------------------ */
 
 /* The usual message is one more row, whole in rx. */
-static hf_driver_event feed(hf_session *opaque, hf_io *io, hf_request *oldest) {
+static hf_driver_event feed(hf_driver_session *opaque, hf_io *io, hf_request *oldest) {
     hf_pg_session *session = hf_pg_of(opaque);
     const uint8_t *at = io->rx.data + io->rx.start;
     const uint32_t there = io->rx.end - io->rx.start;
@@ -107,7 +107,7 @@ static inline bool submit_afresh(hf_pg_session *session, hf_io *io, hf_request *
     return at && append_usual(session, io, request, at, HF_PG_NEXT, HF_PG_COLUMNS_UNKNOWN);
 }
 
-static int submit(hf_session *opaque, hf_io *io, hf_request *request) {
+static int submit(hf_driver_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
     hf_buffer *tx = &io->tx;
 
@@ -164,7 +164,7 @@ static int tls_answer(uint8_t byte) {
 }
 
 /* A Sync alone costs the server nothing, and is answered by ReadyForQuery. */
-static int probe(hf_session *opaque, hf_io *io) {
+static int probe(hf_driver_session *opaque, hf_io *io) {
     static const uint8_t sync[5] = { 'S', 0, 0, 0, 4 };
     hf_pg_session *session = hf_pg_of(opaque);
 
@@ -176,7 +176,7 @@ static int probe(hf_session *opaque, hf_io *io) {
 }
 
 /* CancelRequest, sent on a link of its own (PostgreSQL docs 55.2.8). */
-static size_t cancel(const hf_session *opaque, uint8_t *out) {
+static size_t cancel(const hf_driver_session *opaque, uint8_t *out) {
     static const uint8_t request[8] = { 0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e };
     const hf_pg_session *session = (const hf_pg_session *)(const void *)opaque->opaque;
 
@@ -189,7 +189,7 @@ static size_t cancel(const hf_session *opaque, uint8_t *out) {
 }
 
 /* Terminate (PostgreSQL docs 55.2.9). */
-static void bye(hf_session *opaque, hf_io *io) {
+static void bye(hf_driver_session *opaque, hf_io *io) {
     static const uint8_t terminate[5] = { 'X', 0, 0, 0, 4 };
 
     (void)opaque;

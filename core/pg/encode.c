@@ -482,7 +482,7 @@ int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request) {
     return 1;
 }
 
-void hf_pg_forget(hf_session *opaque, hf_io *io, hf_request *request) {
+void hf_pg_forget(hf_driver_session *opaque, hf_io *io, hf_request *request) {
     hf_pg_session *session = hf_pg_of(opaque);
     const uint32_t count = hf_pg_statements_of(request);
     bool known = false;

@@ -133,6 +133,6 @@ static inline void hf_pg_append_flight(hf_io *io, hf_request *request, uint32_t 
 /* hf_driver.submit for any request: 1 in flight, 0 no room in tx for now, else an hf_err. */
 int hf_pg_submit_any(hf_pg_session *session, hf_io *io, hf_request *request);
 /* hf_driver.forget: the server does not know the request's prepared statements any more. */
-void hf_pg_forget(hf_session *session, hf_io *io, hf_request *request);
+void hf_pg_forget(hf_driver_session *session, hf_io *io, hf_request *request);
 
 #endif

@@ -104,7 +104,7 @@ static bool send(draft *out, uint8_t type) {
     return true;
 }
 
-int hf_pg_start(hf_session *opaque, hf_io *io) {
+int hf_pg_start(hf_driver_session *opaque, hf_io *io) {
     static const char head[] = "\0\3\0\0user"; /* protocol 3.0: not all poolers know 3.2 */
     hf_pg_session *session = hf_pg_of(opaque);
     const hf_config *config = io->config;

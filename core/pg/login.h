@@ -9,7 +9,7 @@
 #include "session.h"
 
 /* hf_driver.start: begins a session anew and appends the start-up message to tx. 0 or an hf_err. */
-int hf_pg_start(hf_session *session, hf_io *io);
+int hf_pg_start(hf_driver_session *session, hf_io *io);
 /* Goes on with the login. UP: the session is ready; MORE: more bytes are needed; SLICE: keys are still being derived,
  * call again; NOTICE: io->error has it; AGAIN: a start-up parameter was refused, and io->degraded was raised; FATAL:
  * the server refused the login; BROKEN: the driver did. */

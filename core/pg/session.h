@@ -1,8 +1,8 @@
 /* The state of a PostgreSQL session, which every file of core/pg behind this one reads: what the server has still to
  * answer, how far the login is, which statements are prepared. Private to core/pg.
  *
- * hf_session.opaque holds it, in the connection; hf_pg_start() begins it anew for each session. Statements' texts and
- * columns lie outside, in io->store.
+ * hf_driver_session.opaque holds it, in the connection; hf_pg_start() begins it anew for each session. Statements' texts
+ * and columns lie outside, in io->store.
  *
  * The answers that are still to come to the oldest request are one number, session->answers_due: a bit for each, in
  * the order of their arrival. A message is right if it belongs to the lowest bit that is set; any other ends the
@@ -170,8 +170,8 @@ _Static_assert(sizeof(hf_pg_session) <= HF_SESSION_BYTES,
 _Static_assert(HF_STATEMENT_BYTES <= 65535, "HF_STATEMENT_BYTES: places in it are 16-bit numbers");
 _Static_assert(HF_STATEMENTS <= 200, "HF_STATEMENTS: a slot is an 8-bit number");
 
-/* The state in a connection's hf_session, whose memory is large enough and aligned. */
-static inline hf_pg_session *hf_pg_of(hf_session *session) {
+/* The state in a connection's hf_driver_session, whose memory is large enough and aligned. */
+static inline hf_pg_session *hf_pg_of(hf_driver_session *session) {
     return (hf_pg_session *)(void *)session->opaque;
 }
 

@@ -13,7 +13,7 @@ enum { FLIGHT = 8, REQUESTS = 32, STORE = HF_STATEMENT_BYTES };
 
 static struct {
     hf_config config;
-    hf_session session;
+    hf_driver_session session;
     hf_io io;
     hf_port port;
     hf_port_api api;

@@ -10,7 +10,7 @@ enum { PG_PEER_FLIGHT = 16, PG_PEER_RX = 65536 };
 
 typedef struct pg_peer {
     hf_config config;
-    hf_session session;
+    hf_driver_session session;
     hf_io io;
     hf_port port;
     hf_port_api api;

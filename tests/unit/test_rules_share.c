@@ -25,7 +25,7 @@ static void r22_a_tick_reads_no_more_of_a_link_than_its_share(void **state) {
 static hf_driver slicing; /* PostgreSQL's, whose login takes so many slices of hashing */
 static unsigned slices;
 
-static hf_driver_event feed_in_slices(hf_session *session, hf_io *io, hf_request *oldest) {
+static hf_driver_event feed_in_slices(hf_driver_session *session, hf_io *io, hf_request *oldest) {
     if (slices > 0) {
         slices--;
         return HF_DRIVER_SLICE;

@@ -123,9 +123,9 @@ typedef struct hf_buffer {
     uint32_t size, start, end;
 } hf_buffer;
 
-typedef struct hf_session {
+typedef struct hf_driver_session {
     uint64_t opaque[HF_SESSION_BYTES / 8];
-} hf_session;
+} hf_driver_session;
 
 /* Keys that a login derived, kept so that a reconnect pays no PBKDF2. Owned by the pool, one for each
  * endpoint, wiped at close and when credentials change. What is inside is the driver's. */
@@ -220,7 +220,7 @@ struct hf_conn {
     hf_ms heard_at;         /* bytes last came then */
     uint64_t tx_sent;       /* bytes of tx ever handed to the link, this session */
     hf_address addresses[HF_ADDRESSES_MAX];
-    hf_session session;
+    hf_driver_session session;
     /* Where there can be several connections: */
     /* pool->free, ->stuck, ->behind or of ->room, of which it is a member; NULL: of none */
     hf_set *offered;
