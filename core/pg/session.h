@@ -1,8 +1,8 @@
 /* The state of a PostgreSQL session, which every file of core/pg behind this one reads: what the server has still to
  * answer, how far the login is, which statements are prepared. Private to core/pg.
  *
- * hf_driver_session.opaque holds it, in the connection; hf_pg_start() begins it anew for each session. Statements' texts
- * and columns lie outside, in io->store.
+ * hf_driver_session.opaque holds it, in the connection; hf_pg_start() begins it anew for each session. Statements'
+ * texts and columns lie outside, in io->store.
  *
  * The answers that are still to come to the oldest request are one number, session->answers_due: a bit for each, in
  * the order of their arrival. A message is right if it belongs to the lowest bit that is set; any other ends the
