@@ -192,11 +192,11 @@ static void on_transition(void *user, const hf_transition *t) {
 /* ---- notices -------------------------------------------------------------------------------------- */
 
 /* A NoticeResponse (docs 55.7): what a person should hear of, what may be of interest, what was asked for. */
-static int notice_level(const hf_error *notice) {
+static int notice_level(const hf_client *client, const hf_error *notice) {
     switch (notice->severity) {
     case 'N':
     case 'I':
-    case 'L': return HF_LOG_INFO;
+    case 'L': return client->tells_notices ? HF_LOG_WARN : HF_LOG_INFO;
     case 'D': return HF_LOG_DEBUG;
     default: return HF_LOG_WARN;
     }
@@ -206,7 +206,7 @@ static int notice_level(const hf_error *notice) {
 static void on_notice(void *user, unsigned conn, const hf_error *notice) {
     hf_client *client = user;
     char text[HF_MESSAGE_BYTES + 64];
-    const int level = notice_level(notice);
+    const int level = notice_level(client, notice);
     uint32_t *told = &client->notices[level];
     const bool more = *told >= NOTICES_TOLD && level < HF_LOG_DEBUG;
     if (!hf_log_wants(more ? HF_LOG_DEBUG : level)) {

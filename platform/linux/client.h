@@ -40,6 +40,7 @@ typedef struct hf_client {
     uint64_t outage_ms; /* all together */
     hf_outage_seen seen[HF_OUTAGES_KEPT];
     uint32_t notices[HF_LOG_DEBUG + 1]; /* the server's, by level */
+    bool tells_notices; /* a NOTICE is as worth telling as a WARNING; set behind hf_client_open() */
     char reason[HF_MESSAGE_BYTES]; /* why the last loss; or the first try, before it was ever up */
     hf_transition_fn *on_transition; /* besides the log; NULL none */
     hf_commits_fn *on_commits;       /* the pool's; NULL none */

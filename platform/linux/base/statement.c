@@ -25,11 +25,7 @@ static bool is_one_of(const char *word, const char *const *words) {
     return *words != NULL;
 }
 
-bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
-    static const char *const control[] = { "BEGIN",    "START",      "COMMIT",    "END",
-                                           "ROLLBACK", "ABORT",      "SAVEPOINT", "RELEASE",
-                                           "PREPARE",  "DEALLOCATE", NULL };
-    char word[HF_SQL_WORD_BYTES];
+bool hf_statement_text(hf_bytes *from, const char *place, hf_failure *failure) {
     if (from->used >= 3 && memcmp(from->data, "\xef\xbb\xbf", 3) == 0) {
         from->used -= 3;
         memmove(from->data, from->data + 3, from->used);
@@ -51,6 +47,14 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
     if (*hf_sql_skip(sql) == '\0') {
         return hf_fail(failure, HF_EXIT_USAGE, "%s: there is no statement in it", place);
     }
+    return true;
+}
+
+bool hf_statement_alone(const char *sql, const char *place, hf_failure *failure) {
+    static const char *const control[] = { "BEGIN",    "START",      "COMMIT",    "END",
+                                           "ROLLBACK", "ABORT",      "SAVEPOINT", "RELEASE",
+                                           "PREPARE",  "DEALLOCATE", NULL };
+    char word[HF_SQL_WORD_BYTES];
     first_word(sql, word);
     if (strcmp(word, "COPY") == 0) {
         return hf_fail(
@@ -66,6 +70,11 @@ bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
                        place, word);
     }
     return true;
+}
+
+bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure) {
+    return hf_statement_text(from, place, failure) &&
+           hf_statement_alone(hf_bytes_text(from), place, failure);
 }
 
 bool hf_statement_begins(const char *text) {
@@ -219,6 +228,11 @@ static const char *piece(hf_moment *moment, const char *at) {
         }
     }
     return behind ? behind : at + 1;
+}
+
+const char *hf_statement_piece(const char *at) {
+    hf_moment ignored = { .used = 0 };
+    return piece(&ignored, at);
 }
 
 bool hf_statement_keeps(const char *sql) {

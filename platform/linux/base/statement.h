@@ -7,10 +7,16 @@
 
 #include <stdint.h>
 
-/* Takes a statement's text from `from` (a file's content): no byte order mark, no NUL, not empty, not COPY
- * and no transaction control, which a connection that may be replaced at any time cannot have. False: exit
- * status 1 and why, naming `place`. */
+/* Takes SQL from `from` (a file's content): no byte order mark, no NUL, not empty. False: exit status 1 and why, naming
+ * `place`. */
+bool hf_statement_text(hf_bytes *from, const char *place, hf_failure *failure);
+/* Does the statement run by itself? Not COPY, and no transaction control, which a connection that may be replaced at
+ * any time cannot have. False: as above. */
+bool hf_statement_alone(const char *sql, const char *place, hf_failure *failure);
+/* Both, of a text that is one statement. */
 bool hf_statement_take(hf_bytes *from, const char *place, hf_failure *failure);
+/* Behind the literal, quoted name, word or single character at `at`, which is no white space and no comment. */
+const char *hf_statement_piece(const char *at);
 /* From byte `at` of a text with numbers on, it has `more` characters than the text with names has up to there. */
 typedef struct hf_statement_shift {
     size_t at;

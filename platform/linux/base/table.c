@@ -94,18 +94,18 @@ static hf_value kept(const hf_bytes *from, size_t *at) {
 
 /* The part of a cell up to its next line end; *left becomes what follows. */
 static hf_value first_line(hf_value *left) {
-    const char *end = left->bytes ? memchr(left->data, '\n', left->bytes) : NULL;
+    const char *end = left->data ? memchr(left->data, '\n', left->bytes) : NULL;
     hf_value line = { .data = left->data, .bytes = end ? (size_t)(end - left->data) : left->bytes };
     size_t used = line.bytes + (end != NULL);
     *left = (hf_value){ .data = end ? end + 1 : NULL, .bytes = left->bytes - used };
     return line;
 }
 
-static void widen(hf_table_column *column, hf_value cell) {
+static void widen(size_t *widest, hf_value cell) {
     do {
         hf_value line = first_line(&cell);
         size_t width = hf_text_width(line.data, line.bytes);
-        column->width = width > column->width ? width : column->width;
+        *widest = width > *widest ? width : *widest;
     } while (cell.data);
 }
 
@@ -118,13 +118,18 @@ void hf_table_column_add(hf_table *table, hf_value name, bool right) {
     table->columns = columns;
     hf_table_column *column = &columns[table->n_columns++];
     column->right = right;
-    widen(column, name);
+    widen(&column->width, name);
+    widen(&table->name_width, name);
     keep(&table->names, name);
 }
 
 void hf_table_cell(hf_table *table, size_t column, hf_value cell) {
+    if (!cell.data && table->null) {
+        cell = hf_text(table->null);
+    }
     if (!table->begun) {
-        widen(&table->columns[column], cell);
+        widen(&table->columns[column].width, cell);
+        widen(&table->cell_width, cell);
     }
     keep(&table->cells, cell);
     table->rows += column + 1 == table->n_columns;
@@ -177,7 +182,52 @@ static bool write_line(const hf_table *table, hf_value *cells, hf_bytes *to) {
     return more;
 }
 
+/* "-[ RECORD 2 ]-+----": the bar stands in the lines' own column, where there is room. */
+static void write_record(const hf_table *table, uint64_t number, hf_bytes *to) {
+    char name[40];
+    const size_t bar = table->name_width + 1;
+    size_t used =
+        (size_t)snprintf(name, sizeof name, "-[ RECORD %llu ]", (unsigned long long)number);
+    hf_bytes_add_text(to, name);
+    for (; used < bar + 2 + table->cell_width; used++) {
+        hf_bytes_add_byte(to, used == bar ? '+' : '-');
+    }
+    hf_bytes_add_byte(to, '\n');
+}
+
+/* The rows that are kept, a line for each cell and more for one of several lines (psql's \x). */
+static void write_expanded(hf_table *table, hf_bytes *to) {
+    for (size_t at = 0; at < table->cells.used;) {
+        size_t names = 0;
+        write_record(table, ++table->written, to);
+        for (size_t i = 0; i < table->n_columns; i++) {
+            hf_value name = kept(&table->names, &names), cell = kept(&table->cells, &at);
+            do {
+                const size_t own = hf_text_width(name.data, name.bytes);
+                const hf_value line = first_line(&cell);
+                const size_t shown = hf_text_width(line.data, line.bytes);
+                add_text(to, name.data, name.bytes);
+                add_blanks(to, table->name_width - own, ' ');
+                hf_bytes_add_text(to, " | ");
+                add_text(to, line.data, line.bytes);
+                if (cell.data) {
+                    add_blanks(to, table->cell_width > shown ? table->cell_width - shown : 0, ' ');
+                    hf_bytes_add_byte(to, '+');
+                }
+                hf_bytes_add_byte(to, '\n');
+                name.bytes = 0;
+            } while (cell.data);
+        }
+    }
+    hf_bytes_reset(&table->cells, SIZE_MAX);
+}
+
 void hf_table_write(hf_table *table, hf_bytes *to) {
+    if (table->expanded) {
+        table->begun = true;
+        write_expanded(table, to);
+        return;
+    }
     if (!table->begun) {
         write_header(table, to);
         table->begun = true;
@@ -195,6 +245,10 @@ void hf_table_write(hf_table *table, hf_bytes *to) {
 }
 
 void hf_table_end(hf_table *table, hf_bytes *to) {
+    if (table->expanded && table->rows > 0) {
+        hf_bytes_add_byte(to, '\n');
+        return;
+    }
     hf_bytes_format(to, "(%llu row%s)\n\n", (unsigned long long)table->rows,
                     table->rows == 1 ? "" : "s");
 }

@@ -12,8 +12,13 @@ typedef struct hf_table_column {
 } hf_table_column;
 
 typedef struct hf_table {
+    /* To be set before the first column is added: */
+    bool expanded;    /* a line for each cell, as psql's \x */
+    const char *null; /* what NULL is shown as; NULL: as nothing */
     hf_table_column *columns;
     size_t n_columns;
+    size_t name_width, cell_width; /* the widest, when expanded */
+    uint64_t written;              /* rows, when expanded */
     hf_bytes names, cells; /* length (8 bytes, all ones: NULL) and text, one after the other */
     uint64_t rows;
     bool begun; /* the header is written: widths are fixed */
@@ -24,7 +29,7 @@ void hf_table_column_add(hf_table *table, hf_value name, bool right);
 void hf_table_cell(hf_table *table, size_t column, hf_value cell);
 /* Writes what is kept: the header first, if it was not yet. Later rows have the widths of the earlier. */
 void hf_table_write(hf_table *table, hf_bytes *to);
-/* "(3 rows)" */
+/* "(3 rows)"; the end of what is expanded, as psql has it. */
 void hf_table_end(hf_table *table, hf_bytes *to);
 /* Forgets the rows that are kept. */
 void hf_table_void(hf_table *table);

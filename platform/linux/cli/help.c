@@ -21,10 +21,13 @@ static void usage(FILE *to, hf_command command) {
             to);
         return;
     case HF_COMMAND_QUERY:
-        fputs("holdfast query: run one statement\n\n"
-              "  holdfast query 'SELECT ... $1' [--param VALUE]... [--format table|csv|json]\n\n"
-              "The session is read-only unless --write is given.\n",
-              to);
+        fputs(
+            "holdfast query: run one statement, or a script of them\n\n"
+            "  holdfast query 'SELECT ... $1' [--param VALUE]... [--format table|csv|json]\n"
+            "  holdfast query -f script.sql [-v NAME=VALUE]... [--single-transaction]\n\n"
+            "The session is read-only unless --write is given. A script's statements run one after the\n"
+            "other, what stands between BEGIN and COMMIT as one; the first that fails ends it.\n",
+            to);
         return;
     case HF_COMMAND_WATCH:
         fputs(
@@ -84,10 +87,11 @@ static void wrap(FILE *to, const char *text, int at) {
     fputc('\n', to);
 }
 
-static void row(FILE *to, const char *name, const char *value, const char *fallback,
+static void row(FILE *to, char letter, const char *name, const char *value, const char *fallback,
                 const char *zero, const char *text) {
     char shown[400];
-    int used = fprintf(to, "  --%s%s%s", name, *value ? " " : "", value);
+    const char dash[] = { '-', letter, ',', ' ', '\0' };
+    int used = fprintf(to, "  %s--%s%s%s", letter ? dash : "", name, *value ? " " : "", value);
     if (used > TEXT_AT - 2) {
         fprintf(to, "\n%*s", TEXT_AT, "");
     } else {
@@ -117,7 +121,7 @@ static void setting_row(FILE *to, const hf_setting *setting) {
         snprintf(fallback, sizeof fallback, "%u", setting->value);
     }
     const hf_setting_words *words = &hf_settings_words[setting - hf_settings];
-    row(to, words->option, values[setting->unit], fallback, words->zero, words->text);
+    row(to, 0, words->option, values[setting->unit], fallback, words->zero, words->text);
 }
 
 void hf_help(FILE *to, hf_command command) {
@@ -129,8 +133,8 @@ void hf_help(FILE *to, hf_command command) {
             if (option->commands & (unsigned)command) {
                 const bool other =
                     (command & (HF_COMMAND_MERGE | HF_COMMAND_LEDGER)) != 0 && option->other_text;
-                row(to, option->name, option->value ? option->value : "", option->fallback,
-                    option->zero, other ? option->other_text : option->text);
+                row(to, option->letter, option->name, option->value ? option->value : "",
+                    option->fallback, option->zero, other ? option->other_text : option->text);
             }
         }
     }

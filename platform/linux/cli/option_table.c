@@ -66,6 +66,18 @@ const hf_option hf_option_table[] = {
               "or exit 1" },
     { .name = "param", .kind = HF_OPTION_LIST, .commands = QUERY, .offset = AT(param),
       .value = "VALUE", .fallback = "none", .text = "the value of $1; again for $2 and so on" },
+    { .name = "file", .letter = 'f', .kind = HF_OPTION_TEXT, .commands = QUERY, .offset = AT(file),
+      .value = "FILE", .fallback = "none",
+      .text = "a script: statements with semicolons between them, - for standard input" },
+    { .name = "variable", .letter = 'v', .kind = HF_OPTION_LIST, .commands = QUERY, .offset = AT(variable),
+      .value = "NAME=VALUE", .fallback = "none", .text = "the value that is bound to :NAME; again for the next one" },
+    { .name = "single-transaction", .letter = '1', .kind = HF_OPTION_FLAG, .commands = QUERY,
+      .offset = AT(single_transaction),
+      .text = "all statements in one transaction: all of them are done, or none" },
+    { .name = "expanded", .letter = 'x', .kind = HF_OPTION_FLAG, .commands = QUERY, .offset = AT(expanded),
+      .text = "a line for each value of a row" },
+    { .name = "null", .kind = HF_OPTION_TEXT, .commands = QUERY, .offset = AT(null),
+      .value = "TEXT", .fallback = "nothing", .text = "what NULL is printed as, in a table or CSV" },
     { .name = "format", .kind = HF_OPTION_CHOICE, .commands = QUERY | LEDGER, .offset = AT(format), .choices = formats,
       .value = "table|csv|json", .fallback = "table", .text = "how the result is printed",
       .other_text = "of list: how the jobs are printed" },
@@ -179,6 +191,16 @@ const hf_option *hf_option_find(const char *name) {
     for (size_t i = 0; i < hf_option_count; i++) {
         if (hf_same_name(name, hf_option_table[i].name)) {
             return &hf_option_table[i];
+        }
+    }
+    return NULL;
+}
+
+const hf_option *hf_option_lettered(char letter, hf_command command) {
+    for (size_t i = 0; i < hf_option_count; i++) {
+        const hf_option *option = &hf_option_table[i];
+        if (option->letter == letter && (option->commands & (unsigned)command)) {
+            return option;
         }
     }
     return NULL;

@@ -36,6 +36,7 @@ typedef struct hf_option {
     const char *bare;           /* the value where none is given; NULL: one must be */
     const char *const *choices; /* NULL at the end */
     hf_option_kind kind;
+    char letter; /* behind one dash, as psql has it; 0 none */
     unsigned commands;
     uint32_t minimum, maximum;
     size_t offset; /* in hf_options */
@@ -65,15 +66,16 @@ enum { HF_SETTINGS_COUNT = 0 HF_SETTINGS(HF_SETTING_ONE) };
 typedef struct hf_options {
     hf_command command;
     bool help, version, write, restart, affected, dry_run, new_run, keep_ledger, force;
-    bool window_given; /* --window is not the default */
-    bool to_stdout;    /* --output -: `output` is then beside `position` */
-    const char *sql;   /* of query */
+    bool single_transaction, expanded; /* of query */
+    bool window_given;                 /* --window is not the default */
+    bool to_stdout;                    /* --output -: `output` is then beside `position` */
+    const char *sql, *file, *null;     /* of query */
     const char *config, *cost_file, *query, *params, *output, *log_file, *summary;
     const char *order_by, *position, *ledger, *resume_run;
     const char *delimiter_text, *max_rejects, *shard_text; /* as they were given: report_values.h */
     const char *output_pattern;                            /* --output, if it has {date} */
     char *dsn; /* may hold a password: hf_options_wipe() */
-    hf_option_list param;
+    hf_option_list param, variable;
     int format, progress, replay, prepare, out_of_retries, if_finished, log_level, log_format;
     uint32_t deadline_ms, window, window_bytes, max_row, limit, batch;
     char delimiter;
@@ -88,6 +90,8 @@ typedef struct hf_options {
 extern const hf_option hf_option_table[];
 extern const size_t hf_option_count;
 const hf_option *hf_option_find(const char *name);
+/* The option of the command that has this letter; NULL when none has. */
+const hf_option *hf_option_lettered(char letter, hf_command command);
 /* The known option that is spelt most like `name`; NULL when none is near. */
 const char *hf_option_nearest(const char *name, hf_command command);
 /* The same among the words of a list that ends in NULL. */

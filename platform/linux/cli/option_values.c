@@ -176,6 +176,7 @@ void hf_options_free(hf_options *options) {
     }
     free(options->kept);
     free(options->param.items);
+    free(options->variable.items);
     free(options->words.items);
     *options = (hf_options){ 0 };
 }

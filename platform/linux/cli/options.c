@@ -96,10 +96,25 @@ static const char *other_name_given(char **argv, int at, const hf_option *option
     return NULL;
 }
 
+/* An option that is given by its letter, as the word that gives it by its name: -f FILE, -fFILE and -x. NULL: there is
+ * no such letter. */
+static char *spelt_out(hf_options *options, const char *word) {
+    const hf_option *option = word[1] ? hf_option_lettered(word[1], options->command) : NULL;
+    if (!option || (word[2] && option->kind == HF_OPTION_FLAG)) {
+        return NULL;
+    }
+    hf_bytes text = { 0 };
+    hf_bytes_format(&text, "--%s%s%s", option->name, word[2] ? "=" : "", word + 2);
+    char *kept = hf_options_keep(options, hf_bytes_text(&text));
+    hf_bytes_free(&text);
+    return kept;
+}
+
 /* Two passes: what the first finds (--config) is needed before the second may override it. */
 static bool read_options(hf_options *options, int argc, char **argv, bool config_only,
                          hf_failure *failure) {
-    bool only_words = false, list_seen = false;
+    bool only_words = false;
+    const hf_option *lists[2] = { NULL }; /* those that the command line has given */
     for (int at = 2; at < argc; at++) {
         hf_word word = { 0 };
         if (only_words || strncmp(argv[at], "-", 1) != 0 || strcmp(argv[at], "-") == 0) {
@@ -115,7 +130,7 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             } else {
                 return hf_fail(failure, HF_EXIT_USAGE, "'%s' is one word too many: %s", argv[at],
                                options->command == HF_COMMAND_QUERY
-                                   ? "query takes one statement; its values are --param"
+                                   ? "query takes one word of SQL; its values are --param"
                                    : "every value belongs to an option (--cost-file FILE, say)");
             }
             continue;
@@ -128,11 +143,13 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
             options->help = true;
             continue;
         }
-        if (argv[at][1] != '-') {
+        char *long_form = argv[at][1] == '-' ? argv[at] : spelt_out(options, argv[at]);
+        if (!long_form) {
             return hf_fail(failure, HF_EXIT_USAGE, "'%.20s': options have two dashes: --name VALUE",
                            argv[at]);
         }
         const int from = at;
+        argv[at] = long_form;
         if (!read_word(options, &word, argv, argc, &at, failure)) {
             return false;
         }
@@ -145,9 +162,11 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
         if (config_only != is_config) {
             continue;
         }
-        if (word.option && word.option->kind == HF_OPTION_LIST && !list_seen) {
-            options->param.count = 0; /* the file's are overridden, not added to */
-            list_seen = true;
+        if (word.option && word.option->kind == HF_OPTION_LIST && lists[0] != word.option &&
+            lists[1] != word.option) {
+            hf_option_list *list = (void *)((char *)options + word.option->offset);
+            list->count = 0; /* the file's are overridden, not added to */
+            lists[lists[0] != NULL] = word.option;
         }
         if (!hf_options_set(options, word.name, word.value ? word.value : "true", "--", failure)) {
             return false;
@@ -177,7 +196,9 @@ static bool is_dash(const char *path) {
 
 /* Standard input can be one thing alone. */
 static bool one_standard_input(const hf_options *options, hf_failure *failure) {
-    const char *statement = options->command == HF_COMMAND_QUERY ? options->sql : options->query;
+    const char *statement = options->command != HF_COMMAND_QUERY ? options->query
+                            : options->file                      ? options->file
+                                                                 : options->sql;
     if (is_dash(options->config) && is_dash(statement)) {
         return hf_fail(
             failure, HF_EXIT_USAGE,
@@ -355,6 +376,31 @@ static bool ledger_deed(const hf_options *options, hf_failure *failure) {
     return true;
 }
 
+static bool query_fits(const hf_options *options, hf_failure *failure) {
+    if (!options->sql && !options->file) {
+        return hf_fail(
+            failure, HF_EXIT_USAGE,
+            "query needs a statement: holdfast query 'SELECT ...' or -f FILE (- reads it "
+            "from standard input)");
+    }
+    if (options->sql && options->file) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--file and a statement beside it: put both into one of them");
+    }
+    if (options->param.count > 0 && options->variable.count > 0) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--param is for $1 and --variable for :NAME: use one of them");
+    }
+    if (options->expanded && options->format != HF_FORMAT_TABLE) {
+        return hf_fail(failure, HF_EXIT_USAGE, "--expanded is about a table: leave out --format");
+    }
+    if (options->null && options->format == HF_FORMAT_JSON) {
+        return hf_fail(failure, HF_EXIT_USAGE,
+                       "--null is about a table or CSV: JSON has a null of its own");
+    }
+    return true;
+}
+
 static bool consistent(const hf_options *options, hf_failure *failure) {
     if (options->replay != HF_REPLAY_CHOICE_DEFAULT && !options->write) {
         return hf_fail(failure, HF_EXIT_USAGE,
@@ -363,10 +409,8 @@ static bool consistent(const hf_options *options, hf_failure *failure) {
     if (!ledger_fits(options, failure) || !no_dashes(options, failure)) {
         return false;
     }
-    if (options->command == HF_COMMAND_QUERY && !options->sql) {
-        return hf_fail(failure, HF_EXIT_USAGE,
-                       "query needs a statement: holdfast query 'SELECT ...' (- reads it from "
-                       "standard input)");
+    if (options->command == HF_COMMAND_QUERY) {
+        return query_fits(options, failure);
     }
     if (options->command == HF_COMMAND_MERGE && (!options->output || options->words.count == 0)) {
         return hf_fail(

@@ -1,8 +1,10 @@
-/* `holdfast query`: one statement, its rows to standard output.
+/* `holdfast query`: one statement, or a script of them, the rows to standard output.
  *
  * Rows gather in memory first, so that a connection lost early costs nothing: the statement runs again and
  * the rows so far are forgotten. Once rows were printed they cannot be taken back: a loss then ends the
  * command, with exit status 4 for a read. JSON's array is then left open: half a result never parses as a whole one.
+ *
+ * A script's part, a statement or a transaction, is one request. The next one is sent when that is answered.
  */
 #include "program.h"
 
@@ -16,6 +18,7 @@
 #include "cli/connection.h"
 #include "client.h"
 #include "json_out.h"
+#include "script.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -32,6 +35,10 @@
 typedef struct hf_query_run {
     const hf_options *options;
     hf_client client;
+    const char *place; /* the script's name */
+    hf_script script;
+    const hf_script_part *part; /* the one that runs */
+    size_t done;                /* statements of the parts before it */
     hf_request request;
     hf_table table;
     hf_bytes out;
@@ -73,15 +80,24 @@ static void free_columns(hf_query_run *run) {
     run->n_columns = 0;
 }
 
+static void finish_output(hf_query_run *run);
+
 static void on_columns(hf_request *request, hf_columns *columns) {
     hf_query_run *run = request->user;
     hf_column column;
-    if (run->printed) {
-        return; /* a late restart: on_restart has said so */
+    if (run->late || run->broken) {
+        return;
     }
+    if (columns->statement == 0) { /* the first answer, of each attempt */
+        hf_bytes_reset(&run->out, SIZE_MAX);
+    } else { /* the statement before is answered */
+        finish_output(run);
+    }
+    run->rows = 0;
     free_columns(run);
     hf_table_free(&run->table);
-    hf_bytes_reset(&run->out, SIZE_MAX);
+    run->table.expanded = run->options->expanded;
+    run->table.null = run->options->null;
     run->names = hf_must_alloc(columns->n_columns, sizeof *run->names);
     run->keys = hf_must_alloc(columns->n_columns, sizeof *run->keys);
     run->types = hf_must_alloc(columns->n_columns, sizeof *run->types);
@@ -108,6 +124,9 @@ static void add_cell(hf_query_run *run, size_t i, hf_value value) {
     case HF_FORMAT_TABLE: hf_table_cell(&run->table, i, value); break;
     case HF_FORMAT_CSV:
         hf_bytes_add_text(&run->out, i ? "," : "");
+        if (!value.data && run->options->null) {
+            value = hf_text(run->options->null);
+        }
         hf_csv_add_cell(&run->out, value, run->n_columns == 1);
         break;
     case HF_FORMAT_JSON:
@@ -197,12 +216,21 @@ static void finish_output(hf_query_run *run) {
     case HF_FORMAT_JSON: hf_bytes_add_text(&run->out, run->rows ? "\n]\n" : "[]\n"); break;
     default: break;
     }
-    print(run);
+    if (run->part->count == 1 || run->out.used > GATHER_BYTES) {
+        print(run);
+    }
+}
+
+/* Which statement of the part the server refused, as far as is known. NULL: its COMMIT. */
+static const hf_script_item *refused_item(const hf_query_run *run) {
+    const size_t at = run->part->transaction ? hf_request_refused_at(&run->request) : 0;
+    return at < run->part->count ? &run->script.items[run->part->first + at] : NULL;
 }
 
 /* The server's further words behind the failure's own, and where in the SQL the mistake is. */
-static void add_details(hf_query_run *run, const char *sql, hf_failure *failure) {
+static void add_details(hf_query_run *run, hf_failure *failure) {
     const hf_request *request = &run->request;
+    const hf_script_item *item = refused_item(run);
     hf_bytes more = { 0 };
     if (strcmp(request->error.sqlstate, "08P01") == 0) {
         hf_bytes_format(&more,
@@ -210,17 +238,16 @@ static void add_details(hf_query_run *run, const char *sql, hf_failure *failure)
                         run->options->param.count, run->options->param.count == 1 ? "" : "s");
     }
     hf_bytes_add(&more, run->details.data, run->details.used);
-    if (request->error.position) {
+    if (request->error.position && item) {
         hf_bytes_add_byte(&more, '\n');
-        hf_statement_point(&more, sql, request->error.position);
+        hf_statement_point(&more, item->sql, request->error.position);
     }
-    size_t used = strlen(failure->text);
-    snprintf(failure->text + used, sizeof failure->text - used, "%s", hf_bytes_text(&more));
+    hf_fail_more(failure, hf_bytes_text(&more));
     hf_bytes_free(&more);
 }
 
 /* The failure of a statement that was answered, or of one that never was. */
-static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
+static void explain(hf_query_run *run, hf_failure *failure) {
     hf_request *request = &run->request;
     hf_client_failure(&run->client, request, "the statement failed", failure);
     if (request->error.code == HF_ERR_READ_ONLY && !run->options->write) {
@@ -235,13 +262,35 @@ static void explain(hf_query_run *run, const char *sql, hf_failure *failure) {
                  : "the statement may or may not have been done: %s; look before you run it again",
             text);
         if (request->error.from_server) {
-            add_details(run, sql, failure);
+            add_details(run, failure);
         }
     } else if (request->error.code == HF_ERR_TOO_LARGE) {
         hf_fail(failure, HF_EXIT_USAGE, "%s: a larger --max-row makes room",
                 request->error.message);
     } else if (failure->status == HF_EXIT_USAGE || hf_request_refused(request)) {
-        add_details(run, sql, failure);
+        add_details(run, failure);
+    }
+}
+
+/* Of a script: where it stopped, and what of it stands. */
+static void say_where(const hf_query_run *run, hf_failure *failure) {
+    const hf_script_item *item = run->request.error.from_server ? refused_item(run) : NULL;
+    const unsigned line = item ? item->line : run->part->line;
+    hf_failure said = { 0 };
+    if (run->script.n_items == 1) {
+        return;
+    }
+    hf_fail(&said, failure->status, "%s:%u: %s", run->place, line, failure->text);
+    *failure = said;
+    if (run->part->transaction && failure->status != HF_EXIT_UNKNOWN) {
+        hf_fail_more(failure, "\nnothing of its transaction stands");
+    }
+    if (run->done > 0) {
+        hf_bytes more = { 0 };
+        hf_bytes_format(&more, "\n%zu statement%s before %s done", run->done,
+                        run->done == 1 ? "" : "s", run->done == 1 ? "it was" : "it were");
+        hf_fail_more(failure, hf_bytes_text(&more));
+        hf_bytes_free(&more);
     }
 }
 
@@ -261,51 +310,147 @@ static bool unprinted(const hf_query_run *run, hf_failure *failure) {
     return hf_fail_file(failure, HF_EXIT_INCOMPLETE, "standard output", "write to");
 }
 
-static bool run_statement(hf_query_run *run, const char *sql, hf_failure *failure) {
-    const hf_options *options = run->options;
-    hf_value *params = hf_must_alloc(options->param.count, sizeof *params);
-    for (size_t i = 0; i < options->param.count; i++) {
-        params[i] = hf_text(options->param.items[i]);
+/* ---- running -------------------------------------------------------------------------------------- */
+
+/* A statement's values: those of --param, or of the variables that it names. */
+static hf_value *values_of(const hf_query_run *run, const hf_script_item *item, uint16_t *count) {
+    const hf_option_list *given = &run->options->param;
+    const size_t n = given->count > 0 ? given->count : item->n_params;
+    hf_value *values = hf_must_alloc(n, sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = hf_text(given->count > 0 ? given->items[i] : item->params[i]);
     }
-    run->request = (hf_request){ .sql = sql,
-                                 .params = params,
-                                 .n_params = (uint16_t)options->param.count,
-                                 .replay = hf_options_replay(options),
+    *count = (uint16_t)n;
+    return values;
+}
+
+/* Runs the part that is in hand to its end. False: a signal came first. */
+static bool run_part(hf_query_run *run, hf_ms deadline) {
+    const hf_options *options = run->options;
+    const hf_script_item *items = &run->script.items[run->part->first];
+    const size_t count = run->part->count;
+    const hf_ms now = hf_client_now(&run->client);
+    hf_statement *statements = hf_must_alloc(count, sizeof *statements);
+    for (size_t i = 0; i < count; i++) {
+        statements[i].sql = items[i].sql;
+        statements[i].params = values_of(run, &items[i], &statements[i].n_params);
+    }
+    run->printed = false;
+    run->request = (hf_request){ .replay = hf_options_replay(options),
                                  .wait_passing = true,
-                                 .timeout_ms = options->deadline_ms,
                                  .on_columns = on_columns,
                                  .on_row = on_row,
                                  .on_restart = on_restart,
                                  .on_error = on_error,
                                  .user = run };
-    const bool stopped = !hf_client_run(&run->client, &run->request);
-    if (stopped) {
+    if (options->deadline_ms > 0) {
+        run->request.timeout_ms = deadline > now ? (uint32_t)(deadline - now) : 1;
+    }
+    if (run->part->transaction) {
+        run->request.batch = statements;
+        run->request.n_batch = (uint16_t)count;
+    } else {
+        run->request.sql = statements[0].sql;
+        run->request.params = statements[0].params;
+        run->request.n_params = statements[0].n_params;
+    }
+    const bool answered = hf_client_run(&run->client, &run->request);
+    if (!answered) {
         hf_client_close(&run->client); /* an answer within the grace is taken */
     }
     if (!run->broken && run->request.outcome == HF_OUTCOME_OK) {
         finish_output(run);
+        print(run);
+    }
+    for (size_t i = 0; i < count; i++) {
+        free((void *)(uintptr_t)statements[i].params);
+    }
+    free(statements);
+    return answered;
+}
+
+static bool run_script(hf_query_run *run, hf_failure *failure) {
+    const hf_ms deadline = hf_client_now(&run->client) + run->options->deadline_ms;
+    run->client.tells_notices = true;
+    bool stopped = false;
+    for (size_t i = 0; i < run->script.n_parts && !stopped; i++) {
+        run->part = &run->script.parts[i];
+        stopped = !run_part(run, deadline) || hf_signals_caught();
+        if (run->broken || run->request.outcome != HF_OUTCOME_OK) {
+            break;
+        }
+        run->done += run->part->count;
     }
     hf_client_close(&run->client);
-    free(params);
     if (run->broken) {
         return unprinted(run, failure);
     }
-    if (run->request.outcome == HF_OUTCOME_OK) {
+    if (run->done == run->script.n_items) {
         return true;
     }
-    explain(run, sql, failure);
+    if (run->request.outcome == HF_OUTCOME_OK) { /* a signal between two parts */
+        run->part++;
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s", strsignal(hf_signals_caught()));
+        say_where(run, failure);
+        return false;
+    }
+    explain(run, failure);
     if (run->late && failure->status != HF_EXIT_UNKNOWN) {
-        return hf_fail(
+        hf_fail(
             failure, HF_EXIT_INCOMPLETE,
             "the connection was lost after rows had been printed: they are not the whole result");
+    } else if (stopped && failure->status != HF_EXIT_UNKNOWN &&
+               failure->status != HF_EXIT_REFUSED && !hf_request_refused(&run->request)) {
+        /* A refusal of the server's within the grace says more than that it was to stop. */
+        hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s", strsignal(hf_signals_caught()));
     }
-    /* A refusal of the server's within the grace says more than that it was to stop. */
-    if (stopped && failure->status != HF_EXIT_UNKNOWN && failure->status != HF_EXIT_REFUSED &&
-        !hf_request_refused(&run->request)) {
-        return hf_fail(failure, HF_EXIT_INCOMPLETE, "stopped by %s",
-                       strsignal(hf_signals_caught()));
-    }
+    say_where(run, failure);
     return false;
+}
+
+/* ---- the command ---------------------------------------------------------------------------------- */
+
+/* Reads the script, and puts the variables' values into it. */
+static bool read_script(hf_query_run *run, hf_failure *failure) {
+    const hf_options *options = run->options;
+    const char *file = options->file ? options->file : options->sql;
+    hf_script *script = &run->script;
+    hf_bytes sql = { 0 };
+    bool good = true;
+    run->place = options->file && strcmp(file, "-") != 0 ? file : "the statement";
+    if (options->file || strcmp(file, "-") == 0) {
+        good = hf_file_read(file, STATEMENT_BYTES_MAX, &sql, failure);
+    } else {
+        hf_bytes_add_text(&sql, options->sql);
+    }
+    good = good && hf_statement_text(&sql, run->place, failure) &&
+           hf_script_read(script, hf_bytes_text(&sql), run->place, options->single_transaction,
+                          failure) &&
+           (options->variable.count == 0 ||
+            hf_script_bind(script, options->variable.items, options->variable.count, run->place,
+                           failure));
+    hf_bytes_free(&sql);
+    if (good && options->param.count > 0 && script->n_items > 1) {
+        good =
+            hf_fail(failure, HF_EXIT_USAGE,
+                    "--param is for one statement, and there are %zu: write :NAME for a value, and "
+                    "give it by -v NAME=VALUE",
+                    script->n_items);
+    }
+    if (good && options->param.count > UINT16_MAX) {
+        good = hf_fail(failure, HF_EXIT_USAGE, "more than 65535 --param");
+    }
+    for (size_t i = 0; good && i < script->n_parts; i++) {
+        const hf_script_part *part = &script->parts[i];
+        if (part->count > UINT16_MAX) {
+            good = hf_fail(failure, HF_EXIT_USAGE,
+                           "%s:%u: a transaction of %zu statements: 65535 is the most", run->place,
+                           part->line, part->count);
+        } else if (!part->transaction) {
+            good = hf_statement_alone(script->items[part->first].sql, run->place, failure);
+        }
+    }
+    return good;
 }
 
 int hf_query(const hf_options *given) {
@@ -313,24 +458,14 @@ int hf_query(const hf_options *given) {
     hf_options options = *given;
     hf_query_run *run = hf_must_alloc(1, sizeof *run);
     hf_config *config = hf_connection_config();
-    hf_bytes sql = { 0 };
     bool good = config != NULL;
     if (!config) {
         hf_fail_file(&failure, HF_EXIT_INCOMPLETE, "memory", "get");
     }
     run->options = &options;
-    if (strcmp(options.sql, "-") == 0) {
-        good = good && hf_file_read("-", STATEMENT_BYTES_MAX, &sql, &failure);
-    } else {
-        hf_bytes_add_text(&sql, options.sql);
-    }
-    if (options.param.count > UINT16_MAX) {
-        good = hf_fail(&failure, HF_EXIT_USAGE, "more than 65535 --param");
-    }
-    good = good && hf_statement_take(&sql, "the statement", &failure) &&
+    good = good && read_script(run, &failure) &&
            hf_connection_settings(config, &options, &failure) &&
-           hf_client_open(&run->client, config, &failure) &&
-           run_statement(run, hf_bytes_text(&sql), &failure);
+           hf_client_open(&run->client, config, &failure) && run_script(run, &failure);
     if (!good) {
         hf_log_failure(&failure);
     }
@@ -341,7 +476,7 @@ int hf_query(const hf_options *given) {
     hf_table_free(&run->table);
     hf_bytes_free(&run->out);
     hf_bytes_free(&run->details);
-    hf_bytes_free(&sql);
+    hf_script_free(&run->script);
     free(run);
     return good ? HF_EXIT_DONE : failure.status;
 }
