@@ -48,7 +48,7 @@ END
     test)
         printf '%s - -\n' g++ clang clang-format clang-tidy libclang-rt-dev llvm shellcheck libcmocka-dev pkgconf \
             postgresql postgresql-client pgbouncer pgpool2 haproxy openssl procps iproute2 util-linux \
-            parallel python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-yaml qemu-user
+            parallel libuv1-dev libglib2.0-dev python3 python3-pytest python3-pytest-xdist python3-psycopg2 python3-yaml qemu-user
         ;;
     bench) printf '%s - -\n' libpq-dev valgrind strace ;;
     qemu) echo "qemu-system-arm - -" ;;
