@@ -92,6 +92,31 @@ typedef enum hf_tx_status {
     HF_TX_SEALED     /* FIND: the key is this request's, and was used up by SEAL */
 } hf_tx_status;
 
+/* Is all of a statement text, and are the types of its parameters the server's business? */
+static inline bool hf_is_text(const hf_statement *statement) {
+#if HF_WITH_VALUES
+    return statement->result_format == HF_FORMAT_TEXT && !statement->param_kinds;
+#else
+    (void)statement;
+    return true;
+#endif
+}
+
+/* The statement of a request that is no batch. */
+static inline hf_statement hf_only_statement(const hf_request *request) {
+    return (hf_statement) {
+        .sql = request->sql, .params = request->params, .n_params = request->n_params,
+#if HF_WITH_VALUES
+        .result_format = request->result_format, .param_kinds = request->param_kinds,
+#endif
+    };
+}
+
+/* Statement number i, from 0, of the request. */
+static inline hf_statement hf_statement_of(const hf_request *request, uint32_t i) {
+    return hf_is_batch(request) ? request->batch[i] : hf_only_statement(request);
+}
+
 static inline hf_tx_status hf_tx_status_of(const hf_request *request) {
     return HF_WITH_RESOLVE ? (hf_tx_status)request->tx_status : HF_TX_NONE;
 }
@@ -123,7 +148,10 @@ typedef enum hf_driver_event {
     HF_DRIVER_SLICE,   /* a slice of hashing was done, more is left: call again, bytes or not */
     HF_DRIVER_UP,      /* login and session set-up are complete */
     HF_DRIVER_AGAIN,   /* start-up parameters were refused; io->degraded was raised: dial again */
-    HF_DRIVER_COLUMNS, /* the request's columns: io->columns */
+    HF_DRIVER_COLUMNS, /* the columns of the request, which has on_columns: io->columns */
+#if HF_WITH_VALUES
+    HF_DRIVER_PARAMS, /* the types of the parameters of the request, which has on_params: io->params */
+#endif
     HF_DRIVER_ROW,     /* a row of the request: io->row, in rx until the next feed() */
     HF_DRIVER_SKIPPED, /* a row too large for rx is thrown away: io->error, HF_ERR_TOO_LARGE */
     HF_DRIVER_ERROR,   /* the server refused the request (io->error); READY follows */

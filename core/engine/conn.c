@@ -28,6 +28,9 @@ void hf_conn_init(hf_conn *conn, hf_pool *pool, uint16_t index, uint8_t *memory)
     conn->io.tx.size = config->tx_bytes;
     memory += HF_ROUND(config->tx_bytes);
     conn->io.store = memory;
+#if HF_WITH_VALUES
+    conn->io.parameters = &pool->parameters;
+#endif
 }
 
 /* Ends the session's link: politely within timeout_ms, or at once with 0. The next attempt does not wait for that. */

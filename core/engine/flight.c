@@ -402,7 +402,7 @@ static void notice(hf_conn *conn) {
         conn->flight.head->unconfirmed = true;
     }
     if (config->on_notice) {
-        config->on_notice(config->callback_user, conn->index, error);
+        config->on_notice(config->callback_user, conn->index, error, &conn->io.fields);
     }
     error->code = HF_OK;
 }
@@ -461,11 +461,10 @@ static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
             kept(request, &io->row);
         }
         return HF_TURN_FED;
-    case HF_DRIVER_COLUMNS:
-        if (request->on_columns) {
-            request->on_columns(request, &io->columns);
-        }
-        return HF_TURN_FED;
+    case HF_DRIVER_COLUMNS: request->on_columns(request, &io->columns); return HF_TURN_FED;
+#if HF_WITH_VALUES
+    case HF_DRIVER_PARAMS: request->on_params(request, &io->params); return HF_TURN_FED;
+#endif
     case HF_DRIVER_SKIPPED:
     case HF_DRIVER_ERROR:
         request_error(conn, request, event == HF_DRIVER_ERROR);

@@ -86,6 +86,9 @@ static void settled(hf_conn *conn, hf_request *request, hf_verdict verdict, cons
     hf_error error;
     if (verdict.outcome == HF_OUTCOME_OK) {
         request->already_applied = !request->complete;
+        if (request->already_applied) {
+            hf_request_untag(request);
+        }
         hf_request_end(pool, request, HF_OUTCOME_OK, NULL);
     } else if (verdict.outcome == HF_OUTCOME_FAILED) {
         hf_error_set(&error, HF_ERR_ARGUMENT, HF_PHASE_QUERY,

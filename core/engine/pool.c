@@ -5,6 +5,7 @@
  */
 #include "holdfast/pool.h"
 
+#include "base/parameters.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -142,6 +143,7 @@ int hf_submit(hf_pool *pool, hf_request *request) {
     } else { /* memmove: `resolve_ticket` may be this request's own ticket */
         memmove(request->ticket, request->resolve_ticket, strlen(request->resolve_ticket) + 1);
         request->commit_at = 0; /* the earlier run's COMMIT had its time */
+        hf_request_untag(request);
         hf_resolve_begin(pool, request);
     }
     hf_queue_push(&pool->queue, request);
@@ -399,6 +401,18 @@ void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
 hf_state hf_pool_state(const hf_pool *pool, unsigned conn) {
     HF_ASSERT(conn < pool->n_conns);
     return (hf_state)pool->conns[conn].fsm.state;
+}
+
+#if HF_WITH_VALUES
+const char *hf_pool_parameter(const hf_pool *pool, const char *name) {
+    return hf_parameters_get(&pool->parameters, name);
+}
+#endif
+
+uint32_t hf_pool_backend(const hf_pool *pool, unsigned conn) {
+    HF_ASSERT(conn < pool->n_conns);
+    const hf_state state = (hf_state)pool->conns[conn].fsm.state;
+    return state == HF_HEALTHY || state == HF_PROBING ? pool->conns[conn].io.backend : 0;
 }
 
 const hf_journal *hf_pool_journal(const hf_pool *pool) {

@@ -229,6 +229,7 @@ void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, cons
     }
     if (outcome != HF_OUTCOME_OK) {
         request->affected = 0;
+        hf_request_untag(request);
         if (HF_WITH_MESSAGES && hf_is_ledger(request) && outcome == HF_OUTCOME_UNKNOWN &&
             request->tx_status != HF_TX_NO_KEY) {
             say_way_out(request);

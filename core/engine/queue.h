@@ -56,6 +56,16 @@ static inline bool hf_request_must_wait(const hf_pool *pool, const hf_request *r
 void hf_queue_hold(hf_pool *pool);
 /* Have writes been held for too long: has max_outage passed since the first question? */
 bool hf_pool_holds_too_long(const hf_pool *pool);
+/* Leaves no tag with the request: its own is not known, or it is not OK. */
+static inline void hf_request_untag(const hf_request *request) {
+#if HF_WITH_VALUES
+    if (request->tag) {
+        request->tag[0] = 0;
+    }
+#else
+    (void)request;
+#endif
+}
 /* Ends a request that is in no queue: on_done, which may submit it again. error is copied; NULL or request->error
  * itself leave what is there. */
 void hf_request_end(hf_pool *pool, hf_request *request, hf_outcome outcome, const hf_error *error);

@@ -1,5 +1,6 @@
 #include "answer.h"
 
+#include "columns.h"
 #include "frame.h"
 #include "ledger.h"
 #include "sql.h"
@@ -21,9 +22,10 @@ static bool keeps_ticket(const hf_request *request) {
 
 /* ParseComplete of that statement, which has the number of the request's last one. */
 static void ticket_parsed(hf_pg_session *session, const hf_io *io, const hf_request *request) {
+    static const hf_statement ticket = { .sql = HF_PG_SQL_TICKET };
     const uint32_t last = hf_pg_statements_of(request) - 1;
     const uint8_t slot =
-        hf_pg_cache_find_sent(session, io->store, HF_PG_SQL_TICKET, session->answered + last);
+        hf_pg_cache_find_sent(session, io->store, &ticket, session->answered + last);
 
     if (hf_pg_is_slot(slot)) {
         session->entries[slot].flags |= HF_PG_PARSED;
@@ -35,9 +37,10 @@ static uint8_t slot_of(hf_pg_session *session, const hf_io *io, const hf_request
     if (!hf_pg_keeps(request)) {
         return HF_PG_NO_SLOT;
     }
-    const char *sql = hf_is_batch(request) ? request->batch[request->statement].sql : request->sql;
+    const hf_statement statement = hf_statement_of(request, request->statement);
 
-    return hf_pg_cache_find_sent(session, io->store, sql, session->answered + request->statement);
+    return hf_pg_cache_find_sent(session, io->store, &statement,
+                                 session->answered + request->statement);
 }
 
 /* CloseComplete, one for each old statement that the flight closes, before any other answer. */
@@ -63,6 +66,16 @@ static hf_driver_event parsed(hf_pg_session *session, const hf_io *io, const hf_
     return HF_DRIVER_MORE;
 }
 
+/* The format that the rows of the statement in hand come in. */
+static uint8_t asked_format(const hf_request *request) {
+#if HF_WITH_VALUES
+    return (uint8_t)hf_statement_of(request, request->statement).result_format;
+#else
+    (void)request;
+    return HF_FORMAT_TEXT;
+#endif
+}
+
 /* COLUMNS, once for each statement. at: squeezed columns. */
 static hf_driver_event tell_columns(hf_pg_session *session, hf_io *io, const hf_request *request,
                                     const uint8_t *at) {
@@ -76,49 +89,17 @@ static hf_driver_event tell_columns(hf_pg_session *session, hf_io *io, const hf_
     io->columns.column = 0;
     io->columns.n_params = session->n_params;
     io->columns.statement = request->statement;
+#if HF_WITH_VALUES
+    io->columns.format = asked_format(request);
+#endif
     return HF_DRIVER_COLUMNS;
-}
-
-/* Squeezes a RowDescription, in place, to what hf_columns reads: [name NUL, type's OID]…. Returns the bytes of that, or
- * -1: the message is malformed or not in text format. */
-HF_COLD static int32_t squeeze(uint8_t *body, uint32_t bytes) {
-    hf_pg_body rest = { .at = body, .end = body + bytes, .good = true };
-    uint8_t *out = body;
-
-    for (uint16_t left = hf_pg_read16(&rest); left > 0; left--) {
-        const char *name = hf_pg_read_text(&rest);
-        if (!name || rest.end - rest.at < 18) {
-            return -1;
-        }
-        /* table OID 4, column number 2, type OID 4, type size 2, modifier 4, format 2 */
-        uint8_t type[4];
-        memcpy(type, rest.at + 6, sizeof type);
-        if (hf_pg_get16(rest.at + 16) != 0) {
-            return -1;
-        }
-        size_t name_bytes = strlen(name) + 1;
-        rest.at += 18;
-        memmove(out, name, name_bytes);
-        out = hf_pg_put(out + name_bytes, type, sizeof type);
-    }
-    return hf_pg_read_whole(&rest) ? (int32_t)(out - body) : -1;
-}
-
-bool hf_pg_columns_next(hf_columns *columns, hf_column *column) {
-    if (columns->column >= columns->n_columns) {
-        return false;
-    }
-    const size_t name_bytes = strlen((const char *)columns->at);
-    column->name = (hf_value){ .data = (const char *)columns->at, .bytes = name_bytes };
-    column->type = hf_pg_get32(columns->at + name_bytes + 1);
-    columns->at += name_bytes + 1 + 4;
-    columns->column++;
-    return true;
 }
 
 /* RowDescription, or NoData. */
 static hf_driver_event described(hf_pg_session *session, hf_io *io, const hf_request *request,
-                                 const hf_pg_message *message) {
+                                 const hf_pg_message *message, uint32_t due) {
+    /* A statement has no format before it is bound: text is said then. */
+    const uint8_t format = due == HF_PG_PORTAL ? asked_format(request) : HF_FORMAT_TEXT;
     const bool any = message->type == 'T';
     uint8_t *columns = io->rx.data + (message->body - io->rx.data);
     int32_t bytes = 0;
@@ -130,7 +111,7 @@ static hf_driver_event described(hf_pg_session *session, hf_io *io, const hf_req
     if (message->cut) {
         bytes = -1;
     } else if (any) {
-        bytes = squeeze(columns, message->bytes);
+        bytes = hf_pg_squeeze(columns, message->bytes, format);
         if (bytes < 0) {
             return hf_pg_broken(io, HF_PHASE_QUERY, "a malformed RowDescription of %u bytes",
                                 message->bytes, 0);
@@ -156,12 +137,35 @@ static hf_driver_event described(hf_pg_session *session, hf_io *io, const hf_req
     return HF_DRIVER_SKIPPED;
 }
 
-/* ParameterDescription: only the number of parameters is of interest. */
-static hf_driver_event params(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
+#if HF_WITH_VALUES
+/* SKIPPED: rx cannot hold the types of all parameters. */
+static hf_driver_event skipped_params(hf_pg_session *session, hf_io *io) {
+    session->answered_with |= HF_PG_HAD_SKIPPED;
+    hf_pg_say(io, HF_ERR_TOO_LARGE, HF_PHASE_QUERY,
+              "the types of %u parameters take more than the receive buffer (rx_bytes): %u",
+              session->n_params, io->rx.size);
+    return HF_DRIVER_SKIPPED;
+}
+#endif
+
+/* ParameterDescription. PARAMS, if the types are asked for. */
+static hf_driver_event params(hf_pg_session *session, hf_io *io, const hf_request *request,
+                              const hf_pg_message *message) {
     if (message->bytes < 2 || message->size != 2 + 4 * (uint32_t)hf_pg_get16(message->body)) {
         return out_of_place(io, message->type);
     }
     session->n_params = hf_pg_get16(message->body);
+#if HF_WITH_VALUES
+    if (request->prepare_only && request->on_params) {
+        if (message->cut) {
+            return skipped_params(session, io);
+        }
+        io->params = (hf_params){ .at = message->body + 2, .n_params = session->n_params };
+        return HF_DRIVER_PARAMS;
+    }
+#else
+    (void)request;
+#endif
     return HF_DRIVER_MORE;
 }
 
@@ -224,6 +228,15 @@ static hf_driver_event head_done(hf_pg_session *session, hf_io *io, hf_request *
     return HF_DRIVER_KEYED;
 }
 
+#if HF_WITH_VALUES
+/* Writes a command tag to the application's room, as printable text. */
+static void note_tag(char *room, const uint8_t *tag, uint32_t bytes) {
+    hf_writer out = hf_writer_on(room, HF_TAG_BYTES);
+
+    hf_write_printable(&out, (const char *)tag, bytes);
+}
+#endif
+
 /* CommandComplete, a tag that ends in NUL; or EmptyQueryResponse, if the statement's text is empty. */
 static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *request,
                             const hf_pg_message *message, uint32_t due) {
@@ -237,6 +250,11 @@ static hf_driver_event done(hf_pg_session *session, hf_io *io, hf_request *reque
         io->role |= HF_ROLE_CHANGED;
     }
     if (due == HF_PG_ROWS) {
+#if HF_WITH_VALUES
+        if (request->tag) {
+            note_tag(request->tag, tag, bytes);
+        }
+#endif
         hf_pg_statement_done(session, request, hf_pg_count_in(tag, bytes));
         if (HF_WITH_GROUPS && session->answers_due == 0) {
             return hf_pg_part_over(session, request);
@@ -541,9 +559,9 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
     switch (due) {
     case HF_PG_CLOSE: return closed(session, request);
     case HF_PG_PARSE: return parsed(session, io, request);
-    case HF_PG_PARAMS: return params(session, io, message);
+    case HF_PG_PARAMS: return params(session, io, request, message);
     case HF_PG_DESCRIBE:
-    case HF_PG_PORTAL: return described(session, io, request, message);
+    case HF_PG_PORTAL: return described(session, io, request, message, due);
     case HF_PG_BIND: return bound(session, io, request);
     case HF_PG_COMMIT_PARSE:
         if (keeps_ticket(request)) {

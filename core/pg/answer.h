@@ -60,6 +60,16 @@ static inline uint32_t hf_pg_next(const hf_request *request) {
            (request->on_columns ? HF_PG_PORTAL : 0);
 }
 
+/* Does the application want the command tag? */
+static inline bool hf_pg_wants_tag(const hf_request *request) {
+#if HF_WITH_VALUES
+    return request->tag != NULL;
+#else
+    (void)request;
+    return false;
+#endif
+}
+
 /* The statement in hand is answered in full: the next one is due, or COMMIT, or ReadyForQuery. */
 static inline void hf_pg_statement_done(hf_pg_session *session, hf_request *request,
                                         uint64_t affected) {
@@ -109,7 +119,5 @@ hf_driver_event hf_pg_answer(hf_pg_session *session, hf_io *io, hf_request *requ
 /* A DataRow of the driver's own statement: a ticket, what became of one, or what stands at a key. It goes into the
  * request. */
 hf_driver_event hf_pg_driver_row(hf_io *io, hf_request *request, const hf_pg_message *message);
-/* hf_driver.columns_next. */
-bool hf_pg_columns_next(hf_columns *columns, hf_column *column);
 
 #endif

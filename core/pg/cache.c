@@ -1,8 +1,8 @@
 #include "cache.h"
 
 /* The prepared statements of a session. In io->store their texts and columns lie one behind the other, without
- * gaps: [text NUL columns][text NUL columns]… up to session->stored. When an entry goes, those behind it move down.
- * Texts are compared whole.
+ * gaps: [text NUL types columns][text NUL types columns]… up to session->stored. When an entry goes, those behind it
+ * move down. Texts are compared whole, and so are types: the same text with other types is another statement.
  *
  * An entry that a statement in flight refers to stays, because the statement's answer is read with its help. An entry
  * that goes leaves its number in session->closing: the next request closes it on the server. An entry that may be stale
@@ -28,19 +28,49 @@ static bool in_use(const hf_pg_session *session, const hf_pg_entry *entry) {
     return (int32_t)(entry->used_by - session->answered) >= 0;
 }
 
-static bool is(const hf_pg_entry *entry, const uint8_t *store, const char *sql) {
-    return entry->number != 0 && strcmp((const char *)store + entry->at, sql) == 0;
+#if HF_WITH_VALUES
+/* Has the entry the statement's types? Both have the same text. */
+static bool same_types(const hf_pg_entry *entry, const uint8_t *store,
+                       const hf_statement *statement) {
+    const uint16_t n = hf_pg_types_of(statement);
+    const size_t text_bytes = strlen(statement->sql) + 1;
+    const hf_param_kind *kinds = statement->param_kinds;
+    const uint8_t *at = store + entry->at + text_bytes;
+
+    if (entry->sql_bytes != text_bytes + (size_t)4 * n) {
+        return false;
+    }
+    for (uint32_t i = 0; kinds && i < n; i++, at += 4) {
+        if (hf_pg_get32(at) != kinds[i].type) {
+            return false;
+        }
+    }
+    return true;
+}
+#endif
+
+static bool is(const hf_pg_entry *entry, const uint8_t *store, const hf_statement *statement) {
+    if (entry->number == 0 || strcmp((const char *)store + entry->at, statement->sql) != 0) {
+        return false;
+    }
+#if HF_WITH_VALUES
+    if (statement->param_kinds || (entry->flags & HF_PG_TYPED)) {
+        return same_types(entry, store, statement);
+    }
+#endif
+    return true;
 }
 
-uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const char *sql) {
+uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store,
+                         const hf_statement *statement) {
     const hf_pg_entry *last = &session->entries[session->slot];
 
-    if (is(last, store, sql) && !(last->flags & HF_PG_DOOMED)) {
+    if (is(last, store, statement) && !(last->flags & HF_PG_DOOMED)) {
         return session->slot;
     }
     for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
-        if (is(entry, store, sql) && !(entry->flags & HF_PG_DOOMED)) {
+        if (is(entry, store, statement) && !(entry->flags & HF_PG_DOOMED)) {
             session->slot = (uint8_t)slot;
             return session->slot;
         }
@@ -55,16 +85,16 @@ static bool was_sent_with(const hf_pg_entry *entry, uint32_t sequence) {
            ((entry->flags & HF_PG_PARSED) || (int32_t)(entry->parsed_by - sequence) <= 0);
 }
 
-uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
-                              uint32_t sequence) {
-    const uint8_t known = hf_pg_cache_find(session, store, sql);
+uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store,
+                              const hf_statement *statement, uint32_t sequence) {
+    const uint8_t known = hf_pg_cache_find(session, store, statement);
 
     if (known != HF_PG_NO_SLOT && was_sent_with(&session->entries[known], sequence)) {
         return known;
     }
     for (unsigned slot = 0; slot < HF_PG_SLOTS; slot++) {
         const hf_pg_entry *entry = &session->entries[slot];
-        if (is(entry, store, sql) && was_sent_with(entry, sequence)) {
+        if (is(entry, store, statement) && was_sent_with(entry, sequence)) {
             return (uint8_t)slot;
         }
     }
@@ -142,8 +172,11 @@ static hf_pg_entry *free_entry(hf_pg_session *session) {
     return NULL;
 }
 
-uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const char *sql, size_t bytes,
-                        uint32_t sequence) {
+uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const hf_statement *statement,
+                        size_t text_bytes, uint32_t sequence) {
+    const uint16_t n_types = hf_pg_types_of(statement);
+    const size_t bytes = text_bytes + (size_t)4 * n_types;
+
     if (!make_room(session, store, bytes, NULL)) {
         return HF_PG_NO_SLOT;
     }
@@ -162,8 +195,15 @@ uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const char *sql,
         .at = session->stored,
         .sql_bytes = (uint16_t)bytes,
         .n_columns = HF_PG_COLUMNS_UNKNOWN,
+        .flags = n_types > 0 ? HF_PG_TYPED : 0,
     };
-    memcpy(store + session->stored, sql, bytes);
+    uint8_t *at = hf_pg_put(store + session->stored, statement->sql, text_bytes);
+#if HF_WITH_VALUES
+    for (uint32_t i = 0; i < n_types; i++) {
+        at = hf_pg_put32(at, statement->param_kinds[i].type);
+    }
+#endif
+    (void)at;
     session->stored = (uint16_t)(session->stored + bytes);
     session->slot = (uint8_t)(entry - session->entries);
     return session->slot;

@@ -24,16 +24,31 @@ static inline bool hf_pg_keeps(const hf_request *request) {
 
 /* Draws what the names of this session's statements begin with. False: the port has no random numbers. */
 bool hf_pg_cache_start(hf_pg_session *session, hf_port *port);
-/* The slot of the statement with this text that may be used, or HF_PG_NO_SLOT. */
-uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store, const char *sql);
-/* The slot that the statement in flight with this text and number was sent with, even if its entry is doomed since; or
- * HF_PG_NO_SLOT. */
-uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store, const char *sql,
-                              uint32_t sequence);
-/* Adds a text of so many bytes, its NUL among them, that statement number `sequence` is to prepare; the least recently
- * used ones make room for it. HF_PG_NO_SLOT: there is none. */
-uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const char *sql, size_t bytes,
-                        uint32_t sequence);
+/* How many types a statement's Parse has: those of all its parameters if one of them is given, else none. */
+static inline uint16_t hf_pg_types_of(const hf_statement *statement) {
+#if HF_WITH_VALUES
+    for (uint32_t i = 0; statement->param_kinds && i < statement->n_params; i++) {
+        if (statement->param_kinds[i].type != 0) {
+            return statement->n_params;
+        }
+    }
+#else
+    (void)statement;
+#endif
+    return 0;
+}
+
+/* The slot of the statement with this text and these types that may be used, or HF_PG_NO_SLOT. */
+uint8_t hf_pg_cache_find(hf_pg_session *session, const uint8_t *store,
+                         const hf_statement *statement);
+/* The slot that the statement in flight with this text, these types and this number was sent with, even if its entry is
+ * doomed since; or HF_PG_NO_SLOT. */
+uint8_t hf_pg_cache_find_sent(hf_pg_session *session, const uint8_t *store,
+                              const hf_statement *statement, uint32_t sequence);
+/* Adds a text of so many bytes, its NUL among them, and its types, that statement number `sequence` is to prepare; the
+ * least recently used ones make room for it. HF_PG_NO_SLOT: there is none. */
+uint8_t hf_pg_cache_add(hf_pg_session *session, uint8_t *store, const hf_statement *statement,
+                        size_t bytes, uint32_t sequence);
 /* Keeps the columns of a statement, as answer.c has squeezed them, if there is room. */
 void hf_pg_cache_keep(hf_pg_session *session, uint8_t *store, uint8_t slot, const uint8_t *columns,
                       uint32_t bytes);

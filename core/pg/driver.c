@@ -1,4 +1,5 @@
 #include "cache.h"
+#include "columns.h"
 #include "encode.h"
 #include "feed.h"
 #include "frame.h"
@@ -39,12 +40,22 @@ static const char bind_end_execute_sync[] = "\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x0
 /* A usual flight without Parse and values, and what it leaves free. */
 enum { USUAL_BYTES_MAX = HF_PG_BIND_BYTES_MAX + sizeof bind_end_execute_sync + HF_PG_TX_RESERVE };
 
+/* 0: all values are text, and the parameters have the types that the server finds. */
+static inline uintptr_t not_text(const hf_request *request) {
+#if HF_WITH_VALUES
+    return (uintptr_t)request->param_kinds | (uintptr_t)request->result_format;
+#else
+    (void)request;
+    return 0;
+#endif
+}
+
 /* Is the request a single statement and nothing more? False also if something is wrong with it: hf_pg_submit_any()
  * knows what. */
 static inline bool is_usual(const hf_pg_session *session, const hf_io *io,
                             const hf_request *request) {
-    return (request->n_batch | request->prepare_only | (int)hf_stage_of(request) |
-            session->n_closing) == 0 &&
+    return (not_text(request) | request->n_batch | request->prepare_only |
+            (uintptr_t)hf_stage_of(request) | session->n_closing) == 0 &&
            !hf_pg_wraps(io) && !hf_is_transaction(request) && request->sql &&
            (request->n_params == 0 || request->params);
 }
@@ -67,7 +78,8 @@ static inline bool submit_kept(hf_pg_session *session, hf_io *io, hf_request *re
     hf_pg_entry *entry = &session->entries[session->slot];
     const uint32_t room = tx->size - tx->end;
 
-    if (room < USUAL_BYTES_MAX || (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED)) != HF_PG_PARSED ||
+    if (room < USUAL_BYTES_MAX ||
+        (entry->flags & (HF_PG_PARSED | HF_PG_DOOMED | HF_PG_TYPED)) != HF_PG_PARSED ||
         (request->on_columns && !(entry->flags & HF_PG_KEPT)) ||
         strcmp((const char *)io->store + entry->at, request->sql) != 0) {
         return false;

@@ -83,12 +83,93 @@ static inline void end(encoder *out) {
     }
 }
 
+/* Is a parameter of the statement binary? */
+static inline bool is_binary(const hf_statement *statement, uint32_t param) {
+#if HF_WITH_VALUES
+    return statement && statement->param_kinds &&
+           statement->param_kinds[param].format == HF_FORMAT_BINARY;
+#else
+    (void)statement, (void)param;
+    return false;
+#endif
+}
+
+/* The values of a Bind. formats: NULL if all are text. 0, or an hf_err: a value can never be sent. */
+static inline int put_values(encoder *out, const hf_value *values, uint16_t n_values,
+                             const hf_statement *formats) {
+    for (uint32_t i = 0; i < n_values; i++) {
+        const hf_value *value = &values[i];
+        uint8_t length[4];
+        hf_pg_put32(length, value->data ? (uint32_t)value->bytes : UINT32_MAX);
+        put(out, length, sizeof length);
+        if (!value->data) {
+            continue;
+        }
+        if (value->bytes > INT32_MAX) {
+            return refuse(out->io, HF_ERR_TOO_LARGE,
+                          HF_MESSAGE("a parameter is larger than PostgreSQL takes"));
+        }
+        if (!is_binary(formats, i) && memchr(value->data, 0, value->bytes)) {
+            return refuse(
+                out->io, HF_ERR_ARGUMENT,
+                HF_MESSAGE("a parameter has a NUL character in it: PostgreSQL has no such text"));
+        }
+        put(out, value->data, value->bytes);
+    }
+    return HF_OK;
+}
+
 static void put_parse(encoder *out, uint32_t number, const char *sql, size_t sql_bytes) {
     begin(out, "P\0\0\0\0", 6, number);
     put(out, sql, sql_bytes);
     put(out, "\0", 2); /* the server finds the parameters' types */
     end(out);
 }
+
+#if HF_WITH_VALUES
+static void put16(encoder *out, uint16_t number) {
+    uint8_t bytes[2];
+
+    hf_pg_put16(bytes, number);
+    put(out, bytes, sizeof bytes);
+}
+
+/* Parse with the types that the statement gives its parameters. */
+static void put_parse_typed(encoder *out, uint32_t number, const hf_statement *statement,
+                            size_t sql_bytes) {
+    begin(out, "P\0\0\0\0", 6, number);
+    put(out, statement->sql, sql_bytes);
+    put16(out, statement->n_params);
+    for (uint32_t i = 0; i < statement->n_params; i++) {
+        put16(out, (uint16_t)(statement->param_kinds[i].type >> 16));
+        put16(out, (uint16_t)statement->param_kinds[i].type);
+    }
+    end(out);
+}
+
+/* Bind of a statement that is not all text. 0, or an hf_err: a value can never be sent. */
+static int put_bind_formatted(encoder *out, uint32_t number, const hf_statement *statement) {
+    const uint16_t n_kinds = statement->param_kinds ? statement->n_params : 0;
+    const bool binary = statement->result_format == HF_FORMAT_BINARY;
+    bool known = binary || statement->result_format == HF_FORMAT_TEXT;
+
+    begin(out, "B\0\0\0\0\0", 7, number); /* the unnamed portal's name comes first */
+    put16(out, n_kinds);
+    for (uint32_t i = 0; i < n_kinds; i++) {
+        known = known && (unsigned)statement->param_kinds[i].format <= HF_FORMAT_BINARY;
+        put16(out, is_binary(statement, i));
+    }
+    if (!known) {
+        return refuse(out->io, HF_ERR_ARGUMENT,
+                      HF_MESSAGE("a format that is neither HF_FORMAT_TEXT nor HF_FORMAT_BINARY"));
+    }
+    put16(out, statement->n_params);
+    int err = put_values(out, statement->params, statement->n_params, statement);
+    put(out, binary ? "\0\1\0\1" : "\0", binary ? 4 : 2);
+    end(out);
+    return err;
+}
+#endif
 
 /* Close or Describe of a statement. first: the message's first 7 bytes. */
 static void put_named(encoder *out, const char *first, uint32_t number) {
@@ -113,24 +194,9 @@ static int put_bind(encoder *out, uint32_t number, const hf_value *values, uint1
     begin(out, "B\0\0\0\0\0", 7, number); /* the unnamed portal's name comes first */
     hf_pg_put16(counts + 2, n_values);
     put(out, counts, sizeof counts);
-    for (uint32_t i = 0; i < n_values; i++) {
-        const hf_value *value = &values[i];
-        uint8_t length[4];
-        hf_pg_put32(length, value->data ? (uint32_t)value->bytes : UINT32_MAX);
-        put(out, length, sizeof length);
-        if (!value->data) {
-            continue;
-        }
-        if (value->bytes > INT32_MAX) {
-            return refuse(out->io, HF_ERR_TOO_LARGE,
-                          HF_MESSAGE("a parameter is larger than PostgreSQL takes"));
-        }
-        if (memchr(value->data, 0, value->bytes)) {
-            return refuse(
-                out->io, HF_ERR_ARGUMENT,
-                HF_MESSAGE("a parameter has a NUL character in it: PostgreSQL has no such text"));
-        }
-        put(out, value->data, value->bytes);
+    int err = put_values(out, values, n_values, NULL);
+    if (err) {
+        return err;
     }
     put(out, "\0", 2); /* results are text too */
     end(out);
@@ -192,9 +258,10 @@ static bool caching(const hf_pg_session *session) {
 
 /* The slot into which a statement that is not in the cache is put; HF_PG_NO_SLOT: it is parsed afresh each time. The
  * cache is emptied before a statement that makes it stale. */
-static uint8_t keep(encoder *out, const hf_request *request, const char *sql, size_t sql_bytes,
-                    uint32_t sequence) {
+static uint8_t keep(encoder *out, const hf_request *request, const hf_statement *statement,
+                    size_t sql_bytes, uint32_t sequence) {
     hf_pg_session *session = out->session;
+    const char *sql = statement->sql;
     const bool wanted = hf_pg_keeps(request);
     const hf_pg_effect effect =
         wanted || session->stored > 0 || session->isolated ? hf_pg_effect_of(sql) : HF_PG_NEUTRAL;
@@ -208,13 +275,14 @@ static uint8_t keep(encoder *out, const hf_request *request, const char *sql, si
         out->changes = true;
     }
     return wanted && effect == HF_PG_PLANNED && caching(session) && fits(out, sql_bytes)
-               ? hf_pg_cache_add(session, out->io->store, sql, sql_bytes, sequence)
+               ? hf_pg_cache_add(session, out->io->store, statement, sql_bytes, sequence)
                : HF_PG_NO_SLOT;
 }
 
 /* Parse of a statement that is not in the cache, and Describe if it is to be kept or only prepared. 0 or an hf_err. */
-static int put_new(encoder *out, const hf_request *request, const char *sql, uint32_t sequence,
-                   uint8_t *slot, uint32_t *asked) {
+static int put_new(encoder *out, const hf_request *request, const hf_statement *statement,
+                   uint32_t sequence, uint8_t *slot, uint32_t *asked) {
+    const char *sql = statement->sql;
     const size_t sql_bytes = strlen(sql) + 1;
     const char *why = hf_pg_sql_refused(sql);
 
@@ -225,11 +293,16 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
         return refuse(out->io, HF_ERR_ARGUMENT, why);
     }
     if (HF_WITH_PREPARED) {
-        *slot = keep(out, request, sql, sql_bytes, sequence);
+        *slot = keep(out, request, statement, sql_bytes, sequence);
     }
     const uint32_t number = hf_pg_is_slot(*slot) ? out->session->entries[*slot].number : 0;
     *asked = number != 0 || request->prepare_only ? HF_PG_PREPARE : HF_PG_PARSE;
-    put_parse(out, number, sql, sql_bytes);
+#if HF_WITH_VALUES
+    if (hf_pg_types_of(statement) > 0) {
+        put_parse_typed(out, number, statement, sql_bytes);
+    } else
+#endif
+        put_parse(out, number, sql, sql_bytes);
     if (*asked & HF_PG_DESCRIBE) {
         put_named(out, "D\0\0\0\0S", number);
     }
@@ -240,14 +313,15 @@ static int put_new(encoder *out, const hf_request *request, const char *sql, uin
  * write does. `sequence` is the number of the request's last statement. */
 static void put_ticket(encoder *out, const hf_request *request, uint32_t sequence) {
     static const char sql[] = HF_PG_SQL_TICKET;
+    static const hf_statement ticket = { .sql = sql };
     hf_pg_session *session = out->session;
     uint8_t slot =
-        hf_pg_keeps(request) ? hf_pg_cache_find(session, out->io->store, sql) : HF_PG_NO_SLOT;
+        hf_pg_keeps(request) ? hf_pg_cache_find(session, out->io->store, &ticket) : HF_PG_NO_SLOT;
     const bool known = hf_pg_is_slot(slot);
     uint32_t number = 0;
 
     if (!known && hf_pg_keeps(request) && caching(session) && fits(out, sizeof sql)) {
-        slot = hf_pg_cache_add(session, out->io->store, sql, sizeof sql, sequence);
+        slot = hf_pg_cache_add(session, out->io->store, &ticket, sizeof sql, sequence);
     }
     if (hf_pg_is_slot(slot)) {
         session->entries[slot].used_by = sequence;
@@ -260,9 +334,11 @@ static void put_ticket(encoder *out, const hf_request *request, uint32_t sequenc
     put_execute(out);
 }
 
-/* One statement, whose answers are added to *answers_due. sequence: its number. 0 or an hf_err. */
-static int put_statement(encoder *out, const hf_request *request, const hf_statement *statement,
-                         uint32_t sequence, uint32_t *answers_due) {
+/* One statement, whose answers are added to *answers_due. sequence: its number. text: hf_is_text(), which is nearly
+ * always so, and then costs nothing more. 0 or an hf_err. */
+HF_PG_INLINE int put_any_statement(encoder *out, const hf_request *request,
+                                   const hf_statement *statement, uint32_t sequence,
+                                   uint32_t *answers_due, bool text) {
     hf_pg_session *session = out->session;
     const char *sql = statement->sql;
     uint32_t number = 0, asked = 0;
@@ -272,12 +348,12 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         return refuse(out->io, HF_ERR_ARGUMENT,
                       HF_MESSAGE("a statement without text, or without its parameters"));
     }
-    uint8_t slot = HF_WITH_PREPARED && sql == out->sql ? out->slot
-                   : !hf_pg_keeps(request)             ? HF_PG_NO_SLOT
-                                           : hf_pg_cache_find(session, out->io->store, sql);
+    uint8_t slot = HF_WITH_PREPARED && sql == out->sql && text ? out->slot
+                   : !hf_pg_keeps(request)                     ? HF_PG_NO_SLOT
+                                           : hf_pg_cache_find(session, out->io->store, statement);
     const bool known = hf_pg_is_slot(slot);
     if (!known) {
-        int err = put_new(out, request, sql, sequence, &slot, &asked);
+        int err = put_new(out, request, statement, sequence, &slot, &asked);
         if (err) {
             return err;
         }
@@ -287,7 +363,7 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         entry->used_by = sequence;
         number = entry->number;
         kept = entry->flags & HF_PG_KEPT;
-        out->sql = sql;
+        out->sql = text ? sql : NULL; /* the text alone tells that it is the same */
         out->slot = slot;
     }
     if (request->prepare_only) {
@@ -298,7 +374,13 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
         *answers_due |= asked;
         return HF_OK;
     }
-    int err = put_bind(out, number, statement->params, statement->n_params);
+    int err;
+#if HF_WITH_VALUES
+    if (!text) {
+        err = put_bind_formatted(out, number, statement);
+    } else
+#endif
+        err = put_bind(out, number, statement->params, statement->n_params);
     if (request->on_columns && !kept && !(asked & HF_PG_DESCRIBE)) {
         asked |= HF_PG_PORTAL;
         put(out, "D\0\0\0\x06P", 7);
@@ -308,11 +390,28 @@ static int put_statement(encoder *out, const hf_request *request, const hf_state
     return err;
 }
 
+#if HF_WITH_VALUES
+HF_COLD static int put_other_statement(encoder *out, const hf_request *request,
+                                       const hf_statement *statement, uint32_t sequence,
+                                       uint32_t *answers_due) {
+    return put_any_statement(out, request, statement, sequence, answers_due, false);
+}
+#endif
+
+static inline int put_statement(encoder *out, const hf_request *request,
+                                const hf_statement *statement, uint32_t sequence,
+                                uint32_t *answers_due) {
+#if HF_WITH_VALUES
+    if (!hf_is_text(statement)) {
+        return put_other_statement(out, request, statement, sequence, answers_due);
+    }
+#endif
+    return put_any_statement(out, request, statement, sequence, answers_due, true);
+}
+
 /* A request's flight in full. closes: how many statements of session->closing it closes. 0 or an hf_err. */
 static int put_flight(encoder *out, hf_request *request, uint8_t closes) {
-    const hf_statement only = { .sql = request->sql,
-                                .params = request->params,
-                                .n_params = request->n_params };
+    const hf_statement only = hf_only_statement(request);
     const bool batch = hf_is_batch(request), deferred = hf_commit_is_deferred(request),
                wrap = hf_pg_wraps(out->io);
     const bool ledger = hf_is_ledger(request);
@@ -488,10 +587,9 @@ void hf_pg_forget(hf_driver_session *opaque, hf_io *io, hf_request *request) {
     bool known = false;
 
     for (uint32_t i = 0; hf_pg_keeps(request) && i < count + hf_resolves(request); i++) {
-        const char *sql = i == count             ? HF_PG_SQL_TICKET
-                          : hf_is_batch(request) ? request->batch[i].sql
-                                                 : request->sql;
-        uint8_t slot = hf_pg_cache_find(session, io->store, sql);
+        const hf_statement statement =
+            i == count ? (hf_statement){ .sql = HF_PG_SQL_TICKET } : hf_statement_of(request, i);
+        uint8_t slot = hf_pg_cache_find(session, io->store, &statement);
         /* An entry that is being prepared anew already is not the one that was gone. */
         if (hf_pg_is_slot(slot) && (session->entries[slot].flags & HF_PG_PARSED)) {
             hf_pg_cache_doom(session, slot);

@@ -206,7 +206,7 @@ static hf_driver_event feed_usual(hf_pg_session *session, hf_io *io, hf_request 
         }
         /* A short tag may be SET or RESET. */
         if (*at != 'C' || length <= HF_PG_LENGTH_MIN + sizeof "RESET" ||
-            length > HF_PG_TAG_LENGTH_MAX || at[length] != 0) {
+            length > HF_PG_TAG_LENGTH_MAX || at[length] != 0 || hf_pg_wants_tag(oldest)) {
             break;
         }
         hf_pg_statement_done(session, oldest, hf_pg_count_in(body, length - 5));

@@ -1,5 +1,6 @@
 #include "frame.h"
 
+#include "base/parameters.h"
 #include "base/text.h"
 
 /* Messages in and out of the buffers, and the meaning of those that may come at any time. */
@@ -111,6 +112,11 @@ hf_driver_event hf_pg_async_message(hf_io *io, hf_phase phase, const hf_pg_messa
         return HF_DRIVER_NOTIFY;
     }
     note_role(io, phase, name, value);
+#if HF_WITH_VALUES
+    if (io->parameters) {
+        hf_parameters_note(io->parameters, name, value);
+    }
+#endif
     return strcmp(name, "client_encoding") != 0 || is_utf8(value)
                ? HF_DRIVER_MORE
                : hf_pg_broken(io, phase, "client_encoding is not UTF8 any more", 0, 0);

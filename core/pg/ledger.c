@@ -56,12 +56,31 @@ static int add(const hf_hash *hash, hf_sha256 *sum, const void *from, size_t byt
     return err || bytes == 0 ? err : hash->update(sum, from, bytes);
 }
 
+/* What a parameter is, if that is not the default: so a hash of text whose types the server finds is as it was before
+ * there were others. The first byte is none that add() begins with. */
+static int add_kind(const hf_hash *hash, hf_sha256 *sum, const hf_statement *statement,
+                    uint32_t param) {
+#if HF_WITH_VALUES
+    const hf_param_kind *kind = statement->param_kinds ? &statement->param_kinds[param] : NULL;
+
+    if (kind && (kind->type != 0 || kind->format != HF_FORMAT_TEXT)) {
+        uint8_t bytes[5] = { (uint8_t)(2 + kind->format) };
+        hf_pg_put32(bytes + 1, kind->type);
+        return hash->update(sum, bytes, sizeof bytes);
+    }
+#else
+    (void)hash, (void)sum, (void)statement, (void)param;
+#endif
+    return HF_OK;
+}
+
 static int add_statement(const hf_hash *hash, hf_sha256 *sum, const hf_statement *statement) {
     int err = add(hash, sum, statement->sql, strlen(statement->sql), false);
 
     for (uint32_t i = 0; !err && i < statement->n_params; i++) {
         const hf_value *value = &statement->params[i];
-        err = add(hash, sum, value->data, value->data ? value->bytes : 0, !value->data);
+        err = add_kind(hash, sum, statement, i);
+        err = err ? err : add(hash, sum, value->data, value->data ? value->bytes : 0, !value->data);
     }
     return err;
 }
@@ -69,9 +88,6 @@ static int add_statement(const hf_hash *hash, hf_sha256 *sum, const hf_statement
 int hf_pg_ledger_hash(const hf_io *io, const hf_request *request,
                       char text[HF_PG_LEDGER_HASH_BYTES]) {
     const hf_hash *hash = io->port->api->hash;
-    const hf_statement only = { .sql = request->sql,
-                                .params = request->params,
-                                .n_params = request->n_params };
     hf_sha256 sum;
     uint8_t out[32];
 
@@ -82,11 +98,11 @@ int hf_pg_ledger_hash(const hf_io *io, const hf_request *request,
     int err = hash ? hash->start(&sum) : HF_ERR_RESOURCES;
 
     for (uint32_t i = 0; !err && i < hf_pg_statements_of(request); i++) {
-        const hf_statement *statement = hf_is_batch(request) ? &request->batch[i] : &only;
-        const uint8_t n_params[2] = { (uint8_t)(statement->n_params >> 8),
-                                      (uint8_t)statement->n_params };
+        const hf_statement statement = hf_statement_of(request, i);
+        const uint8_t n_params[2] = { (uint8_t)(statement.n_params >> 8),
+                                      (uint8_t)statement.n_params };
         err = hash->update(&sum, n_params, sizeof n_params);
-        err = err ? err : add_statement(hash, &sum, statement);
+        err = err ? err : add_statement(hash, &sum, &statement);
     }
     err = err ? err : hash->finish(&sum, out);
     for (size_t i = 0; !err && i < sizeof out; i++) {

@@ -4,6 +4,7 @@
 #include "frame.h"
 #include "scram.h"
 
+#include "base/parameters.h"
 #include "base/text.h"
 
 /* No secret leaves in a form that require_auth does not allow, and AuthenticationOk is believed only if what
@@ -461,6 +462,11 @@ static hf_driver_event accept_ok(hf_pg_session *session, hf_io *io) {
         return refuse_unbound(io);
     }
     session->mode = HF_PG_SETUP;
+#if HF_WITH_VALUES
+    if (io->parameters) {
+        hf_parameters_begin(io->parameters);
+    }
+#endif
     return HF_DRIVER_MORE;
 }
 
@@ -535,6 +541,11 @@ static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
         return read_key(session, io, message);
     } else if (message->type == 'Z' && message->bytes == 1 && message->body[0] == 'I') {
         session->mode = HF_PG_RUNNING;
+#if HF_WITH_VALUES
+        if (io->parameters) {
+            hf_parameters_end(io->parameters);
+        }
+#endif
         return HF_DRIVER_UP;
     }
     return hf_pg_broken(io, HF_PHASE_LOGIN, "a message of type %c out of place", message->type, 0);

@@ -114,15 +114,17 @@ enum { HF_PG_SLOTS = HF_WITH_PREPARED ? HF_STATEMENTS : 1 };
 enum {
     HF_PG_PARSED = 1, /* ParseComplete came: the server has the statement */
     HF_PG_KEPT = 2,   /* the statement's columns lie in the store */
-    HF_PG_DOOMED = 4  /* it may be stale: closed as soon as nothing in flight uses it */
+    HF_PG_DOOMED = 4, /* it may be stale: closed as soon as nothing in flight uses it */
+    HF_PG_TYPED = 8   /* types of its parameters were given, and lie behind its text */
 };
 
-/* A prepared statement of the cache. Its text, with its NUL, and behind that its columns lie at `at` in io->store. */
+/* A prepared statement of the cache. Its text, with its NUL, its types, if some were given, and behind that its columns
+ * lie at `at` in io->store. */
 typedef struct hf_pg_entry {
     uint32_t number;    /* part of its name; 0: this slot is free */
     uint32_t parsed_by; /* sequence number of the statement that prepared it */
     uint32_t used_by;   /* sequence number of the last statement that was sent with it */
-    uint16_t at, sql_bytes /* with its NUL */, columns_bytes;
+    uint16_t at, sql_bytes /* with its NUL and types */, columns_bytes;
     uint16_t n_columns; /* HF_PG_COLUMNS_UNKNOWN until described */
     uint8_t flags;
 } hf_pg_entry;

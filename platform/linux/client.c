@@ -203,8 +203,10 @@ static int notice_level(const hf_client *client, const hf_error *notice) {
 }
 
 /* The first ones of each level are worth a line each; a function may raise one for each of a million rows. */
-static void on_notice(void *user, unsigned conn, const hf_error *notice) {
+static void on_notice(void *user, unsigned conn, const hf_error *notice,
+                      const hf_fields *more_fields) {
     hf_client *client = user;
+    (void)more_fields;
     char text[HF_MESSAGE_BYTES + 64];
     const int level = notice_level(client, notice);
     uint32_t *told = &client->notices[level];

@@ -20,6 +20,8 @@ static struct {
     hf_link link;
     hf_link_api link_api;
     hf_keys keys;
+    hf_parameters parameters;
+    char tag[HF_TAG_BYTES];
     uint8_t random;
     hf_request requests[REQUESTS], *flight[FLIGHT];
     unsigned n_requests, n_flight;
@@ -76,6 +78,13 @@ static void look_at_columns(void) {
     HF_FUZZ_CHECK(n == the.io.columns.n_columns);
 }
 
+static void look_at_params(void) {
+    const hf_params *params = &the.io.params;
+    HF_FUZZ_CHECK(the.n_flight > 0 && the.flight[0]->on_params);
+    HF_FUZZ_CHECK(in_rx((const char *)params->at, (size_t)4 * params->n_params));
+    HF_FUZZ_CHECK(hf_params_type(params, params->n_params + 1u) == 0);
+}
+
 /* A notice is no error: its code is HF_OK. */
 static void look_at_error(bool notice, bool fields) {
     char text[400];
@@ -93,6 +102,10 @@ static void look_at_error(bool notice, bool fields) {
 
 static void on_columns(hf_request *request, hf_columns *columns) {
     (void)request, (void)columns;
+}
+
+static void on_params(hf_request *request, const hf_params *params) {
+    (void)request, (void)params;
 }
 
 /* All of the request is done but its COMMIT, which now goes out, or a ROLLBACK instead. */
@@ -121,6 +134,7 @@ static bool act(hf_driver_event event) {
         the.over = true;
         return false;
     case HF_DRIVER_COLUMNS: look_at_columns(); return true;
+    case HF_DRIVER_PARAMS: look_at_params(); return true;
     case HF_DRIVER_ROW: look_at_row(); return true;
     case HF_DRIVER_ERROR:
         HF_FUZZ_CHECK(the.n_flight > 0);
@@ -134,7 +148,7 @@ static bool act(hf_driver_event event) {
         return true;
     case HF_DRIVER_COMPLETE: HF_FUZZ_CHECK(false); return false; /* nothing shares a Sync here */
     case HF_DRIVER_READY:
-        HF_FUZZ_CHECK(the.n_flight > 0);
+        HF_FUZZ_CHECK(the.n_flight > 0 && memchr(the.tag, 0, sizeof the.tag));
         for (unsigned i = 1; i < the.n_flight; i++)
             the.flight[i - 1] = the.flight[i];
         the.n_flight--;
@@ -223,8 +237,13 @@ static const char *const sqls[] = {
 /* what: 5 bits choose the SQL and the replay, the rest is how. */
 static void submit(uint8_t what, uint8_t how) {
     static const hf_value params[] = { { .data = "1", .bytes = 1 }, { .data = NULL } };
+    static const hf_param_kind kinds[] = { { 23, HF_FORMAT_BINARY }, { 0, HF_FORMAT_TEXT } };
     static const hf_statement batch[] = { { .sql = "SELECT 1" },
-                                          { .sql = "SELECT $1", .params = params, .n_params = 1 },
+                                          { .sql = "SELECT $1",
+                                            .params = params,
+                                            .n_params = 1,
+                                            .param_kinds = kinds,
+                                            .result_format = HF_FORMAT_BINARY },
                                           { .sql = "SELECT 3" } };
     static const hf_replay replays[] = { HF_REPLAY_UNSENT, HF_REPLAY_SAFE, HF_REPLAY_RESOLVE,
                                          HF_REPLAY_RESOLVE };
@@ -241,6 +260,10 @@ static void submit(uint8_t what, uint8_t how) {
                              .prepare_only = (how & 12) == 8,
                              .prepare = !(what & 128),
                              .replay = replays[(how >> 4 & 1) | (what >> 3 & 2)],
+                             .result_format = how & 64 ? HF_FORMAT_BINARY : HF_FORMAT_TEXT,
+                             .param_kinds = how & 128 ? kinds : NULL,
+                             .tag = the.tag,
+                             .on_params = how & 32 ? on_params : NULL,
                              .on_columns = how & 32 ? on_columns : NULL };
     request->n_params = request->n_params > 2 ? 2 : request->n_params;
     if (request->n_batch)
@@ -345,6 +368,7 @@ static uint8_t *begin(hf_fuzz *fuzz) {
                       .port = &the.port,
                       .link = &the.link,
                       .keys = &the.keys,
+                      .parameters = &the.parameters,
                       .encrypted = how & 2,
                       .degraded = how & 4 ? 1 : 0,
                       .rx = { .size = how & 8 ? 1024 : 16384 },

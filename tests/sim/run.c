@@ -44,8 +44,8 @@ static void on_transition(void *user, const hf_transition *transition) {
     sim_check_transition(transition);
 }
 
-static void on_notice(void *user, unsigned conn, const hf_error *notice) {
-    (void)user;
+static void on_notice(void *user, unsigned conn, const hf_error *notice, const hf_fields *fields) {
+    (void)user, (void)fields;
     sim_digest("notice", conn, 0, 0);
     sim_digest_error(notice);
 }

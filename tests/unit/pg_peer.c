@@ -105,6 +105,16 @@ static void note_columns(pg_peer *peer) {
     note(peer, "\n");
 }
 
+#if HF_WITH_VALUES
+static void note_params(pg_peer *peer) {
+    const hf_params *params = &peer->io.params;
+    note(peer, "PARAMS");
+    for (unsigned n = 1; n <= params->n_params; n++)
+        note(peer, " $%u:%u", n, hf_params_type(params, n));
+    note(peer, "\n");
+}
+#endif
+
 static void note_error(pg_peer *peer, const char *what) {
     char text[400];
     hf_error_text(&peer->io.error, text, sizeof text);
@@ -121,6 +131,9 @@ static bool act(pg_peer *peer, hf_driver_event event, hf_request *oldest) {
     case HF_DRIVER_UP: note(peer, "UP\n"); break;
     case HF_DRIVER_AGAIN: note(peer, "AGAIN %u\n", io->degraded); return false;
     case HF_DRIVER_COLUMNS: note_columns(peer); break;
+#if HF_WITH_VALUES
+    case HF_DRIVER_PARAMS: note_params(peer); break;
+#endif
     case HF_DRIVER_ROW: note_values(peer); break;
     case HF_DRIVER_SKIPPED: note_error(peer, "SKIPPED"); break;
     case HF_DRIVER_ERROR: note_error(peer, "ERROR"); break;

@@ -262,9 +262,9 @@ static void answer_in_batch(bool first, const char *value) {
 }
 
 static void a_batch_prepares_each_text_once_and_says_which_statement_a_row_is_of(void **state) {
-    hf_statement statements[] = { { "SELECT 1", NULL, 0 },
-                                  { "SELECT 2", NULL, 0 },
-                                  { "SELECT 1", NULL, 0 } };
+    hf_statement statements[] = { { .sql = "SELECT 1" },
+                                  { .sql = "SELECT 2" },
+                                  { .sql = "SELECT 1" } };
     hf_request batch = {
         .prepare = true, .batch = statements, .n_batch = 3, .on_columns = pg_peer_columns
     };
@@ -294,7 +294,7 @@ static void a_batch_prepares_each_text_once_and_says_which_statement_a_row_is_of
 }
 
 static void a_commit_that_rolls_back_is_an_error(void **state) {
-    hf_statement statement = { "SELECT 1", NULL, 0 };
+    hf_statement statement = { .sql = "SELECT 1" };
     hf_request batch = { .prepare = true, .batch = &statement, .n_batch = 1 };
     (void)state;
     pg_peer_up(&peer);
@@ -310,9 +310,9 @@ static void a_commit_that_rolls_back_is_an_error(void **state) {
 }
 
 static void a_failed_batch_forgets_what_it_would_have_prepared(void **state) {
-    hf_statement statements[] = { { "SELECT 1", NULL, 0 },
-                                  { "SELECT 2", NULL, 0 },
-                                  { "SELECT 3", NULL, 0 } };
+    hf_statement statements[] = { { .sql = "SELECT 1" },
+                                  { .sql = "SELECT 2" },
+                                  { .sql = "SELECT 3" } };
     hf_request batch = { .prepare = true, .batch = statements, .n_batch = 3 };
     (void)state;
     pg_peer_up(&peer);

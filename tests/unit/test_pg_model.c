@@ -219,7 +219,7 @@ static void submit_one(void) {
         r->batch = j->batch;
         r->n_batch = (uint16_t)(1 + draw(4));
         for (unsigned i = 0; i < r->n_batch; i++)
-            j->batch[i] = (hf_statement){ draw_sql(), &j->value, 1 };
+            j->batch[i] = (hf_statement){ .sql = draw_sql(), .params = &j->value, .n_params = 1 };
     } else {
         r->sql = draw(40) == 0 ? "BEGIN" : draw_sql();
         r->params = &j->value;

@@ -512,7 +512,8 @@ static void values_go_out_as_they_are(void **state) {
 /* Every size of buffer, around what is needed: all of a request or nothing. Shows security 8. */
 static void a_request_is_sent_whole_or_not_at_all(void **state) {
     hf_value value = hf_text("0123456789");
-    hf_statement statements[] = { { "SELECT $1", &value, 1 }, { "SELECT $1 + 1", &value, 1 } };
+    hf_statement statements[] = { { .sql = "SELECT $1", .params = &value, .n_params = 1 },
+                                  { .sql = "SELECT $1 + 1", .params = &value, .n_params = 1 } };
     hf_request single = { .sql = "SELECT $1", .prepare = true, .params = &value, .n_params = 1 };
     hf_request batch = { .prepare = true, .batch = statements, .n_batch = 2 };
     hf_request *both[] = { &single, &batch };

@@ -186,9 +186,13 @@ static void all_kinds_of_answers_to_single_statements(void **state) {
 static void batches_and_open_transactions(void **state) {
     static const char add[] = "INSERT INTO late VALUES ($1)", count[] = "SELECT count(*) FROM late";
     hf_value one = hf_text("1"), two = hf_text("2"), three = hf_text("3"), four = hf_text("4");
-    hf_statement good[] = { { add, &one, 1 }, { add, &two, 1 }, { count, NULL, 0 } };
-    hf_statement late[] = { { add, &two, 1 }, { count, NULL, 0 } };
-    hf_statement bad[] = { { add, &three, 1 }, { "SELECT 1 / 0", NULL, 0 }, { add, &four, 1 } };
+    hf_statement good[] = { { .sql = add, .params = &one, .n_params = 1 },
+                            { .sql = add, .params = &two, .n_params = 1 },
+                            { .sql = count } };
+    hf_statement late[] = { { .sql = add, .params = &two, .n_params = 1 }, { .sql = count } };
+    hf_statement bad[] = { { .sql = add, .params = &three, .n_params = 1 },
+                           { .sql = "SELECT 1 / 0" },
+                           { .sql = add, .params = &four, .n_params = 1 } };
     hf_request begin = { .sql = "BEGIN" };
     hf_request batch = { .batch = good, .n_batch = 3, .prepare = true };
     hf_request single = { .sql = add, .params = &one, .n_params = 1, .prepare = true };

@@ -28,9 +28,9 @@ static void on_transition(void *user, const hf_transition *transition) {
         world->steps[world->n_steps++] = *transition;
 }
 
-static void on_notice(void *user, unsigned conn, const hf_error *notice) {
+static void on_notice(void *user, unsigned conn, const hf_error *notice, const hf_fields *fields) {
     hf_testbed *world = user;
-    (void)conn, (void)notice;
+    (void)conn, (void)notice, (void)fields;
     world->notices++;
 }
 

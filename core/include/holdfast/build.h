@@ -31,6 +31,17 @@
 #error "HF_WITH_LEDGER takes HF_WITH_RESOLVE"
 #endif
 
+/* 1: binary values and parameters' types, a column's further fields, the command tag, the server's parameters
+ * (SEMANTICS 64). Without them the fields and functions of these are not there. It changes structures, so that an
+ * application has the same as its library. */
+#ifndef HF_WITH_VALUES
+#if HF_SMALL
+#define HF_WITH_VALUES 0
+#else
+#define HF_WITH_VALUES 1
+#endif
+#endif
+
 /* 1: shorter code paths for what is usual, rows above all; they are faster, and differ in nothing else. */
 #ifndef HF_WITH_FAST_PATHS
 #define HF_WITH_FAST_PATHS !HF_SMALL
@@ -102,6 +113,12 @@
 #define HF_DSN_BYTES 1024
 #endif
 
+/* Bytes for what a pool keeps of the server's parameters (hf_pool_parameter()): each takes its name, its value and
+ * three more. PostgreSQL 18 has about 450 bytes of them. With HF_WITH_VALUES alone. */
+#ifndef HF_PARAMETER_BYTES
+#define HF_PARAMETER_BYTES 768
+#endif
+
 /* Transitions that a pool's journal keeps: a power of two. */
 #ifndef HF_JOURNAL_ENTRIES
 #define HF_JOURNAL_ENTRIES 32
@@ -143,11 +160,11 @@
 // clang-format off
 #define HF_BUILT(name)                                                                                \
     HF_BUILT_WITH(name, HF_CONNS_MAX, HF_HOSTS_MAX, HF_ADDRESSES_MAX, HF_DSN_BYTES, HF_MESSAGE_BYTES, \
-                  HF_JOURNAL_ENTRIES, HF_SESSION_BYTES, HF_STATEMENT_BYTES)
-#define HF_BUILT_WITH(name, c, h, a, d, m, j, s, b) HF_BUILT_NAME(name, c, h, a, d, m, j, s, b)
-#define HF_BUILT_NAME(name, c, h, a, d, m, j, s, b)                                \
+                  HF_JOURNAL_ENTRIES, HF_SESSION_BYTES, HF_STATEMENT_BYTES, HF_WITH_VALUES, HF_PARAMETER_BYTES)
+#define HF_BUILT_WITH(name, c, h, a, d, m, j, s, b, v, p) HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p)
+#define HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p)                          \
     name##_CONNS_MAX_##c##_HOSTS_MAX_##h##_ADDRESSES_MAX_##a##_DSN_BYTES_##d##_MESSAGE_BYTES_##m \
-        ##_JOURNAL_ENTRIES_##j##_SESSION_BYTES_##s##_STATEMENT_BYTES_##b
+        ##_JOURNAL_ENTRIES_##j##_SESSION_BYTES_##s##_STATEMENT_BYTES_##b##_VALUES_##v##_PARAMETER_BYTES_##p
 // clang-format on
 
 #endif

@@ -140,12 +140,14 @@ static inline bool hf_host_is_local(const hf_host *host) {
 
 typedef struct hf_transition hf_transition; /* journal.h */
 typedef struct hf_pool hf_pool;
+typedef struct hf_fields hf_fields; /* layout.h */
 
 /* The callbacks of a pool. `user` is config->callback_user, `conn` the connection's number, from 0. They run within
  * hf_tick(), and may call hf_submit(), hf_cancel() and hf_resume(). */
 
-/* A server's NOTICE or WARNING: printable text, valid during the call. */
-typedef void hf_notice_fn(void *user, unsigned conn, const hf_error *notice);
+/* A server's NOTICE or WARNING: printable text; its further fields, for hf_fields_get(). Both valid during the call. */
+typedef void hf_notice_fn(void *user, unsigned conn, const hf_error *notice,
+                          const hf_fields *fields);
 /* A NOTIFY (PostgreSQL docs, NOTIFY): the server's raw bytes, NUL-terminated, valid during the call. */
 typedef void hf_notify_fn(void *user, unsigned conn, const char *channel, const char *payload);
 /* The COMMITs that are next, each announced by its request's on_commit, are about to be put into the transmit buffers:

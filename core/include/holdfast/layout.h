@@ -39,7 +39,19 @@ typedef struct hf_columns {
     uint16_t column;    /* the next column's number, from 0 */
     uint16_t n_params;  /* of $1 … $n; known with prepare_only, else 0 */
     uint16_t statement; /* as in hf_row */
+#if HF_WITH_VALUES
+    uint8_t format; /* an hf_format: of the rows */
+#endif
 } hf_columns;
+
+#if HF_WITH_VALUES
+/* The types of a statement's parameters, 32 bits each, big-endian; the driver has checked that they are there. */
+typedef struct hf_params {
+    const uint8_t *at;
+    uint16_t n_params;
+    uint16_t statement; /* as in hf_row */
+} hf_params;
+#endif
 
 /* The fields of a server's error, where they lie in the receive buffer (hf_fields_get()). */
 typedef struct hf_fields {
@@ -138,6 +150,15 @@ typedef struct hf_keys {
     uint8_t client_key[32], server_key[32];
 } hf_keys;
 
+#if HF_WITH_VALUES
+/* What the server said of its parameters, one behind the other: a mark, the name, NUL, the value, NUL. Marked '-': by
+ * an earlier login than the present one. Owned by the pool; written by the driver. */
+typedef struct hf_parameters {
+    uint16_t used;
+    char text[HF_PARAMETER_BYTES];
+} hf_parameters;
+#endif
+
 /* What conn and its driver's session share. Pointers are set by conn; a driver keeps none of them. */
 typedef struct hf_io {
     const hf_config *config;
@@ -161,6 +182,10 @@ typedef struct hf_io {
     const char *channel, *payload; /* of NOTIFY */
     uint32_t backend; /* the server's name for this session (PID), for logs; 0 unknown */
     hf_error error;   /* of ERROR, NOTICE, FATAL, BROKEN */
+#if HF_WITH_VALUES
+    hf_params params;          /* of PARAMS */
+    hf_parameters *parameters; /* the pool's; NULL: they are not kept */
+#endif
 } hf_io;
 
 /* ---- one connection ------------------------------------------------------------------------------ */
@@ -319,6 +344,9 @@ struct hf_pool {
     /* With HF_WITH_RESOLVE alone. */
     hf_set behind; /* connections that have a COMMIT in flight, and nothing else: one may follow */
     hf_conn *commits; /* within a tick: connections whose COMMIT is next, or is in tx */
+#if HF_WITH_VALUES
+    hf_parameters parameters;
+#endif
 };
 
 #ifdef __cplusplus

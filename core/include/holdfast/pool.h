@@ -105,6 +105,19 @@ void hf_pool_reset(hf_pool *pool);
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status);
 /* The state of connection number `conn`, from 0 to hf_pool_size() - 1; another number is a failed assertion. */
 hf_state hf_pool_state(const hf_pool *pool, unsigned conn);
+/* The server's process that serves connection number `conn`, as it named it (pg_backend_pid(); a pooler may make one
+ * up): 0 while the connection is not up, or where none was told. */
+uint32_t hf_pool_backend(const hf_pool *pool, unsigned conn);
+#if HF_WITH_VALUES
+/* A parameter that the server reports by itself: server_version, server_encoding, client_encoding, TimeZone, DateStyle,
+ * IntervalStyle, integer_datetimes, standard_conforming_strings, in_hot_standby, default_transaction_read_only,
+ * is_superuser, session_authorization, application_name (PostgreSQL docs 55.2.7), and what an extension adds. The name
+ * as the server spells it, the value the server's raw bytes, valid until the next hf_tick(). NULL: it was not told, or
+ * there is no connection yet, or no room (HF_PARAMETER_BYTES).
+ *
+ * The value is the pool's: the last word of any of its connections, as SEMANTICS 64 says. */
+const char *hf_pool_parameter(const hf_pool *pool, const char *name);
+#endif
 /* The pool's last transitions, for hf_journal_get(). The journal is the pool's. */
 const hf_journal *hf_pool_journal(const hf_pool *pool);
 

@@ -13,7 +13,8 @@ extern "C" {
 #endif
 
 /* A value: text of so many bytes, in the client's encoding (UTF-8), which need not end in NUL. data NULL: SQL's NULL.
- * The text belongs to whoever made the value; that of a row lies in the receive buffer, until on_row returns. */
+ * The text belongs to whoever made the value; that of a row lies in the receive buffer, until on_row returns. In binary
+ * format, where that was asked for, the bytes are the type's own (value.h reads and writes both). */
 typedef struct hf_value {
     const char *data;
     size_t bytes;
@@ -21,6 +22,23 @@ typedef struct hf_value {
 
 /* A value from a C string, which must live as long as the value; NULL makes SQL's NULL. */
 hf_value hf_text(const char *text);
+
+/* In which form a value travels (PostgreSQL docs 55.1.3). */
+typedef enum hf_format {
+    HF_FORMAT_TEXT,  /* as psql shows it */
+    HF_FORMAT_BINARY /* as the type's send function writes it: numbers in network order, say */
+} hf_format;
+
+#if HF_WITH_VALUES
+/* What a parameter is, where it is not text whose type the server finds by itself. */
+typedef struct hf_param_kind {
+    uint32_t type; /* an OID of pg_type (HF_TYPE_INT8 …, value.h); 0: the server finds it */
+    hf_format format;
+} hf_param_kind;
+
+/* Room for a command tag, its NUL included: PostgreSQL's have no more (COMPLETION_TAG_BUFSIZE). */
+#define HF_TAG_BYTES 64
+#endif
 
 /* Room for an integer as text, its NUL included. */
 #define HF_INTEGER_BYTES 21
@@ -121,6 +139,13 @@ hf_value hf_row_get(hf_row *row, unsigned column);
 typedef struct hf_column {
     hf_value name; /* the server's bytes */
     uint32_t type; /* the driver's number for it: an OID of pg_type */
+#if HF_WITH_VALUES
+    hf_format format;  /* of the column's values: what the request asked for */
+    uint32_t table;    /* the table whose column it is, an OID of pg_class; 0: it is no table's */
+    int16_t attribute; /* … and its number there (attnum) */
+    int16_t size;      /* bytes of the type (typlen); negative: they vary */
+    int32_t modifier;  /* the type's (atttypmod): 4 + n of varchar(n), say; -1: none */
+#endif
 } hf_column;
 
 /* The next column, in order; false after the last. */
@@ -142,8 +167,19 @@ bool hf_columns_next(hf_columns *columns, hf_column *column);
  */
 int hf_columns_find(const hf_columns *columns, const char *name);
 
-/* The further fields of a server's error (PostgreSQL docs 55.8). They are the server's raw bytes, where they lie in the
- * receive buffer: not fit for a terminal as they are. */
+#if HF_WITH_VALUES
+/* The type of parameter $n, n from 1 to params->n_params: an OID of pg_type. 0: there is no such parameter. */
+static inline uint32_t hf_params_type(const hf_params *params, unsigned n) {
+    if (n == 0 || n > params->n_params) {
+        return 0;
+    }
+    const uint8_t *at = params->at + (size_t)4 * (n - 1);
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+#endif
+
+/* The further fields of a server's error or notice (PostgreSQL docs 55.8). They are the server's raw bytes, where they
+ * lie in the receive buffer: not fit for a terminal as they are. */
 typedef enum hf_field {
     HF_FIELD_DETAIL,
     HF_FIELD_HINT,
@@ -169,6 +205,10 @@ typedef struct hf_statement {
     const char *sql;
     const hf_value *params;
     uint16_t n_params;
+#if HF_WITH_VALUES
+    hf_format result_format;
+    const hf_param_kind *param_kinds;
+#endif
 } hf_statement;
 
 /* What on_row answers. */
@@ -195,12 +235,20 @@ struct hf_request {
     /* Run again what passes by itself: a lock that was not to be had (55P03), and somebody else's cancel of a read
      * (SEMANTICS 17). */
     bool wait_passing;
-    const char *sql;           /* one statement; $1 … $n stand for its parameters */
-    const hf_value *params;    /* n_params values, in text format */
-    uint16_t n_params;         /* at most 65535 */
-    uint16_t n_batch;          /* > 0: a batch in one transaction runs, in place of sql */
+    const char *sql;        /* one statement; $1 … $n stand for its parameters */
+    const hf_value *params; /* n_params values, in text format unless param_kinds says otherwise */
+    uint16_t n_params;      /* at most 65535 */
+    uint16_t n_batch;       /* > 0: a batch in one transaction runs, in place of sql */
     const hf_statement *batch; /* its n_batch statements */
     uint32_t timeout_ms;       /* for the whole request, from hf_submit() on; 0: no limit */
+#if HF_WITH_VALUES
+    hf_format result_format; /* of all values of the rows; a batch's statements have their own */
+    /* n_params of them; NULL: all parameters are text, of the types that the server finds. */
+    const hf_param_kind *param_kinds;
+    /* Room of HF_TAG_BYTES for the last command's tag ("INSERT 0 5"), or NULL. After OK it is there, NUL-terminated and
+     * printable; "" if not OK, or if only the ledger or pg_xact_status() says that it is OK. */
+    char *tag;
+#endif
     /* RESOLVE: the ticket of an earlier run of this very request that may have been committed (before the process was
      * killed, say); NULL: there was none. The server is asked about the ticket first: if that transaction was committed
      * the request ends OK without rows, if it was not the request runs. */
@@ -227,6 +275,10 @@ struct hf_request {
     /* LEDGER: the key was found, and this was kept with it: valid until on_kept returns. It counts if the request ends
      * `already_applied`; it may be told more than once. */
     void (*on_kept)(hf_request *request, hf_value kept);
+#if HF_WITH_VALUES
+    /* prepare_only: the types of the statement's parameters, before on_columns; valid until on_params returns. */
+    void (*on_params)(hf_request *request, const hf_params *params);
+#endif
     /* The columns, before the first row of each attempt; valid until on_columns returns. */
     void (*on_columns)(hf_request *request, hf_columns *columns);
     /* A row. HF_CONTINUE, or HF_PAUSE: no further row comes until hf_resume(), the row stays valid until then, and the
