@@ -126,8 +126,30 @@ def record_seeds():
     yield b"\2" + bytes.fromhex("29000000") + b"\1" + bytes(8 + 24 + 4)
 
 
+VALUES = {0: ["t", "false"], 1: ["-32768"], 3: ["-9223372036854775808", "12.00"], 4: ["3.4028235e38", "1e-45"],
+          5: ["2.2250738585072014e-308", "-Infinity", "NaN", "9007199254740993"],
+          6: ["-12.50", "0.0001", "100000001.5", "NaN", "-Infinity"], 7: ["\\x00ff", "a\\\\\\377"],
+          8: ["00112233-4455-6677-8899-aabbccddeeff"], 9: ["{\"a\": 1}", "\1[]"],
+          10: ["{}", "{1,NULL,\"a\\\"b\"}", "{{a,b},{c,\"\"}}", "[2:3]={1, 2}"], 11: ["4714-11-24 BC", "5874897-12-31", "infinity"],
+          12: ["294276-12-31 23:59:59.999999", "0044-03-15 11:59:59 BC"], 13: ["2000-01-01 00:19:32.5+00:19:32", "1999-12-31T23:59:59Z"]}
+
+
+def value_seeds():
+    """As text of any type, of its own type, and numbers as they go over the wire."""
+    for reader, texts in VALUES.items():
+        for text in texts:
+            yield bytes([reader, 0, 0]) + text.encode()
+            yield bytes([reader, 9, 30 << 2 | 3]) + text.encode()
+    for size in (1, 2, 4, 8, 16):
+        for reader in range(14):
+            yield bytes([reader, 0, 1]) + bytes(range(size))
+    yield bytes([6, 8, 1]) + bytes.fromhex("000200004000000200" "0c1388")
+    yield bytes([3, 8, 1]) + bytes.fromhex("0001000100000000" "0001")
+
+
 def seeds(target):
     return {"wire": wire_seeds, "pool": pool_seeds, "scram": scram_seeds, "records": record_seeds,
+            "value": value_seeds,
             "dsn": lambda: [text.encode() for text in DSNS],
             "csv": lambda: [b"\2" + text.encode() for text in CSVS] + [b"\1" + gzip.compress(CSVS[0].encode(), mtime=0) * 2],
             "config": lambda: [text.encode() for text in CONFIGS],

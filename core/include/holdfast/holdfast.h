@@ -26,5 +26,6 @@
 #include "journal.h"
 #include "pool.h"
 #include "request.h"
+#include "value.h"
 
 #endif
