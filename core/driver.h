@@ -147,7 +147,8 @@ typedef enum hf_driver_event {
     HF_DRIVER_MORE,    /* nothing whole is left in rx: read more bytes, if any */
     HF_DRIVER_SLICE,   /* a slice of hashing was done, more is left: call again, bytes or not */
     HF_DRIVER_UP,      /* login and session set-up are complete */
-    HF_DRIVER_AGAIN,   /* start-up parameters were refused; io->degraded was raised: dial again */
+    HF_DRIVER_AGAIN,   /* start-up parameters or a version were refused; io->degraded was raised, or
+                          io->old_protocol set: dial again */
     HF_DRIVER_COLUMNS, /* the columns of the request, which has on_columns: io->columns */
 #if HF_WITH_VALUES
     HF_DRIVER_PARAMS, /* the types of the parameters of the request, which has on_params: io->params */
@@ -170,6 +171,9 @@ typedef enum hf_driver_event {
     HF_DRIVER_COMPLETE /* the request's own answers are over: READY comes for it and others at once */
 } hf_driver_event;
 
+/* The longest message that cancels. */
+enum { HF_CANCEL_BYTES = HF_WITH_VERSIONS ? 12 + 256 : 64 };
+
 struct hf_driver {
     const char *name;           /* "pg" */
     const char *const *schemes; /* URL schemes, NULL at the end: "postgres", "postgresql" */
@@ -184,6 +188,11 @@ struct hf_driver {
 
     /* Starts the login on a wiped session: its first bytes go to io->tx. 0, or an hf_err. */
     int (*start)(hf_driver_session *session, hf_io *io);
+#if HF_WITH_VERSIONS
+    /* The link has ended during the login. True: the server may have dropped the version that start() asked for;
+     * io->old_protocol was set: dial again. */
+    bool (*hung_up)(const hf_driver_session *session, hf_io *io);
+#endif
     /* Reads rx up to the next event. oldest: the request whose answer comes next; NULL: none is in flight. Those behind
      * it are linked by next. */
     hf_driver_event (*feed)(hf_driver_session *session, hf_io *io, hf_request *oldest);
@@ -206,8 +215,8 @@ struct hf_driver {
     bool (*waits_not)(const hf_request *request);
     /* Encodes a question that costs the server nothing, and is answered by PROBED. 1: done. 0: tx has no room. */
     int (*probe)(hf_driver_session *session, hf_io *io);
-    /* Writes the bytes that cancel what runs when they are sent alone on a second link, at most 64, and returns how
-     * many. 0: the session cannot be cancelled. */
+    /* Writes the bytes that cancel what runs when they are sent alone on a second link, at most HF_CANCEL_BYTES, and
+     * returns how many. 0: the session cannot be cancelled. */
     size_t (*cancel)(const hf_driver_session *session, uint8_t *out);
     /* Encodes the polite last message, if the protocol has one and tx has room. */
     void (*bye)(hf_driver_session *session, hf_io *io);

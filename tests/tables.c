@@ -121,7 +121,7 @@ static void print_values(const char *values) {
     }
 }
 
-enum { TEXT, CERT, CRL, SPECIAL, ONLY, NEVER, PROGRAM, VARIABLE };
+enum { TEXT, CERT, CRL, SCRAM, SPECIAL, ONLY, NEVER, PROGRAM, VARIABLE };
 
 static void print_keyword(const char *key, const char *variable, int how, const char *values,
                           const char *text) {
@@ -140,6 +140,7 @@ static void print_keyword(const char *key, const char *variable, int how, const 
 #define HF_VALUES_TEXT(field)    ""
 #define HF_VALUES_CERT(field)    ""
 #define HF_VALUES_CRL(field)     ""
+#define HF_VALUES_SCRAM(field)   ""
 #define HF_VALUES_SPECIAL(name)  ""
 #define HF_VALUES_ONLY(values)   values
 #define HF_VALUES_NEVER(none)    ""

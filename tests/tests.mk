@@ -52,10 +52,10 @@ $(interposer): tests/torture/interpose.c $(BUILD)/.flags
 	mkdir -p $(@D)
 	gcc $(filter-out -ffunction-sections -fdata-sections,$(COMMON)) -O1 -g -shared -fPIC -o $@ $< -ldl
 
-# Clients on one connection, in the hands of test_replay.py, test_ledger.py, test_values.py and test_ledger_table.py. The
-# last one stands on the program's parts.
+# Clients on one connection, in the hands of test_replay.py, test_ledger.py, test_values.py, test_credentials.py and
+# test_ledger_table.py. The last one stands on the program's parts.
 of_program := $(BUILD)/tests/integration/ledger_run
-clients := $(addprefix $(BUILD)/tests/integration/,replay ledger values) $(of_program)
+clients := $(addprefix $(BUILD)/tests/integration/,replay ledger values credentials) $(of_program)
 
 $(filter-out $(of_program),$(clients)): %: %.o $(library)
 	$(link) -o $@ $^ $(LDLIBS)

@@ -2,4 +2,4 @@
 CPU   := cortex-m3
 CONNS := 1
 include boards/mps2-an386/board.mk
-CFLAGS += -DHF_SMALL=1
+CFLAGS := $(filter-out -DHF_WITH_%,$(CFLAGS)) -DHF_SMALL=1

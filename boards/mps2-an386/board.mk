@@ -22,8 +22,10 @@ CROSS          := arm-none-eabi-
 THIRD_CFLAGS   := -mcpu=$(CPU) -mthumb -Os -g -fno-common
 MBEDTLS_CONFIG := board_config.h
 
-# One connection, one host, messages that fit a line, no ledger (readings have keys of their own), and values as text.
-CFLAGS := $(THIRD_CFLAGS) -DHF_MESSAGE_BYTES=128 -DHF_HOSTS_MAX=1 -DHF_ADDRESSES_MAX=2 -DHF_WITH_LEDGER=0 -DHF_WITH_VALUES=0 \
+# One connection, one host, messages that fit a line, values as text, one version of the protocol, one password, and no
+# ledger: the logger's readings have keys of their own.
+CFLAGS := $(THIRD_CFLAGS) -DHF_MESSAGE_BYTES=128 -DHF_HOSTS_MAX=1 -DHF_ADDRESSES_MAX=2 -DHF_WITH_LEDGER=0 \
+          -DHF_WITH_VALUES=0 -DHF_WITH_VERSIONS=0 -DHF_WITH_CREDENTIALS=0 \
           -DHF_CONNS_MAX=$(CONNS) -DHF_JOURNAL_ENTRIES=8 -DHF_DSN_BYTES=64 -DHF_STATEMENT_BYTES=1024 -DHF_MBEDTLS_AHEAD_BYTES=1024
 
 LWIP_USE            := -isystem $(THIRD)/lwip/src/include -I$(LWIPOPTS_FROM) -Iport/lwip

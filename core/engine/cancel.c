@@ -3,7 +3,7 @@
 #include "link.h"
 #include "queue.h"
 
-enum { HF_CANCEL_SENT = 1 };
+enum { HF_CANCEL_SENT = 1, HF_CANCEL_READ_BYTES = 64 /* at a time */ };
 
 /* The oldest in flight, or one that is answered with that, may be to end: its turn has come. */
 static void arm_oldest(hf_conn *conn) {
@@ -43,7 +43,7 @@ void hf_cancel_leave(hf_conn *conn) {
 /* Opens the second link. If an earlier session's is still open, that one's end is waited for first. */
 static hf_turn open_link(hf_conn *conn) {
     const hf_pool *pool = conn->pool;
-    uint8_t bytes[64];
+    uint8_t bytes[HF_CANCEL_BYTES];
     const bool possible = pool->config->close_timeout_ms > 0 &&
                           pool->config->driver->cancel(&conn->session, bytes) > 0;
     if (conn->cancel_left && possible) {
@@ -212,13 +212,14 @@ void hf_cancel_next(hf_conn *conn) {
 
 hf_turn hf_cancel_advance(hf_conn *conn) {
     hf_dial *dial = &conn->cancel;
-    uint8_t bytes[64];
+    uint8_t bytes[HF_CANCEL_BYTES];
     int r = 1;
     if (dial->phase != HF_PHASE_CANCEL) {
         r = hf_link_advance(conn, dial);
         if (r > 0) {
             dial->phase = HF_PHASE_CANCEL;
-            dial->step = dial->sent = 0;
+            dial->step = 0;
+            dial->sent = 0;
         }
     }
     if (r > 0 && dial->step != HF_CANCEL_SENT) {
@@ -230,7 +231,7 @@ hf_turn hf_cancel_advance(hf_conn *conn) {
         }
     }
     while (r > 0) { /* the server sends nothing here but the end of the stream */
-        r = dial->link->api->read(dial->link, bytes, sizeof bytes);
+        r = dial->link->api->read(dial->link, bytes, HF_CANCEL_READ_BYTES);
     }
     return r < 0 ? link_over(conn) : HF_TURN_FED;
 }

@@ -55,6 +55,12 @@ hf_connect hf_connect_start(hf_conn *conn) {
     conn->n_addresses = conn->address = 0;
     conn->tcp_deadline = HF_NEVER;
     memset(conn->shutdown_sqlstate, 0, sizeof conn->shutdown_sqlstate);
+#if HF_WITH_CREDENTIALS
+    conn->credentials = HF_CREDENTIALS_KNOWN;
+#endif
+#if HF_WITH_VERSIONS
+    conn->io.old_protocol = pool->endpoints.list[hf_conn_endpoint(conn)].old_protocol;
+#endif
     const hf_host *host = hf_conn_host(conn);
     uint16_t number = host->port ? host->port : pool->config->driver->default_port;
     if (hf_host_is_local(host)) {
@@ -87,6 +93,49 @@ static hf_connect resolved(hf_conn *conn) {
     return HF_CONNECT_IN_PROGRESS;
 }
 
+#if HF_WITH_CREDENTIALS
+static bool has_line_end(const char *text) {
+    return text && text[strcspn(text, "\r\n")];
+}
+
+/* Asks the credentials callback what to log in with. LINK_UP: it is known. */
+static hf_connect ask_for_credentials(hf_conn *conn) {
+    hf_pool *pool = conn->pool;
+    const hf_config *config = pool->config;
+    hf_io *io = &conn->io;
+    const bool refused = pool->refresh == HF_REFRESH_DUE;
+    conn->credentials = HF_CREDENTIALS_KNOWN;
+    io->given = (hf_credentials){ 0 };
+    if (!config->credentials) {
+        return HF_CONNECT_LINK_UP;
+    }
+    io->proof = HF_PROOF_NONE; /* the present login's, not an earlier one's */
+    switch (
+        config->credentials(config->callback_user, conn->index, io->host, refused, &io->given)) {
+    case HF_CREDENTIALS_GIVEN: break;
+    case HF_CREDENTIALS_LATER:
+        conn->credentials = HF_CREDENTIALS_AWAITED;
+        return HF_CONNECT_IN_PROGRESS;
+    case HF_CREDENTIALS_NONE:
+    default:
+        hf_error_set(&io->error, HF_ERR_AUTH_PASSWORD, HF_PHASE_LOGIN,
+                     HF_MESSAGE("the credentials callback has none"));
+        return HF_CONNECT_FAILED;
+    }
+    if (refused) {
+        pool->refresh = HF_REFRESH_DONE;
+    }
+    const char *user = io->given.user ? io->given.user : config->user;
+    if (!user || !user[0] || has_line_end(user) || has_line_end(io->given.password)) {
+        hf_error_set(
+            &io->error, HF_ERR_AUTH_PASSWORD, HF_PHASE_LOGIN,
+            HF_MESSAGE("the credentials callback gave no user, or a line end in what it gave"));
+        return HF_CONNECT_FAILED;
+    }
+    return HF_CONNECT_LINK_UP;
+}
+#endif
+
 /* The link is ready: starts the driver's login on a wiped session. */
 static hf_connect login(hf_conn *conn) {
     hf_pool *pool = conn->pool;
@@ -107,6 +156,12 @@ static hf_connect login(hf_conn *conn) {
     conn->tx_blocked = false;
     conn->dial.phase = HF_PHASE_LOGIN;
     conn->tcp_deadline = HF_NEVER;
+#if HF_WITH_CREDENTIALS
+    const hf_connect come = ask_for_credentials(conn);
+    if (come != HF_CONNECT_LINK_UP) {
+        return come;
+    }
+#endif
     int err = pool->config->driver->start(&conn->session, io);
     if (err < 0) {
         if (io->error.code == HF_OK) {
@@ -142,6 +197,14 @@ hf_connect hf_connect_advance(hf_conn *conn) {
             return HF_CONNECT_FAILED;
         }
     }
+#if HF_WITH_CREDENTIALS
+    if (conn->credentials == HF_CREDENTIALS_AWAITED) {
+        return HF_CONNECT_IN_PROGRESS;
+    }
+    if (conn->credentials == HF_CREDENTIALS_THERE) {
+        return login(conn);
+    }
+#endif
     return conn->dial.phase == HF_PHASE_LOGIN ? HF_CONNECT_LINK_UP : HF_CONNECT_IN_PROGRESS;
 }
 

@@ -1,7 +1,8 @@
 /* An attempt at a session: name, addresses, link, login.
  *
  * An attempt goes through the addresses of one endpoint's name, each with its share of the attempt's time, and starts
- * from a wiped session: nothing of an earlier one is kept but the endpoint's keys and its refused start-up parameters.
+ * from a wiped session: nothing of an earlier one is kept but the endpoint's keys, its refused start-up parameters, and
+ * that it drops protocol 3.2.
  */
 #ifndef HF_CONNECT_H
 #define HF_CONNECT_H
@@ -20,7 +21,8 @@ hf_connect hf_connect_start(hf_conn *conn);
 hf_connect hf_connect_advance(hf_conn *conn);
 /* The present address failed, or its share of the time is over: tries the next one. There must be one. */
 hf_connect hf_connect_next(hf_conn *conn);
-/* Dials the endpoint anew within the same attempt, without the start-up parameters that it refused. */
+/* Dials the endpoint anew within the same attempt, without the start-up parameters or the version that it refused, or
+ * with other credentials. */
 hf_connect hf_connect_again(hf_conn *conn);
 
 #endif

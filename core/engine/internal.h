@@ -48,6 +48,20 @@ enum {
     HF_REQUEST_ALONE = 32768         /* has a Sync of its own from now on */
 };
 
+/* hf_pool.refresh: whether the credentials callback is asked for others (SEMANTICS 66). */
+enum {
+    HF_REFRESH_NONE, /* the server has not refused what the callback gave */
+    HF_REFRESH_DUE,  /* the server has: the next login's question says so */
+    HF_REFRESH_DONE  /* it did: the next refusal is for good */
+};
+
+/* hf_conn.credentials: what the credentials callback has answered at the end of the present link's set-up. */
+enum {
+    HF_CREDENTIALS_KNOWN, /* it has given some, or was not asked yet, or there is none */
+    HF_CREDENTIALS_AWAITED,
+    HF_CREDENTIALS_THERE /* hf_pool_credentials() was called: to be asked again */
+};
+
 /* What became of a connection in a step of its work. The reason of LOST is in conn->io.error. */
 typedef enum hf_turn {
     HF_TURN_FED,    /* nothing that moves the connection's machine: go on */
@@ -55,7 +69,7 @@ typedef enum hf_turn {
     HF_TURN_UP,     /* login and session set-up are complete */
     HF_TURN_PROBED, /* the probe was answered */
     HF_TURN_LOST,   /* the session, or the attempt at one, is over */
-    HF_TURN_REDIAL  /* start-up parameters were refused: dial the server again with fewer */
+    HF_TURN_REDIAL  /* start-up parameters, or the version, were refused: dial again with less */
 } hf_turn;
 
 /* ---- sets of connections --------------------------------------------------------------------------

@@ -31,7 +31,11 @@ int hf_link_send(hf_dial *dial, const uint8_t *bytes, size_t size) {
         if (n <= 0) {
             return n;
         }
+#if HF_WITH_VERSIONS
+        dial->sent = (uint16_t)(dial->sent + n);
+#else
         dial->sent = (uint8_t)(dial->sent + n);
+#endif
     }
     dial->sent = 0;
     return 1;
@@ -167,5 +171,13 @@ void hf_link_error(const hf_conn *conn, hf_error *error, int code) {
 
 HF_COLD hf_turn hf_link_lost(hf_conn *conn, int code) {
     hf_link_error(conn, &conn->io.error, code);
+#if HF_WITH_VERSIONS
+    const hf_driver *driver = conn->pool->config->driver;
+    const bool ended = code == HF_ERR_EOF || code == HF_ERR_RESET || code == HF_ERR_TLS_TRUNCATED;
+    if (ended && conn->dial.phase == HF_PHASE_LOGIN && driver->hung_up &&
+        driver->hung_up(&conn->session, &conn->io)) {
+        return HF_TURN_REDIAL;
+    }
+#endif
     return HF_TURN_LOST;
 }

@@ -28,7 +28,8 @@ void hf_link_close_now(hf_conn *conn);
 
 /* Fills error with the failure `code` (an hf_err) of the session's link and, if there is a link, with its reason. */
 void hf_link_error(const hf_conn *conn, hf_error *error, int code);
-/* hf_link_error() into conn->io.error. Always HF_TURN_LOST. */
+/* hf_link_error() into conn->io.error. HF_TURN_LOST, or REDIAL where a login's link may have ended because of the
+ * version. */
 HF_COLD hf_turn hf_link_lost(hf_conn *conn, int code);
 
 #endif

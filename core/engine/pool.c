@@ -372,7 +372,21 @@ void hf_pool_reset(hf_pool *pool) {
     hf_endpoints_wipe(&pool->endpoints);
     pool->refused = pool->extra_refused = pool->password_good = false;
     pool->passwords = 0;
+#if HF_WITH_CREDENTIALS
+    pool->refresh = HF_REFRESH_NONE;
+#endif
 }
+
+#if HF_WITH_CREDENTIALS
+void hf_pool_credentials(hf_pool *pool) {
+    for (unsigned i = 0; i < hf_pool_size(pool); i++) {
+        if (pool->conns[i].credentials == HF_CREDENTIALS_AWAITED) {
+            pool->conns[i].credentials = HF_CREDENTIALS_THERE;
+            hf_conn_activate(&pool->conns[i]);
+        }
+    }
+}
+#endif
 
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status) {
     memset(status, 0, sizeof *status);

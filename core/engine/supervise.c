@@ -165,17 +165,22 @@ void hf_pool_probe_idle(hf_pool *pool, const hf_conn *except) {
     pool->probing = false;
 }
 
+/* A login has failed: has the server shown that the password is right? */
+static void count_password(hf_pool *pool, const hf_conn *conn) {
+    if (conn->io.proof == HF_PROOF_VERIFIED) {
+        pool->password_good = true;
+    } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
+        pool->passwords++;
+    }
+}
+
 /* The one way to lose a connection or an attempt: event is LOST, or DUE when a deadline has passed. Order: the backoff
  * before the transition is noted, requests in flight after the link, giving up last. */
 static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool *pool = conn->pool;
     bool was_up = hf_conn_up(conn);
-    if (conn->dial.phase == HF_PHASE_LOGIN) { /* has the server shown that the password is right? */
-        if (conn->io.proof == HF_PROOF_VERIFIED) {
-            pool->password_good = true;
-        } else if (conn->io.proof != HF_PROOF_NONE && pool->passwords < HF_FOREVER) {
-            pool->passwords++;
-        }
+    if (conn->dial.phase == HF_PHASE_LOGIN) {
+        count_password(pool, conn);
     }
     if (!HF_MANY_CONNS || !pool->extra_refused) { /* a refusal is what a person must hear of */
         pool->last_error = *error;
@@ -194,12 +199,33 @@ static void lose(hf_conn *conn, hf_event event, const hf_error *error) {
     hf_pool_check_give_up(pool);
 }
 
+/* A login was refused for good. Is the credentials callback to be asked for others, and the server dialled again? Once,
+ * and no password goes out that rule 17 does not allow. */
+static bool has_others(hf_conn *conn, const hf_error *error) {
+#if HF_WITH_CREDENTIALS
+    hf_pool *pool = conn->pool;
+    if (pool->config->credentials && pool->refresh == HF_REFRESH_NONE &&
+        hf_is_credentials_refusal(error, (hf_proof)conn->io.proof)) {
+        count_password(pool, conn);
+        pool->refresh = hf_pool_passwords_used_up(pool) ? HF_REFRESH_DONE : HF_REFRESH_DUE;
+        return pool->refresh == HF_REFRESH_DUE;
+    }
+#else
+    (void)conn, (void)error;
+#endif
+    return false;
+}
+
 /* The attempt or the connection failed: its error's class makes that LOST or REFUSED. error may be conn->io.error. */
 static void fail(hf_conn *conn, const hf_error *error) {
     hf_pool *pool = conn->pool;
     if (hf_conn_up(conn) ||
         hf_classify_login(error, (hf_proof)conn->io.proof) != HF_CLASS_PERMANENT) {
         lose(conn, HF_EV_LOST, error);
+        return;
+    }
+    if (has_others(conn, error)) {
+        connected(conn, hf_connect_again(conn));
         return;
     }
     step(conn, HF_EV_REFUSED, error);
@@ -262,6 +288,12 @@ static void up(hf_conn *conn) {
     }
     conn->stable_at = pool->now + pool->config->stable_after_ms;
     pool->ups++;
+#if HF_WITH_CREDENTIALS
+    pool->refresh = HF_REFRESH_NONE;
+#endif
+#if HF_WITH_VERSIONS
+    pool->endpoints.list[hf_conn_endpoint(conn)].old_protocol = conn->io.old_protocol;
+#endif
     if (HF_MANY_HOSTS) {
         hf_endpoints_good(&pool->endpoints, conn->endpoint, conn->dial_number);
     }
@@ -272,13 +304,27 @@ static void up(hf_conn *conn) {
     }
 }
 
+/* Dials again within the attempt. A password that went out before counts, as rule 17 has it: who blames the version
+ * behind each would else be sent twice as many. */
+static void redial(hf_conn *conn) {
+    if (HF_WITH_VERSIONS && conn->io.proof != HF_PROOF_NONE) {
+        count_password(conn->pool, conn);
+        conn->io.proof = HF_PROOF_NONE;
+        if (hf_pool_passwords_used_up(conn->pool)) {
+            fail(conn, &conn->io.error);
+            return;
+        }
+    }
+    connected(conn, hf_connect_again(conn));
+}
+
 /* Acts on what became of the connection in a step of its work. */
 static HF_COLD void apply(hf_conn *conn, hf_turn turn) {
     switch (turn) {
     case HF_TURN_UP: up(conn); break;
     case HF_TURN_PROBED: step(conn, HF_EV_UP, NULL); break;
     case HF_TURN_LOST: fail(conn, &conn->io.error); break;
-    case HF_TURN_REDIAL: connected(conn, hf_connect_again(conn)); break;
+    case HF_TURN_REDIAL: redial(conn); break;
     case HF_TURN_FED:
     case HF_TURN_STOP: break;
     }

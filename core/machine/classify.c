@@ -215,6 +215,12 @@ hf_class hf_classify_login(const hf_error *error, hf_proof proof) {
     return class;
 }
 
+bool hf_is_credentials_refusal(const hf_error *error, hf_proof proof) {
+    return error->code == HF_ERR_SERVER &&
+           (is_code(error, "28") || proof == HF_PROOF_SENT ||
+            (proof == HF_PROOF_CLAIMED && (is_code(error, "08P01") || is_code(error, "XX000"))));
+}
+
 hf_class hf_classify_question(const hf_error *error) {
     if (error->code != HF_ERR_SERVER) {
         return HF_CLASS_NONE;

@@ -33,6 +33,10 @@ hf_class hf_classify(const hf_error *error, bool read_only);
  * password in clear text. */
 hf_class hf_classify_login(const hf_error *error, hf_proof proof);
 
+/* Has the server, or a pooler in its place, refused for good what the login proved itself with? error is PERMANENT by
+ * hf_classify_login(). */
+bool hf_is_credentials_refusal(const hf_error *error, hf_proof proof);
+
 /* The same of a question of our own (what became of a COMMIT, is this a standby) that was refused: PERMANENT, the
  * server never answers it, or not to this role; CONNECTION, it goes; NONE, the refusal may pass. */
 hf_class hf_classify_question(const hf_error *error);

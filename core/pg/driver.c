@@ -5,6 +5,7 @@
 #include "frame.h"
 #include "login.h"
 #include "sql.h"
+#include "version.h"
 
 /* The driver's table, submit() for the usual request, a single statement, and feed() for the usual message, a row;
  * hf_pg_submit_any() and hf_pg_feed_any() take all others. (PostgreSQL docs 55.2.)
@@ -191,13 +192,17 @@ static int probe(hf_driver_session *opaque, hf_io *io) {
 static size_t cancel(const hf_driver_session *opaque, uint8_t *out) {
     static const uint8_t request[8] = { 0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e };
     const hf_pg_session *session = (const hf_pg_session *)(const void *)opaque->opaque;
+    const size_t key_bytes = hf_pg_key_bytes(session);
 
     if (!session->has_key) {
         return 0;
     }
     memcpy(out, request, sizeof request);
-    memcpy(out + sizeof request, session->key, sizeof session->key);
-    return sizeof request + sizeof session->key;
+    if (HF_WITH_VERSIONS) {
+        hf_pg_put32(out, (uint32_t)(sizeof request + key_bytes));
+    }
+    memcpy(out + sizeof request, session->key, key_bytes);
+    return sizeof request + key_bytes;
 }
 
 /* Terminate (PostgreSQL docs 55.2.9). */
@@ -218,6 +223,9 @@ const hf_driver hf_driver_pg = {
     .tls_request = tls_request,
     .tls_answer = tls_answer,
     .start = hf_pg_start,
+#if HF_WITH_VERSIONS
+    .hung_up = hf_pg_hung_up,
+#endif
     .feed = feed,
     .submit = submit,
 #if HF_WITH_GROUPS

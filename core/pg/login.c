@@ -3,6 +3,7 @@
 #include "cache.h"
 #include "frame.h"
 #include "scram.h"
+#include "version.h"
 
 #include "base/parameters.h"
 #include "base/text.h"
@@ -26,15 +27,9 @@ static const struct {
 };
 enum { N_PARAMETERS = sizeof parameters / sizeof parameters[0] };
 
-/* The next name of config->parameters. */
-static const char *next_parameter(const char *at) {
-    at += strlen(at) + 1;
-    return at + strlen(at) + 1;
-}
-
 static const char *end_of(const char *list) {
     while (*list) {
-        list = next_parameter(list);
+        list = hf_pg_next_parameter(list);
     }
     return list;
 }
@@ -42,7 +37,28 @@ static const char *end_of(const char *list) {
 /* The password for this host, and for no other; NULL: none. */
 static const char *password_of(const hf_io *io) {
     const char *password = io->host->password ? io->host->password : io->config->password;
+#if HF_WITH_CREDENTIALS
+    password = io->given.password ? io->given.password : password;
+#endif
     return password && password[0] ? password : NULL;
+}
+
+static const char *user_of(const hf_io *io) {
+    const char *user = io->config->user;
+#if HF_WITH_CREDENTIALS
+    user = io->given.user ? io->given.user : user;
+#endif
+    return user ? user : "";
+}
+
+/* Are there keys for SCRAM in place of a password? What the credentials callback gives goes first. */
+static bool has_keys(const hf_io *io) {
+#if HF_WITH_CREDENTIALS
+    return io->config->scram_client_key && !io->given.password;
+#else
+    (void)io;
+    return false;
+#endif
 }
 
 /* The methods of authentication that may be used: HF_AUTH_*. */
@@ -50,7 +66,7 @@ static unsigned allowed(const hf_io *io) {
     if (io->config->require_auth != 0) {
         return io->config->require_auth;
     }
-    return password_of(io) ? HF_AUTH_SCRAM : HF_AUTH_NONE;
+    return has_keys(io) || password_of(io) ? HF_AUTH_SCRAM : HF_AUTH_NONE;
 }
 
 static hf_driver_event refuse(hf_io *io, hf_err code, const char *why) {
@@ -106,7 +122,7 @@ static bool send(draft *out, uint8_t type) {
 }
 
 int hf_pg_start(hf_driver_session *opaque, hf_io *io) {
-    static const char head[] = "\0\3\0\0user"; /* protocol 3.0: not all poolers know 3.2 */
+    static const char head[] = "\0\3\0\0user";
     hf_pg_session *session = hf_pg_of(opaque);
     const hf_config *config = io->config;
     draft out = { .io = io, .bytes = 4 };
@@ -122,8 +138,15 @@ int hf_pg_start(hf_driver_session *opaque, hf_io *io) {
         refuse(io, HF_ERR_RESOURCES, "the port has no random numbers");
         return HF_ERR_RESOURCES;
     }
-    put(&out, head, sizeof head);
-    put_text(&out, config->user ? config->user : "");
+#if HF_WITH_VERSIONS
+    char versioned[sizeof head];
+    memcpy(versioned, head, sizeof head);
+    versioned[3] = (char)(session->minor = hf_pg_asks_minor(io));
+    put(&out, versioned, sizeof versioned);
+#else
+    put(&out, head, sizeof head); /* protocol 3.0 */
+#endif
+    put_text(&out, user_of(io));
     put_setting(&out, "database", config->database);
     put_setting(&out, "application_name", config->application_name);
     put_setting(&out, "options", config->options);
@@ -148,29 +171,16 @@ int hf_pg_start(hf_driver_session *opaque, hf_io *io) {
 
 /* --- a refused parameter ---------------------------------------------------------------------------- */
 
-/* Does the word stand in the text? */
-static bool names(const char *text, size_t text_bytes, const char *word) {
-    const size_t bytes = strlen(word);
-
-    for (; text_bytes >= bytes; text++, text_bytes--) {
-        if (memcmp(text, word, bytes) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Does the message name a start-up parameter of the user's? Results may depend on that: it is not left out. */
 static bool wanted(const hf_io *io, const hf_value *message) {
     const char *at = io->config->parameters;
 
-    for (; at && *at; at = next_parameter(at)) {
-        if (names(message->data, message->bytes, at)) {
+    for (; at && *at; at = hf_pg_next_parameter(at)) {
+        if (hf_pg_names(message, at)) {
             return true;
         }
     }
-    return io->config->options &&
-           names(message->data, message->bytes, "startup parameter: options");
+    return io->config->options && hf_pg_names(message, "startup parameter: options");
 }
 
 /* Did the endpoint refuse the login because of a start-up parameter that the login can do without? Then io->degraded
@@ -191,7 +201,7 @@ static bool degrade(hf_io *io) {
         return false;
     }
     for (size_t i = 1; i < N_PARAMETERS; i++) {
-        if (names(message.data, message.bytes, parameters[i].name)) {
+        if (hf_pg_names(&message, parameters[i].name)) {
             if (io->degraded < parameters[i].until) {
                 io->degraded = parameters[i].until;
                 return true;
@@ -199,7 +209,7 @@ static bool degrade(hf_io *io) {
             ours = true;
         }
     }
-    if (!ours && names(message.data, message.bytes, "startup parameter")) {
+    if (!ours && hf_pg_names(&message, "startup parameter")) {
         io->degraded++; /* pgbouncer names its own first */
         return true;
     }
@@ -264,7 +274,7 @@ static size_t put_hex(uint8_t *out, const uint8_t *from, size_t bytes) {
 static hf_driver_event answer_md5(hf_pg_session *session, hf_io *io, const uint8_t salt[4]) {
     const hf_config *config = io->config;
     const hf_hash *hash = io->port->api->hash;
-    const char *password = password_of(io), *user = config->user ? config->user : "";
+    const char *password = password_of(io), *user = user_of(io);
     uint8_t *scratch = io->store, digest[16], text[36] = "md5";
 
     if (config->channel_binding == HF_BINDING_REQUIRE) {
@@ -368,14 +378,23 @@ static hf_driver_event answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body
                     "that offers SCRAM-SHA-256-PLUS"
                   : "it offers no SASL mechanism that holdfast knows (SCRAM-SHA-256)");
     }
-    if (!password_of(io)) {
+    if (!has_keys(io) && !password_of(io)) {
         return refuse(io, HF_ERR_AUTH_PASSWORD, NULL);
     }
     if (!io->port->api->hash || io->port->api->random(io->port, random, sizeof random) != 0) {
         return refuse(io, HF_ERR_RESOURCES, "the port has no hash or no random numbers");
     }
     hf_pg_scram_start(scram, io->port->api->hash, gs2, random);
-    scram->keys.mark = HF_SMALL ? 0 : mark_of(password_of(io));
+#if HF_WITH_CREDENTIALS
+    if (has_keys(io) &&
+        !hf_pg_scram_take(scram, io->config->scram_client_key, io->config->scram_server_key)) {
+        return refuse(io, HF_ERR_AUTH_PASSWORD,
+                      "scram_client_key or scram_server_key is not base64 of 32 bytes");
+    }
+#endif
+    if (!(HF_SMALL && !HF_WITH_CREDENTIALS)) { /* where a password may be replaced */
+        scram->keys.mark = has_keys(io) ? 0 : mark_of(password_of(io));
+    }
     put_text(&out, scram->bound ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256");
     hf_pg_put32(length, scram->text_bytes);
     put(&out, length, sizeof length);
@@ -385,9 +404,9 @@ static hf_driver_event answer_sasl(hf_pg_session *session, hf_io *io, hf_pg_body
 
 static hf_driver_event answer_sasl_first(hf_pg_session *session, hf_io *io,
                                          const hf_pg_body *body) {
-    const char *why = hf_pg_scram_server_first(scram_of(io), (const char *)body->at,
-                                               (size_t)(body->end - body->at),
-                                               io->config->scram_iterations_max, io->keys);
+    const char *why = hf_pg_scram_server_first(
+        scram_of(io), (const char *)body->at, (size_t)(body->end - body->at),
+        io->config->scram_iterations_max, has_keys(io) ? NULL : io->keys);
 
     session->mode = HF_PG_HASHING;
     return why ? refuse(io, HF_ERR_AUTH_SERVER, why) : HF_DRIVER_MORE;
@@ -437,7 +456,7 @@ static hf_driver_event read_sasl_final(hf_pg_session *session, hf_io *io, const 
     if (!hf_pg_scram_server_final(scram, (const char *)body->at, (size_t)(body->end - body->at))) {
         return refuse(io, HF_ERR_AUTH_SERVER, "its SCRAM signature is wrong");
     }
-    if (io->keys) {
+    if (io->keys && !has_keys(io)) {
         *io->keys = scram->keys;
     }
     session->mode = HF_PG_PROVEN;
@@ -507,11 +526,14 @@ static hf_driver_event read_authentication(hf_pg_session *session, hf_io *io,
 }
 
 static hf_driver_event read_key(hf_pg_session *session, hf_io *io, const hf_pg_message *message) {
-    if (message->bytes != sizeof session->key || session->has_key) {
+    if (!hf_pg_key_fits(session, message->bytes) || session->has_key) {
         return hf_pg_broken(io, HF_PHASE_LOGIN, "a malformed BackendKeyData of %u bytes",
                             message->bytes, 0);
     }
-    memcpy(session->key, message->body, sizeof session->key);
+#if HF_WITH_VERSIONS
+    session->key_bytes = (uint16_t)message->bytes;
+#endif
+    memcpy(session->key, message->body, hf_pg_key_bytes(session));
     session->has_key = true;
     io->backend = hf_pg_get32(message->body);
     return HF_DRIVER_MORE;
@@ -527,8 +549,9 @@ static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
         if ((strcmp(io->error.sqlstate, "28P01") == 0 || io->proof == HF_PROOF_SENT) && io->keys) {
             hf_wipe(io->keys, sizeof *io->keys); /* the server did not take what they proved */
         }
-        return degrade(io) ? HF_DRIVER_AGAIN : HF_DRIVER_FATAL;
-    case 'v': return HF_DRIVER_MORE; /* NegotiateProtocolVersion: nothing newer was asked for */
+        return degrade(io) || hf_pg_dropped_version(session, io) ? HF_DRIVER_AGAIN
+                                                                 : HF_DRIVER_FATAL;
+    case 'v': return hf_pg_negotiate(session, io, message);
     case 'N': return hf_pg_async_message(io, HF_PHASE_LOGIN, message);
     }
     if (session->mode != HF_PG_SETUP) {
@@ -554,6 +577,9 @@ static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
 /* Wipes what the login leaves: its scratch and, in tx, a password that was sent. */
 static void wipe(hf_io *io) {
     hf_wipe(io->store, sizeof(hf_pg_scram));
+#if HF_WITH_CREDENTIALS
+    io->given = (hf_credentials){ 0 };
+#endif
     if (io->tx.start == io->tx.end) {
         hf_wipe(io->tx.data, io->tx_total < io->tx.size ? (size_t)io->tx_total : io->tx.size);
     }

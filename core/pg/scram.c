@@ -172,6 +172,19 @@ void hf_pg_scram_start(hf_pg_scram *scram, const hf_hash *hash, const char *gs2,
     scram->text_bytes = (uint16_t)(scram->nonce_at + scram->nonce_bytes);
 }
 
+#if HF_WITH_CREDENTIALS
+bool hf_pg_scram_take(hf_pg_scram *scram, const char *client_key, const char *server_key) {
+    hf_keys *keys = &scram->keys;
+
+    scram->taken = client_key && server_key &&
+                   decode(client_key, strlen(client_key), keys->client_key,
+                          sizeof keys->client_key) == sizeof keys->client_key &&
+                   decode(server_key, strlen(server_key), keys->server_key,
+                          sizeof keys->server_key) == sizeof keys->server_key;
+    return scram->taken;
+}
+#endif
+
 /* What is left of a message, and the bytes of the value that was read last. */
 typedef struct reader {
     const char *at, *end;
@@ -240,6 +253,9 @@ const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, si
     wanted->used = 1;
     if (keys && memcmp(keys, wanted, offsetof(hf_keys, client_key)) == 0) {
         *wanted = *keys;
+        scram->round = wanted->rounds;
+    }
+    if (HF_WITH_CREDENTIALS && scram->taken) {
         scram->round = wanted->rounds;
     }
     return NULL;

@@ -2,6 +2,7 @@
  *
  *     hf_pg_scram_start         our nonce; the text is what to send
  *     hf_pg_scram_server_first  <- checked before anything is hashed
+ *     hf_pg_scram_take          in place of a password: keys that somebody derived before
  *     hf_pg_scram_derive        PBKDF2, slice by slice; nothing to do when the keys are known
  *     hf_pg_scram_client_final  -> what to send, in final
  *     hf_pg_scram_server_final  <- has the server proved that it knows the password? Then the keys may be kept
@@ -36,6 +37,7 @@ typedef struct hf_pg_scram {
         nonce_bytes; /* in the text: the client's, later the server's, which begins with it */
     uint8_t gs2_bytes;
     bool bound; /* to the TLS channel */
+    bool taken; /* keys has them from the beginning */
     hf_keys keys;
     uint8_t signature[32]; /* the signature that the server must show */
     union {
@@ -59,6 +61,10 @@ size_t hf_pg_base64(const void *from, size_t bytes, char *out);
 /* Begins an exchange: scram->text is the client-first-message. *scram is all zeros; random has HF_PG_NONCE_BYTES. */
 void hf_pg_scram_start(hf_pg_scram *scram, const hf_hash *hash, const char *gs2,
                        const uint8_t *random);
+#if HF_WITH_CREDENTIALS
+/* Takes keys that somebody derived before, both base64: nothing is derived then. False: one of them is no key. */
+bool hf_pg_scram_take(hf_pg_scram *scram, const char *client_key, const char *server_key);
+#endif
 /* Takes the server-first-message. NULL, or the reason why this server is not believed: nothing was hashed then. keys:
  * those of an earlier login or NULL, used when salt and rounds are the same. */
 const char *hf_pg_scram_server_first(hf_pg_scram *scram, const char *message, size_t bytes,

@@ -107,6 +107,9 @@ enum {
     HF_PG_NAME_BYTES_MAX = HF_PG_PREFIX_BYTES + 8 + 1 /* a 32-bit number, NUL */
 };
 
+/* A cancel key: the process's number, and a secret of 4 bytes in protocol 3.0, of 4 to 256 in 3.2. */
+enum { HF_PG_KEY_BYTES = 4 + (HF_WITH_VERSIONS ? 256 : 4) };
+
 /* Arrays have at least one element, used or not. */
 enum { HF_PG_SLOTS = HF_WITH_PREPARED ? HF_STATEMENTS : 1 };
 
@@ -161,11 +164,25 @@ typedef struct hf_pg_session {
     uint32_t sent, answered;       /* statements so far, modulo 2^32: their sequence numbers */
     uint32_t numbers;              /* names given so far */
     uint32_t forgotten;            /* times that a prepared statement was gone on the server */
-    uint8_t key[8];                /* process and secret key, as BackendKeyData brought them */
     char name[HF_PG_PREFIX_BYTES]; /* begins the names of this session's statements alone */
     uint32_t closing[HF_PG_SLOTS]; /* numbers of statements to close in the next flight */
     hf_pg_entry entries[HF_PG_SLOTS];
+    uint8_t key[HF_PG_KEY_BYTES]; /* process and secret key, as BackendKeyData brought them */
+#if HF_WITH_VERSIONS
+    uint16_t key_bytes; /* of key */
+    uint8_t minor;      /* of protocol 3: asked for, then what is spoken */
+    bool negotiated;    /* NegotiateProtocolVersion came */
+#endif
 } hf_pg_session;
+
+/* The length of what BackendKeyData brought, if it came (has_key). */
+static inline size_t hf_pg_key_bytes(const hf_pg_session *session) {
+#if HF_WITH_VERSIONS
+    return session->key_bytes;
+#else
+    return sizeof session->key;
+#endif
+}
 
 _Static_assert(sizeof(hf_pg_session) <= HF_SESSION_BYTES,
                "a PostgreSQL session needs a larger HF_SESSION_BYTES, or fewer HF_STATEMENTS");

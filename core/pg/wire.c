@@ -65,7 +65,7 @@ const hf_pg_kind *hf_pg_kind_of(uint8_t type) {
         { 'S', HF_PG_SKIPPED, 30000, 0x100000 },
         { 'A', HF_PG_SKIPPED, 0, 4 + 4 + 64 * 4 + 8000 }, /* channel, payload */
         { 'R', HF_PG_REFUSED, 1000, 0 },                  /* the SASL messages are the longest */
-        { 'K', HF_PG_REFUSED, 260, 0 },
+        { 'K', HF_PG_REFUSED, HF_WITH_VERSIONS ? 4 + 4 + 256 : 260, 0 },
         { 'v', HF_PG_REFUSED, 1000, 0 }, /* NegotiateProtocolVersion */
         { '1', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },
         { '2', HF_PG_REFUSED, 0, HF_PG_LENGTH_MIN },

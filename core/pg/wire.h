@@ -98,6 +98,25 @@ bool hf_pg_read_error(hf_io *io, const hf_pg_message *message, hf_err code, hf_p
 /* hf_driver.field: one more field of an error or notice. */
 bool hf_pg_field(const hf_fields *fields, hf_field field, hf_value *value);
 
+/* Does the word stand in the text? */
+static inline bool hf_pg_names(const hf_value *text, const char *word) {
+    const size_t bytes = strlen(word);
+    size_t left = text->bytes;
+
+    for (const char *at = text->data; left >= bytes; at++, left--) {
+        if (memcmp(at, word, bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next name of config->parameters. */
+static inline const char *hf_pg_next_parameter(const char *at) {
+    at += strlen(at) + 1;
+    return at + strlen(at) + 1;
+}
+
 /* Fills io->error with the driver's own words. Each %u in format is replaced by the next number, each %c by a byte that
  * came over the wire, printable or as its number. Without HF_WITH_MESSAGES format and numbers cost nothing. */
 void hf_pg_say_in_words(hf_io *io, hf_err code, hf_phase phase, const char *format, uint64_t first,

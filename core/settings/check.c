@@ -33,6 +33,16 @@ static bool has_no_line_end(const char *text) {
     return !text || !text[strcspn(text, "\r\n")];
 }
 
+/* May the user be what the credentials callback gives? */
+static bool may_be_given(const hf_config *config) {
+#if HF_WITH_CREDENTIALS
+    return config->credentials;
+#else
+    (void)config;
+    return false;
+#endif
+}
+
 static bool check_strings(const hf_config *config, hf_error *error) {
     static const struct {
         const char *key;
@@ -65,7 +75,7 @@ static bool check_strings(const hf_config *config, hf_error *error) {
             return hf_complain(error, strings[i].key, HF_MESSAGE("holds a line end; remove it"));
         }
     }
-    if (!config->user || !config->user[0]) {
+    if ((!config->user || !config->user[0]) && !may_be_given(config)) {
         return hf_complain(error, "user", HF_MESSAGE("none given; say user=NAME"));
     }
     return true;
@@ -122,9 +132,19 @@ static bool check_hosts(const hf_config *config, hf_error *error) {
     return !HF_MANY_HOSTS || check_lists(config, error);
 }
 
+/* Is there something to prove a login with, or somebody who may give it? */
+static bool has_secret(const hf_config *config) {
+    bool other = false;
+#if HF_WITH_CREDENTIALS
+    const bool scram = config->require_auth == 0 || (config->require_auth & HF_AUTH_SCRAM);
+    other = config->credentials || (config->scram_client_key && scram);
+#endif
+    return other || hf_config_has_password(config);
+}
+
 /* Does require_auth let a SCRAM exchange happen? */
 static bool scram(const hf_config *config) {
-    return hf_config_has_password(config) &&
+    return has_secret(config) &&
            (config->require_auth == 0 || (config->require_auth & HF_AUTH_SCRAM));
 }
 
@@ -164,6 +184,41 @@ static bool check_tls(const hf_config *config, hf_error *error) {
     return true;
 }
 
+/* Versions of the protocol: a build without them has no such settings. */
+static bool check_versions(const hf_config *config, hf_error *error) {
+#if HF_WITH_VERSIONS
+    if (config->min_protocol_version > HF_PROTOCOL_LATEST ||
+        config->max_protocol_version > HF_PROTOCOL_LATEST) {
+        return hf_complain(error, "max_protocol_version",
+                           HF_MESSAGE("or min_protocol_version: not an hf_protocol_version"));
+    }
+    if (config->min_protocol_version > hf_config_newest_protocol(config)) {
+        return hf_complain(error, "min_protocol_version",
+                           HF_MESSAGE("newer than max_protocol_version"));
+    }
+#endif
+    (void)config, (void)error;
+    return true;
+}
+
+/* SCRAM keys and the credentials callback, likewise. */
+static bool check_credentials(const hf_config *config, hf_error *error) {
+#if HF_WITH_CREDENTIALS
+    const char *client = config->scram_client_key, *server = config->scram_server_key;
+
+    if (!client != !server) {
+        return hf_complain(error, client ? "scram_server_key" : "scram_client_key",
+                           HF_MESSAGE("none given beside the other one: say both, or neither"));
+    }
+    if ((client && !hf_is_scram_key(client)) || (server && !hf_is_scram_key(server))) {
+        return hf_complain(error, hf_is_scram_key(client) ? "scram_server_key" : "scram_client_key",
+                           HF_MESSAGE(HF_KEY_BAD_SCRAM));
+    }
+#endif
+    (void)config, (void)error;
+    return true;
+}
+
 static bool check_security(const hf_config *config, hf_error *error) {
     bool disabled = config->sslmode == HF_SSL_DISABLE;
 
@@ -181,7 +236,7 @@ static bool check_security(const hf_config *config, hf_error *error) {
         return hf_complain(error, "require_auth", HF_MESSAGE("holds a bit that is no HF_AUTH_*"));
     }
     if (config->require_auth != 0 && !(config->require_auth & HF_AUTH_NONE) &&
-        !hf_config_has_password(config)) {
+        !has_secret(config)) {
         return hf_complain(
             error, "require_auth",
             HF_MESSAGE("needs a password and none is given; give one, or allow none"));
@@ -220,5 +275,6 @@ bool hf_config_check(const hf_config *config, hf_error *error) {
     }
     return hf_config_whole(config, error) && check_settings(config, error) &&
            check_hosts(config, error) && check_strings(config, error) && check_tls(config, error) &&
+           check_versions(config, error) && check_credentials(config, error) &&
            check_security(config, error);
 }

@@ -25,6 +25,14 @@ bool hf_config_has_password(const hf_config *config) {
     return any;
 }
 
+bool hf_is_scram_key(const char *key) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    enum { DIGITS = 43 }; /* 258 bits: the last two are none of the key's, and 0 */
+
+    return strspn(key, digits) == DIGITS && strcmp(key + DIGITS, "=") == 0 &&
+           (strchr(digits, key[DIGITS - 1]) - digits) % 4 == 0;
+}
+
 bool hf_config_whole(const hf_config *config, hf_error *error) {
     return !HF_WITH_MESSAGES || !config->text_of || config->text_of == config ||
            hf_complain(
@@ -41,13 +49,23 @@ static void move(const char **text, hf_config *to, const hf_config *from) {
 
 void hf_config_copy(hf_config *to, const hf_config *from) {
     static const uint16_t strings[] = {
-        offsetof(hf_config, user),        offsetof(hf_config, password),
-        offsetof(hf_config, database),    offsetof(hf_config, application_name),
-        offsetof(hf_config, sslrootcert), offsetof(hf_config, sslcert),
-        offsetof(hf_config, sslkey),      offsetof(hf_config, sslpassword),
-        offsetof(hf_config, sslcrl),      offsetof(hf_config, sslcrldir),
-        offsetof(hf_config, requirepeer), offsetof(hf_config, options),
+        offsetof(hf_config, user),
+        offsetof(hf_config, password),
+        offsetof(hf_config, database),
+        offsetof(hf_config, application_name),
+        offsetof(hf_config, sslrootcert),
+        offsetof(hf_config, sslcert),
+        offsetof(hf_config, sslkey),
+        offsetof(hf_config, sslpassword),
+        offsetof(hf_config, sslcrl),
+        offsetof(hf_config, sslcrldir),
+        offsetof(hf_config, requirepeer),
+        offsetof(hf_config, options),
         offsetof(hf_config, parameters),
+#if HF_WITH_CREDENTIALS
+        offsetof(hf_config, scram_client_key),
+        offsetof(hf_config, scram_server_key),
+#endif
     };
     if (to == from) {
         return;
@@ -76,4 +94,8 @@ void hf_config_wipe_text(hf_config *config, const char **field) {
 void hf_config_wipe(hf_config *config) {
     hf_config_wipe_text(config, &config->password);
     hf_config_wipe_text(config, &config->sslpassword);
+#if HF_WITH_CREDENTIALS
+    hf_config_wipe_text(config, &config->scram_client_key);
+    hf_config_wipe_text(config, &config->scram_server_key);
+#endif
 }

@@ -287,44 +287,6 @@ _Static_assert(HF_AUTH_NONE == 1 << 0 && HF_AUTH_PASSWORD == 1 << 1 && HF_AUTH_M
 
 /* ---- settings of the table ------------------------------------------------------------------------ */
 
-/* The general settings, and the special ones that follow them when they were not set themselves. */
-static const char *const hf_also_set[][2] = {
-    { "connect_timeout", "reconnect_timeout" },
-    { "connect_timeout", "probe_reconnect_timeout" },
-    { "reconnect_timeout", "probe_reconnect_timeout" },
-    { "close_timeout", "probe_close_timeout" },
-};
-
-static uint32_t bit(const hf_setting *setting) {
-    return 1u << (setting - hf_settings);
-}
-
-static void put(hf_config *config, const hf_setting *setting, uint32_t value) {
-    memcpy((char *)config + setting->offset, &value, sizeof value);
-}
-
-static bool set_setting(hf_config *config, const hf_setting *setting, const char *value,
-                        hf_error *error) {
-    const hf_setting *reconnect = hf_setting_named("reconnect_timeout");
-    bool connect = strcmp(setting->name, "connect_timeout") == 0;
-    uint32_t parsed;
-
-    if (!hf_setting_parse(setting, value, &parsed, error)) {
-        return false;
-    }
-    put(config, setting, parsed);
-    config->given |= bit(setting);
-    for (size_t i = 0; i < sizeof hf_also_set / sizeof hf_also_set[0]; i++) {
-        const hf_setting *follower = hf_setting_named(hf_also_set[i][1]);
-        bool nearer = connect && follower != reconnect && (config->given & bit(reconnect));
-        if (strcmp(hf_also_set[i][0], setting->name) == 0 && !(config->given & bit(follower)) &&
-            !nearer) {
-            put(config, follower, parsed);
-        }
-    }
-    return true;
-}
-
 static bool set_connect_timeout(hf_config *config, const char *key, const char *value,
                                 hf_error *error) {
     int64_t seconds;
@@ -335,7 +297,7 @@ static bool set_connect_timeout(hf_config *config, const char *key, const char *
         hf_write_unsigned(&writer, (uint64_t)seconds);
         value = seconds <= 0 ? "forever" : digits;
     }
-    return set_setting(config, hf_setting_named(key), value, error);
+    return hf_setting_set(config, hf_setting_named(key), value, error);
 }
 
 /* ---- the client's socket -------------------------------------------------------------------------- */
@@ -480,11 +442,33 @@ static bool set_fallback(hf_config *config, const char *key, const char *value, 
            set_string(config, key, &config->application_name, value, error);
 }
 
+/* ---- the protocol's version ------------------------------------------------------------------------ */
+
+_Static_assert(HF_PROTOCOL_3_0 == 1 && HF_PROTOCOL_3_2 == 2,
+               "set_version() takes a word's place for its version");
+
+static bool set_version(hf_config *config, const char *key, const char *value, hf_error *error) {
+    static const char *const words[] = { "", "3.0", "3.2", "latest", NULL };
+    uint8_t version = 0;
+
+    if (!set_word(&version, key, words, value, "not one of 3.0, 3.2, latest", error)) {
+        return false;
+    }
+    version = version > HF_PROTOCOL_LATEST ? HF_PROTOCOL_LATEST : version;
+#if HF_WITH_VERSIONS
+    const bool least = strcmp(key, "min_protocol_version") == 0;
+    *(least ? &config->min_protocol_version : &config->max_protocol_version) = version;
+#endif
+    (void)config;
+    return HF_WITH_VERSIONS || version <= HF_PROTOCOL_3_0 ||
+           hf_complain(error, key, HF_KEY_NO_VERSIONS);
+}
+
 /* ---- libpq's keywords ----------------------------------------------------------------------------- */
 
 typedef bool hf_key_set(hf_config *config, const char *key, const char *value, hf_error *error);
 
-enum { TEXT, CERT, CRL, SPECIAL, ONLY, NEVER, PROGRAM, VARIABLE };
+enum { TEXT, CERT, CRL, SCRAM, SPECIAL, ONLY, NEVER, PROGRAM, VARIABLE };
 
 /* A row of HF_LIBPQ. */
 typedef struct hf_keyword {
@@ -496,9 +480,14 @@ typedef struct hf_keyword {
     const char *why;      /* of ONLY and NEVER */
 } hf_keyword;
 
-#define HF_ROW_TEXT(field, text)    .offset = offsetof(hf_config, field)
-#define HF_ROW_CERT(field, text)    .offset = offsetof(hf_config, field)
-#define HF_ROW_CRL(field, text)     .offset = offsetof(hf_config, field)
+#define HF_ROW_TEXT(field, text) .offset = offsetof(hf_config, field)
+#define HF_ROW_CERT(field, text) .offset = offsetof(hf_config, field)
+#define HF_ROW_CRL(field, text)  .offset = offsetof(hf_config, field)
+#if HF_WITH_CREDENTIALS
+#define HF_ROW_SCRAM(field, text) .offset = offsetof(hf_config, field)
+#else
+#define HF_ROW_SCRAM(field, text) .offset = 0
+#endif
 #define HF_ROW_SPECIAL(name, text)  .special = set_##name
 #define HF_ROW_ONLY(values, text)   .accepted = (values), .why = (text)
 #define HF_ROW_NEVER(none, text)    .why = (text)
@@ -521,6 +510,12 @@ static bool set_field(hf_config *config, const hf_keyword *row, const char *valu
     }
     if (value[0] && row->how == CRL && !HF_WITH_CRL) {
         return hf_complain(error, row->key, HF_KEY_NO_CRL);
+    }
+    if (row->how == SCRAM && !HF_WITH_CREDENTIALS) {
+        return !value[0] || hf_complain(error, row->key, HF_KEY_NO_CREDENTIALS);
+    }
+    if (row->how == SCRAM && value[0] && !hf_is_scram_key(value)) {
+        return hf_complain(error, row->key, HF_KEY_BAD_SCRAM);
     }
     hf_config_wipe_text(config, field); /* it may have been a password */
     return set_string(config, row->key, field, value, error);
@@ -549,7 +544,7 @@ static bool set_keyword(hf_config *config, const hf_keyword *row, const char *va
     if (row->special) {
         return row->special(config, row->key, value, error);
     }
-    if (row->how <= CRL) {
+    if (row->how <= SCRAM) {
         return set_field(config, row, value, error);
     }
     return !value[0] || (row->accepted && hf_word_among(row->accepted, value, strlen(value))) ||
@@ -588,7 +583,7 @@ bool hf_config_set(hf_config *config, const char *key, const char *value, hf_err
         return set_keyword(config, keyword, value, error);
     }
     if (setting) {
-        return set_setting(config, setting, value, error);
+        return hf_setting_set(config, setting, value, error);
     }
     return hf_complain(error, key, "no such setting");
 }

@@ -13,6 +13,7 @@
  * how, and its detail:
  *   TEXT       the text goes to the field of hf_config that detail names
  *   CERT, CRL  likewise, in a build that has HF_WITH_CLIENT_CERT, HF_WITH_CRL
+ *   SCRAM      likewise, in one that has HF_WITH_CREDENTIALS, if it is such a key
  *   SPECIAL    honoured by the function of that name in key.c
  *   ONLY       only these values (one blank between two) ask for no more than what holdfast does
  *   NEVER      refused, whatever the value
@@ -65,16 +66,16 @@
     X("requirepeer", "PGREQUIREPEER", TEXT, requirepeer, "the system user that a Unix socket's server must run as")   \
     X("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION", SPECIAL, tls_min, "TLSv1.2 where it is not set")        \
     X("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", SPECIAL, tls_max, "TLSv1.2 or TLSv1.3")                  \
-    X("min_protocol_version", "PGMINPROTOCOLVERSION", ONLY, "3.0",                                                    \
-      "holdfast speaks protocol 3.0; say 3.0 or leave it out")                                                        \
-    X("max_protocol_version", "PGMAXPROTOCOLVERSION", ONLY, "3.0",                                                    \
-      "holdfast speaks protocol 3.0; say 3.0 or leave it out")                                                        \
+    X("min_protocol_version", "PGMINPROTOCOLVERSION", SPECIAL, version,                                               \
+      "`3.0`, `3.2` or `latest`: a server or pooler that speaks less is refused")                                     \
+    X("max_protocol_version", "PGMAXPROTOCOLVERSION", SPECIAL, version,                                               \
+      "`3.0` where it is not set; `3.2`, `latest`: long cancel keys, where the server has them")                      \
     X("krbsrvname", "PGKRBSRVNAME", ONLY, "postgres",                                                                 \
       "there is no Kerberos here; use a password and leave it out")                                                   \
     X("gsslib", "PGGSSLIB", NEVER, none, "there is no GSSAPI here; use a password and leave it out")                  \
     X("gssdelegation", "PGGSSDELEGATION", ONLY, "0", "there is no GSSAPI here; leave it out")                         \
-    X("scram_client_key", "", NEVER, none, "holdfast takes no SCRAM keys; give the password instead")                 \
-    X("scram_server_key", "", NEVER, none, "holdfast takes no SCRAM keys; give the password instead")                 \
+    X("scram_client_key", "", SCRAM, scram_client_key, "in place of the password, for SCRAM: base64; both or none")   \
+    X("scram_server_key", "", SCRAM, scram_server_key, "the other one")                                               \
     X("service", "PGSERVICE", PROGRAM, service, "a section of the service file")                                      \
     X("servicefile", "PGSERVICEFILE", PROGRAM, servicefile,                                                           \
       "`~/.pg_service.conf` where it is not set, then `pg_service.conf` in PGSYSCONFDIR")                            \
@@ -97,6 +98,13 @@
 /* Why a build refuses them. */
 #define HF_KEY_NO_CERT "this build has no client certificates (HF_WITH_CLIENT_CERT); leave it out"
 #define HF_KEY_NO_CRL  "this build reads no revocation lists (HF_WITH_CRL); leave it out"
+
+#define HF_KEY_NO_VERSIONS \
+    "this build speaks protocol 3.0 alone (HF_WITH_VERSIONS); say 3.0 or leave it out"
+#define HF_KEY_NO_CREDENTIALS \
+    "this build has no SCRAM keys and no credentials callback (HF_WITH_CREDENTIALS); leave it out"
+
+#define HF_KEY_BAD_SCRAM "not base64 of 32 bytes: 43 letters or digits and ="
 
 /* Would hf_config_set() know this key, supported or not? */
 bool hf_key_known(const char *key);

@@ -64,7 +64,23 @@ def submits(flight):
     return steps
 
 
+def versioned(auth, secret):
+    """A login that asks for 3.2, is talked down to it or to 3.0, and gets a key of so many bytes; then a cancel."""
+    for minor, options in ((2, [b"_pq_.theirs"]), (0, []), (2, [b"_pq_.mine"]), (1, [])):
+        body = bytes([0, 3, 0, minor, 0, 0, 0, len(options)]) + b"".join(option + b"\0" for option in options)
+        key = bytes(4) + bytes(range(secret))
+        messages = [(b"v", body), (b"R", bytes(4)), (b"K", key), (b"Z", b"I")]
+        yield bytes([2, auth]) + b"".join(b"\1" + kind + len(body).to_bytes(2, "big") + body
+                                          for kind, body in messages) + b"\4\5"
+
+
 def wire_seeds():
+    for auth in (0x61, 0x71, 0xe9):
+        for secret in (3, 4, 32, 256):
+            yield from versioned(auth, secret)
+    for message in (b"bad packet header: '0000002200030002'", b"unsupported startup parameter: x"):
+        body = b"SFATAL\0C08P01\0M" + message + b"\0\0"
+        yield bytes([2, 0x61]) + b"\1E" + len(body).to_bytes(2, "big") + body
     for name, turns in transcripts():
         if name in ("scram", "wrong_password"):
             auth = 8 | 2 << 4
@@ -88,6 +104,7 @@ def pool_seeds():
         for more in (0, 3, 6, 15, 77, 200):
             work = bytes([12 | 2 << 4, 0, 6, how, more, 0, 7, more, how, 0, 9, how, more, 0, 3, 4, how, more])
             yield bytes([how & ~1, more, 0, 0]) + work
+            yield bytes([how & ~1, more, how, how ^ more]) + work + b"\x4f\x00"
     for _, turns in transcripts():
         said = [message for who, message in turns if who == "S" and len(message) < 200]
         for at in range(0, len(said), 5):

@@ -28,7 +28,7 @@ static hf_peer peer;
 static hf_config config;
 static hf_pool *pool;
 static hf_job jobs[JOBS];
-static unsigned n_jobs, transitions, ends;
+static unsigned n_jobs, transitions, ends, asked;
 static hf_ms now, next;
 static _Alignas(16) uint8_t memory[MEMORY + 2 * GUARD];
 static size_t memory_bytes;
@@ -123,6 +123,18 @@ static void on_transition(void *user, const hf_transition *transition) {
     (void)user;
     transitions++;
     HF_FUZZ_CHECK(hf_transition_text(transition, text, sizeof text) < sizeof text);
+}
+
+/* One in four times the callback has none yet; one in sixteen never. */
+static hf_credentials_answer on_credentials(void *user, unsigned conn, const hf_host *host,
+                                            bool refused, hf_credentials *credentials) {
+    (void)user, (void)refused;
+    HF_FUZZ_CHECK(conn < config.max_concurrent && host->name);
+    credentials->password = "token";
+    asked++;
+    return asked % 4 == 0    ? HF_CREDENTIALS_LATER
+           : asked % 16 == 5 ? HF_CREDENTIALS_NONE
+                             : HF_CREDENTIALS_GIVEN;
 }
 
 /* --- the network and the server ----------------------------------------------------------------------- */
@@ -326,6 +338,8 @@ static void step(hf_fuzz *fuzz) {
     default:
         if (what & 16)
             hf_pool_reset(pool);
+        else if (what & 64)
+            hf_pool_credentials(pool);
         else if (what & 32)
             hf_peer_heal(&peer);
         else
@@ -336,13 +350,29 @@ static void step(hf_fuzz *fuzz) {
 
 /* --- from the beginning to the end -------------------------------------------------------------------- */
 
+/* What a login asks for, and what the server makes of that. */
+static void logins(unsigned how) {
+    static const hf_peer_deed drops[] = { HF_PEER_NOTHING, HF_PEER_NOTHING, HF_PEER_FATAL,
+                                          HF_PEER_EOF };
+    if (how & 2)
+        config.max_protocol_version = HF_PROTOCOL_3_2;
+    if (how & 4)
+        config.min_protocol_version = config.max_protocol_version;
+    peer.newest = how & 8 ? 2 : 0;
+    peer.secret_bytes = how & 16 ? 256 : 32;
+    peer.drops = drops[how >> 5 & 3];
+    peer.drops_with = "08P01";
+    peer.drops_message = "bad packet header";
+    config.credentials = how & 128 ? on_credentials : NULL;
+}
+
 static void begin(hf_fuzz *fuzz) {
     uint8_t how = hf_fuzz_byte(fuzz), more = hf_fuzz_byte(fuzz);
     hf_script_init(&script);
     hf_peer_init(&peer, &script);
     memset(jobs, 0, sizeof jobs);
     memset(memory, 0xa5, sizeof memory);
-    n_jobs = transitions = ends = 0;
+    n_jobs = transitions = ends = asked = 0;
     script.auto_resolve = !(how & 1);
     script.auto_connect = how & 2;
     script.auto_tls = !(how & 4);
@@ -367,12 +397,14 @@ static void begin(hf_fuzz *fuzz) {
     config.password = "secret";
     config.require_auth = HF_AUTH_NONE | HF_AUTH_SCRAM;
     config.on_transition = on_transition;
+    const unsigned word = hf_fuzz_word(fuzz);
+    logins(word);
     memory_bytes = HF_POOL_BYTES(config.max_concurrent, config.rx_bytes, config.tx_bytes);
     HF_FUZZ_CHECK(memory_bytes <= MEMORY);
     pool = hf_pool_init(memory + GUARD, memory_bytes, &config, hf_script_port(&script), NULL);
     HF_FUZZ_CHECK(pool != NULL);
     peer.pool = pool;
-    now = hf_fuzz_word(fuzz) & 1 ? 0xffff0000u : 0; /* just below the wrap of 32 bits */
+    now = word & 1 ? 0xffff0000u : 0; /* just below the wrap of 32 bits */
     next = now;
 }
 

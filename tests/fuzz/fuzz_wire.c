@@ -130,7 +130,7 @@ static bool act(hf_driver_event event) {
         the.up = true;
         return true;
     case HF_DRIVER_AGAIN:
-        HF_FUZZ_CHECK(!the.up && the.io.degraded);
+        HF_FUZZ_CHECK(!the.up && (the.io.degraded || the.io.old_protocol));
         the.over = true;
         return false;
     case HF_DRIVER_COLUMNS: look_at_columns(); return true;
@@ -310,7 +310,7 @@ static void log_in(void) {
 }
 
 static void step(hf_fuzz *fuzz) {
-    uint8_t cancel[64], what = hf_fuzz_byte(fuzz), type;
+    uint8_t cancel[HF_CANCEL_BYTES], what = hf_fuzz_byte(fuzz), type;
     const uint8_t *bytes;
     size_t size;
     switch (what % 8) {
@@ -356,6 +356,13 @@ static uint8_t *begin(hf_fuzz *fuzz) {
     the.config.password = auth & 128 ? NULL : "secret";
     the.config.require_auth = auth & 15;
     the.config.channel_binding = (auth >> 4) % 3;
+    if ((auth & 0x60) == 0x60) { /* 3.2; without a password, keys */
+        the.config.max_protocol_version = HF_PROTOCOL_3_2;
+        the.config.min_protocol_version = auth & 16 ? HF_PROTOCOL_3_2 : HF_PROTOCOL_DEFAULT;
+        the.config.parameters = "_pq_.mine\0on\0";
+        the.config.scram_client_key = the.config.scram_server_key =
+            auth & 128 ? "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" : NULL;
+    }
     the.config.scram_iterations_max = 5000;
     the.config.read_only = how & 1;
     the.random = (uint8_t)(how >> 6);
@@ -391,6 +398,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *store = begin(&fuzz);
     for (unsigned steps = 0; !hf_fuzz_over(&fuzz) && !the.over && steps < 400; steps++)
         step(&fuzz);
+    if (!the.over && !the.up) { /* the link ends: down from 3.2, and never further */
+        const bool old = the.io.old_protocol, hung_up = hf_driver_pg.hung_up(&the.session, &the.io);
+        HF_FUZZ_CHECK(!hung_up || (!old && the.io.old_protocol && the.config.max_protocol_version));
+    }
     if (!the.over)
         hf_driver_pg.bye(&the.session, &the.io);
     check_buffers();

@@ -76,7 +76,7 @@ REFUSED = {
     "PGGSSENCMODE": ("require", "sslmode"), "PGGSSLIB": ("gssapi", "GSSAPI"), "PGGSSDELEGATION": ("1", "GSSAPI"),
     "PGKRBSRVNAME": ("pg", "Kerberos"), "PGCLIENTENCODING": ("LATIN1", "UTF8"), "PGOAUTHDEBUG": ("UNSAFE", "OAuth"),
     "PGTARGETSESSIONATTRS": ("read-write", "any"), "PGLOADBALANCEHOSTS": ("random", "disable"),
-    "PGMINPROTOCOLVERSION": ("3.2", "3.0"), "PGMAXPROTOCOLVERSION": ("latest", "3.0"),
+    "PGMINPROTOCOLVERSION": ("3.1", "3.2"), "PGMAXPROTOCOLVERSION": ("newest", "latest"),
     "PGSSLMAXPROTOCOLVERSION": ("TLSv1", "TLSv1.2"), "PGSSLMINPROTOCOLVERSION": ("TLSv9", "TLSv1.3"),
     "PGREQUIREAUTH": ("gss", "scram-sha-256"), "PGCHANNELBINDING": ("yes", "prefer"), "PGHOSTADDR": ("db", "numeric"),
     "PGSSLNEGOTIATION": ("tls", "direct"), "PGCONNECT_TIMEOUT": ("soon", "duration"), "PGPORT": ("0", "65535"),
@@ -87,7 +87,7 @@ REFUSED = {
 TAKEN = {
     "PGGSSENCMODE": "prefer", "PGGSSDELEGATION": "0", "PGKRBSRVNAME": "postgres", "PGSSLCOMPRESSION": "0",
     "PGSSLSNI": "1", "PGCLIENTENCODING": "unicode", "PGTARGETSESSIONATTRS": "any", "PGLOADBALANCEHOSTS": "disable",
-    "PGMINPROTOCOLVERSION": "3.0", "PGMAXPROTOCOLVERSION": "3.0", "PGSSLMINPROTOCOLVERSION": "TLSv1",
+    "PGMINPROTOCOLVERSION": "3.0", "PGMAXPROTOCOLVERSION": "latest", "PGSSLMINPROTOCOLVERSION": "TLSv1",
     "PGSSLMAXPROTOCOLVERSION": "tlsv1.3", "PGSSLCERTMODE": "disable", "PGHOSTADDR": "127.0.0.1",
     "PGREQUIREPEER": "nobody at all", "PGSYSCONFDIR": "/nowhere", "PGLOCALEDIR": "/nowhere", "PGREQUIRESSL": "1",
     "PGOPTIONS": "-c work_mem=5MB", "PGAPPNAME": "x", "PGREQUIREAUTH": "scram-sha-256", "PGCONNECT_TIMEOUT": "-1",

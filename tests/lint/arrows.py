@@ -41,11 +41,11 @@ ARROWS = {
 
 # Files of one folder that stand in an order: each may include only those before it.
 ORDER = {
-    "core/settings": ["table", "config", "key", "check", "dsn"],
+    "core/settings": ["table", "setting", "config", "key", "check", "dsn"],
     "core/engine": ["internal", "queue", "link", "schedule", "connect", "cancel", "ending", "send", "resolve", "ledger", "group", "flight",
                     "conn", "supervise", "dispatch", "pool"],
-    "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "ledger", "encode", "login", "columns", "answer",
-                "feed", "driver"],
+    "core/pg": ["wire", "sql", "scram", "session", "frame", "cache", "ledger", "encode", "version", "login", "columns",
+                "answer", "feed", "driver"],
     "port/linux": ["system", "trust", "internal", "errors", "news", "tls", "link", "lookup", "saslprep", "wait", "linux",
                    "run"],
     "port/lwip": ["system", "lookup", "link", "lwip", "nic", "pools"],

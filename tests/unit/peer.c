@@ -374,9 +374,7 @@ static void welcome(hf_peer *peer, hf_peer_link *self) {
     put_number(&out, 0, 4);
     send(peer, self, 'R', &out);
     hf_peer_tell_all(peer, self);
-    out.size = 0;
-    put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
-    send(peer, self, 'K', &out);
+    hf_peer_send_key(peer, self);
     send_ready(peer, self);
     self->started = self->alone = true;
 }
@@ -393,17 +391,15 @@ static void log_in(hf_peer *peer, hf_peer_link *self, const uint8_t *body, uint3
         return;
     }
     if (peer->wants_password && !self->asked_password) {
-        put_number(&out, 3, 4);
-        send(peer, self, 'R', &out);
+        put_number(&out, 3, 4), send(peer, self, 'R', &out);
         self->asked_password = true;
         return;
     }
     welcome(peer, self);
 }
 
-static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid, uint32_t key) {
+static void cancel(hf_peer *peer, hf_peer_link *self, uint32_t pid) {
     peer->cancels += !self->acted;
-    HF_ASSERT(key == 1000 + pid);
     if (pass(peer, self, HF_PEER_CANCEL) == WAITS)
         return;
     for (unsigned i = 0; i < HF_SCRIPT_LINKS && !peer->deaf_to_cancels && !self->deaf; i++) {
@@ -424,6 +420,8 @@ static int password(hf_peer *peer, hf_peer_link *self) {
     const uint32_t bytes = self->n_in >= 5 ? 1 + get32(self->in + 1) : 0;
     if (bytes < 5 || bytes > self->n_in)
         return 0;
+    (void)snprintf(peer->password, sizeof peer->password, "%.*s", (int)bytes - 5,
+                   (const char *)self->in + 5);
     memmove(self->in, self->in + bytes, self->n_in - bytes);
     self->n_in -= bytes;
     peer->passwords++;
@@ -446,10 +444,12 @@ static int first_message(hf_peer *peer, hf_peer_link *self) {
         if (hears(peer, self))
             hf_script_link_reply(link, fault && !more ? "N" : "S!", more ? 2 : 1);
     } else if (code == 80877102) {
-        cancel(peer, self, get32(self->in + 8), get32(self->in + 12));
+        hf_peer_check_key(peer, get32(self->in + 8), self->in + 12, bytes - 12);
+        cancel(peer, self, get32(self->in + 8));
         waits = self->held;
     } else {
-        log_in(peer, self, self->in + 8, bytes - 8);
+        if (self->held || hf_peer_takes_version(peer, self, (uint8_t)code))
+            log_in(peer, self, self->in + 8, bytes - 8);
         waits = self->held;
     }
     if (waits)

@@ -100,6 +100,7 @@ typedef struct hf_peer_statement {
 typedef struct hf_peer_link {
     unsigned number; /* of the script's link, plus 1; 0: not in use */
     bool asked_password;
+    uint8_t minor; /* of the protocol's version */
     bool seen, started, deaf, held, ended, failed, in_transaction;
     bool executing, alone; /* alone: nothing but Sync since the last one */
     bool acted;            /* the fault of the point that waits has struck */
@@ -141,12 +142,19 @@ typedef struct hf_peer {
     unsigned role_asks;
     bool wants_password; /* in clear text; any will do */
     unsigned passwords;
-    bool mute;         /* a question is answered without a row */
-    bool forgetful;    /* no transaction is remembered any more */
-    bool future;       /* 22023: the transaction's number was never given out */
-    bool unkeyed;      /* the ledger's insert adds no row */
-    bool serializable; /* asked at which isolation it runs, a session says so */
-    unsigned syncs;    /* those that end a flight */
+    char password[64];      /* the last one */
+    uint8_t newest;         /* the newest minor version of the protocol that the peer speaks */
+    hf_peer_deed drops;     /* what becomes of a login that asks for another one than 3.0 … */
+    const char *drops_with; /* … with this SQLSTATE; NOTHING: it is talked down to newest */
+    const char *drops_message;
+    unsigned dropped;
+    uint16_t secret_bytes; /* of a cancel key in a version above 3.0 */
+    bool mute;             /* a question is answered without a row */
+    bool forgetful;        /* no transaction is remembered any more */
+    bool future;           /* 22023: the transaction's number was never given out */
+    bool unkeyed;          /* the ledger's insert adds no row */
+    bool serializable;     /* asked at which isolation it runs, a session says so */
+    unsigned syncs;        /* those that end a flight */
     unsigned finds, seals;
     hf_peer_key keys[HF_PEER_KEYS];
     unsigned committed[HF_PEER_WRITES];

@@ -94,6 +94,13 @@ void hf_peer_tell_all(hf_peer *peer, hf_peer_link *self);
 /* ParameterStatus, of one session. */
 void hf_peer_tell_one(hf_peer *peer, hf_peer_link *self, const char *name, const char *value);
 
+/* A version that the peer does not speak is talked down, or dropped. False: dropped. */
+bool hf_peer_takes_version(hf_peer *peer, hf_peer_link *self, uint8_t minor);
+/* BackendKeyData. */
+void hf_peer_send_key(hf_peer *peer, hf_peer_link *self);
+/* Fails unless it is the key that the peer gave to this session, whole. */
+void hf_peer_check_key(const hf_peer *peer, uint32_t pid, const uint8_t *key, uint32_t bytes);
+
 /* --- peer_status.c: transactions that can be asked about ------------------------------------------------ */
 
 /* Is it one of the driver's own statements, a ticket or a question? */

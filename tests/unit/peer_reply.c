@@ -1,4 +1,4 @@
-/* What the peer says by itself, and how its links and transactions end. */
+/* What the peer says by itself, how its links and transactions end, which version of the protocol it speaks. */
 #include "peer_message.h"
 
 void hf_peer_end(hf_peer *peer, hf_peer_link *self) {
@@ -98,4 +98,43 @@ void hf_peer_drop(hf_peer *peer, int err) {
             hf_script_link_eof(link_of(peer, self));
         self->ended = true;
     }
+}
+
+/* How many bytes the session's cancel key has behind the process's number. */
+static unsigned secret_bytes(const hf_peer *peer, const hf_peer_link *self) {
+    return self->minor > 0 && peer->secret_bytes > 0 ? peer->secret_bytes : 4;
+}
+
+void hf_peer_send_key(hf_peer *peer, hf_peer_link *self) {
+    message out = { .size = 0 };
+    put_number(&out, self->number, 4), put_number(&out, 1000 + self->number, 4);
+    for (unsigned i = 4; i < secret_bytes(peer, self); i++)
+        put_number(&out, i & 0xff, 1);
+    send(peer, self, 'K', &out);
+}
+
+bool hf_peer_takes_version(hf_peer *peer, hf_peer_link *self, uint8_t minor) {
+    message out = { .size = 0 };
+    if (minor > 0 && peer->drops != HF_PEER_NOTHING) {
+        peer->dropped++;
+        if (peer->drops != HF_PEER_EOF)
+            say(peer, self, 'E', "FATAL", peer->drops_with, peer->drops_message);
+        hf_peer_end(peer, self);
+        return false;
+    }
+    if (minor > peer->newest) {
+        minor = peer->newest;
+        put_number(&out, 3u << 16 | minor, 4), put_number(&out, 0, 4);
+        send(peer, self, 'v', &out);
+    }
+    self->minor = minor;
+    return true;
+}
+
+void hf_peer_check_key(const hf_peer *peer, uint32_t pid, const uint8_t *key, uint32_t bytes) {
+    HF_ASSERT(get32(key) == 1000 + pid);
+    for (uint32_t i = 4; i < bytes; i++)
+        HF_ASSERT(key[i] == (i & 0xff));
+    for (unsigned i = 0; i < HF_SCRIPT_LINKS; i++)
+        HF_ASSERT(peer->links[i].number != pid || bytes == secret_bytes(peer, &peer->links[i]));
 }

@@ -476,6 +476,8 @@ static void a_copy_has_its_own_strings(void **state) {
         { "sslpassword", "hidden" },
         { "sslcrl", "crl.pem" },
         { "sslcrldir", "crls" },
+        { "scram_client_key", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFE=" },
+        { "scram_server_key", "0123456789abcdefghijklmnopqrstuvwxyzABCDEFI=" },
     };
     static char given[] = "TimeZone\0UTC\0";
     hf_config from = HF_CONFIG_DEFAULT, copy, plain;

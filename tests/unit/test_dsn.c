@@ -223,9 +223,11 @@ static void bad_input_is_refused_with_its_place(void **state) {
         { "client_encoding=auto", "DSN, at character 17: client_encoding: auto asks the locale, "
                                   "holdfast speaks UTF8; say UTF8 or leave it out" },
         { "client_encoding=utf8x", NULL },
-        { "max_protocol_version=3.2", "DSN, at character 22: max_protocol_version: only 3.0: "
-                                      "holdfast speaks protocol 3.0; say 3.0 or leave it out" },
-        { "min_protocol_version=latest", NULL },
+        { "max_protocol_version=3.1", "DSN, at character 22: max_protocol_version: not one of 3.0, "
+                                      "3.2, latest" },
+        { "min_protocol_version=newest", NULL },
+        { "scram_client_key=c2VjcmV0", NULL },
+        { "scram_server_key=secret", NULL },
         { "ssl_max_protocol_version=TLSv1.1",
           "DSN, at character 26: ssl_max_protocol_version: holdfast speaks nothing older than "
           "TLSv1.2; say that" },

@@ -54,6 +54,151 @@ static void existing_strings_of_libpq_work_unedited(void **state) {
     assert_int_equal(config.sslmode, HF_SSL_REQUIRE);
 }
 
+/* Shows rule 65. */
+static void versions_of_the_protocol_are_bounds(void **state) {
+    static const struct {
+        const char *least, *most; /* NULL: not given */
+        int newest;               /* -1: refused */
+    } cases[] = {
+        { NULL, NULL, HF_PROTOCOL_3_0 },
+        { NULL, "3.0", HF_PROTOCOL_3_0 },
+        { NULL, "3.2", HF_PROTOCOL_3_2 },
+        { NULL, "latest", HF_PROTOCOL_3_2 },
+        { "3.0", NULL, HF_PROTOCOL_3_0 },
+        { "3.2", NULL, HF_PROTOCOL_3_2 },
+        { "latest", NULL, HF_PROTOCOL_3_2 },
+        { "3.2", "latest", HF_PROTOCOL_3_2 },
+        { "3.2", "3.0", -1 },
+        { "latest", "3.0", -1 },
+        { "3.0", "3.2", HF_PROTOCOL_3_2 },
+        { "3.0", "", HF_PROTOCOL_3_0 },
+    };
+    static const char *const nonsense[] = { "3.1", "3", "2.0", "4.0", "Latest", "3.2 ", "3.20" };
+    hf_error error = { 0 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(nonsense); i++) {
+        hf_config config = HF_CONFIG_DEFAULT;
+        assert_false(hf_config_set(&config, "max_protocol_version", nonsense[i], &error));
+        assert_string_equal(error.message, "max_protocol_version: not one of 3.0, 3.2, latest");
+    }
+#if HF_WITH_VERSIONS
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        hf_config config = HF_CONFIG_DEFAULT;
+        assert_true(hf_config_dsn(&config, "host=h user=u", NULL));
+        assert_true(!cases[i].least ||
+                    hf_config_set(&config, "min_protocol_version", cases[i].least, &error));
+        assert_true(!cases[i].most ||
+                    hf_config_set(&config, "max_protocol_version", cases[i].most, &error));
+        assert_int_equal(hf_config_check(&config, &error), cases[i].newest >= 0);
+        if (cases[i].newest >= 0) {
+            assert_int_equal(hf_config_newest_protocol(&config), cases[i].newest);
+        } else {
+            assert_string_equal(error.message,
+                                "min_protocol_version: newer than max_protocol_version");
+        }
+    }
+    hf_config config = HF_CONFIG_DEFAULT;
+    assert_true(hf_config_dsn(&config, "host=h user=u", NULL));
+    config.max_protocol_version = HF_PROTOCOL_LATEST + 1;
+    assert_false(hf_config_check(&config, &error));
+#else
+    hf_config config = HF_CONFIG_DEFAULT;
+    (void)cases;
+    assert_true(hf_config_set(&config, "max_protocol_version", "3.0", &error));
+    assert_false(hf_config_set(&config, "max_protocol_version", "3.2", &error));
+    assert_non_null(strstr(error.message, "HF_WITH_VERSIONS"));
+#endif
+}
+
+#define KEY "0123456789abcdefghijklmnopqrstuvwxyzABCDEFE="
+
+/* Shows rule 66. */
+static void scram_keys_are_taken_together_and_whole(void **state) {
+    static const char *const nonsense[] = {
+        "secret",                                        /* too short */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEF==",  /* 31 bytes */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFEA",  /* 33 bytes */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFE",   /* no = */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFE==", /* too many */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFF=",  /* bits behind the last */
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDE-E=",  /* base64 of URLs */
+        " 123456789abcdefghijklmnopqrstuvwxyzABCDEFE=",
+    };
+    hf_error error = { 0 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(nonsense); i++) {
+        hf_config config = HF_CONFIG_DEFAULT;
+        assert_false(hf_config_set(&config, "scram_client_key", nonsense[i], &error));
+        assert_null(strstr(error.message, nonsense[i]));
+        assert_non_null(strstr(error.message, "scram_client_key"));
+#if HF_WITH_CREDENTIALS
+        config.scram_client_key = KEY;
+        config.scram_server_key = nonsense[i]; /* put there past hf_config_set() */
+        assert_true(hf_config_dsn(&config, "host=h user=u", NULL));
+        assert_false(hf_config_check(&config, &error));
+        assert_string_equal(error.message,
+                            "scram_server_key: not base64 of 32 bytes: 43 letters or digits and =");
+#endif
+    }
+    hf_config config = HF_CONFIG_DEFAULT;
+    assert_true(hf_config_dsn(&config, "host=h user=u", NULL));
+    const bool has = hf_config_set(&config, "scram_client_key", KEY, &error);
+    assert_int_equal(has, HF_WITH_CREDENTIALS);
+#if HF_WITH_CREDENTIALS
+    assert_false(hf_config_check(&config, &error));
+    assert_non_null(strstr(error.message, "scram_server_key: none given"));
+    assert_true(hf_config_set(&config, "scram_server_key", KEY, &error));
+    assert_true(hf_config_check(&config, &error));
+    assert_false(hf_config_has_password(&config));
+    config.require_auth = HF_AUTH_SCRAM;
+    assert_true(hf_config_check(&config, &error));
+    config.channel_binding = HF_BINDING_REQUIRE;
+    assert_true(hf_config_check(&config, &error));
+    config.channel_binding = HF_BINDING_PREFER;
+    config.require_auth = HF_AUTH_MD5 | HF_AUTH_PASSWORD; /* these want the password */
+    assert_false(hf_config_check(&config, &error));
+    assert_true(hf_config_set(&config, "scram_client_key", "", &error));
+    assert_null(config.scram_client_key);
+    for (size_t i = 0; i + sizeof KEY < sizeof config.text; i++) {
+        assert_int_equal(memcmp(config.text + i, KEY, sizeof KEY) == 0,
+                         config.text + i == config.scram_server_key);
+    }
+    hf_config_wipe(&config);
+    assert_null(config.scram_server_key);
+    for (size_t i = 0; i + sizeof KEY < sizeof config.text; i++) {
+        assert_memory_not_equal(config.text + i, KEY, sizeof KEY);
+    }
+#else
+    assert_non_null(strstr(error.message, "HF_WITH_CREDENTIALS"));
+#endif
+}
+
+#if HF_WITH_CREDENTIALS
+static hf_credentials_answer nobody(void *user, unsigned conn, const hf_host *host, bool refused,
+                                    hf_credentials *credentials) {
+    (void)user, (void)conn, (void)host, (void)refused, (void)credentials;
+    return HF_CREDENTIALS_NONE;
+}
+#endif
+
+/* Shows rule 66. */
+static void a_callback_may_give_the_user_and_stands_for_a_password(void **state) {
+    (void)state;
+#if HF_WITH_CREDENTIALS
+    hf_config config = HF_CONFIG_DEFAULT;
+    hf_error error = { 0 };
+    assert_true(hf_config_dsn(&config, "host=h", NULL));
+    assert_false(hf_config_check(&config, &error));
+    config.credentials = nobody;
+    assert_true(hf_config_check(&config, &error));
+    config.require_auth = HF_AUTH_MD5;
+    config.channel_binding = HF_BINDING_REQUIRE;
+    assert_false(hf_config_check(&config, &error));
+    config.require_auth = 0;
+    assert_true(hf_config_check(&config, &error));
+#endif
+}
+
 /* Shows found S3. */
 static void files_of_tls_are_taken_where_the_build_reads_them(void **state) {
     static const struct {
@@ -247,6 +392,9 @@ static void a_password_of_one_host_is_a_password(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(existing_strings_of_libpq_work_unedited),
+        cmocka_unit_test(versions_of_the_protocol_are_bounds),
+        cmocka_unit_test(scram_keys_are_taken_together_and_whole),
+        cmocka_unit_test(a_callback_may_give_the_user_and_stands_for_a_password),
         cmocka_unit_test(files_of_tls_are_taken_where_the_build_reads_them),
         cmocka_unit_test(an_address_alone_is_its_hosts_name),
         cmocka_unit_test(an_application_name_goes_before_its_fallback_in_any_order),

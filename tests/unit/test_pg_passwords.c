@@ -132,11 +132,126 @@ static void keys_of_a_password_that_was_replaced_are_not_used(void **state) {
     assert_int_equal(slices_with("after", &keys), HF_SMALL ? 0 : all);
 }
 
+#if HF_WITH_CREDENTIALS
+
+/* The proof that is sent with these credentials, and how many slices it took. */
+static unsigned prove(const char *client_key, const char *server_key, const char *password,
+                      const char *given, uint8_t proof[200]) {
+    unsigned slices = 0;
+    with_password(0);
+    peer.config.password = password;
+    peer.config.scram_client_key = client_key;
+    peer.config.scram_server_key = server_key;
+    peer.io.given.password = given;
+    SASL(&peer);
+    peer.io.tx.start = peer.io.tx.end = 0;
+    FIRST(&peer);
+    for (const char *at = peer.events; (at = strstr(at, "SLICE")) != NULL; at++)
+        slices++;
+    memset(proof, 0, 200);
+    assert_in_range(peer.io.tx.end - peer.io.tx.start, 5, 200);
+    memcpy(proof, peer.io.tx.data + peer.io.tx.start, peer.io.tx.end - peer.io.tx.start);
+    return slices;
+}
+
+/* Shows rule 66. */
+static void keys_stand_for_a_password_in_scram_and_nowhere_else(void **state) {
+    char client[45] = "", server[45] = "";
+    uint8_t by_password[200], by_keys[200], by_both[200], by_given[200];
+    (void)state;
+    assert_true(prove(NULL, NULL, "secret words", NULL, by_password) > 0);
+    const hf_pg_scram *scram = (const hf_pg_scram *)(const void *)peer.store;
+    hf_pg_base64(scram->keys.client_key, 32, client);
+    hf_pg_base64(scram->keys.server_key, 32, server);
+    hf_keys kept = scram->keys;
+    kept.mark = 0; /* as if no password had made them */
+    assert_int_equal(prove(client, server, NULL, NULL, by_keys), 0);
+    assert_memory_equal(by_keys, by_password, sizeof by_keys);
+    assert_int_equal(prove(client, server, "another one", NULL, by_both), 0); /* keys go first */
+    assert_memory_equal(by_both, by_password, sizeof by_both);
+    assert_true(prove(client, server, "another one", "a token", by_given) >
+                0); /* but not before these */
+    assert_memory_not_equal(by_given, by_password, sizeof by_given);
+
+    static const char *const others[] = { "\0\0\0\3", "\0\0\0\5salt", "\0\0\0\0" };
+    for (size_t i = 0; i < COUNT(others); i++) {
+        with_password(i == 2 ? 0 : HF_AUTH_SCRAM | HF_AUTH_MD5 | HF_AUTH_PASSWORD);
+        peer.io.encrypted = true;
+        peer.config.password = NULL;
+        peer.config.scram_client_key = client;
+        peer.config.scram_server_key = server;
+        pg_peer_say(&peer, 'R', others[i], i == 1 ? 8 : 4);
+        refused(i == 2 ? HF_ERR_AUTH_METHOD : HF_ERR_AUTH_PASSWORD);
+    }
+    with_password(
+        0); /* no keys of an earlier login are taken for these, nor these kept for a later one */
+    peer.config.scram_client_key = peer.config.scram_server_key = client;
+    peer.keys = kept;
+    SASL(&peer);
+    FIRST(&peer);
+    char proof[4 + 2 + 44] = "\0\0\0\x0cv="; /* the server's own, which keeps keys of a password */
+    hf_pg_base64(scram->signature, sizeof scram->signature, proof + 6);
+    pg_peer_say(&peer, 'R', proof, sizeof proof);
+    assert_int_equal(peer.io.proof, HF_PROOF_VERIFIED);
+    assert_memory_equal(&peer.keys, &kept, sizeof kept);
+    assert_memory_not_equal(scram->keys.server_key, kept.server_key, 32);
+    with_password(0);
+    peer.config.scram_client_key = client;
+    peer.config.scram_server_key = "not a key"; /* put there behind hf_config_check()'s back */
+    SASL(&peer);
+    refused(HF_ERR_AUTH_PASSWORD);
+}
+
+/* Shows rule 66. */
+static void keys_that_were_kept_follow_what_the_callback_gives(void **state) {
+    hf_keys keys = { 0 };
+    (void)state;
+    for (int turn = 0; turn < 3; turn++) {
+        unsigned slices = 0;
+        with_password(0);
+        peer.config.password = NULL;
+        peer.io.given.password = turn < 2 ? "token 1" : "token 2";
+        peer.keys = keys;
+        SASL(&peer);
+        peer.io.tx.start = peer.io.tx.end = 0;
+        FIRST(&peer);
+        for (const char *at = peer.events; (at = strstr(at, "SLICE")) != NULL; at++)
+            slices++;
+        assert_int_equal(slices > 0, turn != 1);
+        memcpy(&keys, peer.store + offsetof(hf_pg_scram, keys), sizeof keys);
+    }
+}
+
+/* The user of the callback is whom the start-up message names, and whose name MD5 hashes. */
+static void the_user_of_the_callback_is_named(void **state) {
+    uint8_t own[64], others[64];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        pg_peer_init(&peer);
+        peer.config.require_auth = HF_AUTH_MD5;
+        peer.config.password = "secret words";
+        peer.io.given.user = i == 0 ? NULL : "somebody";
+        assert_int_equal(hf_driver_pg.start(&peer.session, &peer.io), HF_OK);
+        assert_memory_equal(peer.io.tx.data + 8, i == 0 ? "user\0app" : "user\0somebody", 8);
+        peer.io.tx.start = peer.io.tx.end = 0;
+        AUTH(&peer, "\x05", "salt");
+        memcpy(i == 0 ? own : others, peer.io.tx.data, 41);
+    }
+    assert_memory_not_equal(own, others, 41);
+}
+
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hosts_own_password_goes_to_it_and_to_no_other),
         cmocka_unit_test(a_password_is_prepared_for_scram_alone),
         cmocka_unit_test(keys_of_a_password_that_was_replaced_are_not_used),
+#if HF_WITH_CREDENTIALS
+        cmocka_unit_test(keys_stand_for_a_password_in_scram_and_nowhere_else),
+        cmocka_unit_test(keys_that_were_kept_follow_what_the_callback_gives),
+        cmocka_unit_test(the_user_of_the_callback_is_named),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

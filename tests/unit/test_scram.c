@@ -127,6 +127,35 @@ static void kept_keys_save_all_rounds_when_salt_and_rounds_are_the_same(void **s
     }
 }
 
+/* Shows rule 66. */
+static void keys_given_beforehand_prove_the_same_and_nothing_is_derived(void **state) {
+    (void)state;
+#if HF_WITH_CREDENTIALS
+    char client[45] = "", server[45] = "";
+    hf_pg_scram scram = begun();
+    derived(&scram, NULL);
+    assert_int_equal(hf_pg_base64(scram.keys.client_key, 32, client), 44);
+    assert_int_equal(hf_pg_base64(scram.keys.server_key, 32, server), 44);
+    hf_pg_scram given = begun();
+    hashes = 0;
+    assert_true(hf_pg_scram_take(&given, client, server));
+    assert_null(first(&given, server_first, NULL));
+    assert_int_equal(derive(&given), 1);
+    assert_int_equal(hashes, 0);
+    assert_string_equal(final_of(&given, NULL, 0), client_final);
+    assert_true(hf_pg_scram_server_final(&given, server_final, strlen(server_final)));
+    hf_pg_scram swapped = begun();
+    assert_true(hf_pg_scram_take(&swapped, server, client));
+    assert_null(first(&swapped, server_first, NULL));
+    assert_string_not_equal(final_of(&swapped, NULL, 0), client_final);
+    assert_false(hf_pg_scram_server_final(&swapped, server_final, strlen(server_final)));
+    hf_pg_scram none = begun();
+    assert_false(hf_pg_scram_take(&none, client, NULL));
+    assert_false(hf_pg_scram_take(&none, client, "c2VjcmV0"));
+    assert_false(hf_pg_scram_take(&none, "", server));
+#endif
+}
+
 /* Shows fault 16, security 5. */
 static void what_a_server_may_not_ask_is_refused_before_any_hashing(void **state) {
     static const char *const messages[] = {
@@ -277,6 +306,7 @@ int main(void) {
         cmocka_unit_test_setup(the_vector_of_rfc_7677, setup),
         cmocka_unit_test_setup(any_size_of_slice_gives_the_same_keys, setup),
         cmocka_unit_test_setup(kept_keys_save_all_rounds_when_salt_and_rounds_are_the_same, setup),
+        cmocka_unit_test_setup(keys_given_beforehand_prove_the_same_and_nothing_is_derived, setup),
         cmocka_unit_test_setup(what_a_server_may_not_ask_is_refused_before_any_hashing, setup),
         cmocka_unit_test_setup(the_limits_themselves_are_allowed, setup),
         cmocka_unit_test_setup(a_server_without_the_password_is_found_out, setup),

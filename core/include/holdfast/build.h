@@ -42,6 +42,29 @@
 #endif
 #endif
 
+/* 1: protocol 3.2, with cancel keys of up to 256 bytes (SEMANTICS 65); without it 3.0 alone, and hf_config has no
+ * versions. */
+#ifndef HF_WITH_VERSIONS
+#define HF_WITH_VERSIONS !HF_SMALL
+#endif
+
+/* 1: SCRAM keys in place of a password, and the callback that gives a login its credentials (SEMANTICS 66); without it
+ * hf_config has neither. */
+#ifndef HF_WITH_CREDENTIALS
+#define HF_WITH_CREDENTIALS !HF_SMALL
+#endif
+
+/* Which of both there are, as a plain number: it follows from them, and is not to be set. */
+#if HF_WITH_VERSIONS && HF_WITH_CREDENTIALS
+#define HF_LOGIN_PARTS 3
+#elif HF_WITH_CREDENTIALS
+#define HF_LOGIN_PARTS 2
+#elif HF_WITH_VERSIONS
+#define HF_LOGIN_PARTS 1
+#else
+#define HF_LOGIN_PARTS 0
+#endif
+
 /* 1: shorter code paths for what is usual, rows above all; they are faster, and differ in nothing else. */
 #ifndef HF_WITH_FAST_PATHS
 #define HF_WITH_FAST_PATHS !HF_SMALL
@@ -147,8 +170,12 @@
 
 /* Bytes of the driver's session state in each connection. The driver asserts that it fits. */
 #ifndef HF_SESSION_BYTES
-#if HF_WITH_PREPARED
+#if HF_WITH_PREPARED && HF_WITH_VERSIONS
+#define HF_SESSION_BYTES 576
+#elif HF_WITH_PREPARED
 #define HF_SESSION_BYTES 448
+#elif HF_WITH_VERSIONS
+#define HF_SESSION_BYTES 384
 #else
 #define HF_SESSION_BYTES 128
 #endif
@@ -160,11 +187,14 @@
 // clang-format off
 #define HF_BUILT(name)                                                                                \
     HF_BUILT_WITH(name, HF_CONNS_MAX, HF_HOSTS_MAX, HF_ADDRESSES_MAX, HF_DSN_BYTES, HF_MESSAGE_BYTES, \
-                  HF_JOURNAL_ENTRIES, HF_SESSION_BYTES, HF_STATEMENT_BYTES, HF_WITH_VALUES, HF_PARAMETER_BYTES)
-#define HF_BUILT_WITH(name, c, h, a, d, m, j, s, b, v, p) HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p)
-#define HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p)                          \
+                  HF_JOURNAL_ENTRIES, HF_SESSION_BYTES, HF_STATEMENT_BYTES, HF_WITH_VALUES,           \
+                  HF_PARAMETER_BYTES, HF_LOGIN_PARTS)
+#define HF_BUILT_WITH(name, c, h, a, d, m, j, s, b, v, p, l) \
+    HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p, l)
+#define HF_BUILT_NAME(name, c, h, a, d, m, j, s, b, v, p, l)                       \
     name##_CONNS_MAX_##c##_HOSTS_MAX_##h##_ADDRESSES_MAX_##a##_DSN_BYTES_##d##_MESSAGE_BYTES_##m \
-        ##_JOURNAL_ENTRIES_##j##_SESSION_BYTES_##s##_STATEMENT_BYTES_##b##_VALUES_##v##_PARAMETER_BYTES_##p
+        ##_JOURNAL_ENTRIES_##j##_SESSION_BYTES_##s##_STATEMENT_BYTES_##b##_VALUES_##v \
+        ##_PARAMETER_BYTES_##p##_LOGIN_##l
 // clang-format on
 
 #endif

@@ -108,8 +108,17 @@ typedef enum hf_channel_binding {
     HF_BINDING_DISABLE
 } hf_channel_binding;
 
+/* Versions of PostgreSQL's protocol (docs 54, 55.7): what libpq 18's min_ and max_protocol_version may be. DEFAULT: no
+ * bound below; above it 3.0, or the newest where the bound below is higher than that. */
+typedef enum hf_protocol_version {
+    HF_PROTOCOL_DEFAULT,
+    HF_PROTOCOL_3_0,
+    HF_PROTOCOL_3_2
+} hf_protocol_version;
+#define HF_PROTOCOL_LATEST HF_PROTOCOL_3_2
+
 /* The authentication methods that a server may ask for: bits of require_auth. 0 is the default, which allows
- * scram-sha-256 when a password is given, and none otherwise. */
+ * scram-sha-256 when a password, SCRAM keys or a credentials callback is given, and none otherwise. */
 enum { HF_AUTH_NONE = 1, HF_AUTH_PASSWORD = 2, HF_AUTH_MD5 = 4, HF_AUTH_SCRAM = 8 };
 
 /* A database's protocol (core/driver.h). PostgreSQL's is the one there is. */
@@ -156,6 +165,28 @@ typedef void hf_commits_fn(void *user);
 /* A step of a connection's machine, as the journal keeps it, told in the tick that made the step. */
 typedef void hf_transition_fn(void *user, const hf_transition *transition);
 
+/* What one login is made with, as the credentials callback gives it. NULL, which both are before the call: what the
+ * config has. Never logged. The strings stay the application's: they must be there, unchanged, until the callback
+ * is called again or the pool is closed; who wipes them is the application. */
+typedef struct hf_credentials {
+    const char *user;
+    const char *password;
+} hf_credentials;
+
+/* The answer of a credentials callback. */
+typedef enum hf_credentials_answer {
+    HF_CREDENTIALS_GIVEN, /* *credentials is what to log in with */
+    HF_CREDENTIALS_LATER, /* not there yet: the link waits for hf_pool_credentials() */
+    HF_CREDENTIALS_NONE   /* there are none: the login is refused for good, until hf_pool_reset() */
+} hf_credentials_answer;
+
+/* Asked at each connect for what to log in with (SEMANTICS 66), tokens that expire above all. refused: the server has
+ * refused what the callback gave the last time (28xxx), so that others are to be made; that is asked once, and a second
+ * refusal is for good. It runs within hf_tick(), and must neither block nor call any function of the pool. A link that
+ * waits (LATER) does so within connect_timeout or reconnect_timeout. */
+typedef hf_credentials_answer hf_credentials_fn(void *user, unsigned conn, const hf_host *host,
+                                                bool refused, hf_credentials *credentials);
+
 /* Everything that a pool is told. Zero is no default: start from HF_CONFIG_DEFAULT.
  *
  * The pool keeps a pointer to the config, and uses its strings: all of it must outlive the pool, unchanged. Passwords
@@ -183,9 +214,9 @@ typedef struct hf_config {
      * holdfast's default, HF_UNSET: the system's. */
     uint32_t keepalives_idle_s, keepalives_interval_s, keepalives_count;
     uint32_t tcp_user_timeout_ms; /* of the client's sockets, on Linux; 0: the system's */
-    const char *user;
-    const char *password; /* NULL: none. Never logged. */
-    const char *database; /* NULL: the same as user */
+    const char *user;             /* NULL: the credentials callback gives it */
+    const char *password;         /* NULL: none. Never logged. */
+    const char *database;         /* NULL: the same as user */
     const char *application_name;
     const char *sslrootcert; /* a PEM file of CAs; NULL or "system": the system's store */
     const char *sslcert;     /* a PEM file: the client's certificate and its chain; NULL none */
@@ -199,7 +230,17 @@ typedef struct hf_config {
      * empty name at the end; NULL none. When a server or pooler refuses one of them, no other try is made. In a small
      * build there is no room for them, and hf_config_check() refuses them. */
     const char *parameters;
-    void *callback_user; /* what the callbacks below are given as `user`; each may be NULL */
+#if HF_WITH_VERSIONS
+    uint8_t min_protocol_version; /* an hf_protocol_version */
+    uint8_t max_protocol_version; /* an hf_protocol_version */
+#endif
+#if HF_WITH_CREDENTIALS
+    /* The keys that SCRAM derives from a password, in place of that password (libpq's settings of these names): base64,
+     * both or none, NULL none. They are the same secret as the password, to this server. Never logged. */
+    const char *scram_client_key, *scram_server_key;
+    hf_credentials_fn *credentials; /* NULL: user and password are those above */
+#endif
+    void *callback_user; /* what the callbacks are given as `user`; each may be NULL */
     hf_notice_fn *on_notice;
     hf_notify_fn *on_notify;
     hf_transition_fn *on_transition;
@@ -271,14 +312,23 @@ void hf_config_copy(hf_config *to, const hf_config *from);
 static inline bool hf_host_wants_tls(const hf_config *config, const hf_host *host) {
     return config->sslmode != HF_SSL_DISABLE && !hf_host_is_local(host);
 }
+#if HF_WITH_VERSIONS
+/* The newest version of the protocol that a login asks for. */
+static inline hf_protocol_version hf_config_newest_protocol(const hf_config *config) {
+    return config->max_protocol_version != HF_PROTOCOL_DEFAULT
+               ? (hf_protocol_version)config->max_protocol_version
+           : config->min_protocol_version > HF_PROTOCOL_3_0 ? HF_PROTOCOL_LATEST
+                                                            : HF_PROTOCOL_3_0;
+}
+#endif
 /* Is TLS spoken with any of the hosts, or, while the config has none, may it be? */
 bool hf_config_wants_tls(const hf_config *config);
 
-/* Is there a password for any of the hosts? */
+/* Is there a password for any of the hosts? SCRAM keys and the credentials callback are none. */
 bool hf_config_has_password(const hf_config *config);
 
-/* Overwrites the passwords that hf_config_dsn() or hf_config_set() stored in the config, sslpassword too. Passwords
- * that the caller has put there are the caller's to wipe. */
+/* Overwrites the passwords that hf_config_dsn() or hf_config_set() stored in the config, sslpassword and the SCRAM keys
+ * too. Passwords that the caller has put there are the caller's to wipe. */
 void hf_config_wipe(hf_config *config);
 
 /* One row of the table of settings. */

@@ -175,6 +175,12 @@ typedef struct hf_io {
     bool encrypted;    /* the link is TLS */
     uint8_t proof;     /* an hf_proof, of the present login */
     uint8_t role;      /* HF_ROLE_* */
+#if HF_WITH_VERSIONS
+    bool old_protocol; /* endpoint memory: it drops what asks for more than protocol 3.0 */
+#endif
+#if HF_WITH_CREDENTIALS
+    hf_credentials given; /* by the credentials callback, for the present login */
+#endif
     /* Where feed() leaves what its event is about. */
     hf_row row;
     hf_columns columns;
@@ -195,7 +201,11 @@ typedef struct hf_dial {
     hf_link *link; /* NULL none */
     uint8_t phase; /* an hf_phase: RESOLVE, TCP, TLS, LOGIN; then QUERY (CANCEL on a cancel's) */
     uint8_t step;  /* within TLS: HF_STEP_TLS_*, engine/link.h */
-    uint8_t sent;  /* bytes of the small message in the clear that were handed to the link */
+#if HF_WITH_VERSIONS
+    uint16_t sent; /* bytes of the small message in the clear that were handed to the link */
+#else
+    uint8_t sent; /* the same: all of them are short */
+#endif
 } hf_dial;
 
 /* The machine, a driver's session, its link, its buffers, its deadlines.
@@ -265,6 +275,9 @@ struct hf_conn {
     bool has_commit;      /* on the pool's list of connections whose COMMIT is next, or in tx */
     hf_conn *next_commit; /* on that list */
     hf_request *commits;  /* in flight, done but for its COMMIT, which is next; NULL: none is */
+#if HF_WITH_CREDENTIALS
+    uint8_t credentials; /* HF_CREDENTIALS_*, engine/internal.h */
+#endif
 };
 
 /* ---- the pool ------------------------------------------------------------------------------------ */
@@ -273,7 +286,10 @@ typedef struct hf_endpoint {
     hf_keys keys;     /* login keys kept for a reconnect */
     uint8_t degraded; /* start-up parameters it refused (hf_io.degraded) */
     bool ticketless;  /* it gives no tickets (hf_io.ticketless) */
-    uint32_t dials;   /* the pool's, when it was found to take no writes */
+#if HF_WITH_VERSIONS
+    bool old_protocol; /* it is one of protocol 3.0 (hf_io.old_protocol) */
+#endif
+    uint32_t dials; /* the pool's, when it was found to take no writes */
 } hf_endpoint;
 
 typedef struct hf_endpoints {
@@ -304,6 +320,9 @@ struct hf_pool {
     bool extra_refused; /* a dial beside healthy connections was: no more of them */
     bool closing, close_begins, in_tick;
     bool password_good; /* a login has succeeded, or SCRAM has said so */
+#if HF_WITH_CREDENTIALS
+    uint8_t refresh; /* HF_REFRESH_*, engine/internal.h */
+#endif
     uint16_t n_conns;
     uint16_t n_up;      /* HEALTHY or PROBING */
     uint16_t n_idle;    /* IDLE */

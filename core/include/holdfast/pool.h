@@ -101,6 +101,12 @@ bool hf_pool_closed(const hf_pool *pool);
  * and so are the keys that were derived from the old password. */
 void hf_pool_reset(hf_pool *pool);
 
+#if HF_WITH_CREDENTIALS
+/* What the credentials callback had not yet (HF_CREDENTIALS_LATER) is there: the next hf_tick(), which is due now, has
+ * it called again. Without such an answer nothing happens. Not to be called by the callback itself. */
+void hf_pool_credentials(hf_pool *pool);
+#endif
+
 /* Fills *status, at any time. */
 void hf_pool_status_get(const hf_pool *pool, hf_pool_status *status);
 /* The state of connection number `conn`, from 0 to hf_pool_size() - 1; another number is a failed assertion. */

@@ -1,9 +1,9 @@
-"""As much of PostgreSQL's protocol 3.0 as it takes to place a fault between two messages of it."""
+"""As much of PostgreSQL's protocol 3 as it takes to place a fault between two messages of it."""
 
 import struct
 
-SSL_REQUEST, CANCEL_REQUEST, STARTUP = 80877103, 80877102, 196608
-KINDS = {SSL_REQUEST: "ssl", CANCEL_REQUEST: "cancel", STARTUP: "startup"}
+SSL_REQUEST, CANCEL_REQUEST, STARTUP, STARTUP_3_2 = 80877103, 80877102, 3 << 16, 3 << 16 | 2
+KINDS = {SSL_REQUEST: "ssl", CANCEL_REQUEST: "cancel", STARTUP: "startup", STARTUP_3_2: "startup"}
 
 
 def first_packet(data):
