@@ -19,6 +19,7 @@ def three(cluster):
 
 @pytest.mark.found("R4")
 @pytest.mark.parametrize("replay", REPLAYS)
+@pytest.mark.both_servers
 def test_update_of_no_row_is_counted_as_without_effect(make_job, three, replay):
     job = make_job(rows=5, sql=UPDATE, dsn=three.dsn("plain"))
     run = job.run(status=0, write=True, replay=replay)

@@ -21,6 +21,7 @@ def reads(make_job, cluster, what, lines=LINES, dsn="", **options):
 
 
 @pytest.mark.rule(45)
+@pytest.mark.both_servers
 def test_reads_share_a_transaction_by_default_and_not_with_max_pipelined_1(make_job, cluster):
     """now() is the transaction's: with max_pipelined 1 each line has its own, else many have one."""
     own = reads(make_job, cluster, "$1 || ' ' || now()")
@@ -34,6 +35,7 @@ def test_reads_share_a_transaction_by_default_and_not_with_max_pipelined_1(make_
 
 @pytest.mark.rule(45)
 @pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+@pytest.mark.both_servers
 def test_error_is_its_lines_alone_wherever_it_stands(make_job, cluster, isolation):
     """Every seventh line is refused. No line spends a re-send, for none are allowed."""
     dsn = "&options=-c%20default_transaction_isolation%3D" + isolation.replace(" ", "%5C%20")
@@ -46,6 +48,7 @@ def test_error_is_its_lines_alone_wherever_it_stands(make_job, cluster, isolatio
 
 
 @pytest.mark.rule(45)
+@pytest.mark.both_servers
 def test_time_out_of_a_group_is_nobodys(make_job, cluster):
     """One line waits for a lock that the test holds: it alone is timed out, when it has a Sync of its own."""
     job = reads(make_job, cluster, "CASE WHEN $1::int = 50 THEN pg_advisory_xact_lock_shared(45)::text END",

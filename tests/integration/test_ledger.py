@@ -33,6 +33,7 @@ def lines(server):
 
 
 @pytest.mark.rule(48)
+@pytest.mark.both_servers
 def test_key_is_run_once_and_found_ever_after(ledger, own_cluster):
     client = ledger()
     first = client.run("a", INSERT.format(1))
@@ -45,6 +46,7 @@ def test_key_is_run_once_and_found_ever_after(ledger, own_cluster):
 
 
 @pytest.mark.rule(48)
+@pytest.mark.both_servers
 def test_23505_of_the_statement_is_its_own(ledger, own_cluster):
     client = ledger()
     client.run("a", INSERT.format(1))
@@ -56,6 +58,7 @@ def test_23505_of_the_statement_is_its_own(ledger, own_cluster):
 
 
 @pytest.mark.rule(48)
+@pytest.mark.both_servers
 def test_what_is_kept_is_told_to_who_submits_the_key_again(ledger, own_cluster):
     client = ledger()
     assert client.run("a", INSERT.format(1), INSERT.format(2), kept="rows: 1 2").rows == ["1", "2"]
@@ -74,6 +77,7 @@ def test_what_no_transaction_holds_is_refused_by_name(ledger, sql, words):
 
 
 @pytest.mark.rule(48)
+@pytest.mark.both_servers
 def test_wait_for_the_key_has_no_time_out_of_the_session(ledger, own_cluster):
     """Another session holds the key for longer than lock_timeout, statement_timeout and request_timeout."""
     client = ledger(dsn=own_cluster.dsn("plain", options="-c lock_timeout=30ms -c statement_timeout=40ms"))
@@ -93,6 +97,7 @@ def test_wait_for_the_key_has_no_time_out_of_the_session(ledger, own_cluster):
 @pytest.mark.rule(48)
 @pytest.mark.parametrize("kept", ["", "kept"])
 @pytest.mark.parametrize("cut", ["rst", "fin"])
+@pytest.mark.both_servers
 def test_answer_cut_at_each_place_is_applied_once(ledger, own_cluster, proxy_to, cut, kept):
     """The connection of each try but the last is cut a few bytes later than the one before."""
     proxy = proxy_to(own_cluster)
@@ -110,6 +115,7 @@ def test_answer_cut_at_each_place_is_applied_once(ledger, own_cluster, proxy_to,
 
 
 @pytest.mark.rule(48)
+@pytest.mark.both_servers
 def test_earlier_try_that_wakes_up_late_finds_the_key(ledger, own_cluster, proxy_to):
     """A backend is stopped with the request unread in its socket; the request ends, then the backend goes on."""
     proxy = proxy_to(own_cluster)

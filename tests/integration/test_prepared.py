@@ -28,6 +28,7 @@ def test_literal_that_names_the_moment_is_read_anew_for_each_line(make_job, clus
 
 
 @pytest.mark.found("P1")
+@pytest.mark.both_servers
 def test_query_is_kept_prepared_unless_it_names_the_moment_or_never_is_said(kept):
     assert kept(KEPT) == {"1"}
     assert kept(KEPT + " WHERE 'today'::date IS NOT NULL") == {"0"}

@@ -245,6 +245,7 @@ def test_literal_now_is_the_time_of_each_execution(program, sequence):
 
 
 @pytest.mark.found("P4")
+@pytest.mark.both_servers
 def test_what_a_statement_leaves_in_its_session_is_met_by_the_next_and_gone_after_a_reconnect(program, cluster):
     dsn = f"host={cluster.folder} port={cluster.port} user=postgres dbname=db"
     with contextlib.closing(Holdfast(program, dsn, False)) as client:

@@ -47,6 +47,7 @@ def test_chunk_has_so_many_lines(write, server, options, count):
 
 
 @pytest.mark.rule(37)
+@pytest.mark.both_servers
 def test_statement_s_own_23505_is_its_line_s(write, server):
     server.sql("INSERT INTO single VALUES (7, 'was there'), (13, 'was there')")
     job = write("INSERT INTO single VALUES ($1::int, 'new') RETURNING note")
@@ -98,6 +99,7 @@ def test_shards_apply_each_line_once_and_are_merged_to_the_whole(make_job, serve
 
 @pytest.mark.rule(37, 53)
 @pytest.mark.parametrize("batch", [1, 10, 100])
+@pytest.mark.both_servers
 def test_lines_of_one_value_are_applied_in_input_order(write, server, batch):
     """A chunk comes behind the last one that holds one of its values; within a chunk lines are in input order anyway."""
     server.sql("ALTER TABLE applied ADD COLUMN place bigserial")

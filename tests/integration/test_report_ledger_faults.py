@@ -49,6 +49,7 @@ def test_server_killed_at_random_moments_applies_each_line_once(make_job, server
 
 @pytest.mark.rule(37, 42)
 @KINDS
+@pytest.mark.both_servers
 def test_job_and_server_killed_at_random_moments_apply_each_line_once(make_job, server, kind):
     seed = seed_of("job_and_server_killed_at_random_moments_apply")
     job = Applied(make_job, server, kind, lines=1500)
