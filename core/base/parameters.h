@@ -21,4 +21,17 @@ void hf_parameters_end(hf_parameters *list);
 const char *hf_parameters_get(const hf_parameters *list, const char *name);
 #endif
 
+/* A connection's login has begun, or is over, where its pool keeps the list. */
+static inline void hf_parameters_login(hf_io *io, bool over) {
+#if HF_WITH_VALUES
+    if (io->parameters && over) {
+        hf_parameters_end(io->parameters);
+    } else if (io->parameters) {
+        hf_parameters_begin(io->parameters);
+    }
+#else
+    (void)io, (void)over;
+#endif
+}
+
 #endif

@@ -481,11 +481,7 @@ static hf_driver_event accept_ok(hf_pg_session *session, hf_io *io) {
         return refuse_unbound(io);
     }
     session->mode = HF_PG_SETUP;
-#if HF_WITH_VALUES
-    if (io->parameters) {
-        hf_parameters_begin(io->parameters);
-    }
-#endif
+    hf_parameters_login(io, false);
     return HF_DRIVER_MORE;
 }
 
@@ -564,11 +560,7 @@ static hf_driver_event read_message(hf_pg_session *session, hf_io *io,
         return read_key(session, io, message);
     } else if (message->type == 'Z' && message->bytes == 1 && message->body[0] == 'I') {
         session->mode = HF_PG_RUNNING;
-#if HF_WITH_VALUES
-        if (io->parameters) {
-            hf_parameters_end(io->parameters);
-        }
-#endif
+        hf_parameters_login(io, true);
         return HF_DRIVER_UP;
     }
     return hf_pg_broken(io, HF_PHASE_LOGIN, "a message of type %c out of place", message->type, 0);
