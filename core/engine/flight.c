@@ -446,10 +446,7 @@ static HF_COLD hf_turn other_event(hf_conn *conn, hf_driver_event event) {
     }
     switch (event) {
     case HF_DRIVER_BEFORE_COMMIT:
-        if (HF_WITH_RESOLVE) {
-            hf_resolve_before_commit(conn, request);
-        }
-        return HF_TURN_FED;
+        return HF_WITH_RESOLVE ? hf_resolve_before_commit(conn, request) : HF_TURN_FED;
     case HF_DRIVER_KEYED: /* what waited for the key was no attempt yet */
         if (HF_WITH_LEDGER) {
             request->flags &= (uint16_t)~HF_REQUEST_KEY_WAIT;

@@ -223,14 +223,20 @@ bool hf_resolve_lost(hf_conn *conn, hf_request *request, const hf_error *error) 
     return false;
 }
 
-void hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
+hf_turn hf_resolve_before_commit(hf_conn *conn, hf_request *request) {
     hf_pool *pool = conn->pool;
+    if (conn->io.tx.start != conn->io.tx.end) { /* so there may be no room for the COMMIT either */
+        hf_error_set(&conn->io.error, HF_ERR_PROTOCOL, HF_PHASE_QUERY,
+                     HF_MESSAGE("an answer to a statement that was not sent whole"));
+        return HF_TURN_LOST;
+    }
     conn->commits = request;
     if (!conn->has_commit) {
         conn->has_commit = true;
         conn->next_commit = pool->commits;
         pool->commits = conn;
     }
+    return HF_TURN_FED;
 }
 
 /* Decides between COMMIT and ROLLBACK. True: on_commit was told of the COMMIT. */

@@ -22,8 +22,9 @@
 
 #include "internal.h"
 
-/* The request has run, and its transaction is open: its COMMIT is next. */
-void hf_resolve_before_commit(hf_conn *conn, hf_request *request);
+/* The request has run, and its transaction is open: its COMMIT is next. LOST: the server has answered what was not sent
+ * whole, and conn->io.error says so. */
+hf_turn hf_resolve_before_commit(hf_conn *conn, hf_request *request);
 /* Puts the COMMITs that are next into tx, or a ROLLBACK for a request that must not commit. The connections stay in
  * pool->commits until the caller has written their tx. */
 void hf_resolve_commits(hf_pool *pool);

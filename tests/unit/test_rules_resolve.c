@@ -278,6 +278,37 @@ static void r15_undone_for_want_of_a_ticket_is_no_not_sent(void **state) {
     assert_true(again);
 }
 
+/* A server that answers before it was asked, while tx may be too full for the COMMIT. */
+static void r15_an_answer_to_what_was_not_sent_whole_costs_the_link(void **state) {
+    static const uint8_t answers[] = "1\0\0\0\x04"
+                                     "2\0\0\0\x04"
+                                     "C\0\0\0\x0a"
+                                     "BEGIN\0"
+                                     "1\0\0\0\x04"
+                                     "2\0\0\0\x04"
+                                     "C\0\0\0\x0f"
+                                     "INSERT 0 1\0"
+                                     "1\0\0\0\x04"
+                                     "2\0\0\0\x04"
+                                     "D\0\0\0\x0b\0\1\0\0\0\1"
+                                     "7"
+                                     "C\0\0\0\x0d"
+                                     "SELECT 1\0"
+                                     "Z\0\0\0\x05T";
+    (void)state;
+    hf_testbed *world = hf_testbed_one_up(1000);
+    hf_script_link_room(hf_script_link_last(world->script), 4);
+    hf_job *job = hf_testbed_submit(world, HF_REPLAY_RESOLVE, "write 1");
+    hf_testbed_settle(world);
+    hf_script_reply(world->script, answers, sizeof answers - 1);
+    hf_testbed_settle(world);
+    assert_state(world, 0, HF_BACKOFF);
+    assert_int_equal(hf_testbed_step(world, 0)->code, HF_ERR_PROTOCOL);
+    hf_testbed_finish(world, 60000);
+    hf_testbed_expect(job, "not sent whole", "ok, sent 2, asked 0");
+    hf_testbed_end(world);
+}
+
 static void cancel_it(hf_request *request) {
     const hf_job *job = request->user;
     hf_cancel(job->world->pool, request);
@@ -526,6 +557,7 @@ int main(void) {
         hf_test(r15_a_standby_is_left_for_a_primary),
         hf_test(r15_without_tickets_it_runs_as_unsent),
         hf_test(r15_undone_for_want_of_a_ticket_is_no_not_sent),
+        hf_test(r15_an_answer_to_what_was_not_sent_whole_costs_the_link),
         hf_test(r15_r16_what_is_cancelled_before_its_commit_is_rolled_back),
         hf_test(r15_a_cancel_in_on_commit_meets_the_commit),
         hf_test(r15_out_of_time_while_asking_is_unknown),
