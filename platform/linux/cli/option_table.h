@@ -67,6 +67,7 @@ typedef struct hf_options {
     hf_command command;
     bool help, version, write, restart, affected, dry_run, new_run, keep_ledger, force;
     bool single_transaction, expanded; /* of query */
+    bool tells_notices;                /* of query: no --log-level says what is worth telling */
     bool window_given;                 /* --window is not the default */
     bool to_stdout;                    /* --output -: `output` is then beside `position` */
     const char *sql, *file, *null;     /* of query */

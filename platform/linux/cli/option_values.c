@@ -139,7 +139,9 @@ bool hf_options_set(hf_options *options, const char *name, const char *value, co
         list->items[list->count++] = hf_options_keep(options, value);
         return true;
     }
-    case HF_OPTION_CHOICE: return set_choice(option, to, value, place, failure);
+    case HF_OPTION_CHOICE:
+        options->tells_notices = options->tells_notices && to != &options->log_level;
+        return set_choice(option, to, value, place, failure);
     case HF_OPTION_MS:
     case HF_OPTION_COUNT:
     case HF_OPTION_BYTES:

@@ -36,10 +36,12 @@ typedef struct hf_word {
     const hf_setting *setting;
 } hf_word;
 
-static bool read_word(hf_options *options, hf_word *word, char **argv, int argc, int *at,
-                      hf_failure *failure) {
+/* dashed: argv[*at], or what it is spelt out. */
+static bool read_word(hf_options *options, hf_word *word, char *dashed, char **argv, int argc,
+                      int *at, hf_failure *failure) {
     const hf_command command = options->command;
-    const char *text = argv[*at] + 2, *equals = strchr(text, '=');
+    char *text = dashed + 2;
+    const char *equals = strchr(text, '=');
     size_t length = equals ? (size_t)(equals - text) : strlen(text);
     snprintf(word->name, sizeof word->name, "%.*s", (int)(length < 63 ? length : 63), text);
     word->option = strchr(word->name, '_') ? NULL : hf_option_find(word->name);
@@ -60,7 +62,7 @@ static bool read_word(hf_options *options, hf_word *word, char **argv, int argc,
         return true;
     }
     if (equals) {
-        word->value = argv[*at] + 2 + length + 1;
+        word->value = text + length + 1;
         return true;
     }
     char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
@@ -149,8 +151,7 @@ static bool read_options(hf_options *options, int argc, char **argv, bool config
                            argv[at]);
         }
         const int from = at;
-        argv[at] = long_form;
-        if (!read_word(options, &word, argv, argc, &at, failure)) {
+        if (!read_word(options, &word, long_form, argv, argc, &at, failure)) {
             return false;
         }
         const char *other = other_name_given(argv, from, word.option);
@@ -543,6 +544,7 @@ bool hf_options_parse(hf_options *options, int argc, char **argv, hf_failure *fa
     }
     if (options->command & (HF_COMMAND_QUERY | HF_COMMAND_LEDGER)) {
         options->log_level = HF_LOG_WARN; /* people look at its rows */
+        options->tells_notices = options->command == HF_COMMAND_QUERY;
     }
     bool read = read_options(options, argc, argv, true, failure) &&
                 (!options->config || hf_options_file(options, options->config, failure)) &&

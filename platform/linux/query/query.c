@@ -371,7 +371,7 @@ static bool run_part(hf_query_run *run, hf_ms deadline) {
 
 static bool run_script(hf_query_run *run, hf_failure *failure) {
     const hf_ms deadline = hf_client_now(&run->client) + run->options->deadline_ms;
-    run->client.tells_notices = true;
+    run->client.tells_notices = run->options->tells_notices;
     bool stopped = false;
     for (size_t i = 0; i < run->script.n_parts && !stopped; i++) {
         run->part = &run->script.parts[i];
