@@ -196,6 +196,16 @@ const hf_option *hf_option_find(const char *name) {
     return NULL;
 }
 
+const hf_option *hf_option_alias(const hf_option *option) {
+    for (size_t i = 0; i < hf_option_count; i++) {
+        const hf_option *other = &hf_option_table[i];
+        if (other != option && other->offset == option->offset) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 const hf_option *hf_option_lettered(char letter, hf_command command) {
     for (size_t i = 0; i < hf_option_count; i++) {
         const hf_option *option = &hf_option_table[i];

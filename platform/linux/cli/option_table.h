@@ -91,6 +91,8 @@ typedef struct hf_options {
 extern const hf_option hf_option_table[];
 extern const size_t hf_option_count;
 const hf_option *hf_option_find(const char *name);
+/* Another name of the same option; NULL: there is none. */
+const hf_option *hf_option_alias(const hf_option *option);
 /* The option of the command that has this letter; NULL when none has. */
 const hf_option *hf_option_lettered(char letter, hf_command command);
 /* The known option that is spelt most like `name`; NULL when none is near. */

@@ -84,15 +84,12 @@ static bool read_word(hf_options *options, hf_word *word, char *dashed, char **a
 /* Another name of the option, by which a word before argv[at] has given it; NULL: none. An option that is given twice
  * under one name has the last value, as with psql and curl; who gives both names means two things. */
 static const char *other_name_given(char **argv, int at, const hf_option *option) {
-    for (int i = 2; option && i < at; i++) {
-        char name[64];
-        if (strncmp(argv[i], "--", 2) != 0) {
-            continue;
-        }
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(argv[i] + 2, "="), argv[i] + 2);
-        const hf_option *before = hf_option_find(name);
-        if (before && before != option && before->offset == option->offset) {
-            return before->name;
+    const hf_option *other = option ? hf_option_alias(option) : NULL;
+    for (int i = 2; other && i < at; i++) {
+        const size_t bytes = strcspn(argv[i], "=");
+        if (bytes == strlen(other->name) + 2 && strncmp(argv[i], "--", 2) == 0 &&
+            strncmp(argv[i] + 2, other->name, bytes - 2) == 0) {
+            return other->name;
         }
     }
     return NULL;
