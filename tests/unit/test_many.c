@@ -112,11 +112,13 @@ static void r6_a_login_costs_the_same_among_ten_and_among_a_thousand(void **stat
 /* The memory of the connections from this one on, and of their buffers, is not there; or is again. */
 static void take_away(const world *w, unsigned from, bool away) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    /* The first one's own may be away. */
+    const uintptr_t rx = (uintptr_t)w->pool->conns[from - 1].io.rx.data,
+                    before = (uintptr_t)w->pool->conns[from - 2].io.rx.data;
     const struct {
         uintptr_t begin, end;
     } parts[2] = { { (uintptr_t)&w->pool->conns[from], (uintptr_t)&w->pool->conns[MOST] },
-                   { (uintptr_t)w->pool->conns[from].io.rx.data,
-                     (uintptr_t)w->memory + w->bytes } };
+                   { rx + (rx - before), (uintptr_t)w->memory + w->bytes } };
     for (int i = 0; i < 2; i++) {
         const uintptr_t begin = (parts[i].begin + page - 1) & ~(page - 1);
         const uintptr_t end = parts[i].end & ~(page - 1);
