@@ -1,7 +1,7 @@
 #include "columns.h"
 
-/* Of what a RowDescription says of a column behind its name (table OID 4, column number 2, type OID 4, type size 2,
- * modifier 4, format 2) so many bytes, from this place on, are told: all but the format, or the type alone. */
+/* A column has these behind its name in a RowDescription: table OID 4, column number 2, type OID 4, type size 2,
+ * modifier 4, format 2. So many bytes of them, from this place on, are told: all but the format, or the type alone. */
 enum {
     COLUMN_BYTES = 18,
     FORMAT_AT = 16,

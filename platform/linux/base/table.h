@@ -12,7 +12,7 @@ typedef struct hf_table_column {
 } hf_table_column;
 
 typedef struct hf_table {
-    /* To be set before the first column is added: */
+    /* Set before the first column is added: */
     bool expanded;    /* a line for each cell, as psql's \x */
     const char *null; /* what NULL is shown as; NULL: as nothing */
     hf_table_column *columns;

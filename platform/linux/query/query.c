@@ -272,7 +272,7 @@ static void explain(hf_query_run *run, hf_failure *failure) {
     }
 }
 
-/* Of a script: where it stopped, and what of it stands. */
+/* A script's failure says where it stopped, and what of it stands. */
 static void say_where(const hf_query_run *run, hf_failure *failure) {
     const hf_script_item *item = run->request.error.from_server ? refused_item(run) : NULL;
     const unsigned line = item ? item->line : run->part->line;

@@ -4,7 +4,7 @@
 
 #include "job_state.h"
 
-/* Of a chunk: the other way out. */
+/* A chunk has another way out, too. */
 #define HF_LOWER_BATCH \
     "a lower --batch is for a new run (--restart, which applies all lines once more)"
 
