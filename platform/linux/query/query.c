@@ -216,7 +216,7 @@ static void finish_output(hf_query_run *run) {
     case HF_FORMAT_JSON: hf_bytes_add_text(&run->out, run->rows ? "\n]\n" : "[]\n"); break;
     default: break;
     }
-    if (run->part->count == 1 || run->out.used > GATHER_BYTES) {
+    if (run->out.used > GATHER_BYTES) { /* the rest when the part is answered */
         print(run);
     }
 }
